@@ -1,0 +1,17 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+const PREFIX = 'rgw_';
+
+/** A new key: 256 random bits, with a prefix by which people and secret scanners know it. */
+export function newApiKey(): string {
+  return `${PREFIX}${randomBytes(32).toString('base64url')}`;
+}
+
+export function hashOfKey(key: string): Buffer {
+  return createHash('sha256').update(key).digest();
+}
+
+/** Enough to tell keys apart, far too little to use one. */
+export function hintOfKey(key: string): string {
+  return `${key.slice(0, key.startsWith(PREFIX) ? PREFIX.length + 4 : 4)}…`;
+}

@@ -1,0 +1,41 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+export const SCOPES = ['jobs', 'admin'] as const;
+
+export type Scope = (typeof SCOPES)[number];
+
+/** An API key of a service. The key itself is shown once and never stored. */
+@Entity({ name: 'api_keys' })
+export class ApiKey {
+  @PrimaryColumn({ type: 'uuid' })
+  id!: string;
+
+  @Column({ type: 'text' })
+  service!: string;
+
+  @Column({ type: 'text', array: true })
+  scopes!: Scope[];
+
+  /** SHA-256 of the key. A plain hash is enough: the key is 256 random bits. */
+  @Column({ name: 'key_hash', type: 'bytea' })
+  @Index('api_keys_hash', { unique: true })
+  keyHash!: Buffer;
+
+  /** The first characters, so that people can tell keys apart. */
+  @Column({ type: 'text' })
+  hint!: string;
+
+  /** `bootstrap`: from the setting BOOTSTRAP_ADMIN_KEY, and revoked when that changes. */
+  @Column({ type: 'text' })
+  origin!: 'issued' | 'bootstrap';
+
+  @Column({ name: 'created_at', type: 'timestamptz', default: () => 'now()' })
+  createdAt!: Date;
+
+  /** Kept to the minute. */
+  @Column({ name: 'last_used_at', type: 'timestamptz', nullable: true })
+  lastUsedAt!: Date | null;
+
+  @Column({ name: 'revoked_at', type: 'timestamptz', nullable: true })
+  revokedAt!: Date | null;
+}

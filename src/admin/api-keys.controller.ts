@@ -1,0 +1,45 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { validate as isUuid } from 'uuid';
+import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
+import { ApiKeysService } from '../access/api-keys.service.js';
+import { ApiProblems } from '../platform/errors/api-problems.js';
+import { GatewayError } from '../platform/errors/error-codes.js';
+import { ApiKeyList, CreatedApiKey, NewApiKey, viewOfKey } from './api-keys.view.js';
+
+@Controller('v1/admin/keys')
+@UseGuards(ApiKeyGuard)
+@NeedsScope('admin')
+@ApiTags('Admin')
+@ApiBearerAuth()
+@ApiProblems('unauthenticated', 'forbidden')
+export class ApiKeysController {
+  constructor(private readonly keys: ApiKeysService) {}
+
+  @Post()
+  @ApiOperation({ summary: 'Create an API key', description: 'The answer holds the key for the only time.' })
+  @ApiCreatedResponse({ type: CreatedApiKey })
+  @ApiProblems('malformed_request', 'unsupported_media_type', 'validation_failed')
+  async create(@Body() { service, scopes }: NewApiKey): Promise<CreatedApiKey> {
+    const { stored, key } = await this.keys.create(service, scopes);
+    return { id: stored.id, service: stored.service, scopes: stored.scopes, key };
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'List all API keys' })
+  @ApiOkResponse({ type: ApiKeyList })
+  async list(): Promise<ApiKeyList> {
+    return { keys: (await this.keys.list()).map(viewOfKey) };
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Revoke an API key', description: 'It stops working here at once, in other processes within 5 seconds.' })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiNoContentResponse()
+  @ApiProblems('key_not_found')
+  async revoke(@Param('id') id: string): Promise<void> {
+    if (!isUuid(id)) throw new GatewayError('key_not_found');
+    await this.keys.revoke(id);
+  }
+}

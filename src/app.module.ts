@@ -1,0 +1,28 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { AdminModule } from './admin/admin.module.js';
+import { HealthModule } from './health/health.module.js';
+import { JobsApiModule } from './jobs/jobs-api.module.js';
+import { JobsModule } from './jobs/jobs.module.js';
+import { ConfigModule } from './platform/config/config.module.js';
+import type { Settings } from './platform/config/settings.js';
+import { DatabaseModule } from './platform/database/database.module.js';
+import { ReconcilerModule } from './reconciler/reconciler.module.js';
+import { WebhooksModule } from './webhooks/webhooks.module.js';
+
+/** The gateway, with the parts that its roles ask for. */
+@Module({})
+export class AppModule {
+  static with(settings: Settings): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.of(settings),
+        DatabaseModule.connect(),
+        HealthModule,
+        ...(settings.has('api') ? [JobsApiModule, AdminModule] : []),
+        ...(settings.has('webhooks') ? [WebhooksModule] : []),
+        ...(settings.has('worker') ? [JobsModule, ReconcilerModule] : []),
+      ],
+    };
+  }
+}

@@ -1,0 +1,46 @@
+/** The checks that a callback passes, in their order. */
+export const GUARDS = ['source_ip', 'well_formed', 'secret', 'job_id'] as const;
+
+export type GuardName = (typeof GUARDS)[number];
+
+/** Why a guard refused. Stable: admins filter by it. */
+export const REFUSAL_CAUSES = [
+  'address_not_allowed',
+  'wrong_method',
+  'wrong_content_type',
+  'too_large',
+  'not_json',
+  'not_a_callback',
+  'signature_incomplete',
+  'signature_stale',
+  'signature_invalid',
+  'svix_not_configured',
+  'token_missing',
+  'token_invalid',
+  'job_unknown',
+  'upstream_id_mismatch',
+] as const;
+
+export type RefusalCause = (typeof REFUSAL_CAUSES)[number];
+
+/** What a guard found. `observed`: it would have refused, but its mode lets everything pass. */
+export type Verdict =
+  | { readonly result: 'pass'; readonly detail?: string }
+  | { readonly result: 'fail' | 'observed'; readonly cause: RefusalCause }
+  | { readonly result: 'not_checked' };
+
+export type Verdicts = Readonly<Record<GuardName, Verdict>>;
+
+/** A callback that was refused, or would have been. Holds no secrets and nothing of the body. */
+export interface Refusal {
+  readonly guard: GuardName;
+  readonly cause: RefusalCause;
+  readonly status: number;
+  readonly verdicts: Verdicts;
+  readonly peerAddress: string;
+  readonly clientAddress: string;
+  readonly forwardedFor: string | null;
+  readonly claimedJobId: string | null;
+  readonly claimedUpstreamId: string | null;
+  readonly bodyBytes: number;
+}

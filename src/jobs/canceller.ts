@@ -1,0 +1,28 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { ReductoClient } from '../reducto/reducto.client.js';
+import { JobTransitions } from './job-transitions.js';
+import { JobStore } from './job.store.js';
+
+/** Tells Reducto that a job is no longer wanted. How the job then ends, the next look will show. */
+@Injectable()
+export class Canceller {
+  private readonly logger = new Logger(Canceller.name);
+
+  constructor(
+    private readonly store: JobStore,
+    private readonly transitions: JobTransitions,
+    private readonly reducto: ReductoClient,
+  ) {}
+
+  async cancel(jobId: string): Promise<void> {
+    const open = await this.store.findOpen(jobId);
+    // Without an upstream id there is nothing to tell; the submit asks for it when it knows one.
+    if (open?.job.status !== 'submitted' || open.job.upstreamId === null) return;
+    const answer = await this.reducto.cancel(open.job.upstreamId);
+    if (answer.kind === 'trouble') {
+      this.logger.warn({ msg: 'a cancel did not reach Reducto', reason: answer.error.message });
+      throw new Error('a cancel did not reach Reducto');
+    }
+    await this.transitions.cancelSent(open.job);
+  }
+}

@@ -1,0 +1,41 @@
+import { Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
+
+export const JOB_EVENT_TYPES = [
+  'accepted',
+  'submit_started',
+  'submit_deferred',
+  'submit_uncertain',
+  'submit_resolved',
+  'submitted',
+  'callback_received',
+  'looked',
+  'result_deferred',
+  'cancel_requested',
+  'cancel_sent',
+  'completed',
+  'failed',
+  'cancelled',
+  'expired',
+] as const;
+
+export type JobEventType = (typeof JOB_EVENT_TYPES)[number];
+
+/** One entry of a job's timeline. */
+@Entity({ name: 'job_events' })
+@Index('job_events_by_job', ['jobId', 'id'])
+export class JobEvent {
+  @PrimaryGeneratedColumn('identity', { type: 'bigint', generatedIdentity: 'ALWAYS' })
+  id!: string;
+
+  @Column({ name: 'job_id', type: 'uuid' })
+  jobId!: string;
+
+  @Column({ type: 'timestamptz', default: () => 'clock_timestamp()' })
+  at!: Date;
+
+  @Column({ type: 'text' })
+  type!: JobEventType;
+
+  @Column({ type: 'jsonb', default: {} })
+  detail!: Record<string, unknown>;
+}

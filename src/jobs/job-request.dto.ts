@@ -1,0 +1,138 @@
+import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
+import {
+  ArrayNotEmpty,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsNotEmpty,
+  IsObject,
+  IsOptional,
+  IsString,
+  ValidateNested,
+} from 'class-validator';
+import { IsAbsent, IsDocumentInput, IsNoReference, MaxJsonBytes } from './job-request.constraints.js';
+import { JOB_TYPES, type JobType } from './job-type.js';
+
+const METADATA_BYTES = 16_384;
+const GATEWAYS_OWN = 'is set by the gateway and cannot be given';
+
+const INPUT_SCHEMA = {
+  description:
+    'A URL, a `reducto://` id from an upload, `jobid://<id>` of an earlier job of yours, a list of these, or the answer of an upload as it is.',
+  oneOf: [
+    { type: 'string', minLength: 1 },
+    { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1 },
+    { type: 'object', properties: { file_id: { type: 'string' } }, required: ['file_id'] },
+  ],
+  example: 'https://example.com/invoice.pdf',
+};
+
+/** What every kind of job has. Everything beside these fields is Reducto's and passed through. */
+export abstract class JobRequestBase {
+  @IsIn(JOB_TYPES)
+  @ApiProperty({ enum: JOB_TYPES })
+  type!: JobType;
+
+  @IsOptional()
+  @IsObject()
+  @MaxJsonBytes(METADATA_BYTES)
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: true,
+    description: `Your own notes, returned with the job and never sent to Reducto; at most ${METADATA_BYTES} bytes of JSON.`,
+  })
+  metadata?: Record<string, unknown> | null;
+
+  @IsOptional()
+  @IsBoolean()
+  @ApiPropertyOptional({ default: false, description: 'Ask Reducto to run it before others, where the account has priority.' })
+  priority?: boolean;
+
+  @IsAbsent(GATEWAYS_OWN)
+  async?: undefined;
+
+  @IsAbsent(GATEWAYS_OWN)
+  async_config?: undefined;
+
+  @IsAbsent(GATEWAYS_OWN)
+  webhook?: undefined;
+}
+
+/** What all but edit read. */
+abstract class InputRequest extends JobRequestBase {
+  @IsDocumentInput()
+  @ApiProperty(INPUT_SCHEMA)
+  input!: unknown;
+}
+
+export class ParseRequest extends InputRequest {}
+
+export class ExtractRequest extends InputRequest {
+  @IsOptional()
+  @IsObject()
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: true,
+    description: 'Reducto’s instructions: `schema` (a JSON Schema) and `system_prompt`.',
+  })
+  instructions?: Record<string, unknown>;
+}
+
+export class SplitDescription {
+  @IsString()
+  @IsNotEmpty()
+  @ApiProperty()
+  name!: string;
+
+  @IsString()
+  @IsNotEmpty()
+  @ApiProperty()
+  description!: string;
+}
+
+export class SplitRequest extends InputRequest {
+  @IsArray()
+  @ArrayNotEmpty()
+  @ValidateNested({ each: true })
+  @ApiProperty({ type: [SplitDescription] })
+  split_description!: SplitDescription[];
+}
+
+export class EditRequest extends JobRequestBase {
+  @IsDocumentInput()
+  @IsNoReference()
+  @ApiProperty({ ...INPUT_SCHEMA, description: 'A URL, a `reducto://` id, or the answer of an upload as it is.' })
+  document_url!: unknown;
+
+  @IsString()
+  @IsNotEmpty()
+  @ApiProperty({ example: 'Fill in the name "Ada Lovelace".' })
+  edit_instructions!: string;
+}
+
+export class PipelineRequest extends InputRequest {
+  @IsString()
+  @IsNotEmpty()
+  @ApiProperty()
+  pipeline_id!: string;
+}
+
+export const REQUEST_CLASSES = {
+  parse: ParseRequest,
+  extract: ExtractRequest,
+  split: SplitRequest,
+  edit: EditRequest,
+  pipeline: PipelineRequest,
+} as const satisfies Record<JobType, new () => JobRequestBase>;
+
+/** The body of `POST /v1/jobs`, for the API documentation. */
+export const JOB_REQUEST_SCHEMA = {
+  oneOf: JOB_TYPES.map((type) => ({ $ref: getSchemaPath(REQUEST_CLASSES[type]) })),
+  discriminator: {
+    propertyName: 'type',
+    mapping: Object.fromEntries(JOB_TYPES.map((type) => [type, getSchemaPath(REQUEST_CLASSES[type])])),
+  },
+};
+
+export const DescribesJobRequests = (): ClassDecorator & MethodDecorator =>
+  ApiExtraModels(...Object.values(REQUEST_CLASSES));

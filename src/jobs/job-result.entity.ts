@@ -1,0 +1,26 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+/** The stored result of a completed job. Its bytes are the chunks with the same `contentId`. */
+@Entity({ name: 'job_results' })
+export class JobResult {
+  @PrimaryColumn({ name: 'job_id', type: 'uuid' })
+  jobId!: string;
+
+  @Column({ name: 'content_id', type: 'uuid' })
+  @Index('job_results_by_content', { unique: true })
+  contentId!: string;
+
+  /** Of the JSON before compression, hex. */
+  @Column({ type: 'text' })
+  sha256!: string;
+
+  /** Bytes of the JSON before compression. bigint: node-postgres reads it as text. */
+  @Column({ name: 'size_bytes', type: 'bigint' })
+  sizeBytes!: string;
+
+  @Column({ name: 'stored_bytes', type: 'bigint' })
+  storedBytes!: string;
+
+  @Column({ name: 'stored_at', type: 'timestamptz', default: () => 'now()' })
+  storedAt!: Date;
+}

@@ -1,0 +1,39 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { Settings } from '../platform/config/settings.js';
+import type { TokenKey } from '../platform/config/setting-kinds.js';
+
+/**
+ * The secret that travels with a job through Reducto and back: `v<key>.base64url(HMAC-SHA256(key, job id))`.
+ * Each job has its own, and checking one needs no database. `TOKEN_KEYS` holds the keys: the first
+ * signs, all verify, so that keys can be exchanged while jobs are under way.
+ */
+@Injectable()
+export class JobTokens {
+  private readonly keys: readonly TokenKey[];
+
+  constructor(settings: Settings) {
+    this.keys = settings.TOKEN_KEYS ?? [];
+  }
+
+  /** The token of job `jobId`. Throws where no key is configured. */
+  sign(jobId: string): string {
+    const [key] = this.keys;
+    if (key === undefined) throw new Error('TOKEN_KEYS is empty');
+    return tokenOf(key, jobId);
+  }
+
+  /** The version of the key that signed `token` for `jobId`, or `undefined` where none of ours did. */
+  verify(jobId: string, token: string): number | undefined {
+    const version = Number(/^v(\d{1,9})\./.exec(token)?.[1] ?? Number.NaN);
+    const key = this.keys.find((candidate) => candidate.version === version);
+    if (key === undefined) return undefined;
+    const expected = Buffer.from(tokenOf(key, jobId));
+    const given = Buffer.from(token);
+    return given.length === expected.length && timingSafeEqual(given, expected) ? version : undefined;
+  }
+}
+
+function tokenOf({ version, key }: TokenKey, jobId: string): string {
+  return `v${version}.${createHmac('sha256', key).update(jobId).digest('base64url')}`;
+}

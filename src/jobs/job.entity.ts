@@ -1,0 +1,112 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { JobStatus } from './job-status.js';
+import type { JobType } from './job-type.js';
+
+/** Why a job failed, was given up or waits, as services read it. Never holds secrets or document content of ours. */
+export interface JobError {
+  /** Stable; see the table in the API documentation. */
+  code: string;
+  message: string;
+  /** Reducto's own name for it, where it gave one. */
+  upstreamName?: string;
+  /** Whether the same request may succeed if it is submitted again as a new job. */
+  retryable: boolean;
+}
+
+/** Who found out how the job ended. */
+export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation';
+
+@Entity({ name: 'jobs' })
+@Index('jobs_by_service', ['service', 'id'])
+@Index('jobs_idempotency', ['service', 'idempotencyKey'], { unique: true, where: 'idempotency_key IS NOT NULL' })
+@Index('jobs_upstream', ['upstreamId'], { unique: true, where: 'upstream_id IS NOT NULL' })
+@Index('jobs_due', ['nextCheckAt'], { where: 'next_check_at IS NOT NULL' })
+export class Job {
+  /** UUIDv7: sorts by the time of acceptance. The only id that services see. */
+  @PrimaryColumn({ type: 'uuid' })
+  id!: string;
+
+  @Column({ type: 'text' })
+  service!: string;
+
+  @Column({ type: 'text' })
+  type!: JobType;
+
+  @Column({ type: 'text', default: 'queued' })
+  status!: JobStatus;
+
+  @Column({ type: 'boolean', default: false })
+  priority!: boolean;
+
+  /** Reducto's body without what is the gateway's. Dropped when the job ends: it may hold a document's password. */
+  @Column({ type: 'jsonb', nullable: true })
+  request!: Record<string, unknown> | null;
+
+  /** The service's own; never sent upstream. */
+  @Column({ type: 'jsonb', nullable: true })
+  metadata!: Record<string, unknown> | null;
+
+  @Column({ name: 'idempotency_key', type: 'text', nullable: true })
+  idempotencyKey!: string | null;
+
+  @Column({ name: 'request_hash', type: 'bytea' })
+  requestHash!: Buffer;
+
+  @Column({ name: 'upstream_id', type: 'text', nullable: true })
+  upstreamId!: string | null;
+
+  /** Reducto's ids belong to the deployment that gave them out. */
+  @Column({ name: 'upstream_url', type: 'text', nullable: true })
+  upstreamUrl!: string | null;
+
+  @Column({ name: 'submit_attempts', type: 'integer', default: 0 })
+  submitAttempts!: number;
+
+  /** Set right before the request leaves, cleared when its outcome is known: what a crash in between leaves behind. */
+  @Column({ name: 'submit_started_at', type: 'timestamptz', nullable: true })
+  submitStartedAt!: Date | null;
+
+  @Column({ type: 'integer', default: 0 })
+  looks!: number;
+
+  /** When the reconciler takes the job up if nothing has happened by then. Null once the job has ended. */
+  @Column({ name: 'next_check_at', type: 'timestamptz', nullable: true })
+  nextCheckAt!: Date | null;
+
+  /** When Reducto first answered that it does not know the job. */
+  @Column({ name: 'missing_since', type: 'timestamptz', nullable: true })
+  missingSince!: Date | null;
+
+  /** When Reducto first said that the job is completed while its result could not be had. */
+  @Column({ name: 'result_missing_since', type: 'timestamptz', nullable: true })
+  resultMissingSince!: Date | null;
+
+  @Column({ name: 'cancel_requested_at', type: 'timestamptz', nullable: true })
+  cancelRequestedAt!: Date | null;
+
+  @Column({ name: 'callback_received_at', type: 'timestamptz', nullable: true })
+  callbackReceivedAt!: Date | null;
+
+  /** What a proven callback says Reducto calls this job; believed only once Reducto has been asked. */
+  @Column({ name: 'claimed_upstream_id', type: 'text', nullable: true })
+  claimedUpstreamId!: string | null;
+
+  /** As Reducto reports it; its scale is not documented. */
+  @Column({ type: 'double precision', nullable: true })
+  progress!: number | null;
+
+  @Column({ type: 'jsonb', nullable: true })
+  error!: JobError | null;
+
+  @Column({ name: 'settled_by', type: 'text', nullable: true })
+  settledBy!: SettledBy | null;
+
+  @Column({ name: 'created_at', type: 'timestamptz', default: () => 'now()' })
+  createdAt!: Date;
+
+  @Column({ name: 'submitted_at', type: 'timestamptz', nullable: true })
+  submittedAt!: Date | null;
+
+  @Column({ name: 'ended_at', type: 'timestamptz', nullable: true })
+  endedAt!: Date | null;
+}

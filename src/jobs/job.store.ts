@@ -1,0 +1,277 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import {
+  In,
+  LessThan,
+  Repository,
+  type EntityManager,
+  type FindOptionsWhere,
+  type QueryDeepPartialEntity,
+} from 'typeorm';
+import { JobEvent, type JobEventType } from './job-event.entity.js';
+import { isTerminal, predecessorsOf, type JobStatus } from './job-status.js';
+import type { JobType } from './job-type.js';
+import { Job } from './job.entity.js';
+
+export const JOB_ENDED_CHANNEL = 'job_ended';
+
+export interface NewJob {
+  id: string;
+  service: string;
+  type: JobType;
+  priority: boolean;
+  request: Record<string, unknown>;
+  metadata: Record<string, unknown> | null;
+  idempotencyKey: string | null;
+  requestHash: Buffer;
+}
+
+export interface JobFilter {
+  readonly status?: JobStatus;
+  readonly type?: JobType;
+  /** Only jobs older than this one. */
+  readonly before?: string;
+}
+
+/** Seconds since each of a job's moments, by the database's clock. */
+export interface JobAges {
+  readonly created: number;
+  readonly submitted: number | null;
+  readonly submitStarted: number | null;
+  readonly callback: number | null;
+  readonly cancel: number | null;
+  readonly missing: number | null;
+  readonly resultMissing: number | null;
+}
+
+type Changes = QueryDeepPartialEntity<Job>;
+
+/** An expression for `set`: now, or so many seconds from now, by the database's clock. */
+export const now = (): string => 'now()';
+export const inSeconds = (seconds: number) => (): string =>
+  `now() + make_interval(secs => ${Number(seconds).toFixed(3)})`;
+
+/**
+ * All SQL on `jobs` and `job_events`. Whatever changes a job names the statuses it may change from,
+ * and the count of affected rows says whether it did: no lock, no check before, no race.
+ */
+@Injectable()
+export class JobStore {
+  constructor(
+    @InjectRepository(Job) private readonly jobs: Repository<Job>,
+    @InjectRepository(JobEvent) private readonly events: Repository<JobEvent>,
+  ) {}
+
+  /** False where the service used this idempotency key before. */
+  async insert(manager: EntityManager, job: NewJob, firstCheckSeconds: number): Promise<boolean> {
+    const { raw } = await manager
+      .createQueryBuilder()
+      .insert()
+      .into(Job)
+      .values({ ...(job as Changes), nextCheckAt: inSeconds(firstCheckSeconds) })
+      .orIgnore()
+      .returning('id')
+      .execute();
+    return Array.isArray(raw) && raw.length === 1;
+  }
+
+  findOwn(service: string, id: string): Promise<Job | null> {
+    return this.jobs.findOneBy({ id, service });
+  }
+
+  findByIdempotencyKey(service: string, idempotencyKey: string): Promise<Job | null> {
+    return this.jobs.findOneBy({ service, idempotencyKey });
+  }
+
+  findOwnMany(service: string, ids: readonly string[]): Promise<Job[]> {
+    return this.jobs.find({
+      select: { id: true, status: true, upstreamId: true },
+      where: { service, id: In([...ids]) },
+    });
+  }
+
+  /** What the guard of the job ID needs to know. */
+  findForCallback(
+    where: { id: string } | { upstreamId: string },
+  ): Promise<Pick<Job, 'id' | 'status' | 'upstreamId'> | null> {
+    return this.jobs.findOne({ select: { id: true, status: true, upstreamId: true }, where });
+  }
+
+  list(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
+    const where: FindOptionsWhere<Job> = { service };
+    if (filter.status !== undefined) where.status = filter.status;
+    if (filter.type !== undefined) where.type = filter.type;
+    if (filter.before !== undefined) where.id = LessThan(filter.before);
+    return this.jobs.find({ where, order: { id: 'DESC' }, take: limit });
+  }
+
+  listEvents(jobId: string): Promise<JobEvent[]> {
+    return this.events.find({ where: { jobId }, order: { id: 'ASC' } });
+  }
+
+  /** The job and how long it has been so; `undefined` where it has ended (or never was). */
+  async findOpen(id: string): Promise<{ job: Job; ages: JobAges } | undefined> {
+    const { entities, raw } = await this.jobs
+      .createQueryBuilder('job')
+      .addSelect(age('created_at'), 'age_created')
+      .addSelect(age('submitted_at'), 'age_submitted')
+      .addSelect(age('submit_started_at'), 'age_submit_started')
+      .addSelect(age('callback_received_at'), 'age_callback')
+      .addSelect(age('cancel_requested_at'), 'age_cancel')
+      .addSelect(age('missing_since'), 'age_missing')
+      .addSelect(age('result_missing_since'), 'age_result_missing')
+      .where('job.id = :id', { id })
+      .getRawAndEntities<Record<string, number | null>>();
+    const [job] = entities;
+    const [ages] = raw;
+    if (job === undefined || ages === undefined || isTerminal(job.status)) return undefined;
+    return {
+      job,
+      ages: {
+        created: ages['age_created'] ?? 0,
+        submitted: ages['age_submitted'] ?? null,
+        submitStarted: ages['age_submit_started'] ?? null,
+        callback: ages['age_callback'] ?? null,
+        cancel: ages['age_cancel'] ?? null,
+        missing: ages['age_missing'] ?? null,
+        resultMissing: ages['age_result_missing'] ?? null,
+      },
+    };
+  }
+
+  /**
+   * Moves a job to `to` with `changes`, if its status allows it and `condition` holds. The end of a
+   * job also drops its request, and wakes whoever waits for it once the transaction commits.
+   */
+  async move(
+    manager: EntityManager,
+    id: string,
+    to: JobStatus,
+    changes: Changes,
+    event: [JobEventType, Record<string, unknown>?],
+    condition?: [sql: string, parameters: Record<string, unknown>],
+  ): Promise<boolean> {
+    const end: Changes = isTerminal(to)
+      ? { endedAt: now, nextCheckAt: null, request: null, submitStartedAt: null }
+      : {};
+    const update = manager
+      .createQueryBuilder()
+      .update(Job)
+      .set({ ...changes, ...end, status: to })
+      .where('id = :id AND status IN (:...from)', { id, from: predecessorsOf(to) });
+    if (condition !== undefined) update.andWhere(condition[0], condition[1]);
+    const { affected } = await update.execute();
+    if (affected !== 1) return false;
+    await this.addEvent(manager, id, ...event);
+    if (isTerminal(to)) {
+      await manager.query('SELECT pg_notify($1, $2)', [JOB_ENDED_CHANNEL, id]);
+    }
+    return true;
+  }
+
+  /** Changes a job that stays in `status`. False where it is no longer there, or `condition` fails. */
+  async change(
+    manager: EntityManager,
+    id: string,
+    status: JobStatus,
+    changes: Changes,
+    condition?: [sql: string, parameters: Record<string, unknown>],
+  ): Promise<boolean> {
+    const update = manager
+      .createQueryBuilder()
+      .update(Job)
+      .set(changes)
+      .where('id = :id AND status = :status', { id, status });
+    if (condition !== undefined) update.andWhere(condition[0], condition[1]);
+    return (await update.execute()).affected === 1;
+  }
+
+  /** Notes a request to cancel on a job that has not ended; false where it has, or was asked before. */
+  async requestCancel(manager: EntityManager, id: string): Promise<boolean> {
+    const { affected } = await manager
+      .createQueryBuilder()
+      .update(Job)
+      .set({ cancelRequestedAt: now })
+      .where('id = :id AND ended_at IS NULL AND cancel_requested_at IS NULL', { id })
+      .execute();
+    return affected === 1;
+  }
+
+  /** What happened to the job meanwhile that whoever moves it must act upon. */
+  async hints(manager: EntityManager, id: string): Promise<{ callback: boolean; cancel: boolean }> {
+    const job = await manager.findOne(Job, {
+      select: { id: true, callbackReceivedAt: true, cancelRequestedAt: true },
+      where: { id },
+    });
+    return { callback: job?.callbackReceivedAt != null, cancel: job?.cancelRequestedAt != null };
+  }
+
+  /** Notes that a callback has come, and what it claims; only the first of each is kept. */
+  async noteCallback(manager: EntityManager, id: string, claimedUpstreamId: string | null): Promise<void> {
+    await manager
+      .createQueryBuilder()
+      .update(Job)
+      .set({
+        callbackReceivedAt: () => 'coalesce(callback_received_at, now())',
+        ...(claimedUpstreamId === null
+          ? {}
+          : { claimedUpstreamId: () => 'coalesce(claimed_upstream_id, :claimed)' }),
+      })
+      .where('id = :id AND ended_at IS NULL', { id })
+      .setParameter('claimed', claimedUpstreamId)
+      .execute();
+  }
+
+  /**
+   * Takes up to `limit` jobs that are due, the longest due first, and puts them off by
+   * `leaseSeconds`: whoever takes them has that long before somebody else does.
+   */
+  async claimDue(
+    manager: EntityManager,
+    limit: number,
+    leaseSeconds: number,
+  ): Promise<Pick<Job, 'id' | 'status' | 'upstreamId'>[]> {
+    const due = manager
+      .createQueryBuilder(Job, 'due')
+      .select('due.id')
+      .where('due.next_check_at <= now()')
+      .orderBy('due.next_check_at')
+      .limit(limit)
+      .setLock('pessimistic_write')
+      .setOnLocked('skip_locked');
+    const { raw } = await manager
+      .createQueryBuilder()
+      .update(Job)
+      .set({ nextCheckAt: inSeconds(leaseSeconds) })
+      .where(`id IN (${due.getQuery()})`)
+      .returning(['id', 'status', 'upstreamId'])
+      .execute();
+    return (raw as { id: string; status: JobStatus; upstream_id: string | null }[]).map((row) => ({
+      id: row.id,
+      status: row.status,
+      upstreamId: row.upstream_id,
+    }));
+  }
+
+  /** Which of these upstream ids belong to jobs of this gateway. */
+  async knownUpstreamIds(upstreamIds: readonly string[]): Promise<Set<string>> {
+    const found = await this.jobs.find({
+      select: { id: true, upstreamId: true },
+      where: { upstreamId: In([...upstreamIds]) },
+    });
+    return new Set(found.flatMap((job) => job.upstreamId ?? []));
+  }
+
+  async addEvent(
+    manager: EntityManager,
+    jobId: string,
+    type: JobEventType,
+    detail: Record<string, unknown> = {},
+  ): Promise<void> {
+    await manager.insert(JobEvent, { jobId, type, detail: detail as object });
+  }
+}
+
+function age(column: string): string {
+  return `extract(epoch FROM now() - job.${column})::double precision`;
+}

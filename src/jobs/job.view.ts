@@ -1,0 +1,131 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { JOB_EVENT_TYPES, type JobEvent, type JobEventType } from './job-event.entity.js';
+import { JOB_STATUSES, type JobStatus } from './job-status.js';
+import { JOB_TYPES, type JobType } from './job-type.js';
+import type { Job, JobError, SettledBy } from './job.entity.js';
+
+class JobErrorView implements JobError {
+  @ApiProperty({
+    enum: [
+      'rejected_upstream',
+      'failed_upstream',
+      'unknown_upstream',
+      'result_unavailable',
+      'submit_outcome_unknown',
+      'source_unusable',
+      'gave_up',
+    ],
+    description: 'Stable; decide by this.',
+  })
+  code!: string;
+
+  @ApiProperty({ description: 'For people; Reducto’s own words where it gave a reason.' })
+  message!: string;
+
+  @ApiPropertyOptional({ example: 'DOCUMENT_CORRUPT', description: 'Reducto’s own name for the error.' })
+  upstreamName?: string;
+
+  @ApiProperty({ description: 'Whether the same request may succeed as a new job.' })
+  retryable!: boolean;
+}
+
+/** A job as its service sees it. */
+export class JobView {
+  @ApiProperty({ format: 'uuid', description: 'UUIDv7' })
+  id!: string;
+
+  @ApiProperty({ enum: JOB_TYPES })
+  type!: JobType;
+
+  @ApiProperty({ enum: JOB_STATUSES })
+  status!: JobStatus;
+
+  @ApiProperty({ type: String, nullable: true, description: 'Why the job failed, expired or is put off.' })
+  reason!: string | null;
+
+  @ApiProperty({ type: JobErrorView, nullable: true })
+  error!: JobError | null;
+
+  @ApiProperty({ type: Number, nullable: true, description: 'As Reducto reports it.' })
+  progress!: number | null;
+
+  @ApiProperty({ type: 'object', additionalProperties: true, nullable: true })
+  metadata!: Record<string, unknown> | null;
+
+  @ApiProperty()
+  priority!: boolean;
+
+  @ApiProperty({
+    enum: ['webhook', 'reconciler', 'submission', 'cancellation'],
+    type: String,
+    nullable: true,
+    description: 'What brought the end to light: a callback, a poll, the answer to the submit, or a cancel before it.',
+  })
+  settledBy!: SettledBy | null;
+
+  @ApiProperty({ format: 'date-time' })
+  createdAt!: string;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  submittedAt!: string | null;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  cancelRequestedAt!: string | null;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  endedAt!: string | null;
+}
+
+export class JobPage {
+  @ApiProperty({ type: [JobView] })
+  jobs!: JobView[];
+
+  @ApiProperty({ type: String, nullable: true, description: 'Ask with this as `cursor` for the next page; null at the end.' })
+  nextCursor!: string | null;
+}
+
+export class JobEventView {
+  @ApiProperty({ format: 'date-time' })
+  at!: string;
+
+  @ApiProperty({ enum: JOB_EVENT_TYPES })
+  type!: JobEventType;
+
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  detail!: Record<string, unknown>;
+}
+
+export class JobEventList {
+  @ApiProperty({ type: [JobEventView] })
+  events!: JobEventView[];
+}
+
+export function viewOfJob(job: Job): JobView {
+  return {
+    id: job.id,
+    type: job.type,
+    status: job.status,
+    reason: job.error?.message ?? null,
+    error: job.error,
+    progress: job.progress,
+    metadata: job.metadata,
+    priority: job.priority,
+    settledBy: job.settledBy,
+    createdAt: job.createdAt.toISOString(),
+    submittedAt: job.submittedAt?.toISOString() ?? null,
+    cancelRequestedAt: job.cancelRequestedAt?.toISOString() ?? null,
+    endedAt: job.endedAt?.toISOString() ?? null,
+  };
+}
+
+export function viewOfPage(jobs: readonly Job[], limit: number): JobPage {
+  const page = jobs.slice(0, limit);
+  return {
+    jobs: page.map(viewOfJob),
+    nextCursor: jobs.length > limit ? (page.at(-1)?.id ?? null) : null,
+  };
+}
+
+export function viewOfEvent(event: JobEvent): JobEventView {
+  return { at: event.at.toISOString(), type: event.type, detail: event.detail };
+}

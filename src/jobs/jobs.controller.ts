@@ -1,0 +1,132 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiHeader,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
+import type { Caller } from '../access/caller.js';
+import { CurrentCaller } from '../access/caller.decorator.js';
+import { ApiProblems } from '../platform/errors/api-problems.js';
+import { readIdempotencyKey } from './idempotency-key.js';
+import { DescribesJobRequests, JOB_REQUEST_SCHEMA } from './job-request.dto.js';
+import { JobRequestPipe } from './job-request.pipe.js';
+import { JobEventList, JobPage, JobView, viewOfEvent, viewOfJob, viewOfPage } from './job.view.js';
+import { ListQuery, WaitQuery } from './jobs.query.js';
+import { JobsService, type JobRequest } from './jobs.service.js';
+import { sendResult } from './result-response.js';
+
+const PAGE_SIZE = 50;
+
+@Controller('v1/jobs')
+@UseGuards(ApiKeyGuard)
+@NeedsScope('jobs')
+@ApiTags('Jobs')
+@ApiBearerAuth()
+@ApiProblems('unauthenticated', 'forbidden')
+export class JobsController {
+  constructor(private readonly jobs: JobsService) {}
+
+  @Post()
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Submit a document',
+    description:
+      'The job is durable once this answers. Beside `type`, `metadata` and `priority` the body is Reducto’s own for that endpoint; fields that the gateway does not know are passed through.',
+  })
+  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'Repeats with the same key return the same job.' })
+  @DescribesJobRequests()
+  @ApiBody({ schema: JOB_REQUEST_SCHEMA })
+  @ApiResponse({ status: 202, type: JobView, headers: { Location: { schema: { type: 'string' } } } })
+  @ApiProblems('malformed_request', 'invalid_query', 'payload_too_large', 'unsupported_media_type', 'validation_failed', 'idempotency_key_reused', 'unavailable')
+  async submit(
+    @CurrentCaller() caller: Caller,
+    @Body(JobRequestPipe) body: JobRequest,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JobView> {
+    const key = readIdempotencyKey(request.headers['idempotency-key']);
+    const job = await this.jobs.accept(caller.service, body, key);
+    void reply.header('location', `/v1/jobs/${job.id}`);
+    return viewOfJob(job);
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'List your jobs, newest first' })
+  @ApiOkResponse({ type: JobPage })
+  @ApiProblems('validation_failed')
+  async list(@CurrentCaller() caller: Caller, @Query() query: ListQuery): Promise<JobPage> {
+    const { status, type, cursor, limit = PAGE_SIZE } = query;
+    const filter = {
+      ...(status === undefined ? {} : { status }),
+      ...(type === undefined ? {} : { type }),
+      ...(cursor === undefined ? {} : { before: cursor }),
+    };
+    // One more than asked for tells whether there is a next page.
+    return viewOfPage(await this.jobs.list(caller.service, filter, limit + 1), limit);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'Read a job, or wait for its end' })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: JobView })
+  @ApiProblems('job_not_found', 'validation_failed')
+  async get(
+    @CurrentCaller() caller: Caller,
+    @Param('id') id: string,
+    @Query() query: WaitQuery,
+    @Req() request: FastifyRequest,
+  ): Promise<JobView> {
+    return viewOfJob(await this.jobs.get(caller.service, id, query.wait ?? 0, request.signal));
+  }
+
+  @Get(':id/result')
+  @ApiOperation({
+    summary: 'Read the result of a completed job',
+    description:
+      'Reducto’s result in one shape, whether Reducto delivered it inline or by URL. Compressed where `Accept-Encoding` allows; `ETag` and `If-None-Match` are supported.',
+  })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ content: { 'application/json': { schema: { type: 'object', additionalProperties: true } } } })
+  @ApiResponse({ status: 304, description: 'You have it already (`If-None-Match`).' })
+  @ApiProblems('job_not_found', 'job_not_completed', 'job_has_no_result')
+  async result(
+    @CurrentCaller() caller: Caller,
+    @Param('id') id: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const result = await this.jobs.result(caller.service, id);
+    await sendResult(request, reply, result, () => this.jobs.resultBytes(result.contentId));
+  }
+
+  @Get(':id/events')
+  @ApiOperation({ summary: 'Read the timeline of a job' })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: JobEventList })
+  @ApiProblems('job_not_found')
+  async events(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<JobEventList> {
+    const events = await this.jobs.events(caller.service, id);
+    return { events: events.map(viewOfEvent) };
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Cancel a job',
+    description:
+      'A job that was not sent yet is cancelled at once. Else Reducto is asked; the job may still complete. Asking twice is harmless.',
+  })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiResponse({ status: 202, type: JobView })
+  @ApiProblems('job_not_found', 'job_already_ended')
+  async cancel(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<JobView> {
+    return viewOfJob(await this.jobs.cancel(caller.service, id));
+  }
+}

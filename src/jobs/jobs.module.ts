@@ -1,0 +1,56 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AccessModule } from '../access/access.module.js';
+import { ReductoModule } from '../reducto/reducto.module.js';
+import { TasksModule } from '../tasks/tasks.module.js';
+import { Canceller } from './canceller.js';
+import { CallbackHints } from './callback-hints.js';
+import { JobEndings } from './job-endings.js';
+import { JobEvent } from './job-event.entity.js';
+import { JobResult } from './job-result.entity.js';
+import { JobTasks } from './job-tasks.js';
+import { JobTokens } from './job-token.js';
+import { JobTransitions } from './job-transitions.js';
+import { Job } from './job.entity.js';
+import { JobStore } from './job.store.js';
+import { JobsService } from './jobs.service.js';
+import { OverdueJobs } from './overdue-jobs.js';
+import { ResultChunk } from './result-chunk.entity.js';
+import { ResultStore } from './result.store.js';
+import { Settler } from './settler.js';
+import { SourceJobs } from './source-jobs.js';
+import { Submitter } from './submitter.js';
+import { UncertainSubmits } from './uncertain-submits.js';
+import { UpstreamSearch } from './upstream-search.js';
+
+/**
+ * The jobs and all that moves them. Other modules come in through `JobsService` (services),
+ * `CallbackHints` (callbacks) and `OverdueJobs` (the reconciler); nothing else writes a job.
+ */
+@Module({
+  imports: [
+    TypeOrmModule.forFeature([Job, JobEvent, JobResult, ResultChunk]),
+    AccessModule,
+    ReductoModule,
+    TasksModule,
+  ],
+  providers: [
+    JobStore,
+    ResultStore,
+    JobTokens,
+    JobTransitions,
+    JobEndings,
+    JobsService,
+    SourceJobs,
+    Submitter,
+    Settler,
+    UncertainSubmits,
+    UpstreamSearch,
+    Canceller,
+    JobTasks,
+    CallbackHints,
+    OverdueJobs,
+  ],
+  exports: [JobsService, JobTokens, CallbackHints, OverdueJobs, AccessModule, ReductoModule],
+})
+export class JobsModule {}

@@ -1,0 +1,50 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { IsIn, IsInt, IsOptional, IsUUID, Max, Min } from 'class-validator';
+import { JOB_STATUSES, type JobStatus } from './job-status.js';
+import { JOB_TYPES, type JobType } from './job-type.js';
+
+const asNumber = Transform(({ value }: { value: unknown }) =>
+  typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value,
+);
+
+export class WaitQuery {
+  @IsOptional()
+  @asNumber
+  @IsInt()
+  @Min(0)
+  @Max(60)
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 0,
+    maximum: 60,
+    default: 0,
+    description: 'Seconds to hold the request if the job has not ended yet.',
+  })
+  wait?: number;
+}
+
+export class ListQuery {
+  @IsOptional()
+  @IsIn(JOB_STATUSES)
+  @ApiPropertyOptional({ enum: JOB_STATUSES })
+  status?: JobStatus;
+
+  @IsOptional()
+  @IsIn(JOB_TYPES)
+  @ApiPropertyOptional({ enum: JOB_TYPES })
+  type?: JobType;
+
+  @IsOptional()
+  @IsUUID()
+  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  cursor?: string;
+
+  @IsOptional()
+  @asNumber
+  @IsInt()
+  @Min(1)
+  @Max(200)
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
+  limit?: number;
+}

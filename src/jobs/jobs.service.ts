@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { Transactions } from '../platform/database/transactions.js';
+import { GatewayError } from '../platform/errors/error-codes.js';
+import { addLogFields } from '../platform/logging/log-context.js';
+import { TaskQueue } from '../tasks/task-queue.js';
+import { canonicalJson } from './canonical-json.js';
+import { JobEndings } from './job-endings.js';
+import type { JobEvent } from './job-event.entity.js';
+import type { JobResult } from './job-result.entity.js';
+import { isTerminal } from './job-status.js';
+import { JobTransitions } from './job-transitions.js';
+import type { JobType } from './job-type.js';
+import type { Job } from './job.entity.js';
+import { JobStore, type JobFilter } from './job.store.js';
+import { ResultStore } from './result.store.js';
+import { SourceJobs } from './source-jobs.js';
+import { isJobId } from './source-references.js';
+
+/** A request for a job, checked. */
+export interface JobRequest {
+  readonly type: JobType;
+  readonly priority: boolean;
+  readonly metadata: Record<string, unknown> | null;
+  /** Reducto's own fields. */
+  readonly body: Record<string, unknown>;
+}
+
+/**
+ * When the reconciler takes up a job whose submit task got lost. Only a net: the task is in the same
+ * transaction as the job.
+ */
+const FIRST_CHECK_SECONDS = 30;
+
+/** What internal services can do with their jobs. Another service's job does not exist here. */
+@Injectable()
+export class JobsService {
+  constructor(
+    private readonly store: JobStore,
+    private readonly results: ResultStore,
+    private readonly tasks: TaskQueue,
+    private readonly transactions: Transactions,
+    private readonly endings: JobEndings,
+    private readonly transitions: JobTransitions,
+    private readonly sources: SourceJobs,
+  ) {}
+
+  /**
+   * Accepts a job: when this resolves it is durable, and will be submitted. With an
+   * `idempotencyKey` that the service has used, returns the job of then; throws
+   * `idempotency_key_reused` where that was another request.
+   */
+  async accept(service: string, request: JobRequest, idempotencyKey: string | null): Promise<Job> {
+    const requestHash = hashOf(request);
+    const repeated = await this.findRepeat(service, idempotencyKey, requestHash);
+    if (repeated !== null) return repeated;
+    await this.sources.check(service, request.body['input']);
+    const id = uuidv7();
+    addLogFields({ jobId: id });
+    const isNew = await this.transactions.run(async (manager) => {
+      const { body, ...rest } = request;
+      const job = { id, service, ...rest, request: body, idempotencyKey, requestHash };
+      if (!(await this.store.insert(manager, job, FIRST_CHECK_SECONDS))) return false;
+      await this.store.addEvent(manager, id, 'accepted', { type: request.type });
+      await this.tasks.add(manager, 'submit', [id]);
+      return true;
+    });
+    const job = isNew
+      ? await this.store.findOwn(service, id)
+      : await this.findRepeat(service, idempotencyKey, requestHash);
+    if (job === null) throw new Error('an accepted job is not there');
+    return job;
+  }
+
+  /** The job, after up to `waitSeconds` if it has not ended yet. Throws `job_not_found`. */
+  async get(service: string, id: string, waitSeconds: number, signal: AbortSignal): Promise<Job> {
+    if (waitSeconds <= 0) return this.find(service, id);
+    const abandoned = new AbortController();
+    const ended = this.endings.wait(id, waitSeconds, AbortSignal.any([signal, abandoned.signal]));
+    try {
+      const job = await this.find(service, id);
+      if (isTerminal(job.status)) return job;
+      await ended;
+      return await this.find(service, id);
+    } finally {
+      abandoned.abort();
+    }
+  }
+
+  list(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
+    return this.store.list(service, filter, limit);
+  }
+
+  async events(service: string, id: string): Promise<JobEvent[]> {
+    const job = await this.find(service, id);
+    return this.store.listEvents(job.id);
+  }
+
+  /** The stored result. Throws `job_not_found`, `job_not_completed` or `job_has_no_result`. */
+  async result(service: string, id: string): Promise<JobResult> {
+    const job = await this.find(service, id);
+    const result = job.status === 'completed' ? await this.results.find(job.id) : null;
+    if (result !== null) return result;
+    if (!isTerminal(job.status)) {
+      throw new GatewayError('job_not_completed', `The job is ${job.status}. Ask again when it has ended.`);
+    }
+    throw new GatewayError('job_has_no_result', `The job is ${job.status}.`);
+  }
+
+  resultBytes(contentId: string): AsyncIterable<Buffer> {
+    return this.results.read(contentId);
+  }
+
+  /**
+   * Asks for the job to be cancelled and returns it as it is then; asking again changes nothing. Throws `job_not_found` or `job_already_ended`.
+   */
+  async cancel(service: string, id: string): Promise<Job> {
+    const job = await this.find(service, id);
+    if (isTerminal(job.status) && job.status !== 'cancelled') {
+      throw new GatewayError('job_already_ended', `The job is ${job.status}.`);
+    }
+    await this.transitions.requestCancel(job);
+    return this.find(service, id);
+  }
+
+  private async find(service: string, id: string): Promise<Job> {
+    const job = isJobId(id) ? await this.store.findOwn(service, id) : null;
+    if (job === null) throw new GatewayError('job_not_found');
+    addLogFields({ jobId: job.id });
+    return job;
+  }
+
+  private async findRepeat(service: string, key: string | null, requestHash: Buffer): Promise<Job | null> {
+    const job = key === null ? null : await this.store.findByIdempotencyKey(service, key);
+    if (job !== null && !job.requestHash.equals(requestHash)) {
+      throw new GatewayError('idempotency_key_reused', `It belongs to job ${job.id}, whose request was another.`);
+    }
+    return job;
+  }
+}
+
+function hashOf(request: JobRequest): Buffer {
+  return createHash('sha256').update(canonicalJson(request)).digest();
+}

@@ -1,0 +1,122 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { Settings } from '../platform/config/settings.js';
+import type { SubmitAnswer } from '../reducto/answers.js';
+import { ReductoClient } from '../reducto/reducto.client.js';
+import { JobTokens } from './job-token.js';
+import { JobTransitions } from './job-transitions.js';
+import type { Job } from './job.entity.js';
+import { JobStore } from './job.store.js';
+import { SourceJobs } from './source-jobs.js';
+import { upstreamRequest } from './upstream-request.js';
+
+/** How often a job looks whether the job that it builds upon has completed. */
+const SOURCE_POLL_SECONDS = 2;
+
+/**
+ * Sends a queued job to Reducto: one request per attempt, and never a second one while the outcome of
+ * the first is unknown. The attempt is written down before the request leaves, so that a crash in
+ * between leaves a job that is known to be uncertain.
+ */
+@Injectable()
+export class Submitter {
+  private readonly logger = new Logger(Submitter.name);
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly store: JobStore,
+    private readonly transitions: JobTransitions,
+    private readonly sources: SourceJobs,
+    private readonly tokens: JobTokens,
+    private readonly reducto: ReductoClient,
+  ) {}
+
+  async submit(jobId: string): Promise<void> {
+    const open = await this.store.findOpen(jobId);
+    if (open === undefined || open.job.status !== 'queued') return;
+    const { job, ages } = open;
+    if (job.submitStartedAt !== null) return this.checkUnderWay(job, ages.submitStarted ?? 0);
+    if (ages.created >= this.settings.JOB_MAX_AGE_SECONDS) return this.giveUp(job);
+
+    const source = await this.sources.resolve(job);
+    if (source.state === 'pending') {
+      await this.transitions.deferSubmit(job, job.submitAttempts, SOURCE_POLL_SECONDS);
+      return;
+    }
+    if (source.state === 'unusable') {
+      await this.transitions.end(job, 'failed', source.error, 'submission');
+      return;
+    }
+    const attempt = job.submitAttempts + 1;
+    if (!(await this.transitions.beginSubmit(job, attempt))) return;
+    const answer = await this.reducto.submit(job.type, this.bodyOf(job, source.request));
+    await this.record(job, attempt, answer);
+  }
+
+  private async record(job: Job, attempt: number, answer: SubmitAnswer): Promise<void> {
+    switch (answer.kind) {
+      case 'accepted': {
+        const kept = await this.transitions.markSubmitted(job, answer.upstreamId, 'answer');
+        if (!kept) await this.dropOrphan(job, answer.upstreamId);
+        return;
+      }
+      case 'rejected': {
+        const { status, name, message } = answer.error;
+        this.logger.warn({ msg: 'Reducto refused a job', status, name });
+        const upstreamName = name === undefined ? {} : { upstreamName: name };
+        const error = { code: 'rejected_upstream', message, ...upstreamName, retryable: false };
+        await this.transitions.end(job, 'failed', error, 'submission');
+        return;
+      }
+      case 'deferred': {
+        const seconds = Math.max(answer.retryAfterSeconds ?? 0, this.backoff(attempt));
+        await this.transitions.deferSubmit(job, attempt, seconds, answer.error.message);
+        return;
+      }
+      case 'unknown':
+        this.logger.warn({ msg: 'the outcome of a submit is unknown', attempt });
+        await this.transitions.markUncertain(job, attempt, answer.error.message);
+    }
+  }
+
+  /** An attempt that has not reported back in time is taken for lost: its process may have died in it. */
+  private async checkUnderWay(job: Job, seconds: number): Promise<void> {
+    if (seconds < this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS + 10) return;
+    this.logger.warn({ msg: 'a submit was interrupted', attempt: job.submitAttempts });
+    await this.transitions.markUncertain(job, job.submitAttempts, 'the attempt was interrupted');
+  }
+
+  private async giveUp(job: Job): Promise<void> {
+    this.logger.error({ msg: 'gave up on a job that never reached Reducto', attempts: job.submitAttempts });
+    await this.transitions.end(
+      job,
+      'expired',
+      {
+        code: 'gave_up',
+        message: `The job did not reach Reducto within ${this.settings.JOB_MAX_AGE_SECONDS} seconds.`,
+        retryable: true,
+      },
+      'submission',
+    );
+  }
+
+  /** The job moved on while its submit was under way: what the submit made must not run for nobody. */
+  private async dropOrphan(job: Job, upstreamId: string): Promise<void> {
+    const current = await this.store.findForCallback({ id: job.id });
+    if (current === null || current.upstreamId === upstreamId) return;
+    this.logger.warn({ msg: 'a late submit made a job that is no longer wanted', upstreamId });
+    await this.reducto.cancel(upstreamId);
+  }
+
+  private bodyOf(job: Job, request: Record<string, unknown>): Record<string, unknown> {
+    const { WEBHOOK_MODE: mode, SVIX_CHANNELS: channels, callbackUrl: url } = this.settings;
+    // Without callbacks nobody sends a token back, and there may be no key to make one.
+    const token = mode === 'none' ? {} : { token: this.tokens.sign(job.id) };
+    return upstreamRequest(job, request, { gateway_job_id: job.id, ...token }, { mode, url, channels });
+  }
+
+  private backoff(attempt: number): number {
+    const list = this.settings.SUBMIT_BACKOFF_SECONDS;
+    const planned = list[Math.min(attempt, list.length) - 1] ?? 60;
+    return planned * (0.9 + Math.random() * 0.2);
+  }
+}

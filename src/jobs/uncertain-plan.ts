@@ -1,0 +1,57 @@
+import type { JobError } from './job.entity.js';
+import type { SearchResult } from './upstream-search.js';
+
+/** What is known of a job whose submit may or may not have made something. Ages by the database's clock. */
+export interface UncertainState {
+  readonly sinceSubmitSeconds: number;
+  readonly ageSeconds: number;
+  readonly cancelRequested: boolean;
+  readonly scheduleSeconds: readonly number[];
+  readonly maxAgeSeconds: number;
+  readonly resubmitUnresolved: boolean;
+}
+
+export type UncertainStep =
+  | { readonly do: 'adopt'; readonly upstreamId: string }
+  | { readonly do: 'resubmit' }
+  | { readonly do: 'wait'; readonly seconds: number; readonly because: string }
+  | { readonly do: 'end'; readonly status: 'failed' | 'cancelled' | 'expired'; readonly error: JobError | null };
+
+/**
+ * What follows from a search. A job may show up in the listing with a delay, or be made while we
+ * search, so nothing is concluded from "absent" before the whole schedule has passed.
+ */
+export function afterSearch(found: SearchResult, state: UncertainState): UncertainStep {
+  if (found.kind === 'found') return { do: 'adopt', upstreamId: found.upstreamId };
+  if (state.ageSeconds >= state.maxAgeSeconds) {
+    return { do: 'end', status: 'expired', error: unknownOutcome('expired before it was known') };
+  }
+  if (found.kind === 'trouble') {
+    const seconds = Math.max(state.scheduleSeconds[0] ?? 5, found.retryAfterSeconds ?? 0);
+    return { do: 'wait', seconds, because: 'the listing could not be read' };
+  }
+  const seconds = untilNextSearch(state);
+  if (seconds !== undefined) return { do: 'wait', seconds, because: `not in the listing (${found.kind})` };
+  if (found.kind === 'absent' || state.resubmitUnresolved) {
+    return state.cancelRequested ? { do: 'end', status: 'cancelled', error: null } : { do: 'resubmit' };
+  }
+  return { do: 'end', status: 'failed', error: unknownOutcome('could not be found out') };
+}
+
+/** Counted from the submit, so that a search which a callback set off does not shorten the schedule. */
+function untilNextSearch({ scheduleSeconds, sinceSubmitSeconds }: UncertainState): number | undefined {
+  let at = 0;
+  for (const wait of scheduleSeconds) {
+    at += wait;
+    if (at > sinceSubmitSeconds) return at - sinceSubmitSeconds;
+  }
+  return undefined;
+}
+
+function unknownOutcome(what: string): JobError {
+  return {
+    code: 'submit_outcome_unknown',
+    message: `The request was sent to Reducto and no answer came; whether it made a job ${what}.`,
+    retryable: true,
+  };
+}

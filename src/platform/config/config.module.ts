@@ -1,0 +1,15 @@
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { Settings } from './settings.js';
+
+/** Global because every layer reads settings, and the process has exactly one set of them. */
+@Global()
+@Module({})
+export class ConfigModule {
+  static of(settings: Settings): DynamicModule {
+    return {
+      module: ConfigModule,
+      providers: [{ provide: Settings, useValue: settings }],
+      exports: [Settings],
+    };
+  }
+}

@@ -1,0 +1,17 @@
+import ipaddr from 'ipaddr.js';
+import { isIP } from 'node:net';
+
+/** Whether an address is one that the public internet does not route to: private, loopback, link-local and their like. */
+export function isPrivateAddress(address: string): boolean {
+  return isIP(address) !== 0 && ipaddr.process(address).range() !== 'unicast';
+}
+
+/**
+ * Whether a host of a URL can only mean a machine of one's own: a private or loopback address, or
+ * a name that public DNS does not resolve (single label, `.local`, `.internal`, `.localhost`).
+ */
+export function isPrivateHost(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '');
+  if (isIP(host) !== 0) return isPrivateAddress(host);
+  return !host.includes('.') || /\.(local|internal|localhost|lan|home\.arpa)$/i.test(host);
+}

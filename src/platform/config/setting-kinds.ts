@@ -1,0 +1,127 @@
+import ipaddr from 'ipaddr.js';
+import { isIP } from 'node:net';
+
+/** Turns the text of one environment variable into a value; throws an `Error` whose message completes "NAME …". */
+export type Parse<T> = (text: string) => T;
+
+/** An address block, as `ipaddr.js` compares it: the network and the length of its prefix. */
+export type AddressBlock = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+/** A signing key with the number that travels in the token, so that several can be valid at once. */
+export interface TokenKey {
+  readonly version: number;
+  readonly key: Buffer;
+}
+
+export const text: Parse<string> = (value) => value;
+
+export const integer =
+  (min: number, max: number): Parse<number> =>
+  (value) => {
+    const number = Number(value);
+    if (!/^-?\d+$/.test(value) || number < min || number > max) {
+      throw new Error(`must be a whole number from ${min} to ${max}`);
+    }
+    return number;
+  };
+
+export const oneOf =
+  <const T extends string>(...allowed: readonly T[]): Parse<T> =>
+  (value) => {
+    const found = allowed.find((candidate) => candidate === value);
+    if (found === undefined) throw new Error(`must be one of ${allowed.join(', ')}`);
+    return found;
+  };
+
+export const listOf =
+  <T>(item: Parse<T>): Parse<readonly T[]> =>
+  (value) =>
+    value
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '')
+      .map(item);
+
+/** Delays in seconds, in the order in which they apply; fractions are allowed so that tests can be quick. */
+export const delays: Parse<readonly number[]> = (value) => {
+  const list = value.split(',').map((part) => Number(part.trim() || 'x'));
+  if (list.some((seconds) => !Number.isFinite(seconds) || seconds <= 0 || seconds > 604_800)) {
+    throw new Error('must be seconds, separated by commas, each above 0 and at most 604800');
+  }
+  return list;
+};
+
+export const httpUrl: Parse<URL> = (value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new Error('must be an http or https URL');
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new Error('must have no user, password, query or fragment');
+  }
+  return url;
+};
+
+export const postgresUrl: Parse<string> = (value) => {
+  if (!URL.canParse(value) || !/^postgres(ql)?:$/.test(new URL(value).protocol)) {
+    throw new Error('must be a URL like postgres://user:password@host:5432/database');
+  }
+  return value;
+};
+
+/** One address or CIDR block, IPv4 or IPv6. An IPv4-mapped IPv6 block means its IPv4 block. */
+export const addressBlock: Parse<AddressBlock> = (value) => {
+  const [address = '', prefix, ...rest] = value.split('/');
+  if (isIP(address) === 0 || rest.length > 0 || (prefix !== undefined && !/^\d+$/.test(prefix))) {
+    throw new Error(`has "${value}", which is not an address or a CIDR block`);
+  }
+  const parsed = ipaddr.parse(address);
+  const bits = parsed.kind() === 'ipv4' ? 32 : 128;
+  const length = prefix === undefined ? bits : Number(prefix);
+  if (length > bits) throw new Error(`has "${value}", whose prefix is longer than ${bits}`);
+  if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() && length >= 96) {
+    return [parsed.toIPv4Address(), length - 96];
+  }
+  return [parsed, length];
+};
+
+/** `2:<base64>`: the version and at least 32 bytes of key. */
+export const tokenKey: Parse<TokenKey> = (value) => {
+  const match = /^(\d{1,9}):([A-Za-z0-9+/_-]+={0,2})$/.exec(value);
+  const key = Buffer.from(match?.[2] ?? '', 'base64');
+  if (!match || key.length < 32) {
+    throw new Error('must be a list of <version>:<base64 of at least 32 bytes>');
+  }
+  return { version: Number(match[1]), key };
+};
+
+export const tokenKeys: Parse<readonly TokenKey[]> = (value) => {
+  const keys = listOf(tokenKey)(value);
+  if (keys.length === 0) throw new Error('must hold at least one key');
+  if (new Set(keys.map((key) => key.version)).size < keys.length) {
+    throw new Error('must not use a version twice');
+  }
+  return keys;
+};
+
+export const svixSecret: Parse<string> = (value) => {
+  const key = Buffer.from(value.replace(/^whsec_/, ''), 'base64');
+  if (!/^whsec_[A-Za-z0-9+/]+={0,2}$/.test(value) || key.length < 16) {
+    throw new Error('must be a list of secrets like whsec_<base64>');
+  }
+  return value;
+};
+
+export const longSecret: Parse<string> = (value) => {
+  if (!/^[\x21-\x7e]{32,200}$/.test(value)) {
+    throw new Error('must be 32 to 200 printable characters without spaces');
+  }
+  return value;
+};
+
+export const hostName: Parse<string> = (value) => {
+  if (!/^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$|^\[?[0-9a-f:]+\]?$/i.test(value)) {
+    throw new Error(`has "${value}", which is not a host name`);
+  }
+  return value.toLowerCase();
+};

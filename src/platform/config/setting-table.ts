@@ -1,0 +1,239 @@
+import {
+  addressBlock,
+  delays,
+  hostName,
+  httpUrl,
+  integer,
+  listOf,
+  longSecret,
+  oneOf,
+  postgresUrl,
+  svixSecret,
+  text,
+  tokenKeys,
+  type Parse,
+} from './setting-kinds.js';
+
+/** One row of the table of settings: how to read it, and what the README says of it. */
+export interface SettingDefinition<T> {
+  readonly parse: Parse<T>;
+  readonly fallback: string;
+  readonly secret: boolean;
+  readonly about: string;
+}
+
+type Row<T> = SettingDefinition<T>;
+
+const setting = <T>(parse: Parse<T>, fallback: string, about: string): Row<T> => ({
+  parse,
+  fallback,
+  about,
+  secret: false,
+});
+
+/** A setting without a default: its value is `undefined` where nothing was given. */
+const optional = <T>(parse: Parse<T>, about: string): Row<T | undefined> => ({
+  parse: (value) => (value === '' ? undefined : parse(value)),
+  fallback: '',
+  about,
+  secret: false,
+});
+
+const secret = <T>(row: Row<T>): Row<T> => ({ ...row, secret: true });
+
+const guardMode = oneOf('enforce', 'observe', 'off');
+
+/**
+ * Every setting the gateway has. The key is the name of the environment variable and of the
+ * property in code, so that a name found in a compose file leads straight to where it is used.
+ * Each can also be given as `NAME_FILE`, the path of a file that holds the value.
+ */
+export const SETTING_TABLE = {
+  NODE_ENV: setting(
+    oneOf('development', 'test', 'production'),
+    'development',
+    '`production` refuses to start with anything missing and never uses stand-ins',
+  ),
+  HOST: setting(text, '127.0.0.1', 'address to listen on'),
+  PORT: setting(integer(0, 65_535), '3000', 'port to listen on; 0 takes a free one'),
+  ROLES: setting(
+    listOf(oneOf('api', 'webhooks', 'worker')),
+    'api,webhooks,worker',
+    'what this process does: serve internal services, receive callbacks, do background work',
+  ),
+  LOG_LEVEL: setting(
+    oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    'info',
+    'the least severe level that is written',
+  ),
+  LOG_FORMAT: setting(
+    oneOf('auto', 'json', 'pretty'),
+    'auto',
+    '`auto` is `pretty` in a terminal outside production, else `json`',
+  ),
+  SHUTDOWN_TIMEOUT_SECONDS: setting(
+    integer(1, 600),
+    '25',
+    'how long a stop waits for running requests and tasks',
+  ),
+
+  DATABASE_URL: secret(
+    optional(postgresUrl, 'PostgreSQL; unset outside production: an embedded server in `DATA_DIR`'),
+  ),
+  DATABASE_POOL_SIZE: setting(integer(2, 500), '20', 'connections per process, at most'),
+  DATABASE_MIGRATIONS: setting(
+    oneOf('auto', 'run', 'check'),
+    'auto',
+    'at start, `run` pending migrations or `check` that there are none; `auto` checks in production',
+  ),
+  DATA_DIR: setting(text, './.data', 'where the embedded server and the local keys live'),
+
+  REDUCTO_API_KEY: secret(
+    optional(text, 'the key for Reducto; unset outside production: the sandbox'),
+  ),
+  REDUCTO_BASE_URL: setting(
+    httpUrl,
+    'https://platform.reducto.ai',
+    'Reducto, or your own deployment of it',
+  ),
+  REDUCTO_SUBMIT_TIMEOUT_SECONDS: setting(
+    integer(1, 900),
+    '30',
+    'how long a submit may take before its outcome counts as unknown',
+  ),
+  REDUCTO_READ_TIMEOUT_SECONDS: setting(
+    integer(1, 900),
+    '30',
+    'how long a look at a job, a listing or a cancel may take',
+  ),
+  REDUCTO_RETRY_AFTER_CAP_SECONDS: setting(
+    integer(1, 86_400),
+    '300',
+    'the longest `Retry-After` that is obeyed as given',
+  ),
+  SUBMIT_CONCURRENCY: setting(integer(1, 256), '8', 'submits at a time, per worker process'),
+  SETTLE_CONCURRENCY: setting(integer(1, 256), '8', 'looks at a time, per worker process'),
+  SUBMIT_BACKOFF_SECONDS: setting(
+    delays,
+    '1,2,5,10,20,40,60,120,300',
+    'waits between submits that Reducto put off or that never reached it; the last one repeats',
+  ),
+  REQUEST_MAX_BYTES: setting(
+    integer(1024, 104_857_600),
+    '5242880',
+    'largest JSON body of a request to the API',
+  ),
+  UPLOAD_MAX_BYTES: setting(
+    integer(1024, 5_368_709_120),
+    '104857600',
+    'largest upload; Reducto takes 100 MB in one request',
+  ),
+  UPLOAD_TIMEOUT_SECONDS: setting(
+    integer(1, 7200),
+    '900',
+    'how long an upload to Reducto may take as a whole',
+  ),
+
+  PUBLIC_URL: optional(
+    httpUrl,
+    'the gateway as Reducto reaches it; callbacks go to `PUBLIC_URL/webhooks/reducto`',
+  ),
+  WEBHOOK_MODE: setting(
+    oneOf('direct', 'svix', 'none'),
+    'direct',
+    'how Reducto is asked to call back; `none`: polling only',
+  ),
+  SVIX_CHANNELS: setting(
+    listOf(text),
+    '',
+    'Svix channels to ask for; leave it empty only if the Svix endpoint has no channels either',
+  ),
+  TOKEN_KEYS: secret(
+    optional(
+      tokenKeys,
+      '`2:<base64>,1:<base64>`: keys of the per-job callback token; the first signs, all verify',
+    ),
+  ),
+  SVIX_SECRETS: secret(
+    setting(listOf(svixSecret), '', '`whsec_…` list of Svix signing secrets; all verify'),
+  ),
+  WEBHOOK_IP_ALLOWLIST: setting(
+    listOf(addressBlock),
+    '',
+    'addresses and CIDR blocks that callbacks may come from; empty: any',
+  ),
+  TRUSTED_PROXIES: setting(
+    listOf(addressBlock),
+    '',
+    'addresses and CIDR blocks of proxies whose `X-Forwarded-For` is believed',
+  ),
+  GUARD_SOURCE_IP: setting(guardMode, 'enforce', 'the guard of the source address'),
+  GUARD_SECRET: setting(guardMode, 'enforce', 'the guard of the token or Svix signature'),
+  GUARD_JOB_ID: setting(guardMode, 'enforce', 'the guard of the job ID'),
+  WEBHOOK_MAX_BYTES: setting(integer(1024, 10_485_760), '65536', 'largest callback body'),
+
+  BOOTSTRAP_ADMIN_KEY: secret(
+    optional(longSecret, 'an API key with scope `admin` to begin with, 32 characters or more'),
+  ),
+
+  LOOK_SCHEDULE_SECONDS: setting(
+    delays,
+    '15,15,30,60,120,300,600,900,1800,3600',
+    'waits before each look at a job whose callback has not come; the last one repeats',
+  ),
+  JOB_MAX_AGE_SECONDS: setting(
+    integer(1, 2_592_000),
+    '86400',
+    'age at which a job that has not ended is given up',
+  ),
+  RECONCILE_INTERVAL_SECONDS: setting(
+    integer(1, 3600),
+    '2',
+    'how often the reconciler looks for jobs that are due',
+  ),
+  RECONCILE_BATCH_SIZE: setting(integer(1, 10_000), '500', 'jobs per pass of the reconciler'),
+  UNCERTAIN_SCHEDULE_SECONDS: setting(
+    delays,
+    '5,15,60,180',
+    'waits before each listing that looks for a submit whose outcome is unknown',
+  ),
+  UNCERTAIN_UNRESOLVED: setting(
+    oneOf('fail', 'resubmit'),
+    'fail',
+    'what becomes of such a job where the listing cannot tell: fail it, or risk a second submit',
+  ),
+  GONE_GRACE_SECONDS: setting(
+    integer(0, 86_400),
+    '60',
+    'how long after the submit a "not found" is taken for a delay of Reducto’s',
+  ),
+  RESULT_GRACE_SECONDS: setting(
+    integer(0, 86_400),
+    '600',
+    'how long to try for the result of a completed job before the job fails',
+  ),
+  RESULT_MAX_BYTES: setting(
+    integer(1024, 10_737_418_240),
+    '536870912',
+    'largest result, uncompressed',
+  ),
+  RESULT_TIMEOUT_SECONDS: setting(
+    integer(1, 7200),
+    '300',
+    'how long the download of a result may take as a whole',
+  ),
+  RESULT_URL_HOSTS: setting(
+    listOf(hostName),
+    '',
+    'hosts that results may be downloaded from (`*.example.com` for all below); empty: any public one and Reducto’s own',
+  ),
+} as const satisfies Record<string, SettingDefinition<unknown>>;
+
+export type SettingName = keyof typeof SETTING_TABLE;
+
+type ValueOf<Definition> = Definition extends SettingDefinition<infer Value> ? Value : never;
+
+/** The values, by the names of the table. */
+export type SettingValues = {
+  readonly [Name in SettingName]: ValueOf<(typeof SETTING_TABLE)[Name]>;
+};

@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs';
+import { isPrivateHost } from './private-host.js';
+import {
+  SETTING_TABLE,
+  type SettingDefinition,
+  type SettingName,
+  type SettingValues,
+} from './setting-table.js';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** All that is wrong with the settings, in one message. */
+export class SettingsError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`The settings are not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.name = 'SettingsError';
+  }
+}
+
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the class is the injection token, the table gives it its properties
+export interface Settings extends SettingValues {}
+
+/** The validated settings of this process; frozen. Inject it by its class. */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- see above
+export class Settings {
+  private constructor(values: SettingValues) {
+    Object.assign(this, values);
+    Object.freeze(this);
+  }
+
+  /**
+   * Reads every setting from `environment` (and from the files that `NAME_FILE` names).
+   * Throws one `SettingsError` that lists all problems, among them what production may not lack.
+   */
+  static load(environment: Environment): Settings {
+    const problems: string[] = [];
+    const values: Record<string, unknown> = {};
+    for (const [name, definition] of definitions()) {
+      try {
+        values[name] = definition.parse(givenText(environment, name) ?? definition.fallback);
+      } catch (error) {
+        problems.push(`${name} ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    if (problems.length > 0) throw new SettingsError(problems);
+    // The loop has filled every row of the table, each with its own parser.
+    const settings = new Settings(values as unknown as SettingValues);
+    problems.push(...contradictions(settings));
+    if (settings.NODE_ENV === 'production') problems.push(...missingForProduction(settings));
+    if (problems.length > 0) throw new SettingsError(problems);
+    return settings;
+  }
+
+  /** The same settings with some replaced: how stand-ins fill in what development lacks. */
+  with(values: Partial<SettingValues>): Settings {
+    return new Settings({ ...this, ...values });
+  }
+
+  has(role: SettingValues['ROLES'][number]): boolean {
+    return this.ROLES.includes(role);
+  }
+
+  get callbackUrl(): string | undefined {
+    return this.PUBLIC_URL && `${this.PUBLIC_URL.href.replace(/\/$/, '')}/webhooks/reducto`;
+  }
+
+  /** Things worth a warning at every start, in plain words. */
+  warnings(): string[] {
+    const found: string[] = [];
+    if (this.has('webhooks')) {
+      if (this.GUARD_SOURCE_IP !== 'off' && this.WEBHOOK_IP_ALLOWLIST.length === 0) {
+        found.push(
+          'WEBHOOK_IP_ALLOWLIST is empty: callbacks are taken from any address, and only the token or signature protects them',
+        );
+      }
+      for (const name of ['GUARD_SOURCE_IP', 'GUARD_SECRET', 'GUARD_JOB_ID'] as const) {
+        if (this[name] !== 'enforce') found.push(`${name} is ${this[name]}: it refuses nothing`);
+      }
+    }
+    if (this.NODE_ENV === 'production' && this.PUBLIC_URL?.protocol === 'http:') {
+      found.push('PUBLIC_URL is plain http: the callback tokens travel unencrypted');
+    }
+    return found;
+  }
+}
+
+/** Name and text of every setting as it is in force, for the start-up message; secrets are masked. */
+export function describeSettings(settings: Settings, environment: Environment): Map<string, string> {
+  const lines = new Map<string, string>();
+  for (const [name, definition] of definitions()) {
+    const given = givenText(environment, name) ?? definition.fallback;
+    lines.set(name, definition.secret && settings[name] !== undefined ? '********' : given);
+  }
+  return lines;
+}
+
+function definitions(): [SettingName, SettingDefinition<unknown>][] {
+  return Object.entries(SETTING_TABLE) as [SettingName, SettingDefinition<unknown>][];
+}
+
+function givenText(environment: Environment, name: string): string | undefined {
+  const direct = environment[name]?.trim() || undefined;
+  const file = environment[`${name}_FILE`]?.trim() || undefined;
+  if (file === undefined) return direct;
+  if (direct !== undefined) throw new Error(`is given twice, also as ${name}_FILE`);
+  try {
+    return readFileSync(file, 'utf8').trim() || undefined;
+  } catch {
+    throw new Error(`cannot be read from the file that ${name}_FILE names`);
+  }
+}
+
+function contradictions(settings: Settings): string[] {
+  const found: string[] = [];
+  if (settings.ROLES.length === 0) found.push('ROLES must name at least one role');
+  if (settings.PUBLIC_URL?.protocol === 'http:' && !isPrivateHost(settings.PUBLIC_URL.hostname)) {
+    found.push('PUBLIC_URL must be https, except for loopback and private addresses');
+  }
+  return found;
+}
+
+function missingForProduction(settings: Settings): string[] {
+  const missing: string[] = [];
+  const need = (name: SettingName, why: string): void => {
+    const value = settings[name];
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) {
+      missing.push(`${name} is missing: ${why}`);
+    }
+  };
+  need('DATABASE_URL', 'production keeps its jobs in PostgreSQL');
+  if (settings.has('api') || settings.has('worker')) {
+    need('REDUCTO_API_KEY', 'any text will do where your own deployment asks for none');
+  }
+  if (settings.WEBHOOK_MODE !== 'none') {
+    if (settings.has('worker')) need('PUBLIC_URL', 'or set WEBHOOK_MODE=none to poll only');
+    if (settings.has('worker') || settings.has('webhooks')) {
+      need('TOKEN_KEYS', 'make one with: echo "1:$(openssl rand -base64 32)"');
+    }
+    if (settings.WEBHOOK_MODE === 'svix' && settings.has('webhooks')) {
+      need('SVIX_SECRETS', 'copy it from the endpoint in Reducto’s webhook portal');
+    }
+  }
+  return missing;
+}

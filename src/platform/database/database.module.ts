@@ -1,0 +1,33 @@
+import { Global, Logger, Module, type DynamicModule } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { Settings } from '../config/settings.js';
+import { dataSourceOptions } from './data-source-options.js';
+import { Transactions } from './transactions.js';
+
+/** Attempts, two seconds apart, that a start waits for a database that is not there yet. */
+const START_ATTEMPTS = 60;
+
+@Global()
+@Module({})
+export class DatabaseModule {
+  static connect(): DynamicModule {
+    const logger = new Logger('Database');
+    return {
+      module: DatabaseModule,
+      imports: [
+        TypeOrmModule.forRootAsync({
+          inject: [Settings],
+          useFactory: (settings: Settings) => ({
+            ...dataSourceOptions(settings, (error) =>
+              logger.warn({ msg: 'a database connection was lost', err: error }),
+            ),
+            retryAttempts: START_ATTEMPTS,
+            retryDelay: 2000,
+          }),
+        }),
+      ],
+      providers: [Transactions],
+      exports: [Transactions],
+    };
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Every error that the API answers with: its stable `code`, HTTP status and title (RFC 9457).
+ * Codes are part of the contract with internal services: add, never rename.
+ */
+export const ERROR_CODES = {
+  malformed_request: { status: 400, title: 'The request cannot be read' },
+  invalid_query: { status: 400, title: 'A parameter of the URL is not valid' },
+  unauthenticated: { status: 401, title: 'A valid API key is needed' },
+  forbidden: { status: 403, title: 'This API key may not do that' },
+  not_found: { status: 404, title: 'Nothing is here' },
+  job_not_found: { status: 404, title: 'There is no such job' },
+  key_not_found: { status: 404, title: 'There is no such API key' },
+  method_not_allowed: { status: 405, title: 'This method is not allowed here' },
+  job_not_completed: { status: 409, title: 'The job has no result yet' },
+  job_has_no_result: { status: 409, title: 'The job ended without a result' },
+  job_already_ended: { status: 409, title: 'The job has already ended' },
+  payload_too_large: { status: 413, title: 'The request is too large' },
+  unsupported_media_type: { status: 415, title: 'This content type is not accepted here' },
+  validation_failed: { status: 422, title: 'The request is not valid' },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'This Idempotency-Key was used for another request',
+  },
+  too_many_requests: { status: 429, title: 'Too many requests' },
+  internal_error: { status: 500, title: 'Something went wrong in the gateway' },
+  upload_rejected: { status: 422, title: 'Reducto does not take this file' },
+  upstream_rejected: { status: 502, title: 'Reducto refused the request' },
+  upstream_unavailable: { status: 503, title: 'Reducto cannot be reached' },
+  unavailable: { status: 503, title: 'The gateway cannot do this right now' },
+  callback_refused_address: { status: 403, title: 'Callbacks from this address are refused' },
+  callback_refused_secret: { status: 401, title: 'The callback is not signed by a valid secret' },
+  callback_refused_job: { status: 404, title: 'The callback is for no job of this gateway' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** One thing wrong with a request: where (`input`, `split_description.0.name`) and what. */
+export interface FieldError {
+  path: string;
+  message: string;
+}
+
+/** An error that is meant for the caller. `detail` says what happened and what to do; it holds no secrets. */
+export class GatewayError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    readonly detail?: string,
+    readonly options: {
+      errors?: readonly FieldError[];
+      retryAfterSeconds?: number;
+      cause?: unknown;
+    } = {},
+  ) {
+    super(detail ?? ERROR_CODES[code].title, { cause: options.cause });
+    this.name = 'GatewayError';
+  }
+
+  get status(): number {
+    return ERROR_CODES[this.code].status;
+  }
+}

@@ -1,0 +1,84 @@
+import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { GatewayError, type ErrorCode } from './error-codes.js';
+import { problemOf } from './problem.js';
+
+const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
+  400: 'malformed_request',
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  413: 'payload_too_large',
+  415: 'unsupported_media_type',
+  429: 'too_many_requests',
+  503: 'unavailable',
+};
+
+/** PostgreSQL and pool errors that mean "not now" rather than "wrong". */
+const DATABASE_AWAY = /^(08...|57P0.|53...|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND)$/;
+
+/** Answers every error as problem details. What is not meant for the caller is logged and answered without detail. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger('Errors');
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
+    const error = toGatewayError(thrown);
+    if (error.status >= 500) {
+      this.logger.error({ msg: 'request failed', code: error.code, err: error.options.cause ?? error });
+    }
+    // Headers are out and a stream has broken: ending the connection is all that tells the client.
+    if (reply.sent || reply.raw.headersSent) {
+      reply.raw.destroy();
+      return;
+    }
+    if (error.options.retryAfterSeconds !== undefined) {
+      void reply.header('retry-after', String(Math.ceil(error.options.retryAfterSeconds)));
+    }
+    if (error.code === 'unauthenticated') void reply.header('www-authenticate', 'Bearer');
+    void reply
+      .status(error.status)
+      .header('content-type', 'application/problem+json; charset=utf-8')
+      .send(JSON.stringify(problemOf(error, request.id)));
+  }
+}
+
+export function toGatewayError(thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown;
+  const status = statusOf(thrown);
+  const code = status === undefined ? undefined : CODE_OF_STATUS[status];
+  if (code !== undefined) {
+    return new GatewayError(code, thrown instanceof Error ? thrown.message : undefined);
+  }
+  if (isDatabaseAway(thrown)) {
+    return new GatewayError('unavailable', 'The database cannot be reached. Try again shortly.', {
+      retryAfterSeconds: 2,
+      cause: thrown,
+    });
+  }
+  return new GatewayError('internal_error', undefined, { cause: thrown });
+}
+
+/** The status of an error of Nest's or Fastify's own (malformed body, unknown route, …). */
+function statusOf(thrown: unknown): number | undefined {
+  if (thrown instanceof HttpException) return thrown.getStatus();
+  if (thrown instanceof Error && 'statusCode' in thrown && 'code' in thrown) {
+    return typeof thrown.code === 'string' && thrown.code.startsWith('FST_')
+      ? Number(thrown.statusCode)
+      : undefined;
+  }
+  return undefined;
+}
+
+function isDatabaseAway(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false;
+  const code = 'code' in thrown ? thrown.code : undefined;
+  if (typeof code === 'string' && DATABASE_AWAY.test(code)) return true;
+  return /timeout exceeded when trying to connect|Connection terminated|not connected/i.test(
+    thrown.message,
+  );
+}

@@ -1,0 +1,61 @@
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { GatewayError } from '../errors/error-codes.js';
+
+/** The bytes of a request as they came, for routes that check a signature over them. */
+export class RawBody {
+  constructor(
+    readonly bytes: Buffer,
+    /** False where the body was longer than the route allows; `bytes` is its beginning then. */
+    readonly complete: boolean,
+  ) {}
+}
+
+/** Routes that take any body raw, by path, with their limit in bytes. */
+export type RawRoutes = ReadonlyMap<string, number>;
+
+/**
+ * JSON for the API, raw bytes for `rawRoutes`. On a raw route nothing is refused here, neither type
+ * nor size: its guards judge, so that every refusal is recorded in one place.
+ */
+export function registerBodyParsers(fastify: FastifyInstance, jsonLimit: number, rawRoutes: RawRoutes): void {
+  const parseJson = fastify.getDefaultJsonParser('error', 'error');
+  const rawLimit = (request: FastifyRequest): number | undefined =>
+    rawRoutes.get(request.routeOptions.url ?? '');
+
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser(/^application\/([\w.-]+\+)?json(\s*;|$)/i, async (request: FastifyRequest, payload: Payload) => {
+    const limit = rawLimit(request);
+    if (limit !== undefined) return read(payload, limit);
+    const body = await read(payload, jsonLimit);
+    if (!body.complete) {
+      throw new GatewayError('payload_too_large', `A request can have at most ${jsonLimit} bytes.`);
+    }
+    if (body.bytes.length === 0) return undefined;
+    return new Promise((resolve, reject) => {
+      void parseJson(request, body.bytes.toString(), (error, value) => {
+        if (error) reject(new GatewayError('malformed_request', 'The body is not valid JSON.'));
+        else resolve(value);
+      });
+    });
+  });
+  fastify.addContentTypeParser('*', async (request: FastifyRequest, payload: Payload) => {
+    const limit = rawLimit(request);
+    if (limit !== undefined) return read(payload, limit);
+    throw new GatewayError('unsupported_media_type', 'Send application/json.');
+  });
+}
+
+type Payload = IncomingMessage;
+
+/** Reads up to `limit` bytes. The rest stays in the connection, which must live until it has the answer. */
+async function read(payload: Payload, limit: number): Promise<RawBody> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of payload.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > limit) return new RawBody(Buffer.concat(parts), false);
+    parts.push(part);
+  }
+  return new RawBody(Buffer.concat(parts), true);
+}

@@ -1,0 +1,112 @@
+import type { LoggerService } from '@nestjs/common';
+import { pino, type DestinationStream, type Logger } from 'pino';
+import { pretty } from './pretty-output.js';
+import { currentLogFields } from './log-context.js';
+import { redact } from './redaction.js';
+import type { Settings } from '../config/settings.js';
+
+/**
+ * The logger of the process. Lines are JSON, or text in a terminal. Each carries the fields of its
+ * request or task, errors are cut down to what cannot hold data (see `describeError`), and every
+ * finished line passes `redact` as a last net.
+ */
+export function createLogger(
+  settings: Pick<Settings, 'LOG_LEVEL' | 'LOG_FORMAT' | 'NODE_ENV'>,
+  destination?: DestinationStream,
+): Logger {
+  const readable =
+    settings.LOG_FORMAT === 'pretty' ||
+    (settings.LOG_FORMAT === 'auto' && settings.NODE_ENV !== 'production' && process.stdout.isTTY);
+  return pino(
+    {
+      level: settings.LOG_LEVEL,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      mixin: () => ({ ...currentLogFields() }),
+      serializers: { err: describeError },
+      hooks: { streamWrite: redact },
+    },
+    destination ?? (readable ? pretty() : pino.destination({ fd: 1, sync: false, minLength: 0 })),
+  );
+}
+
+interface ErrorDescription {
+  type: string;
+  message: string;
+  code?: string;
+  stack?: string;
+  cause?: ErrorDescription;
+}
+
+/**
+ * An error as it may be logged: type, message, code, stack and cause. Nothing else of it, because
+ * database errors carry their parameters and upstream errors their whole body.
+ */
+export function describeError(error: unknown, depth = 0): ErrorDescription {
+  if (!(error instanceof Error)) return { type: typeof error, message: String(error).slice(0, 500) };
+  const { code, cause } = error as Error & { code?: unknown };
+  return {
+    type: error.name,
+    message: error.message.slice(0, 1000),
+    ...(typeof code === 'string' ? { code } : {}),
+    ...(error.stack !== undefined && depth === 0 ? { stack: stackFrames(error.stack) } : {}),
+    ...(cause !== undefined && depth < 3 ? { cause: describeError(cause, depth + 1) } : {}),
+  };
+}
+
+/** The frames alone: the head of a stack repeats the message without its limit. */
+function stackFrames(stack: string): string {
+  return stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, 12)
+    .join('\n');
+}
+
+/** Lets Nest and everything that uses Nest's `Logger` write through pino. */
+export class NestLogger implements LoggerService {
+  constructor(private readonly logger: Logger) {}
+
+  log(message: unknown, ...context: unknown[]): void {
+    this.write('info', message, context);
+  }
+
+  error(message: unknown, ...context: unknown[]): void {
+    this.write('error', message, context);
+  }
+
+  warn(message: unknown, ...context: unknown[]): void {
+    this.write('warn', message, context);
+  }
+
+  debug(message: unknown, ...context: unknown[]): void {
+    this.write('debug', message, context);
+  }
+
+  verbose(message: unknown, ...context: unknown[]): void {
+    this.write('trace', message, context);
+  }
+
+  fatal(message: unknown, ...context: unknown[]): void {
+    this.write('fatal', message, context);
+  }
+
+  /** Nest passes the name of the logging class last, and an error's stack before it. */
+  private write(
+    level: 'info' | 'error' | 'warn' | 'debug' | 'trace' | 'fatal',
+    message: unknown,
+    context: unknown[],
+  ): void {
+    const name = context.at(-1);
+    const fields: Record<string, unknown> = typeof name === 'string' ? { context: name } : {};
+    const error = [message, ...context].find((part) => part instanceof Error);
+    if (error !== undefined) fields['err'] = error;
+    if (typeof message === 'object' && message !== null && !(message instanceof Error)) {
+      const { msg, ...rest } = message as Record<string, unknown>;
+      this.logger[level]({ ...fields, ...rest }, typeof msg === 'string' ? msg : undefined);
+      return;
+    }
+    this.logger[level](fields, message instanceof Error ? message.message : String(message));
+  }
+}

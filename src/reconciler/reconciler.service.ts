@@ -1,0 +1,47 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
+import { SchedulerRegistry } from '@nestjs/schedule';
+import { OverdueJobs } from '../jobs/overdue-jobs.js';
+import { Settings } from '../platform/config/settings.js';
+
+const TIMER = 'reconciler';
+
+/** Takes up, again and again, the jobs whose callbacks have not come and whatever else got stuck. */
+@Injectable()
+export class ReconcilerService implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger(ReconcilerService.name);
+  private sweeping: Promise<unknown> | undefined;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly scheduler: SchedulerRegistry,
+    private readonly overdue: OverdueJobs,
+  ) {}
+
+  /** The interval is a setting, which the `@Interval` decorator could not read. */
+  onApplicationBootstrap(): void {
+    const timer = setInterval(() => void this.tick(), this.settings.RECONCILE_INTERVAL_SECONDS * 1000);
+    this.scheduler.addInterval(TIMER, timer);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    if (this.scheduler.doesExist('interval', TIMER)) this.scheduler.deleteInterval(TIMER);
+    await this.sweeping;
+  }
+
+  /** One bounded pass: wakes what is due and returns how much that was. */
+  async sweep(): Promise<{ submits: number; settles: number }> {
+    const counts = await this.overdue.wake();
+    if (counts.submits + counts.settles > 0) this.logger.debug({ msg: 'overdue jobs', ...counts });
+    return counts;
+  }
+
+  /** A pass that takes longer than the interval is not joined by a second one. */
+  private async tick(): Promise<void> {
+    if (this.sweeping !== undefined) return;
+    this.sweeping = this.sweep().catch((error: unknown) =>
+      this.logger.warn({ msg: 'a pass of the reconciler failed', err: error }),
+    );
+    await this.sweeping;
+    this.sweeping = undefined;
+  }
+}

@@ -1,0 +1,69 @@
+import type { JobAnswer, ListAnswer, ListedJob, Look } from './answers.js';
+import { isRecord } from '../platform/json.js';
+import { readJobFailure } from './upstream-error.js';
+
+/**
+ * Reads Reducto's answers defensively: what is documented is understood, anything else counts as
+ * "no usable answer" and never as the end of a job.
+ */
+
+/** Whether an upstream id may go into a path. Ids are opaque; the ones seen are UUIDs and `job_…`. */
+export function isUpstreamId(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(value);
+}
+
+export function readUpstreamId(answer: unknown): string | undefined {
+  const id = isRecord(answer) ? answer['job_id'] : undefined;
+  return isUpstreamId(id) ? id : undefined;
+}
+
+export function readLook(answer: unknown): Look {
+  const rawConfig = isRecord(answer) ? answer['raw_config'] : undefined;
+  return { ...readJob(answer), rawConfig: typeof rawConfig === 'string' ? rawConfig : null };
+}
+
+function readJob(answer: unknown): JobAnswer {
+  if (!isRecord(answer) || typeof answer['status'] !== 'string') {
+    return { kind: 'trouble', error: { message: 'Reducto’s answer is no job' } };
+  }
+  switch (answer['status']) {
+    case 'Completed':
+      return { kind: 'completed', result: answer['result'] ?? null };
+    case 'Failed': {
+      const error = readJobFailure(answer['reason'], answer['error']);
+      return error.name === 'JOB_CANCELLED' ? { kind: 'cancelled' } : { kind: 'failed', error };
+    }
+    case 'Cancelled':
+      return { kind: 'cancelled' };
+    default:
+      // Pending, Idle, InProgress, Completing, and whatever is added later: not finished.
+      return { kind: 'open', progress: finite(answer['progress']) };
+  }
+}
+
+export function readList(answer: unknown): ListAnswer {
+  if (!isRecord(answer) || !Array.isArray(answer['jobs'])) {
+    return { kind: 'trouble', error: { message: 'Reducto’s answer is no list of jobs' } };
+  }
+  const next = answer['next_cursor'];
+  return {
+    kind: 'page',
+    jobs: answer['jobs'].flatMap((item: unknown) => readListedJob(item) ?? []),
+    nextCursor: typeof next === 'string' && next !== '' ? next : null,
+  };
+}
+
+function readListedJob(item: unknown): ListedJob | undefined {
+  if (!isRecord(item) || !isUpstreamId(item['job_id'])) return undefined;
+  const created = typeof item['created_at'] === 'string' ? new Date(item['created_at']) : undefined;
+  return {
+    upstreamId: item['job_id'],
+    status: typeof item['status'] === 'string' ? item['status'] : '',
+    createdAt: created !== undefined && Number.isFinite(created.getTime()) ? created : null,
+    rawConfig: typeof item['raw_config'] === 'string' ? item['raw_config'] : null,
+  };
+}
+
+function finite(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}

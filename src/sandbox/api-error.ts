@@ -1,0 +1,65 @@
+import { JsonObject } from './json.js';
+import { Issue } from './switches.js';
+
+/** An answer other than success, with the body that goes on the wire. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly body: JsonObject | string,
+    readonly headers: Record<string, string> = {},
+  ) {
+    super(`HTTP ${status}`);
+  }
+}
+
+/** The newer shape; names from fact sheet 7.4, the HTTP wrapping is INFERRED. */
+export function namedError(
+  status: number,
+  name: string,
+  message: string,
+  jobId?: string,
+): ApiError {
+  const error = { name, code: status, message, ...(jobId !== undefined && { job_id: jobId }) };
+  return new ApiError(status, { error });
+}
+
+/** The documented shape of download and URL errors. */
+export function typedError(status: number, type: string, message: string): ApiError {
+  return new ApiError(status, { error: { message, type, code: status } });
+}
+
+export function validationError(issues: readonly Issue[]): ApiError {
+  return new ApiError(422, { detail: issues });
+}
+
+/** The 429 of the edge: the number tells which limit was hit; infrastructure shedding has none. */
+export function tooManyRequests(code: 1000 | 2000 | undefined, retryAfterSeconds = 0): ApiError {
+  const texts = {
+    1000: '[CODE 1000] Rate limit exceeded for this API key.',
+    2000: '[CODE 2000] Too many job status requests. Consider using webhooks.',
+  };
+  const message = code === undefined ? 'Too many requests, please try again.' : texts[code];
+  const headers: Record<string, string> = {};
+  if (retryAfterSeconds > 0) headers['retry-after'] = String(retryAfterSeconds);
+  return new ApiError(429, { message }, headers);
+}
+
+export function unavailable(retryAfterSeconds: number): ApiError {
+  return new ApiError(
+    503,
+    { error: { name: 'BATCH_QUEUE_FULL', code: 503, message: 'The queue is full' } },
+    { 'retry-after': String(retryAfterSeconds) },
+  );
+}
+
+/** What a proxy in front of the platform answers: HTML, as nginx writes it. */
+export function htmlError(status: number, title: string): ApiError {
+  const page = `<html>\n<head><title>${status} ${title}</title></head>\n<body>\n<center><h1>${status} ${title}</h1></center>\n</body>\n</html>\n`;
+  return new ApiError(status, page, { 'content-type': 'text/html' });
+}
+
+/** What object storage answers to a link that is no longer good (shape of S3, INFERRED). */
+export function storageError(status: number, code: string, message: string): ApiError {
+  const xml = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
+  return new ApiError(status, xml, { 'content-type': 'application/xml' });
+}

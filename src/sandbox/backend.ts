@@ -1,0 +1,65 @@
+import { VirtualClock } from './clock.js';
+import { DeliveryLog } from './deliveries.js';
+import { DocumentReader } from './document-reader.js';
+import { FaultRules } from './fault-rules.js';
+import { JobRunner } from './job-runner.js';
+import { JobStore } from './job-store.js';
+import { Links } from './links.js';
+import { PlatformSettings, PlatformState } from './platform.js';
+import { UploadStore } from './upload-store.js';
+import { Webhooks } from './webhooks.js';
+
+export interface BackendOptions {
+  apiKeys: readonly string[];
+  /** The address in the links handed out; default: the one that the caller used. */
+  publicUrl: string | undefined;
+  speed: number;
+  platform: PlatformSettings;
+}
+
+/** Everything behind the routes, wired once. */
+export class Backend {
+  readonly clock: VirtualClock;
+  readonly platform: PlatformState;
+  readonly rules = new FaultRules();
+  readonly jobs = new JobStore();
+  readonly uploads = new UploadStore();
+  readonly deliveries = new DeliveryLog();
+  readonly links: Links;
+  readonly reader: DocumentReader;
+  readonly webhooks: Webhooks;
+  readonly runner: JobRunner;
+
+  constructor(readonly options: BackendOptions) {
+    const { jobs, uploads } = this;
+    const clock = new VirtualClock(options.speed);
+    const platform = new PlatformState(options.platform);
+    const now = (): number => clock.now();
+    this.clock = clock;
+    this.platform = platform;
+    this.links = new Links(now);
+    this.reader = new DocumentReader(uploads, jobs, now);
+    this.webhooks = new Webhooks(clock, platform, this.deliveries);
+    this.runner = new JobRunner(clock, platform, jobs, this.reader, this.webhooks);
+  }
+
+  /** Back to the state after the start; uploads stay, they are nobody's fault. */
+  reset(): void {
+    this.clock.clear();
+    // Nothing that is still under way may move a forgotten job on.
+    for (const job of this.jobs.all()) job.endedAt ??= this.clock.now();
+    this.jobs.clear();
+    this.rules.clear();
+    this.deliveries.clear();
+    this.runner.reset();
+    this.webhooks.reset();
+    this.platform.reset();
+  }
+
+  async close(): Promise<void> {
+    this.clock.clear();
+    await this.webhooks.close();
+    await this.reader.close();
+    await this.uploads.close();
+  }
+}

@@ -1,0 +1,61 @@
+import { EventEmitter } from 'node:events';
+
+/** One webhook try, as the sandbox saw it. */
+export interface Delivery {
+  jobId: string;
+  mode: 'direct' | 'svix';
+  /** Groups the tries of one message. In Svix mode this is the `svix-id`. */
+  messageId: string;
+  /** From 1; 0 is a message that was not sent at all, `error` says why. */
+  attempt: number;
+  url: string;
+  headers: Record<string, string>;
+  body: string;
+  /** Virtual time. */
+  sentAt: number;
+  /** Real time. */
+  durationMs: number;
+  /** The status answered, null when there was no answer. */
+  status: number | null;
+  error: string | null;
+}
+
+export class DeliveryLog {
+  readonly events = new EventEmitter<{ recorded: [Delivery] }>();
+  #all: Delivery[] = [];
+
+  constructor() {
+    this.events.setMaxListeners(0);
+  }
+
+  record(delivery: Delivery): void {
+    this.#all.push(delivery);
+    this.events.emit('recorded', delivery);
+  }
+
+  all(): readonly Delivery[] {
+    return this.#all;
+  }
+
+  ofJob(jobId: string): Delivery[] {
+    return this.#all.filter((delivery) => delivery.jobId === jobId);
+  }
+
+  /** The first try that satisfies `condition`, past or to come. */
+  waitFor(condition: (delivery: Delivery) => boolean): Promise<Delivery> {
+    const found = this.#all.find(condition);
+    if (found) return Promise.resolve(found);
+    return new Promise((resolve) => {
+      const check = (delivery: Delivery): void => {
+        if (!condition(delivery)) return;
+        this.events.off('recorded', check);
+        resolve(delivery);
+      };
+      this.events.on('recorded', check);
+    });
+  }
+
+  clear(): void {
+    this.#all = [];
+  }
+}

@@ -1,0 +1,81 @@
+import { EventEmitter } from 'node:events';
+import { Job } from './job.js';
+
+interface StoreEvents {
+  created: [Job];
+  changed: [Job];
+}
+
+/** Every job of this platform, in the order of creation. Jobs are never removed, only hidden. */
+export class JobStore {
+  readonly events = new EventEmitter<StoreEvents>();
+  readonly #byId = new Map<string, Job>();
+  #all: Job[] = [];
+  readonly #submitsByBody = new Map<string, number>();
+
+  constructor() {
+    this.events.setMaxListeners(0);
+  }
+
+  get nextOrder(): number {
+    return this.#all.length + 1;
+  }
+
+  add(job: Job): void {
+    this.#all.push(job);
+    this.#byId.set(job.id, job);
+    this.events.emit('created', job);
+  }
+
+  find(id: string): Job | undefined {
+    return this.#byId.get(id);
+  }
+
+  all(): readonly Job[] {
+    return this.#all;
+  }
+
+  /** Tells everybody who waits for a change that `job` has one. */
+  changed(job: Job): void {
+    this.events.emit('changed', job);
+  }
+
+  /** Notes one more submit of this body and says how many there have been. */
+  countSubmit(bodyHash: string): number {
+    const submits = this.submitsOf(bodyHash) + 1;
+    this.#submitsByBody.set(bodyHash, submits);
+    return submits;
+  }
+
+  submitsOf(bodyHash: string): number {
+    return this.#submitsByBody.get(bodyHash) ?? 0;
+  }
+
+  /** The first job that satisfies `condition`, now or later: what tests use instead of sleeping. */
+  waitFor(condition: (job: Job) => boolean): Promise<Job> {
+    const found = this.#all.find(condition);
+    if (found) return Promise.resolve(found);
+    return new Promise((resolve) => {
+      const check = (job: Job): void => {
+        if (!condition(job)) return;
+        this.events.off('created', check).off('changed', check);
+        resolve(job);
+      };
+      this.events.on('created', check).on('changed', check);
+    });
+  }
+
+  /** Newest first, from the job before `beforeOrder`. */
+  *newestFirst(beforeOrder = Number.POSITIVE_INFINITY): Generator<Job> {
+    for (let index = Math.min(this.#all.length, beforeOrder - 1) - 1; index >= 0; index--) {
+      const job = this.#all[index];
+      if (job) yield job;
+    }
+  }
+
+  clear(): void {
+    this.#all = [];
+    this.#byId.clear();
+    this.#submitsByBody.clear();
+  }
+}

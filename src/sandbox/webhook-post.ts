@@ -1,0 +1,51 @@
+import { performance } from 'node:perf_hooks';
+import { Dispatcher, request } from 'undici';
+
+export interface PostOutcome {
+  status: number | null;
+  error: string | null;
+  durationMs: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+const KEPT_ANSWER_CHARS = 16_384;
+
+/** One POST. Redirects are not followed: a 3xx is an answer like any other, and not a success. */
+export async function postOnce(
+  dispatcher: Dispatcher,
+  url: string,
+  headers: Record<string, string>,
+  body: string,
+  timeoutMs: number,
+): Promise<PostOutcome> {
+  const startedAt = performance.now();
+  const elapsed = (): number => Math.round(performance.now() - startedAt);
+  try {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const response = await request(url, { dispatcher, method: 'POST', headers, body, signal });
+    const answer = await response.body.text();
+    return {
+      status: response.statusCode,
+      error: null,
+      durationMs: elapsed(),
+      headers: flatten(response.headers),
+      body: answer.slice(0, KEPT_ANSWER_CHARS),
+    };
+  } catch (error) {
+    const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    return { status: null, error: why, durationMs: elapsed(), headers: {}, body: '' };
+  }
+}
+
+export function succeeded({ status }: PostOutcome): boolean {
+  return status !== null && status >= 200 && status < 300;
+}
+
+function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, Array.isArray(value) ? value.join(', ') : value]],
+    ),
+  );
+}

@@ -1,0 +1,165 @@
+import { setTimeout } from 'node:timers/promises';
+import {
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { PgBoss, type Db, type Job } from 'pg-boss';
+import type { EntityManager } from 'typeorm';
+import { Settings } from '../platform/config/settings.js';
+import { withLogFields } from '../platform/logging/log-context.js';
+import { rows } from '../platform/database/sql.js';
+import { TASK_QUEUES, type TaskQueueName } from './task-queues.js';
+
+/** A task: wakes a worker up to look after one job. What there is to do is read from the job itself. */
+export interface Task {
+  readonly jobId: string;
+}
+
+type Handler = (jobId: string, signal: AbortSignal) => Promise<void>;
+
+interface Subscription {
+  readonly channel: string;
+  readonly onMessage: (payload: string) => void;
+  readonly onGap: () => void;
+}
+
+/**
+ * Background work on PostgreSQL, through pg-boss. Tasks are put in within the transaction that makes
+ * them necessary, reach an idle worker through NOTIFY, and come back when a worker dies. At most
+ * one task per queue and job waits at a time.
+ */
+@Injectable()
+export class TaskQueue
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
+  private readonly logger = new Logger(TaskQueue.name);
+  private readonly boss: PgBoss;
+  private readonly handlers: { queue: TaskQueueName; concurrency: number; handler: Handler }[] = [];
+  private readonly subscriptions: Subscription[] = [];
+  private readonly listening: { close(): Promise<void> }[] = [];
+
+  constructor(private readonly settings: Settings) {
+    const worker = settings.has('worker');
+    this.boss = new PgBoss({
+      connectionString: settings.DATABASE_URL ?? '',
+      application_name: 'reducto-gateway-tasks',
+      max: worker ? 6 : 2,
+      migrate: false,
+      schedule: false,
+      supervise: worker,
+      superviseIntervalSeconds: 10,
+      monitorIntervalSeconds: 10,
+      useListenNotify: worker,
+      registerInstance: false,
+      reindex: false,
+    });
+    this.boss.on('error', (error) => this.logger.warn({ msg: 'task queue trouble', err: error }));
+    this.boss.on('warning', (warning) => this.logger.warn({ msg: warning.message }));
+  }
+
+  async onModuleInit(): Promise<void> {
+    await this.boss.start();
+  }
+
+  /** Features have registered by now, in their own `onModuleInit`. */
+  async onApplicationBootstrap(): Promise<void> {
+    for (const { channel, onMessage, onGap } of this.subscriptions) {
+      const handle = await this.boss.getDb().listen?.(channel, onMessage, onGap);
+      if (handle) this.listening.push(handle);
+    }
+    for (const { queue, concurrency, handler } of this.handlers) {
+      await this.boss.work<Task>(
+        queue,
+        { localConcurrency: concurrency, batchSize: 1, burstWhenBatchFull: true, pollingIntervalSeconds: 2 },
+        async (tasks) => {
+          for (const task of tasks) await this.perform(queue, task, handler);
+        },
+      );
+    }
+  }
+
+  /** Puts a task for each of `jobIds` into `queue`, as part of the transaction of `manager`. */
+  async add(manager: EntityManager, queue: TaskQueueName, jobIds: readonly string[]): Promise<void> {
+    if (jobIds.length === 0) return;
+    const db: Db = {
+      executeSql: async (text, values) => ({ rows: await rows(manager, text, values ?? []) }),
+    };
+    await this.boss.insert(
+      queue,
+      jobIds.map((jobId) => ({ data: { jobId }, singletonKey: jobId })),
+      { db, returnId: false },
+    );
+  }
+
+  /** Call in `onModuleInit`. A handler that throws gets its task again, after a while. */
+  handle(queue: TaskQueueName, concurrency: number, handler: Handler): void {
+    this.handlers.push({ queue, concurrency, handler });
+  }
+
+  /**
+   * Call in `onModuleInit`. `onMessage` hears what is sent with `pg_notify(channel, payload)`;
+   * `onGap` is called whenever messages may have been missed, also once at the beginning.
+   */
+  subscribe(channel: string, onMessage: (payload: string) => void, onGap: () => void): void {
+    this.subscriptions.push({ channel, onMessage, onGap });
+  }
+
+  /**
+   * Takes no new tasks and waits for the running ones, for as long as a stop may take. HTTP and the
+   * database are still there. What is not done by then comes back elsewhere when its heartbeat stops.
+   */
+  async beforeApplicationShutdown(): Promise<void> {
+    const drained = this.handlers.map(({ queue }) => this.boss.offWork(queue, { wait: true }));
+    const patience = new AbortController();
+    await Promise.race([
+      Promise.all(drained),
+      setTimeout(this.settings.SHUTDOWN_TIMEOUT_SECONDS * 1000, undefined, {
+        signal: patience.signal,
+      }).catch(() => undefined),
+    ]);
+    patience.abort();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all(this.listening.map((handle) => handle.close()));
+    await this.boss.stop({ graceful: false, close: true });
+  }
+
+  private perform(queue: TaskQueueName, task: Job<Task>, handler: Handler): Promise<void> {
+    return withLogFields({ task: queue, jobId: task.data.jobId }, async () => {
+      try {
+        await handler(task.data.jobId, task.signal);
+      } catch (error) {
+        this.logger.error({ msg: 'a task failed and will be tried again', err: error });
+        // Kept with the task: the type alone, since a message may quote data.
+        throw new Error(error instanceof Error ? error.name : 'unknown');
+      }
+    });
+  }
+}
+
+/** Creates or updates the queue's own tables and the queues. Part of the migrations. */
+export async function installTaskQueues(databaseUrl: string): Promise<void> {
+  const boss = new PgBoss({
+    connectionString: databaseUrl,
+    max: 1,
+    supervise: false,
+    schedule: false,
+    registerInstance: false,
+  });
+  boss.on('error', () => undefined);
+  await boss.start();
+  try {
+    for (const [name, options] of Object.entries(TASK_QUEUES)) {
+      await boss.createQueue(name, options);
+      const { policy: _fixedAtCreation, ...changeable } = options;
+      await boss.updateQueue(name, changeable);
+    }
+  } finally {
+    await boss.stop({ graceful: false });
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * The queues. `short`: one waiting task per job, the rest are the same wish and are dropped.
+ *
+ * A task whose worker died comes back after `heartbeatSeconds` plus the 10 s between two looks of
+ * the monitor. Retries are few because the job itself remembers when it is due (`next_check_at`),
+ * and the reconciler puts the task in again.
+ */
+const common = {
+  policy: 'short',
+  notify: true,
+  heartbeatSeconds: 15,
+  retryLimit: 4,
+  retryDelay: 1,
+  retryBackoff: true,
+  retryDelayMax: 30,
+  deleteAfterSeconds: 600,
+} as const;
+
+export const TASK_QUEUES = {
+  submit: { ...common, expireInSeconds: 1200 },
+  settle: { ...common, expireInSeconds: 7800 },
+  cancel: { ...common, expireInSeconds: 1200 },
+} as const;
+
+export type TaskQueueName = keyof typeof TASK_QUEUES;

@@ -1,0 +1,55 @@
+import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import type { GuardName, RefusalCause } from '../audit/refusal.js';
+import { RefusalLog } from '../audit/refusal-log.js';
+import { ProblemFilter } from '../platform/errors/problem.filter.js';
+import { GatewayError, type ErrorCode } from '../platform/errors/error-codes.js';
+import { parseJson, readMessage } from './callback-message.js';
+import { CallbackSecretGuard } from './callback-secret.guard.js';
+import { CallbackRefused, receivedCallback, refusalOf } from './received-callback.js';
+
+const ANSWER_OF_GUARD: Readonly<Record<Exclude<GuardName, 'well_formed'>, ErrorCode>> = {
+  source_ip: 'callback_refused_address',
+  secret: 'callback_refused_secret',
+  job_id: 'callback_refused_job',
+};
+
+/** Records the refusal of a callback and answers. The answer names the guard and nothing more. */
+@Catch(CallbackRefused)
+export class CallbackRefusedFilter implements ExceptionFilter<CallbackRefused> {
+  private readonly problems = new ProblemFilter();
+
+  constructor(
+    private readonly refusals: RefusalLog,
+    private readonly secretGuard: CallbackSecretGuard,
+  ) {}
+
+  catch(refused: CallbackRefused, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const callback = receivedCallback(request);
+    // "Right secret, wrong address" is a mistake in a proxy; "nothing right" is an attack. Checking
+    // the secret costs no database, so the record can tell.
+    if (refused.guard === 'source_ip') {
+      const message = readMessage(parseJson(callback.body.bytes));
+      if (message !== undefined) callback.message = message;
+      callback.verdicts.secret = this.secretGuard.judge(request.headers, callback).verdict;
+    }
+    const answer = answerTo(refused.guard, refused.refusalCause);
+    this.refusals.record(refusalOf(callback, refused.guard, refused.refusalCause, answer.status));
+    this.problems.catch(answer, host);
+  }
+}
+
+function answerTo(guard: GuardName, cause: RefusalCause): GatewayError {
+  if (guard !== 'well_formed') return new GatewayError(ANSWER_OF_GUARD[guard]);
+  switch (cause) {
+    case 'wrong_method':
+      return new GatewayError('method_not_allowed', 'Callbacks are sent with POST.');
+    case 'wrong_content_type':
+      return new GatewayError('unsupported_media_type', 'Callbacks are application/json.');
+    case 'too_large':
+      return new GatewayError('payload_too_large');
+    default:
+      return new GatewayError('malformed_request', 'This is not a callback of Reducto’s.');
+  }
+}

@@ -1,0 +1,19 @@
+import { Injectable } from '@nestjs/common';
+import { RefusalLog } from '../audit/refusal-log.js';
+import { GUARDS } from '../audit/refusal.js';
+import { refusalOf, type ReceivedCallback } from './received-callback.js';
+
+/** Records what guards that only observe would have refused, and genuine messages that are not for us. */
+@Injectable()
+export class ObservedRefusals {
+  constructor(private readonly refusals: RefusalLog) {}
+
+  record(callback: ReceivedCallback): void {
+    for (const guard of GUARDS) {
+      const verdict = callback.verdicts[guard];
+      if (verdict.result === 'observed') {
+        this.refusals.record(refusalOf(callback, guard, verdict.cause, 200));
+      }
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import type { FastifyRequest } from 'fastify';
+import type { GuardName, Refusal, RefusalCause, Verdict } from '../audit/refusal.js';
+import type { CallbackJob } from '../jobs/callback-hints.js';
+import { RawBody } from '../platform/http/body-parsers.js';
+import type { CallbackMessage } from './callback-message.js';
+
+/** A callback on its way through the guards: what came, and what each guard found. */
+export interface ReceivedCallback {
+  readonly peerAddress: string;
+  readonly clientAddress: string;
+  readonly forwardedFor: string | null;
+  readonly body: RawBody;
+  readonly verdicts: Record<GuardName, Verdict>;
+  /** Set by the guard of the form. */
+  message?: CallbackMessage;
+  /** Set by the guard of the secret. */
+  provedBy?: 'token' | 'svix';
+  /** Set by the guard of the job ID; stays empty for a genuine message that is not for us. */
+  job?: CallbackJob;
+}
+
+/** The guard refuses, and its mode lets it. The filter records it and answers. */
+export class CallbackRefused extends Error {
+  constructor(
+    readonly guard: GuardName,
+    readonly refusalCause: RefusalCause,
+  ) {
+    super(refusalCause);
+    this.name = 'CallbackRefused';
+  }
+}
+
+const received = new WeakMap<FastifyRequest, ReceivedCallback>();
+
+/** The callback of this request; `open` makes it the first time. */
+export function receivedCallback(request: FastifyRequest, open?: () => ReceivedCallback): ReceivedCallback {
+  const known = received.get(request);
+  if (known !== undefined) return known;
+  if (open === undefined) throw new Error('the guards of a callback have not begun');
+  const callback = open();
+  received.set(request, callback);
+  return callback;
+}
+
+export function emptyVerdicts(): Record<GuardName, Verdict> {
+  const notChecked = { result: 'not_checked' } as const;
+  return { source_ip: notChecked, well_formed: notChecked, secret: notChecked, job_id: notChecked };
+}
+
+/** Enters a guard's verdict; throws `CallbackRefused` where it failed and the mode enforces it. */
+export function enter(
+  callback: ReceivedCallback,
+  guard: GuardName,
+  mode: 'enforce' | 'observe' | 'off',
+  judge: () => Verdict,
+): true {
+  if (mode === 'off') return true;
+  const verdict = judge();
+  if (verdict.result !== 'fail') {
+    callback.verdicts[guard] = verdict;
+    return true;
+  }
+  callback.verdicts[guard] = mode === 'enforce' ? verdict : { ...verdict, result: 'observed' };
+  if (mode === 'enforce') throw new CallbackRefused(guard, verdict.cause);
+  return true;
+}
+
+/** The record of a refusal, or of what a guard that only observes would have refused. */
+export function refusalOf(
+  callback: ReceivedCallback,
+  guard: GuardName,
+  cause: RefusalCause,
+  status: number,
+): Refusal {
+  return {
+    guard,
+    cause,
+    status,
+    verdicts: { ...callback.verdicts },
+    peerAddress: callback.peerAddress,
+    clientAddress: callback.clientAddress,
+    forwardedFor: callback.forwardedFor,
+    claimedJobId: callback.message?.gatewayJobId?.slice(0, 64) ?? null,
+    claimedUpstreamId: callback.message?.upstreamId.slice(0, 128) ?? null,
+    bodyBytes: callback.body.bytes.length,
+  };
+}

@@ -1,0 +1,33 @@
+import { All, Controller, HttpCode, Req, UseFilters, UseGuards } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { CallbackInbox } from './callback-inbox.js';
+import { CallbackRefusedFilter } from './callback-refused.filter.js';
+import { CallbackSecretGuard } from './callback-secret.guard.js';
+import { KnownJobGuard } from './known-job.guard.js';
+import { ObservedRefusals } from './observed-refusals.js';
+import { receivedCallback } from './received-callback.js';
+import { SourceIpGuard } from './source-ip.guard.js';
+import { WellFormedGuard } from './well-formed.guard.js';
+
+/** Where Reducto calls back. The guards stand in the order in which they are asked: cheap ones first. */
+@Controller('webhooks/reducto')
+@ApiExcludeController()
+@UseGuards(SourceIpGuard, WellFormedGuard, CallbackSecretGuard, KnownJobGuard)
+@UseFilters(CallbackRefusedFilter)
+export class WebhooksController {
+  constructor(
+    private readonly inbox: CallbackInbox,
+    private readonly observed: ObservedRefusals,
+  ) {}
+
+  /** All methods, so that a wrong one is refused by a guard, and recorded like everything else. */
+  @All()
+  @HttpCode(200)
+  async receive(@Req() request: FastifyRequest): Promise<{ received: true }> {
+    const callback = receivedCallback(request);
+    await this.inbox.receive(callback);
+    this.observed.record(callback);
+    return { received: true };
+  }
+}

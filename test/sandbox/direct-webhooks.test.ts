@@ -1,0 +1,217 @@
+import { describe, expect, test } from 'vitest';
+import {
+  anyDocument,
+  bench,
+  Bench,
+  call,
+  Receiver,
+  receiver,
+  submit,
+  submitAndEnd,
+} from './support.js';
+
+const metadata = { gateway_job_id: 'g-1', token: 'v1.abc' };
+
+function body(url: string, sim: Record<string, unknown> = {}): Record<string, unknown> {
+  return { ...anyDocument, sim, async: { metadata, webhook: { mode: 'direct', url } } };
+}
+
+async function callbackOf(test: Bench, hook: Receiver, webhook: object): Promise<unknown> {
+  await submit(test.client, body(hook.url, { webhook }));
+  const [first] = await hook.count(1);
+  return first?.json;
+}
+
+test('is a flat, unsigned body', async () => {
+  const test = await bench();
+  const hook = await receiver();
+  const id = await submit(test.client, body(hook.url));
+  const [first] = await hook.count(1);
+  expect(first?.json).toEqual({ status: 'Completed', job_id: id, metadata });
+  expect(Object.keys(first?.headers ?? {}).filter((name) => /svix|webhook/u.test(name))).toEqual(
+    [],
+  );
+});
+
+test('a failed job says so, and nothing about why', async () => {
+  const test = await bench();
+  const hook = await receiver();
+  const id = await submit(test.client, body(hook.url, { outcome: 'failed', reason: 'secret' }));
+  const [first] = await hook.count(1);
+  expect(first?.json).toEqual({ status: 'Failed', job_id: id, metadata });
+});
+
+test('edit takes its callback from the top-level webhook and ignores async', async () => {
+  const test = await bench();
+  const hook = await receiver();
+  const edit = { document_url: anyDocument.input, edit_instructions: 'x' };
+  const ignored = await submitAndEnd(test, { ...body(hook.url), ...edit }, 'edit');
+  const webhook = { mode: 'direct', url: hook.url, metadata };
+  const heard = await submit(test.client, { ...edit, webhook }, 'edit');
+  const [first] = await hook.count(1);
+  expect(first?.json).toEqual({ status: 'Completed', job_id: heard, metadata });
+  expect(test.sandbox.deliveries.ofJob(ignored)).toEqual([]);
+});
+
+test('is tried once and three times more, 1, 2 and 4 s apart, on the virtual clock', async () => {
+  const test = await bench({ speed: 0 });
+  const hook = await receiver({ status: 500 });
+  const id = await submit(test.client, body(hook.url));
+  await test.sandbox.deliveries.waitFor(({ attempt }) => attempt === 1);
+  await test.sandbox.clock.advance(3_600_000);
+  const tries = test.sandbox.deliveries.ofJob(id);
+  const [{ sentAt: start } = { sentAt: 0 }] = tries;
+  expect(tries.map(({ sentAt, status }) => [Math.round(sentAt - start), status])).toEqual([
+    [0, 500],
+    [1_000, 500],
+    [3_000, 500],
+    [7_000, 500],
+  ]);
+  expect(hook.received).toHaveLength(4);
+});
+
+test('stops at the first 2xx; a redirect is not one and is not followed', async () => {
+  const test = await bench({ platform: { directRetryDelaysMs: [0, 0, 0] } });
+  const elsewhere = await receiver();
+  const hook = await receiver(
+    { status: 302, headers: { location: elsewhere.url } },
+    { status: 204 },
+  );
+  const id = await submit(test.client, body(hook.url));
+  await test.sandbox.deliveries.waitFor(({ status }) => status === 204);
+  await test.sandbox.clock.advance(60_000);
+  expect(test.sandbox.deliveries.ofJob(id).map(({ status }) => status)).toEqual([302, 204]);
+  expect(elsewhere.received).toEqual([]);
+});
+
+test('a receiver that is not there is noted as such', async () => {
+  const test = await bench({ platform: { directRetryDelaysMs: [] } });
+  const id = await submit(test.client, body('http://127.0.0.1:1/'));
+  await test.sandbox.deliveries.waitFor(({ jobId }) => jobId === id);
+  expect((await call(`${test.sandbox.controlUrl}/deliveries?job=${id}`)).json).toEqual([
+    expect.objectContaining({ attempt: 1, status: null, error: expect.any(String) }),
+  ]);
+});
+
+describe('switches', () => {
+  test('never', async () => {
+    const test = await bench();
+    const hook = await receiver();
+    const silent = await submitAndEnd(test, body(hook.url, { webhook: { send: 'never' } }));
+    await submit(test.client, body(hook.url));
+    await hook.count(1);
+    await test.sandbox.clock.advance(60_000);
+    expect(test.sandbox.deliveries.ofJob(silent)).toEqual([]);
+  });
+
+  test('beforeResponse', async () => {
+    const test = await bench();
+    const hook = await receiver();
+    const order: string[] = [];
+    void hook.count(1).then(() => order.push('callback'));
+    await submit(test.client, body(hook.url, { webhook: { send: 'beforeResponse' } }));
+    order.push('response');
+    expect(order).toEqual(['callback', 'response']);
+  });
+
+  test('early: the callback says Completed while the job does not', async () => {
+    const test = await bench({ speed: 0, platform: { completingMs: 1_000 } });
+    const hook = await receiver();
+    const id = await submit(test.client, body(hook.url, { webhook: { send: 'early' } }));
+    const [first] = await hook.count(1);
+    expect(first?.json).toMatchObject({ status: 'Completed' });
+    expect((await test.client.job.get(id)).status).toBe('Pending');
+    await test.sandbox.clock.advance(1_000);
+    expect((await test.client.job.get(id)).status).toBe('Completed');
+    expect(hook.received).toHaveLength(1);
+  });
+
+  test('afterExpiry: the callback points at nothing any more', async () => {
+    const test = await bench({ speed: 0, platform: { retentionMinutes: 60 } });
+    const hook = await receiver();
+    const id = await submitAndEnd(test, body(hook.url, { webhook: { send: 'afterExpiry' } }));
+    expect(hook.received).toEqual([]);
+    await test.sandbox.clock.advance(3_601_000);
+    expect(hook.received).toHaveLength(1);
+    await expect(test.client.job.get(id)).rejects.toMatchObject({ status: 404 });
+  });
+
+  test('delay: callbacks come in another order than jobs end', async () => {
+    const test = await bench({ speed: 0 });
+    const hook = await receiver();
+    const late = await submitAndEnd(test, body(hook.url, { webhookDelayMs: 2_000 }));
+    const soon = await submitAndEnd(test, body(hook.url, { webhookDelayMs: 1_000 }));
+    await test.sandbox.clock.advance(2_000);
+    expect(hook.received.map(({ json }) => json)).toMatchObject([
+      { job_id: soon },
+      { job_id: late },
+    ]);
+  });
+
+  test('copies at once, and a sequence of statuses', async () => {
+    const test = await bench();
+    const twice = await receiver();
+    await submit(test.client, body(twice.url, { webhook: { copies: 2 } }));
+    const [a, b] = await twice.count(2);
+    expect(a?.body).toBe(b?.body);
+
+    const changing = await receiver();
+    const webhook = { sequence: ['Failed', 'Completed'] };
+    await submit(test.client, body(changing.url, { webhook }));
+    const both = await changing.count(2);
+    expect(both.map(({ json }) => json)).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ status: 'Failed' }),
+        expect.objectContaining({ status: 'Completed' }),
+      ]),
+    );
+  });
+
+  test.each([
+    [{ jobId: 'somebody-else' }, { job_id: 'somebody-else' }],
+    [{ status: 'Cancelled' }, { status: 'Cancelled' }],
+    [{ status: 'Exploded' }, { status: 'Exploded' }],
+    [{ metadata: 'null' }, { metadata: null }],
+    [{ metadata: 'empty' }, { metadata: {} }],
+    [{ metadata: 'wrong' }, { metadata: { token: 'v1.not-a-token-of-ours' } }],
+    [{ metadataValue: [1, 'two'] }, { metadata: [1, 'two'] }],
+    [{ extra: { result: { a: 1 } } }, { result: { a: 1 }, metadata }],
+  ])('%j', async (webhook, expected) => {
+    const test = await bench();
+    expect(await callbackOf(test, await receiver(), webhook)).toMatchObject(expected);
+  });
+
+  test('metadata absent, or huge', async () => {
+    const test = await bench();
+    expect(await callbackOf(test, await receiver(), { metadata: 'absent' })).not.toHaveProperty(
+      'metadata',
+    );
+    const huge = await callbackOf(test, await receiver(), { metadata: 'huge' });
+    expect(JSON.stringify(huge).length).toBeGreaterThan(1_000_000);
+  });
+
+  test('reencode sends the same JSON in other bytes', async () => {
+    const test = await bench();
+    const hook = await receiver();
+    const id = await submit(test.client, body(hook.url, { webhook: { reencode: true } }));
+    const [first] = await hook.count(1);
+    expect(first?.json).toEqual({ status: 'Completed', job_id: id, metadata });
+    expect(first?.body).not.toBe(JSON.stringify(first?.json));
+  });
+
+  test('a cancelled job is silent, unless the platform is told otherwise', async () => {
+    const test = await bench({ speed: 0, platform: { cancelWebhook: true } });
+    const hook = await receiver();
+    const id = await submit(test.client, body(hook.url, { stuck: 'Pending' }));
+    await test.client.job.cancel(id);
+    const [first] = await hook.count(1);
+    expect(first?.json).toMatchObject({ status: 'Cancelled', job_id: id });
+
+    test.sandbox.platform.set({ cancelWebhook: false });
+    const silent = await submit(test.client, body(hook.url, { stuck: 'Pending' }));
+    await test.client.job.cancel(silent);
+    await test.sandbox.clock.advance(60_000);
+    expect(test.sandbox.jobs.find(silent)?.status).toBe('Cancelled');
+    expect(hook.received).toHaveLength(1);
+  });
+});

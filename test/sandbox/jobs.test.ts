@@ -1,0 +1,298 @@
+import Reducto, { toFile } from 'reductoai';
+import { describe, expect, test } from 'vitest';
+import { samplePdf } from '../fixtures/sample-pdf.js';
+import {
+  anyDocument,
+  authorized,
+  bench,
+  call,
+  clientOf,
+  ended,
+  post,
+  submit,
+  submitAndEnd,
+} from './support.js';
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/u;
+
+describe('with the official SDK', () => {
+  test('an uploaded document is parsed and polled', async () => {
+    const { sandbox, client } = await bench();
+    const file = await toFile(await samplePdf([['Hello']]), 'hello.pdf');
+    const upload = await client.upload({ file });
+    expect(upload).toEqual({
+      file_id: expect.stringMatching(/^reducto:\/\/.*\.pdf$/u),
+      presigned_url: null,
+    });
+
+    const { job_id: id } = await client.parse.runJob({ input: upload.file_id });
+    expect(id).toMatch(uuid);
+    await ended(sandbox, id);
+    expect(await client.job.get(id)).toMatchObject({
+      status: 'Completed',
+      reason: null,
+      result: { job_id: id, usage: { num_pages: 1 }, result: { type: 'full' } },
+    });
+  });
+
+  test('every kind of job can be submitted', async () => {
+    const { sandbox, client } = await bench();
+    const { input } = anyDocument;
+    const ids = [
+      (await client.parse.runJob({ input })).job_id,
+      (await client.extract.runJob({ input, instructions: { schema: {} } })).job_id,
+      (await client.split.runJob({ input, split_description: [{ name: 'a', description: 'b' }] }))
+        .job_id,
+      (await client.edit.runJob({ document_url: input, edit_instructions: 'Fill in' })).job_id,
+      (await client.pipeline.runJob({ input, pipeline_id: 'p1' })).job_id,
+      await submit(client, anyDocument, 'classify'),
+    ];
+    for (const id of ids) await ended(sandbox, id);
+    const { jobs } = await client.job.getAll();
+    expect(jobs.map(({ job_id, type, status }) => [job_id, type, status])).toEqual([
+      [ids[5], 'Classify', 'Completed'],
+      [ids[4], 'Pipeline', 'Completed'],
+      [ids[3], 'Edit', 'Completed'],
+      [ids[2], 'Split', 'Completed'],
+      [ids[1], 'Extract', 'Completed'],
+      [ids[0], 'Parse', 'Completed'],
+    ]);
+  });
+
+  test('version and webhook portal are JSON strings', async () => {
+    const { client } = await bench({ platform: { version: 'v9.9.9' } });
+    expect(await client.apiVersion()).toBe('v9.9.9');
+    expect(await client.webhook.run()).toMatch(/^https:/u);
+  });
+
+  test('errors arrive as their classes', async () => {
+    const { sandbox, client } = await bench();
+    const wrongKey = new Reducto({ baseURL: sandbox.url, apiKey: 'wrong', maxRetries: 0 });
+    await expect(wrongKey.job.getAll()).rejects.toBeInstanceOf(Reducto.AuthenticationError);
+    await expect(client.job.get('unknown')).rejects.toBeInstanceOf(Reducto.NotFoundError);
+    await expect(client.job.cancel('unknown')).rejects.toBeInstanceOf(Reducto.NotFoundError);
+    await expect(submit(client, {})).rejects.toBeInstanceOf(Reducto.UnprocessableEntityError);
+    await expect(client.job.getAll({ limit: 0 })).rejects.toBeInstanceOf(
+      Reducto.UnprocessableEntityError,
+    );
+  });
+
+  test('its retries make several jobs of one submit: there is no idempotency', async () => {
+    const { sandbox } = await bench();
+    const impatient = clientOf(sandbox, 2);
+    sandbox.rules.add({ times: 2, sim: { submit: { fault: 'createdBut502' } } });
+    const id = await submit(impatient, anyDocument);
+    expect(sandbox.jobs.all()).toHaveLength(3);
+    expect(sandbox.jobs.all()[2]?.id).toBe(id);
+    expect(sandbox.jobs.submitsOf(sandbox.jobs.all()[0]?.bodyHash ?? '')).toBe(3);
+  });
+});
+
+describe('keys', () => {
+  test('none gives an HTML 403, an empty or wrong one a JSON 401', async () => {
+    const { sandbox } = await bench();
+    const none = await call(`${sandbox.url}/jobs`);
+    expect([none.status, none.headers.get('content-type')]).toEqual([403, 'text/html']);
+    const empty = await call(`${sandbox.url}/jobs`, { headers: { authorization: 'Bearer ' } });
+    expect([empty.status, empty.json]).toEqual([401, { detail: expect.any(String) }]);
+  });
+
+  test('are not asked for where auth is off', async () => {
+    const { sandbox } = await bench({ platform: { auth: 'off' } });
+    expect((await call(`${sandbox.url}/jobs`)).status).toBe(200);
+  });
+});
+
+describe('what a submit must have', () => {
+  test.each([
+    ['parse', {}, ['input']],
+    ['extract', {}, ['input']],
+    ['split', { input: 'https://x.test/a' }, ['split_description']],
+    ['edit', {}, ['document_url', 'edit_instructions']],
+    ['pipeline', {}, ['input', 'pipeline_id']],
+    ['classify', {}, ['input']],
+  ])('%s names each missing field', async (type, body, names) => {
+    const { sandbox, client } = await bench();
+    const error: unknown = await submit(client, body, type).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      error: { detail: names.map((name) => ({ loc: ['body', name], type: 'missing' })) },
+    });
+    expect(sandbox.jobs.all()).toHaveLength(0);
+  });
+
+  test('unknown members are ignored, and so is a callback under a wrong name', async () => {
+    const { sandbox, client } = await bench();
+    const webhook = { mode: 'direct', url: 'http://127.0.0.1:1/' };
+    const id = await submit(client, { ...anyDocument, async_config: { webhook }, other: 1 });
+    expect(sandbox.jobs.find(id)?.webhook).toBeUndefined();
+  });
+
+  test('an upload that does not exist refuses the job, a bad URL too', async () => {
+    const { sandbox, client } = await bench();
+    await expect(submit(client, { input: 'reducto://nothing.pdf' })).rejects.toMatchObject({
+      status: 404,
+      error: { error: { name: 'NOT_FOUND' } },
+    });
+    await expect(submit(client, { input: 'gopher://x' })).rejects.toMatchObject({ status: 400 });
+    expect(sandbox.jobs.all()).toHaveLength(0);
+  });
+
+  test('a direct webhook needs a URL', async () => {
+    const { client } = await bench();
+    const body = { ...anyDocument, async: { webhook: { mode: 'direct' } } };
+    await expect(submit(client, body)).rejects.toMatchObject({ status: 422 });
+  });
+});
+
+describe('the life of a job', () => {
+  test('passes all states on the virtual clock; GET /job folds the inner ones', async () => {
+    const timing = { queueMs: 1_000, runMs: 2_000, completingMs: 500 };
+    const { sandbox, client } = await bench({ speed: 0, platform: timing });
+    const id = await submit(client, anyDocument);
+    const seen: [unknown, unknown][] = [];
+    for (const step of [0, 1_000, 2_000, 500]) {
+      await sandbox.clock.advance(step);
+      const { jobs } = await client.job.getAll();
+      seen.push([(await client.job.get(id)).status, jobs[0]?.status]);
+    }
+    expect(seen).toEqual([
+      ['Pending', 'Pending'],
+      ['Pending', 'InProgress'],
+      ['Pending', 'Completing'],
+      ['Completed', 'Completed'],
+    ]);
+  });
+
+  test('a failed job is a 200 with reason and error', async () => {
+    const test = await bench();
+    const error = { name: 'LLM_PROVIDER_ERROR', code: 502, message: 'Provider down' };
+    const sim = { outcome: 'failed', reason: 'Something broke', error };
+    const id = await submitAndEnd(test, { ...anyDocument, sim });
+    expect(await test.client.job.get(id)).toMatchObject({
+      status: 'Failed',
+      reason: 'Something broke',
+      error: { ...error, job_id: id },
+      result: null,
+    });
+  });
+
+  test('a cancel takes effect after a moment; GET /jobs says Cancelled, GET /job Failed', async () => {
+    const { sandbox, client } = await bench({
+      speed: 0,
+      platform: { queueMs: 60_000, cancelDelayMs: 100 },
+    });
+    const id = await submit(client, anyDocument);
+    expect(await client.job.cancel(id)).toEqual({});
+    expect((await client.job.get(id)).status).toBe('Pending');
+    await sandbox.clock.advance(100);
+    expect(await client.job.get(id)).toMatchObject({
+      status: 'Failed',
+      error: { name: 'JOB_CANCELLED' },
+    });
+    expect((await client.job.getAll()).jobs[0]?.status).toBe('Cancelled');
+  });
+
+  test('a deleted job answers 409, then 410, and leaves the list', async () => {
+    const { sandbox, client } = await bench({ speed: 0 });
+    const id = await submit(client, anyDocument);
+    const address = `${sandbox.url}/job/${id}`;
+    await sandbox.clock.advance(0);
+    const deletion = { ...authorized(sandbox), method: 'DELETE' };
+    expect(await call(address, deletion)).toMatchObject({ status: 202, json: { job_id: id } });
+    await expect(client.job.get(id)).rejects.toMatchObject({
+      status: 409,
+      error: { error: { name: 'JOB_DELETION_IN_PROGRESS' } },
+    });
+    await sandbox.clock.advance(2_000);
+    await expect(client.job.get(id)).rejects.toMatchObject({ status: 410 });
+    expect((await client.job.getAll()).jobs).toEqual([]);
+  });
+
+  test('an open job cannot be deleted', async () => {
+    const { sandbox, client } = await bench();
+    const id = await submit(client, { ...anyDocument, sim: { stuck: 'Pending' } });
+    const deletion = { ...authorized(sandbox), method: 'DELETE' };
+    expect(await call(`${sandbox.url}/job/${id}`, deletion)).toMatchObject({
+      status: 409,
+      json: { error: { name: 'JOB_NOT_COMPLETE' } },
+    });
+  });
+
+  test('jobs expire', async () => {
+    const { sandbox, client } = await bench({ speed: 0, platform: { retentionMinutes: 60 } });
+    const id = await submit(client, anyDocument);
+    const kept = await submit(client, { ...anyDocument, settings: { persist_results: true } });
+    await sandbox.clock.advance(3_600_000);
+    await expect(client.job.get(id)).rejects.toMatchObject({ status: 404 });
+    expect((await client.job.get(kept)).status).toBe('Completed');
+    sandbox.platform.set({ expiredStatus: '410' });
+    await expect(client.job.get(id)).rejects.toMatchObject({ status: 410 });
+  });
+
+  test('a long poll is answered when the job ends, or when its time is up', async () => {
+    const { sandbox, client } = await bench({ speed: 0, platform: { queueMs: 5_000 } });
+    const id = await submit(client, anyDocument);
+    const held = client.get<unknown, { status: string }>(`/job/${id}`, { query: { timeout: 30 } });
+    const short = client.get<unknown, { status: string }>(`/job/${id}`, { query: { timeout: 1 } });
+    await waitUntilHeld(sandbox.jobs.events, 2);
+    await sandbox.clock.advance(1_000);
+    expect((await short).status).toBe('Pending');
+    await sandbox.clock.advance(4_000);
+    expect((await held).status).toBe('Completed');
+  });
+});
+
+describe('GET /jobs', () => {
+  test('pages stay stable while new jobs arrive', async () => {
+    const { client } = await bench();
+    const before: string[] = [];
+    for (let n = 0; n < 7; n++) before.push(await submit(client, anyDocument));
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: Reducto.JobGetAllResponse = await client.job.getAll({ limit: 3, cursor });
+      seen.push(...page.jobs.map((job) => job.job_id));
+      cursor = page.next_cursor ?? null;
+      await submit(client, anyDocument);
+    } while (cursor !== null);
+    expect(seen).toEqual(before.toReversed());
+  });
+
+  test('configs can be left out', async () => {
+    const { client } = await bench();
+    await submit(client, { ...anyDocument, async: { metadata: { mine: 1 } } });
+    const full = await client.job.getAll();
+    const lean = await client.job.getAll({ exclude_configs: true });
+    expect(full.jobs[0]?.raw_config).toContain('"mine":1');
+    expect(lean.jobs[0]?.raw_config).toBe('');
+  });
+
+  test.each(['limit=0', 'limit=501', 'limit=x', 'cursor=nonsense'])(
+    '%s is refused',
+    async (query) => {
+      const { sandbox } = await bench();
+      const { status } = await call(`${sandbox.url}/jobs?${query}`, authorized(sandbox));
+      expect(status).toBe(422);
+    },
+  );
+});
+
+test('a body that is not JSON is a 400', async () => {
+  const { sandbox } = await bench({ platform: { auth: 'off' } });
+  const headers = { 'content-type': 'application/json' };
+  const broken = { method: 'POST', headers, body: '{' };
+  expect((await call(`${sandbox.url}/parse_async`, broken)).status).toBe(400);
+  expect((await post(`${sandbox.url}/parse_async`, [])).status).toBe(422);
+});
+
+/** Held long polls listen for changes; that is the sign that they have arrived. */
+async function waitUntilHeld(
+  events: { listenerCount(name: 'changed'): number },
+  expected: number,
+): Promise<void> {
+  while (events.listenerCount('changed') < expected) {
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+}

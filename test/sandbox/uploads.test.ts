@@ -1,0 +1,122 @@
+import { readdir, stat } from 'node:fs/promises';
+import { request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { text } from 'node:stream/consumers';
+import { toFile } from 'reductoai';
+import { expect, test } from 'vitest';
+import { startSandbox } from '../../src/sandbox/sandbox.js';
+import { authorized, bench, call, clientOf, submitAndEnd } from './support.js';
+
+const MEGABYTE = 1024 * 1024;
+
+/** Called before each megabyte with the number of bytes already handed to the connection. */
+type Progress = (bytesSent: number) => Promise<void>;
+
+/** A multipart body of `megabytes`, one at a time: neither side needs to hold it. */
+async function* multipartBody(
+  boundary: string,
+  megabytes: number,
+  progress?: Progress,
+): AsyncGenerator<Buffer> {
+  const part = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="big.txt"\r\nContent-Type: text/plain\r\n\r\n`;
+  yield Buffer.from(part);
+  const megabyte = Buffer.alloc(MEGABYTE, 'x');
+  for (let sent = 0; sent < megabytes; sent++) {
+    await progress?.(sent * MEGABYTE);
+    yield megabyte;
+  }
+  yield Buffer.from(`\r\n--${boundary}--\r\n`);
+}
+
+async function streamUpload(
+  url: string,
+  key: string,
+  megabytes: number,
+  progress?: Progress,
+): Promise<{ status: number | undefined; body: string }> {
+  const boundary = 'sandbox-boundary';
+  const request = httpRequest(`${url}/upload`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${key}`,
+      'content-type': `multipart/form-data; boundary=${boundary}`,
+    },
+  });
+  const answered = new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
+    request.on('error', reject);
+    request.on('response', (response) => {
+      void text(response).then((body) => resolve({ status: response.statusCode, body }));
+    });
+  });
+  await pipeline(Readable.from(multipartBody(boundary, megabytes, progress)), request);
+  return answered;
+}
+
+test('90 MB go to disk as they come, and are not held in memory', async () => {
+  const { sandbox } = await bench();
+  const directory = await sandbox.uploads.directory();
+  let mostInFlight = 0;
+  const { status } = await streamUpload(sandbox.url, sandbox.apiKey, 90, async (bytesSent) => {
+    mostInFlight = Math.max(mostInFlight, bytesSent - (await bytesIn(directory)));
+  });
+  expect(status).toBe(200);
+  const { json } = await call(`${sandbox.controlUrl}/state`);
+  expect(json).toMatchObject({ uploads: [{ bytes: 90 * MEGABYTE }] });
+  // Socket and stream buffers on both sides; the document itself would be 90.
+  expect(mostInFlight).toBeLessThan(20 * MEGABYTE);
+});
+
+async function bytesIn(directory: string): Promise<number> {
+  const sizes = (await readdir(directory)).map(
+    async (name) => (await stat(join(directory, name))).size,
+  );
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+test('over the limit is a 413, even for a client that sends to the end', async () => {
+  const { sandbox } = await bench({ platform: { uploadLimitBytes: 2 * MEGABYTE } });
+  const { status, body } = await streamUpload(sandbox.url, sandbox.apiKey, 8);
+  expect(status).toBe(413);
+  expect(body).toContain('presigned');
+  expect((await call(`${sandbox.controlUrl}/state`)).json).toMatchObject({ uploads: [] });
+});
+
+test('exactly at the limit is fine', async () => {
+  const { sandbox } = await bench({ platform: { uploadLimitBytes: 2 * MEGABYTE } });
+  expect((await streamUpload(sandbox.url, sandbox.apiKey, 2)).status).toBe(200);
+});
+
+test('a presigned upload takes its bytes by PUT, and only under its own link', async () => {
+  const test = await bench();
+  const { file_id: input, presigned_url: link } = await test.client.upload({ extension: '.txt' });
+  expect(input).toMatch(/\.txt$/u);
+  await expect(submitAndEnd(test, { input })).rejects.toMatchObject({ status: 404 });
+
+  const forged = `${link}`.replace(/signature=.{8}/u, 'signature=00000000');
+  expect((await call(forged, { method: 'PUT', body: 'no' })).status).toBe(403);
+  expect((await call(`${link}`, { method: 'PUT', body: 'Arrived later' })).status).toBe(200);
+  const id = await submitAndEnd(test, { input });
+  expect(JSON.stringify(await test.client.job.get(id))).toContain('Arrived later');
+});
+
+test('a bare Buffer, which the SDK sends as JSON, is refused', async () => {
+  const { sandbox } = await bench();
+  const { headers } = authorized(sandbox);
+  const sent = { method: 'POST', headers: { ...headers, 'content-type': 'application/json' } };
+  const body = JSON.stringify({ file: { type: 'Buffer', data: [1, 2, 3] } });
+  expect((await call(`${sandbox.url}/upload`, { ...sent, body })).status).toBe(422);
+});
+
+test('uploaded files are gone after close', async () => {
+  const ours = async (): Promise<string[]> =>
+    (await readdir(tmpdir())).filter((name) => name.startsWith('reducto-sandbox-'));
+  const before = await ours();
+  const sandbox = await startSandbox();
+  await clientOf(sandbox).upload({ file: await toFile(Buffer.from('x'), 'x.txt') });
+  expect((await ours()).length).toBeGreaterThan(before.length);
+  await sandbox.close();
+  expect((await ours()).filter((name) => !before.includes(name))).toEqual([]);
+});
