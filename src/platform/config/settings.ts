@@ -84,14 +84,22 @@ export class Settings {
   }
 }
 
-/** Name and text of every setting as it is in force, for the start-up message; secrets are masked. */
-export function describeSettings(settings: Settings, environment: Environment): Map<string, string> {
-  const lines = new Map<string, string>();
-  for (const [name, definition] of definitions()) {
-    const given = givenText(environment, name) ?? definition.fallback;
-    lines.set(name, definition.secret && settings[name] !== undefined ? '********' : given);
-  }
-  return lines;
+/** Every setting as it is in force, for the start-up message; secrets are masked. */
+export function describeSettings(settings: Settings): Record<string, unknown> {
+  return Object.fromEntries(
+    definitions().map(([name, definition]) => {
+      const value = settings[name];
+      const given = value !== undefined && !(Array.isArray(value) && value.length === 0);
+      return [name, definition.secret && given ? '********' : printable(value)];
+    }),
+  );
+}
+
+function printable(value: unknown): unknown {
+  if (value instanceof URL) return value.href;
+  if (!Array.isArray(value)) return value;
+  // An address block is a pair; everything else in a list prints as itself.
+  return value.map((item: unknown) => (Array.isArray(item) ? item.join('/') : item)).join(',');
 }
 
 function definitions(): [SettingName, SettingDefinition<unknown>][] {

@@ -1,0 +1,43 @@
+import multipart from '@fastify/multipart';
+import type { LoggerService } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+import { v7 as uuidv7 } from 'uuid';
+import { AppModule } from './app.module.js';
+import { setUpDocs } from './app.docs.js';
+import type { Settings } from './platform/config/settings.js';
+import { ProblemFilter } from './platform/errors/problem.filter.js';
+import { validationPipe } from './platform/errors/field-errors.js';
+import { registerBodyParsers } from './platform/http/body-parsers.js';
+import { traceRequests } from './platform/http/request-log.js';
+
+/** Long enough for the longest `wait`, with room for the answer. */
+const REQUEST_IDLE_MILLISECONDS = 75_000;
+
+/** Builds the gateway exactly as it runs in production; tests use it too. It does not listen yet. */
+export async function createApp(settings: Settings, logger: LoggerService): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    trustProxy: false,
+    bodyLimit: settings.REQUEST_MAX_BYTES,
+    genReqId: () => uuidv7(),
+    keepAliveTimeout: REQUEST_IDLE_MILLISECONDS,
+    forceCloseConnections: 'idle',
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(settings), adapter, {
+    logger,
+    bodyParser: false,
+    abortOnError: false,
+    forceCloseConnections: true,
+  });
+  const fastify: FastifyInstance = adapter.getInstance();
+  registerBodyParsers(fastify, settings.REQUEST_MAX_BYTES, new Map([['/webhooks/reducto', settings.WEBHOOK_MAX_BYTES]]));
+  await app.register(multipart, { limits: { files: 1, fields: 20, parts: 20, fileSize: Number.MAX_SAFE_INTEGER } });
+  traceRequests(fastify);
+  app.useGlobalFilters(new ProblemFilter());
+  app.useGlobalPipes(validationPipe());
+  app.enableShutdownHooks();
+  if (settings.has('api')) setUpDocs(app);
+  return app;
+}

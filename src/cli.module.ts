@@ -1,0 +1,13 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { AccessModule } from './access/access.module.js';
+import { ConfigModule } from './platform/config/config.module.js';
+import type { Settings } from './platform/config/settings.js';
+import { DatabaseModule } from './platform/database/database.module.js';
+
+/** The little that the commands need. */
+@Module({})
+export class CliModule {
+  static with(settings: Settings): DynamicModule {
+    return { module: CliModule, imports: [ConfigModule.of(settings), DatabaseModule.connect(), AccessModule] };
+  }
+}

@@ -1,0 +1,125 @@
+import { parseArgs } from 'node:util';
+import { Logger } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { AccessModule } from './access/access.module.js';
+import { SCOPES } from './access/api-key.entity.js';
+import { ApiKeysService } from './access/api-keys.service.js';
+import { isServiceName, SERVICE_NAME_RULE } from './access/service-name.js';
+import { CliModule } from './cli.module.js';
+import { Settings, SettingsError } from './platform/config/settings.js';
+import { startEmbeddedPostgres } from './platform/database/embedded-postgres.js';
+import { prepareDatabase } from './platform/database/prepare-database.js';
+import { createLogger, NestLogger } from './platform/logging/logger.js';
+import { installTaskQueues } from './tasks/task-queue.js';
+
+/* The gateway's commands. Each prints what it did and ends with status 0, or says what is wrong and ends with 1. */
+
+const USAGE = `Usage: npm run gateway -- <command>
+
+  migrate                                         bring the database up to date
+  keys create --service <name> --scopes <list>    create an API key (scopes: ${SCOPES.join(', ')}); it is shown once
+  keys list                                       list all API keys
+  keys revoke <id>                                revoke an API key
+`;
+
+class UsageError extends Error {}
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+try {
+  await run(process.argv.slice(2));
+} catch (error) {
+  const expected = error instanceof UsageError || error instanceof SettingsError;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${message}\n${expected && error instanceof UsageError ? `\n${USAGE}` : ''}`);
+  process.exitCode = 1;
+}
+
+async function run(args: string[]): Promise<void> {
+  const { positionals, values } = parse(args);
+  const [command, action, id] = positionals;
+  if (values.help === true || command === undefined) return say(USAGE);
+  if (command === 'migrate') return withSettings(async (settings) => migrate(settings));
+  if (command !== 'keys') throw new UsageError(`There is no command "${command}".`);
+  switch (action) {
+    case 'create':
+      return withKeys((keys) => create(keys, values.service, values.scopes));
+    case 'list':
+      return withKeys(list);
+    case 'revoke':
+      if (id === undefined) throw new UsageError('Which key? Give its id.');
+      return withKeys(async (keys) => {
+        await keys.revoke(id);
+        say(`Revoked ${id}. Running gateways refuse it within 5 seconds.`);
+      });
+    default:
+      throw new UsageError(`There is no command "keys ${action ?? ''}".`);
+  }
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: { service: { type: 'string' }, scopes: { type: 'string', default: 'jobs' }, help: { type: 'boolean' } },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : 'These arguments are not understood.');
+  }
+}
+
+async function create(keys: ApiKeysService, service: string | undefined, list: string): Promise<void> {
+  if (service === undefined || !isServiceName(service)) throw new UsageError(`--service ${SERVICE_NAME_RULE}`);
+  const scopes = list.split(',').map((text) => {
+    const scope = SCOPES.find((known) => known === text.trim());
+    if (scope === undefined) throw new UsageError(`There is no scope "${text}". Scopes: ${SCOPES.join(', ')}`);
+    return scope;
+  });
+  const { stored, key } = await keys.create(service, scopes);
+  say(`Key ${stored.id} for ${service} (${stored.scopes.join(', ')}). Keep it, it is shown only now:\n${key}`);
+}
+
+async function list(keys: ApiKeysService): Promise<void> {
+  const row = (...cells: string[]): string =>
+    [36, 20, 12, 11, 20, 20].map((width, index) => (cells[index] ?? '').padEnd(width)).join('  ').trimEnd();
+  say(row('id', 'service', 'scopes', 'key', 'last used', 'revoked'));
+  for (const key of await keys.list()) {
+    const time = (at: Date | null): string => at?.toISOString().slice(0, 16).replace('T', ' ') ?? '-';
+    say(row(key.id, key.service, key.scopes.join(','), key.hint, time(key.lastUsedAt), time(key.revokedAt)));
+  }
+}
+
+async function migrate(settings: Settings): Promise<void> {
+  const log = new NestLogger(createLogger(settings));
+  await prepareDatabase(settings.with({ DATABASE_MIGRATIONS: 'run' }), log, installTaskQueues);
+  say('The database is up to date.');
+}
+
+async function withKeys(work: (keys: ApiKeysService) => Promise<void>): Promise<void> {
+  await withSettings(async (settings) => {
+    const app = await NestFactory.createApplicationContext(CliModule.with(settings), { logger: ['error'], abortOnError: false });
+    try {
+      await work(app.select(AccessModule).get(ApiKeysService, { strict: false }));
+    } finally {
+      await app.close();
+    }
+  });
+}
+
+/** With the embedded server of a local gateway where no other database is named. */
+async function withSettings(work: (settings: Settings) => Promise<void>): Promise<void> {
+  // A command needs the database alone, so it does not ask for the rest of production's settings.
+  const settings = Settings.load({ ...process.env, ROLES: 'webhooks', WEBHOOK_MODE: 'none' });
+  Logger.overrideLogger(new NestLogger(createLogger({ ...settings, LOG_LEVEL: 'error' })));
+  if (settings.DATABASE_URL !== undefined) return work(settings);
+  const server = await startEmbeddedPostgres(settings.DATA_DIR);
+  try {
+    const local = settings.with({ DATABASE_URL: server.url });
+    const log = new NestLogger(createLogger({ ...settings, LOG_LEVEL: 'error' }));
+    await prepareDatabase(local, log, installTaskQueues);
+    await work(local);
+  } finally {
+    if (server.startedHere) await server.stop();
+  }
+}

@@ -1,0 +1,43 @@
+import { Logger } from '@nestjs/common';
+import { createApp } from './app.setup.js';
+import { describeSettings, Settings, SettingsError } from './platform/config/settings.js';
+import { prepareDatabase } from './platform/database/prepare-database.js';
+import { createLogger, NestLogger } from './platform/logging/logger.js';
+import { neverPrintSettings } from './platform/logging/secret-settings.js';
+import { withStandIns } from './stand-ins/stand-ins.js';
+import { installTaskQueues } from './tasks/task-queue.js';
+
+/* The gateway as a process. */
+
+let settings: Settings;
+try {
+  settings = Settings.load(process.env);
+} catch (error) {
+  if (!(error instanceof SettingsError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(2);
+}
+neverPrintSettings(settings);
+const log = new NestLogger(createLogger(settings));
+Logger.overrideLogger(log);
+
+try {
+  const standIns = await withStandIns(settings, log);
+  settings = standIns.settings;
+  neverPrintSettings(settings);
+  await prepareDatabase(settings, log, installTaskQueues);
+  log.log({ msg: 'settings', ...describeSettings(settings) }, 'Start');
+  for (const warning of settings.warnings()) log.warn(warning, 'Start');
+
+  const app = await createApp(settings, log);
+  await app.listen(settings.PORT, settings.HOST);
+  const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
+  log.log(`gateway listening on ${url} (${settings.ROLES.join(', ')})`, 'Start');
+  process.send?.({ type: 'listening', url });
+  await standIns.introduce(app, url);
+  app.getHttpServer().once('close', () => void standIns.stop());
+} catch (error) {
+  log.fatal({ msg: 'the gateway could not start', err: error });
+  process.exitCode = 1;
+  setTimeout(() => process.exit(1), 100);
+}

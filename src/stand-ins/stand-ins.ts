@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { INestApplication, LoggerService } from '@nestjs/common';
+import { ApiKeysService } from '../access/api-keys.service.js';
+import { httpUrl, tokenKeys } from '../platform/config/setting-kinds.js';
+import type { SettingValues } from '../platform/config/setting-table.js';
+import type { Settings } from '../platform/config/settings.js';
+import { startEmbeddedPostgres, type EmbeddedServer } from '../platform/database/embedded-postgres.js';
+import { startSandboxProcess, type SandboxProcess } from './sandbox-process.js';
+
+/** What stands in for missing infrastructure, so that `npm start` works on a bare machine. Never in production. */
+export interface StandIns {
+  readonly settings: Settings;
+  /** Prints, once per database, an API key and what to do with it. */
+  introduce(app: INestApplication, url: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function withStandIns(settings: Settings, log: LoggerService): Promise<StandIns> {
+  if (settings.NODE_ENV === 'production') {
+    return { settings, introduce: () => Promise.resolve(), stop: () => Promise.resolve() };
+  }
+  const values: Mutable<Partial<SettingValues>> = {};
+  let database: EmbeddedServer | undefined;
+  let sandbox: SandboxProcess | undefined;
+  await mkdir(settings.DATA_DIR, { recursive: true });
+  if (settings.DATABASE_URL === undefined) {
+    log.warn(`DATABASE_URL is not set: using an EMBEDDED PostgreSQL, its data kept in ${settings.DATA_DIR}`, 'StandIns');
+    database = await startEmbeddedPostgres(settings.DATA_DIR);
+    values.DATABASE_URL = database.url;
+  }
+  if (settings.REDUCTO_API_KEY === undefined) {
+    log.warn('REDUCTO_API_KEY is not set: using the SANDBOX, a stand-in for Reducto on this machine', 'StandIns');
+    sandbox = await startSandboxProcess();
+    values.REDUCTO_API_KEY = sandbox.apiKey;
+    values.REDUCTO_BASE_URL = httpUrl(sandbox.url);
+  }
+  if (settings.TOKEN_KEYS === undefined) values.TOKEN_KEYS = await localTokenKeys(settings.DATA_DIR);
+  if (settings.PUBLIC_URL === undefined) {
+    values.PUBLIC_URL = httpUrl(`http://127.0.0.1:${settings.PORT}`);
+    if (sandbox === undefined && settings.WEBHOOK_MODE !== 'none') {
+      log.warn('PUBLIC_URL is not set: Reducto cannot call back, and every job waits for a poll', 'StandIns');
+    }
+  }
+  return {
+    settings: settings.with(values),
+    introduce: async (app, url) => {
+      if (database !== undefined && settings.has('api')) await printKeyOnce(app.get(ApiKeysService, { strict: false }), url);
+    },
+    stop: async () => {
+      await sandbox?.stop();
+      await database?.stop();
+    },
+  };
+}
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** Kept between starts, so that callbacks of jobs from before a restart are still good. */
+async function localTokenKeys(directory: string): Promise<SettingValues['TOKEN_KEYS']> {
+  const path = join(directory, 'token-keys');
+  const kept = await readFile(path, 'utf8').catch(() => undefined);
+  if (kept !== undefined) return tokenKeys(kept.trim());
+  const made = `1:${randomBytes(32).toString('base64')}`;
+  await writeFile(path, `${made}\n`, { mode: 0o600 });
+  return tokenKeys(made);
+}
+
+async function printKeyOnce(keys: ApiKeysService, url: string): Promise<void> {
+  const issued = (await keys.list()).filter((key) => key.origin === 'issued');
+  if (issued.length > 0) {
+    process.stdout.write(
+      `\nYour API key was printed at the first start. For another one:\n  npm run gateway -- keys create --service local --scopes jobs,admin\n\n`,
+    );
+    return;
+  }
+  const { key } = await keys.create('local', ['jobs', 'admin']);
+  // Straight to the terminal: log lines never hold a key.
+  process.stdout.write(
+    `\nAn API key for trying it out (shown only now):\n  ${key}\n\n` +
+      `Submit a document:\n` +
+      `  curl -s ${url}/v1/jobs -H "Authorization: Bearer ${key}" \\\n` +
+      `    -H "Content-Type: application/json" \\\n` +
+      `    -d '{"type":"parse","input":"https://example.com/invoice.pdf"}'\n\n` +
+      `API documentation: ${url}/docs\n\n`,
+  );
+}
