@@ -37,7 +37,6 @@ export async function createApp(settings: Settings, logger: LoggerService): Prom
   traceRequests(fastify);
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(validationPipe());
-  app.enableShutdownHooks();
   if (settings.has('api')) setUpDocs(app);
   return app;
 }

@@ -35,9 +35,32 @@ try {
   log.log(`gateway listening on ${url} (${settings.ROLES.join(', ')})`, 'Start');
   process.send?.({ type: 'listening', url });
   await standIns.introduce(app, url);
-  app.getHttpServer().once('close', () => void standIns.stop());
+  stopOnSignal(async () => {
+    await app.close();
+    await standIns.stop();
+  });
 } catch (error) {
   log.fatal({ msg: 'the gateway could not start', err: error });
   process.exitCode = 1;
   setTimeout(() => process.exit(1), 100);
+}
+
+/** Finishes what is running, then ends; a second signal or the time limit ends it at once. */
+function stopOnSignal(stop: () => Promise<void>): void {
+  let stopping = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.log(`${signal}: finishing what is running`, 'Stop');
+    setTimeout(() => process.exit(1), (settings.SHUTDOWN_TIMEOUT_SECONDS + 5) * 1000).unref();
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ msg: 'the stop went wrong', err: error });
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
 }

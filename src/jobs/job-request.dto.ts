@@ -1,4 +1,5 @@
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
 import {
   ArrayNotEmpty,
   IsArray,
@@ -94,6 +95,7 @@ export class SplitRequest extends InputRequest {
   @IsArray()
   @ArrayNotEmpty()
   @ValidateNested({ each: true })
+  @Type(() => SplitDescription)
   @ApiProperty({ type: [SplitDescription] })
   split_description!: SplitDescription[];
 }

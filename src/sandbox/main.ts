@@ -19,13 +19,18 @@ async function run(): Promise<void> {
   if (log) logJobs(sandbox);
   stopWithParent(sandbox);
   say(`sandbox listening on ${sandbox.url}`);
-  process.send?.({ type: 'listening', url: sandbox.url });
+  tellParent({ type: 'listening', url: sandbox.url });
 }
 
 function logJobs({ jobs }: Sandbox): void {
   jobs.events.on('changed', ({ id, type, status, reason }) =>
     say(`${type} ${id} ${status}${reason === null ? '' : ` (${reason})`}`),
   );
+}
+
+/** A parent that has gone in the meantime is no error: the disconnect stops this process anyway. */
+function tellParent(message: { type: 'listening'; url: string }): void {
+  process.send?.(message, undefined, undefined, () => undefined);
 }
 
 function stopWithParent(sandbox: Sandbox): void {
@@ -35,4 +40,6 @@ function stopWithParent(sandbox: Sandbox): void {
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
   process.once('disconnect', stop);
+  // The parent may have gone while the server was starting.
+  if (process.send && !process.connected) stop();
 }

@@ -60,7 +60,7 @@ describe('GET /job variants', () => {
     await expect.poll(async () => (await client.job.get(working)).status).toBe('InProgress');
   });
 
-  test.each<[PlatformSettings['cancelledView'], unknown]>([
+  test.each<[PlatformSettings['cancelledView'], object]>([
     ['failed', { status: 'Failed' }],
     ['cancelled', { status: 'Cancelled' }],
   ])('a cancelled job as %s', async (cancelledView, expected) => {

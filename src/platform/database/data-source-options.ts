@@ -1,13 +1,9 @@
-import { fileURLToPath } from 'node:url';
 import type { DataSourceOptions } from 'typeorm';
+import { MIGRATIONS } from '../../../migrations/index.js';
 import type { Settings } from '../config/settings.js';
 
-const projectRoot = fileURLToPath(new URL('../../../', import.meta.url));
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-
 /**
- * How every process of the gateway opens its database. Entities are found by their file name, so a
- * feature adds a table without touching this file.
+ * How every process of the gateway opens its database.
  *
  * @param onPoolError hears of connections that broke while idle; without it they would end the process.
  */
@@ -24,8 +20,7 @@ export function dataSourceOptions(
     poolErrorHandler: onPoolError,
     installExtensions: false,
     uuidExtension: 'pgcrypto',
-    entities: [`${projectRoot}src/**/*.entity.${extension}`],
-    migrations: [`${projectRoot}migrations/*.${extension}`],
+    migrations: MIGRATIONS,
     migrationsTableName: 'schema_migrations',
     migrationsTransactionMode: 'each',
     logging: false,

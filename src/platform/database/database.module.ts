@@ -21,6 +21,7 @@ export class DatabaseModule {
             ...dataSourceOptions(settings, (error) =>
               logger.warn({ msg: 'a database connection was lost', err: error }),
             ),
+            autoLoadEntities: true,
             retryAttempts: START_ATTEMPTS,
             retryDelay: 2000,
           }),

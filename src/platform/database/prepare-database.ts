@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { LoggerService } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { Settings } from '../config/settings.js';
+import { isDatabaseAway } from './database-errors.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { refusePendingMigrations, withMigrationLock } from './migrations.js';
 
@@ -44,7 +45,7 @@ async function connected(settings: Settings, log: LoggerService): Promise<DataSo
     try {
       return await dataSource.initialize();
     } catch (error) {
-      if (performance.now() - begin > PATIENCE_SECONDS * 1000) throw error;
+      if (!isDatabaseAway(error) || performance.now() - begin > PATIENCE_SECONDS * 1000) throw error;
       log.warn({ msg: 'waiting for the database', err: error });
       await setTimeout(2000);
     }

@@ -1,5 +1,6 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isDatabaseAway } from '../database/database-errors.js';
 import { GatewayError, type ErrorCode } from './error-codes.js';
 import { problemOf } from './problem.js';
 
@@ -14,9 +15,6 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   429: 'too_many_requests',
   503: 'unavailable',
 };
-
-/** PostgreSQL and pool errors that mean "not now" rather than "wrong". */
-const DATABASE_AWAY = /^(08...|57P0.|53...|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND)$/;
 
 /** Answers every error as problem details. What is not meant for the caller is logged and answered without detail. */
 @Catch()
@@ -72,13 +70,4 @@ function statusOf(thrown: unknown): number | undefined {
       : undefined;
   }
   return undefined;
-}
-
-function isDatabaseAway(thrown: unknown): boolean {
-  if (!(thrown instanceof Error)) return false;
-  const code = 'code' in thrown ? thrown.code : undefined;
-  if (typeof code === 'string' && DATABASE_AWAY.test(code)) return true;
-  return /timeout exceeded when trying to connect|Connection terminated|not connected/i.test(
-    thrown.message,
-  );
 }

@@ -64,12 +64,16 @@ function stackFrames(stack: string): string {
     .join('\n');
 }
 
+/** Nest tells of every module and route that it sets up: for debugging only. */
+const CHATTY = new Set(['InstanceLoader', 'NestApplication', 'NestFactory', 'RouterExplorer', 'RoutesResolver']);
+
 /** Lets Nest and everything that uses Nest's `Logger` write through pino. */
 export class NestLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
 
   log(message: unknown, ...context: unknown[]): void {
-    this.write('info', message, context);
+    const chatty = CHATTY.has(String(context.at(-1)));
+    this.write(chatty ? 'debug' : 'info', message, context);
   }
 
   error(message: unknown, ...context: unknown[]): void {

@@ -1,0 +1,4 @@
+import { JobsKeysCallbacks1790000000000 } from './1790000000000-jobs-keys-callbacks.js';
+
+/** All migrations, in their order. A new one is added here. */
+export const MIGRATIONS = [JobsKeysCallbacks1790000000000];

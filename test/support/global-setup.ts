@@ -1,0 +1,39 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { Settings } from '../../src/platform/config/settings.js';
+import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
+import { Client } from 'pg';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    databaseUrl: string;
+  }
+}
+
+/** The name of the migrated database that every test database is a copy of. */
+export const TEMPLATE = 'gateway_template';
+
+/** One real PostgreSQL for the whole run, in a folder of its own that is removed at the end. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const directory = await mkdtemp(join(tmpdir(), 'gateway-test-'));
+  const server = await startEmbeddedPostgres(directory, ['-c', 'fsync=off', '-c', 'max_connections=300']);
+  const admin = new Client({ connectionString: server.url });
+  await admin.connect();
+  await admin.query(`CREATE DATABASE ${TEMPLATE}`);
+  await admin.end();
+  const { migrateTemplate } = await import('./migrate-template.js');
+  await migrateTemplate(Settings.load({ DATABASE_URL: databaseUrl(server.url, TEMPLATE) }));
+  project.provide('databaseUrl', server.url);
+  return async () => {
+    await server.stop();
+    await rm(directory, { recursive: true, force: true });
+  };
+}
+
+export function databaseUrl(serverUrl: string, database: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = `/${database}`;
+  return url.href;
+}
