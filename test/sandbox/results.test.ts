@@ -140,7 +140,7 @@ describe('a download can break', () => {
   test('truncated', async () => {
     const test = await bench();
     const link = await parseByUrl(test, { resultUrl: { fault: 'truncated' } });
-    await expect(call(link)).rejects.toThrow();
+    await expect(call(link)).rejects.toThrow('terminated');
   });
 
   test('slow', async () => {

@@ -1,4 +1,4 @@
-import { createServer, IncomingHttpHeaders } from 'node:http';
+import { createServer, IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import Reducto from 'reductoai';
 import { onTestFinished } from 'vitest';
@@ -90,14 +90,14 @@ interface Answer {
 export async function receiver(...answers: Answer[]): Promise<Receiver> {
   const received: Received[] = [];
   const waiting = new Set<() => void>();
-  const server = createServer((request, response) => {
-    void text(request).then((body) => {
-      const answer = answers[Math.min(received.length, answers.length - 1)] ?? {};
-      received.push({ headers: request.headers, body, json: jsonOrNull(body) });
-      response.writeHead(answer.status ?? 200, answer.headers).end();
-      for (const check of waiting) check();
-    });
-  });
+  const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await text(request);
+    const answer = answers[Math.min(received.length, answers.length - 1)] ?? {};
+    received.push({ headers: request.headers, body, json: jsonOrNull(body) });
+    response.writeHead(answer.status ?? 200, answer.headers).end();
+    for (const check of waiting) check();
+  };
+  const server = createServer((request, response) => void take(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.closeAllConnections();

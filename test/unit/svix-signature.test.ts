@@ -1,0 +1,156 @@
+import 'reflect-metadata';
+import { Webhook } from 'standardwebhooks';
+import { describe, expect, test } from 'vitest';
+import { Settings } from '../../src/platform/config/settings.js';
+import { SvixSignatures } from '../../src/webhooks/svix-signature.js';
+
+const secretOf = (letter: string) => `whsec_${Buffer.from(letter.repeat(32)).toString('base64')}`;
+const FIRST = secretOf('a');
+const SECOND = secretOf('b');
+const STRANGER = secretOf('c');
+const BODY = Buffer.from('{"status":"Completed","job_id":"j1","metadata":{"name":"Zoë"}}');
+
+const signatures = (...secrets: string[]) =>
+  new SvixSignatures(Settings.load({ SVIX_SECRETS: secrets.join(',') }));
+
+interface Message {
+  secret?: string;
+  body?: Buffer;
+  prefix?: string;
+  id?: string;
+  ageSeconds?: number;
+}
+
+function headersOf({ secret = FIRST, body = BODY, prefix = 'svix', id = 'msg_1', ageSeconds = 0 }: Message = {}) {
+  const at = new Date(Date.now() - ageSeconds * 1000);
+  return {
+    [`${prefix}-id`]: id,
+    [`${prefix}-timestamp`]: String(Math.floor(at.getTime() / 1000)),
+    [`${prefix}-signature`]: new Webhook(secret).sign(id, at, body.toString()),
+  };
+}
+
+describe('isClaimed', () => {
+  test('is true for any sign of a signature, so that leaving headers out is no way around it', () => {
+    const checker = signatures(FIRST);
+    expect(checker.isClaimed({ 'svix-id': 'x' })).toBe(true);
+    expect(checker.isClaimed({ 'svix-signature': '' })).toBe(true);
+    expect(checker.isClaimed({ 'webhook-id': 'x' })).toBe(true);
+    expect(checker.isClaimed({ 'webhook-signature': 'x' })).toBe(true);
+    expect(checker.isClaimed({ 'content-type': 'application/json' })).toBe(false);
+  });
+});
+
+describe('verify', () => {
+  test.each(['svix', 'webhook'])('accepts a real signature in %s-* headers', (prefix) => {
+    expect(signatures(FIRST).verify(headersOf({ prefix }), BODY)).toEqual({ valid: true, secret: 1 });
+  });
+
+  test('accepts each of two secrets during rotation, and says which it was', () => {
+    const checker = signatures(FIRST, SECOND);
+    expect(checker.verify(headersOf({ secret: FIRST }), BODY)).toEqual({ valid: true, secret: 1 });
+    expect(checker.verify(headersOf({ secret: SECOND }), BODY)).toEqual({ valid: true, secret: 2 });
+  });
+
+  test('refuses a secret that is not ours', () => {
+    const verdict = signatures(FIRST, SECOND).verify(headersOf({ secret: STRANGER }), BODY);
+    expect(verdict).toEqual({ valid: false, cause: 'signature_invalid' });
+  });
+
+  test('finds the good one among several signatures, and skips versions that it does not know', () => {
+    const headers = headersOf();
+    const other = headersOf({ secret: STRANGER })['svix-signature'] ?? '';
+    const good = headers['svix-signature'] ?? '';
+    const mixed = { ...headers, 'svix-signature': `v1a,${'A'.repeat(88)} ${other} v1, v1 ${good}` };
+    expect(signatures(FIRST).verify(mixed, BODY)).toEqual({ valid: true, secret: 1 });
+  });
+
+  test.each([
+    ['the good signature named v1a', (good: string) => good.replace('v1,', 'v1a,')],
+    ['named v2', (good: string) => good.replace('v1,', 'v2,')],
+    ['without a version', (good: string) => good.replace('v1,', '')],
+    ['cut off', (good: string) => good.slice(0, -4)],
+    ['with the case changed', (good: string) => good.toLowerCase()],
+    ['no signature but the version', () => 'v1,'],
+    ['the version alone', () => 'v1'],
+    ['many bad ones', () => `v1,${'A'.repeat(43)}= `.repeat(200)],
+  ])('refuses %s', (_what, change) => {
+    const headers = headersOf();
+    const changed = { ...headers, 'svix-signature': change(headers['svix-signature'] ?? '') };
+    expect(signatures(FIRST).verify(changed, BODY)).toEqual({ valid: false, cause: 'signature_invalid' });
+  });
+
+  test('calls a message of more than five minutes ago, or ahead, stale', () => {
+    const checker = signatures(FIRST, SECOND);
+    const stale = { valid: false, cause: 'signature_stale' };
+    expect(checker.verify(headersOf({ ageSeconds: 310 }), BODY)).toEqual(stale);
+    expect(checker.verify(headersOf({ ageSeconds: -310 }), BODY)).toEqual(stale);
+    expect(checker.verify(headersOf({ ageSeconds: 280 }), BODY).valid).toBe(true);
+    expect(checker.verify(headersOf({ ageSeconds: -280 }), BODY).valid).toBe(true);
+  });
+
+  test('refuses an old message whose timestamp was made new', () => {
+    const old = headersOf({ ageSeconds: 3600 });
+    const refreshed = { ...old, 'svix-timestamp': headersOf()['svix-timestamp'] ?? '' };
+    expect(signatures(FIRST).verify(refreshed, BODY)).toEqual({ valid: false, cause: 'signature_invalid' });
+  });
+
+  test('refuses a message under another id', () => {
+    const verdict = signatures(FIRST).verify({ ...headersOf(), 'svix-id': 'msg_2' }, BODY);
+    expect(verdict).toEqual({ valid: false, cause: 'signature_invalid' });
+  });
+
+  test.each([
+    ['re-encoded', Buffer.from(JSON.stringify(JSON.parse(BODY.toString()), null, 1))],
+    ['with escapes', Buffer.from(BODY.toString().replace('ë', String.raw`\u00eb`))],
+    ['with a byte order mark', Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), BODY])],
+    ['with a line end', Buffer.concat([BODY, Buffer.from('\n')])],
+    ['empty', Buffer.alloc(0)],
+  ])('refuses the same JSON %s: it is the bytes that are signed', (_how, body) => {
+    expect(signatures(FIRST).verify(headersOf(), body)).toEqual({ valid: false, cause: 'signature_invalid' });
+  });
+
+  test('accepts a signed byte order mark and a signed empty body', () => {
+    const marked = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), BODY]);
+    expect(signatures(FIRST).verify(headersOf({ body: marked }), marked).valid).toBe(true);
+    const empty = Buffer.alloc(0);
+    expect(signatures(FIRST).verify(headersOf({ body: empty }), empty).valid).toBe(true);
+  });
+
+  test('refuses bytes that are no text, though they read the same once they are decoded', () => {
+    const broken = Buffer.from([0x7b, 0xff, 0x7d]);
+    const verdict = signatures(FIRST).verify(headersOf({ body: broken }), broken);
+    expect(verdict).toEqual({ valid: false, cause: 'signature_invalid' });
+  });
+
+  test.each(['id', 'timestamp', 'signature'])('calls headers without svix-%s incomplete', (name) => {
+    const headers = { ...headersOf(), [`svix-${name}`]: undefined };
+    const verdict = signatures(FIRST).verify(headers, BODY);
+    expect(verdict).toEqual({ valid: false, cause: 'signature_incomplete' });
+  });
+
+  test('does not put a message together from both kinds of header', () => {
+    const { 'svix-id': _id, ...headers } = headersOf();
+    const verdict = signatures(FIRST).verify({ ...headers, 'webhook-id': 'msg_1' }, BODY);
+    expect(verdict).toEqual({ valid: false, cause: 'signature_incomplete' });
+  });
+
+  test.each(['now', '', '-1', '1e9', '1.5', ' 1', '0x10', '9'.repeat(13)])(
+    'refuses the timestamp "%s"',
+    (timestamp) => {
+      const verdict = signatures(FIRST).verify({ ...headersOf(), 'svix-timestamp': timestamp }, BODY);
+      expect(verdict.valid).toBe(false);
+    },
+  );
+
+  test('refuses everything where no secret is configured', () => {
+    const verdict = signatures().verify(headersOf(), BODY);
+    expect(verdict).toEqual({ valid: false, cause: 'svix_not_configured' });
+  });
+});
+
+test.each(['', '='])('takes every secret that the settings take: padding "%s"', (padding) => {
+  // 32 bytes are 43 characters and one "=": a secret pasted without it must fail by name or work.
+  const secret = `${FIRST.replace(/=+$/, '')}${padding}`;
+  expect(signatures(secret).verify(headersOf(), BODY).valid).toBe(true);
+});

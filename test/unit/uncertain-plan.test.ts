@@ -1,0 +1,122 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { afterSearch, type UncertainState } from '../../src/jobs/uncertain-plan.js';
+import type { SearchResult } from '../../src/jobs/upstream-search.js';
+
+const state = (some: Partial<UncertainState> = {}): UncertainState => ({
+  sinceSubmitSeconds: 300,
+  ageSeconds: 400,
+  cancelRequested: false,
+  scheduleSeconds: [5, 15, 60, 180],
+  maxAgeSeconds: 1000,
+  resubmitUnresolved: false,
+  ...some,
+});
+const after = (found: SearchResult, some: Partial<UncertainState> = {}) => afterSearch(found, state(some));
+
+describe('found', () => {
+  test('is adopted, whatever the age and even if a cancel was asked for', () => {
+    const step = after({ kind: 'found', upstreamId: 'up' }, { ageSeconds: 1e9, cancelRequested: true });
+    expect(step).toEqual({ do: 'adopt', upstreamId: 'up' });
+  });
+});
+
+describe('absent', () => {
+  test.each([
+    [0, 5],
+    [4, 1],
+    [5, 15],
+    [79, 1],
+    [80, 180],
+    [259.5, 0.5],
+  ])('%d s after the submit is not believed yet: the next search comes in %d s', (since, seconds) => {
+    expect(after({ kind: 'absent' }, { sinceSubmitSeconds: since })).toMatchObject({ do: 'wait', seconds });
+  });
+
+  test('after the whole schedule allows a second submit', () => {
+    expect(after({ kind: 'absent' }, { sinceSubmitSeconds: 260 })).toEqual({ do: 'resubmit' });
+  });
+
+  test('after the whole schedule ends a job that was to be cancelled', () => {
+    expect(after({ kind: 'absent' }, { cancelRequested: true })).toEqual({
+      do: 'end',
+      status: 'cancelled',
+      error: null,
+    });
+  });
+
+  test('a cancel does not shorten the search', () => {
+    expect(after({ kind: 'absent' }, { cancelRequested: true, sinceSubmitSeconds: 3 })).toMatchObject({ do: 'wait' });
+  });
+});
+
+describe('undecided', () => {
+  test('never submits again unless the operator takes that risk', () => {
+    expect(after({ kind: 'undecided' })).toMatchObject({
+      do: 'end',
+      status: 'failed',
+      error: { code: 'submit_outcome_unknown', retryable: true },
+    });
+    expect(after({ kind: 'undecided' }, { resubmitUnresolved: true })).toEqual({ do: 'resubmit' });
+  });
+
+  test('waits for the whole schedule first', () => {
+    expect(after({ kind: 'undecided' }, { sinceSubmitSeconds: 1, resubmitUnresolved: true })).toMatchObject({
+      do: 'wait',
+      seconds: 4,
+    });
+  });
+});
+
+describe('trouble', () => {
+  test('concludes nothing, and obeys Retry-After', () => {
+    expect(after({ kind: 'trouble' }, { resubmitUnresolved: true })).toMatchObject({ do: 'wait', seconds: 5 });
+    expect(after({ kind: 'trouble', retryAfterSeconds: 90 })).toMatchObject({ do: 'wait', seconds: 90 });
+  });
+});
+
+const searches = fc.oneof(
+  fc.constant<SearchResult>({ kind: 'absent' }),
+  fc.constant<SearchResult>({ kind: 'undecided' }),
+  fc
+    .option(fc.integer({ min: 0, max: 300 }))
+    .map<SearchResult>((after) => ({ kind: 'trouble', ...(after === null ? {} : { retryAfterSeconds: after }) })),
+);
+const states = fc.record<UncertainState>({
+  sinceSubmitSeconds: fc.double({ min: 0, max: 3000, noNaN: true }),
+  ageSeconds: fc.double({ min: 0, max: 3000, noNaN: true }),
+  cancelRequested: fc.boolean(),
+  scheduleSeconds: fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 1, maxLength: 6 }),
+  maxAgeSeconds: fc.integer({ min: 1, max: 2000 }),
+  resubmitUnresolved: fc.boolean(),
+});
+
+test('property: without a find, a job of the maximum age always expires', () => {
+  fc.assert(
+    fc.property(searches, states, (found, some) => {
+      const old = { ...some, ageSeconds: some.maxAgeSeconds + some.ageSeconds };
+      expect(afterSearch(found, old)).toMatchObject({ do: 'end', status: 'expired' });
+    }),
+  );
+});
+
+test('property: a second submit happens only after the whole schedule', () => {
+  fc.assert(
+    fc.property(searches, states, (found, some) => {
+      const planned = some.scheduleSeconds.reduce((sum, wait) => sum + wait, 0);
+      const early = afterSearch(found, some).do === 'resubmit' && some.sinceSubmitSeconds < planned;
+      expect(early).toBe(false);
+    }),
+  );
+});
+
+test('property: never waits beyond the maximum age by more than a second or Retry-After', () => {
+  fc.assert(
+    fc.property(searches, states, (found, some) => {
+      const step = afterSearch(found, some);
+      const retryAfter = found.kind === 'trouble' ? (found.retryAfterSeconds ?? 0) : 0;
+      const wakesAt = step.do === 'wait' ? some.ageSeconds + step.seconds : 0;
+      expect(wakesAt).toBeLessThanOrEqual(some.maxAgeSeconds + Math.max(1, retryAfter) + 1e-6);
+    }),
+  );
+});
