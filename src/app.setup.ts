@@ -16,7 +16,10 @@ import { traceRequests } from './platform/http/request-log.js';
 const REQUEST_IDLE_MILLISECONDS = 75_000;
 
 /** Builds the gateway exactly as it runs in production; tests use it too. It does not listen yet. */
-export async function createApp(settings: Settings, logger: LoggerService): Promise<NestFastifyApplication> {
+export async function createApp(
+  settings: Settings,
+  logger: LoggerService,
+): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     trustProxy: false,
     bodyLimit: settings.REQUEST_MAX_BYTES,
@@ -32,8 +35,14 @@ export async function createApp(settings: Settings, logger: LoggerService): Prom
     forceCloseConnections: true,
   });
   const fastify: FastifyInstance = adapter.getInstance();
-  registerBodyParsers(fastify, settings.REQUEST_MAX_BYTES, new Map([['/webhooks/reducto', settings.WEBHOOK_MAX_BYTES]]));
-  await app.register(multipart, { limits: { files: 1, fields: 20, parts: 20, fileSize: Number.MAX_SAFE_INTEGER } });
+  registerBodyParsers(
+    fastify,
+    settings.REQUEST_MAX_BYTES,
+    new Map([['/webhooks/reducto', settings.WEBHOOK_MAX_BYTES]]),
+  );
+  await app.register(multipart, {
+    limits: { files: 1, fields: 20, parts: 20, fileSize: Number.MAX_SAFE_INTEGER },
+  });
   traceRequests(fastify);
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(validationPipe());

@@ -8,6 +8,9 @@ import { DatabaseModule } from './platform/database/database.module.js';
 @Module({})
 export class CliModule {
   static with(settings: Settings): DynamicModule {
-    return { module: CliModule, imports: [ConfigModule.of(settings), DatabaseModule.connect(), AccessModule] };
+    return {
+      module: CliModule,
+      imports: [ConfigModule.of(settings), DatabaseModule.connect(), AccessModule],
+    };
   }
 }

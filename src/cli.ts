@@ -31,7 +31,9 @@ try {
 } catch (error) {
   const expected = error instanceof UsageError || error instanceof SettingsError;
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${message}\n${expected && error instanceof UsageError ? `\n${USAGE}` : ''}`);
+  process.stderr.write(
+    `${message}\n${expected && error instanceof UsageError ? `\n${USAGE}` : ''}`,
+  );
   process.exitCode = 1;
 }
 
@@ -62,31 +64,58 @@ function parse(args: string[]) {
     return parseArgs({
       args,
       allowPositionals: true,
-      options: { service: { type: 'string' }, scopes: { type: 'string', default: 'jobs' }, help: { type: 'boolean' } },
+      options: {
+        service: { type: 'string' },
+        scopes: { type: 'string', default: 'jobs' },
+        help: { type: 'boolean' },
+      },
     });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : 'These arguments are not understood.');
+    throw new UsageError(
+      error instanceof Error ? error.message : 'These arguments are not understood.',
+    );
   }
 }
 
-async function create(keys: ApiKeysService, service: string | undefined, list: string): Promise<void> {
-  if (service === undefined || !isServiceName(service)) throw new UsageError(`--service ${SERVICE_NAME_RULE}`);
+async function create(
+  keys: ApiKeysService,
+  service: string | undefined,
+  list: string,
+): Promise<void> {
+  if (service === undefined || !isServiceName(service))
+    throw new UsageError(`--service ${SERVICE_NAME_RULE}`);
   const scopes = list.split(',').map((text) => {
     const scope = SCOPES.find((known) => known === text.trim());
-    if (scope === undefined) throw new UsageError(`There is no scope "${text}". Scopes: ${SCOPES.join(', ')}`);
+    if (scope === undefined)
+      throw new UsageError(`There is no scope "${text}". Scopes: ${SCOPES.join(', ')}`);
     return scope;
   });
   const { stored, key } = await keys.create(service, scopes);
-  say(`Key ${stored.id} for ${service} (${stored.scopes.join(', ')}). Keep it, it is shown only now:\n${key}`);
+  say(
+    `Key ${stored.id} for ${service} (${stored.scopes.join(', ')}). Keep it, it is shown only now:\n${key}`,
+  );
 }
 
 async function list(keys: ApiKeysService): Promise<void> {
   const row = (...cells: string[]): string =>
-    [36, 20, 12, 11, 20, 20].map((width, index) => (cells[index] ?? '').padEnd(width)).join('  ').trimEnd();
+    [36, 20, 12, 11, 20, 20]
+      .map((width, index) => (cells[index] ?? '').padEnd(width))
+      .join('  ')
+      .trimEnd();
   say(row('id', 'service', 'scopes', 'key', 'last used', 'revoked'));
   for (const key of await keys.list()) {
-    const time = (at: Date | null): string => at?.toISOString().slice(0, 16).replace('T', ' ') ?? '-';
-    say(row(key.id, key.service, key.scopes.join(','), key.hint, time(key.lastUsedAt), time(key.revokedAt)));
+    const time = (at: Date | null): string =>
+      at?.toISOString().slice(0, 16).replace('T', ' ') ?? '-';
+    say(
+      row(
+        key.id,
+        key.service,
+        key.scopes.join(','),
+        key.hint,
+        time(key.lastUsedAt),
+        time(key.revokedAt),
+      ),
+    );
   }
 }
 
@@ -98,7 +127,10 @@ async function migrate(settings: Settings): Promise<void> {
 
 async function withKeys(work: (keys: ApiKeysService) => Promise<void>): Promise<void> {
   await withSettings(async (settings) => {
-    const app = await NestFactory.createApplicationContext(CliModule.with(settings), { logger: ['error'], abortOnError: false });
+    const app = await NestFactory.createApplicationContext(CliModule.with(settings), {
+      logger: ['error'],
+      abortOnError: false,
+    });
     try {
       await work(app.select(AccessModule).get(ApiKeysService, { strict: false }));
     } finally {
@@ -111,12 +143,12 @@ async function withKeys(work: (keys: ApiKeysService) => Promise<void>): Promise<
 async function withSettings(work: (settings: Settings) => Promise<void>): Promise<void> {
   // A command needs the database alone, so it does not ask for the rest of production's settings.
   const settings = Settings.load({ ...process.env, ROLES: 'webhooks', WEBHOOK_MODE: 'none' });
-  Logger.overrideLogger(new NestLogger(createLogger({ ...settings, LOG_LEVEL: 'error' })));
+  Logger.overrideLogger(new NestLogger(createLogger(settings.with({ LOG_LEVEL: 'error' }))));
   if (settings.DATABASE_URL !== undefined) return work(settings);
   const server = await startEmbeddedPostgres(settings.DATA_DIR);
   try {
     const local = settings.with({ DATABASE_URL: server.url });
-    const log = new NestLogger(createLogger({ ...settings, LOG_LEVEL: 'error' }));
+    const log = new NestLogger(createLogger(settings.with({ LOG_LEVEL: 'error' })));
     await prepareDatabase(local, log, installTaskQueues);
     await work(local);
   } finally {

@@ -63,4 +63,6 @@ function stopOnSignal(stop: () => Promise<void>): void {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  // Started by another program (the demo, a test): it shall not be outlived.
+  if (process.send !== undefined) process.once('disconnect', () => onSignal('SIGTERM'));
 }

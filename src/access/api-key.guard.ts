@@ -45,7 +45,10 @@ export class ApiKeyGuard implements CanActivate {
   private async callerOf(header: string | undefined): Promise<Caller> {
     const key = /^bearer +(\S{1,512})$/i.exec(header?.trim() ?? '')?.[1];
     if (key === undefined) {
-      throw new GatewayError('unauthenticated', 'Send the header "Authorization: Bearer <API key>".');
+      throw new GatewayError(
+        'unauthenticated',
+        'Send the header "Authorization: Bearer <API key>".',
+      );
     }
     const caller = await this.keys.authenticate(key);
     if (caller === undefined) {

@@ -53,7 +53,10 @@ export class ApiKeysService implements OnApplicationBootstrap {
   }
 
   /** Creates a key for `service`; `key` is not stored and cannot be had again. */
-  async create(service: string, scopes: readonly Scope[]): Promise<{ stored: ApiKey; key: string }> {
+  async create(
+    service: string,
+    scopes: readonly Scope[],
+  ): Promise<{ stored: ApiKey; key: string }> {
     const key = newApiKey();
     const stored = await this.store.insert({
       id: uuidv7(),

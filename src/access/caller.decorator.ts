@@ -4,8 +4,10 @@ import { GatewayError } from '../platform/errors/error-codes.js';
 import type { Caller } from './caller.js';
 
 /** The caller that `ApiKeyGuard` found. */
-export const CurrentCaller = createParamDecorator((_: unknown, context: ExecutionContext): Caller => {
-  const { caller } = context.switchToHttp().getRequest<FastifyRequest>();
-  if (caller === undefined) throw new GatewayError('unauthenticated');
-  return caller;
-});
+export const CurrentCaller = createParamDecorator(
+  (_: unknown, context: ExecutionContext): Caller => {
+    const { caller } = context.switchToHttp().getRequest<FastifyRequest>();
+    if (caller === undefined) throw new GatewayError('unauthenticated');
+    return caller;
+  },
+);

@@ -9,4 +9,5 @@ export function isServiceName(name: string): boolean {
   return SERVICE_NAME.test(name);
 }
 
-export const IsServiceName = (): PropertyDecorator => Matches(SERVICE_NAME, { message: SERVICE_NAME_RULE });
+export const IsServiceName = (): PropertyDecorator =>
+  Matches(SERVICE_NAME, { message: SERVICE_NAME_RULE });

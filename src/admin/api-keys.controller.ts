@@ -1,5 +1,13 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
 import { validate as isUuid } from 'uuid';
 import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
 import { ApiKeysService } from '../access/api-keys.service.js';
@@ -17,7 +25,10 @@ export class ApiKeysController {
   constructor(private readonly keys: ApiKeysService) {}
 
   @Post()
-  @ApiOperation({ summary: 'Create an API key', description: 'The answer holds the key for the only time.' })
+  @ApiOperation({
+    summary: 'Create an API key',
+    description: 'The answer holds the key for the only time.',
+  })
   @ApiCreatedResponse({ type: CreatedApiKey })
   @ApiProblems('malformed_request', 'unsupported_media_type', 'validation_failed')
   async create(@Body() { service, scopes }: NewApiKey): Promise<CreatedApiKey> {
@@ -34,7 +45,10 @@ export class ApiKeysController {
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Revoke an API key', description: 'It stops working here at once, in other processes within 5 seconds.' })
+  @ApiOperation({
+    summary: 'Revoke an API key',
+    description: 'It stops working here at once, in other processes within 5 seconds.',
+  })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiNoContentResponse()
   @ApiProblems('key_not_found')

@@ -20,9 +20,13 @@ export class RefusalLog {
     this.logger.warn({
       msg: refusal.status === 200 ? 'a callback would have been refused' : 'a callback was refused',
       ...rest,
-      verdicts: Object.fromEntries(Object.entries(verdicts).map(([guard, { result }]) => [guard, result])),
+      verdicts: Object.fromEntries(
+        Object.entries(verdicts).map(([guard, { result }]) => [guard, result]),
+      ),
       total,
-      ...(lines === LINES_PER_MINUTE ? { note: 'further ones of this minute are only counted' } : {}),
+      ...(lines === LINES_PER_MINUTE
+        ? { note: 'further ones of this minute are only counted' }
+        : {}),
     });
   }
 

@@ -14,7 +14,10 @@ export class DemoClient {
 
   static async withNewKey(url: string, adminKey: string, service: string): Promise<DemoClient> {
     const admin = new DemoClient(url, adminKey);
-    const made = await admin.call<{ key: string }>('POST', '/v1/admin/keys', { service, scopes: ['jobs'] });
+    const made = await admin.call<{ key: string }>('POST', '/v1/admin/keys', {
+      service,
+      scopes: ['jobs'],
+    });
     return new DemoClient(url, made.key);
   }
 
@@ -31,13 +34,20 @@ export class DemoClient {
   }
 
   async events(id: string): Promise<{ at: string; type: string }[]> {
-    return (await this.call<{ events: { at: string; type: string }[] }>('GET', `/v1/jobs/${id}/events`)).events;
+    return (
+      await this.call<{ events: { at: string; type: string }[] }>('GET', `/v1/jobs/${id}/events`)
+    ).events;
   }
 
   /** The readable part of a result: the text of a parse, the fields of an extract. */
   async resultText(id: string): Promise<string> {
-    const { result } = await this.call<{ result: { chunks?: { content: string }[] } }>('GET', `/v1/jobs/${id}/result`);
-    return result.chunks?.map((chunk) => chunk.content).join('\n\n') ?? JSON.stringify(result, null, 2);
+    const { result } = await this.call<{ result: { chunks?: { content: string }[] } }>(
+      'GET',
+      `/v1/jobs/${id}/result`,
+    );
+    return (
+      result.chunks?.map((chunk) => chunk.content).join('\n\n') ?? JSON.stringify(result, null, 2)
+    );
   }
 
   async forgeCallback(jobId: string): Promise<{ status: number; code: string }> {
@@ -61,7 +71,8 @@ export class DemoClient {
       },
       ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
     });
-    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`);
+    if (!response.ok)
+      throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`);
     return (await response.json()) as T;
   }
 }

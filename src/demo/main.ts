@@ -45,14 +45,16 @@ async function startGateway(): Promise<{ gateway: ReturnType<typeof fork>; url: 
     },
   });
   const output: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => output.push(String(chunk)));
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk) => output.push(String(chunk)));
   const address = await new Promise<string>((resolve, reject) => {
     child.once('message', (message) => {
       if (typeof message === 'object' && 'url' in message) resolve(String(message.url));
     });
     child.once('exit', () => reject(new Error(`the gateway did not start:\n${output.join('')}`)));
   });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill('SIGTERM'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => child.kill('SIGTERM'));
   say(`   The gateway listens on ${address}.`);
   return { gateway: child, url: address };
 }
@@ -62,7 +64,9 @@ async function show(gatewayUrl: string): Promise<void> {
   const client = await DemoClient.withNewKey(gatewayUrl, adminKey, 'leases');
 
   const bytes = await readFile(DOCUMENT);
-  say(`\n3. The service uploads a real PDF (rental-agreement.pdf, ${Math.round(bytes.length / 1024)} KB).`);
+  say(
+    `\n3. The service uploads a real PDF (rental-agreement.pdf, ${Math.round(bytes.length / 1024)} KB).`,
+  );
   const input = await client.upload(bytes, 'rental-agreement.pdf');
   say(`   ${input}`);
 
@@ -74,10 +78,17 @@ async function show(gatewayUrl: string): Promise<void> {
   const schema = {
     type: 'object',
     properties: Object.fromEntries(
-      ['landlord', 'tenant', 'monthly_rent', 'deposit', 'start_date'].map((name) => [name, { type: 'string' }]),
+      ['landlord', 'tenant', 'monthly_rent', 'deposit', 'start_date'].map((name) => [
+        name,
+        { type: 'string' },
+      ]),
     ),
   };
-  const extract = await client.run({ type: 'extract', input: `jobid://${parse.id}`, instructions: { schema } });
+  const extract = await client.run({
+    type: 'extract',
+    input: `jobid://${parse.id}`,
+    instructions: { schema },
+  });
   await report(client, extract);
 
   say('\n6. A job whose callback never comes: the reconciler polls, and it ends all the same.');
@@ -89,7 +100,9 @@ async function show(gatewayUrl: string): Promise<void> {
   say(`   refused with ${forged.status}, ${forged.code}`);
 
   say('\nWhat to try next:');
-  say('   npm start        the gateway with an embedded database and the sandbox, an API key and a curl line');
+  say(
+    '   npm start        the gateway with an embedded database and the sandbox, an API key and a curl line',
+  );
   say('   npm test         the tests, on a real PostgreSQL');
   say('   README.md        what it does, how to set it up with your Reducto key');
 }

@@ -52,6 +52,6 @@ export class JobEndings implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   private wakeAll(): void {
-    for (const jobId of [...this.waiters.keys()]) this.wake(jobId);
+    for (const jobId of Array.from(this.waiters.keys())) this.wake(jobId);
   }
 }

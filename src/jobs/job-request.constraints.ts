@@ -52,7 +52,8 @@ export function holdsReference(value: unknown): boolean {
 
 function isDocumentInput(value: unknown): boolean {
   if (Array.isArray(value)) return value.length > 0 && value.every(isLocation);
-  if (typeof value === 'object' && value !== null) return 'file_id' in value && isLocation(value.file_id);
+  if (typeof value === 'object' && value !== null)
+    return 'file_id' in value && isLocation(value.file_id);
   return isLocation(value);
 }
 

@@ -11,7 +11,12 @@ import {
   IsString,
   ValidateNested,
 } from 'class-validator';
-import { IsAbsent, IsDocumentInput, IsNoReference, MaxJsonBytes } from './job-request.constraints.js';
+import {
+  IsAbsent,
+  IsDocumentInput,
+  IsNoReference,
+  MaxJsonBytes,
+} from './job-request.constraints.js';
 import { JOB_TYPES, type JobType } from './job-type.js';
 
 const METADATA_BYTES = 16_384;
@@ -46,7 +51,10 @@ export abstract class JobRequestBase {
 
   @IsOptional()
   @IsBoolean()
-  @ApiPropertyOptional({ default: false, description: 'Ask Reducto to run it before others, where the account has priority.' })
+  @ApiPropertyOptional({
+    default: false,
+    description: 'Ask Reducto to run it before others, where the account has priority.',
+  })
   priority?: boolean;
 
   @IsAbsent(GATEWAYS_OWN)
@@ -103,7 +111,10 @@ export class SplitRequest extends InputRequest {
 export class EditRequest extends JobRequestBase {
   @IsDocumentInput()
   @IsNoReference()
-  @ApiProperty({ ...INPUT_SCHEMA, description: 'A URL, a `reducto://` id, or the answer of an upload as it is.' })
+  @ApiProperty({
+    ...INPUT_SCHEMA,
+    description: 'A URL, a `reducto://` id, or the answer of an upload as it is.',
+  })
   document_url!: unknown;
 
   @IsString()
@@ -132,7 +143,9 @@ export const JOB_REQUEST_SCHEMA = {
   oneOf: JOB_TYPES.map((type) => ({ $ref: getSchemaPath(REQUEST_CLASSES[type]) })),
   discriminator: {
     propertyName: 'type',
-    mapping: Object.fromEntries(JOB_TYPES.map((type) => [type, getSchemaPath(REQUEST_CLASSES[type])])),
+    mapping: Object.fromEntries(
+      JOB_TYPES.map((type) => [type, getSchemaPath(REQUEST_CLASSES[type])]),
+    ),
   },
 };
 

@@ -20,12 +20,19 @@ export class JobRequestPipe implements PipeTransform<unknown, Promise<JobRequest
     const type = JOB_TYPES.find((known) => known === body['type']);
     if (type === undefined) {
       const message = `must be one of ${JOB_TYPES.join(', ')}`;
-      throw new GatewayError('validation_failed', undefined, { errors: [{ path: 'type', message }] });
+      throw new GatewayError('validation_failed', undefined, {
+        errors: [{ path: 'type', message }],
+      });
     }
-    const request: JobRequestBase = plainToInstance<JobRequestBase, unknown>(REQUEST_CLASSES[type], body);
+    const request: JobRequestBase = plainToInstance<JobRequestBase, unknown>(
+      REQUEST_CLASSES[type],
+      body,
+    );
     const errors = fieldErrors(await validate(request, { forbidUnknownValues: true }));
     const { type: _type, metadata, priority, ...rest } = body;
-    const misplaced = Object.entries(rest).find(([name, value]) => name !== 'input' && holdsReference(value));
+    const misplaced = Object.entries(rest).find(
+      ([name, value]) => name !== 'input' && holdsReference(value),
+    );
     if (misplaced !== undefined && errors.every(({ path }) => path !== misplaced[0])) {
       errors.push({ path: misplaced[0], message: 'cannot hold a jobid://; only `input` can' });
     }

@@ -30,7 +30,9 @@ export class JobTokens {
     if (key === undefined) return undefined;
     const expected = Buffer.from(tokenOf(key, jobId));
     const given = Buffer.from(token);
-    return given.length === expected.length && timingSafeEqual(given, expected) ? version : undefined;
+    return given.length === expected.length && timingSafeEqual(given, expected)
+      ? version
+      : undefined;
   }
 }
 

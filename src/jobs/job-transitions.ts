@@ -45,7 +45,10 @@ export class JobTransitions {
         job.id,
         'queued',
         { submitStartedAt: now, submitAttempts: attempt, nextCheckAt: inSeconds(lease) },
-        ['submit_started_at IS NULL AND cancel_requested_at IS NULL AND submit_attempts = :before', { before: attempt - 1 }],
+        [
+          'submit_started_at IS NULL AND cancel_requested_at IS NULL AND submit_attempts = :before',
+          { before: attempt - 1 },
+        ],
       );
       if (begun) await this.store.addEvent(manager, job.id, 'submit_started', { attempt });
       return begun;
@@ -62,11 +65,17 @@ export class JobTransitions {
         'cancelled',
         { settledBy: 'cancellation' },
         ['cancelled'],
-        [`status = 'queued' AND cancel_requested_at IS NOT NULL AND ${sameAttempt[0]}`, { attempt }],
+        [
+          `status = 'queued' AND cancel_requested_at IS NOT NULL AND ${sameAttempt[0]}`,
+          { attempt },
+        ],
       );
       if (wasToEnd) return true;
       const changes = { submitStartedAt: null, nextCheckAt: inSeconds(seconds) };
-      const put = await this.store.change(manager, job.id, 'queued', changes, [sameAttempt[0], { attempt }]);
+      const put = await this.store.change(manager, job.id, 'queued', changes, [
+        sameAttempt[0],
+        { attempt },
+      ]);
       if (put && reason !== undefined) {
         const detail = { attempt, reason, retryInSeconds: Math.round(seconds) };
         await this.store.addEvent(manager, job.id, 'submit_deferred', detail);
@@ -76,7 +85,11 @@ export class JobTransitions {
   }
 
   /** Reducto has the job. `via` says how the id became known: the answer, a callback, the listing. */
-  markSubmitted(job: Job, upstreamId: string, via: 'answer' | 'callback' | 'listing'): Promise<boolean> {
+  markSubmitted(
+    job: Job,
+    upstreamId: string,
+    via: 'answer' | 'callback' | 'listing',
+  ): Promise<boolean> {
     return this.transactions.run(async (manager) => {
       const moved = await this.store.move(
         manager,
@@ -138,18 +151,15 @@ export class JobTransitions {
   /** Nothing final yet: remembers what was seen, and when to look again. */
   putOffLook(job: Job, note: LookNote): Promise<boolean> {
     return this.transactions.run(async (manager) => {
-      const changed = await this.store.change(
-        manager,
-        job.id,
-        job.status,
-        {
-          looks: () => 'looks + 1',
-          nextCheckAt: inSeconds(note.seconds),
-          missingSince: note.missing ? () => 'coalesce(missing_since, now())' : null,
-          resultMissingSince: note.resultMissing ? () => 'coalesce(result_missing_since, now())' : null,
-          ...(note.progress === undefined ? {} : { progress: note.progress }),
-        },
-      );
+      const changed = await this.store.change(manager, job.id, job.status, {
+        looks: () => 'looks + 1',
+        nextCheckAt: inSeconds(note.seconds),
+        missingSince: note.missing ? () => 'coalesce(missing_since, now())' : null,
+        resultMissingSince: note.resultMissing
+          ? () => 'coalesce(result_missing_since, now())'
+          : null,
+        ...(note.progress === undefined ? {} : { progress: note.progress }),
+      });
       if (changed) {
         const detail = { answer: note.answer, nextLookInSeconds: Math.round(note.seconds) };
         await this.store.addEvent(manager, job.id, 'looked', detail);
@@ -182,13 +192,10 @@ export class JobTransitions {
     settledBy?: SettledBy,
   ): Promise<boolean> {
     return this.transactions.run((manager) =>
-      this.store.move(
-        manager,
-        job.id,
+      this.store.move(manager, job.id, status, { error, settledBy: settledBy ?? SETTLED_BY_HINT }, [
         status,
-        { error, settledBy: settledBy ?? SETTLED_BY_HINT },
-        [status, error === null ? {} : { code: error.code }],
-      ),
+        error === null ? {} : { code: error.code },
+      ]),
     );
   }
 

@@ -18,7 +18,10 @@ export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation'
 
 @Entity({ name: 'jobs' })
 @Index('jobs_by_service', ['service', 'id'])
-@Index('jobs_idempotency', ['service', 'idempotencyKey'], { unique: true, where: 'idempotency_key IS NOT NULL' })
+@Index('jobs_idempotency', ['service', 'idempotencyKey'], {
+  unique: true,
+  where: 'idempotency_key IS NOT NULL',
+})
 @Index('jobs_upstream', ['upstreamId'], { unique: true, where: 'upstream_id IS NOT NULL' })
 @Index('jobs_due', ['nextCheckAt'], { where: 'next_check_at IS NOT NULL' })
 export class Job {

@@ -49,7 +49,7 @@ type Changes = QueryDeepPartialEntity<Job>;
 /** An expression for `set`: now, or so many seconds from now, by the database's clock. */
 export const now = (): string => 'now()';
 export const inSeconds = (seconds: number) => (): string =>
-  `now() + make_interval(secs => ${Number(seconds).toFixed(3)})`;
+  `now() + make_interval(secs => ${seconds.toFixed(3)})`;
 
 /**
  * All SQL on `jobs` and `job_events`. Whatever changes a job names the statuses it may change from,
@@ -203,11 +203,18 @@ export class JobStore {
       select: { id: true, callbackReceivedAt: true, cancelRequestedAt: true },
       where: { id },
     });
-    return { callback: job?.callbackReceivedAt != null, cancel: job?.cancelRequestedAt != null };
+    return {
+      callback: job !== null && job.callbackReceivedAt !== null,
+      cancel: job !== null && job.cancelRequestedAt !== null,
+    };
   }
 
   /** Notes that a callback has come, and what it claims; only the first of each is kept. */
-  async noteCallback(manager: EntityManager, id: string, claimedUpstreamId: string | null): Promise<void> {
+  async noteCallback(
+    manager: EntityManager,
+    id: string,
+    claimedUpstreamId: string | null,
+  ): Promise<void> {
     await manager
       .createQueryBuilder()
       .update(Job)

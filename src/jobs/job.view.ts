@@ -22,7 +22,10 @@ class JobErrorView implements JobError {
   @ApiProperty({ description: 'For people; Reducto’s own words where it gave a reason.' })
   message!: string;
 
-  @ApiPropertyOptional({ example: 'DOCUMENT_CORRUPT', description: 'Reducto’s own name for the error.' })
+  @ApiPropertyOptional({
+    example: 'DOCUMENT_CORRUPT',
+    description: 'Reducto’s own name for the error.',
+  })
   upstreamName?: string;
 
   @ApiProperty({ description: 'Whether the same request may succeed as a new job.' })
@@ -40,7 +43,11 @@ export class JobView {
   @ApiProperty({ enum: JOB_STATUSES })
   status!: JobStatus;
 
-  @ApiProperty({ type: String, nullable: true, description: 'Why the job failed, expired or is put off.' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Why the job failed, expired or is put off.',
+  })
   reason!: string | null;
 
   @ApiProperty({ type: JobErrorView, nullable: true })
@@ -59,7 +66,8 @@ export class JobView {
     enum: ['webhook', 'reconciler', 'submission', 'cancellation'],
     type: String,
     nullable: true,
-    description: 'What brought the end to light: a callback, a poll, the answer to the submit, or a cancel before it.',
+    description:
+      'What brought the end to light: a callback, a poll, the answer to the submit, or a cancel before it.',
   })
   settledBy!: SettledBy | null;
 
@@ -80,7 +88,11 @@ export class JobPage {
   @ApiProperty({ type: [JobView] })
   jobs!: JobView[];
 
-  @ApiProperty({ type: String, nullable: true, description: 'Ask with this as `cursor` for the next page; null at the end.' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Ask with this as `cursor` for the next page; null at the end.',
+  })
   nextCursor!: string | null;
 }
 

@@ -1,4 +1,15 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  HttpCode,
+  Param,
+  Post,
+  Query,
+  Req,
+  Res,
+  UseGuards,
+} from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiBody,
@@ -40,11 +51,27 @@ export class JobsController {
     description:
       'The job is durable once this answers. Beside `type`, `metadata` and `priority` the body is Reducto’s own for that endpoint; fields that the gateway does not know are passed through.',
   })
-  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'Repeats with the same key return the same job.' })
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description: 'Repeats with the same key return the same job.',
+  })
   @DescribesJobRequests()
   @ApiBody({ schema: JOB_REQUEST_SCHEMA })
-  @ApiResponse({ status: 202, type: JobView, headers: { Location: { schema: { type: 'string' } } } })
-  @ApiProblems('malformed_request', 'invalid_query', 'payload_too_large', 'unsupported_media_type', 'validation_failed', 'idempotency_key_reused', 'unavailable')
+  @ApiResponse({
+    status: 202,
+    type: JobView,
+    headers: { Location: { schema: { type: 'string' } } },
+  })
+  @ApiProblems(
+    'malformed_request',
+    'invalid_query',
+    'payload_too_large',
+    'unsupported_media_type',
+    'validation_failed',
+    'idempotency_key_reused',
+    'unavailable',
+  )
   async submit(
     @CurrentCaller() caller: Caller,
     @Body(JobRequestPipe) body: JobRequest,
@@ -93,7 +120,9 @@ export class JobsController {
       'Reducto’s result in one shape, whether Reducto delivered it inline or by URL. Compressed where `Accept-Encoding` allows; `ETag` and `If-None-Match` are supported.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
-  @ApiOkResponse({ content: { 'application/json': { schema: { type: 'object', additionalProperties: true } } } })
+  @ApiOkResponse({
+    content: { 'application/json': { schema: { type: 'object', additionalProperties: true } } },
+  })
   @ApiResponse({ status: 304, description: 'You have it already (`If-None-Match`).' })
   @ApiProblems('job_not_found', 'job_not_completed', 'job_has_no_result')
   async result(

@@ -103,7 +103,10 @@ export class JobsService {
     const result = job.status === 'completed' ? await this.results.find(job.id) : null;
     if (result !== null) return result;
     if (!isTerminal(job.status)) {
-      throw new GatewayError('job_not_completed', `The job is ${job.status}. Ask again when it has ended.`);
+      throw new GatewayError(
+        'job_not_completed',
+        `The job is ${job.status}. Ask again when it has ended.`,
+      );
     }
     throw new GatewayError('job_has_no_result', `The job is ${job.status}.`);
   }
@@ -131,10 +134,17 @@ export class JobsService {
     return job;
   }
 
-  private async findRepeat(service: string, key: string | null, requestHash: Buffer): Promise<Job | null> {
+  private async findRepeat(
+    service: string,
+    key: string | null,
+    requestHash: Buffer,
+  ): Promise<Job | null> {
     const job = key === null ? null : await this.store.findByIdempotencyKey(service, key);
     if (job !== null && !job.requestHash.equals(requestHash)) {
-      throw new GatewayError('idempotency_key_reused', `It belongs to job ${job.id}, whose request was another.`);
+      throw new GatewayError(
+        'idempotency_key_reused',
+        `It belongs to job ${job.id}, whose request was another.`,
+      );
     }
     return job;
   }

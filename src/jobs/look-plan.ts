@@ -27,8 +27,16 @@ export interface LookLimits {
 }
 
 export type WaitOrEnd =
-  | { readonly do: 'wait'; readonly seconds: number; readonly because: 'open' | 'missing' | 'trouble' }
-  | { readonly do: 'end'; readonly status: 'failed' | 'cancelled' | 'expired'; readonly error: JobError | null };
+  | {
+      readonly do: 'wait';
+      readonly seconds: number;
+      readonly because: 'open' | 'missing' | 'trouble';
+    }
+  | {
+      readonly do: 'end';
+      readonly status: 'failed' | 'cancelled' | 'expired';
+      readonly error: JobError | null;
+    };
 
 export type LookStep = WaitOrEnd | { readonly do: 'fetch-result' };
 
@@ -47,7 +55,13 @@ export function afterLook(answer: Look, waiting: Waiting, limits: LookLimits): L
     case 'gone':
       return afterGone(waiting, limits);
     case 'open':
-      return tooOld(waiting, limits) ?? { do: 'wait', seconds: nextLook(waiting, limits), because: 'open' };
+      return (
+        tooOld(waiting, limits) ?? {
+          do: 'wait',
+          seconds: nextLook(waiting, limits),
+          because: 'open',
+        }
+      );
     case 'trouble':
       return (
         tooOld(waiting, limits) ?? {
@@ -60,7 +74,11 @@ export function afterLook(answer: Look, waiting: Waiting, limits: LookLimits): L
 }
 
 /** What follows when a completed job's result could not be fetched: try again for a while, then fail. */
-export function afterMissingResult(message: string, waiting: Waiting, limits: LookLimits): WaitOrEnd {
+export function afterMissingResult(
+  message: string,
+  waiting: Waiting,
+  limits: LookLimits,
+): WaitOrEnd {
   if ((waiting.resultMissingSeconds ?? 0) < limits.resultGraceSeconds) {
     const seconds = clamp(waiting.resultMissingSeconds ?? 0, 2, 60);
     return { do: 'wait', seconds, because: 'open' };
@@ -84,7 +102,9 @@ export function nextLook(waiting: Waiting, limits: LookLimits): number {
   const { scheduleSeconds } = limits;
   const planned = scheduleSeconds[Math.min(waiting.looks, scheduleSeconds.length - 1)] ?? 60;
   const left = Math.max(limits.maxAgeSeconds - waiting.ageSeconds, 1);
-  const hints = [waiting.sinceCallbackSeconds, waiting.sinceCancelSeconds].filter((age) => age !== null);
+  const hints = [waiting.sinceCallbackSeconds, waiting.sinceCancelSeconds].filter(
+    (age) => age !== null,
+  );
   if (hints.length === 0) return Math.min(planned, left);
   return Math.min(clamp(Math.min(...hints), 1, Math.max(planned, 1)), left);
 }
@@ -92,14 +112,16 @@ export function nextLook(waiting: Waiting, limits: LookLimits): number {
 function afterGone(waiting: Waiting, limits: LookLimits): WaitOrEnd {
   if (waiting.sinceCancelSeconds !== null) return { do: 'end', status: 'cancelled', error: null };
   const inGrace = waiting.sinceSubmitSeconds < limits.goneGraceSeconds;
-  const confirmed = waiting.missingSeconds !== null && waiting.missingSeconds >= CONFIRM_GONE_SECONDS;
+  const confirmed =
+    waiting.missingSeconds !== null && waiting.missingSeconds >= CONFIRM_GONE_SECONDS;
   if (!inGrace && confirmed) {
     return {
       do: 'end',
       status: 'expired',
       error: {
         code: 'unknown_upstream',
-        message: 'Reducto no longer knows this job: it was deleted, or its retention time has passed.',
+        message:
+          'Reducto no longer knows this job: it was deleted, or its retention time has passed.',
         retryable: true,
       },
     };

@@ -20,7 +20,11 @@ export class OverdueJobs {
   /** Claims the jobs that are due and puts in what each needs. Returns how many there were of each kind. */
   wake(): Promise<{ submits: number; settles: number }> {
     return this.transactions.run(async (manager) => {
-      const due = await this.store.claimDue(manager, this.settings.RECONCILE_BATCH_SIZE, LEASE_SECONDS);
+      const due = await this.store.claimDue(
+        manager,
+        this.settings.RECONCILE_BATCH_SIZE,
+        LEASE_SECONDS,
+      );
       const queued = due.filter((job) => job.status === 'queued').map((job) => job.id);
       const others = due.filter((job) => job.status !== 'queued').map((job) => job.id);
       await this.tasks.add(manager, 'submit', queued);

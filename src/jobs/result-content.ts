@@ -29,7 +29,8 @@ async function* remoteJson(part: RemotePart, bytes: AsyncIterable<Buffer>): Asyn
       rest = withoutLead(rest);
       if (rest.length === 0) continue;
       opening = String.fromCharCode(rest[0] ?? 0);
-      if (CLOSING[opening] === undefined) throw new ResultDownloadError('what the URL of the result holds is not JSON');
+      if (CLOSING[opening] === undefined)
+        throw new ResultDownloadError('what the URL of the result holds is not JSON');
       if (opening === '[' && before !== '') yield Buffer.from(before);
     }
     last = lastVisible(rest) ?? last;

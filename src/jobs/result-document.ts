@@ -43,7 +43,12 @@ function withGaps(type: JobType, result: unknown, gap: (part: RemotePart) => str
   if (!isRecord(inner)) return result;
   const steps = Object.entries(inner).map(([step, value]) => {
     const around = step === 'parse' ? AS_FULL_PARSE : AS_IT_IS;
-    return [step, Array.isArray(value) ? value.map((item) => fillStep(item, around, gap)) : fillStep(value, around, gap)];
+    return [
+      step,
+      Array.isArray(value)
+        ? value.map((item) => fillStep(item, around, gap))
+        : fillStep(value, around, gap),
+    ];
   });
   return { ...result, result: Object.fromEntries(steps) };
 }

@@ -16,7 +16,10 @@ export async function sendResult(
   const compressed = acceptsGzip(request.headers['accept-encoding']);
   // Two encodings are two representations, hence two tags.
   const tag = `"${result.sha256}${compressed ? '-gzip' : ''}"`;
-  void reply.header('etag', tag).header('vary', 'Accept-Encoding').header('cache-control', 'private');
+  void reply
+    .header('etag', tag)
+    .header('vary', 'Accept-Encoding')
+    .header('cache-control', 'private');
   if (isKnown(request.headers['if-none-match'], result.sha256)) {
     await reply.status(304).send();
     return;
@@ -43,7 +46,10 @@ function unpack(stored: Readable): Readable {
 function acceptsGzip(header: string | string[] | undefined): boolean {
   const weights = new Map<string, number>();
   for (const part of String(header ?? '').split(',')) {
-    const [name = '', ...parameters] = part.trim().toLowerCase().split(/\s*;\s*/);
+    const [name = '', ...parameters] = part
+      .trim()
+      .toLowerCase()
+      .split(/\s*;\s*/);
     const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
     weights.set(name, weight === undefined ? 1 : Number(weight));
   }

@@ -50,7 +50,11 @@ export class ResultStore {
       }
     };
     try {
-      await pipeline(Readable.from(measured(), { objectMode: false }), createGzip({ level: 5 }), store);
+      await pipeline(
+        Readable.from(measured(), { objectMode: false }),
+        createGzip({ level: 5 }),
+        store,
+      );
     } catch (error) {
       await this.discard(contentId).catch(() => undefined);
       throw error;

@@ -5,7 +5,13 @@ import { ResultDownload, ResultDownloadError } from '../reducto/result-download.
 import { JobTransitions } from './job-transitions.js';
 import type { Job } from './job.entity.js';
 import { JobStore, type JobAges } from './job.store.js';
-import { afterLook, afterMissingResult, type LookLimits, type Waiting, type WaitOrEnd } from './look-plan.js';
+import {
+  afterLook,
+  afterMissingResult,
+  type LookLimits,
+  type Waiting,
+  type WaitOrEnd,
+} from './look-plan.js';
 import { contentOf } from './result-content.js';
 import { resultDocument } from './result-document.js';
 import { ResultStore } from './result.store.js';

@@ -29,7 +29,9 @@ export class SourceJobs {
             ? undefined
             : `refers to job ${id}, which is ${status}`;
       if (message !== undefined) {
-        throw new GatewayError('validation_failed', undefined, { errors: [{ path: 'input', message }] });
+        throw new GatewayError('validation_failed', undefined, {
+          errors: [{ path: 'input', message }],
+        });
       }
     }
   }
@@ -54,7 +56,10 @@ export class SourceJobs {
     return { state: 'ready', request: { ...request, input } };
   }
 
-  private async statuses(service: string, input: unknown): Promise<Map<string, JobStatus | undefined>> {
+  private async statuses(
+    service: string,
+    input: unknown,
+  ): Promise<Map<string, JobStatus | undefined>> {
     const ids = uniqueIds(input);
     if (ids.length === 0) return new Map();
     const found = await this.store.findOwnMany(service, ids.filter(isJobId));

@@ -26,7 +26,10 @@ export function isJobId(id: string): boolean {
 }
 
 /** `input` with every referenced id replaced; `upstreamIdOf` must know them all. */
-export function translateReferences(input: unknown, upstreamIdOf: ReadonlyMap<string, string>): unknown {
+export function translateReferences(
+  input: unknown,
+  upstreamIdOf: ReadonlyMap<string, string>,
+): unknown {
   return mapReferences(input, (id) => {
     const upstreamId = upstreamIdOf.get(id.toLowerCase());
     if (upstreamId === undefined) throw new Error('a referenced job has no upstream id');

@@ -86,7 +86,10 @@ export class Submitter {
   }
 
   private async giveUp(job: Job): Promise<void> {
-    this.logger.error({ msg: 'gave up on a job that never reached Reducto', attempts: job.submitAttempts });
+    this.logger.error({
+      msg: 'gave up on a job that never reached Reducto',
+      attempts: job.submitAttempts,
+    });
     await this.transitions.end(
       job,
       'expired',
@@ -111,7 +114,12 @@ export class Submitter {
     const { WEBHOOK_MODE: mode, SVIX_CHANNELS: channels, callbackUrl: url } = this.settings;
     // Without callbacks nobody sends a token back, and there may be no key to make one.
     const token = mode === 'none' ? {} : { token: this.tokens.sign(job.id) };
-    return upstreamRequest(job, request, { gateway_job_id: job.id, ...token }, { mode, url, channels });
+    return upstreamRequest(
+      job,
+      request,
+      { gateway_job_id: job.id, ...token },
+      { mode, url, channels },
+    );
   }
 
   private backoff(attempt: number): number {

@@ -15,7 +15,11 @@ export type UncertainStep =
   | { readonly do: 'adopt'; readonly upstreamId: string }
   | { readonly do: 'resubmit' }
   | { readonly do: 'wait'; readonly seconds: number; readonly because: string }
-  | { readonly do: 'end'; readonly status: 'failed' | 'cancelled' | 'expired'; readonly error: JobError | null };
+  | {
+      readonly do: 'end';
+      readonly status: 'failed' | 'cancelled' | 'expired';
+      readonly error: JobError | null;
+    };
 
 /**
  * What follows from a search. A job may show up in the listing with a delay, or be made while we
@@ -31,15 +35,21 @@ export function afterSearch(found: SearchResult, state: UncertainState): Uncerta
     return { do: 'wait', seconds, because: 'the listing could not be read' };
   }
   const seconds = untilNextSearch(state);
-  if (seconds !== undefined) return { do: 'wait', seconds, because: `not in the listing (${found.kind})` };
+  if (seconds !== undefined)
+    return { do: 'wait', seconds, because: `not in the listing (${found.kind})` };
   if (found.kind === 'absent' || state.resubmitUnresolved) {
-    return state.cancelRequested ? { do: 'end', status: 'cancelled', error: null } : { do: 'resubmit' };
+    return state.cancelRequested
+      ? { do: 'end', status: 'cancelled', error: null }
+      : { do: 'resubmit' };
   }
   return { do: 'end', status: 'failed', error: unknownOutcome('could not be found out') };
 }
 
 /** Counted from the submit, so that a search which a callback set off does not shorten the schedule. */
-function untilNextSearch({ scheduleSeconds, sinceSubmitSeconds }: UncertainState): number | undefined {
+function untilNextSearch({
+  scheduleSeconds,
+  sinceSubmitSeconds,
+}: UncertainState): number | undefined {
   let at = 0;
   for (const wait of scheduleSeconds) {
     at += wait;

@@ -24,7 +24,8 @@ export class UncertainSubmits {
   ) {}
 
   async resolve(job: Job, ages: JobAges): Promise<void> {
-    if (job.claimedUpstreamId !== null && (await this.adoptClaim(job, job.claimedUpstreamId))) return;
+    if (job.claimedUpstreamId !== null && (await this.adoptClaim(job, job.claimedUpstreamId)))
+      return;
     const sinceSubmitSeconds = ages.submitStarted ?? ages.created;
     const found = await this.search.find(job, sinceSubmitSeconds);
     const step = afterSearch(found, {

@@ -1,5 +1,14 @@
 import { Controller, Post, Query, Req, UseGuards } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiConsumes, ApiCreatedResponse, ApiOperation, ApiProperty, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiConsumes,
+  ApiCreatedResponse,
+  ApiOperation,
+  ApiProperty,
+  ApiPropertyOptional,
+  ApiTags,
+} from '@nestjs/swagger';
 import { IsOptional, Matches } from 'class-validator';
 import type { FastifyRequest } from 'fastify';
 import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
@@ -9,7 +18,10 @@ import { UploadsService } from './uploads.service.js';
 class UploadQuery {
   @IsOptional()
   @Matches(/^\.?[A-Za-z0-9]{1,12}$/)
-  @ApiPropertyOptional({ example: 'pdf', description: 'Type of the file, where its name does not tell.' })
+  @ApiPropertyOptional({
+    example: 'pdf',
+    description: 'Type of the file, where its name does not tell.',
+  })
   extension?: string;
 }
 
@@ -17,7 +29,9 @@ class UploadView {
   @ApiProperty({ example: 'reducto://8f6f2c3a-….pdf', description: 'What to give as `input`.' })
   id!: string;
 
-  @ApiProperty({ description: 'The same, under Reducto’s name: this whole answer can be given as `input` too.' })
+  @ApiProperty({
+    description: 'The same, under Reducto’s name: this whole answer can be given as `input` too.',
+  })
   file_id!: string;
 }
 
@@ -33,14 +47,27 @@ export class UploadsController {
   @Post()
   @ApiOperation({
     summary: 'Upload a document to Reducto',
-    description: 'One file, as the part `file` of a multipart form. It is passed on while it arrives; the gateway keeps nothing of it.',
+    description:
+      'One file, as the part `file` of a multipart form. It is passed on while it arrives; the gateway keeps nothing of it.',
   })
   @ApiConsumes('multipart/form-data')
   @ApiBody({
-    schema: { type: 'object', properties: { file: { type: 'string', format: 'binary' } }, required: ['file'] },
+    schema: {
+      type: 'object',
+      properties: { file: { type: 'string', format: 'binary' } },
+      required: ['file'],
+    },
   })
   @ApiCreatedResponse({ type: UploadView })
-  @ApiProblems('malformed_request', 'payload_too_large', 'unsupported_media_type', 'validation_failed', 'upload_rejected', 'upstream_rejected', 'upstream_unavailable')
+  @ApiProblems(
+    'malformed_request',
+    'payload_too_large',
+    'unsupported_media_type',
+    'validation_failed',
+    'upload_rejected',
+    'upstream_rejected',
+    'upstream_unavailable',
+  )
   async upload(@Req() request: FastifyRequest, @Query() query: UploadQuery): Promise<UploadView> {
     const id = await this.uploads.passOn(request, query.extension);
     return { id, file_id: id };

@@ -18,7 +18,9 @@ export class UploadsService {
     const part = await this.firstFile(request);
     return this.client.upload({
       name: part.filename === '' ? 'document' : part.filename,
-      contentType: /^[\w.+-]+\/[\w.+-]+$/.test(part.mimetype) ? part.mimetype : 'application/octet-stream',
+      contentType: /^[\w.+-]+\/[\w.+-]+$/.test(part.mimetype)
+        ? part.mimetype
+        : 'application/octet-stream',
       content: limited(part, this.settings.UPLOAD_MAX_BYTES),
       ...(extension === undefined ? {} : { extension: extension.replace(/^\./, '') }),
     });
@@ -26,16 +28,25 @@ export class UploadsService {
 
   private async firstFile(request: FastifyRequest): Promise<MultipartFile> {
     if (!request.isMultipart()) {
-      throw new GatewayError('unsupported_media_type', 'Send multipart/form-data with the file as part "file".');
+      throw new GatewayError(
+        'unsupported_media_type',
+        'Send multipart/form-data with the file as part "file".',
+      );
     }
     const declared = Number(request.headers['content-length'] ?? 0);
     // The form around the file is small; what is far larger need not be read at all.
-    if (declared > this.settings.UPLOAD_MAX_BYTES + 65_536) throw tooLarge(this.settings.UPLOAD_MAX_BYTES);
-    const part = await request.file();
+    if (declared > this.settings.UPLOAD_MAX_BYTES + 65_536)
+      throw tooLarge(this.settings.UPLOAD_MAX_BYTES);
+    const part = await request.file().catch(brokenForm);
     if (part?.fieldname !== 'file') {
       part?.file.resume();
       throw new GatewayError('validation_failed', undefined, {
-        errors: [{ path: 'file', message: 'is required: the file, as the first part of the form with content' }],
+        errors: [
+          {
+            path: 'file',
+            message: 'is required: the file, as the first part of the form with content',
+          },
+        ],
       });
     }
     return part;
@@ -44,12 +55,27 @@ export class UploadsService {
 
 async function* limited(part: MultipartFile, maxBytes: number): AsyncGenerator<Buffer> {
   let size = 0;
-  for await (const chunk of part.file as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) throw tooLarge(maxBytes);
-    yield chunk;
+  try {
+    for await (const chunk of part.file as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > maxBytes) throw tooLarge(maxBytes);
+      yield chunk;
+    }
+  } catch (error) {
+    brokenForm(error);
   }
-  if (size === 0) throw new GatewayError('validation_failed', undefined, { errors: [{ path: 'file', message: 'is empty' }] });
+  if (size === 0)
+    throw new GatewayError('validation_failed', undefined, {
+      errors: [{ path: 'file', message: 'is empty' }],
+    });
+}
+
+/** The form ended early, or is none. */
+function brokenForm(error: unknown): never {
+  if (error instanceof GatewayError) throw error;
+  throw new GatewayError('malformed_request', 'The form is broken or ended too early.', {
+    cause: error,
+  });
 }
 
 function tooLarge(maxBytes: number): GatewayError {

@@ -41,9 +41,15 @@ export class UpstreamSearch {
       const answer = await this.reducto.list(cursor, true, PAGE_SIZE);
       if (answer.kind === 'unsupported') return { kind: 'undecided' };
       if (answer.kind === 'trouble') return answer;
-      const hit = answer.jobs.find(({ rawConfig }) => rawConfig !== null && isRequestOf(job.id, rawConfig));
+      const hit = answer.jobs.find(
+        ({ rawConfig }) => rawConfig !== null && isRequestOf(job.id, rawConfig),
+      );
       if (hit !== undefined) return { kind: 'found', upstreamId: hit.upstreamId };
-      suspects.push(...answer.jobs.filter((listed) => isSuspect(listed, from)).map((listed) => listed.upstreamId));
+      suspects.push(
+        ...answer.jobs
+          .filter((listed) => isSuspect(listed, from))
+          .map((listed) => listed.upstreamId),
+      );
       for (const { createdAt } of answer.jobs) {
         const time = createdAt?.getTime() ?? Number.NaN;
         // NaN compares as false: a job without a date proves nothing about the order.
@@ -71,5 +77,7 @@ export function isRequestOf(jobId: string, rawConfig: string): boolean {
 }
 
 function isSuspect(listed: ListedJob, from: number): boolean {
-  return listed.rawConfig === null && (listed.createdAt === null || listed.createdAt.getTime() >= from);
+  return (
+    listed.rawConfig === null && (listed.createdAt === null || listed.createdAt.getTime() >= from)
+  );
 }

@@ -1,4 +1,9 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
+import {
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type BeforeApplicationShutdown,
+} from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { OverdueJobs } from '../jobs/overdue-jobs.js';
 import { Settings } from '../platform/config/settings.js';
@@ -19,7 +24,10 @@ export class ReconcilerService implements OnApplicationBootstrap, BeforeApplicat
 
   /** The interval is a setting, which the `@Interval` decorator could not read. */
   onApplicationBootstrap(): void {
-    const timer = setInterval(() => void this.tick(), this.settings.RECONCILE_INTERVAL_SECONDS * 1000);
+    const timer = setInterval(
+      () => void this.tick(),
+      this.settings.RECONCILE_INTERVAL_SECONDS * 1000,
+    );
     this.scheduler.addInterval(TIMER, timer);
   }
 

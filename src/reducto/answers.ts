@@ -6,7 +6,11 @@ export type SubmitAnswer =
   /** Reducto refused the request: no job exists and trying again will not help. */
   | { readonly kind: 'rejected'; readonly error: UpstreamError }
   /** It never reached Reducto, or Reducto said "not now": no job exists. */
-  | { readonly kind: 'deferred'; readonly error: UpstreamError; readonly retryAfterSeconds?: number }
+  | {
+      readonly kind: 'deferred';
+      readonly error: UpstreamError;
+      readonly retryAfterSeconds?: number;
+    }
   /** It left, and no usable answer came back: a job may or may not exist. */
   | { readonly kind: 'unknown'; readonly error: UpstreamError };
 
@@ -20,7 +24,11 @@ export type JobAnswer =
   /** Reducto says that it has no such job (404, 410). */
   | { readonly kind: 'gone'; readonly error: UpstreamError }
   /** No usable answer; says nothing about the job. */
-  | { readonly kind: 'trouble'; readonly error: UpstreamError; readonly retryAfterSeconds?: number };
+  | {
+      readonly kind: 'trouble';
+      readonly error: UpstreamError;
+      readonly retryAfterSeconds?: number;
+    };
 
 /** An answer, with the request as Reducto remembers it (as text), where the deployment shows that. */
 export type Look = JobAnswer & { readonly rawConfig: string | null };
@@ -34,13 +42,25 @@ export interface ListedJob {
 }
 
 export type ListAnswer =
-  | { readonly kind: 'page'; readonly jobs: readonly ListedJob[]; readonly nextCursor: string | null }
+  | {
+      readonly kind: 'page';
+      readonly jobs: readonly ListedJob[];
+      readonly nextCursor: string | null;
+    }
   /** This deployment has no listing. */
   | { readonly kind: 'unsupported' }
-  | { readonly kind: 'trouble'; readonly error: UpstreamError; readonly retryAfterSeconds?: number };
+  | {
+      readonly kind: 'trouble';
+      readonly error: UpstreamError;
+      readonly retryAfterSeconds?: number;
+    };
 
 export type CancelAnswer =
   | { readonly kind: 'accepted' }
   /** It has ended, or Reducto does not know it: the next look will tell. */
   | { readonly kind: 'too-late' }
-  | { readonly kind: 'trouble'; readonly error: UpstreamError; readonly retryAfterSeconds?: number };
+  | {
+      readonly kind: 'trouble';
+      readonly error: UpstreamError;
+      readonly retryAfterSeconds?: number;
+    };

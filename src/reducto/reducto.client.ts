@@ -45,7 +45,10 @@ export class ReductoClient {
       const answer: unknown = await this.sdk.post(SUBMIT_PATH[type], { body, ...limit(seconds) });
       const upstreamId = readUpstreamId(answer);
       if (upstreamId !== undefined) return { kind: 'accepted', upstreamId };
-      return { kind: 'unknown', error: { message: 'Reducto’s answer to the submit holds no job id' } };
+      return {
+        kind: 'unknown',
+        error: { message: 'Reducto’s answer to the submit holds no job id' },
+      };
     } catch (thrown) {
       const error = describe(thrown);
       const status = error.status;
@@ -77,7 +80,11 @@ export class ReductoClient {
 
   /** One page of all jobs of this key. `withConfigs` asks for the requests too, which makes it heavy. */
   async list(cursor: string | null, withConfigs: boolean, size = 500): Promise<ListAnswer> {
-    const query = { limit: size, exclude_configs: !withConfigs, ...(cursor === null ? {} : { cursor }) };
+    const query = {
+      limit: size,
+      exclude_configs: !withConfigs,
+      ...(cursor === null ? {} : { cursor }),
+    };
     try {
       return readList(await this.sdk.get('/jobs', { query, ...this.readLimit() }));
     } catch (thrown) {
@@ -135,7 +142,10 @@ function describe(thrown: unknown): UpstreamError {
     return readUpstreamError(thrown.status, thrown.error ?? thrown.message.replace(/^\d+ /, ''));
   }
   const root = rootCause(thrown);
-  const code = root instanceof Error && 'code' in root && typeof root.code === 'string' ? root.code : undefined;
+  const code =
+    root instanceof Error && 'code' in root && typeof root.code === 'string'
+      ? root.code
+      : undefined;
   const name = root instanceof Error ? root.name : '';
   if (/abort|timeout/i.test(name)) return { message: 'Reducto did not answer in time' };
   if (name === 'SyntaxError') return { message: 'Reducto’s answer is not valid JSON' };

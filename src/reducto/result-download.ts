@@ -34,7 +34,8 @@ export class ResultDownload implements OnApplicationShutdown {
       connect: (options, callback) => {
         const host = options.hostname.replace(/^\[|\]$/g, '');
         if (this.isNamed(host)) return connect(options, callback);
-        if (isPrivateAddress(host)) return callback(new ResultDownloadError(privateMessage(host)), null);
+        if (isPrivateAddress(host))
+          return callback(new ResultDownloadError(privateMessage(host)), null);
         return guarded(options, callback);
       },
     });
@@ -100,7 +101,9 @@ export class ResultDownload implements OnApplicationShutdown {
     const name = host.toLowerCase();
     if (name === this.settings.REDUCTO_BASE_URL.hostname.replace(/^\[|\]$/g, '')) return true;
     return this.settings.RESULT_URL_HOSTS.some((allowed) =>
-      allowed.startsWith('*.') ? name.endsWith(allowed.slice(1)) : name === allowed.replace(/^\[|\]$/g, ''),
+      allowed.startsWith('*.')
+        ? name.endsWith(allowed.slice(1))
+        : name === allowed.replace(/^\[|\]$/g, ''),
     );
   }
 }

@@ -49,7 +49,8 @@ export function neverSent(error: unknown): boolean {
     if (code === undefined) continue;
     if (NEVER_CONNECTED.has(code) || syscall === 'connect') return true;
     // The handshake fails before the request is written.
-    if (/^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO)/.test(code)) return true;
+    if (/^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO)/.test(code))
+      return true;
   }
   return false;
 }

@@ -37,7 +37,8 @@ export class UploadsClient {
    */
   async upload(file: UploadFile): Promise<string> {
     const base = this.settings.REDUCTO_BASE_URL.href.replace(/\/$/, '');
-    const query = file.extension === undefined ? '' : `?extension=${encodeURIComponent(file.extension)}`;
+    const query =
+      file.extension === undefined ? '' : `?extension=${encodeURIComponent(file.extension)}`;
     const boundary = `----gateway-${randomBytes(18).toString('hex')}`;
     const failure: { ofContent?: unknown } = {};
     try {
@@ -54,7 +55,11 @@ export class UploadsClient {
       });
       const answer = parse(await readLimited(body));
       const fileId = isRecord(answer) ? answer['file_id'] : undefined;
-      if (statusCode === 200 && typeof fileId === 'string' && /^reducto:\/\/[\w.-]{1,200}$/.test(fileId)) {
+      if (
+        statusCode === 200 &&
+        typeof fileId === 'string' &&
+        /^reducto:\/\/[\w.-]{1,200}$/.test(fileId)
+      ) {
         return fileId;
       }
       throw refusal(statusCode, answer, headers['retry-after']);
@@ -63,7 +68,9 @@ export class UploadsClient {
       if (error instanceof GatewayError) throw error;
       throw new GatewayError(
         'upstream_unavailable',
-        neverSent(error) ? 'Reducto cannot be reached.' : 'The upload to Reducto broke off. Upload the file again.',
+        neverSent(error)
+          ? 'Reducto cannot be reached.'
+          : 'The upload to Reducto broke off. Upload the file again.',
         { retryAfterSeconds: 5, cause: error },
       );
     }

@@ -65,9 +65,13 @@ function readBody(body: unknown): { name?: string | undefined; message?: string 
   if (!isRecord(body)) return {};
   const { error, detail, message } = body;
   if (isRecord(error)) {
-    return { name: textOf(error['name']) ?? textOf(error['type']), message: textOf(error['message']) };
+    return {
+      name: textOf(error['name']) ?? textOf(error['type']),
+      message: textOf(error['message']),
+    };
   }
-  if (Array.isArray(detail)) return { message: detail.map(validationMessage).join('; ') || undefined };
+  if (Array.isArray(detail))
+    return { message: detail.map(validationMessage).join('; ') || undefined };
   return { message: textOf(detail) ?? textOf(message) ?? textOf(error) };
 }
 

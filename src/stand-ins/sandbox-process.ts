@@ -11,13 +11,20 @@ export interface SandboxProcess {
 }
 
 /** Starts the sandbox as a process of its own: nothing of it runs in the gateway. It ends with its parent. */
-export async function startSandboxProcess(environment: NodeJS.ProcessEnv = {}): Promise<SandboxProcess> {
+export async function startSandboxProcess(
+  environment: NodeJS.ProcessEnv = {},
+): Promise<SandboxProcess> {
   const program = fileURLToPath(new URL('../sandbox/main.js', import.meta.url));
   const child = fork(program, {
     // A group of its own: Ctrl-C reaches the gateway alone, which finishes first.
     detached: true,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    env: { PATH: process.env['PATH'], SANDBOX_PORT: '0', ...environment, SANDBOX_API_KEYS: API_KEY },
+    env: {
+      PATH: process.env['PATH'],
+      SANDBOX_PORT: '0',
+      ...environment,
+      SANDBOX_API_KEYS: API_KEY,
+    },
   });
   return { url: await addressOf(child), apiKey: API_KEY, stop: () => stop(child) };
 }
@@ -27,7 +34,9 @@ function addressOf(child: ChildProcess): Promise<string> {
     child.once('message', (message) => {
       if (typeof message === 'object' && 'url' in message) resolve(String(message.url));
     });
-    child.once('exit', (code) => reject(new Error(`the sandbox ended at its start (${code ?? 'signal'})`)));
+    child.once('exit', (code) =>
+      reject(new Error(`the sandbox ended at its start (${code ?? 'signal'})`)),
+    );
     child.once('error', reject);
   });
 }

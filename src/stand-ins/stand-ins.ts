@@ -6,7 +6,10 @@ import { ApiKeysService } from '../access/api-keys.service.js';
 import { httpUrl, tokenKeys } from '../platform/config/setting-kinds.js';
 import type { SettingValues } from '../platform/config/setting-table.js';
 import type { Settings } from '../platform/config/settings.js';
-import { startEmbeddedPostgres, type EmbeddedServer } from '../platform/database/embedded-postgres.js';
+import {
+  startEmbeddedPostgres,
+  type EmbeddedServer,
+} from '../platform/database/embedded-postgres.js';
 import { startSandboxProcess, type SandboxProcess } from './sandbox-process.js';
 
 /** What stands in for missing infrastructure, so that `npm start` works on a bare machine. Never in production. */
@@ -26,27 +29,38 @@ export async function withStandIns(settings: Settings, log: LoggerService): Prom
   let sandbox: SandboxProcess | undefined;
   await mkdir(settings.DATA_DIR, { recursive: true });
   if (settings.DATABASE_URL === undefined) {
-    log.warn(`DATABASE_URL is not set: using an EMBEDDED PostgreSQL, its data kept in ${settings.DATA_DIR}`, 'StandIns');
+    log.warn(
+      `DATABASE_URL is not set: using an EMBEDDED PostgreSQL, its data kept in ${settings.DATA_DIR}`,
+      'StandIns',
+    );
     database = await startEmbeddedPostgres(settings.DATA_DIR);
     values.DATABASE_URL = database.url;
   }
   if (settings.REDUCTO_API_KEY === undefined) {
-    log.warn('REDUCTO_API_KEY is not set: using the SANDBOX, a stand-in for Reducto on this machine', 'StandIns');
+    log.warn(
+      'REDUCTO_API_KEY is not set: using the SANDBOX, a stand-in for Reducto on this machine',
+      'StandIns',
+    );
     sandbox = await startSandboxProcess();
     values.REDUCTO_API_KEY = sandbox.apiKey;
     values.REDUCTO_BASE_URL = httpUrl(sandbox.url);
   }
-  if (settings.TOKEN_KEYS === undefined) values.TOKEN_KEYS = await localTokenKeys(settings.DATA_DIR);
+  if (settings.TOKEN_KEYS === undefined)
+    values.TOKEN_KEYS = await localTokenKeys(settings.DATA_DIR);
   if (settings.PUBLIC_URL === undefined) {
     values.PUBLIC_URL = httpUrl(`http://127.0.0.1:${settings.PORT}`);
     if (sandbox === undefined && settings.WEBHOOK_MODE !== 'none') {
-      log.warn('PUBLIC_URL is not set: Reducto cannot call back, and every job waits for a poll', 'StandIns');
+      log.warn(
+        'PUBLIC_URL is not set: Reducto cannot call back, and every job waits for a poll',
+        'StandIns',
+      );
     }
   }
   return {
     settings: settings.with(values),
     introduce: async (app, url) => {
-      if (database !== undefined && settings.has('api')) await printKeyOnce(app.get(ApiKeysService, { strict: false }), url);
+      if (database !== undefined && settings.has('api'))
+        await printKeyOnce(app.get(ApiKeysService, { strict: false }), url);
     },
     stop: async () => {
       await sandbox?.stop();

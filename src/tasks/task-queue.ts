@@ -7,7 +7,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { PgBoss, type Db, type Job } from 'pg-boss';
+import { PgBoss, type Db, type Job, type JobResult } from 'pg-boss';
 import type { EntityManager } from 'typeorm';
 import { Settings } from '../platform/config/settings.js';
 import { withLogFields } from '../platform/logging/log-context.js';
@@ -20,6 +20,12 @@ export interface Task {
 }
 
 type Handler = (jobId: string, signal: AbortSignal) => Promise<void>;
+
+/**
+ * Tasks that a worker takes at a time. With 1, pg-boss fetches once per wake-up or poll, and a
+ * backlog drains at one task per worker and poll; from 2 on it goes on for as long as there is more.
+ */
+const BATCH_SIZE = 2;
 
 interface Subscription {
   readonly channel: string;
@@ -74,16 +80,25 @@ export class TaskQueue
     for (const { queue, concurrency, handler } of this.handlers) {
       await this.boss.work<Task>(
         queue,
-        { localConcurrency: concurrency, batchSize: 1, burstWhenBatchFull: true, pollingIntervalSeconds: 2 },
-        async (tasks) => {
-          for (const task of tasks) await this.perform(queue, task, handler);
+        {
+          localConcurrency: Math.ceil(concurrency / BATCH_SIZE),
+          batchSize: BATCH_SIZE,
+          burstWhenBatchFull: true,
+          pollingIntervalSeconds: 2,
+          notifyPollingIntervalSeconds: 2,
+          perJobResults: true,
         },
+        (tasks) => Promise.all(tasks.map((task) => this.perform(queue, task, handler))),
       );
     }
   }
 
   /** Puts a task for each of `jobIds` into `queue`, as part of the transaction of `manager`. */
-  async add(manager: EntityManager, queue: TaskQueueName, jobIds: readonly string[]): Promise<void> {
+  async add(
+    manager: EntityManager,
+    queue: TaskQueueName,
+    jobIds: readonly string[],
+  ): Promise<void> {
     if (jobIds.length === 0) return;
     const db: Db = {
       executeSql: async (text, values) => ({ rows: await rows(manager, text, values ?? []) }),
@@ -129,14 +144,19 @@ export class TaskQueue
     await this.boss.stop({ graceful: false, close: true });
   }
 
-  private perform(queue: TaskQueueName, task: Job<Task>, handler: Handler): Promise<void> {
-    return withLogFields({ task: queue, jobId: task.data.jobId }, async () => {
+  private perform(queue: TaskQueueName, task: Job<Task>, handler: Handler): Promise<JobResult> {
+    return withLogFields<Promise<JobResult>>({ task: queue, jobId: task.data.jobId }, async () => {
       try {
         await handler(task.data.jobId, task.signal);
+        return { id: task.id, status: 'completed' };
       } catch (error) {
         this.logger.error({ msg: 'a task failed and will be tried again', err: error });
         // Kept with the task: the type alone, since a message may quote data.
-        throw new Error(error instanceof Error ? error.name : 'unknown');
+        return {
+          id: task.id,
+          status: 'failed',
+          output: { error: error instanceof Error ? error.name : 'unknown' },
+        };
       }
     });
   }

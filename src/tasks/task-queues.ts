@@ -19,7 +19,8 @@ const common = {
 export const TASK_QUEUES = {
   submit: { ...common, expireInSeconds: 1200 },
   settle: { ...common, expireInSeconds: 7800 },
-  cancel: { ...common, expireInSeconds: 1200 },
+  // Nothing else remembers a cancel that Reducto has not heard of, so this one is tried for hours.
+  cancel: { ...common, expireInSeconds: 1200, retryLimit: 500, retryDelayMax: 60 },
 } as const;
 
 export type TaskQueueName = keyof typeof TASK_QUEUES;

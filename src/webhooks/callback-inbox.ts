@@ -21,8 +21,19 @@ export class CallbackInbox {
     if (job === undefined || message === undefined) return;
     const { upstreamId, status } = message;
     await this.transactions.run(async (manager) => {
-      const repeated = await insert(manager, [job.id, upstreamId, status, provedBy ?? 'none', clientAddress]);
-      await this.hints.take(manager, job, { upstreamId, status, proven: provedBy !== undefined, repeated });
+      const repeated = await insert(manager, [
+        job.id,
+        upstreamId,
+        status,
+        provedBy ?? 'none',
+        clientAddress,
+      ]);
+      await this.hints.take(manager, job, {
+        upstreamId,
+        status,
+        proven: provedBy !== undefined,
+        repeated,
+      });
     });
   }
 }

@@ -26,7 +26,8 @@ export function parseJson(bytes: Buffer): unknown {
 export function readMessage(body: unknown): CallbackMessage | undefined {
   if (!isRecord(body)) return undefined;
   const { status, job_id: upstreamId, metadata } = body;
-  if (typeof status !== 'string' || status.length > 64 || !isUpstreamId(upstreamId)) return undefined;
+  if (typeof status !== 'string' || status.length > 64 || !isUpstreamId(upstreamId))
+    return undefined;
   const { gateway_job_id: id, token } = isRecord(metadata) ? metadata : {};
   return {
     status,

@@ -36,7 +36,7 @@ export class CallbackRefusedFilter implements ExceptionFilter<CallbackRefused> {
     }
     const answer = answerTo(refused.guard, refused.refusalCause);
     this.refusals.record(refusalOf(callback, refused.guard, refused.refusalCause, answer.status));
-    this.problems.catch(answer, host);
+    this.problems.answer(answer, host);
   }
 }
 

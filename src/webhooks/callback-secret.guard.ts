@@ -33,9 +33,13 @@ export class CallbackSecretGuard implements CanActivate {
     if (this.signatures.isClaimed(headers)) {
       const signature = this.signatures.verify(headers, body.bytes);
       if (!signature.valid) return failed(signature.cause);
-      return { verdict: { result: 'pass', detail: `svix secret ${signature.secret}` }, provedBy: 'svix' };
+      return {
+        verdict: { result: 'pass', detail: `svix secret ${signature.secret}` },
+        provedBy: 'svix',
+      };
     }
-    if (message?.gatewayJobId === undefined || message.token === undefined) return failed('token_missing');
+    if (message?.gatewayJobId === undefined || message.token === undefined)
+      return failed('token_missing');
     const version = this.tokens.verify(message.gatewayJobId, message.token);
     if (version === undefined) return failed('token_invalid');
     return { verdict: { result: 'pass', detail: `token key ${version}` }, provedBy: 'token' };

@@ -16,7 +16,10 @@ export function clientAddress(
   forwardedFor: string | undefined,
   trustedProxies: readonly AddressBlock[],
 ): string {
-  const hops = (forwardedFor ?? '').split(',').map((hop) => hop.trim()).filter((hop) => hop !== '');
+  const hops = (forwardedFor ?? '')
+    .split(',')
+    .map((hop) => hop.trim())
+    .filter((hop) => hop !== '');
   let address = normalAddress(peer);
   while (isWithin(address, trustedProxies)) {
     const next = hops.pop();
@@ -30,13 +33,17 @@ export function clientAddress(
 export function isWithin(address: string, blocks: readonly AddressBlock[]): boolean {
   if (isIP(address) === 0) return false;
   const parsed = ipaddr.process(address);
-  return blocks.some(([network, prefix]) => parsed.kind() === network.kind() && parsed.match(network, prefix));
+  return blocks.some(
+    ([network, prefix]) => parsed.kind() === network.kind() && parsed.match(network, prefix),
+  );
 }
 
 /** Without port, brackets and zone; IPv4-mapped IPv6 as IPv4. */
 function normalAddress(text: string): string {
   const bare =
-    /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1] ?? /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(text)?.[1] ?? text;
+    /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1] ??
+    /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(text)?.[1] ??
+    text;
   const address = bare.replace(/%.*$/, '');
   return isIP(address) === 0 ? address.slice(0, 100) : ipaddr.process(address).toString();
 }

@@ -33,7 +33,10 @@ export class CallbackRefused extends Error {
 const received = new WeakMap<FastifyRequest, ReceivedCallback>();
 
 /** The callback of this request; `open` makes it the first time. */
-export function receivedCallback(request: FastifyRequest, open?: () => ReceivedCallback): ReceivedCallback {
+export function receivedCallback(
+  request: FastifyRequest,
+  open?: () => ReceivedCallback,
+): ReceivedCallback {
   const known = received.get(request);
   if (known !== undefined) return known;
   if (open === undefined) throw new Error('the guards of a callback have not begun');

@@ -24,7 +24,10 @@ export class SvixSignatures {
 
   /** Whether a message claims to be signed: any of the headers is there. */
   isClaimed(headers: IncomingHttpHeaders): boolean {
-    return PREFIXES.some((prefix) => headers[`${prefix}-signature`] !== undefined || headers[`${prefix}-id`] !== undefined);
+    return PREFIXES.some(
+      (prefix) =>
+        headers[`${prefix}-signature`] !== undefined || headers[`${prefix}-id`] !== undefined,
+    );
   }
 
   verify(headers: IncomingHttpHeaders, body: Buffer): SignatureVerdict {
@@ -37,15 +40,21 @@ export class SvixSignatures {
       return { valid: false, cause: 'signature_incomplete' };
     }
     // The library signs text: bytes that are no text would be signed as something else.
-    if (!isUtf8(body) || !/^\d{1,12}$/.test(timestamp)) return { valid: false, cause: 'signature_invalid' };
-    const standard = { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature };
+    if (!isUtf8(body) || !/^\d{1,12}$/.test(timestamp))
+      return { valid: false, cause: 'signature_invalid' };
+    const standard = {
+      'webhook-id': id,
+      'webhook-timestamp': timestamp,
+      'webhook-signature': signature,
+    };
     let cause: RefusalCause = 'signature_invalid';
     for (const [index, secret] of this.secrets.entries()) {
       try {
         secret.verify(body, standard, { jsonParse: false });
         return { valid: true, secret: index + 1 };
       } catch (error) {
-        if (error instanceof Error && /timestamp too/.test(error.message)) cause = 'signature_stale';
+        if (error instanceof Error && /timestamp too/.test(error.message))
+          cause = 'signature_stale';
       }
     }
     return { valid: false, cause };

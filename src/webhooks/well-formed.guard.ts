@@ -20,7 +20,8 @@ export class WellFormedGuard implements CanActivate {
     if (request.method !== 'POST') return 'wrong_method';
     // The headers of direct callbacks are not documented: none at all counts as JSON.
     const type = request.headers['content-type'];
-    if (type !== undefined && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) return 'wrong_content_type';
+    if (type !== undefined && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type))
+      return 'wrong_content_type';
     if (!callback.body.complete) return 'too_large';
     const body = parseJson(callback.body.bytes);
     if (body === undefined) return 'not_json';

@@ -2,7 +2,13 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RefusalLog } from '../../src/audit/refusal-log.js';
-import { eventually, send, startGateway, type Answer, type TestGateway } from '../support/gateway.js';
+import {
+  eventually,
+  send,
+  startGateway,
+  type Answer,
+  type TestGateway,
+} from '../support/gateway.js';
 
 const SVIX_OLD = `whsec_${randomBytes(24).toString('base64')}`;
 const SVIX_NEW = `whsec_${randomBytes(24).toString('base64')}`;
@@ -19,22 +25,35 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-function callback(body: unknown, headers: Record<string, string> = {}, to = gateway): Promise<Answer> {
+function callback(
+  body: unknown,
+  headers: Record<string, string> = {},
+  to = gateway,
+): Promise<Answer> {
   return send(`${to.url}/webhooks/reducto`, 'POST', body, headers);
 }
 
 /** A job that waits for its callback, which never comes by itself. */
-async function waitingJob(to = gateway): Promise<{ id: string; upstreamId: string; message: Record<string, unknown> }> {
+async function waitingJob(
+  to = gateway,
+): Promise<{ id: string; upstreamId: string; message: Record<string, unknown> }> {
   const id = await to.submit({ sim: { webhook: { send: 'never' } } });
   const upstreamId = await eventually('an upstream id', async () => {
-    const { rows } = await to.pool.query(`SELECT upstream_id FROM jobs WHERE id = $1 AND status = 'submitted'`, [id]);
+    const { rows } = await to.pool.query(
+      `SELECT upstream_id FROM jobs WHERE id = $1 AND status = 'submitted'`,
+      [id],
+    );
     return rows[0]?.upstream_id as string | undefined;
   });
   const metadata = { gateway_job_id: id, token: to.tokens.sign(id) };
   return { id, upstreamId, message: { status: 'Completed', job_id: upstreamId, metadata } };
 }
 
-function signed(body: string, secret: string, options: { at?: Date; prefix?: string; id?: string } = {}): Record<string, string> {
+function signed(
+  body: string,
+  secret: string,
+  options: { at?: Date; prefix?: string; id?: string } = {},
+): Record<string, string> {
   const { at = new Date(), prefix = 'svix', id = `msg_${randomUUID()}` } = options;
   return {
     'content-type': 'application/json',
@@ -49,7 +68,10 @@ describe('a genuine callback', () => {
     const { id, message } = await waitingJob();
     const { status, body } = await callback(message);
     expect([status, body]).toEqual([200, { received: true }]);
-    const { rows } = await gateway.pool.query('SELECT proved_by, status FROM callbacks WHERE job_id = $1', [id]);
+    const { rows } = await gateway.pool.query(
+      'SELECT proved_by, status FROM callbacks WHERE job_id = $1',
+      [id],
+    );
     expect(rows).toEqual([{ proved_by: 'token', status: 'Completed' }]);
     expect(await gateway.ended(id)).toMatchObject({ status: 'completed', settledBy: 'webhook' });
   });
@@ -66,13 +88,18 @@ describe('a genuine callback', () => {
     const events = await gateway.events(id);
     expect(events.filter((type) => type === 'completed')).toHaveLength(1);
     expect(events.filter((type) => type === 'callback_received')).toHaveLength(2);
-    const { rows } = await gateway.pool.query(`SELECT deliveries FROM callbacks WHERE job_id = $1 AND status = 'Completed'`, [id]);
+    const { rows } = await gateway.pool.query(
+      `SELECT deliveries FROM callbacks WHERE job_id = $1 AND status = 'Completed'`,
+      [id],
+    );
     expect(rows[0]?.deliveries).toBe(11);
   });
 
   it('only hints: the status that it claims does not matter', async () => {
     const { id, message } = await waitingJob();
-    expect((await callback({ ...message, status: 'Exploded', extra: { deep: [1] } })).status).toBe(200);
+    expect((await callback({ ...message, status: 'Exploded', extra: { deep: [1] } })).status).toBe(
+      200,
+    );
     expect(await gateway.ended(id)).toMatchObject({ status: 'completed' });
   });
 
@@ -82,15 +109,22 @@ describe('a genuine callback', () => {
   });
 
   it('may say Completed while Reducto still says Pending', async () => {
-    const id = await gateway.submit({ sim: { webhook: { send: 'early' }, poll: { pendingReads: 2 } } });
+    const id = await gateway.submit({
+      sim: { webhook: { send: 'early' }, poll: { pendingReads: 2 } },
+    });
     expect(await gateway.ended(id)).toMatchObject({ status: 'completed', settledBy: 'webhook' });
   });
 
   it('is proven by an older token key while keys are exchanged', async () => {
     const { id, message } = await waitingJob();
     const { JobTokens } = await import('../../src/jobs/job-token.js');
-    const old = new JobTokens(gateway.settings.with({ TOKEN_KEYS: [{ version: 1, key: Buffer.from(OLD_KEY, 'base64') }] }));
-    expect((await callback({ ...message, metadata: { gateway_job_id: id, token: old.sign(id) } })).status).toBe(200);
+    const old = new JobTokens(
+      gateway.settings.with({ TOKEN_KEYS: [{ version: 1, key: Buffer.from(OLD_KEY, 'base64') }] }),
+    );
+    expect(
+      (await callback({ ...message, metadata: { gateway_job_id: id, token: old.sign(id) } }))
+        .status,
+    ).toBe(200);
   });
 
   it.each([
@@ -105,7 +139,11 @@ describe('a genuine callback', () => {
   });
 
   it('of another environment on the same Svix account is noted and ignored', async () => {
-    const body = JSON.stringify({ status: 'Completed', job_id: randomUUID(), metadata: { whose: 'theirs' } });
+    const body = JSON.stringify({
+      status: 'Completed',
+      job_id: randomUUID(),
+      metadata: { whose: 'theirs' },
+    });
     const before = gateway.app.get(RefusalLog).counts().get('job_unknown') ?? 0;
     expect((await callback(body, signed(body, SVIX_NEW))).status).toBe(200);
     expect(gateway.app.get(RefusalLog).counts().get('job_unknown')).toBe(before + 1);
@@ -113,23 +151,72 @@ describe('a genuine callback', () => {
 });
 
 describe('a callback that is refused', () => {
-  it.each<[string, number, string, (message: Record<string, unknown>) => [unknown, Record<string, string>?]]>([
-    ['no metadata', 401, 'token_missing', ({ metadata: _, ...rest }) => [rest]],
+  it.each<
+    [
+      string,
+      number,
+      string,
+      (message: Record<string, unknown>) => [unknown, Record<string, string>?],
+    ]
+  >([
+    ['no metadata', 401, 'token_missing', ({ status, job_id }) => [{ status, job_id }]],
     ['null metadata', 401, 'token_missing', (message) => [{ ...message, metadata: null }]],
-    ['a made-up token', 401, 'token_invalid', (message) => [{ ...message, metadata: { gateway_job_id: randomUUID(), token: 'v1.x' } }]],
+    [
+      'a made-up token',
+      401,
+      'token_invalid',
+      (message) => [{ ...message, metadata: { gateway_job_id: randomUUID(), token: 'v1.x' } }],
+    ],
     ['broken JSON', 400, 'not_json', () => ['{"status":', { 'content-type': 'application/json' }]],
     ['a JSON array', 400, 'not_a_callback', () => [[]]],
-    ['a job id with a path in it', 400, 'not_a_callback', (message) => [{ ...message, job_id: '../x?y' }]],
-    ['a form', 415, 'wrong_content_type', () => ['a=b', { 'content-type': 'application/x-www-form-urlencoded' }]],
-    ['more than 64 KiB', 413, 'too_large', (message) => [{ ...message, extra: 'x'.repeat(70_000) }]],
-    ['half of the Svix headers', 401, 'signature_incomplete', (message) => [message, { 'svix-id': 'msg_1' }]],
-    ['a bad signature over a good token', 401, 'signature_invalid', (message) => [message, { ...signed('other', SVIX_NEW) }]],
+    [
+      'a job id with a path in it',
+      400,
+      'not_a_callback',
+      (message) => [{ ...message, job_id: '../x?y' }],
+    ],
+    [
+      'a form',
+      415,
+      'wrong_content_type',
+      () => ['a=b', { 'content-type': 'application/x-www-form-urlencoded' }],
+    ],
+    [
+      'more than 64 KiB',
+      413,
+      'too_large',
+      (message) => [{ ...message, extra: 'x'.repeat(70_000) }],
+    ],
+    [
+      'half of the Svix headers',
+      401,
+      'signature_incomplete',
+      (message) => [message, { 'svix-id': 'msg_1' }],
+    ],
+    [
+      'a bad signature over a good token',
+      401,
+      'signature_invalid',
+      (message) => [message, { ...signed('other', SVIX_NEW) }],
+    ],
   ])('%s: %i %s', async (_, status, cause, make) => {
     const { id, message } = await waitingJob();
-    const before = gateway.app.get(RefusalLog).counts().get(cause as 'not_json') ?? 0;
+    const before =
+      gateway.app
+        .get(RefusalLog)
+        .counts()
+        .get(cause as 'not_json') ?? 0;
     const answer = await callback(...make(message));
-    expect([answer.status, answer.headers.get('content-type')]).toEqual([status, 'application/problem+json; charset=utf-8']);
-    expect(gateway.app.get(RefusalLog).counts().get(cause as 'not_json')).toBe(before + 1);
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([
+      status,
+      'application/problem+json; charset=utf-8',
+    ]);
+    expect(
+      gateway.app
+        .get(RefusalLog)
+        .counts()
+        .get(cause as 'not_json'),
+    ).toBe(before + 1);
     expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
   });
 
@@ -176,7 +263,10 @@ describe('a callback that is refused', () => {
 describe('the guard of the source address', () => {
   let guarded: TestGateway;
   beforeAll(async () => {
-    guarded = await startGateway({ WEBHOOK_IP_ALLOWLIST: '203.0.113.0/24,2001:db8::/32', TRUSTED_PROXIES: '127.0.0.0/8,10.0.0.0/8' });
+    guarded = await startGateway({
+      WEBHOOK_IP_ALLOWLIST: '203.0.113.0/24,2001:db8::/32',
+      TRUSTED_PROXIES: '127.0.0.0/8,10.0.0.0/8',
+    });
   });
   afterAll(() => guarded.close());
 
@@ -195,14 +285,18 @@ describe('the guard of the source address', () => {
     ['', 403],
   ])('with X-Forwarded-For "%s": %i', async (forwardedFor, expected) => {
     const { message } = await waitingJob(guarded);
-    expect((await callback(message, { 'x-forwarded-for': forwardedFor }, guarded)).status).toBe(expected);
+    expect((await callback(message, { 'x-forwarded-for': forwardedFor }, guarded)).status).toBe(
+      expected,
+    );
   });
 
   it('records that the secret was right, which tells a proxy mistake from an attack', async () => {
     const { message } = await waitingJob(guarded);
     guarded.logs.length = 0;
     await callback(message, { 'x-forwarded-for': '198.51.100.1' }, guarded);
-    const refusal = guarded.logs.map((line) => JSON.parse(line)).find((line) => line.cause === 'address_not_allowed');
+    const refusal = guarded.logs
+      .map((line) => JSON.parse(line))
+      .find((line) => line.cause === 'address_not_allowed');
     expect(refusal).toMatchObject({
       clientAddress: '198.51.100.1',
       verdicts: { source_ip: 'fail', secret: 'pass', job_id: 'not_checked' },
@@ -215,8 +309,15 @@ it('a guard that observes records and lets pass; what it lets pass costs one pol
   try {
     const id = await open.submit({ sim: { stuck: 'InProgress', webhook: { send: 'never' } } });
     const upstreamId = await eventually('an upstream id', () => open.sandbox.jobs.all()[0]?.id);
-    await eventually('submitted', async () => (await open.events(id)).includes('submitted') || undefined);
-    const forged = { status: 'Completed', job_id: upstreamId, metadata: { gateway_job_id: id, token: 'forged' } };
+    await eventually(
+      'submitted',
+      async () => (await open.events(id)).includes('submitted') || undefined,
+    );
+    const forged = {
+      status: 'Completed',
+      job_id: upstreamId,
+      metadata: { gateway_job_id: id, token: 'forged' },
+    };
     expect((await callback(forged, {}, open)).status).toBe(200);
     await eventually('a look', async () => (await open.events(id)).includes('looked') || undefined);
     expect((await open.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
@@ -228,12 +329,22 @@ it('a guard that observes records and lets pass; what it lets pass costs one pol
 
 it('works from end to end with Svix, channels and all', async () => {
   const svix = await startGateway(
-    { WEBHOOK_MODE: 'svix', SVIX_CHANNELS: 'prod', SVIX_SECRETS: SVIX_OLD, LOOK_SCHEDULE_SECONDS: '60' },
+    {
+      WEBHOOK_MODE: 'svix',
+      SVIX_CHANNELS: 'prod',
+      SVIX_SECRETS: SVIX_OLD,
+      LOOK_SCHEDULE_SECONDS: '60',
+    },
     { platform: { svixSecrets: [SVIX_NEW, SVIX_OLD], svixChannels: ['prod'] } },
   );
   try {
-    await send(`${svix.sandbox.controlUrl}/platform`, 'POST', { svixUrl: `${svix.url}/webhooks/reducto` });
-    expect(await svix.ended(await svix.submit())).toMatchObject({ status: 'completed', settledBy: 'webhook' });
+    await send(`${svix.sandbox.controlUrl}/platform`, 'POST', {
+      svixUrl: `${svix.url}/webhooks/reducto`,
+    });
+    expect(await svix.ended(await svix.submit())).toMatchObject({
+      status: 'completed',
+      settledBy: 'webhook',
+    });
   } finally {
     await svix.close();
   }

@@ -24,13 +24,22 @@ async function upload(bytes: Uint8Array, name = 'document.pdf'): Promise<string>
 describe('the main path', () => {
   it('parses a real PDF: upload, submit, callback, result', async () => {
     const input = await upload(new Uint8Array(await readFile('src/demo/rental-agreement.pdf')));
-    const submitted = await gateway.call('POST', '/v1/jobs', { type: 'parse', input, metadata: { case: 7 } });
+    const submitted = await gateway.call('POST', '/v1/jobs', {
+      type: 'parse',
+      input,
+      metadata: { case: 7 },
+    });
     expect(submitted.status).toBe(202);
     expect(submitted.headers.get('location')).toBe(`/v1/jobs/${submitted.body.id}`);
     expect(submitted.body.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
 
     const job = await gateway.ended(submitted.body.id);
-    expect(job).toMatchObject({ status: 'completed', settledBy: 'webhook', metadata: { case: 7 }, reason: null });
+    expect(job).toMatchObject({
+      status: 'completed',
+      settledBy: 'webhook',
+      metadata: { case: 7 },
+      reason: null,
+    });
     const result = await gateway.call('GET', `/v1/jobs/${job.id}/result`);
     expect(result.body.usage.num_pages).toBe(4);
     expect(JSON.stringify(result.body.result.chunks)).toContain('Marta Lindqvist');
@@ -49,7 +58,11 @@ describe('the main path', () => {
     const input = await upload(await samplePdf([['Invoice number: INV-77', 'Total: 12.50']]));
     const parse = await gateway.submit({ input, sim: { runMs: 400 } });
     const schema = { type: 'object', properties: { invoice_number: { type: 'string' } } };
-    const extract = await gateway.submit({ type: 'extract', input: `jobid://${parse}`, instructions: { schema } });
+    const extract = await gateway.submit({
+      type: 'extract',
+      input: `jobid://${parse}`,
+      instructions: { schema },
+    });
     expect(await gateway.ended(extract)).toMatchObject({ status: 'completed' });
     const { body } = await gateway.call('GET', `/v1/jobs/${extract}/result`);
     expect(JSON.stringify(body.result)).toContain('INV-77');
@@ -58,16 +71,25 @@ describe('the main path', () => {
   it.each([
     ['split', { split_description: [{ name: 'a', description: 'b' }] }],
     ['pipeline', { pipeline_id: 'p1' }],
-    ['edit', { document_url: 'https://example.com/f.pdf', edit_instructions: 'Fill it', input: undefined }],
+    [
+      'edit',
+      { document_url: 'https://example.com/f.pdf', edit_instructions: 'Fill it', input: undefined },
+    ],
   ])('runs a %s', async (type, fields) => {
     const job = await gateway.ended(await gateway.submit({ type, ...fields }));
     expect(job).toMatchObject({ type, status: 'completed', settledBy: 'webhook' });
   });
 
   it('sends Reducto only the id and the token, and never the metadata of the service', async () => {
-    const id = await gateway.submit({ metadata: { secret: 'of-the-service' }, priority: true, unknown_field: [1] });
+    const id = await gateway.submit({
+      metadata: { secret: 'of-the-service' },
+      priority: true,
+      unknown_field: [1],
+    });
     await gateway.ended(id);
-    const upstream = gateway.sandbox.jobs.all().find((job) => JSON.stringify(job.body).includes(id));
+    const upstream = gateway.sandbox.jobs
+      .all()
+      .find((job) => JSON.stringify(job.body).includes(id));
     expect(upstream?.body).toMatchObject({
       unknown_field: [1],
       async: { priority: true, metadata: { gateway_job_id: id, token: gateway.tokens.sign(id) } },
@@ -83,14 +105,18 @@ describe('reading a result', () => {
     const path = `${gateway.url}/v1/jobs/${id}/result`;
     const authorization = `Bearer ${gateway.key}`;
     const packed = await request(path, { headers: { authorization, 'accept-encoding': 'gzip' } });
-    const plain = await request(path, { headers: { authorization, 'accept-encoding': 'identity' } });
+    const plain = await request(path, {
+      headers: { authorization, 'accept-encoding': 'identity' },
+    });
     expect(packed.headers['content-encoding']).toBe('gzip');
     expect(plain.headers['content-encoding']).toBeUndefined();
     const bytes = Buffer.from(await packed.body.arrayBuffer());
     expect(gunzipSync(bytes).toString()).toBe(await plain.body.text());
     expect(Number(packed.headers['content-length'])).toBe(bytes.length);
     for (const { headers } of [packed, plain]) {
-      const again = await request(path, { headers: { authorization, 'if-none-match': String(headers.etag) } });
+      const again = await request(path, {
+        headers: { authorization, 'if-none-match': String(headers.etag) },
+      });
       expect(again.statusCode).toBe(304);
       await again.body.dump();
     }
@@ -98,10 +124,14 @@ describe('reading a result', () => {
 
   it('says so while there is none, and where there will be none', async () => {
     const running = await gateway.submit({ sim: { runMs: 500 } });
-    expect((await gateway.call('GET', `/v1/jobs/${running}/result`)).body.code).toBe('job_not_completed');
+    expect((await gateway.call('GET', `/v1/jobs/${running}/result`)).body.code).toBe(
+      'job_not_completed',
+    );
     const failed = await gateway.submit({ sim: { outcome: 'failed', reason: 'No pages' } });
     expect(await gateway.ended(failed)).toMatchObject({ status: 'failed', reason: 'No pages' });
-    expect((await gateway.call('GET', `/v1/jobs/${failed}/result`)).body.code).toBe('job_has_no_result');
+    expect((await gateway.call('GET', `/v1/jobs/${failed}/result`)).body.code).toBe(
+      'job_has_no_result',
+    );
   });
 });
 
@@ -117,12 +147,26 @@ describe('services', () => {
       ['GET', '/events'],
       ['POST', '/cancel'],
     ] as const) {
-      const { status, body } = await gateway.call(method, `/v1/jobs/${theirs}${path}`, undefined, headers);
+      const { status, body } = await gateway.call(
+        method,
+        `/v1/jobs/${theirs}${path}`,
+        undefined,
+        headers,
+      );
       expect([status, body.code]).toEqual([404, 'job_not_found']);
     }
     expect((await gateway.call('GET', '/v1/jobs', undefined, headers)).body.jobs).toEqual([]);
-    for (const input of [`jobid://${theirs}`, [`JobID://${theirs.toUpperCase()}`], { file_id: ` jobid://${theirs}` }]) {
-      const { status } = await gateway.call('POST', '/v1/jobs', { type: 'extract', input }, headers);
+    for (const input of [
+      `jobid://${theirs}`,
+      [`JobID://${theirs.toUpperCase()}`],
+      { file_id: ` jobid://${theirs}` },
+    ]) {
+      const { status } = await gateway.call(
+        'POST',
+        '/v1/jobs',
+        { type: 'extract', input },
+        headers,
+      );
       expect(status).toBe(422);
     }
     const upstreamId = gateway.sandbox.jobs.all()[0]?.id ?? '';
@@ -134,32 +178,52 @@ describe('services', () => {
     const headers = { authorization: `Bearer ${await gateway.newKey('lister')}` };
     const ids: string[] = [];
     for (let n = 0; n < 5; n++) {
-      const { body } = await gateway.call('POST', '/v1/jobs', { type: 'parse', input: 'https://e.com/x' }, headers);
+      const { body } = await gateway.call(
+        'POST',
+        '/v1/jobs',
+        { type: 'parse', input: 'https://e.com/x' },
+        headers,
+      );
       ids.unshift(body.id);
     }
     const first = (await gateway.call('GET', '/v1/jobs?limit=2', undefined, headers)).body;
     await gateway.call('POST', '/v1/jobs', { type: 'parse', input: 'https://e.com/new' }, headers);
-    const second = (await gateway.call('GET', `/v1/jobs?limit=3&cursor=${first.nextCursor}`, undefined, headers)).body;
+    const second = (
+      await gateway.call('GET', `/v1/jobs?limit=3&cursor=${first.nextCursor}`, undefined, headers)
+    ).body;
     expect([...first.jobs, ...second.jobs].map((job: { id: string }) => job.id)).toEqual(ids);
     expect(second.nextCursor).toBeNull();
-    expect((await gateway.call('GET', '/v1/jobs?type=split', undefined, headers)).body.jobs).toEqual([]);
+    expect(
+      (await gateway.call('GET', '/v1/jobs?type=split', undefined, headers)).body.jobs,
+    ).toEqual([]);
   });
 
   it('are told apart by keys that are hashed, noted when used, and refused once revoked', async () => {
     const admin = { authorization: `Bearer ${await gateway.newKey('ops', ['admin'])}` };
-    const made = await gateway.call('POST', '/v1/admin/keys', { service: 'short-lived', scopes: ['jobs'] }, admin);
+    const made = await gateway.call(
+      'POST',
+      '/v1/admin/keys',
+      { service: 'short-lived', scopes: ['jobs'] },
+      admin,
+    );
     expect(made.status).toBe(201);
     const headers = { authorization: `Bearer ${made.body.key}` };
     expect((await gateway.call('GET', '/v1/jobs', undefined, headers)).status).toBe(200);
-    expect((await gateway.call('GET', '/v1/admin/keys', undefined, headers)).body.code).toBe('forbidden');
+    expect((await gateway.call('GET', '/v1/admin/keys', undefined, headers)).body.code).toBe(
+      'forbidden',
+    );
     expect((await gateway.call('GET', '/v1/jobs', undefined, admin)).status).toBe(403);
     const { body } = await gateway.call('GET', '/v1/admin/keys', undefined, admin);
     const shown = body.keys.find((key: { id: string }) => key.id === made.body.id);
     expect(shown.lastUsedAt).not.toBeNull();
     expect(JSON.stringify(body)).not.toContain(made.body.key);
-    expect((await gateway.call('DELETE', `/v1/admin/keys/${made.body.id}`, undefined, admin)).status).toBe(204);
+    expect(
+      (await gateway.call('DELETE', `/v1/admin/keys/${made.body.id}`, undefined, admin)).status,
+    ).toBe(204);
     expect((await gateway.call('GET', '/v1/jobs', undefined, headers)).status).toBe(401);
-    expect((await send(`${gateway.url}/v1/jobs`, 'GET')).headers.get('www-authenticate')).toBe('Bearer');
+    expect((await send(`${gateway.url}/v1/jobs`, 'GET')).headers.get('www-authenticate')).toBe(
+      'Bearer',
+    );
   });
 });
 
@@ -168,7 +232,9 @@ describe('an Idempotency-Key', () => {
 
   it('makes one job of twenty requests at once', async () => {
     const answers = await Promise.all(
-      Array.from({ length: 20 }, () => gateway.call('POST', '/v1/jobs', body, { 'idempotency-key': 'k-1' })),
+      Array.from({ length: 20 }, () =>
+        gateway.call('POST', '/v1/jobs', body, { 'idempotency-key': 'k-1' }),
+      ),
     );
     expect(answers.map((answer) => answer.status)).toEqual(Array(20).fill(202));
     expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1);
@@ -177,26 +243,46 @@ describe('an Idempotency-Key', () => {
   it('refuses another request, but not another order of the same fields', async () => {
     const reordered = { metadata: { b: 2, a: 1 }, input: body.input, type: 'parse' };
     const same = await gateway.call('POST', '/v1/jobs', reordered, { 'idempotency-key': 'k-1' });
-    const other = await gateway.call('POST', '/v1/jobs', { ...body, priority: true }, { 'idempotency-key': 'k-1' });
-    expect([same.status, other.status, other.body.code]).toEqual([202, 422, 'idempotency_key_reused']);
+    const other = await gateway.call(
+      'POST',
+      '/v1/jobs',
+      { ...body, priority: true },
+      { 'idempotency-key': 'k-1' },
+    );
+    expect([same.status, other.status, other.body.code]).toEqual([
+      202,
+      422,
+      'idempotency_key_reused',
+    ]);
   });
 
   it('belongs to one service', async () => {
-    const headers = { authorization: `Bearer ${await gateway.newKey('other')}`, 'idempotency-key': 'k-1' };
-    expect((await gateway.call('POST', '/v1/jobs', { ...body, input: 'https://e.com/2' }, headers)).status).toBe(202);
+    const headers = {
+      authorization: `Bearer ${await gateway.newKey('other')}`,
+      'idempotency-key': 'k-1',
+    };
+    expect(
+      (await gateway.call('POST', '/v1/jobs', { ...body, input: 'https://e.com/2' }, headers))
+        .status,
+    ).toBe(202);
   });
 });
 
 describe('cancelling', () => {
   it('ends a running job, through Reducto', async () => {
     const id = await gateway.submit({ sim: { stuck: 'InProgress' } });
-    await eventually('submitted', async () => (await gateway.events(id)).includes('submitted') || undefined);
+    await eventually(
+      'submitted',
+      async () => (await gateway.events(id)).includes('submitted') || undefined,
+    );
     await gateway.call('POST', `/v1/jobs/${id}/cancel`);
     const again = await gateway.call('POST', `/v1/jobs/${id}/cancel`);
     expect(again.status).toBe(202);
     expect(await gateway.ended(id)).toMatchObject({ status: 'cancelled' });
     expect(await gateway.events(id)).toContain('cancel_sent');
-    expect((await gateway.events(id)).filter((type) => type === 'cancel_requested')).toHaveLength(1);
+    expect((await gateway.events(id)).filter((type) => type === 'cancel_requested')).toHaveLength(
+      1,
+    );
   });
 
   it('is refused for a job that has ended', async () => {
@@ -226,21 +312,43 @@ it('describes itself truthfully at /docs/json: every route answers as documented
   expect(Object.keys(body.paths['/v1/jobs'].post.responses).toSorted()).toEqual(
     ['202', '400', '401', '403', '413', '415', '422', '503'].toSorted(),
   );
-  const references = [...JSON.stringify(body).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map((match) => match[1]);
-  for (const name of references) expect(body.components.schemas).toHaveProperty(String(name));
+  const references = [...JSON.stringify(body).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(
+    (match) => match[1] ?? '',
+  );
+  for (const name of references) expect(body.components.schemas).toHaveProperty(name);
 });
 
 it('logs no key, token, password or content of a document in all of this', async () => {
-  const id = await gateway.submit({ settings: { document_password: 'planted-password-1' }, metadata: { m: 'planted-metadata-2' } });
+  const id = await gateway.submit({
+    settings: { document_password: 'planted-password-1' },
+    metadata: { m: 'planted-metadata-2' },
+  });
   await gateway.ended(id);
   await gateway.call('GET', '/v1/jobs?status=planted-query-3');
-  await gateway.call('POST', '/v1/jobs', '{"type":"parse","input":"planted-body-4', { 'content-type': 'application/json' });
-  const forged = { status: 'Completed', job_id: 'x', metadata: { gateway_job_id: id, token: 'v1.planted-token-5' } };
+  await gateway.call('POST', '/v1/jobs', '{"type":"parse","input":"planted-body-4', {
+    'content-type': 'application/json',
+  });
+  const forged = {
+    status: 'Completed',
+    job_id: 'x',
+    metadata: { gateway_job_id: id, token: 'v1.planted-token-5' },
+  };
   await gateway.call('POST', '/webhooks/reducto', forged);
   const logs = gateway.logs.join('');
   expect(logs).toContain(id);
-  expect(logs.split('\n').filter(Boolean).every((line) => JSON.parse(line))).toBe(true);
-  for (const secret of [gateway.key, gateway.tokens.sign(id), 'planted-', 'Marta Lindqvist', gateway.sandbox.apiKey]) {
+  expect(
+    logs
+      .split('\n')
+      .filter(Boolean)
+      .every((line) => JSON.parse(line)),
+  ).toBe(true);
+  for (const secret of [
+    gateway.key,
+    gateway.tokens.sign(id),
+    'planted-',
+    'Marta Lindqvist',
+    gateway.sandbox.apiKey,
+  ]) {
     expect(logs).not.toContain(secret);
   }
 });

@@ -7,12 +7,16 @@ import { eventually, startGateway, type TestGateway } from '../support/gateway.j
 let gateway: TestGateway;
 
 beforeAll(async () => {
-  gateway = await startGateway({ REDUCTO_SUBMIT_TIMEOUT_SECONDS: '1' }, { platform: { enhanced: false } });
+  gateway = await startGateway(
+    { REDUCTO_SUBMIT_TIMEOUT_SECONDS: '1' },
+    { platform: { enhanced: false } },
+  );
 });
 afterAll(() => gateway.close());
 
 function madeUpstream(id: string): number {
-  return gateway.sandbox.jobs.all().filter((job) => JSON.stringify(job.body).includes(`"${id}"`)).length;
+  return gateway.sandbox.jobs.all().filter((job) => JSON.stringify(job.body).includes(`"${id}"`))
+    .length;
 }
 
 describe('a submit that Reducto refuses', () => {
@@ -24,24 +28,35 @@ describe('a submit that Reducto refuses', () => {
   ])('fails the job with the reason (%s %i)', async (fault, status) => {
     const id = await gateway.submit({ sim: { submit: { fault, status } } });
     const job = await gateway.ended(id);
-    expect(job).toMatchObject({ status: 'failed', settledBy: 'submission', error: { code: 'rejected_upstream' } });
+    expect(job).toMatchObject({
+      status: 'failed',
+      settledBy: 'submission',
+      error: { code: 'rejected_upstream' },
+    });
     expect(job.reason).not.toBe('');
     expect(madeUpstream(id)).toBe(0);
   });
 });
 
 describe('a submit that Reducto puts off', () => {
-  it.each(['429code1000', '429code2000', '429bare', '503retryAfter'])('is tried again (%s)', async (fault) => {
-    const id = await gateway.submit({ sim: { submit: { fault, retryAfterSeconds: 1, times: 1 } } });
-    expect(await gateway.ended(id)).toMatchObject({ status: 'completed' });
-    expect(await gateway.events(id)).toContain('submit_deferred');
-    expect(madeUpstream(id)).toBe(1);
-  });
+  it.each(['429code1000', '429code2000', '429bare', '503retryAfter'])(
+    'is tried again (%s)',
+    async (fault) => {
+      const id = await gateway.submit({
+        sim: { submit: { fault, retryAfterSeconds: 1, times: 1 } },
+      });
+      expect(await gateway.ended(id)).toMatchObject({ status: 'completed' });
+      expect(await gateway.events(id)).toContain('submit_deferred');
+      expect(madeUpstream(id)).toBe(1);
+    },
+  );
 
   it('obeys Retry-After no longer than the cap', async () => {
     const capped = await startGateway({ REDUCTO_RETRY_AFTER_CAP_SECONDS: '1' });
     try {
-      const id = await capped.submit({ sim: { submit: { fault: '503retryAfter', retryAfterSeconds: 4000, times: 1 } } });
+      const id = await capped.submit({
+        sim: { submit: { fault: '503retryAfter', retryAfterSeconds: 4000, times: 1 } },
+      });
       expect(await capped.ended(id)).toMatchObject({ status: 'completed' });
     } finally {
       await capped.close();
@@ -52,7 +67,10 @@ describe('a submit that Reducto puts off', () => {
     const port = await freePort();
     const lonely = await startGateway({ REDUCTO_BASE_URL: `http://127.0.0.1:${port}` });
     const id = await lonely.submit();
-    await eventually('put off', async () => (await lonely.events(id)).includes('submit_deferred') || undefined);
+    await eventually(
+      'put off',
+      async () => (await lonely.events(id)).includes('submit_deferred') || undefined,
+    );
     const late = await startSandbox({ port });
     try {
       expect(await lonely.ended(id)).toMatchObject({ status: 'completed' });
@@ -65,12 +83,18 @@ describe('a submit that Reducto puts off', () => {
 });
 
 describe('a submit whose answer is lost', () => {
-  it.each(['createdButTimeout', 'createdButReset', 'createdBut502'])('is found and not repeated (%s)', async (fault) => {
-    const id = await gateway.submit({ sim: { submit: { fault }, webhook: { send: 'never' } } });
-    expect(await gateway.ended(id)).toMatchObject({ status: 'completed', settledBy: 'reconciler' });
-    expect(await gateway.events(id)).toContain('submit_uncertain');
-    expect(madeUpstream(id)).toBe(1);
-  });
+  it.each(['createdButTimeout', 'createdButReset', 'createdBut502'])(
+    'is found and not repeated (%s)',
+    async (fault) => {
+      const id = await gateway.submit({ sim: { submit: { fault }, webhook: { send: 'never' } } });
+      expect(await gateway.ended(id)).toMatchObject({
+        status: 'completed',
+        settledBy: 'reconciler',
+      });
+      expect(await gateway.events(id)).toContain('submit_uncertain');
+      expect(madeUpstream(id)).toBe(1);
+    },
+  );
 
   it('is resolved by the callback where there is no listing', async () => {
     const old = await startGateway(
@@ -89,8 +113,13 @@ describe('a submit whose answer is lost', () => {
   it('is not repeated blindly: without callback and listing the job fails and says why', async () => {
     const old = await startGateway({}, { platform: { jobsList: false } });
     try {
-      const id = await old.submit({ sim: { submit: { fault: 'createdBut502' }, webhook: { send: 'never' } } });
-      expect(await old.ended(id)).toMatchObject({ status: 'failed', error: { code: 'submit_outcome_unknown' } });
+      const id = await old.submit({
+        sim: { submit: { fault: 'createdBut502' }, webhook: { send: 'never' } },
+      });
+      expect(await old.ended(id)).toMatchObject({
+        status: 'failed',
+        error: { code: 'submit_outcome_unknown' },
+      });
       expect(old.sandbox.jobs.all()).toHaveLength(1);
     } finally {
       await old.close();
@@ -98,16 +127,25 @@ describe('a submit whose answer is lost', () => {
   });
 
   it('is sent again once the listing shows that nothing was made', async () => {
-    const id = await gateway.submit({ sim: { submit: { fault: 'status', status: 502, times: 1 } } });
+    const id = await gateway.submit({
+      sim: { submit: { fault: 'status', status: 502, times: 1 } },
+    });
     expect(await gateway.ended(id)).toMatchObject({ status: 'completed' });
-    expect(await gateway.events(id)).toEqual(expect.arrayContaining(['submit_uncertain', 'submit_resolved']));
+    expect(await gateway.events(id)).toEqual(
+      expect.arrayContaining(['submit_uncertain', 'submit_resolved']),
+    );
     expect(madeUpstream(id)).toBe(1);
   });
 });
 
 it('an attempt that a crash interrupted is looked for, not repeated', async () => {
-  const id = await gateway.submit({ sim: { submit: { fault: 'status', status: 503, retryAfterSeconds: 60 } } });
-  await eventually('put off', async () => (await gateway.events(id)).includes('submit_deferred') || undefined);
+  const id = await gateway.submit({
+    sim: { submit: { fault: 'status', status: 503, retryAfterSeconds: 60 } },
+  });
+  await eventually(
+    'put off',
+    async () => (await gateway.events(id)).includes('submit_deferred') || undefined,
+  );
   // As a process leaves it that dies between sending and hearing the answer.
   await gateway.pool.query(
     `UPDATE jobs SET submit_started_at = now() - interval '5 minutes', next_check_at = now() + interval '1 hour' WHERE id = $1`,
@@ -127,7 +165,10 @@ it('two workers with the same task send once', async () => {
 
 it('a job that never reaches Reducto expires, once, in bounded time', async () => {
   const id = await gateway.submit({ sim: { submit: { fault: 'status', status: 503 } } });
-  await eventually('put off', async () => (await gateway.events(id)).includes('submit_deferred') || undefined);
+  await eventually(
+    'put off',
+    async () => (await gateway.events(id)).includes('submit_deferred') || undefined,
+  );
   await gateway.pool.query(
     `UPDATE jobs SET created_at = now() - interval '2 days', next_check_at = now() WHERE id = $1`,
     [id],

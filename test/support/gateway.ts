@@ -33,7 +33,12 @@ export interface TestGateway {
   key: string;
   tokens: JobTokens;
   newKey(service: string, scopes?: readonly ('jobs' | 'admin')[]): Promise<string>;
-  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
   /** Submits a parse (or `request`) and returns its id. */
   submit(request?: Record<string, unknown>): Promise<string>;
   /** Waits for a job to end and returns it. */
@@ -58,7 +63,10 @@ export async function startGateway(
   sandboxOptions: Parameters<typeof startSandbox>[0] = {},
 ): Promise<TestGateway> {
   const database = await newDatabase();
-  const sandbox = await startSandbox({ ...sandboxOptions, platform: { ...QUICK_JOBS, ...sandboxOptions.platform } });
+  const sandbox = await startSandbox({
+    ...sandboxOptions,
+    platform: { ...QUICK_JOBS, ...sandboxOptions.platform },
+  });
   const port = await freePort();
   const settings = Settings.load({
     ...QUICK,
@@ -98,13 +106,18 @@ export async function startGateway(
     newKey,
     call,
     submit: async (request = {}) => {
-      const answer = await call('POST', '/v1/jobs', { type: 'parse', input: 'https://example.com/a.pdf', ...request });
+      const answer = await call('POST', '/v1/jobs', {
+        type: 'parse',
+        input: 'https://example.com/a.pdf',
+        ...request,
+      });
       if (answer.status !== 202) throw new Error(`not accepted: ${JSON.stringify(answer.body)}`);
       return String(answer.body.id);
     },
     ended: async (id) => {
       const { body } = await call('GET', `/v1/jobs/${id}?wait=20`);
-      if (body.endedAt === null) throw new Error(`job ${id} has not ended: ${JSON.stringify(body)}`);
+      if (body.endedAt === null)
+        throw new Error(`job ${id} has not ended: ${JSON.stringify(body)}`);
       return body;
     },
     events: async (id) => {
@@ -131,7 +144,10 @@ export async function send(
   const raw = typeof body === 'string' || body instanceof Uint8Array || body instanceof FormData;
   const response = await fetch(url, {
     method,
-    headers: { ...(body === undefined || raw ? {} : { 'content-type': 'application/json' }), ...headers },
+    headers: {
+      ...(body === undefined || raw ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
     ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
@@ -147,7 +163,10 @@ function parsed(text: string): unknown {
 }
 
 /** Asks until `condition` gives something; fails with `what` after ten seconds. */
-export async function eventually<T>(what: string, condition: () => Promise<T | undefined> | T | undefined): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  condition: () => Promise<T | undefined> | T | undefined,
+): Promise<T> {
   const end = performance.now() + 10_000;
   for (;;) {
     const value = await condition();

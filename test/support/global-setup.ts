@@ -18,7 +18,12 @@ export const TEMPLATE = 'gateway_template';
 /** One real PostgreSQL for the whole run, in a folder of its own that is removed at the end. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), 'gateway-test-'));
-  const server = await startEmbeddedPostgres(directory, ['-c', 'fsync=off', '-c', 'max_connections=300']);
+  const server = await startEmbeddedPostgres(directory, [
+    '-c',
+    'fsync=off',
+    '-c',
+    'max_connections=300',
+  ]);
   const admin = new Client({ connectionString: server.url });
   await admin.connect();
   await admin.query(`CREATE DATABASE ${TEMPLATE}`);

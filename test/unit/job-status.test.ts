@@ -10,7 +10,12 @@ import {
 } from '../../src/jobs/job-status.js';
 
 test('completed, failed, cancelled and expired are the ends, and nothing follows them', () => {
-  expect([...TERMINAL_STATUSES].toSorted()).toEqual(['cancelled', 'completed', 'expired', 'failed']);
+  expect([...TERMINAL_STATUSES].toSorted()).toEqual([
+    'cancelled',
+    'completed',
+    'expired',
+    'failed',
+  ]);
   for (const status of TERMINAL_STATUSES) expect(TRANSITIONS[status]).toEqual([]);
 });
 

@@ -31,7 +31,8 @@ const look = (answer: JobAnswer): Look => ({ ...answer, rawConfig: null });
 const OPEN = look({ kind: 'open', progress: null });
 const GONE = look({ kind: 'gone', error: { status: 404, message: 'no' } });
 const TROUBLE = look({ kind: 'trouble', error: { message: 'x' } });
-const after = (answer: Look, some: Partial<Waiting> = {}) => afterLook(answer, waiting(some), LIMITS);
+const after = (answer: Look, some: Partial<Waiting> = {}) =>
+  afterLook(answer, waiting(some), LIMITS);
 
 describe('an answer that ends the job', () => {
   test('completed: the result is fetched, however old the job is', () => {
@@ -107,7 +108,9 @@ describe('open and trouble', () => {
 
   test('look often right after a callback or a cancel, then ever less, never less than planned', () => {
     const seconds = (some: Partial<Waiting>) => nextLook(waiting({ looks: 2, ...some }), LIMITS);
-    expect([0, 7, 39, 500].map((age) => seconds({ sinceCallbackSeconds: age }))).toEqual([1, 7, 39, 40]);
+    expect([0, 7, 39, 500].map((age) => seconds({ sinceCallbackSeconds: age }))).toEqual([
+      1, 7, 39, 40,
+    ]);
     expect(seconds({ sinceCallbackSeconds: 500, sinceCancelSeconds: 3 })).toBe(3);
   });
 
@@ -138,7 +141,11 @@ describe('a result that cannot be had', () => {
     expect(missing(null)).toMatchObject({ do: 'wait', seconds: 2 });
     expect(missing(30)).toMatchObject({ do: 'wait', seconds: 30 });
     expect(missing(599)).toMatchObject({ do: 'wait', seconds: 60 });
-    expect(missing(600)).toMatchObject({ do: 'end', status: 'failed', error: { code: 'result_unavailable' } });
+    expect(missing(600)).toMatchObject({
+      do: 'end',
+      status: 'failed',
+      error: { code: 'result_unavailable' },
+    });
   });
 });
 
@@ -154,16 +161,23 @@ const states = fc.record<Waiting>({
   resultMissingSeconds: maybeAge,
 });
 const limits = fc.record<LookLimits>({
-  scheduleSeconds: fc.array(fc.double({ min: 0.01, max: 4000, noNaN: true }), { minLength: 1, maxLength: 8 }),
+  scheduleSeconds: fc.array(fc.double({ min: 0.01, max: 4000, noNaN: true }), {
+    minLength: 1,
+    maxLength: 8,
+  }),
   maxAgeSeconds: fc.integer({ min: 1, max: 2000 }),
   goneGraceSeconds: fc.nat(2000),
   resultGraceSeconds: fc.nat(2000),
 });
 const undecided = fc.oneof(
   fc.constant(OPEN),
-  fc
-    .option(fc.integer({ min: 0, max: 300 }))
-    .map((after) => look({ kind: 'trouble', error: { message: 'x' }, ...(after === null ? {} : { retryAfterSeconds: after }) })),
+  fc.option(fc.integer({ min: 0, max: 300 })).map((after) =>
+    look({
+      kind: 'trouble',
+      error: { message: 'x' },
+      ...(after === null ? {} : { retryAfterSeconds: after }),
+    }),
+  ),
 );
 
 test('property: open and trouble never wait beyond the maximum age by more than a second or Retry-After, and always end there', () => {

@@ -21,7 +21,13 @@ interface Message {
   ageSeconds?: number;
 }
 
-function headersOf({ secret = FIRST, body = BODY, prefix = 'svix', id = 'msg_1', ageSeconds = 0 }: Message = {}) {
+function headersOf({
+  secret = FIRST,
+  body = BODY,
+  prefix = 'svix',
+  id = 'msg_1',
+  ageSeconds = 0,
+}: Message = {}) {
   const at = new Date(Date.now() - ageSeconds * 1000);
   return {
     [`${prefix}-id`]: id,
@@ -43,7 +49,10 @@ describe('isClaimed', () => {
 
 describe('verify', () => {
   test.each(['svix', 'webhook'])('accepts a real signature in %s-* headers', (prefix) => {
-    expect(signatures(FIRST).verify(headersOf({ prefix }), BODY)).toEqual({ valid: true, secret: 1 });
+    expect(signatures(FIRST).verify(headersOf({ prefix }), BODY)).toEqual({
+      valid: true,
+      secret: 1,
+    });
   });
 
   test('accepts each of two secrets during rotation, and says which it was', () => {
@@ -77,7 +86,10 @@ describe('verify', () => {
   ])('refuses %s', (_what, change) => {
     const headers = headersOf();
     const changed = { ...headers, 'svix-signature': change(headers['svix-signature'] ?? '') };
-    expect(signatures(FIRST).verify(changed, BODY)).toEqual({ valid: false, cause: 'signature_invalid' });
+    expect(signatures(FIRST).verify(changed, BODY)).toEqual({
+      valid: false,
+      cause: 'signature_invalid',
+    });
   });
 
   test('calls a message of more than five minutes ago, or ahead, stale', () => {
@@ -92,7 +104,10 @@ describe('verify', () => {
   test('refuses an old message whose timestamp was made new', () => {
     const old = headersOf({ ageSeconds: 3600 });
     const refreshed = { ...old, 'svix-timestamp': headersOf()['svix-timestamp'] ?? '' };
-    expect(signatures(FIRST).verify(refreshed, BODY)).toEqual({ valid: false, cause: 'signature_invalid' });
+    expect(signatures(FIRST).verify(refreshed, BODY)).toEqual({
+      valid: false,
+      cause: 'signature_invalid',
+    });
   });
 
   test('refuses a message under another id', () => {
@@ -107,7 +122,10 @@ describe('verify', () => {
     ['with a line end', Buffer.concat([BODY, Buffer.from('\n')])],
     ['empty', Buffer.alloc(0)],
   ])('refuses the same JSON %s: it is the bytes that are signed', (_how, body) => {
-    expect(signatures(FIRST).verify(headersOf(), body)).toEqual({ valid: false, cause: 'signature_invalid' });
+    expect(signatures(FIRST).verify(headersOf(), body)).toEqual({
+      valid: false,
+      cause: 'signature_invalid',
+    });
   });
 
   test('accepts a signed byte order mark and a signed empty body', () => {
@@ -123,11 +141,14 @@ describe('verify', () => {
     expect(verdict).toEqual({ valid: false, cause: 'signature_invalid' });
   });
 
-  test.each(['id', 'timestamp', 'signature'])('calls headers without svix-%s incomplete', (name) => {
-    const headers = { ...headersOf(), [`svix-${name}`]: undefined };
-    const verdict = signatures(FIRST).verify(headers, BODY);
-    expect(verdict).toEqual({ valid: false, cause: 'signature_incomplete' });
-  });
+  test.each(['id', 'timestamp', 'signature'])(
+    'calls headers without svix-%s incomplete',
+    (name) => {
+      const headers = { ...headersOf(), [`svix-${name}`]: undefined };
+      const verdict = signatures(FIRST).verify(headers, BODY);
+      expect(verdict).toEqual({ valid: false, cause: 'signature_incomplete' });
+    },
+  );
 
   test('does not put a message together from both kinds of header', () => {
     const { 'svix-id': _id, ...headers } = headersOf();
@@ -138,7 +159,10 @@ describe('verify', () => {
   test.each(['now', '', '-1', '1e9', '1.5', ' 1', '0x10', '9'.repeat(13)])(
     'refuses the timestamp "%s"',
     (timestamp) => {
-      const verdict = signatures(FIRST).verify({ ...headersOf(), 'svix-timestamp': timestamp }, BODY);
+      const verdict = signatures(FIRST).verify(
+        { ...headersOf(), 'svix-timestamp': timestamp },
+        BODY,
+      );
       expect(verdict.valid).toBe(false);
     },
   );

@@ -12,11 +12,15 @@ const state = (some: Partial<UncertainState> = {}): UncertainState => ({
   resubmitUnresolved: false,
   ...some,
 });
-const after = (found: SearchResult, some: Partial<UncertainState> = {}) => afterSearch(found, state(some));
+const after = (found: SearchResult, some: Partial<UncertainState> = {}) =>
+  afterSearch(found, state(some));
 
 describe('found', () => {
   test('is adopted, whatever the age and even if a cancel was asked for', () => {
-    const step = after({ kind: 'found', upstreamId: 'up' }, { ageSeconds: 1e9, cancelRequested: true });
+    const step = after(
+      { kind: 'found', upstreamId: 'up' },
+      { ageSeconds: 1e9, cancelRequested: true },
+    );
     expect(step).toEqual({ do: 'adopt', upstreamId: 'up' });
   });
 });
@@ -29,9 +33,15 @@ describe('absent', () => {
     [79, 1],
     [80, 180],
     [259.5, 0.5],
-  ])('%d s after the submit is not believed yet: the next search comes in %d s', (since, seconds) => {
-    expect(after({ kind: 'absent' }, { sinceSubmitSeconds: since })).toMatchObject({ do: 'wait', seconds });
-  });
+  ])(
+    '%d s after the submit is not believed yet: the next search comes in %d s',
+    (since, seconds) => {
+      expect(after({ kind: 'absent' }, { sinceSubmitSeconds: since })).toMatchObject({
+        do: 'wait',
+        seconds,
+      });
+    },
+  );
 
   test('after the whole schedule allows a second submit', () => {
     expect(after({ kind: 'absent' }, { sinceSubmitSeconds: 260 })).toEqual({ do: 'resubmit' });
@@ -46,7 +56,9 @@ describe('absent', () => {
   });
 
   test('a cancel does not shorten the search', () => {
-    expect(after({ kind: 'absent' }, { cancelRequested: true, sinceSubmitSeconds: 3 })).toMatchObject({ do: 'wait' });
+    expect(
+      after({ kind: 'absent' }, { cancelRequested: true, sinceSubmitSeconds: 3 }),
+    ).toMatchObject({ do: 'wait' });
   });
 });
 
@@ -61,7 +73,9 @@ describe('undecided', () => {
   });
 
   test('waits for the whole schedule first', () => {
-    expect(after({ kind: 'undecided' }, { sinceSubmitSeconds: 1, resubmitUnresolved: true })).toMatchObject({
+    expect(
+      after({ kind: 'undecided' }, { sinceSubmitSeconds: 1, resubmitUnresolved: true }),
+    ).toMatchObject({
       do: 'wait',
       seconds: 4,
     });
@@ -70,17 +84,24 @@ describe('undecided', () => {
 
 describe('trouble', () => {
   test('concludes nothing, and obeys Retry-After', () => {
-    expect(after({ kind: 'trouble' }, { resubmitUnresolved: true })).toMatchObject({ do: 'wait', seconds: 5 });
-    expect(after({ kind: 'trouble', retryAfterSeconds: 90 })).toMatchObject({ do: 'wait', seconds: 90 });
+    expect(after({ kind: 'trouble' }, { resubmitUnresolved: true })).toMatchObject({
+      do: 'wait',
+      seconds: 5,
+    });
+    expect(after({ kind: 'trouble', retryAfterSeconds: 90 })).toMatchObject({
+      do: 'wait',
+      seconds: 90,
+    });
   });
 });
 
 const searches = fc.oneof(
   fc.constant<SearchResult>({ kind: 'absent' }),
   fc.constant<SearchResult>({ kind: 'undecided' }),
-  fc
-    .option(fc.integer({ min: 0, max: 300 }))
-    .map<SearchResult>((after) => ({ kind: 'trouble', ...(after === null ? {} : { retryAfterSeconds: after }) })),
+  fc.option(fc.integer({ min: 0, max: 300 })).map<SearchResult>((after) => ({
+    kind: 'trouble',
+    ...(after === null ? {} : { retryAfterSeconds: after }),
+  })),
 );
 const states = fc.record<UncertainState>({
   sinceSubmitSeconds: fc.double({ min: 0, max: 3000, noNaN: true }),

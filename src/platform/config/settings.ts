@@ -12,7 +12,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** All that is wrong with the settings, in one message. */
 export class SettingsError extends Error {
   constructor(readonly problems: readonly string[]) {
-    super(`The settings are not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    super(
+      `The settings are not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+    );
     this.name = 'SettingsError';
   }
 }
@@ -53,7 +55,7 @@ export class Settings {
 
   /** The same settings with some replaced: how stand-ins fill in what development lacks. */
   with(values: Partial<SettingValues>): Settings {
-    return new Settings({ ...this, ...values });
+    return new Settings(Object.assign({}, this, values));
   }
 
   has(role: SettingValues['ROLES'][number]): boolean {

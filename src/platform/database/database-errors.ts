@@ -1,5 +1,6 @@
 /** SQLSTATE classes and system errors that mean "not now" rather than "wrong". */
-const AWAY = /^(08...|57P0.|53...|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/;
+const AWAY =
+  /^(08...|57P0.|53...|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/;
 
 /** Whether `thrown` says that the database cannot be reached or takes no work right now. */
 export function isDatabaseAway(thrown: unknown): boolean {

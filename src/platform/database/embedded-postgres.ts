@@ -49,20 +49,45 @@ export async function startEmbeddedPostgres(
     await initialise(binaries, dataDirectory, join(root, 'postgres.password'));
   }
   const port = await freePort();
-  const options = ['-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...flags];
+  const options = [
+    '-p',
+    String(port),
+    '-c',
+    'listen_addresses=127.0.0.1',
+    '-c',
+    'unix_socket_directories=',
+    ...flags,
+  ];
   const log = join(root, 'postgres.log');
   try {
-    await execute(binaries, 'pg_ctl', ['start', '-D', dataDirectory, '-w', '-t', '60', '-l', log, '-o', options.join(' ')]);
+    await execute(binaries, 'pg_ctl', [
+      'start',
+      '-D',
+      dataDirectory,
+      '-w',
+      '-t',
+      '60',
+      '-l',
+      log,
+      '-o',
+      options.join(' '),
+    ]);
   } catch (error) {
     throw new Error(`The embedded PostgreSQL did not start; its log is ${log}`, { cause: error });
   }
   return { url: urlOf(port, password), dataDirectory, startedHere: true, stop };
 }
 
-async function initialise(binaries: PostgresBinaries, dataDirectory: string, passwordFile: string): Promise<void> {
+async function initialise(
+  binaries: PostgresBinaries,
+  dataDirectory: string,
+  passwordFile: string,
+): Promise<void> {
   await execute(binaries, 'initdb', [
-    '-D', dataDirectory,
-    '-U', 'postgres',
+    '-D',
+    dataDirectory,
+    '-U',
+    'postgres',
     '--auth=scram-sha-256',
     `--pwfile=${passwordFile}`,
     '--encoding=UTF8',
@@ -72,9 +97,17 @@ async function initialise(binaries: PostgresBinaries, dataDirectory: string, pas
 }
 
 /** `pg_ctl start` hands its output to the server, so nothing may wait for the end of that output. */
-async function execute(binaries: PostgresBinaries, program: 'initdb' | 'pg_ctl', args: readonly string[]): Promise<void> {
+async function execute(
+  binaries: PostgresBinaries,
+  program: 'initdb' | 'pg_ctl',
+  args: readonly string[],
+): Promise<void> {
   const [command = '', ...rest] = [...binaries.prefix, join(binaries.directory, program), ...args];
-  await run(command, rest, { ...binaries.identity, cwd: '/', env: { ...process.env, LC_ALL: 'C' } });
+  await run(command, rest, {
+    ...binaries.identity,
+    cwd: '/',
+    env: { ...process.env, LC_ALL: 'C' },
+  });
 }
 
 /** Made once and kept beside the data. */

@@ -5,7 +5,9 @@ const MIGRATION_LOCK = 7_203_114_905;
 
 export class PendingMigrationsError extends Error {
   constructor() {
-    super('The database lacks migrations of this version. Run `npm run migrate` (or set DATABASE_MIGRATIONS=run).');
+    super(
+      'The database lacks migrations of this version. Run `npm run migrate` (or set DATABASE_MIGRATIONS=run).',
+    );
     this.name = 'PendingMigrationsError';
   }
 }

@@ -20,7 +20,14 @@ export async function findBinaries(): Promise<PostgresBinaries> {
   // PostgreSQL refuses to run as root, which is what containers and CI machines often are.
   if (process.getuid?.() !== 0) return { directory: join(native, 'bin'), prefix: [], identity: {} };
   const directory = (await reachableByAll(native)) ? native : await copyForAll(native);
-  const prefix = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--inh-caps=+dac_override', '--ambient-caps=+dac_override'];
+  const prefix = [
+    'setpriv',
+    `--reuid=${NOBODY}`,
+    `--regid=${NOBODY}`,
+    '--clear-groups',
+    '--inh-caps=+dac_override',
+    '--ambient-caps=+dac_override',
+  ];
   // The capability lets the server keep its data below a home directory that is closed to others.
   return works([...prefix, 'true'])
     ? { directory: join(directory, 'bin'), prefix, identity: {} }

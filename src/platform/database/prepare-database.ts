@@ -41,11 +41,14 @@ function migrates(settings: Settings): boolean {
 async function connected(settings: Settings, log: LoggerService): Promise<DataSource> {
   const begin = performance.now();
   for (;;) {
-    const dataSource = new DataSource(dataSourceOptions({ ...settings, DATABASE_POOL_SIZE: 3 }, () => undefined));
+    const dataSource = new DataSource(
+      dataSourceOptions(settings.with({ DATABASE_POOL_SIZE: 3 }), () => undefined),
+    );
     try {
       return await dataSource.initialize();
     } catch (error) {
-      if (!isDatabaseAway(error) || performance.now() - begin > PATIENCE_SECONDS * 1000) throw error;
+      if (!isDatabaseAway(error) || performance.now() - begin > PATIENCE_SECONDS * 1000)
+        throw error;
       log.warn({ msg: 'waiting for the database', err: error });
       await setTimeout(2000);
     }

@@ -1,4 +1,9 @@
-import { BadRequestException, HttpStatus, ValidationPipe, type ValidationPipeOptions } from '@nestjs/common';
+import {
+  BadRequestException,
+  HttpStatus,
+  ValidationPipe,
+  type ValidationPipeOptions,
+} from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import { GatewayError, type FieldError } from './error-codes.js';
 

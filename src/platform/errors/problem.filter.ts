@@ -1,4 +1,10 @@
-import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import {
+  Catch,
+  HttpException,
+  Logger,
+  type ArgumentsHost,
+  type ExceptionFilter,
+} from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isDatabaseAway } from '../database/database-errors.js';
 import { GatewayError, type ErrorCode } from './error-codes.js';
@@ -22,12 +28,19 @@ export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Errors');
 
   catch(thrown: unknown, host: ArgumentsHost): void {
+    this.answer(toGatewayError(thrown), host);
+  }
+
+  answer(error: GatewayError, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
-    const error = toGatewayError(thrown);
     if (error.status >= 500) {
-      this.logger.error({ msg: 'request failed', code: error.code, err: error.options.cause ?? error });
+      this.logger.error({
+        msg: 'request failed',
+        code: error.code,
+        err: error.options.cause ?? error,
+      });
     }
     // Headers are out and a stream has broken: ending the connection is all that tells the client.
     if (reply.sent || reply.raw.headersSent) {

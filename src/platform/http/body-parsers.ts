@@ -18,27 +18,37 @@ export type RawRoutes = ReadonlyMap<string, number>;
  * JSON for the API, raw bytes for `rawRoutes`. On a raw route nothing is refused here, neither type
  * nor size: its guards judge, so that every refusal is recorded in one place.
  */
-export function registerBodyParsers(fastify: FastifyInstance, jsonLimit: number, rawRoutes: RawRoutes): void {
+export function registerBodyParsers(
+  fastify: FastifyInstance,
+  jsonLimit: number,
+  rawRoutes: RawRoutes,
+): void {
   const parseJson = fastify.getDefaultJsonParser('error', 'error');
   const rawLimit = (request: FastifyRequest): number | undefined =>
     rawRoutes.get(request.routeOptions.url ?? '');
 
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser(/^application\/([\w.-]+\+)?json(\s*;|$)/i, async (request: FastifyRequest, payload: Payload) => {
-    const limit = rawLimit(request);
-    if (limit !== undefined) return read(payload, limit);
-    const body = await read(payload, jsonLimit);
-    if (!body.complete) {
-      throw new GatewayError('payload_too_large', `A request can have at most ${jsonLimit} bytes.`);
-    }
-    if (body.bytes.length === 0) return undefined;
-    return new Promise((resolve, reject) => {
-      void parseJson(request, body.bytes.toString(), (error, value) => {
-        if (error) reject(new GatewayError('malformed_request', 'The body is not valid JSON.'));
-        else resolve(value);
+  fastify.addContentTypeParser(
+    /^application\/([\w.-]+\+)?json(\s*;|$)/i,
+    async (request: FastifyRequest, payload: Payload) => {
+      const limit = rawLimit(request);
+      if (limit !== undefined) return read(payload, limit);
+      const body = await read(payload, jsonLimit);
+      if (!body.complete) {
+        throw new GatewayError(
+          'payload_too_large',
+          `A request can have at most ${jsonLimit} bytes.`,
+        );
+      }
+      if (body.bytes.length === 0) return undefined;
+      return new Promise((resolve, reject) => {
+        void parseJson(request, body.bytes.toString(), (error, value) => {
+          if (error) reject(new GatewayError('malformed_request', 'The body is not valid JSON.'));
+          else resolve(value);
+        });
       });
-    });
-  });
+    },
+  );
   fastify.addContentTypeParser('*', async (request: FastifyRequest, payload: Payload) => {
     const limit = rawLimit(request);
     if (limit !== undefined) return read(payload, limit);

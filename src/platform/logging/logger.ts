@@ -44,7 +44,8 @@ interface ErrorDescription {
  * database errors carry their parameters and upstream errors their whole body.
  */
 export function describeError(error: unknown, depth = 0): ErrorDescription {
-  if (!(error instanceof Error)) return { type: typeof error, message: String(error).slice(0, 500) };
+  if (!(error instanceof Error))
+    return { type: typeof error, message: String(error).slice(0, 500) };
   const { code, cause } = error as Error & { code?: unknown };
   return {
     type: error.name,
@@ -65,7 +66,13 @@ function stackFrames(stack: string): string {
 }
 
 /** Nest tells of every module and route that it sets up: for debugging only. */
-const CHATTY = new Set(['InstanceLoader', 'NestApplication', 'NestFactory', 'RouterExplorer', 'RoutesResolver']);
+const CHATTY = new Set([
+  'InstanceLoader',
+  'NestApplication',
+  'NestFactory',
+  'RouterExplorer',
+  'RoutesResolver',
+]);
 
 /** Lets Nest and everything that uses Nest's `Logger` write through pino. */
 export class NestLogger implements LoggerService {

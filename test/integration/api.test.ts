@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { send, startGateway, type TestGateway } from '../support/gateway.js';
+
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  gateway = await startGateway({ UPLOAD_MAX_BYTES: '200000', REQUEST_MAX_BYTES: '20000' });
+});
+afterAll(() => gateway.close());
+
+describe('POST /v1/jobs', () => {
+  it.each<[string, unknown, string]>([
+    ['no type', { input: 'x' }, 'type'],
+    ['an unknown type', { type: 'shred', input: 'x' }, 'type'],
+    ['a parse without input', { type: 'parse' }, 'input'],
+    ['an empty input', { type: 'parse', input: [] }, 'input'],
+    ['a number as input', { type: 'parse', input: 7 }, 'input'],
+    ['a split without description', { type: 'split', input: 'x' }, 'split_description'],
+    [
+      'a split with a nameless part',
+      { type: 'split', input: 'x', split_description: [{ description: 'd' }] },
+      'split_description.0.name',
+    ],
+    ['a pipeline without its id', { type: 'pipeline', input: 'x' }, 'pipeline_id'],
+    [
+      'an edit with input instead of document_url',
+      { type: 'edit', input: 'x', edit_instructions: 'y' },
+      'document_url',
+    ],
+    [
+      'an edit of a jobid://',
+      { type: 'edit', document_url: 'jobid://x', edit_instructions: 'y' },
+      'document_url',
+    ],
+    [
+      'a jobid:// hidden elsewhere',
+      { type: 'parse', input: 'x', parsing: { from: ['jobid://y'] } },
+      'parsing',
+    ],
+    ['async', { type: 'parse', input: 'x', async: null }, 'async'],
+    ['async_config', { type: 'parse', input: 'x', async_config: {} }, 'async_config'],
+    [
+      'webhook',
+      { type: 'edit', document_url: 'x', edit_instructions: 'y', webhook: {} },
+      'webhook',
+    ],
+    ['metadata that is no object', { type: 'parse', input: 'x', metadata: 'm' }, 'metadata'],
+    [
+      'huge metadata',
+      { type: 'parse', input: 'x', metadata: { m: 'x'.repeat(17_000) } },
+      'metadata',
+    ],
+    ['a priority that is no boolean', { type: 'parse', input: 'x', priority: 'high' }, 'priority'],
+    [
+      'a jobid:// of nobody',
+      { type: 'extract', input: 'jobid://01a2082b-ff8e-76c7-b113-fc1d5c8ed87a' },
+      'input',
+    ],
+    ['a jobid:// that is no id', { type: 'extract', input: 'jobid://../x' }, 'input'],
+  ])('refuses %s and says where', async (_, body, path) => {
+    const answer = await gateway.call('POST', '/v1/jobs', body);
+    expect([answer.status, answer.body.code]).toEqual([422, 'validation_failed']);
+    expect(answer.body.errors.map((error: { path: string }) => error.path)).toContain(path);
+    expect(answer.headers.get('content-type')).toContain('application/problem+json');
+  });
+
+  it.each<[number, string, unknown, Record<string, string>?]>([
+    [400, 'malformed_request', '{"type":', { 'content-type': 'application/json' }],
+    [400, 'malformed_request', '{"__proto__":{}}', { 'content-type': 'application/json' }],
+    [
+      415,
+      'unsupported_media_type',
+      'type=parse',
+      { 'content-type': 'application/x-www-form-urlencoded' },
+    ],
+    [413, 'payload_too_large', { type: 'parse', input: 'x'.repeat(30_000) }],
+    [422, 'validation_failed', [1]],
+    [400, 'invalid_query', { type: 'parse', input: 'x' }, { 'idempotency-key': 'a b' }],
+  ])('answers %i %s', async (status, code, body, headers) => {
+    const answer = await gateway.call('POST', '/v1/jobs', body, headers);
+    expect([answer.status, answer.body.code]).toEqual([status, code]);
+  });
+
+  it('creates nothing of what it refuses', async () => {
+    const { rows } = await gateway.pool.query('SELECT count(*)::int AS jobs FROM jobs');
+    expect(rows).toEqual([{ jobs: 0 }]);
+  });
+});
+
+describe('without a valid key', () => {
+  it.each([undefined, '', 'Bearer', 'Bearer nonsense', 'Basic abc', `Bearer ${'x'.repeat(2000)}`])(
+    '%s: 401',
+    async (header) => {
+      const { status, body } = await send(
+        `${gateway.url}/v1/jobs`,
+        'GET',
+        undefined,
+        header === undefined ? {} : { authorization: header },
+      );
+      expect([status, body.code]).toEqual([401, 'unauthenticated']);
+    },
+  );
+});
+
+describe('POST /v1/uploads', () => {
+  function form(bytes: number, field = 'file', name = 'a.pdf'): FormData {
+    const data = new FormData();
+    data.append(field, new Blob([new Uint8Array(bytes)]), name);
+    return data;
+  }
+
+  it('keeps odd file names harmless', async () => {
+    const { status } = await gateway.call(
+      'POST',
+      '/v1/uploads',
+      form(10, 'file', 'a"\r\nX: y.pdf'),
+    );
+    expect(status).toBe(201);
+  });
+
+  it.each<[string, () => unknown, number, string]>([
+    ['too large a file', () => form(200_001), 413, 'payload_too_large'],
+    ['an empty file', () => form(0), 422, 'validation_failed'],
+    ['a file under another name', () => form(5, 'document'), 422, 'validation_failed'],
+    ['JSON', () => ({ file: 'x' }), 415, 'unsupported_media_type'],
+  ])('refuses %s', async (_, body, status, code) => {
+    const answer = await gateway.call('POST', '/v1/uploads', body());
+    expect([answer.status, answer.body.code]).toEqual([status, code]);
+  });
+
+  it('refuses a broken form with an answer, not with silence', async () => {
+    const headers = { 'content-type': 'multipart/form-data; boundary=x' };
+    const answer = await gateway.call('POST', '/v1/uploads', '--x\r\nnonsense', headers);
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(answer.status).toBeLessThan(500);
+  });
+});

@@ -1,0 +1,170 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startGateway, type TestGateway } from '../support/gateway.js';
+
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  gateway = await startGateway({ RESULT_GRACE_SECONDS: '6', RESULT_MAX_BYTES: '80000000' });
+});
+afterAll(() => gateway.close());
+
+async function shapeOf(id: string): Promise<unknown> {
+  const { body } = await gateway.call('GET', `/v1/jobs/${id}/result`);
+  return {
+    outer: Object.keys(body).toSorted(),
+    inner: Object.keys(body.result).toSorted(),
+    type: body.result.type,
+  };
+}
+
+describe('a result behind a URL', () => {
+  it('has the same shape as an inline one, in both documented forms', async () => {
+    const inline = await gateway.submit();
+    await gateway.ended(inline);
+    const expected = await shapeOf(inline);
+    const fromObject = await gateway.submit({
+      sim: { forceUrlResult: true, resultForm: 'object' },
+    });
+    await gateway.ended(fromObject);
+    expect(await shapeOf(fromObject)).toEqual(expected);
+    const fromArray = await gateway.submit({ sim: { forceUrlResult: true, resultForm: 'array' } });
+    await gateway.ended(fromArray);
+    // A bare array holds nothing beside the chunks.
+    expect(await shapeOf(fromArray)).toMatchObject({ type: 'full', inner: ['chunks', 'type'] });
+  });
+
+  it.each([
+    'expired',
+    'forbidden',
+    'error',
+    'truncated',
+    'notJson',
+    'wrongContentType',
+    'redirect',
+  ])('is fetched again when the download goes wrong once (%s)', async (fault) => {
+    const id = await gateway.submit({
+      sim: { forceUrlResult: true, resultUrl: { fault, times: 1 } },
+    });
+    expect(await gateway.ended(id)).toMatchObject({ status: 'completed' });
+    const { body } = await gateway.call('GET', `/v1/jobs/${id}/result`);
+    expect(body.result.chunks.length).toBeGreaterThan(0);
+  });
+
+  it('fails the job, with a reason and nothing left behind, when it never can be had', async () => {
+    const id = await gateway.submit({
+      sim: { forceUrlResult: true, resultUrl: { fault: 'truncated' } },
+    });
+    expect(await gateway.ended(id)).toMatchObject({
+      status: 'failed',
+      error: { code: 'result_unavailable', retryable: true },
+    });
+    const { rows } = await gateway.pool.query(
+      `SELECT count(*)::int AS left FROM result_chunks WHERE content_id NOT IN (SELECT content_id FROM job_results)`,
+    );
+    expect(rows).toEqual([{ left: 0 }]);
+  });
+
+  it('of 50 MB passes through without being held', async () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const id = await gateway.submit({ sim: { resultBytes: 50_000_000, forceUrlResult: true } });
+    expect(await gateway.ended(id)).toMatchObject({ status: 'completed' });
+    const response = await fetch(`${gateway.url}/v1/jobs/${id}/result`, {
+      headers: { authorization: `Bearer ${gateway.key}`, 'accept-encoding': 'identity' },
+    });
+    let size = 0;
+    let peak = 0;
+    for await (const chunk of response.body ?? []) {
+      size += chunk.length;
+      peak = Math.max(peak, process.memoryUsage().arrayBuffers);
+    }
+    expect(size).toBe(Number(response.headers.get('content-length')));
+    expect(size).toBeGreaterThan(50_000_000);
+    expect(peak - before).toBeLessThan(45_000_000);
+  });
+
+  it('may not lead to a private address, unless the operator names the host', async () => {
+    const { ResultDownload } = await import('../../src/reducto/result-download.js');
+    const { httpUrl } = await import('../../src/platform/config/setting-kinds.js');
+    const read = async (address: string, hosts: string[] = []): Promise<string> => {
+      const settings = gateway.settings.with({
+        REDUCTO_BASE_URL: httpUrl('https://reducto.example'),
+        RESULT_URL_HOSTS: hosts,
+      });
+      const download = new ResultDownload(settings);
+      try {
+        for await (const _ of download.read(address)) return 'read';
+        return 'empty';
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error);
+      } finally {
+        await download.onApplicationShutdown();
+      }
+    };
+    const port = new URL(gateway.url).port;
+    for (const host of [
+      '127.0.0.1',
+      '[::1]',
+      '[::ffff:127.0.0.1]',
+      'localhost',
+      '10.0.0.1',
+      '169.254.169.254',
+      '2130706433',
+    ]) {
+      expect(await read(`https://${host}:${port}/health/live`)).toMatch(/private address/);
+    }
+    expect(await read(`http://127.0.0.1:${port}/health/live`)).toMatch(/not https/);
+    expect(await read(`http://127.0.0.1:${port}/health/live`, ['127.0.0.1'])).toBe('read');
+    expect(await read(`https://example.com/x`, ['files.example.com'])).toMatch(/RESULT_URL_HOSTS/);
+    expect(await read('file:///etc/passwd')).toMatch(/not https/);
+  });
+});
+
+describe('odd answers to a look', () => {
+  it.each([
+    ['not found for a moment after the submit', { notFoundMs: 600 }],
+    ['Completed without a result at first', { fault: 'http', httpStatus: 500, times: 1 }],
+    ['truncated JSON', { fault: 'truncated', times: 1 }],
+    ['a page of HTML with 404', { fault: 'htmlHttp', httpStatus: 404, times: 2 }],
+    ['429', { fault: 'code2000', times: 1 }],
+    ['a reset connection', { fault: 'reset', times: 1 }],
+  ])('%s changes nothing', async (_, poll) => {
+    const id = await gateway.submit({ sim: { poll, webhook: { send: 'never' } } });
+    expect(await gateway.ended(id)).toMatchObject({ status: 'completed', settledBy: 'reconciler' });
+  });
+
+  it('an unknown status counts as not finished; the job expires at its maximum age', async () => {
+    const id = await gateway.submit({ sim: { poll: { status: 'Daydreaming' } } });
+    await expect
+      .poll(async () => (await gateway.events(id)).includes('looked'), { timeout: 10_000 })
+      .toBe(true);
+    await gateway.pool.query(
+      `UPDATE jobs SET created_at = now() - interval '2 days' WHERE id = $1`,
+      [id],
+    );
+    expect(await gateway.ended(id)).toMatchObject({
+      status: 'expired',
+      error: { code: 'gave_up' },
+    });
+  });
+
+  it('a job that Reducto no longer knows expires once that is confirmed', async () => {
+    const gone = await startGateway({ GONE_GRACE_SECONDS: '0', LOOK_SCHEDULE_SECONDS: '1' });
+    try {
+      const id = await gone.submit({
+        sim: { poll: { fault: 'http', httpStatus: 404 }, webhook: { send: 'never' } },
+      });
+      expect(await gone.ended(id)).toMatchObject({
+        status: 'expired',
+        error: { code: 'unknown_upstream' },
+      });
+      expect((await gone.events(id)).filter((type) => type === 'looked').length).toBeGreaterThan(0);
+    } finally {
+      await gone.close();
+    }
+  });
+
+  it('Failed without a reason still has one for the service', async () => {
+    const id = await gateway.submit({ sim: { outcome: 'failed', reason: null } });
+    expect((await gateway.ended(id)).reason).toMatch(/no reason/);
+  });
+});

@@ -1,0 +1,229 @@
+import 'reflect-metadata';
+import { describe, expect, test } from 'vitest';
+import { JobRequestPipe } from '../../src/jobs/job-request.pipe.js';
+import { JOB_TYPES, type JobType } from '../../src/jobs/job-type.js';
+import type { JobRequest } from '../../src/jobs/jobs.service.js';
+import { GatewayError } from '../../src/platform/errors/error-codes.js';
+
+const pipe = new JobRequestPipe();
+
+const SMALLEST: Record<JobType, Record<string, unknown>> = {
+  parse: { input: 'https://x/a.pdf' },
+  extract: { input: 'https://x/a.pdf' },
+  split: { input: 'https://x/a.pdf', split_description: [{ name: 'a', description: 'b' }] },
+  edit: { document_url: 'https://x/a.pdf', edit_instructions: 'sign' },
+  pipeline: { input: 'https://x/a.pdf', pipeline_id: 'p' },
+};
+
+const accept = (body: unknown): Promise<JobRequest> => pipe.transform(body);
+
+/** The paths that are complained about. Fails where the body is accepted, or where the error is another. */
+async function complaints(body: unknown): Promise<string[]> {
+  const error: unknown = await pipe.transform(body).then(
+    () => new Error('it was accepted'),
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof GatewayError)) throw error;
+  expect(error.code).toBe('validation_failed');
+  return [...new Set((error.options.errors ?? []).map(({ path }) => path))].toSorted();
+}
+
+describe('the body as a whole', () => {
+  test.each([null, undefined, 'text', 7, [], [{ type: 'parse', input: 'x' }]])(
+    '%j is refused',
+    async (body) => {
+      expect(await complaints(body)).toEqual([]);
+    },
+  );
+
+  test.each([
+    undefined,
+    null,
+    '',
+    'Parse',
+    'parse ',
+    'classify',
+    ['parse'],
+    '__proto__',
+    'constructor',
+    0,
+  ])('the type %j is refused by name', async (type) => {
+    expect(await complaints({ type, input: 'x' })).toEqual(['type']);
+  });
+});
+
+describe.each(JOB_TYPES)('%s', (type) => {
+  const body = { type, ...SMALLEST[type] };
+
+  test('is accepted with what it requires, and goes on without the gateway’s fields', async () => {
+    expect(await accept(body)).toEqual({
+      type,
+      priority: false,
+      metadata: null,
+      body: SMALLEST[type],
+    });
+  });
+
+  test('takes metadata and priority out of what is sent', async () => {
+    const full = { ...body, metadata: { note: 'jobid://mine', n: [1] }, priority: true };
+    expect(await accept(full)).toEqual({
+      type,
+      priority: true,
+      metadata: { note: 'jobid://mine', n: [1] },
+      body: SMALLEST[type],
+    });
+    expect(await accept({ ...body, metadata: null, priority: null })).toMatchObject({
+      priority: false,
+      metadata: null,
+    });
+  });
+
+  test.each(Object.keys(SMALLEST[type]))(
+    'refuses to go without %s, or with an empty one',
+    async (field) => {
+      for (const value of [undefined, null, '', 7, [], {}]) {
+        const paths = await complaints({ ...body, [field]: value });
+        // A list that should not be empty is also looked into.
+        expect([...new Set(paths.map((path) => path.split('.')[0]))]).toEqual([field]);
+      }
+    },
+  );
+
+  test.each(['async', 'async_config', 'webhook'])('refuses %s, even null', async (field) => {
+    for (const value of [{}, null, false, '', { mode: 'direct' }]) {
+      expect(await complaints({ ...body, [field]: value })).toEqual([field]);
+    }
+  });
+
+  test('passes on what it does not know untouched, nested too', async () => {
+    const unknown = {
+      new_option: {
+        deep: [{ async: true, webhook: null, type: 'x', url: 'y' }],
+        when: '2026-01-01T00:00:00Z',
+      },
+      'odd key.with/things': [null, 0, -0.5, '', [[]]],
+      toString: 'text',
+      length: 3,
+    };
+    const answer = await accept({ ...body, ...unknown });
+    expect(answer.body).toEqual({ ...SMALLEST[type], ...unknown });
+  });
+
+  test('passes on a field named constructor, or refuses it, but does not break', async () => {
+    const outcome = await pipe.transform({ ...body, constructor: 1 }).then(
+      () => 'accepted',
+      (error: unknown) => (error instanceof GatewayError ? error.code : error),
+    );
+    expect(['accepted', 'validation_failed']).toContain(outcome);
+  });
+
+  test.each([
+    ['a text', 'jobid://x'],
+    ['odd case', '  JobID://x'],
+    ['a list', ['a', 'jobid://x']],
+    ['deep', { a: [{ b: 'jobid://x' }] }],
+  ])('refuses jobid:// in another field than input: %s', async (_where, value) => {
+    expect(await complaints({ ...body, other: value })).toEqual(['other']);
+  });
+
+  test.each([[[]], ['x'], [7], [true]])(
+    'refuses metadata that is no object: %j',
+    async (metadata) => {
+      expect(await complaints({ ...body, metadata })).toEqual(['metadata']);
+    },
+  );
+
+  test('limits metadata by its bytes', async () => {
+    const metadata = (bytes: number) => ({ a: 'é'.repeat((bytes - 8) / 2) });
+    expect((await accept({ ...body, metadata: metadata(16_384) })).metadata).toEqual(
+      metadata(16_384),
+    );
+    expect(await complaints({ ...body, metadata: metadata(16_386) })).toEqual(['metadata']);
+  });
+
+  test.each(['true', 1, {}, []])('refuses the priority %j', async (priority) => {
+    expect(await complaints({ ...body, priority })).toEqual(['priority']);
+  });
+});
+
+test('does not break on a value nested thousands deep', async () => {
+  const deep: unknown = JSON.parse('['.repeat(20_000) + ']'.repeat(20_000));
+  const outcome = await pipe.transform({ type: 'parse', input: 'x', other: deep }).then(
+    () => 'accepted',
+    (error: unknown) => (error instanceof GatewayError ? error.code : error),
+  );
+  expect(['accepted', 'validation_failed']).toContain(outcome);
+});
+
+describe('input', () => {
+  test.each([
+    'https://x',
+    'reducto://abc.pdf',
+    'jobid://0198c0de-0000-7000-8000-000000000001',
+    ['https://x', 'jobid://y'],
+    { file_id: 'reducto://abc.pdf', presigned_url: null },
+  ])('%j is taken as it is', async (input) => {
+    expect((await accept({ type: 'parse', input })).body).toEqual({ input });
+  });
+
+  test.each([
+    ' ',
+    [''],
+    ['x', 7],
+    [['x']],
+    { file_id: '' },
+    { file_id: 7 },
+    { url: 'x' },
+    true,
+    'x'.repeat(16_385),
+  ])('is refused where it is no document (case %#)', async (input) => {
+    expect(await complaints({ type: 'parse', input })).toEqual(['input']);
+  });
+});
+
+test('an edit cannot build upon a job: its document_url takes no jobid://', async () => {
+  for (const document_url of ['jobid://x', ['a', ' JOBID://x'], { file_id: 'jobid://x' }]) {
+    expect(await complaints({ type: 'edit', ...SMALLEST.edit, document_url })).toEqual([
+      'document_url',
+    ]);
+  }
+});
+
+test('names every part of a split description that is not right', async () => {
+  const split_description = [
+    { name: 'a', description: 'b' },
+    { name: '', description: 7 },
+  ];
+  expect(await complaints({ type: 'split', input: 'x', split_description })).toEqual([
+    'split_description.1.description',
+    'split_description.1.name',
+  ]);
+});
+
+test('passes on what a split description has beyond its name', async () => {
+  const split_description = [{ name: 'a', description: 'b', partition_key: 'c' }];
+  const { body } = await accept({ type: 'split', input: 'x', split_description });
+  expect(body).toEqual({ input: 'x', split_description });
+});
+
+test('refuses instructions of an extract that are no object', async () => {
+  expect(await complaints({ type: 'extract', input: 'x', instructions: 'all' })).toEqual([
+    'instructions',
+  ]);
+  expect(await complaints({ type: 'extract', input: 'x', instructions: [] })).toEqual([
+    'instructions',
+  ]);
+});
+
+test('reports everything that is wrong at once, without the values', async () => {
+  const body = {
+    type: 'pipeline',
+    input: '',
+    pipeline_id: 7,
+    async: 'secret-value',
+    priority: 'secret-value',
+  };
+  expect(await complaints(body)).toEqual(['async', 'input', 'pipeline_id', 'priority']);
+  const error: unknown = await pipe.transform(body).catch((thrown: unknown) => thrown);
+  expect(JSON.stringify(error)).not.toContain('secret-value');
+});

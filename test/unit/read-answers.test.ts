@@ -1,0 +1,152 @@
+import { describe, expect, test } from 'vitest';
+import {
+  isUpstreamId,
+  readList,
+  readLook,
+  readUpstreamId,
+} from '../../src/reducto/read-answers.js';
+
+describe('upstream ids', () => {
+  test.each(['a', '0', 'job_1-x', '9b2f0a51-0000-4000-8000-000000000000', 'x'.repeat(128)])(
+    '%s is one',
+    (id) => {
+      expect(isUpstreamId(id)).toBe(true);
+      expect(readUpstreamId({ job_id: id })).toBe(id);
+    },
+  );
+
+  test.each([
+    '',
+    '.',
+    '..',
+    'a/b',
+    '../x',
+    'a\\b',
+    'a?b',
+    'a#b',
+    'a%2f',
+    'a b',
+    'a\n',
+    '\na',
+    '-a',
+    '_a',
+    'é',
+    'x'.repeat(129),
+  ])('%j is none', (id) => {
+    expect(isUpstreamId(id)).toBe(false);
+    expect(readUpstreamId({ job_id: id })).toBeUndefined();
+  });
+
+  test.each([undefined, null, 'id', [], {}, { job_id: null }, { job_id: 7 }, { id: 'a' }])(
+    'there is none in %j',
+    (answer) => {
+      expect(readUpstreamId(answer)).toBeUndefined();
+    },
+  );
+});
+
+describe('a look', () => {
+  test.each([
+    undefined,
+    null,
+    '',
+    '<html>',
+    7,
+    [],
+    {},
+    { status: null },
+    { status: 3 },
+    { status: ['Completed'] },
+  ])('%j is trouble, and never the end of a job', (answer) => {
+    expect(readLook(answer)).toMatchObject({ kind: 'trouble', rawConfig: null });
+  });
+
+  test.each([
+    'Pending',
+    'Idle',
+    'InProgress',
+    'Completing',
+    'completed',
+    'FAILED',
+    'Paused',
+    '',
+    'toString',
+  ])('status "%s" is open', (status) => {
+    expect(readLook({ status, result: {}, reason: 'x' })).toEqual({
+      kind: 'open',
+      progress: null,
+      rawConfig: null,
+    });
+  });
+
+  test.each([
+    [0.5, 0.5],
+    [0, 0],
+    ['0.5', null],
+    [null, null],
+    [Number.NaN, null],
+    [Infinity, null],
+  ])('progress %j is read as %j', (progress, expected) => {
+    expect(readLook({ status: 'Pending', progress })).toMatchObject({ progress: expected });
+  });
+
+  test('a completed job without a result has null, so that it is not stored as one', () => {
+    expect(readLook({ status: 'Completed' })).toMatchObject({ kind: 'completed', result: null });
+    expect(readLook({ status: 'Completed', result: {} })).toMatchObject({ result: {} });
+  });
+
+  test('a failed job has a reason; one that was cancelled is cancelled', () => {
+    expect(readLook({ status: 'Failed', reason: 'bad', error: { name: 'X' } })).toMatchObject({
+      kind: 'failed',
+      error: { name: 'X', message: 'bad' },
+    });
+    expect(readLook({ status: 'Failed' })).toMatchObject({ kind: 'failed' });
+    expect(readLook({ status: 'Failed', error: { name: 'JOB_CANCELLED' } })).toMatchObject({
+      kind: 'cancelled',
+    });
+    expect(readLook({ status: 'Cancelled' })).toMatchObject({ kind: 'cancelled' });
+  });
+
+  test('the request comes along where it is text', () => {
+    expect(readLook({ status: 'Pending', raw_config: '{}' }).rawConfig).toBe('{}');
+    expect(readLook({ status: 'Pending', raw_config: {} }).rawConfig).toBeNull();
+  });
+});
+
+describe('a listing', () => {
+  test.each([undefined, null, 'x', [], {}, { jobs: null }, { jobs: {} }])(
+    '%j is trouble',
+    (answer) => {
+      expect(readList(answer)).toMatchObject({ kind: 'trouble' });
+    },
+  );
+
+  test('leaves out what is no job and reads the rest', () => {
+    const jobs = [
+      null,
+      'x',
+      { job_id: '../a' },
+      { job_id: 'a', status: 'Pending', created_at: '2026-01-02T03:04:05Z', raw_config: 'r' },
+      { job_id: 'b', status: 7, created_at: 'yesterday-ish', raw_config: {} },
+      { job_id: 'c', created_at: 7 },
+    ];
+    expect(readList({ jobs, next_cursor: 'n' })).toEqual({
+      kind: 'page',
+      nextCursor: 'n',
+      jobs: [
+        {
+          upstreamId: 'a',
+          status: 'Pending',
+          createdAt: new Date('2026-01-02T03:04:05Z'),
+          rawConfig: 'r',
+        },
+        { upstreamId: 'b', status: '', createdAt: null, rawConfig: null },
+        { upstreamId: 'c', status: '', createdAt: null, rawConfig: null },
+      ],
+    });
+  });
+
+  test.each([undefined, null, '', 7])('next_cursor %j is the end', (next_cursor) => {
+    expect(readList({ jobs: [], next_cursor })).toMatchObject({ nextCursor: null });
+  });
+});

@@ -1,0 +1,171 @@
+import { describe, expect, test } from 'vitest';
+import { neverPrint } from '../../src/platform/logging/redaction.js';
+import {
+  mayHelpToRetry,
+  readJobFailure,
+  readUpstreamError,
+} from '../../src/reducto/upstream-error.js';
+
+const TOKEN = `v2.${'aB3_-'.repeat(8)}xyz`;
+
+describe('the five shapes of an error body', () => {
+  test('detail as a list: where and what, without the input that it echoes', () => {
+    const detail = [
+      {
+        loc: ['body', 'async', 'webhook', 0],
+        msg: 'Field required',
+        type: 'missing',
+        input: { token: TOKEN },
+      },
+      { loc: ['body'], msg: 'Bad body', ctx: { error: TOKEN } },
+      { msg: 7 },
+      'odd',
+    ];
+    const error = readUpstreamError(422, { detail });
+    expect(error.status).toBe(422);
+    expect(error.message).toBe('async.webhook.0: Field required; Bad body; not valid; not valid');
+  });
+
+  test('error with message, type and code', () => {
+    const body = {
+      error: { message: 'Cannot download', type: 'file_download_failure', code: 400 },
+    };
+    expect(readUpstreamError(400, body)).toEqual({
+      status: 400,
+      name: 'file_download_failure',
+      message: 'Cannot download',
+    });
+  });
+
+  test('error with name: it goes before type', () => {
+    const body = {
+      error: { name: 'TIMEOUT', type: 'x', code: 7, message: 'Too slow', job_id: 'j' },
+    };
+    expect(readUpstreamError(500, body)).toEqual({
+      status: 500,
+      name: 'TIMEOUT',
+      message: 'Too slow',
+    });
+  });
+
+  test('message alone', () => {
+    expect(readUpstreamError(429, { message: '[CODE 7] slow down' })).toEqual({
+      status: 429,
+      message: '[CODE 7] slow down',
+    });
+  });
+
+  test('detail as a text, a text, an HTML page', () => {
+    expect(readUpstreamError(404, { detail: 'Not Found' }).message).toBe('Not Found');
+    expect(readUpstreamError(502, 'upstream connect error').message).toBe('upstream connect error');
+    expect(readUpstreamError(503, '\n<html><head><title>503 Busy</title></head>').message).toBe(
+      '503 Busy',
+    );
+    expect(readUpstreamError(403, '<html><body>secret</body></html>').message).toBe(
+      'an HTML page instead of an answer',
+    );
+  });
+
+  test('error as a text', () => {
+    expect(readUpstreamError(401, { error: 'bad key' }).message).toBe('bad key');
+  });
+});
+
+test.each([
+  undefined,
+  null,
+  7,
+  '',
+  '  ',
+  [],
+  {},
+  { detail: [] },
+  { detail: {} },
+  { error: {} },
+  { error: { message: 7, name: [] } },
+  { message: ' ' },
+])('says the status where the body %j says nothing', (body) => {
+  const error = readUpstreamError(500, body);
+  expect(error.message).toBe('Reducto answered 500');
+  expect(error).not.toHaveProperty('name');
+});
+
+test('says so where not even a status came', () => {
+  expect(readUpstreamError(undefined, undefined)).toEqual({ message: 'Reducto answered nothing' });
+});
+
+describe('what must not come out', () => {
+  test('echoes of the token and of keys are redacted, in every shape', () => {
+    neverPrint('sk-reducto-0123456789');
+    const echo = `got ${TOKEN}, Bearer sk-other-abcdef, sk-reducto-0123456789 at https://x/y?sig=abc`;
+    const bodies = [
+      echo,
+      { message: echo },
+      { detail: echo },
+      { error: { message: echo } },
+      { detail: [{ msg: echo }] },
+    ];
+    for (const body of bodies) {
+      const { message } = readUpstreamError(400, body);
+      expect(message).toBe(
+        'got [redacted], Bearer [redacted], [redacted] at https://x/y?[redacted]',
+      );
+    }
+  });
+
+  test('a token that the limit of the length cuts in two is redacted all the same', () => {
+    const { message } = readUpstreamError(400, { message: `${'x'.repeat(970)} ${TOKEN}` });
+    expect(message).not.toContain('v2.');
+  });
+
+  test('control characters, line ends and terminal escapes become spaces', () => {
+    const { message } = readUpstreamError(400, {
+      message: 'a\r\n{"level":"info"}\u001b[31m\u0000\u0085\u2028b\u009b',
+    });
+    expect(message).toBe('a {"level":"info"} [31m b');
+  });
+
+  test('a long message is cut', () => {
+    expect(readUpstreamError(400, 'x'.repeat(5000)).message).toHaveLength(1001);
+  });
+
+  test('the name of an error is as clean and short as its message', () => {
+    const { name } = readUpstreamError(400, {
+      error: { name: `N\n\u001b[31m ${TOKEN}`, message: 'x' },
+    });
+    expect(name).not.toContain(TOKEN);
+    expect(name).not.toContain('\n');
+    expect(name).not.toContain('\u001b');
+    expect(readUpstreamError(400, { error: { type: 'x'.repeat(500) } }).name).toHaveLength(100);
+  });
+});
+
+describe('the failure of a job', () => {
+  test('the reason goes before the message of the error', () => {
+    const error = { name: 'INTERNAL_ERROR', message: 'inner' };
+    expect(readJobFailure('outer', error)).toEqual({ name: 'INTERNAL_ERROR', message: 'outer' });
+    expect(readJobFailure(null, error)).toEqual({ name: 'INTERNAL_ERROR', message: 'inner' });
+    expect(readJobFailure(' ', 'text').message).toBe('text');
+  });
+
+  test.each([
+    [undefined, undefined],
+    [null, null],
+    [7, 7],
+    ['', {}],
+    [[], []],
+  ])('there is always a message: %j, %j', (reason, error) => {
+    expect(readJobFailure(reason, error)).toEqual({ message: 'Reducto gave no reason' });
+  });
+
+  test('the reason is redacted too', () => {
+    expect(readJobFailure(`metadata ${TOKEN}`, null).message).toBe('metadata [redacted]');
+  });
+});
+
+test('only trouble of Reducto’s own may be helped by another try', () => {
+  expect(mayHelpToRetry({ name: 'TIMEOUT', message: '' })).toBe(true);
+  expect(mayHelpToRetry({ name: 'timeout', message: 'TIMEOUT' })).toBe(false);
+  expect(mayHelpToRetry({ message: 'TIMEOUT' })).toBe(false);
+  expect(mayHelpToRetry({ name: 'toString', message: '' })).toBe(false);
+});

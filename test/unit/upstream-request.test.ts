@@ -1,0 +1,87 @@
+import { describe, expect, test } from 'vitest';
+import { JOB_TYPES } from '../../src/jobs/job-type.js';
+import { upstreamRequest, type CallbackTarget } from '../../src/jobs/upstream-request.js';
+
+const URL_OF_GATEWAY = 'https://gateway.example.com/webhooks/reducto';
+const METADATA = { gateway_job_id: 'job', token: 'v1.x' };
+const target = (mode: CallbackTarget['mode'], channels: string[] = []): CallbackTarget => ({
+  mode,
+  url: URL_OF_GATEWAY,
+  channels,
+});
+const REQUEST = { input: 'https://x', settings: { a: [1] } };
+
+describe.each(JOB_TYPES.filter((type) => type !== 'edit'))('%s', (type) => {
+  const build = (to: CallbackTarget, priority = false) =>
+    upstreamRequest({ type, priority }, REQUEST, METADATA, to);
+
+  test('direct: asks for a call to our URL', () => {
+    expect(build(target('direct'))).toEqual({
+      ...REQUEST,
+      async: { metadata: METADATA, webhook: { mode: 'direct', url: URL_OF_GATEWAY } },
+    });
+  });
+
+  test('svix: names the channels where there are some, and no URL', () => {
+    expect(build(target('svix', ['a', 'b']))).toEqual({
+      ...REQUEST,
+      async: { metadata: METADATA, webhook: { mode: 'svix', channels: ['a', 'b'] } },
+    });
+    expect(build(target('svix'))).toMatchObject({ async: { webhook: { mode: 'svix' } } });
+    expect(JSON.stringify(build(target('svix')))).not.toContain('channels');
+  });
+
+  test('none: asks for no call, and still sends the metadata', () => {
+    expect(build(target('none', ['a']))).toEqual({
+      ...REQUEST,
+      async: { metadata: METADATA, webhook: null },
+    });
+  });
+
+  test('asks for priority only where it was wanted', () => {
+    expect(build(target('none'), true)).toEqual({
+      ...REQUEST,
+      async: { metadata: METADATA, webhook: null, priority: true },
+    });
+  });
+});
+
+describe('edit', () => {
+  const request = { document_url: 'https://x', edit_instructions: 'sign' };
+  const build = (to: CallbackTarget, priority = false) =>
+    upstreamRequest({ type: 'edit', priority }, request, METADATA, to);
+
+  test('has its webhook, with the metadata in it, and its priority at the top', () => {
+    expect(build(target('direct'), true)).toEqual({
+      ...request,
+      priority: true,
+      webhook: { mode: 'direct', url: URL_OF_GATEWAY, metadata: METADATA },
+    });
+    expect(build(target('svix', ['a']))).toEqual({
+      ...request,
+      webhook: { mode: 'svix', channels: ['a'], metadata: METADATA },
+    });
+  });
+
+  test('none: names the mode disabled', () => {
+    expect(build(target('none'))).toEqual({
+      ...request,
+      webhook: { mode: 'disabled', metadata: METADATA },
+    });
+  });
+});
+
+test.each(JOB_TYPES)(
+  'the fields of a %s request cannot take the place of the gateway’s own',
+  (type) => {
+    const sneaky = { async: { webhook: 'evil' }, webhook: 'evil' };
+    const built = upstreamRequest({ type, priority: false }, sneaky, METADATA, target('direct'));
+    expect(JSON.stringify(built[type === 'edit' ? 'webhook' : 'async'])).not.toContain('evil');
+  },
+);
+
+test('leaves the request that it was given alone', () => {
+  const request = Object.freeze({ input: 'x' });
+  upstreamRequest({ type: 'parse', priority: true }, request, METADATA, target('direct'));
+  expect(request).toEqual({ input: 'x' });
+});
