@@ -23,18 +23,16 @@ async function* remoteJson(part: RemotePart, bytes: AsyncIterable<Buffer>): Asyn
   const [before, after] = part.aroundArray;
   let opening = '';
   let last = '';
-  for await (const chunk of bytes) {
-    let rest = chunk;
+  for await (const chunk of withoutLead(bytes)) {
     if (opening === '') {
-      rest = withoutLead(rest);
-      if (rest.length === 0) continue;
-      opening = String.fromCharCode(rest[0] ?? 0);
-      if (CLOSING[opening] === undefined)
+      opening = String.fromCharCode(chunk[0] ?? 0);
+      if (CLOSING[opening] === undefined) {
         throw new ResultDownloadError('what the URL of the result holds is not JSON');
+      }
       if (opening === '[' && before !== '') yield Buffer.from(before);
     }
-    last = lastVisible(rest) ?? last;
-    yield rest;
+    last = lastVisible(chunk) ?? last;
+    yield chunk;
   }
   if (opening === '' || last !== CLOSING[opening]) {
     throw new ResultDownloadError('what the URL of the result holds is incomplete');
@@ -42,11 +40,23 @@ async function* remoteJson(part: RemotePart, bytes: AsyncIterable<Buffer>): Asyn
   if (opening === '[' && after !== '') yield Buffer.from(after);
 }
 
-function withoutLead(bytes: Buffer): Buffer {
-  const start = bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? 3 : 0;
-  const text = bytes.subarray(start);
-  const first = text.findIndex((byte) => !isSpace(byte));
-  return first === -1 ? Buffer.alloc(0) : text.subarray(first);
+/** Drops a byte order mark and white space at the beginning, however the bytes are cut. */
+async function* withoutLead(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let begun = false;
+  let lead = Buffer.alloc(0);
+  for await (const chunk of bytes) {
+    if (begun) {
+      yield chunk;
+      continue;
+    }
+    lead = Buffer.concat([lead, chunk]);
+    const cutMark = lead.length < 3 && BYTE_ORDER_MARK.subarray(0, lead.length).equals(lead);
+    const text = lead.subarray(0, 3).equals(BYTE_ORDER_MARK) ? lead.subarray(3) : lead;
+    const first = text.findIndex((byte) => !isSpace(byte));
+    if (cutMark || first === -1) continue;
+    begun = true;
+    yield text.subarray(first);
+  }
 }
 
 function lastVisible(bytes: Buffer): string | undefined {

@@ -31,7 +31,8 @@ export function afterSearch(found: SearchResult, state: UncertainState): Uncerta
     return { do: 'end', status: 'expired', error: unknownOutcome('expired before it was known') };
   }
   if (found.kind === 'trouble') {
-    const seconds = Math.max(state.scheduleSeconds[0] ?? 5, found.retryAfterSeconds ?? 0);
+    const patience = Math.min(state.scheduleSeconds[0] ?? 5, untilTooOld(state));
+    const seconds = Math.max(patience, found.retryAfterSeconds ?? 0);
     return { do: 'wait', seconds, because: 'the listing could not be read' };
   }
   const seconds = untilNextSearch(state);
@@ -46,16 +47,18 @@ export function afterSearch(found: SearchResult, state: UncertainState): Uncerta
 }
 
 /** Counted from the submit, so that a search which a callback set off does not shorten the schedule. */
-function untilNextSearch({
-  scheduleSeconds,
-  sinceSubmitSeconds,
-}: UncertainState): number | undefined {
+function untilNextSearch(state: UncertainState): number | undefined {
   let at = 0;
-  for (const wait of scheduleSeconds) {
+  for (const wait of state.scheduleSeconds) {
     at += wait;
-    if (at > sinceSubmitSeconds) return at - sinceSubmitSeconds;
+    if (at > state.sinceSubmitSeconds)
+      return Math.min(at - state.sinceSubmitSeconds, untilTooOld(state));
   }
   return undefined;
+}
+
+function untilTooOld({ maxAgeSeconds, ageSeconds }: UncertainState): number {
+  return Math.max(maxAgeSeconds - ageSeconds, 1);
 }
 
 function unknownOutcome(what: string): JobError {

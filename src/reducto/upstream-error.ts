@@ -45,7 +45,7 @@ export function readUpstreamError(status: number | undefined, body: unknown): Up
   const found = readBody(body);
   return {
     ...(status === undefined ? {} : { status }),
-    ...(found.name === undefined ? {} : { name: found.name.slice(0, 100) }),
+    ...(found.name === undefined ? {} : { name: printable(found.name, 100) }),
     message: printable(found.message ?? `Reducto answered ${status ?? 'nothing'}`),
   };
 }
@@ -55,13 +55,13 @@ export function readJobFailure(reason: unknown, error: unknown): UpstreamError {
   const found = readBody({ error });
   const message = textOf(reason) ?? found.message ?? 'Reducto gave no reason';
   return {
-    ...(found.name === undefined ? {} : { name: found.name.slice(0, 100) }),
+    ...(found.name === undefined ? {} : { name: printable(found.name, 100) }),
     message: printable(message),
   };
 }
 
 function readBody(body: unknown): { name?: string | undefined; message?: string | undefined } {
-  if (typeof body === 'string') return { message: textOfPage(body) };
+  if (typeof body === 'string') return { message: textOf(textOfPage(body)) };
   if (!isRecord(body)) return {};
   const { error, detail, message } = body;
   if (isRecord(error)) {
@@ -90,8 +90,8 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value.trim() !== '' ? value : undefined;
 }
 
-function printable(text: string): string {
+function printable(text: string, limit = MAX_MESSAGE): string {
   // oxlint-disable-next-line no-control-regex -- foreign text must not steer terminals or forge log lines
   const oneLine = redact(text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')).trim();
-  return oneLine.length > MAX_MESSAGE ? `${oneLine.slice(0, MAX_MESSAGE)}…` : oneLine;
+  return oneLine.length > limit ? `${oneLine.slice(0, limit - 1)}…` : oneLine;
 }

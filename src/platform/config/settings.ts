@@ -44,11 +44,17 @@ export class Settings {
         problems.push(`${name} ${error instanceof Error ? error.message : String(error)}`);
       }
     }
-    if (problems.length > 0) throw new SettingsError(problems);
-    // The loop has filled every row of the table, each with its own parser.
+    // The loop has filled every row of the table, each with its own parser; what failed is undefined,
+    // and not listed as missing too.
+    const failed = new Set(problems.map((problem) => problem.split(' ', 1)[0]));
     const settings = new Settings(values as unknown as SettingValues);
-    problems.push(...contradictions(settings));
-    if (settings.NODE_ENV === 'production') problems.push(...missingForProduction(settings));
+    if (!failed.has('ROLES')) {
+      problems.push(...contradictions(settings));
+      if (settings.NODE_ENV === 'production') {
+        const missing = missingForProduction(settings);
+        problems.push(...missing.filter((problem) => !failed.has(problem.split(' ', 1)[0])));
+      }
+    }
     if (problems.length > 0) throw new SettingsError(problems);
     return settings;
   }

@@ -6,19 +6,27 @@ const REDACTED = '[redacted]';
  * of a presigned URL is a credential).
  */
 const SHAPES: readonly (readonly [RegExp, string])[] = [
-  [/\brgw_[\w-]{20,}/g, REDACTED],
-  [/\bv\d{1,9}\.[\w-]{43}(?![\w-])/g, REDACTED],
-  [/\bwhsec_[\w+/=-]+/g, REDACTED],
-  [/\b(bearer|basic)\s+[\w.~+/=-]{6,}/gi, `$1 ${REDACTED}`],
+  [shape(/rgw_[\w-]{20,}/), REDACTED],
+  [shape(/v\d{1,9}\.[\w-]{43}(?![\w-])/), REDACTED],
+  [shape(/whsec_[\w+/=-]+/), REDACTED],
+  [shape(/(bearer|basic)\s+[\w.~+/=-]{6,}/), `$1 ${REDACTED}`],
   [/(\w+:\/\/[^\s/:@"']*:)[^\s/@"']+@/g, `$1${REDACTED}@`],
   [/(https?:\/\/[^\s?"'\\]+)\?[^\s"'\\]+/g, `$1?${REDACTED}`],
 ];
 
-const known = new Set<string>();
+/** At the beginning of a word; in JSON the letter before may belong to an escape such as `\n`. */
+function shape(pattern: RegExp): RegExp {
+  return new RegExp(`(?:(?<![\\w-])|(?<=\\\\[bfnrt]))${pattern.source}`, 'gi');
+}
+
+/** The longest first, so that one which begins with another leaves no rest behind. */
+let known: readonly string[] = [];
 
 /** Makes `secret` unprintable from now on. Very short ones are left out: they would blank half of every line. */
 export function neverPrint(secret: string | undefined): void {
-  if (secret !== undefined && secret.length >= 6) known.add(secret);
+  if (secret === undefined || secret.length < 6) return;
+  const inJson = JSON.stringify(secret).slice(1, -1);
+  known = [...new Set([...known, secret, inJson])].toSorted((a, b) => b.length - a.length);
 }
 
 /** `text` without anything that is, or looks like, a secret. */
