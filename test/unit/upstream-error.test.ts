@@ -126,7 +126,7 @@ describe('what must not come out', () => {
   });
 
   test('a long message is cut', () => {
-    expect(readUpstreamError(400, 'x'.repeat(5000)).message).toHaveLength(1001);
+    expect(readUpstreamError(400, 'x'.repeat(5000)).message).toHaveLength(1000);
   });
 
   test('the name of an error is as clean and short as its message', () => {
