@@ -57,6 +57,15 @@ describe('what looks like a secret', () => {
   );
 });
 
+test.each([
+  ['an API key', KEY],
+  ['a callback token', TOKEN],
+  ['a Svix secret', WHSEC],
+])('%s right behind a hyphen or a JSON escape of any kind is taken out', (_what, secret) => {
+  expect(redact(`x-${secret} y`)).toBe('x-[redacted] y');
+  expect(redact(JSON.stringify({ msg: `\u001b${secret}` }))).not.toContain(secret);
+});
+
 describe('known secrets', () => {
   test('are taken out wherever they stand, special characters or not', () => {
     neverPrint('s3cret$&(x');

@@ -100,6 +100,11 @@ describe('load', () => {
     ]);
   });
 
+  test('lists what production lacks also where the roles are not readable', () => {
+    const names = namesOf({ NODE_ENV: 'production', ROLES: 'nope', WEBHOOK_MODE: 'none' });
+    expect(names).toEqual(expect.arrayContaining(['DATABASE_URL', 'ROLES']));
+  });
+
   test('does not repeat a secret in the complaint about it', () => {
     const secret = 'hunter2secret';
     for (const name of ['DATABASE_URL', 'TOKEN_KEYS', 'SVIX_SECRETS', 'BOOTSTRAP_ADMIN_KEY']) {
