@@ -53,6 +53,7 @@ async function* withoutLead(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer
     const cutMark = lead.length < 3 && BYTE_ORDER_MARK.subarray(0, lead.length).equals(lead);
     const text = lead.subarray(0, 3).equals(BYTE_ORDER_MARK) ? lead.subarray(3) : lead;
     const first = text.findIndex((byte) => !isSpace(byte));
+    if (first === -1 && !cutMark) lead = lead.subarray(0, 0);
     if (cutMark || first === -1) continue;
     begun = true;
     yield text.subarray(first);

@@ -41,20 +41,17 @@ export class Settings {
       try {
         values[name] = definition.parse(givenText(environment, name) ?? definition.fallback);
       } catch (error) {
+        values[name] = definition.parse(definition.fallback);
         problems.push(`${name} ${error instanceof Error ? error.message : String(error)}`);
       }
     }
-    // The loop has filled every row of the table, each with its own parser; what failed is undefined,
-    // and not listed as missing too.
-    const failed = new Set(problems.map((problem) => problem.split(' ', 1)[0]));
+    // The loop has filled every row of the table, each with its own parser.
     const settings = new Settings(values as unknown as SettingValues);
-    if (!failed.has('ROLES')) {
-      problems.push(...contradictions(settings));
-      if (settings.NODE_ENV === 'production') {
-        const missing = missingForProduction(settings);
-        problems.push(...missing.filter((problem) => !failed.has(problem.split(' ', 1)[0])));
-      }
-    }
+    const more = contradictions(settings);
+    if (settings.NODE_ENV === 'production') more.push(...missingForProduction(settings));
+    // What could not be read is not missing too.
+    const unreadable = new Set(problems.map((problem) => problem.split(' ', 1)[0]));
+    problems.push(...more.filter((problem) => !unreadable.has(problem.split(' ', 1)[0])));
     if (problems.length > 0) throw new SettingsError(problems);
     return settings;
   }

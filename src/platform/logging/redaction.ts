@@ -16,7 +16,7 @@ const SHAPES: readonly (readonly [RegExp, string])[] = [
 
 /** At the beginning of a word; in JSON the letter before may belong to an escape such as `\n`. */
 function shape(pattern: RegExp): RegExp {
-  return new RegExp(`(?:(?<![\\w-])|(?<=\\\\[bfnrt]))${pattern.source}`, 'gi');
+  return new RegExp(`(?:(?<!\\w)|(?<=\\\\[bfnrt])|(?<=\\\\u[0-9a-f]{4}))${pattern.source}`, 'gi');
 }
 
 /** The longest first, so that one which begins with another leaves no rest behind. */

@@ -8,7 +8,18 @@ export function neverPrintSettings(settings: Settings): void {
     if (SETTING_TABLE[name].secret) secretTexts(settings[name]).forEach(neverPrint);
   }
   if (settings.DATABASE_URL !== undefined) {
-    neverPrint(decodeURIComponent(new URL(settings.DATABASE_URL).password));
+    const { password } = new URL(settings.DATABASE_URL);
+    neverPrint(password);
+    neverPrint(unescape(password));
+  }
+}
+
+/** As PostgreSQL's driver reads it; a bare percent sign stands for itself. */
+function unescape(password: string): string {
+  try {
+    return decodeURIComponent(password);
+  } catch {
+    return password;
   }
 }
 
