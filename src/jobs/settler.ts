@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
+import { withoutPilingUp } from '../platform/young-garbage.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { ResultDownload, ResultDownloadError } from '../reducto/result-download.js';
 import { JobTransitions } from './job-transitions.js';
@@ -71,7 +72,7 @@ export class Settler {
       if (result === null) throw new ResultDownloadError('Reducto’s answer holds no result');
       const document = resultDocument(job.type, result);
       const content = await this.results.write(
-        contentOf(document, (url) => this.download.read(url)),
+        withoutPilingUp(contentOf(document, (url) => this.download.read(url))),
       );
       if (await this.transitions.complete(job, content)) this.logger.log({ msg: 'job completed' });
     } catch (error) {

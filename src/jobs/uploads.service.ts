@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Settings } from '../platform/config/settings.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
+import { withoutPilingUp } from '../platform/young-garbage.js';
 import { UploadsClient } from '../reducto/uploads.client.js';
 
 /** Passes uploads on to Reducto while they arrive: at no time is more than a chunk or two in memory. */
@@ -21,7 +22,7 @@ export class UploadsService {
       contentType: /^[\w.+-]+\/[\w.+-]+$/.test(part.mimetype)
         ? part.mimetype
         : 'application/octet-stream',
-      content: limited(part, this.settings.UPLOAD_MAX_BYTES),
+      content: withoutPilingUp(limited(part, this.settings.UPLOAD_MAX_BYTES)),
       ...(extension === undefined ? {} : { extension: extension.replace(/^\./, '') }),
     });
   }
