@@ -24,17 +24,27 @@ export default async function setup(project: TestProject): Promise<() => Promise
     '-c',
     'max_connections=300',
   ]);
-  const admin = new Client({ connectionString: server.url });
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    await makeTemplate(server.url);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  project.provide('databaseUrl', server.url);
+  return stop;
+}
+
+async function makeTemplate(serverUrl: string): Promise<void> {
+  const admin = new Client({ connectionString: serverUrl });
   await admin.connect();
   await admin.query(`CREATE DATABASE ${TEMPLATE}`);
   await admin.end();
   const { migrateTemplate } = await import('./migrate-template.js');
-  await migrateTemplate(Settings.load({ DATABASE_URL: databaseUrl(server.url, TEMPLATE) }));
-  project.provide('databaseUrl', server.url);
-  return async () => {
-    await server.stop();
-    await rm(directory, { recursive: true, force: true });
-  };
+  await migrateTemplate(Settings.load({ DATABASE_URL: databaseUrl(serverUrl, TEMPLATE) }));
 }
 
 export function databaseUrl(serverUrl: string, database: string): string {
