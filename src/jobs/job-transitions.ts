@@ -58,7 +58,6 @@ export class JobTransitions {
   /** Puts off a submit of which it is known that nothing was made. One that was to be cancelled ends here. */
   deferSubmit(job: Job, attempt: number, seconds: number, reason?: string): Promise<boolean> {
     return this.transactions.run(async (manager) => {
-      const sameAttempt: [string, object] = ['submit_attempts = :attempt', { attempt }];
       const wasToEnd = await this.store.move(
         manager,
         job.id,
@@ -66,14 +65,14 @@ export class JobTransitions {
         { settledBy: 'cancellation' },
         ['cancelled'],
         [
-          `status = 'queued' AND cancel_requested_at IS NOT NULL AND ${sameAttempt[0]}`,
+          `status = 'queued' AND cancel_requested_at IS NOT NULL AND submit_attempts = :attempt`,
           { attempt },
         ],
       );
       if (wasToEnd) return true;
       const changes = { submitStartedAt: null, nextCheckAt: inSeconds(seconds) };
       const put = await this.store.change(manager, job.id, 'queued', changes, [
-        sameAttempt[0],
+        'submit_attempts = :attempt',
         { attempt },
       ]);
       if (put && reason !== undefined) {
