@@ -31,6 +31,8 @@ export type TerminalStatus = {
   [Status in JobStatus]: (typeof TRANSITIONS)[Status] extends readonly [] ? Status : never;
 }[JobStatus];
 
+export const TERMINAL_STATUSES = JOB_STATUSES.filter(isTerminal);
+
 export function isTerminal(status: JobStatus): status is TerminalStatus {
   return TRANSITIONS[status].length === 0;
 }
