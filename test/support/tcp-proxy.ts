@@ -1,0 +1,95 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** What a proxy does with the bytes: let them through, swallow them, or break every connection. */
+export type ProxyMode = 'pass' | 'silent' | 'refuse';
+
+/** A TCP proxy on loopback that fails on command. */
+export interface TcpProxy {
+  readonly port: number;
+  /** `silent`: connections stay open and nothing arrives any more, in either direction, as after a
+   * cable is pulled. `refuse`: open connections are reset and new ones too. Back in `pass`,
+   * connections that went silent stay so, since their bytes are lost; new ones work. */
+  set(mode: ProxyMode): void;
+  /** How many connections are open now. */
+  connections(): number;
+  close(): Promise<void>;
+}
+
+/** Forwards to the first of `targets()` that takes the connection, beginning with another one each time. */
+export async function startTcpProxy(targets: () => readonly number[]): Promise<TcpProxy> {
+  const pairs = new Set<Pair>();
+  let mode: ProxyMode = 'pass';
+  let turn = 0;
+  const server = createServer((inside) => {
+    const pair: Pair = { inside, lost: mode === 'silent' };
+    pairs.add(pair);
+    inside.on('close', () => pairs.delete(pair));
+    inside.on('error', () => pair.outside?.destroy());
+    if (mode === 'refuse') return void inside.resetAndDestroy();
+    if (pair.lost) return void inside.resume();
+    const ports = targets();
+    turn += 1;
+    join(
+      pair,
+      ports.map((_, n) => ports[(n + turn) % ports.length] ?? 0),
+    );
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    set(next) {
+      mode = next;
+      for (const pair of pairs) {
+        if (next === 'silent') pair.lost = true;
+        if (next === 'refuse') breakOff(pair);
+      }
+    },
+    connections: () => pairs.size,
+    async close() {
+      for (const pair of pairs) breakOff(pair);
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+interface Pair {
+  readonly inside: Socket;
+  outside?: Socket;
+  lost: boolean;
+}
+
+function join(pair: Pair, ports: readonly number[]): void {
+  const [port, ...others] = ports;
+  if (port === undefined) return void pair.inside.resetAndDestroy();
+  const outside = connect({ port, host: '127.0.0.1' });
+  outside.once('error', () => join(pair, others));
+  outside.once('connect', () => {
+    outside.removeAllListeners('error');
+    pair.outside = outside;
+    if (pair.inside.destroyed) return void outside.destroy();
+    forward(pair, pair.inside, outside);
+    forward(pair, outside, pair.inside);
+  });
+}
+
+/** A lost pair reads on and throws away, so that neither side notices anything. */
+function forward(pair: Pair, from: Socket, to: Socket): void {
+  from.on('error', () => to.destroy());
+  from.on('data', (bytes) => {
+    if (pair.lost || to.destroyed) return;
+    if (!to.write(bytes)) {
+      from.pause();
+      to.once('drain', () => from.resume());
+    }
+  });
+  from.on('end', () => pair.lost || to.end());
+  from.on('close', () => pair.lost || to.destroy());
+}
+
+function breakOff(pair: Pair): void {
+  pair.inside.resetAndDestroy();
+  pair.outside?.resetAndDestroy();
+}
