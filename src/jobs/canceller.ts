@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { ReductoClient } from '../reducto/reducto.client.js';
-import { JobTransitions } from './job-transitions.js';
+import { CancelSteps } from './cancel-steps.js';
 import { JobStore } from './job.store.js';
 
 /** Tells Reducto that a job is no longer wanted. How the job then ends, the next look will show. */
@@ -10,7 +10,7 @@ export class Canceller {
 
   constructor(
     private readonly store: JobStore,
-    private readonly transitions: JobTransitions,
+    private readonly steps: CancelSteps,
     private readonly reducto: ReductoClient,
   ) {}
 
@@ -23,6 +23,6 @@ export class Canceller {
       this.logger.warn({ msg: 'a cancel did not reach Reducto', reason: answer.error.message });
       throw new Error('a cancel did not reach Reducto');
     }
-    await this.transitions.cancelSent(open.job);
+    await this.steps.sent(open.job);
   }
 }

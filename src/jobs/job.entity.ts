@@ -76,6 +76,18 @@ export class Job {
   @Column({ name: 'next_check_at', type: 'timestamptz', nullable: true })
   nextCheckAt!: Date | null;
 
+  /** Whoever claimed the job last: only they may write what their look has found. */
+  @Column({ type: 'uuid', nullable: true })
+  claim!: string | null;
+
+  /** Somebody looks at the job right now, and `next_check_at` is when they are taken for dead. */
+  @Column({ type: 'boolean', default: false })
+  looking!: boolean;
+
+  /** A callback or a cancel has come since the last look began: another look follows at once. */
+  @Column({ type: 'boolean', default: false })
+  hinted!: boolean;
+
   /** When Reducto first answered that it does not know the job. */
   @Column({ name: 'missing_since', type: 'timestamptz', nullable: true })
   missingSince!: Date | null;

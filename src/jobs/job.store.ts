@@ -11,7 +11,7 @@ import {
 import { JobEvent, type JobEventType } from './job-event.entity.js';
 import { isTerminal, predecessorsOf, type JobStatus } from './job-status.js';
 import type { JobType } from './job-type.js';
-import { Job } from './job.entity.js';
+import { Job, type SettledBy } from './job.entity.js';
 
 export const JOB_ENDED_CHANNEL = 'job_ended';
 
@@ -44,7 +44,31 @@ export interface JobAges {
   readonly resultMissing: number | null;
 }
 
+/** A job that has not ended, and how long it has been so. */
+export interface OpenJob {
+  readonly job: Job;
+  readonly ages: JobAges;
+}
+
 type Changes = QueryDeepPartialEntity<Job>;
+
+/** Who may write: a condition that the row must still meet. */
+export type Fence = readonly [sql: string, parameters: Record<string, unknown>];
+
+/** Only for whoever claimed the job last. A process that slept through the end of its claim writes nothing. */
+export const heldBy = (claim: string): Fence => ['claim = :claim', { claim }];
+
+/** Only while no later attempt to submit has begun. */
+export const atAttempt = (attempt: number): Fence => ['submit_attempts = :attempt', { attempt }];
+
+/** What is to be known of a job that has moved; the ages are seconds by the database's clock. */
+export interface MovedJob {
+  readonly type: JobType;
+  readonly settledBy: SettledBy | null;
+  readonly looks: number;
+  readonly ageSeconds: number;
+  readonly sinceCallbackSeconds: number | null;
+}
 
 /** An expression for `set`: now, or so many seconds from now, by the database's clock. */
 export const now = (): string => 'now()';
@@ -110,16 +134,16 @@ export class JobStore {
   }
 
   /** The job and how long it has been so; `undefined` where it has ended (or never was). */
-  async findOpen(id: string): Promise<{ job: Job; ages: JobAges } | undefined> {
+  async findOpen(id: string): Promise<OpenJob | undefined> {
     const { entities, raw } = await this.jobs
       .createQueryBuilder('job')
-      .addSelect(age('created_at'), 'age_created')
-      .addSelect(age('submitted_at'), 'age_submitted')
-      .addSelect(age('submit_started_at'), 'age_submit_started')
-      .addSelect(age('callback_received_at'), 'age_callback')
-      .addSelect(age('cancel_requested_at'), 'age_cancel')
-      .addSelect(age('missing_since'), 'age_missing')
-      .addSelect(age('result_missing_since'), 'age_result_missing')
+      .addSelect(age('job.created_at'), 'age_created')
+      .addSelect(age('job.submitted_at'), 'age_submitted')
+      .addSelect(age('job.submit_started_at'), 'age_submit_started')
+      .addSelect(age('job.callback_received_at'), 'age_callback')
+      .addSelect(age('job.cancel_requested_at'), 'age_cancel')
+      .addSelect(age('job.missing_since'), 'age_missing')
+      .addSelect(age('job.result_missing_since'), 'age_result_missing')
       .where('job.id = :id', { id })
       .getRawAndEntities<Record<string, number | null>>();
     const [job] = entities;
@@ -140,8 +164,8 @@ export class JobStore {
   }
 
   /**
-   * Moves a job to `to` with `changes`, if its status allows it and `condition` holds. The end of a
-   * job also drops its request, and wakes whoever waits for it once the transaction commits.
+   * Moves a job to `to` with `changes`, if its status allows it and `fence` holds. The end of a job
+   * also drops its request, and wakes whoever waits for it once the transaction commits.
    */
   async move(
     manager: EntityManager,
@@ -149,41 +173,69 @@ export class JobStore {
     to: JobStatus,
     changes: Changes,
     event: [JobEventType, Record<string, unknown>?],
-    condition?: [sql: string, parameters: Record<string, unknown>],
-  ): Promise<boolean> {
+    fence: Fence,
+  ): Promise<MovedJob | undefined> {
     const end: Changes = isTerminal(to)
       ? { endedAt: now, nextCheckAt: null, request: null, submitStartedAt: null }
       : {};
-    const update = manager
+    const { raw } = await manager
       .createQueryBuilder()
       .update(Job)
-      .set({ ...changes, ...end, status: to })
-      .where('id = :id AND status IN (:...from)', { id, from: predecessorsOf(to) });
-    if (condition !== undefined) update.andWhere(condition[0], condition[1]);
-    const { affected } = await update.execute();
-    if (affected !== 1) return false;
-    await this.addEvent(manager, id, ...event);
+      .set({ ...changes, ...end, claim: null, looking: false, status: to })
+      .where('id = :id AND status IN (:...from)', { id, from: predecessorsOf(to) })
+      .andWhere(...fence)
+      .returning(
+        `type, settled_by, looks, ${age('created_at')} AS age, ${age('callback_received_at')} AS callback_age`,
+      )
+      .execute();
+    const [row] = raw as MovedRow[];
+    if (row === undefined) return undefined;
+    const found = isTerminal(to) ? { settledBy: row.settled_by, looks: row.looks } : {};
+    await this.addEvent(manager, id, event[0], { ...event[1], ...found });
     if (isTerminal(to)) {
       await manager.query('SELECT pg_notify($1, $2)', [JOB_ENDED_CHANNEL, id]);
     }
-    return true;
+    return {
+      type: row.type,
+      settledBy: row.settled_by,
+      looks: row.looks,
+      ageSeconds: row.age,
+      sinceCallbackSeconds: row.callback_age,
+    };
   }
 
-  /** Changes a job that stays in `status`. False where it is no longer there, or `condition` fails. */
+  /** Ends a job that Reducto has never seen, where `fence` holds. */
+  endUnsent(
+    manager: EntityManager,
+    id: string,
+    [sql, parameters]: Fence,
+  ): Promise<MovedJob | undefined> {
+    return this.move(
+      manager,
+      id,
+      'cancelled',
+      { settledBy: 'cancellation' },
+      ['cancelled'],
+      [`status = 'queued' AND ${sql}`, parameters],
+    );
+  }
+
+  /** Changes a job that stays in `status`. False where it is no longer there, or `fence` fails. */
   async change(
     manager: EntityManager,
     id: string,
     status: JobStatus,
     changes: Changes,
-    condition?: [sql: string, parameters: Record<string, unknown>],
+    fence: Fence,
   ): Promise<boolean> {
-    const update = manager
+    const { affected } = await manager
       .createQueryBuilder()
       .update(Job)
       .set(changes)
-      .where('id = :id AND status = :status', { id, status });
-    if (condition !== undefined) update.andWhere(condition[0], condition[1]);
-    return (await update.execute()).affected === 1;
+      .where('id = :id AND status = :status', { id, status })
+      .andWhere(...fence)
+      .execute();
+    return affected === 1;
   }
 
   /** Notes a request to cancel on a job that has not ended; false where it has, or was asked before. */
@@ -197,15 +249,33 @@ export class JobStore {
     return affected === 1;
   }
 
+  /** Reducto has been told: a look follows soon, or right after the one that is under way. */
+  async noteCancelSent(manager: EntityManager, id: string): Promise<boolean> {
+    const { affected } = await manager
+      .createQueryBuilder()
+      .update(Job)
+      .set({
+        hinted: true,
+        nextCheckAt: () => `CASE WHEN looking THEN next_check_at ELSE ${inSeconds(1)()} END`,
+      })
+      .where(`id = :id AND status = 'submitted'`, { id })
+      .execute();
+    return affected === 1;
+  }
+
   /** What happened to the job meanwhile that whoever moves it must act upon. */
-  async hints(manager: EntityManager, id: string): Promise<{ callback: boolean; cancel: boolean }> {
+  async hints(
+    manager: EntityManager,
+    id: string,
+  ): Promise<{ callback: boolean; cancel: boolean; again: boolean }> {
     const job = await manager.findOne(Job, {
-      select: { id: true, callbackReceivedAt: true, cancelRequestedAt: true },
+      select: { id: true, callbackReceivedAt: true, cancelRequestedAt: true, hinted: true },
       where: { id },
     });
     return {
       callback: job !== null && job.callbackReceivedAt !== null,
       cancel: job !== null && job.cancelRequestedAt !== null,
+      again: job !== null && job.hinted,
     };
   }
 
@@ -219,6 +289,7 @@ export class JobStore {
       .createQueryBuilder()
       .update(Job)
       .set({
+        hinted: true,
         callbackReceivedAt: () => 'coalesce(callback_received_at, now())',
         ...(claimedUpstreamId === null
           ? {}
@@ -229,37 +300,6 @@ export class JobStore {
       .execute();
   }
 
-  /**
-   * Takes up to `limit` jobs that are due, the longest due first, and puts them off by
-   * `leaseSeconds`: whoever takes them has that long before somebody else does.
-   */
-  async claimDue(
-    manager: EntityManager,
-    limit: number,
-    leaseSeconds: number,
-  ): Promise<Pick<Job, 'id' | 'status' | 'upstreamId'>[]> {
-    const due = manager
-      .createQueryBuilder(Job, 'due')
-      .select('due.id')
-      .where('due.next_check_at <= now()')
-      .orderBy('due.next_check_at')
-      .limit(limit)
-      .setLock('pessimistic_write')
-      .setOnLocked('skip_locked');
-    const { raw } = await manager
-      .createQueryBuilder()
-      .update(Job)
-      .set({ nextCheckAt: inSeconds(leaseSeconds) })
-      .where(`id IN (${due.getQuery()})`)
-      .returning(['id', 'status', 'upstreamId'])
-      .execute();
-    return (raw as { id: string; status: JobStatus; upstream_id: string | null }[]).map((row) => ({
-      id: row.id,
-      status: row.status,
-      upstreamId: row.upstream_id,
-    }));
-  }
-
   /** Which of these upstream ids belong to jobs of this gateway. */
   async knownUpstreamIds(upstreamIds: readonly string[]): Promise<Set<string>> {
     const found = await this.jobs.find({
@@ -267,6 +307,16 @@ export class JobStore {
       where: { upstreamId: In([...upstreamIds]) },
     });
     return new Set(found.flatMap((job) => job.upstreamId ?? []));
+  }
+
+  /** Of these upstream ids, how many belong to jobs that ended upstream more than a minute ago. */
+  countEndedLongAgo(upstreamIds: readonly string[]): Promise<number> {
+    return this.jobs
+      .createQueryBuilder('job')
+      .where('job.upstream_id = ANY (:upstreamIds)', { upstreamIds })
+      .andWhere({ status: In(['completed', 'failed']) })
+      .andWhere(`job.ended_at < now() - interval '1 minute'`)
+      .getCount();
   }
 
   async addEvent(
@@ -279,6 +329,14 @@ export class JobStore {
   }
 }
 
+interface MovedRow {
+  type: JobType;
+  settled_by: SettledBy | null;
+  looks: number;
+  age: number;
+  callback_age: number | null;
+}
+
 function age(column: string): string {
-  return `extract(epoch FROM now() - job.${column})::double precision`;
+  return `extract(epoch FROM now() - ${column})::double precision`;
 }

@@ -3,22 +3,27 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccessModule } from '../access/access.module.js';
 import { ReductoModule } from '../reducto/reducto.module.js';
 import { TasksModule } from '../tasks/tasks.module.js';
+import { CancelSteps } from './cancel-steps.js';
 import { Canceller } from './canceller.js';
 import { CallbackHints } from './callback-hints.js';
+import { JobClaims } from './job-claims.js';
+import { JobClaimsStore } from './job-claims.store.js';
 import { JobEndings } from './job-endings.js';
 import { JobEvent } from './job-event.entity.js';
+import { JobFigures } from './job-figures.js';
 import { JobResult } from './job-result.entity.js';
 import { JobTasks } from './job-tasks.js';
 import { JobTokens } from './job-token.js';
-import { JobTransitions } from './job-transitions.js';
 import { Job } from './job.entity.js';
 import { JobStore } from './job.store.js';
 import { JobsService } from './jobs.service.js';
 import { OverdueJobs } from './overdue-jobs.js';
 import { ResultChunk } from './result-chunk.entity.js';
 import { ResultStore } from './result.store.js';
+import { SettleSteps } from './settle-steps.js';
 import { Settler } from './settler.js';
 import { SourceJobs } from './source-jobs.js';
+import { SubmitSteps } from './submit-steps.js';
 import { Submitter } from './submitter.js';
 import { UncertainSubmits } from './uncertain-submits.js';
 import { UpstreamSearch } from './upstream-search.js';
@@ -38,7 +43,12 @@ import { UpstreamSearch } from './upstream-search.js';
     JobStore,
     ResultStore,
     JobTokens,
-    JobTransitions,
+    JobFigures,
+    JobClaimsStore,
+    JobClaims,
+    SubmitSteps,
+    SettleSteps,
+    CancelSteps,
     JobEndings,
     JobsService,
     SourceJobs,

@@ -5,12 +5,12 @@ import { Transactions } from '../platform/database/transactions.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { TaskQueue } from '../tasks/task-queue.js';
+import { CancelSteps } from './cancel-steps.js';
 import { canonicalJson } from './canonical-json.js';
 import { JobEndings } from './job-endings.js';
 import type { JobEvent } from './job-event.entity.js';
 import type { JobResult } from './job-result.entity.js';
 import { isTerminal } from './job-status.js';
-import { JobTransitions } from './job-transitions.js';
 import type { JobType } from './job-type.js';
 import type { Job } from './job.entity.js';
 import { JobStore, type JobFilter } from './job.store.js';
@@ -42,7 +42,7 @@ export class JobsService {
     private readonly tasks: TaskQueue,
     private readonly transactions: Transactions,
     private readonly endings: JobEndings,
-    private readonly transitions: JobTransitions,
+    private readonly cancels: CancelSteps,
     private readonly sources: SourceJobs,
   ) {}
 
@@ -123,7 +123,7 @@ export class JobsService {
     if (isTerminal(job.status) && job.status !== 'cancelled') {
       throw new GatewayError('job_already_ended', `The job is ${job.status}.`);
     }
-    await this.transitions.requestCancel(job);
+    await this.cancels.request(job);
     return this.find(service, id);
   }
 

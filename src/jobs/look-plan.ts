@@ -1,3 +1,4 @@
+import type { Settings } from '../platform/config/settings.js';
 import type { Look } from '../reducto/answers.js';
 import { mayHelpToRetry } from '../reducto/upstream-error.js';
 import type { JobError } from './job.entity.js';
@@ -26,11 +27,20 @@ export interface LookLimits {
   readonly resultGraceSeconds: number;
 }
 
+export function lookLimits(settings: Settings): LookLimits {
+  return {
+    scheduleSeconds: settings.LOOK_SCHEDULE_SECONDS,
+    maxAgeSeconds: settings.JOB_MAX_AGE_SECONDS,
+    goneGraceSeconds: settings.GONE_GRACE_SECONDS,
+    resultGraceSeconds: settings.RESULT_GRACE_SECONDS,
+  };
+}
+
 export type WaitOrEnd =
   | {
       readonly do: 'wait';
       readonly seconds: number;
-      readonly because: 'open' | 'missing' | 'trouble';
+      readonly because: 'open' | 'missing' | 'trouble' | 'not-asked';
     }
   | {
       readonly do: 'end';
@@ -70,6 +80,14 @@ export function afterLook(answer: Look, waiting: Waiting, limits: LookLimits): L
           because: 'trouble',
         }
       );
+    case 'not-asked':
+      return (
+        tooOld(waiting, limits) ?? {
+          do: 'wait',
+          seconds: answer.retryAfterSeconds,
+          because: 'not-asked',
+        }
+      );
   }
 }
 
@@ -98,7 +116,10 @@ export function afterMissingResult(
  * Seconds until the next look. Right after a callback or a cancel the end is near, so looks are
  * close together at first and spread out as time goes by without one.
  */
-export function nextLook(waiting: Waiting, limits: LookLimits): number {
+export function nextLook(
+  waiting: Pick<Waiting, 'looks' | 'ageSeconds' | 'sinceCallbackSeconds' | 'sinceCancelSeconds'>,
+  limits: LookLimits,
+): number {
   const { scheduleSeconds } = limits;
   const planned = scheduleSeconds[Math.min(waiting.looks, scheduleSeconds.length - 1)] ?? 60;
   const left = Math.max(limits.maxAgeSeconds - waiting.ageSeconds, 1);
@@ -147,16 +168,22 @@ function endAsFailed(error: { name?: string; message: string }, waiting: Waiting
   };
 }
 
-function tooOld(waiting: Waiting, limits: LookLimits): WaitOrEnd | undefined {
+/** Spreads waits, so that jobs which were made together do not come back together. */
+export function jittered(seconds: number): number {
+  return seconds * (0.9 + Math.random() * 0.2);
+}
+
+function tooOld(waiting: Pick<Waiting, 'ageSeconds'>, limits: LookLimits): WaitOrEnd | undefined {
   if (waiting.ageSeconds < limits.maxAgeSeconds) return undefined;
+  return { do: 'end', status: 'expired', error: gaveUp(limits) };
+}
+
+/** The end of a job whose time is over. */
+export function gaveUp({ maxAgeSeconds }: LookLimits): JobError {
   return {
-    do: 'end',
-    status: 'expired',
-    error: {
-      code: 'gave_up',
-      message: `The job had not ended ${limits.maxAgeSeconds} seconds after it was accepted.`,
-      retryable: true,
-    },
+    code: 'gave_up',
+    message: `The job had not ended ${maxAgeSeconds} seconds after it was accepted.`,
+    retryable: true,
   };
 }
 

@@ -1,35 +1,98 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { TaskQueue } from '../tasks/task-queue.js';
+import { JobClaimsStore, type Due, type DueJob } from './job-claims.store.js';
 import { JobStore } from './job.store.js';
+import { gaveUp, jittered, lookLimits, nextLook, type LookLimits } from './look-plan.js';
+import { SettleSteps } from './settle-steps.js';
+import { UncertainSubmits } from './uncertain-submits.js';
 
-/** How long a task that was put in for an overdue job may take before the job is overdue again. */
-const LEASE_SECONDS = 60;
+export type { DueJob } from './job-claims.store.js';
 
-/** The door of the jobs for the reconciler. */
+/** Jobs that one pass of the reconciler has claimed, and in whose name. */
+export interface Claimed {
+  readonly claim: string;
+  readonly jobs: readonly DueJob[];
+}
+
+/** How long a pass may take until its jobs count as not taken up. */
+const PASS_LEASE_SECONDS = 90;
+/** How long a task may wait for its turn until its job is due again. */
+const TASK_LEASE_SECONDS = 60;
+
+/** The door of the jobs for the reconciler: what it may do with the jobs that are due. */
 @Injectable()
 export class OverdueJobs {
+  private readonly logger = new Logger(OverdueJobs.name);
+  private readonly limits: LookLimits;
+
   constructor(
     private readonly settings: Settings,
+    private readonly claims: JobClaimsStore,
     private readonly store: JobStore,
+    private readonly steps: SettleSteps,
+    private readonly uncertain: UncertainSubmits,
     private readonly tasks: TaskQueue,
     private readonly transactions: Transactions,
-  ) {}
+  ) {
+    this.limits = lookLimits(settings);
+  }
 
-  /** Claims the jobs that are due and puts in what each needs. Returns how many there were of each kind. */
-  wake(): Promise<{ submits: number; settles: number }> {
+  /** Claims jobs that are due. While Reducto is in trouble, only those that do not need it. */
+  claim(upstreamHeld: boolean): Promise<Claimed> {
+    const due: Due = upstreamHeld ? { tooOldSeconds: this.limits.maxAgeSeconds } : 'all';
+    const { RECONCILE_BATCH_SIZE: limit } = this.settings;
+    return this.transactions.run((manager) =>
+      this.claims.takeDue(manager, limit, due, PASS_LEASE_SECONDS),
+    );
+  }
+
+  /** Puts in the task that sends each of `ids`, or looks at it. */
+  wake(claim: string, queue: 'submit' | 'settle', ids: readonly string[]): Promise<void> {
+    const drainSeconds = ids.length / this.settings.REDUCTO_LOOKS_PER_SECOND;
     return this.transactions.run(async (manager) => {
-      const due = await this.store.claimDue(
-        manager,
-        this.settings.RECONCILE_BATCH_SIZE,
-        LEASE_SECONDS,
-      );
-      const queued = due.filter((job) => job.status === 'queued').map((job) => job.id);
-      const others = due.filter((job) => job.status !== 'queued').map((job) => job.id);
-      await this.tasks.add(manager, 'submit', queued);
-      await this.tasks.add(manager, 'settle', others);
-      return { submits: queued.length, settles: others.length };
+      const seconds = TASK_LEASE_SECONDS + drainSeconds;
+      const given = await this.claims.handOver(manager, claim, ids, seconds);
+      await this.tasks.add(manager, queue, given);
     });
   }
+
+  /** Finds out what became of the submits of `ids`. */
+  resolve(claim: string, ids: readonly string[]): Promise<void> {
+    return this.uncertain.resolveAll(claim, ids);
+  }
+
+  /** The listing has shown that `jobs` are still open: puts off the look at each. Returns how many. */
+  stillOpen(claim: string, jobs: readonly DueJob[]): Promise<number> {
+    const waits = jobs.map((job) => jittered(nextLook(asWaiting(job), this.limits)));
+    const ids = jobs.map(({ id }) => id);
+    return this.transactions.run((manager) => this.claims.putOff(manager, claim, ids, waits));
+  }
+
+  /** Ends jobs whose time is over while Reducto cannot be asked. */
+  async giveUp(claim: string, ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      const open = await this.store.findOpen(id);
+      if (open === undefined) continue;
+      const error = gaveUp(this.limits);
+      if (await this.steps.end(open.job, claim, 'expired', error)) {
+        this.logger.error({ msg: 'job expired', jobId: id, code: error.code });
+      }
+    }
+  }
+
+  /** How many of these the gateway has seen end a while ago: a listing that calls them open is not to be believed. */
+  endedAmong(upstreamIds: readonly string[]): Promise<number> {
+    return this.store.countEndedLongAgo(upstreamIds);
+  }
+}
+
+function asWaiting(job: DueJob): Parameters<typeof nextLook>[0] {
+  return {
+    looks: job.looks + 1,
+    ageSeconds: job.ageSeconds,
+    sinceCallbackSeconds: null,
+    sinceCancelSeconds: null,
+  };
 }

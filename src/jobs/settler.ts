@@ -3,12 +3,12 @@ import { Settings } from '../platform/config/settings.js';
 import { withoutPilingUp } from '../platform/young-garbage.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { ResultDownload, ResultDownloadError } from '../reducto/result-download.js';
-import { JobTransitions } from './job-transitions.js';
-import type { Job } from './job.entity.js';
-import { JobStore, type JobAges } from './job.store.js';
+import { JobClaims, type HeldJob } from './job-claims.js';
 import {
   afterLook,
   afterMissingResult,
+  jittered,
+  lookLimits,
   type LookLimits,
   type Waiting,
   type WaitOrEnd,
@@ -16,6 +16,7 @@ import {
 import { contentOf } from './result-content.js';
 import { resultDocument } from './result-document.js';
 import { ResultStore } from './result.store.js';
+import { SettleSteps } from './settle-steps.js';
 import { UncertainSubmits } from './uncertain-submits.js';
 
 /**
@@ -26,96 +27,88 @@ import { UncertainSubmits } from './uncertain-submits.js';
 @Injectable()
 export class Settler {
   private readonly logger = new Logger(Settler.name);
+  private readonly limits: LookLimits;
 
   constructor(
-    private readonly settings: Settings,
-    private readonly store: JobStore,
-    private readonly transitions: JobTransitions,
+    settings: Settings,
+    private readonly claims: JobClaims,
+    private readonly steps: SettleSteps,
     private readonly results: ResultStore,
     private readonly uncertain: UncertainSubmits,
     private readonly reducto: ReductoClient,
     private readonly download: ResultDownload,
-  ) {}
-
-  async settle(jobId: string): Promise<void> {
-    const open = await this.store.findOpen(jobId);
-    if (open === undefined) return;
-    switch (open.job.status) {
-      case 'submitted':
-        return this.look(open.job, open.ages);
-      case 'uncertain':
-        return this.uncertain.resolve(open.job, open.ages);
-      default:
-        // Queued: its submit will look for what has come meanwhile.
-        return;
-    }
+  ) {
+    this.limits = lookLimits(settings);
   }
 
-  private async look(job: Job, ages: JobAges): Promise<void> {
+  /** Does nothing where somebody else looks at the job: they will act upon the hint too. */
+  settle(jobId: string): Promise<void> {
+    return this.claims.hold(jobId, (held) =>
+      held.job.status === 'uncertain' ? this.uncertain.adopt(held) : this.look(held),
+    );
+  }
+
+  private async look(held: HeldJob): Promise<void> {
+    const { job } = held;
     if (job.upstreamId === null) throw new Error('a submitted job has no upstream id');
     const answer = await this.reducto.look(job.upstreamId);
     if (answer.kind === 'trouble') {
       this.logger.warn({ msg: 'a look at a job failed', reason: answer.error.message });
     }
-    const waiting = waitingOf(job, ages);
-    const step = afterLook(answer, waiting, this.limits());
+    const step = afterLook(answer, waitingOf(held), this.limits);
     if (step.do === 'fetch-result') {
-      const result = answer.kind === 'completed' ? answer.result : null;
-      return this.complete(job, waiting, result);
+      return this.complete(held, answer.kind === 'completed' ? answer.result : null);
     }
-    await this.take(job, step, answer.kind === 'open' ? answer.progress : null);
+    await this.take(held, step, answer.kind === 'open' ? answer.progress : null);
   }
 
   /** Stores the result, then completes the job: never the other way round. */
-  private async complete(job: Job, waiting: Waiting, result: unknown): Promise<void> {
+  private async complete(held: HeldJob, result: unknown): Promise<void> {
+    const { job, claim } = held;
     try {
       if (result === null) throw new ResultDownloadError('Reducto’s answer holds no result');
       const document = resultDocument(job.type, result);
       const content = await this.results.write(
         withoutPilingUp(contentOf(document, (url) => this.download.read(url))),
       );
-      if (await this.transitions.complete(job, content)) this.logger.log({ msg: 'job completed' });
+      if (await this.steps.complete(job, claim, content)) {
+        this.logger.log({ msg: 'job completed' });
+      }
     } catch (error) {
       if (!(error instanceof ResultDownloadError)) throw error;
       this.logger.warn({ msg: 'a result could not be fetched', reason: error.message });
-      const step = afterMissingResult(error.message, waiting, this.limits());
-      await this.take(job, step, null, true);
+      const step = afterMissingResult(error.message, waitingOf(held), this.limits);
+      await this.take(held, step, null, true);
     }
   }
 
   private async take(
-    job: Job,
+    held: HeldJob,
     step: WaitOrEnd,
     progress: number | null,
     resultMissing = false,
   ): Promise<void> {
+    const { job, claim } = held;
     if (step.do === 'end') {
-      const ended = await this.transitions.end(job, step.status, step.error);
+      const ended = await this.steps.end(job, claim, step.status, step.error);
       if (!ended) return;
       const level = step.status === 'expired' ? 'error' : 'log';
       this.logger[level]({ msg: `job ${step.status}`, code: step.error?.code });
       return;
     }
-    await this.transitions.putOffLook(job, {
-      seconds: step.seconds * (0.9 + Math.random() * 0.2),
+    const seconds = jittered(step.seconds);
+    if (step.because === 'not-asked') return this.claims.release(held, seconds);
+    await this.steps.putOff(job, claim, {
+      seconds,
       answer: resultMissing ? 'completed, result not available' : step.because,
       missing: step.because === 'missing',
       resultMissing,
       ...(step.because === 'open' ? { progress } : {}),
     });
   }
-
-  private limits(): LookLimits {
-    return {
-      scheduleSeconds: this.settings.LOOK_SCHEDULE_SECONDS,
-      maxAgeSeconds: this.settings.JOB_MAX_AGE_SECONDS,
-      goneGraceSeconds: this.settings.GONE_GRACE_SECONDS,
-      resultGraceSeconds: this.settings.RESULT_GRACE_SECONDS,
-    };
-  }
 }
 
-function waitingOf(job: Job, ages: JobAges): Waiting {
+function waitingOf({ job, ages }: HeldJob): Waiting {
   return {
     // The wait before look n+1 is entry n; entry 0 was spent when the job was submitted.
     looks: job.looks + 1,

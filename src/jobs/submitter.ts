@@ -3,10 +3,10 @@ import { Settings } from '../platform/config/settings.js';
 import type { SubmitAnswer } from '../reducto/answers.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { JobTokens } from './job-token.js';
-import { JobTransitions } from './job-transitions.js';
 import type { Job } from './job.entity.js';
 import { JobStore } from './job.store.js';
 import { SourceJobs } from './source-jobs.js';
+import { SubmitSteps } from './submit-steps.js';
 import { upstreamRequest } from './upstream-request.js';
 
 /** How often a job looks whether the job that it builds upon has completed. */
@@ -24,7 +24,7 @@ export class Submitter {
   constructor(
     private readonly settings: Settings,
     private readonly store: JobStore,
-    private readonly transitions: JobTransitions,
+    private readonly steps: SubmitSteps,
     private readonly sources: SourceJobs,
     private readonly tokens: JobTokens,
     private readonly reducto: ReductoClient,
@@ -39,23 +39,27 @@ export class Submitter {
 
     const source = await this.sources.resolve(job);
     if (source.state === 'pending') {
-      await this.transitions.deferSubmit(job, job.submitAttempts, SOURCE_POLL_SECONDS);
+      await this.steps.defer(job, job.submitAttempts, SOURCE_POLL_SECONDS);
       return;
     }
     if (source.state === 'unusable') {
-      await this.transitions.end(job, 'failed', source.error, 'submission');
+      await this.steps.refuse(job, job.submitAttempts, 'failed', source.error);
       return;
     }
     const attempt = job.submitAttempts + 1;
-    if (!(await this.transitions.beginSubmit(job, attempt))) return;
-    const answer = await this.reducto.submit(job.type, this.bodyOf(job, source.request));
+    const begin = performance.now();
+    if (!(await this.steps.begin(job, attempt))) return;
+    const body = this.bodyOf(job, source.request);
+    // Whoever slept in between finds the attempt given up, and perhaps another one under way.
+    if (performance.now() - begin > this.steps.attemptSeconds * 1000) return;
+    const answer = await this.reducto.submit(job.type, body);
     await this.record(job, attempt, answer);
   }
 
   private async record(job: Job, attempt: number, answer: SubmitAnswer): Promise<void> {
     switch (answer.kind) {
       case 'accepted': {
-        const kept = await this.transitions.markSubmitted(job, answer.upstreamId, 'answer');
+        const kept = await this.steps.markSubmitted(job, answer.upstreamId, 'answer');
         if (!kept) await this.dropOrphan(job, answer.upstreamId);
         return;
       }
@@ -64,42 +68,36 @@ export class Submitter {
         this.logger.warn({ msg: 'Reducto refused a job', status, name });
         const upstreamName = name === undefined ? {} : { upstreamName: name };
         const error = { code: 'rejected_upstream', message, ...upstreamName, retryable: false };
-        await this.transitions.end(job, 'failed', error, 'submission');
+        await this.steps.refuse(job, attempt, 'failed', error);
         return;
       }
       case 'deferred': {
         const seconds = Math.max(answer.retryAfterSeconds ?? 0, this.backoff(attempt));
-        await this.transitions.deferSubmit(job, attempt, seconds, answer.error.message);
+        await this.steps.defer(job, attempt, seconds, answer.error.message);
         return;
       }
       case 'unknown':
         this.logger.warn({ msg: 'the outcome of a submit is unknown', attempt });
-        await this.transitions.markUncertain(job, attempt, answer.error.message);
+        await this.steps.markUncertain(job, attempt, answer.error.message);
     }
   }
 
   /** An attempt that has not reported back in time is taken for lost: its process may have died in it. */
   private async checkUnderWay(job: Job, seconds: number): Promise<void> {
-    if (seconds < this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS + 10) return;
+    if (seconds < this.steps.attemptSeconds - 5) return;
     this.logger.warn({ msg: 'a submit was interrupted', attempt: job.submitAttempts });
-    await this.transitions.markUncertain(job, job.submitAttempts, 'the attempt was interrupted');
+    await this.steps.markUncertain(job, job.submitAttempts, 'the attempt was interrupted');
   }
 
   private async giveUp(job: Job): Promise<void> {
-    this.logger.error({
-      msg: 'gave up on a job that never reached Reducto',
-      attempts: job.submitAttempts,
-    });
-    await this.transitions.end(
-      job,
-      'expired',
-      {
-        code: 'gave_up',
-        message: `The job did not reach Reducto within ${this.settings.JOB_MAX_AGE_SECONDS} seconds.`,
-        retryable: true,
-      },
-      'submission',
-    );
+    const error = {
+      code: 'gave_up',
+      message: `The job did not reach Reducto within ${this.settings.JOB_MAX_AGE_SECONDS} seconds.`,
+      retryable: true,
+    };
+    if (!(await this.steps.refuse(job, job.submitAttempts, 'expired', error))) return;
+    const { submitAttempts: attempts } = job;
+    this.logger.error({ msg: 'gave up on a job that never reached Reducto', attempts });
   }
 
   /** The job moved on while its submit was under way: what the submit made must not run for nobody. */

@@ -1,11 +1,13 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
-import { JobTransitions } from './job-transitions.js';
+import { JobClaims, type HeldJob } from './job-claims.js';
 import type { Job } from './job.entity.js';
-import { JobStore, type JobAges } from './job.store.js';
+import { heldBy, JobStore, type JobAges, type OpenJob } from './job.store.js';
+import { SettleSteps } from './settle-steps.js';
+import { SubmitSteps } from './submit-steps.js';
 import { afterSearch, type UncertainStep } from './uncertain-plan.js';
-import { isRequestOf, UpstreamSearch } from './upstream-search.js';
+import { isRequestOf, UpstreamSearch, type SearchResult } from './upstream-search.js';
 
 /**
  * Resolves submits of which it is unknown whether they made a job: by what a callback claims, else by
@@ -18,42 +20,67 @@ export class UncertainSubmits {
   constructor(
     private readonly settings: Settings,
     private readonly store: JobStore,
-    private readonly transitions: JobTransitions,
+    private readonly claims: JobClaims,
+    private readonly submits: SubmitSteps,
+    private readonly settles: SettleSteps,
     private readonly search: UpstreamSearch,
     private readonly reducto: ReductoClient,
   ) {}
 
-  async resolve(job: Job, ages: JobAges): Promise<void> {
-    if (job.claimedUpstreamId !== null && (await this.adoptClaim(job, job.claimedUpstreamId)))
-      return;
-    const sinceSubmitSeconds = ages.submitStarted ?? ages.created;
-    const found = await this.search.find(job, sinceSubmitSeconds);
-    const step = afterSearch(found, {
-      sinceSubmitSeconds,
+  /** A callback has said what Reducto calls the job. Where that does not help, the listing is asked soon. */
+  async adopt(held: HeldJob): Promise<void> {
+    if (!(await this.adoptClaim(held.job))) await this.claims.release(held, 0);
+  }
+
+  /** Resolves jobs that the sweep has claimed: one walk through the listing for all of them. */
+  async resolveAll(claim: string, ids: readonly string[]): Promise<void> {
+    const uncertain: OpenJob[] = [];
+    for (const id of ids) {
+      const open = await this.store.findOpen(id);
+      if (open?.job.claim !== claim || open.job.status !== 'uncertain') continue;
+      if (!(await this.adoptClaim(open.job))) uncertain.push(open);
+    }
+    if (uncertain.length === 0) return;
+    const found = await this.search.find(
+      uncertain.map(({ job, ages }) => ({ id: job.id, sinceSubmitSeconds: sinceSubmit(ages) })),
+    );
+    for (const { job, ages } of uncertain) {
+      const result = found.get(job.id);
+      if (result !== undefined) await this.take(job, claim, this.stepAfter(result, job, ages));
+    }
+  }
+
+  private stepAfter(found: SearchResult, job: Job, ages: JobAges): UncertainStep {
+    return afterSearch(found, {
+      sinceSubmitSeconds: sinceSubmit(ages),
       ageSeconds: ages.created,
       cancelRequested: job.cancelRequestedAt !== null,
       scheduleSeconds: this.settings.UNCERTAIN_SCHEDULE_SECONDS,
       maxAgeSeconds: this.settings.JOB_MAX_AGE_SECONDS,
       resubmitUnresolved: this.settings.UNCERTAIN_UNRESOLVED === 'resubmit',
     });
-    await this.take(job, step);
   }
 
-  private async take(job: Job, step: UncertainStep): Promise<void> {
+  private async take(job: Job, claim: string, step: UncertainStep): Promise<void> {
     switch (step.do) {
       case 'adopt':
-        await this.transitions.markSubmitted(job, step.upstreamId, 'listing');
+        await this.submits.markSubmitted(job, step.upstreamId, 'listing');
         return;
       case 'resubmit':
-        this.logger.warn({ msg: 'an uncertain submit made nothing and is sent again' });
-        await this.transitions.requeue(job);
+        if (await this.submits.requeue(job, heldBy(claim))) {
+          this.logger.warn({
+            msg: 'an uncertain submit made nothing and is sent again',
+            jobId: job.id,
+          });
+        }
         return;
       case 'end':
-        this.logger.error({ msg: `job ${step.status}`, code: step.error?.code });
-        await this.transitions.end(job, step.status, step.error);
+        if (await this.settles.end(job, claim, step.status, step.error)) {
+          this.logger.error({ msg: `job ${step.status}`, jobId: job.id, code: step.error?.code });
+        }
         return;
       case 'wait':
-        await this.transitions.putOffLook(job, {
+        await this.settles.putOff(job, claim, {
           seconds: step.seconds,
           answer: step.because,
           missing: false,
@@ -66,14 +93,20 @@ export class UncertainSubmits {
    * The callback had our token, and still its id is only a claim: it must not belong to another job, and
    * where Reducto shows the request, that must be ours.
    */
-  private async adoptClaim(job: Job, upstreamId: string): Promise<boolean> {
+  private async adoptClaim(job: Job): Promise<boolean> {
+    const upstreamId = job.claimedUpstreamId;
+    if (upstreamId === null) return false;
     if ((await this.store.knownUpstreamIds([upstreamId])).size > 0) return false;
     const look = await this.reducto.look(upstreamId);
-    if (look.kind === 'gone' || look.kind === 'trouble') return false;
+    if (look.kind === 'gone' || look.kind === 'trouble' || look.kind === 'not-asked') return false;
     if (look.rawConfig !== null && !isRequestOf(job.id, look.rawConfig)) {
       this.logger.warn({ msg: 'a callback claimed the upstream job of another request' });
       return false;
     }
-    return this.transitions.markSubmitted(job, upstreamId, 'callback');
+    return this.submits.markSubmitted(job, upstreamId, 'callback');
   }
+}
+
+function sinceSubmit(ages: JobAges): number {
+  return ages.submitStarted ?? ages.created;
 }

@@ -1,8 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { ListedJob } from '../reducto/answers.js';
-import { ReductoClient } from '../reducto/reducto.client.js';
-import type { Job } from './job.entity.js';
+import { UpstreamListing, type Walk } from '../reducto/upstream-listing.js';
 import { JobStore } from './job.store.js';
+
+/** A job whose submit may have made something, so many seconds ago. */
+export interface Sought {
+  readonly id: string;
+  readonly sinceSubmitSeconds: number;
+}
 
 /** What Reducto's listing says about a submit whose answer was lost. */
 export type SearchResult =
@@ -13,71 +18,79 @@ export type SearchResult =
   | { readonly kind: 'undecided' }
   | { readonly kind: 'trouble'; readonly retryAfterSeconds?: number };
 
-const PAGE_SIZE = 100;
 const MAX_PAGES = 30;
+const MAX_SECONDS = 30;
 
 /** How far Reducto's clock may be off from the database's. */
 const CLOCK_SLACK_SECONDS = 900;
 
+/**
+ * Looks for the jobs that submits may have made, by the gateway's job id in the request that Reducto
+ * remembers: one walk through the listing for all of them.
+ */
 @Injectable()
 export class UpstreamSearch {
   constructor(
-    private readonly reducto: ReductoClient,
+    private readonly listing: UpstreamListing,
     private readonly store: JobStore,
   ) {}
 
-  /**
-   * Looks for the job that a submit of `sinceSubmitSeconds` ago may have made, by the gateway's job id
-   * in the request that Reducto remembers. Neither the order nor the completeness of the listing is
-   * documented, so "absent" is said only where it was seen to be so.
-   */
-  async find(job: Job, sinceSubmitSeconds: number): Promise<SearchResult> {
-    const from = Date.now() - (sinceSubmitSeconds + CLOCK_SLACK_SECONDS) * 1000;
-    const suspects: string[] = [];
-    let cursor: string | null = null;
-    let previous = Number.POSITIVE_INFINITY;
-    let descending = true;
-    for (let page = 0; page < MAX_PAGES; page++) {
-      const answer = await this.reducto.list(cursor, true, PAGE_SIZE);
-      if (answer.kind === 'unsupported') return { kind: 'undecided' };
-      if (answer.kind === 'trouble') return answer;
-      const hit = answer.jobs.find(
-        ({ rawConfig }) => rawConfig !== null && isRequestOf(job.id, rawConfig),
-      );
-      if (hit !== undefined) return { kind: 'found', upstreamId: hit.upstreamId };
-      suspects.push(
-        ...answer.jobs
-          .filter((listed) => isSuspect(listed, from))
-          .map((listed) => listed.upstreamId),
-      );
-      for (const { createdAt } of answer.jobs) {
-        const time = createdAt?.getTime() ?? Number.NaN;
-        // NaN compares as false: a job without a date proves nothing about the order.
-        descending &&= time <= previous;
-        previous = time;
-      }
-      const beyond = descending && previous < from;
-      if (answer.nextCursor === null || beyond) return this.judge(suspects);
-      if (answer.nextCursor === cursor) return { kind: 'undecided' };
-      cursor = answer.nextCursor;
+  /** The result for each of `sought`, by its id. */
+  async find(sought: readonly Sought[]): Promise<Map<string, SearchResult>> {
+    const since = new Map(sought.map((job) => [job.id, earliest(job.sinceSubmitSeconds)]));
+    const found = new Map<string, SearchResult>();
+    const hidden: ListedJob[] = [];
+    const limits = { withConfigs: true, maxPages: MAX_PAGES, maxSeconds: MAX_SECONDS };
+    const walk = await this.listing.walk(
+      { ...limits, since: Math.min(...since.values()) },
+      (jobs) => {
+        for (const job of jobs) {
+          if (job.rawConfig === null) hidden.push(job);
+          for (const id of idsIn(job.rawConfig ?? '')) {
+            if (since.has(id)) found.set(id, { kind: 'found', upstreamId: job.upstreamId });
+          }
+        }
+        return found.size === since.size;
+      },
+    );
+    const suspects = await this.unknown(hidden);
+    for (const [id, from] of since) {
+      if (!found.has(id)) found.set(id, judge(walk, from, suspects));
     }
-    return { kind: 'undecided' };
+    return found;
   }
 
-  /** A job of that time that hides its request may be the one, unless it is known as another. */
-  private async judge(suspects: readonly string[]): Promise<SearchResult> {
-    const known = await this.store.knownUpstreamIds(suspects);
-    return { kind: suspects.every((id) => known.has(id)) ? 'absent' : 'undecided' };
+  /** Of jobs that hide their requests, those which are not known to belong to other jobs of ours. */
+  private async unknown(hidden: readonly ListedJob[]): Promise<ListedJob[]> {
+    const known = await this.store.knownUpstreamIds(hidden.map((job) => job.upstreamId));
+    return hidden.filter((job) => !known.has(job.upstreamId));
   }
 }
 
-/** Whether a request, as Reducto remembers it, is that of our job. It is text in a form that is not documented. */
-export function isRequestOf(jobId: string, rawConfig: string): boolean {
-  return new RegExp(`gateway_job_id[\\s'":=\\\\]*${jobId}`, 'i').test(rawConfig);
-}
-
-function isSuspect(listed: ListedJob, from: number): boolean {
-  return (
-    listed.rawConfig === null && (listed.createdAt === null || listed.createdAt.getTime() >= from)
+/** "Absent" is said only where it was seen to be so. */
+function judge(walk: Walk, from: number, suspects: readonly ListedJob[]): SearchResult {
+  if (walk.end === 'trouble') {
+    const { retryAfterSeconds } = walk;
+    return { kind: 'trouble', ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
+  }
+  const seenAll = walk.seenBackTo < from && walk.end !== 'unsupported';
+  const mayBeOneOf = suspects.some(
+    ({ createdAt }) => createdAt === null || createdAt.getTime() >= from,
   );
+  return { kind: seenAll && !mayBeOneOf ? 'absent' : 'undecided' };
+}
+
+function earliest(sinceSubmitSeconds: number): number {
+  return Date.now() - (sinceSubmitSeconds + CLOCK_SLACK_SECONDS) * 1000;
+}
+
+/** The gateway's job ids in a request as Reducto remembers it, which is text in a form that is not documented. */
+function idsIn(rawConfig: string): string[] {
+  const found = rawConfig.matchAll(/gateway_job_id[\s'":=\\]*([0-9a-f-]{36})/gi);
+  return Array.from(found, ([, id = '']) => id.toLowerCase());
+}
+
+/** Whether a request, as Reducto remembers it, is that of our job. */
+export function isRequestOf(jobId: string, rawConfig: string): boolean {
+  return idsIn(rawConfig).includes(jobId);
 }

@@ -5,8 +5,8 @@ import {
   type BeforeApplicationShutdown,
 } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
-import { OverdueJobs } from '../jobs/overdue-jobs.js';
 import { Settings } from '../platform/config/settings.js';
+import { Sweep, type SweepCounts } from './sweep.js';
 
 const TIMER = 'reconciler';
 
@@ -19,7 +19,7 @@ export class ReconcilerService implements OnApplicationBootstrap, BeforeApplicat
   constructor(
     private readonly settings: Settings,
     private readonly scheduler: SchedulerRegistry,
-    private readonly overdue: OverdueJobs,
+    private readonly pass: Sweep,
   ) {}
 
   /** The interval is a setting, which the `@Interval` decorator could not read. */
@@ -36,10 +36,12 @@ export class ReconcilerService implements OnApplicationBootstrap, BeforeApplicat
     await this.sweeping;
   }
 
-  /** One bounded pass: wakes what is due and returns how much that was. */
-  async sweep(): Promise<{ submits: number; settles: number }> {
-    const counts = await this.overdue.wake();
-    if (counts.submits + counts.settles > 0) this.logger.debug({ msg: 'overdue jobs', ...counts });
+  /** One bounded pass: sets going what every due job needs and returns how much that was. */
+  async sweep(): Promise<SweepCounts> {
+    const counts = await this.pass.run();
+    if (Object.values(counts).some((count) => count > 0)) {
+      this.logger.debug({ msg: 'overdue jobs', ...counts });
+    }
     return counts;
   }
 

@@ -28,7 +28,9 @@ export type JobAnswer =
       readonly kind: 'trouble';
       readonly error: UpstreamError;
       readonly retryAfterSeconds?: number;
-    };
+    }
+  /** Reducto was not asked: it is in trouble, or others are before us. */
+  | { readonly kind: 'not-asked'; readonly retryAfterSeconds: number };
 
 /** An answer, with the request as Reducto remembers it (as text), where the deployment shows that. */
 export type Look = JobAnswer & { readonly rawConfig: string | null };

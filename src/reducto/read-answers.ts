@@ -41,6 +41,13 @@ function readJob(answer: unknown): JobAnswer {
   }
 }
 
+const RUNNING = ['Pending', 'Idle', 'InProgress', 'Completing'];
+
+/** Whether a status in the listing is known to mean "not finished". One that is not known needs a look. */
+export function isRunning(status: string | undefined): boolean {
+  return status !== undefined && RUNNING.includes(status);
+}
+
 export function readList(answer: unknown): ListAnswer {
   if (!isRecord(answer) || !Array.isArray(answer['jobs'])) {
     return { kind: 'trouble', error: { message: 'Reducto’s answer is no list of jobs' } };

@@ -4,6 +4,7 @@ import { Settings } from '../platform/config/settings.js';
 import type { CancelAnswer, ListAnswer, Look, SubmitAnswer } from './answers.js';
 import { readList, readLook, readUpstreamId } from './read-answers.js';
 import { neverSent, Transport } from './transport.js';
+import { UpstreamPace } from './upstream-pace.js';
 import { readUpstreamError, type UpstreamError } from './upstream-error.js';
 
 /** The endpoints of the asynchronous API, by job type. */
@@ -26,6 +27,7 @@ export class ReductoClient {
   constructor(
     private readonly settings: Settings,
     transport: Transport,
+    private readonly pace: UpstreamPace,
   ) {
     // With DEBUG=true the SDK prints requests and answers whole: tokens, documents and results.
     if (process.env['DEBUG'] === 'true') delete process.env['DEBUG'];
@@ -63,8 +65,19 @@ export class ReductoClient {
     }
   }
 
-  /** Looks at one job. `upstreamId` must have passed `isUpstreamId`: the SDK puts it into the path as it is. */
+  /**
+   * Looks at one job, when it is our turn. `upstreamId` must have passed `isUpstreamId`: the SDK puts
+   * it into the path as it is.
+   */
   async look(upstreamId: string): Promise<Look> {
+    const turn = await this.pace.turn();
+    if (!turn.granted) {
+      return { kind: 'not-asked', retryAfterSeconds: turn.seconds, rawConfig: null };
+    }
+    return this.reported(await this.ask(upstreamId));
+  }
+
+  private async ask(upstreamId: string): Promise<Look> {
     try {
       return readLook(await this.sdk.get(`/job/${upstreamId}`, this.readLimit()));
     } catch (thrown) {
@@ -79,7 +92,15 @@ export class ReductoClient {
   }
 
   /** One page of all jobs of this key. `withConfigs` asks for the requests too, which makes it heavy. */
-  async list(cursor: string | null, withConfigs: boolean, size = 500): Promise<ListAnswer> {
+  async list(cursor: string | null, withConfigs: boolean, size: number): Promise<ListAnswer> {
+    return this.reported(await this.page(cursor, withConfigs, size));
+  }
+
+  private async page(
+    cursor: string | null,
+    withConfigs: boolean,
+    size: number,
+  ): Promise<ListAnswer> {
     const query = {
       limit: size,
       exclude_configs: !withConfigs,
@@ -110,6 +131,16 @@ export class ReductoClient {
     }
   }
 
+  /** Tells everybody how Reducto is doing. */
+  private async reported<Answer extends Look | ListAnswer>(answer: Answer): Promise<Answer> {
+    if (answer.kind === 'trouble' && concernsAll(answer.error)) {
+      await this.pace.report('trouble', answer.retryAfterSeconds);
+    } else {
+      await this.pace.report('answered');
+    }
+    return answer;
+  }
+
   private readLimit(): { signal: AbortSignal; timeout: number } {
     return limit(this.settings.REDUCTO_READ_TIMEOUT_SECONDS);
   }
@@ -130,6 +161,11 @@ export class ReductoClient {
 /** The SDK's own timeout ends with the headers; the signal covers the body too. */
 function limit(seconds: number): { signal: AbortSignal; timeout: number } {
   return { signal: AbortSignal.timeout(seconds * 1000), timeout: seconds * 1000 + 1000 };
+}
+
+/** A 409 is about one job; no answer, nonsense, a refused key, 429 and 5xx are about Reducto. */
+function concernsAll({ status = 500 }: UpstreamError): boolean {
+  return status >= 500 || status < 400 || [401, 403, 408, 429].includes(status);
 }
 
 /** Reducto does not redirect; a proxy that does has not passed the request on. */

@@ -2,10 +2,19 @@ import { Module } from '@nestjs/common';
 import { ReductoClient } from './reducto.client.js';
 import { ResultDownload } from './result-download.js';
 import { Transport } from './transport.js';
+import { UpstreamListing } from './upstream-listing.js';
+import { UpstreamPace } from './upstream-pace.js';
 import { UploadsClient } from './uploads.client.js';
 
 @Module({
-  providers: [Transport, ReductoClient, UploadsClient, ResultDownload],
-  exports: [ReductoClient, UploadsClient, ResultDownload],
+  providers: [
+    Transport,
+    UpstreamPace,
+    ReductoClient,
+    UpstreamListing,
+    UploadsClient,
+    ResultDownload,
+  ],
+  exports: [ReductoClient, UpstreamListing, UpstreamPace, UploadsClient, ResultDownload],
 })
 export class ReductoModule {}

@@ -111,6 +111,11 @@ export const SETTING_TABLE = {
     '300',
     'the longest `Retry-After` that is obeyed as given',
   ),
+  REDUCTO_LOOKS_PER_SECOND: setting(
+    integer(1, 1000),
+    '100',
+    'looks at single jobs, by all processes together; Reducto’s own cap is 200 per API key',
+  ),
   SUBMIT_CONCURRENCY: setting(integer(1, 256), '8', 'submits at a time, per worker process'),
   SETTLE_CONCURRENCY: setting(integer(1, 256), '8', 'looks at a time, per worker process'),
   SUBMIT_BACKOFF_SECONDS: setting(
@@ -178,7 +183,7 @@ export const SETTING_TABLE = {
 
   LOOK_SCHEDULE_SECONDS: setting(
     delays,
-    '15,15,30,60,120,300,600,900,1800,3600',
+    '5,5,10,20,40,60,120,300,600,900,1800',
     'waits before each look at a job whose callback has not come; the last one repeats',
   ),
   JOB_MAX_AGE_SECONDS: setting(
@@ -191,7 +196,16 @@ export const SETTING_TABLE = {
     '2',
     'how often the reconciler looks for jobs that are due',
   ),
-  RECONCILE_BATCH_SIZE: setting(integer(1, 10_000), '500', 'jobs per pass of the reconciler'),
+  RECONCILE_BATCH_SIZE: setting(
+    integer(1, 100_000),
+    '10000',
+    'jobs per pass of the reconciler, at most',
+  ),
+  RECONCILE_LISTING_FROM: setting(
+    integer(0, 100_000),
+    '50',
+    'due jobs from which a pass asks for the listing of all jobs before it looks at single ones; 0: never',
+  ),
   UNCERTAIN_SCHEDULE_SECONDS: setting(
     delays,
     '5,15,60,180',

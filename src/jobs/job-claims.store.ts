@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { In, Repository, type EntityManager } from 'typeorm';
+import { rows } from '../platform/database/sql.js';
+import type { JobStatus } from './job-status.js';
+import { Job } from './job.entity.js';
+import { heldBy, inSeconds, type Fence } from './job.store.js';
+
+/** A job that the reconciler has taken up, with what is to be known to decide what it needs. */
+export interface DueJob {
+  readonly id: string;
+  readonly status: JobStatus;
+  readonly upstreamId: string | null;
+  readonly looks: number;
+  readonly ageSeconds: number;
+  readonly sinceSubmitSeconds: number;
+  /** A callback, a cancel or an odd answer says that something is up with it. */
+  readonly expectant: boolean;
+}
+
+/** Which due jobs a claim takes. `too old`: past the age at which a job is given up, and whatever is not sent yet. */
+export type Due = 'all' | { readonly tooOldSeconds: number };
+
+/** Nobody looks at it, or whoever did has not been heard of for the length of a lease. */
+const FREE: Fence = ['(NOT looking OR next_check_at <= now())', {}];
+
+/**
+ * Who has a job in hand, and until when. A claim is a random id in the row: taking the job again
+ * replaces it, and with it the right to write of whoever held it before. All SQL on claims.
+ */
+@Injectable()
+export class JobClaimsStore {
+  constructor(@InjectRepository(Job) private readonly jobs: Repository<Job>) {}
+
+  /** Claims one job for a look. `undefined` where it has no need, or somebody else looks at it. */
+  async take(id: string, leaseSeconds: number): Promise<string | undefined> {
+    const claim = randomUUID();
+    const { affected } = await this.jobs
+      .createQueryBuilder()
+      .update()
+      .set({ claim, looking: true, hinted: false, nextCheckAt: inSeconds(leaseSeconds) })
+      .where('id = :id', { id })
+      .andWhere({ status: In(['submitted', 'uncertain']) })
+      .andWhere(...FREE)
+      .execute();
+    return affected === 1 ? claim : undefined;
+  }
+
+  /** Holds on to a job for longer. False where it has been lost. */
+  async keep(id: string, claim: string, leaseSeconds: number): Promise<boolean> {
+    const { affected } = await this.jobs
+      .createQueryBuilder()
+      .update()
+      .set({ nextCheckAt: inSeconds(leaseSeconds) })
+      .where('id = :id', { id })
+      .andWhere(...heldBy(claim))
+      .execute();
+    return affected === 1;
+  }
+
+  /** Lets go of a job that was not looked at. */
+  async release(id: string, claim: string, seconds: number): Promise<void> {
+    await this.jobs
+      .createQueryBuilder()
+      .update()
+      .set({ looking: false, nextCheckAt: inSeconds(seconds) })
+      .where('id = :id', { id })
+      .andWhere(...heldBy(claim))
+      .execute();
+  }
+
+  /**
+   * Claims up to `limit` jobs that are due, the longest due first, skipping those that another
+   * process is claiming. A callback may still take one of them for its look.
+   */
+  async takeDue(
+    manager: EntityManager,
+    limit: number,
+    due: Due,
+    leaseSeconds: number,
+  ): Promise<{ claim: string; jobs: DueJob[] }> {
+    const claim = randomUUID();
+    const tooOldSeconds = due === 'all' ? 0 : due.tooOldSeconds;
+    const jobs = await rows<DueJob>(manager, TAKE_DUE, [claim, leaseSeconds, limit, tooOldSeconds]);
+    return { claim, jobs };
+  }
+
+  /** Lets go of jobs for whose sake tasks are put in; they are due again should those not run. */
+  async handOver(
+    manager: EntityManager,
+    claim: string,
+    ids: readonly string[],
+    seconds: number,
+  ): Promise<string[]> {
+    const given = await rows<{ id: string }>(manager, HAND_OVER, [claim, ids, seconds]);
+    return given.map(({ id }) => id);
+  }
+
+  /**
+   * Puts off the next look at each of `ids` by its entry of `seconds`, and says so in the timeline.
+   * Returns how many it could: one that a callback took meanwhile is not touched.
+   */
+  async putOff(
+    manager: EntityManager,
+    claim: string,
+    ids: readonly string[],
+    seconds: readonly number[],
+  ): Promise<number> {
+    const put = await rows(manager, PUT_OFF, [claim, ids, seconds]);
+    return put.length;
+  }
+}
+
+/** The index `jobs_due` holds the jobs that have not ended, in the order in which they are due. */
+const TAKE_DUE = `
+  UPDATE jobs
+     SET claim = $1, looking = false, next_check_at = now() + make_interval(secs => $2)
+   WHERE id IN (
+     SELECT id FROM jobs
+      WHERE next_check_at <= now()
+        AND (status = 'queued' OR created_at <= now() - make_interval(secs => $4))
+      ORDER BY next_check_at
+      LIMIT $3
+        FOR UPDATE SKIP LOCKED)
+  RETURNING id, status, upstream_id AS "upstreamId", looks,
+    extract(epoch FROM now() - created_at)::double precision AS "ageSeconds",
+    coalesce(extract(epoch FROM now() - submitted_at), 0)::double precision AS "sinceSubmitSeconds",
+    (hinted OR callback_received_at IS NOT NULL OR cancel_requested_at IS NOT NULL
+      OR missing_since IS NOT NULL OR result_missing_since IS NOT NULL) AS expectant`;
+
+const HAND_OVER = `
+  UPDATE jobs SET claim = NULL, next_check_at = now() + make_interval(secs => $3)
+   WHERE claim = $1 AND id = ANY ($2::uuid[])
+  RETURNING id`;
+
+const PUT_OFF = `
+  WITH put AS (
+    UPDATE jobs
+       SET claim = NULL, looks = looks + 1,
+           next_check_at = now() + CASE WHEN hinted THEN interval '0'
+                                        ELSE make_interval(secs => listed.seconds) END
+      FROM unnest($2::uuid[], $3::double precision[]) AS listed (id, seconds)
+     WHERE jobs.id = listed.id AND jobs.claim = $1 AND jobs.status = 'submitted'
+    RETURNING jobs.id, listed.seconds)
+  INSERT INTO job_events (job_id, type, detail)
+  SELECT id, 'looked', jsonb_build_object('answer', 'open', 'via', 'listing',
+                                          'nextLookInSeconds', round(seconds::numeric))
+    FROM put
+  RETURNING job_id`;

@@ -1,0 +1,46 @@
+import type { DueJob } from '../jobs/overdue-jobs.js';
+
+/** How things stand when a pass begins. */
+export interface Situation {
+  /** Reducto is in trouble, and is not to be asked. */
+  readonly upstreamHeld: boolean;
+  /** From how many jobs on the listing is worth its calls; infinite where there is none to be trusted. */
+  readonly listingFrom: number;
+  readonly maxAgeSeconds: number;
+}
+
+/** What each due job needs: every job is in exactly one of these. */
+export interface SweepPlan {
+  /** To be sent, or to be asked what became of their submit. */
+  readonly submits: readonly DueJob[];
+  /** Sent, and nobody knows whether it arrived. */
+  readonly searches: readonly DueJob[];
+  /** Likely still running: the listing tells which of them are. */
+  readonly narrow: readonly DueJob[];
+  /** To be looked at one by one. */
+  readonly looks: readonly DueJob[];
+  /** Their time is over, and Reducto cannot be asked for a last word. */
+  readonly giveUps: readonly DueJob[];
+}
+
+/**
+ * Decides what a pass does with the jobs that are due. A job that a callback, a cancel or an odd answer
+ * has marked, or whose time is over, gets a look of its own: the listing is only for telling apart the
+ * many that simply take long.
+ */
+export function planSweep(due: readonly DueJob[], situation: Situation): SweepPlan {
+  const tooOld = (job: DueJob): boolean => job.ageSeconds >= situation.maxAgeSeconds;
+  const submits = due.filter((job) => job.status === 'queued');
+  const sent = due.filter((job) => job.status !== 'queued');
+  if (situation.upstreamHeld) {
+    return { submits, searches: [], narrow: [], looks: [], giveUps: sent.filter(tooOld) };
+  }
+  const searches = sent.filter((job) => job.status === 'uncertain');
+  const submitted = sent.filter((job) => job.status === 'submitted');
+  const plain = submitted.filter((job) => !job.expectant && !tooOld(job));
+  if (plain.length < situation.listingFrom) {
+    return { submits, searches, narrow: [], looks: submitted, giveUps: [] };
+  }
+  const marked = submitted.filter((job) => job.expectant || tooOld(job));
+  return { submits, searches, narrow: plain, looks: marked, giveUps: [] };
+}

@@ -1,0 +1,67 @@
+import { Injectable } from '@nestjs/common';
+import { OverdueJobs, type DueJob } from '../jobs/overdue-jobs.js';
+import { Settings } from '../platform/config/settings.js';
+import { UpstreamPace } from '../reducto/upstream-pace.js';
+import { ListingNarrowing, type Narrowed } from './listing-narrowing.js';
+import { planSweep } from './sweep-plan.js';
+
+/** What a pass did, in jobs; `listingCalls` in requests. */
+export interface SweepCounts {
+  readonly submits: number;
+  readonly searches: number;
+  readonly looks: number;
+  /** Put off without a look, because the listing shows them as open. */
+  readonly narrowed: number;
+  readonly giveUps: number;
+  readonly listingCalls: number;
+}
+
+const NOTHING: Narrowed = { open: [], looks: [], calls: 0 };
+
+/** One bounded pass over the jobs that are due: claim, decide, and set going what each needs. */
+@Injectable()
+export class Sweep {
+  constructor(
+    private readonly settings: Settings,
+    private readonly overdue: OverdueJobs,
+    private readonly pace: UpstreamPace,
+    private readonly narrowing: ListingNarrowing,
+  ) {}
+
+  async run(): Promise<SweepCounts> {
+    const upstreamHeld = (await this.pace.heldSeconds()) > 0;
+    const { claim, jobs } = await this.overdue.claim(upstreamHeld);
+    const plan = planSweep(jobs, {
+      upstreamHeld,
+      listingFrom: this.narrowing.worthFrom(),
+      maxAgeSeconds: this.settings.JOB_MAX_AGE_SECONDS,
+    });
+    await this.wake(claim, 'submit', plan.submits);
+    await this.wake(claim, 'settle', plan.looks);
+    await this.overdue.giveUp(claim, ids(plan.giveUps));
+    const narrowed = plan.narrow.length > 0 ? await this.narrowing.narrow(plan.narrow) : NOTHING;
+    if (narrowed.open.length > 0) await this.overdue.stillOpen(claim, narrowed.open);
+    await this.wake(claim, 'settle', narrowed.looks);
+    await this.overdue.resolve(claim, ids(plan.searches));
+    return {
+      submits: plan.submits.length,
+      searches: plan.searches.length,
+      looks: plan.looks.length + narrowed.looks.length,
+      narrowed: narrowed.open.length,
+      giveUps: plan.giveUps.length,
+      listingCalls: narrowed.calls,
+    };
+  }
+
+  private async wake(
+    claim: string,
+    queue: 'submit' | 'settle',
+    jobs: readonly DueJob[],
+  ): Promise<void> {
+    if (jobs.length > 0) await this.overdue.wake(claim, queue, ids(jobs));
+  }
+}
+
+function ids(jobs: readonly DueJob[]): string[] {
+  return jobs.map(({ id }) => id);
+}
