@@ -3,9 +3,11 @@ import { AdminModule } from './admin/admin.module.js';
 import { HealthModule } from './health/health.module.js';
 import { JobsApiModule } from './jobs/jobs-api.module.js';
 import { JobsModule } from './jobs/jobs.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { ConfigModule } from './platform/config/config.module.js';
 import type { Settings } from './platform/config/settings.js';
 import { DatabaseModule } from './platform/database/database.module.js';
+import { FiguresModule } from './platform/metrics/figures.module.js';
 import { ReconcilerModule } from './reconciler/reconciler.module.js';
 import { WebhooksModule } from './webhooks/webhooks.module.js';
 
@@ -18,7 +20,9 @@ export class AppModule {
       imports: [
         ConfigModule.of(settings),
         DatabaseModule.connect(),
+        FiguresModule,
         HealthModule,
+        ...(settings.has('api') || settings.has('worker') ? [MetricsModule] : []),
         ...(settings.has('api') ? [JobsApiModule, AdminModule] : []),
         ...(settings.has('webhooks') ? [WebhooksModule] : []),
         ...(settings.has('worker') ? [JobsModule, ReconcilerModule] : []),

@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { isTerminal } from './job-status.js';
 import type { Job } from './job.entity.js';
+import { JobReads } from './job-reads.store.js';
 import { JobStore } from './job.store.js';
 import { isJobId } from './source-references.js';
 
@@ -24,15 +25,16 @@ export interface CallbackHint {
 export class CallbackHints {
   constructor(
     private readonly store: JobStore,
+    private readonly reads: JobReads,
     private readonly tasks: TaskQueue,
   ) {}
 
   /** By our id from the metadata, else by Reducto's. `null` where the job is none of ours. */
   async find(gatewayJobId: string | undefined, upstreamId: string): Promise<CallbackJob | null> {
     if (gatewayJobId !== undefined) {
-      return isJobId(gatewayJobId) ? this.store.findForCallback({ id: gatewayJobId }) : null;
+      return isJobId(gatewayJobId) ? this.reads.findForCallback({ id: gatewayJobId }) : null;
     }
-    return this.store.findForCallback({ upstreamId });
+    return this.reads.findForCallback({ upstreamId });
   }
 
   /** Notes the callback and wakes a worker, within the transaction that stores the callback. */

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { CancelSteps } from './cancel-steps.js';
-import { JobStore } from './job.store.js';
+import { JobReads } from './job-reads.store.js';
 
 /** Tells Reducto that a job is no longer wanted. How the job then ends, the next look will show. */
 @Injectable()
@@ -9,13 +9,13 @@ export class Canceller {
   private readonly logger = new Logger(Canceller.name);
 
   constructor(
-    private readonly store: JobStore,
+    private readonly reads: JobReads,
     private readonly steps: CancelSteps,
     private readonly reducto: ReductoClient,
   ) {}
 
   async cancel(jobId: string): Promise<void> {
-    const open = await this.store.findOpen(jobId);
+    const open = await this.reads.findOpen(jobId);
     // Without an upstream id there is nothing to tell; the submit asks for it when it knows one.
     if (open?.job.status !== 'submitted' || open.job.upstreamId === null) return;
     const answer = await this.reducto.cancel(open.job.upstreamId);

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { JobClaimsStore } from './job-claims.store.js';
-import { JobStore, type OpenJob } from './job.store.js';
+import { JobReads, type OpenJob } from './job-reads.store.js';
 
 /** A job that this process, and nobody else, looks at. */
 export interface HeldJob extends OpenJob {
@@ -22,7 +22,7 @@ export class JobClaims {
 
   constructor(
     private readonly claims: JobClaimsStore,
-    private readonly store: JobStore,
+    private readonly reads: JobReads,
   ) {}
 
   /**
@@ -34,7 +34,7 @@ export class JobClaims {
     if (claim === undefined) return;
     const renewal = setInterval(() => void this.renew(id, claim), RENEWAL_SECONDS * 1000);
     try {
-      const open = await this.store.findOpen(id);
+      const open = await this.reads.findOpen(id);
       if (open?.job.claim === claim) await work({ claim, ...open });
     } catch (error) {
       // Without this the job would wait for the end of the lease.

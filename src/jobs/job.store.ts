@@ -1,13 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import {
-  In,
-  LessThan,
-  Repository,
-  type EntityManager,
-  type FindOptionsWhere,
-  type QueryDeepPartialEntity,
-} from 'typeorm';
+import { type EntityManager, type QueryDeepPartialEntity } from 'typeorm';
 import { JobEvent, type JobEventType } from './job-event.entity.js';
 import { isTerminal, predecessorsOf, type JobStatus } from './job-status.js';
 import type { JobType } from './job-type.js';
@@ -24,30 +16,6 @@ export interface NewJob {
   metadata: Record<string, unknown> | null;
   idempotencyKey: string | null;
   requestHash: Buffer;
-}
-
-export interface JobFilter {
-  readonly status?: JobStatus;
-  readonly type?: JobType;
-  /** Only jobs older than this one. */
-  readonly before?: string;
-}
-
-/** Seconds since each of a job's moments, by the database's clock. */
-export interface JobAges {
-  readonly created: number;
-  readonly submitted: number | null;
-  readonly submitStarted: number | null;
-  readonly callback: number | null;
-  readonly cancel: number | null;
-  readonly missing: number | null;
-  readonly resultMissing: number | null;
-}
-
-/** A job that has not ended, and how long it has been so. */
-export interface OpenJob {
-  readonly job: Job;
-  readonly ages: JobAges;
 }
 
 type Changes = QueryDeepPartialEntity<Job>;
@@ -76,16 +44,11 @@ export const inSeconds = (seconds: number) => (): string =>
   `now() + make_interval(secs => ${seconds.toFixed(3)})`;
 
 /**
- * All SQL on `jobs` and `job_events`. Whatever changes a job names the statuses it may change from,
+ * All that changes `jobs` and `job_events`, claims apart. Whatever changes a job names the statuses it may change from,
  * and the count of affected rows says whether it did: no lock, no check before, no race.
  */
 @Injectable()
 export class JobStore {
-  constructor(
-    @InjectRepository(Job) private readonly jobs: Repository<Job>,
-    @InjectRepository(JobEvent) private readonly events: Repository<JobEvent>,
-  ) {}
-
   /** False where the service used this idempotency key before. */
   async insert(manager: EntityManager, job: NewJob, firstCheckSeconds: number): Promise<boolean> {
     const { raw } = await manager
@@ -97,70 +60,6 @@ export class JobStore {
       .returning('id')
       .execute();
     return Array.isArray(raw) && raw.length === 1;
-  }
-
-  findOwn(service: string, id: string): Promise<Job | null> {
-    return this.jobs.findOneBy({ id, service });
-  }
-
-  findByIdempotencyKey(service: string, idempotencyKey: string): Promise<Job | null> {
-    return this.jobs.findOneBy({ service, idempotencyKey });
-  }
-
-  findOwnMany(service: string, ids: readonly string[]): Promise<Job[]> {
-    return this.jobs.find({
-      select: { id: true, status: true, upstreamId: true },
-      where: { service, id: In([...ids]) },
-    });
-  }
-
-  /** What the guard of the job ID needs to know. */
-  findForCallback(
-    where: { id: string } | { upstreamId: string },
-  ): Promise<Pick<Job, 'id' | 'status' | 'upstreamId'> | null> {
-    return this.jobs.findOne({ select: { id: true, status: true, upstreamId: true }, where });
-  }
-
-  list(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
-    const where: FindOptionsWhere<Job> = { service };
-    if (filter.status !== undefined) where.status = filter.status;
-    if (filter.type !== undefined) where.type = filter.type;
-    if (filter.before !== undefined) where.id = LessThan(filter.before);
-    return this.jobs.find({ where, order: { id: 'DESC' }, take: limit });
-  }
-
-  listEvents(jobId: string): Promise<JobEvent[]> {
-    return this.events.find({ where: { jobId }, order: { id: 'ASC' } });
-  }
-
-  /** The job and how long it has been so; `undefined` where it has ended (or never was). */
-  async findOpen(id: string): Promise<OpenJob | undefined> {
-    const { entities, raw } = await this.jobs
-      .createQueryBuilder('job')
-      .addSelect(age('job.created_at'), 'age_created')
-      .addSelect(age('job.submitted_at'), 'age_submitted')
-      .addSelect(age('job.submit_started_at'), 'age_submit_started')
-      .addSelect(age('job.callback_received_at'), 'age_callback')
-      .addSelect(age('job.cancel_requested_at'), 'age_cancel')
-      .addSelect(age('job.missing_since'), 'age_missing')
-      .addSelect(age('job.result_missing_since'), 'age_result_missing')
-      .where('job.id = :id', { id })
-      .getRawAndEntities<Record<string, number | null>>();
-    const [job] = entities;
-    const [ages] = raw;
-    if (job === undefined || ages === undefined || isTerminal(job.status)) return undefined;
-    return {
-      job,
-      ages: {
-        created: ages['age_created'] ?? 0,
-        submitted: ages['age_submitted'] ?? null,
-        submitStarted: ages['age_submit_started'] ?? null,
-        callback: ages['age_callback'] ?? null,
-        cancel: ages['age_cancel'] ?? null,
-        missing: ages['age_missing'] ?? null,
-        resultMissing: ages['age_result_missing'] ?? null,
-      },
-    };
   }
 
   /**
@@ -300,25 +199,6 @@ export class JobStore {
       .execute();
   }
 
-  /** Which of these upstream ids belong to jobs of this gateway. */
-  async knownUpstreamIds(upstreamIds: readonly string[]): Promise<Set<string>> {
-    const found = await this.jobs.find({
-      select: { id: true, upstreamId: true },
-      where: { upstreamId: In([...upstreamIds]) },
-    });
-    return new Set(found.flatMap((job) => job.upstreamId ?? []));
-  }
-
-  /** Of these upstream ids, how many belong to jobs that ended upstream more than a minute ago. */
-  countEndedLongAgo(upstreamIds: readonly string[]): Promise<number> {
-    return this.jobs
-      .createQueryBuilder('job')
-      .where('job.upstream_id = ANY (:upstreamIds)', { upstreamIds })
-      .andWhere({ status: In(['completed', 'failed']) })
-      .andWhere(`job.ended_at < now() - interval '1 minute'`)
-      .getCount();
-  }
-
   async addEvent(
     manager: EntityManager,
     jobId: string,
@@ -337,6 +217,7 @@ interface MovedRow {
   callback_age: number | null;
 }
 
-function age(column: string): string {
+/** Seconds since the moment in `column`, by the database’s clock. */
+export function age(column: string): string {
   return `extract(epoch FROM now() - ${column})::double precision`;
 }

@@ -11,6 +11,7 @@ import { JobClaimsStore } from './job-claims.store.js';
 import { JobEndings } from './job-endings.js';
 import { JobEvent } from './job-event.entity.js';
 import { JobFigures } from './job-figures.js';
+import { JobReads } from './job-reads.store.js';
 import { JobResult } from './job-result.entity.js';
 import { JobTasks } from './job-tasks.js';
 import { JobTokens } from './job-token.js';
@@ -40,6 +41,7 @@ import { UpstreamSearch } from './upstream-search.js';
     TasksModule,
   ],
   providers: [
+    JobReads,
     JobStore,
     ResultStore,
     JobTokens,

@@ -13,7 +13,8 @@ import type { JobResult } from './job-result.entity.js';
 import { isTerminal } from './job-status.js';
 import type { JobType } from './job-type.js';
 import type { Job } from './job.entity.js';
-import { JobStore, type JobFilter } from './job.store.js';
+import { JobReads, type JobFilter } from './job-reads.store.js';
+import { JobStore } from './job.store.js';
 import { ResultStore } from './result.store.js';
 import { SourceJobs } from './source-jobs.js';
 import { isJobId } from './source-references.js';
@@ -38,6 +39,7 @@ const FIRST_CHECK_SECONDS = 30;
 export class JobsService {
   constructor(
     private readonly store: JobStore,
+    private readonly reads: JobReads,
     private readonly results: ResultStore,
     private readonly tasks: TaskQueue,
     private readonly transactions: Transactions,
@@ -67,7 +69,7 @@ export class JobsService {
       return true;
     });
     const job = isNew
-      ? await this.store.findOwn(service, id)
+      ? await this.reads.findOwn(service, id)
       : await this.findRepeat(service, idempotencyKey, requestHash);
     if (job === null) throw new Error('an accepted job is not there');
     return job;
@@ -89,12 +91,12 @@ export class JobsService {
   }
 
   list(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
-    return this.store.list(service, filter, limit);
+    return this.reads.list(service, filter, limit);
   }
 
   async events(service: string, id: string): Promise<JobEvent[]> {
     const job = await this.find(service, id);
-    return this.store.listEvents(job.id);
+    return this.reads.listEvents(job.id);
   }
 
   /** The stored result. Throws `job_not_found`, `job_not_completed` or `job_has_no_result`. */
@@ -128,7 +130,7 @@ export class JobsService {
   }
 
   private async find(service: string, id: string): Promise<Job> {
-    const job = isJobId(id) ? await this.store.findOwn(service, id) : null;
+    const job = isJobId(id) ? await this.reads.findOwn(service, id) : null;
     if (job === null) throw new GatewayError('job_not_found');
     addLogFields({ jobId: job.id });
     return job;
@@ -139,7 +141,7 @@ export class JobsService {
     key: string | null,
     requestHash: Buffer,
   ): Promise<Job | null> {
-    const job = key === null ? null : await this.store.findByIdempotencyKey(service, key);
+    const job = key === null ? null : await this.reads.findByIdempotencyKey(service, key);
     if (job !== null && !job.requestHash.equals(requestHash)) {
       throw new GatewayError(
         'idempotency_key_reused',

@@ -3,7 +3,7 @@ import { Settings } from '../platform/config/settings.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { JobClaimsStore, type Due, type DueJob } from './job-claims.store.js';
-import { JobStore } from './job.store.js';
+import { JobReads } from './job-reads.store.js';
 import { gaveUp, jittered, lookLimits, nextLook, type LookLimits } from './look-plan.js';
 import { SettleSteps } from './settle-steps.js';
 import { UncertainSubmits } from './uncertain-submits.js';
@@ -30,7 +30,7 @@ export class OverdueJobs {
   constructor(
     private readonly settings: Settings,
     private readonly claims: JobClaimsStore,
-    private readonly store: JobStore,
+    private readonly reads: JobReads,
     private readonly steps: SettleSteps,
     private readonly uncertain: UncertainSubmits,
     private readonly tasks: TaskQueue,
@@ -73,7 +73,7 @@ export class OverdueJobs {
   /** Ends jobs whose time is over while Reducto cannot be asked. */
   async giveUp(claim: string, ids: readonly string[]): Promise<void> {
     for (const id of ids) {
-      const open = await this.store.findOpen(id);
+      const open = await this.reads.findOpen(id);
       if (open === undefined) continue;
       const error = gaveUp(this.limits);
       if (await this.steps.end(open.job, claim, 'expired', error)) {
@@ -84,7 +84,7 @@ export class OverdueJobs {
 
   /** How many of these the gateway has seen end a while ago: a listing that calls them open is not to be believed. */
   endedAmong(upstreamIds: readonly string[]): Promise<number> {
-    return this.store.countEndedLongAgo(upstreamIds);
+    return this.reads.countEndedLongAgo(upstreamIds);
   }
 }
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { isTerminal, type JobStatus } from './job-status.js';
 import type { Job, JobError } from './job.entity.js';
-import { JobStore } from './job.store.js';
+import { JobReads } from './job-reads.store.js';
 import { isJobId, referencedIds, translateReferences } from './source-references.js';
 
 /** What the jobs that a job builds upon mean for its submit. */
@@ -17,7 +17,7 @@ export type Sources =
  */
 @Injectable()
 export class SourceJobs {
-  constructor(private readonly store: JobStore) {}
+  constructor(private readonly reads: JobReads) {}
 
   /** Throws `validation_failed` where `input` refers to a job that is not there or cannot complete. */
   async check(service: string, input: unknown): Promise<void> {
@@ -41,7 +41,7 @@ export class SourceJobs {
     const request = job.request ?? {};
     const ids = uniqueIds(request['input']);
     if (ids.length === 0) return { state: 'ready', request };
-    const sources = await this.store.findOwnMany(job.service, ids);
+    const sources = await this.reads.findOwnMany(job.service, ids);
     const unusable = sources.find((source) => !canStillBeRead(source.status));
     if (unusable !== undefined || sources.length < ids.length) {
       const message = `The job cannot run: job ${unusable?.id ?? 'of its input'} is ${unusable?.status ?? 'gone'}.`;
@@ -62,7 +62,7 @@ export class SourceJobs {
   ): Promise<Map<string, JobStatus | undefined>> {
     const ids = uniqueIds(input);
     if (ids.length === 0) return new Map();
-    const found = await this.store.findOwnMany(service, ids.filter(isJobId));
+    const found = await this.reads.findOwnMany(service, ids.filter(isJobId));
     return new Map(ids.map((id) => [id, found.find((job) => job.id === id)?.status]));
   }
 }

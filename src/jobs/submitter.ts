@@ -4,7 +4,7 @@ import type { SubmitAnswer } from '../reducto/answers.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { JobTokens } from './job-token.js';
 import type { Job } from './job.entity.js';
-import { JobStore } from './job.store.js';
+import { JobReads } from './job-reads.store.js';
 import { SourceJobs } from './source-jobs.js';
 import { SubmitSteps } from './submit-steps.js';
 import { upstreamRequest } from './upstream-request.js';
@@ -23,7 +23,7 @@ export class Submitter {
 
   constructor(
     private readonly settings: Settings,
-    private readonly store: JobStore,
+    private readonly reads: JobReads,
     private readonly steps: SubmitSteps,
     private readonly sources: SourceJobs,
     private readonly tokens: JobTokens,
@@ -31,7 +31,7 @@ export class Submitter {
   ) {}
 
   async submit(jobId: string): Promise<void> {
-    const open = await this.store.findOpen(jobId);
+    const open = await this.reads.findOpen(jobId);
     if (open === undefined || open.job.status !== 'queued') return;
     const { job, ages } = open;
     if (job.submitStartedAt !== null) return this.checkUnderWay(job, ages.submitStarted ?? 0);
@@ -102,7 +102,7 @@ export class Submitter {
 
   /** The job moved on while its submit was under way: what the submit made must not run for nobody. */
   private async dropOrphan(job: Job, upstreamId: string): Promise<void> {
-    const current = await this.store.findForCallback({ id: job.id });
+    const current = await this.reads.findForCallback({ id: job.id });
     if (current === null || current.upstreamId === upstreamId) return;
     this.logger.warn({ msg: 'a late submit made a job that is no longer wanted', upstreamId });
     await this.reducto.cancel(upstreamId);

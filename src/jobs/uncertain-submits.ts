@@ -3,7 +3,8 @@ import { Settings } from '../platform/config/settings.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { JobClaims, type HeldJob } from './job-claims.js';
 import type { Job } from './job.entity.js';
-import { heldBy, JobStore, type JobAges, type OpenJob } from './job.store.js';
+import { JobReads, type JobAges, type OpenJob } from './job-reads.store.js';
+import { heldBy } from './job.store.js';
 import { SettleSteps } from './settle-steps.js';
 import { SubmitSteps } from './submit-steps.js';
 import { afterSearch, type UncertainStep } from './uncertain-plan.js';
@@ -19,7 +20,7 @@ export class UncertainSubmits {
 
   constructor(
     private readonly settings: Settings,
-    private readonly store: JobStore,
+    private readonly reads: JobReads,
     private readonly claims: JobClaims,
     private readonly submits: SubmitSteps,
     private readonly settles: SettleSteps,
@@ -36,7 +37,7 @@ export class UncertainSubmits {
   async resolveAll(claim: string, ids: readonly string[]): Promise<void> {
     const uncertain: OpenJob[] = [];
     for (const id of ids) {
-      const open = await this.store.findOpen(id);
+      const open = await this.reads.findOpen(id);
       if (open?.job.claim !== claim || open.job.status !== 'uncertain') continue;
       if (!(await this.adoptClaim(open.job))) uncertain.push(open);
     }
@@ -96,7 +97,7 @@ export class UncertainSubmits {
   private async adoptClaim(job: Job): Promise<boolean> {
     const upstreamId = job.claimedUpstreamId;
     if (upstreamId === null) return false;
-    if ((await this.store.knownUpstreamIds([upstreamId])).size > 0) return false;
+    if ((await this.reads.knownUpstreamIds([upstreamId])).size > 0) return false;
     const look = await this.reducto.look(upstreamId);
     if (look.kind === 'gone' || look.kind === 'trouble' || look.kind === 'not-asked') return false;
     if (look.rawConfig !== null && !isRequestOf(job.id, look.rawConfig)) {

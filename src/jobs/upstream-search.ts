@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ListedJob } from '../reducto/answers.js';
 import { UpstreamListing, type Walk } from '../reducto/upstream-listing.js';
-import { JobStore } from './job.store.js';
+import { JobReads } from './job-reads.store.js';
 
 /** A job whose submit may have made something, so many seconds ago. */
 export interface Sought {
@@ -32,7 +32,7 @@ const CLOCK_SLACK_SECONDS = 900;
 export class UpstreamSearch {
   constructor(
     private readonly listing: UpstreamListing,
-    private readonly store: JobStore,
+    private readonly reads: JobReads,
   ) {}
 
   /** The result for each of `sought`, by its id. */
@@ -62,7 +62,7 @@ export class UpstreamSearch {
 
   /** Of jobs that hide their requests, those which are not known to belong to other jobs of ours. */
   private async unknown(hidden: readonly ListedJob[]): Promise<ListedJob[]> {
-    const known = await this.store.knownUpstreamIds(hidden.map((job) => job.upstreamId));
+    const known = await this.reads.knownUpstreamIds(hidden.map((job) => job.upstreamId));
     return hidden.filter((job) => !known.has(job.upstreamId));
   }
 }

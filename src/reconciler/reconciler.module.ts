@@ -2,11 +2,12 @@ import { Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { ListingNarrowing } from './listing-narrowing.js';
+import { ReconcilerFigures } from './reconciler-figures.js';
 import { ReconcilerService } from './reconciler.service.js';
 import { Sweep } from './sweep.js';
 
 @Module({
   imports: [ScheduleModule.forRoot(), JobsModule],
-  providers: [ReconcilerService, Sweep, ListingNarrowing],
+  providers: [ReconcilerService, ReconcilerFigures, Sweep, ListingNarrowing],
 })
 export class ReconcilerModule {}

@@ -6,6 +6,7 @@ import {
 } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Settings } from '../platform/config/settings.js';
+import { ReconcilerFigures } from './reconciler-figures.js';
 import { Sweep, type SweepCounts } from './sweep.js';
 
 const TIMER = 'reconciler';
@@ -20,6 +21,7 @@ export class ReconcilerService implements OnApplicationBootstrap, BeforeApplicat
     private readonly settings: Settings,
     private readonly scheduler: SchedulerRegistry,
     private readonly pass: Sweep,
+    private readonly figures: ReconcilerFigures,
   ) {}
 
   /** The interval is a setting, which the `@Interval` decorator could not read. */
@@ -38,7 +40,9 @@ export class ReconcilerService implements OnApplicationBootstrap, BeforeApplicat
 
   /** One bounded pass: sets going what every due job needs and returns how much that was. */
   async sweep(): Promise<SweepCounts> {
+    const begin = performance.now();
     const counts = await this.pass.run();
+    this.figures.passed(counts, (performance.now() - begin) / 1000);
     if (Object.values(counts).some((count) => count > 0)) {
       this.logger.debug({ msg: 'overdue jobs', ...counts });
     }
@@ -48,9 +52,10 @@ export class ReconcilerService implements OnApplicationBootstrap, BeforeApplicat
   /** A pass that takes longer than the interval is not joined by a second one. */
   private async tick(): Promise<void> {
     if (this.sweeping !== undefined) return;
-    this.sweeping = this.sweep().catch((error: unknown) =>
-      this.logger.warn({ msg: 'a pass of the reconciler failed', err: error }),
-    );
+    this.sweeping = this.sweep().catch((error: unknown) => {
+      this.figures.failed();
+      this.logger.warn({ msg: 'a pass of the reconciler failed', err: error });
+    });
     await this.sweeping;
     this.sweeping = undefined;
   }

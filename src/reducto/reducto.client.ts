@@ -4,6 +4,7 @@ import { Settings } from '../platform/config/settings.js';
 import type { CancelAnswer, ListAnswer, Look, SubmitAnswer } from './answers.js';
 import { readList, readLook, readUpstreamId } from './read-answers.js';
 import { neverSent, Transport } from './transport.js';
+import { UpstreamFigures } from './upstream-figures.js';
 import { UpstreamPace } from './upstream-pace.js';
 import { readUpstreamError, type UpstreamError } from './upstream-error.js';
 
@@ -28,6 +29,7 @@ export class ReductoClient {
     private readonly settings: Settings,
     transport: Transport,
     private readonly pace: UpstreamPace,
+    private readonly figures: UpstreamFigures,
   ) {
     // With DEBUG=true the SDK prints requests and answers whole: tokens, documents and results.
     if (process.env['DEBUG'] === 'true') delete process.env['DEBUG'];
@@ -41,7 +43,11 @@ export class ReductoClient {
   }
 
   /** Submits `body` to the endpoint of `type`. */
-  async submit(type: keyof typeof SUBMIT_PATH, body: object): Promise<SubmitAnswer> {
+  submit(type: keyof typeof SUBMIT_PATH, body: object): Promise<SubmitAnswer> {
+    return this.figures.measure('submit', () => this.post(type, body));
+  }
+
+  private async post(type: keyof typeof SUBMIT_PATH, body: object): Promise<SubmitAnswer> {
     const seconds = this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS;
     try {
       const answer: unknown = await this.sdk.post(SUBMIT_PATH[type], { body, ...limit(seconds) });
@@ -74,7 +80,8 @@ export class ReductoClient {
     if (!turn.granted) {
       return { kind: 'not-asked', retryAfterSeconds: turn.seconds, rawConfig: null };
     }
-    return this.reported(await this.ask(upstreamId));
+    const answer = await this.figures.measure('look', () => this.ask(upstreamId));
+    return this.reported(answer);
   }
 
   private async ask(upstreamId: string): Promise<Look> {
@@ -93,7 +100,8 @@ export class ReductoClient {
 
   /** One page of all jobs of this key. `withConfigs` asks for the requests too, which makes it heavy. */
   async list(cursor: string | null, withConfigs: boolean, size: number): Promise<ListAnswer> {
-    return this.reported(await this.page(cursor, withConfigs, size));
+    const answer = await this.figures.measure('list', () => this.page(cursor, withConfigs, size));
+    return this.reported(answer);
   }
 
   private async page(
@@ -117,7 +125,11 @@ export class ReductoClient {
     }
   }
 
-  async cancel(upstreamId: string): Promise<CancelAnswer> {
+  cancel(upstreamId: string): Promise<CancelAnswer> {
+    return this.figures.measure('cancel', () => this.tell(upstreamId));
+  }
+
+  private async tell(upstreamId: string): Promise<CancelAnswer> {
     try {
       await this.sdk.post(`/cancel/${upstreamId}`, this.readLimit());
       return { kind: 'accepted' };

@@ -4,6 +4,7 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { Settings } from '../platform/config/settings.js';
 import { rows } from '../platform/database/sql.js';
+import { UpstreamFigures } from './upstream-figures.js';
 
 /** Leave to ask Reducto now, or how long to stay away. */
 export type Turn =
@@ -38,6 +39,7 @@ export class UpstreamPace {
 
   constructor(
     settings: Settings,
+    private readonly figures: UpstreamFigures,
     @InjectEntityManager() private readonly database: EntityManager,
   ) {
     this.upstream = settings.REDUCTO_BASE_URL.origin;
@@ -75,6 +77,7 @@ export class UpstreamPace {
     ]);
     // No row: somebody else has reported the same trouble, and everybody is held already.
     if (hold === undefined) return;
+    this.figures.held();
     this.logger.warn({ msg: 'Reducto is in trouble; looks are held back', ...hold });
   }
 

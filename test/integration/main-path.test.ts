@@ -299,6 +299,7 @@ it('describes itself truthfully at /docs/json: every route answers as documented
     [
       '/health/live',
       '/health/ready',
+      '/metrics',
       '/v1/admin/keys',
       '/v1/admin/keys/{id}',
       '/v1/jobs',

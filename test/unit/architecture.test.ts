@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 /** Lower folders know nothing of higher ones; on one level, nobody knows anybody. */
 const LAYERS = [
   ['app'],
-  ['webhooks', 'reconciler', 'admin', 'health'],
+  ['webhooks', 'reconciler', 'admin', 'health', 'metrics'],
   ['jobs'],
   ['reducto', 'audit', 'access', 'tasks'],
   ['platform'],

@@ -1,0 +1,42 @@
+import { Injectable } from '@nestjs/common';
+import type { Counter, Histogram } from '@opentelemetry/api';
+import { Metrics, SECONDS } from '../platform/metrics/metrics.js';
+
+export type UpstreamCall = 'submit' | 'look' | 'list' | 'cancel';
+
+/** Requests to Reducto and what came of them, as figures. */
+@Injectable()
+export class UpstreamFigures {
+  private readonly answers: Counter;
+  private readonly seconds: Histogram;
+  private readonly troubles: Counter;
+
+  constructor({ meter }: Metrics) {
+    this.answers = meter.createCounter('gateway_upstream_answers', {
+      description: 'Requests to Reducto, by call and by what the answer meant',
+    });
+    this.seconds = meter.createHistogram('gateway_upstream_seconds', {
+      description: 'How long Reducto takes to answer, by call',
+      advice: { explicitBucketBoundaries: SECONDS },
+    });
+    this.troubles = meter.createCounter('gateway_upstream_holds', {
+      description: 'Times that trouble at Reducto held back all looks',
+    });
+  }
+
+  /** Measures `ask`; `not-asked` is counted but takes no time. */
+  async measure<Answer extends { kind: string }>(
+    call: UpstreamCall,
+    ask: () => Promise<Answer>,
+  ): Promise<Answer> {
+    const begin = performance.now();
+    const answer = await ask();
+    this.answers.add(1, { call, answer: answer.kind });
+    this.seconds.record((performance.now() - begin) / 1000, { call });
+    return answer;
+  }
+
+  held(): void {
+    this.troubles.add(1);
+  }
+}
