@@ -40,27 +40,33 @@ export class UpstreamSearch {
     const since = new Map(sought.map((job) => [job.id, earliest(job.sinceSubmitSeconds)]));
     const found = new Map<string, SearchResult>();
     const hidden: ListedJob[] = [];
+    const silent: ListedJob[] = [];
+    let echoes = false;
     const limits = { withConfigs: true, maxPages: MAX_PAGES, maxSeconds: MAX_SECONDS };
     const walk = await this.listing.walk(
       { ...limits, since: Math.min(...since.values()) },
       (jobs) => {
         for (const job of jobs) {
+          const ids = idsIn(job.rawConfig ?? '');
+          echoes ||= ids.length > 0;
           if (job.rawConfig === null) hidden.push(job);
-          for (const id of idsIn(job.rawConfig ?? '')) {
+          else if (ids.length === 0) silent.push(job);
+          for (const id of ids) {
             if (since.has(id)) found.set(id, { kind: 'found', upstreamId: job.upstreamId });
           }
         }
         return found.size === since.size;
       },
     );
-    const suspects = await this.unknown(hidden);
+    // Where no request shows an id of ours, the deployment may leave metadata out of what it shows.
+    const suspects = await this.unknown(echoes ? hidden : [...hidden, ...silent]);
     for (const [id, from] of since) {
       if (!found.has(id)) found.set(id, judge(walk, from, suspects));
     }
     return found;
   }
 
-  /** Of jobs that hide their requests, those which are not known to belong to other jobs of ours. */
+  /** Of jobs that do not show whose they are, those which are not known to belong to other jobs of ours. */
   private async unknown(hidden: readonly ListedJob[]): Promise<ListedJob[]> {
     const known = await this.reads.knownUpstreamIds(hidden.map((job) => job.upstreamId));
     return hidden.filter((job) => !known.has(job.upstreamId));

@@ -19,7 +19,7 @@ export function readUpstreamId(answer: unknown): string | undefined {
 
 export function readLook(answer: unknown): Look {
   const rawConfig = isRecord(answer) ? answer['raw_config'] : undefined;
-  return { ...readJob(answer), rawConfig: typeof rawConfig === 'string' ? rawConfig : null };
+  return { ...readJob(answer), rawConfig: shown(rawConfig) };
 }
 
 function readJob(answer: unknown): JobAnswer {
@@ -67,8 +67,13 @@ function readListedJob(item: unknown): ListedJob | undefined {
     upstreamId: item['job_id'],
     status: typeof item['status'] === 'string' ? item['status'] : '',
     createdAt: created !== undefined && Number.isFinite(created.getTime()) ? created : null,
-    rawConfig: typeof item['raw_config'] === 'string' ? item['raw_config'] : null,
+    rawConfig: shown(item['raw_config']),
   };
+}
+
+/** A request that is left out of an answer may show as empty. */
+function shown(rawConfig: unknown): string | null {
+  return typeof rawConfig === 'string' && rawConfig !== '' ? rawConfig : null;
 }
 
 function finite(value: unknown): number | null {

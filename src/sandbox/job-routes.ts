@@ -74,18 +74,18 @@ async function longPoll(
   });
 }
 
-/** Newest first; the cursor is the position of the last job given, so new jobs do not move a page. */
+/** The cursor is the last job given, so that new jobs do not move a page. */
 function list({ jobs, platform, clock }: Backend, query: List['Querystring']): unknown {
-  const { jobsList, listDelayMs, retentionMinutes } = platform.current;
+  const { jobsList, listDelayMs, listOrder, retentionMinutes } = platform.current;
   if (!jobsList) throw new ApiError(404, { detail: 'Not Found' });
   const limit = pageSize(query.limit);
-  const before = query.cursor ? orderOf(query.cursor) : undefined;
+  const after = query.cursor ? orderOf(query.cursor) : undefined;
   const excludeConfigs = query.exclude_configs === 'true' || query.exclude_configs === '1';
   const oldest = clock.now() - retentionMinutes * MINUTE_MS;
   const page: Job[] = [];
   let more = false;
-  for (const job of jobs.newestFirst(before)) {
-    if (job.createdAt <= oldest) break;
+  for (const job of jobs.inOrder(listOrder, after)) {
+    if (job.createdAt <= oldest) continue;
     if (job.deletedAt !== undefined || clock.now() - job.createdAt < listDelayMs) continue;
     if (page.length === limit) {
       more = true;

@@ -65,6 +65,23 @@ export class JobStore {
     });
   }
 
+  /** All jobs in `order`, from the one after the job that was created as number `after`. */
+  inOrder(order: 'newestFirst' | 'oldestFirst' | 'byId', after?: number): Iterable<Job> {
+    switch (order) {
+      case 'newestFirst':
+        return this.newestFirst(after);
+      case 'oldestFirst':
+        return this.#all.slice(after ?? 0);
+      case 'byId':
+      default: {
+        const sorted = this.#all.toSorted((one, other) => (one.id < other.id ? -1 : 1));
+        return sorted.slice(
+          after === undefined ? 0 : sorted.findIndex((job) => job.order === after) + 1,
+        );
+      }
+    }
+  }
+
   /** Newest first, from the job before `beforeOrder`. */
   *newestFirst(beforeOrder = Number.POSITIVE_INFINITY): Generator<Job> {
     for (let index = Math.min(this.#all.length, beforeOrder - 1) - 1; index >= 0; index--) {

@@ -52,14 +52,22 @@ export function jobView(job: Job, context: ViewContext): JsonObject {
 
 /** An item of GET /jobs: the true status, never the result. */
 export function jobListItem(job: Job, platform: Platform, excludeConfigs: boolean): JsonObject {
-  const { raw_config: rawConfig, ...fields } = enhancedFields(job, platform);
+  const { raw_config: _whole, ...fields } = enhancedFields(job, platform);
   // The schema wants a string; that leaving it out means an empty one is INFERRED.
   return {
     job_id: job.id,
-    status: job.status,
+    status: platform.listStale ? 'Pending' : job.status,
     ...fields,
-    raw_config: excludeConfigs ? '' : rawConfig,
+    raw_config: excludeConfigs ? '' : listedConfig(job, platform),
   };
+}
+
+/** What the listing shows of a request: whether it holds the metadata is UNKNOWN. */
+function listedConfig({ body }: Job, { listConfigs }: Platform): string {
+  if (listConfigs === 'none') return '';
+  if (listConfigs === 'whole') return JSON.stringify(body);
+  const { async: _async, webhook: _webhook, ...rest } = body;
+  return JSON.stringify(rest);
 }
 
 /** That GET /job folds the inner states into Pending and shows a cancel as Failed is INFERRED. */

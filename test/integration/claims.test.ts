@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { JobClaims } from '../../src/jobs/job-claims.js';
+import { JobClaimsStore } from '../../src/jobs/job-claims.store.js';
+import { JobReads } from '../../src/jobs/job-reads.store.js';
+import { ResultStore } from '../../src/jobs/result.store.js';
+import { SettleSteps } from '../../src/jobs/settle-steps.js';
+import { Settler } from '../../src/jobs/settler.js';
+import { SubmitSteps } from '../../src/jobs/submit-steps.js';
+import { ReconcilerService } from '../../src/reconciler/reconciler.service.js';
+import { figure } from '../support/figures.js';
+import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+import { waitingJobs } from '../support/waiting-jobs.js';
+
+/* One look at a job at a time, and only its holder writes. */
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await startGateway({
+    RECONCILE_INTERVAL_SECONDS: '3600',
+    LOOK_SCHEDULE_SECONDS: '600',
+    RECONCILE_LISTING_FROM: '2',
+  });
+});
+afterAll(() => gateway.close());
+
+const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, { strict: false });
+const NOTE = { seconds: 60, answer: 'open', missing: false, resultMissing: false };
+
+async function waitingJob(): Promise<{ id: string; upstream: string }> {
+  const [upstream] = await waitingJobs(gateway, 1);
+  const { rows } = await gateway.pool.query('SELECT id FROM jobs WHERE upstream_id = $1', [
+    upstream?.id,
+  ]);
+  return { id: rows[0].id, upstream: upstream?.id ?? '' };
+}
+const row = async (id: string) =>
+  (await gateway.pool.query('SELECT * FROM jobs WHERE id = $1', [id])).rows[0];
+/** The lease of whoever looks at the job is over, as after a minute of sleep. */
+const letLeaseEnd = (id: string) =>
+  gateway.pool.query(`UPDATE jobs SET next_check_at = now() - interval '1 s' WHERE id = $1`, [id]);
+const openJob = async (id: string) => {
+  const open = await get(JobReads).findOpen(id);
+  if (open === undefined) throw new Error('the job has ended');
+  return open.job;
+};
+
+describe('whoever slept through the end of a claim', () => {
+  it('cannot complete, end or put off the job, and leaves no result behind', async () => {
+    const { id } = await waitingJob();
+    const stale = await get(JobClaimsStore).take(id, 30);
+    const job = await openJob(id);
+    await letLeaseEnd(id);
+    const fresh = await get(JobClaimsStore).take(id, 30);
+    expect(fresh).toBeDefined();
+    const before = await row(id);
+
+    const results = get(ResultStore);
+    const content = await results.write(
+      (async function* () {
+        yield Buffer.from('{}');
+      })(),
+    );
+    expect(await get(SettleSteps).complete(job, stale ?? '', content)).toBe(false);
+    expect(await get(SettleSteps).end(job, stale ?? '', 'failed', null)).toBe(false);
+    expect(await get(SettleSteps).putOff(job, stale ?? '', NOTE)).toBe(false);
+    expect(await get(JobClaimsStore).keep(id, stale ?? '', 30)).toBe(false);
+    await get(JobClaimsStore).release(id, stale ?? '', 1);
+
+    expect(await row(id)).toEqual(before);
+    const { rows } = await gateway.pool.query(
+      'SELECT count(*)::int AS n FROM result_chunks WHERE content_id = $1',
+      [content.contentId],
+    );
+    expect(rows[0].n).toBe(0);
+    expect(await get(SettleSteps).putOff(job, fresh ?? '', NOTE)).toBe(true);
+  });
+
+  it('cannot fail a job of which a later attempt to submit has begun', async () => {
+    const { id } = await waitingJob();
+    await gateway.pool.query(
+      `UPDATE jobs SET status = 'queued', upstream_id = NULL, submit_attempts = 2 WHERE id = $1`,
+      [id],
+    );
+    const error = { code: 'rejected_upstream', message: 'no', retryable: false };
+    expect(await get(SubmitSteps).refuse(await openJob(id), 1, 'failed', error)).toBe(false);
+    expect((await row(id)).status).toBe('queued');
+    await gateway.pool.query('DELETE FROM jobs WHERE id = $1', [id]);
+  });
+
+  it('puts off no job that a callback has taken from its sweep meanwhile', async () => {
+    const { id } = await waitingJob();
+    const store = get(JobClaimsStore);
+    const manager = get(JobReads)['jobs'].manager;
+    const { claim, jobs } = await store.takeDue(manager, 100, 'all', 60);
+    expect(jobs.map((job) => job.id)).toContain(id);
+    const look = await store.take(id, 30);
+    expect(look).toBeDefined();
+    expect(await store.putOff(manager, claim, [id], [600])).toBe(0);
+    expect(await store.handOver(manager, claim, [id], 60)).toEqual([]);
+    expect((await row(id)).claim).toBe(look);
+    await store.release(id, look ?? '', 600);
+  });
+});
+
+describe('a look', () => {
+  it('is made by one at a time', async () => {
+    const { id } = await waitingJob();
+    let inside = 0;
+    const gate = Promise.withResolvers<void>();
+    const work = async (): Promise<void> => {
+      inside += 1;
+      await gate.promise;
+    };
+    const first = get(JobClaims).hold(id, work);
+    await eventually('the first look', () => (inside === 1 ? true : undefined));
+    await Promise.all(Array.from({ length: 10 }, () => get(JobClaims).hold(id, work)));
+    gate.resolve();
+    await first;
+    expect(inside).toBe(1);
+  });
+
+  it('is followed by another where a callback came while it was under way', async () => {
+    const { id, upstream } = await waitingJob();
+    const claim = await get(JobClaimsStore).take(id, 30);
+    const job = await openJob(id);
+    const body = {
+      status: 'Completed',
+      job_id: upstream,
+      metadata: { gateway_job_id: id, token: gateway.tokens.sign(id) },
+    };
+    expect((await gateway.call('POST', '/webhooks/reducto', body)).status).toBe(200);
+    await get(Settler).settle(id);
+    expect((await row(id)).claim).toBe(claim);
+
+    const upstreamJob = gateway.sandbox.jobs.find(upstream);
+    if (upstreamJob !== undefined) await gateway.sandbox.runner.complete(upstreamJob);
+    await get(SettleSteps).putOff(job, claim ?? '', NOTE);
+    expect((await gateway.ended(id)).settledBy).toBe('webhook');
+  });
+
+  it('that breaks is repeated soon, not at the end of its lease', async () => {
+    const { id } = await waitingJob();
+    const broken = get(JobClaims).hold(id, () => Promise.reject(new Error('broken')));
+    await expect(broken).rejects.toThrow('broken');
+    expect(await row(id)).toMatchObject({ looking: false, status: 'submitted' });
+  });
+
+  it('counts, and the timeline says what brought the end to light and after how many', async () => {
+    const { id, upstream } = await waitingJob();
+    await get(Settler).settle(id);
+    const upstreamJob = gateway.sandbox.jobs.find(upstream);
+    if (upstreamJob !== undefined) await gateway.sandbox.runner.complete(upstreamJob);
+    await letLeaseEnd(id);
+    await get(ReconcilerService).sweep();
+    await gateway.ended(id);
+    const { body } = await gateway.call('GET', `/v1/jobs/${id}/events`);
+    expect(body.events.at(-1)).toMatchObject({
+      type: 'completed',
+      detail: { settledBy: 'reconciler', looks: 1 },
+    });
+    expect(
+      await figure(gateway, 'gateway_jobs_ended_total', { settled_by: 'reconciler' }),
+    ).toBeGreaterThan(0);
+  });
+});
+
+it('every due job is claimed by one sweep only, however many sweep at once', async () => {
+  await waitingJobs(gateway, 500);
+  const store = get(JobClaimsStore);
+  const manager = get(JobReads)['jobs'].manager;
+  const claims = await Promise.all(
+    Array.from({ length: 8 }, () => store.takeDue(manager, 100, 'all', 60)),
+  );
+  const ids = claims.flatMap(({ jobs }) => jobs.map((job) => job.id));
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(new Set(claims.map(({ claim }) => claim)).size).toBe(8);
+  expect(randomUUID()).not.toBe(claims[0]?.claim);
+});

@@ -1,0 +1,175 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { ReconcilerService } from '../../src/reconciler/reconciler.service.js';
+import type { Job as UpstreamJob } from '../../src/sandbox/job.js';
+import { figure } from '../support/figures.js';
+import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+import { waitingJobs } from '../support/waiting-jobs.js';
+
+/** No pass by itself: the tests say when. */
+const BY_HAND = {
+  RECONCILE_INTERVAL_SECONDS: '3600',
+  LOOK_SCHEDULE_SECONDS: '600',
+  REDUCTO_LOOKS_PER_SECOND: '1000',
+};
+
+let gateway: TestGateway;
+afterEach(() => gateway.close());
+
+const sweep = () => gateway.app.get(ReconcilerService, { strict: false }).sweep();
+const looks = () => figure(gateway, 'gateway_upstream_answers_total', { call: 'look' });
+const count = async (condition: string): Promise<number> => {
+  const { rows } = await gateway.pool.query(
+    `SELECT count(*)::int AS n FROM jobs WHERE ${condition}`,
+  );
+  return rows[0].n;
+};
+const complete = (jobs: readonly UpstreamJob[]) =>
+  Promise.all(jobs.map((job) => gateway.sandbox.runner.complete(job)));
+const looked = (least: number) =>
+  eventually('the looks', async () => ((await looks()) >= least ? true : undefined));
+
+describe('many jobs that wait', () => {
+  it('10,000 of them cost tens of calls, and those that have ended are found among them', async () => {
+    gateway = await startGateway(BY_HAND);
+    const jobs = await waitingJobs(gateway, 10_000);
+    const ended = [jobs[0], jobs[4321], jobs[9999]].flatMap((job) => job ?? []);
+    await complete(ended);
+
+    const counts = await sweep();
+
+    expect(counts.narrowed + counts.looks).toBe(10_000);
+    expect(counts.looks).toBeLessThan(20);
+    expect(counts.listingCalls).toBeLessThan(30);
+    await looked(counts.looks);
+    await eventually('the ends', async () =>
+      (await count(`status = 'completed' AND settled_by = 'reconciler'`)) === 3 ? true : undefined,
+    );
+    expect(await looks()).toBe(counts.looks);
+    expect(await count('next_check_at <= now()')).toBe(0);
+    expect(await count(`status = 'submitted' AND looks = 1`)).toBe(9997);
+    expect((await sweep()).narrowed).toBe(0);
+  });
+
+  it('one that the listing does not show, or shows in a way that is not known, gets a look of its own', async () => {
+    gateway = await startGateway(BY_HAND);
+    const jobs = await waitingJobs(gateway, 200);
+    for (const job of jobs.slice(0, 5)) job.deletedAt = 0;
+    Object.assign(jobs[5] ?? {}, { status: 'Paused' });
+    const counts = await sweep();
+    await looked(6);
+    expect(counts.looks).toBeGreaterThanOrEqual(6);
+    expect(counts.looks).toBeLessThan(15);
+    await expect.poll(() => count('missing_since IS NOT NULL')).toBe(5);
+  });
+
+  it.each([
+    ['there is no listing', { jobsList: false }],
+    ['it calls everything open, also what ended long ago', { listStale: true }],
+  ])('are looked at one by one where %s', async (_, platform) => {
+    gateway = await startGateway(BY_HAND, { platform });
+    const before = await waitingJobs(gateway, 20);
+    await complete(before);
+    await gateway.pool.query(
+      `UPDATE jobs SET status = 'completed', next_check_at = NULL, ended_at = now() - interval '1 hour'`,
+    );
+    const jobs = await waitingJobs(gateway, 100);
+    await complete(jobs);
+    expect(await sweep()).toMatchObject({ looks: 100, narrowed: 0 });
+    await eventually('all ends', async () =>
+      (await count(`status = 'completed'`)) === 120 ? true : undefined,
+    );
+    expect(gateway.logs.join('')).toContain('looked at one by one');
+
+    await waitingJobs(gateway, 100);
+    expect(await sweep()).toMatchObject({ listingCalls: 0, looks: 100 });
+  });
+
+  it.each(['oldestFirst', 'byId'] as const)(
+    'are narrowed down whatever the order of the listing (%s), as long as that pays',
+    async (listOrder) => {
+      gateway = await startGateway(BY_HAND, { platform: { listOrder } });
+      const jobs = await waitingJobs(gateway, 1000);
+      await complete(jobs.slice(0, 4));
+      const counts = await sweep();
+      expect(counts.narrowed).toBeGreaterThan(980);
+      await eventually('the ends', async () =>
+        (await count(`status = 'completed'`)) === 4 ? true : undefined,
+      );
+    },
+  );
+
+  it('among far more jobs of others are looked at one by one: a walk that does not pay is not repeated', async () => {
+    gateway = await startGateway(BY_HAND, { platform: { listOrder: 'oldestFirst' } });
+    await waitingJobs(gateway, 40_000);
+    await gateway.pool.query('DELETE FROM jobs');
+    await waitingJobs(gateway, 100);
+    const first = await sweep();
+    expect(first.listingCalls).toBeLessThanOrEqual(60);
+    expect(first.looks).toBe(100);
+    await looked(100);
+    await waitingJobs(gateway, 100);
+    expect(await sweep()).toMatchObject({ listingCalls: 0, looks: 100 });
+  });
+
+  it('with a callback or a cancel are looked at, whatever the listing says', async () => {
+    gateway = await startGateway(BY_HAND);
+    await waitingJobs(gateway, 300);
+    await gateway.pool.query(
+      `UPDATE jobs SET callback_received_at = now() WHERE id IN (SELECT id FROM jobs LIMIT 7)`,
+    );
+    const counts = await sweep();
+    expect(counts.looks).toBeGreaterThanOrEqual(7);
+    expect(counts.looks).toBeLessThanOrEqual(10);
+    expect(counts.narrowed).toBeGreaterThanOrEqual(290);
+  });
+});
+
+it('gives up a job past the maximum age: once, and loudly', async () => {
+  gateway = await startGateway({ ...BY_HAND, JOB_MAX_AGE_SECONDS: '60' });
+  await waitingJobs(gateway, 80);
+  await gateway.pool.query(`UPDATE jobs SET created_at = now() - interval '2 minutes'`);
+  await Promise.all([sweep(), sweep(), sweep()]);
+  await eventually('the ends', async () =>
+    (await count(`status = 'expired'`)) === 80 ? true : undefined,
+  );
+  const { rows } = await gateway.pool.query(
+    `SELECT count(*)::int AS events, count(DISTINCT job_id)::int AS jobs FROM job_events WHERE type = 'expired'`,
+  );
+  expect(rows[0]).toEqual({ events: 80, jobs: 80 });
+  const loud = gateway.logs.filter(
+    (line) => line.includes('"level":"error"') && line.includes('gave_up'),
+  );
+  expect(loud).toHaveLength(80);
+  expect(await figure(gateway, 'gateway_jobs_ended_total', { code: 'gave_up' })).toBe(80);
+});
+
+it('touches only what is due: finished jobs are not read', async () => {
+  gateway = await startGateway(BY_HAND);
+  await gateway.pool.query(
+    `INSERT INTO jobs (id, service, type, status, request_hash, upstream_id, ended_at)
+     SELECT gen_random_uuid(), 'invoices', 'parse', 'completed', '\\x00', 'done-' || n, now()
+       FROM generate_series(1, 50000) AS n`,
+  );
+  await waitingJobs(gateway, 20);
+  await gateway.pool.query('ANALYZE jobs');
+  const reads = async (): Promise<{ scanned: number; fetched: number }> => {
+    await gateway.pool.query('SELECT pg_stat_force_next_flush()');
+    const { rows } = await gateway.pool.query(
+      `SELECT seq_tup_read::int AS scanned, idx_tup_fetch::int AS fetched
+         FROM pg_stat_user_tables WHERE relname = 'jobs'`,
+    );
+    return rows[0];
+  };
+  await gateway.pool.query(`UPDATE jobs SET next_check_at = now() WHERE next_check_at IS NOT NULL`);
+  const before = await reads();
+  expect((await sweep()).looks).toBe(20);
+  await looked(20);
+  const after = await eventually('the statistics', async () => {
+    // A connection hands in its counts with a later transaction.
+    await sweep();
+    const now = await reads();
+    return now.fetched > before.fetched ? now : undefined;
+  });
+  expect(after.scanned - before.scanned).toBe(0);
+  expect(after.fetched - before.fetched).toBeLessThan(1000);
+});

@@ -1,0 +1,133 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { ReconcilerService } from '../../src/reconciler/reconciler.service.js';
+import { UpstreamPace } from '../../src/reducto/upstream-pace.js';
+import { figure } from '../support/figures.js';
+import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+import { waitingJobs } from '../support/waiting-jobs.js';
+
+const gateways: TestGateway[] = [];
+afterEach(async () => {
+  for (const gateway of gateways.splice(0)) await gateway.close();
+});
+
+async function start(...options: Parameters<typeof startGateway>): Promise<TestGateway> {
+  const gateway = await startGateway(...options);
+  gateways.push(gateway);
+  return gateway;
+}
+const paceOf = ({ app }: TestGateway) => app.get(UpstreamPace, { strict: false });
+const looks = (gateway: TestGateway, answer?: string) =>
+  figure(gateway, 'gateway_upstream_answers_total', {
+    call: 'look',
+    ...(answer === undefined ? {} : { answer }),
+  });
+
+describe('trouble at Reducto', () => {
+  it.each([
+    ['an outage (503)', { outageStatus: 503 }],
+    ['a refused key (401)', { outageStatus: 401 }],
+    ['a rate limit (429)', { rateLimitPerSecond: 0.001 }],
+    [
+      'a rate limit of a proxy (HTML 503)',
+      { rateLimitPerSecond: 0.001, rateLimitFlavour: 'html503' },
+    ],
+  ] as const)('%s slows all looks down and changes no job', async (_, trouble) => {
+    const gateway = await start({ LOOK_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
+    await waitingJobs(gateway, 40);
+    gateway.sandbox.platform.set(trouble);
+    await eventually('three holds', async () =>
+      (await figure(gateway, 'gateway_upstream_holds_total')) >= 3 ? true : undefined,
+    );
+    // 40 jobs that are due every 0.1 s would have cost hundreds.
+    expect(await looks(gateway, 'trouble')).toBeLessThan(60);
+    const { rows } = await gateway.pool.query(
+      'SELECT status, count(*)::int AS jobs FROM jobs GROUP BY status',
+    );
+    expect(rows).toEqual([{ status: 'submitted', jobs: 40 }]);
+  });
+
+  it('that is over is noticed, and all jobs end', async () => {
+    const gateway = await start({ LOOK_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
+    const jobs = await waitingJobs(gateway, 30);
+    gateway.sandbox.platform.set({ outageStatus: 502 });
+    await eventually('a hold', async () =>
+      (await figure(gateway, 'gateway_upstream_holds_total')) >= 2 ? true : undefined,
+    );
+    await Promise.all(jobs.map((job) => gateway.sandbox.runner.complete(job)));
+    gateway.sandbox.platform.set({ outageStatus: 0 });
+    const completed = async (): Promise<number> => {
+      const { rows } = await gateway.pool.query(
+        `SELECT count(*)::int AS n FROM jobs WHERE status = 'completed'`,
+      );
+      return rows[0].n;
+    };
+    await expect.poll(completed, { timeout: 20_000 }).toBe(30);
+  });
+
+  it('does not keep a job past its maximum age', async () => {
+    const gateway = await start({
+      JOB_MAX_AGE_SECONDS: '60',
+      LOOK_SCHEDULE_SECONDS: '600',
+      RECONCILE_INTERVAL_SECONDS: '3600',
+    });
+    await waitingJobs(gateway, 30);
+    await gateway.pool.query(`UPDATE jobs SET created_at = now() - interval '2 minutes'`);
+    await paceOf(gateway).report('trouble', 300);
+    const counts = await gateway.app.get(ReconcilerService, { strict: false }).sweep();
+    expect(counts).toMatchObject({ giveUps: 30, looks: 0 });
+    expect(await looks(gateway)).toBe(0);
+    expect(await figure(gateway, 'gateway_jobs_ended_total', { status: 'expired' })).toBe(30);
+  });
+
+  it('is not what one odd job makes: a conflict (409) holds nobody back', async () => {
+    const gateway = await start({ LOOK_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
+    await gateway.submit({
+      sim: { webhook: { send: 'never' }, poll: { fault: 'http', httpStatus: 409, times: 5 } },
+    });
+    await eventually('the looks', async () =>
+      (await looks(gateway, 'trouble')) >= 3 ? true : undefined,
+    );
+    expect(await figure(gateway, 'gateway_upstream_holds_total')).toBe(0);
+  });
+});
+
+describe('the pace', () => {
+  it('is shared by all replicas on one database', async () => {
+    const one = await start({ REDUCTO_LOOKS_PER_SECOND: '10', RECONCILE_INTERVAL_SECONDS: '3600' });
+    const other = await start({
+      REDUCTO_LOOKS_PER_SECOND: '10',
+      RECONCILE_INTERVAL_SECONDS: '3600',
+      DATABASE_URL: one.settings.DATABASE_URL ?? '',
+      REDUCTO_BASE_URL: one.settings.REDUCTO_BASE_URL.href,
+    });
+    // The first ones may come in a burst of a quarter of a second; then it is ten per second.
+    const turns = Array.from({ length: 20 }, (_, n) => paceOf(n % 2 === 0 ? one : other).turn());
+    await Promise.any(turns);
+    const { rows } = await one.pool.query(
+      `SELECT extract(epoch FROM next_turn_at - now())::float8 AS booked FROM upstream_pace`,
+    );
+    expect(rows).toHaveLength(1);
+    expect(rows[0].booked).toBeGreaterThan(0.5);
+    expect((await Promise.all(turns)).every((turn) => turn.granted)).toBe(true);
+    const after = await one.pool.query(
+      `SELECT extract(epoch FROM next_turn_at - now())::float8 AS left FROM upstream_pace`,
+    );
+    // Nobody was let go before the turns that were booked had come.
+    expect(after.rows[0].left).toBeLessThan(0.35);
+  });
+
+  it('sends a caller away who would wait too long, and says for how long', async () => {
+    const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
+    await paceOf(gateway).report('trouble', 120);
+    const turn = await paceOf(gateway).turn();
+    expect(turn.granted).toBe(false);
+    expect(turn.granted ? 0 : turn.seconds).toBeGreaterThan(100);
+  });
+
+  it('counts looks that fail together as one trouble', async () => {
+    const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
+    await Promise.all(Array.from({ length: 8 }, () => paceOf(gateway).report('trouble')));
+    const { rows } = await gateway.pool.query('SELECT troubles FROM upstream_pace');
+    expect(rows).toEqual([{ troubles: 1 }]);
+  });
+});

@@ -1,0 +1,36 @@
+import { randomUUID } from 'node:crypto';
+import type { Job as UpstreamJob } from '../../src/sandbox/job.js';
+import { send, type TestGateway } from './gateway.js';
+
+/**
+ * Puts `count` jobs into the sandbox and, as submitted and due, into the gateway's database; far
+ * faster than by submitting them. Returns them as the sandbox has them, the oldest first.
+ */
+export async function waitingJobs(gateway: TestGateway, count: number): Promise<UpstreamJob[]> {
+  const template = await oneUpstreamJob(gateway);
+  const jobs = Array.from({ length: count }, () => {
+    const { jobs: all } = gateway.sandbox;
+    const job = { ...template, id: randomUUID(), order: all.nextOrder, createdAt: Date.now() };
+    all.add(job);
+    return job;
+  });
+  await gateway.pool.query(
+    `INSERT INTO jobs (id, service, type, status, request, request_hash, upstream_id, submitted_at, next_check_at)
+     SELECT gen_random_uuid(), 'invoices', 'parse', 'submitted', '{}', '\\x00', upstream_id, now(), now()
+       FROM unnest($1::text[]) AS upstream_id`,
+    [jobs.map(({ id }) => id)],
+  );
+  return jobs;
+}
+
+async function oneUpstreamJob({ sandbox }: TestGateway): Promise<UpstreamJob> {
+  const { body } = await send(
+    `${sandbox.url}/parse_async`,
+    'POST',
+    { input: 'https://example.com/a.pdf', sim: { stuck: 'InProgress', webhook: { send: 'never' } } },
+    { authorization: `Bearer ${sandbox.apiKey}` },
+  );
+  const job = sandbox.jobs.find(body.job_id);
+  if (job === undefined) throw new Error('the sandbox made no job');
+  return job;
+}
