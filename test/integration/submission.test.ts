@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Submitter } from '../../src/jobs/submitter.js';
 import { freePort } from '../../src/platform/database/free-port.js';
 import { startSandbox } from '../../src/sandbox/sandbox.js';
+import { figure } from '../support/figures.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 
 let gateway: TestGateway;
@@ -124,6 +125,37 @@ describe('a submit whose answer is lost', () => {
     } finally {
       await old.close();
     }
+  });
+
+  it.each(['withoutMetadata', 'none'] as const)(
+    'is not repeated where the listing does not show whose jobs they are (%s)',
+    async (listConfigs) => {
+      const platform = gateway.sandbox.platform.current;
+      gateway.sandbox.platform.set({ listConfigs });
+      try {
+        const id = await gateway.submit({
+          sim: { submit: { fault: 'createdBut502' }, webhook: { send: 'never' } },
+        });
+        expect(await gateway.ended(id)).toMatchObject({
+          status: 'failed',
+          error: { code: 'submit_outcome_unknown' },
+        });
+        expect(madeUpstream(id)).toBe(1);
+      } finally {
+        gateway.sandbox.platform.set({ listConfigs: platform.listConfigs });
+      }
+    },
+  );
+
+  it('and 60 others are found by one walk through the listing, not by one each', async () => {
+    const before = await figure(gateway, 'gateway_upstream_answers_total', { call: 'list' });
+    const sim = { submit: { fault: 'createdBut502' }, webhook: { send: 'never' } };
+    const ids = await Promise.all(Array.from({ length: 60 }, () => gateway.submit({ sim })));
+    const ended = await Promise.all(ids.map((id) => gateway.ended(id)));
+    expect(new Set(ended.map(({ status }) => status))).toEqual(new Set(['completed']));
+    expect(ids.map(madeUpstream)).toEqual(ids.map(() => 1));
+    const calls = await figure(gateway, 'gateway_upstream_answers_total', { call: 'list' });
+    expect(calls - before).toBeLessThan(40);
   });
 
   it('is sent again once the listing shows that nothing was made', async () => {

@@ -1,0 +1,208 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Canceller } from '../../src/jobs/canceller.js';
+import { isTerminal, TRANSITIONS, type JobStatus } from '../../src/jobs/job-status.js';
+import { OverdueJobs } from '../../src/jobs/overdue-jobs.js';
+import { JobReads } from '../../src/jobs/job-reads.store.js';
+import { Settler } from '../../src/jobs/settler.js';
+import { SubmitSteps } from '../../src/jobs/submit-steps.js';
+import { Submitter } from '../../src/jobs/submitter.js';
+import { ListingNarrowing } from '../../src/reconciler/listing-narrowing.js';
+import { Sweep } from '../../src/reconciler/sweep.js';
+import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
+import { UpstreamPace } from '../../src/reducto/upstream-pace.js';
+import { startGateway, type TestGateway } from '../support/gateway.js';
+
+/*
+ * The state machine against random orders of everything that can happen to a job. No worker runs by
+ * itself: the commands are the tasks, the callbacks, the sweeps, the crashes and the clock.
+ */
+
+let gateway: TestGateway;
+let sweep: Sweep;
+const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, { strict: false });
+
+beforeAll(async () => {
+  gateway = await startGateway({
+    ROLES: 'api,webhooks',
+    REDUCTO_SUBMIT_TIMEOUT_SECONDS: '1',
+    UNCERTAIN_SCHEDULE_SECONDS: '5,15',
+    RECONCILE_LISTING_FROM: '2',
+    LOG_LEVEL: 'silent',
+  });
+  const { settings } = gateway;
+  const narrowing = new ListingNarrowing(settings, get(UpstreamListing), get(OverdueJobs));
+  sweep = new Sweep(settings, get(OverdueJobs), get(UpstreamPace), narrowing);
+});
+afterAll(() => gateway.close());
+
+const MOMENTS =
+  'created_at submitted_at submit_started_at callback_received_at cancel_requested_at missing_since result_missing_since next_check_at';
+
+interface Row {
+  status: JobStatus;
+  upstream_id: string | null;
+  settled_by: string | null;
+  ended_at: Date | null;
+  cancel_requested_at: Date | null;
+  error: { code: string } | null;
+}
+const row = async (id: string): Promise<Row> =>
+  (await gateway.pool.query<Row>('SELECT * FROM jobs WHERE id = $1', [id])).rows[0] ?? never();
+const upstreamOf = (id: string) =>
+  gateway.sandbox.jobs.all().filter((job) => JSON.stringify(job.body).includes(`"${id}"`));
+function never(): never {
+  throw new Error('the job is gone');
+}
+
+/** Everything that can happen to a job, in any order. */
+const STEPS = {
+  submit: (id: string) => get(Submitter).submit(id),
+  settle: (id: string) => get(Settler).settle(id),
+  sweep: () => sweep.run(),
+  askToCancel: (id: string) => gateway.call('POST', `/v1/jobs/${id}/cancel`),
+  cancelTask: (id: string) => get(Canceller).cancel(id),
+  callback: (id: string) => callback(id, 'Completed'),
+  failedCallback: (id: string) => callback(id, 'Failed'),
+  crashBeforeSending: async (id: string) => {
+    const open = await get(JobReads).findOpen(id);
+    if (open?.job.status === 'queued') {
+      await get(SubmitSteps).begin(open.job, open.job.submitAttempts + 1);
+    }
+  },
+  upstreamCompletes: async (id: string) => {
+    for (const job of upstreamOf(id)) await gateway.sandbox.runner.complete(job);
+  },
+  upstreamFails: async (id: string) => {
+    for (const job of upstreamOf(id)) gateway.sandbox.runner.fail(job, 'no', null);
+  },
+  upstreamForgets: async (id: string) => {
+    for (const job of upstreamOf(id)) job.deletedAt ??= 0;
+  },
+  aMoment: (id: string) => letPass(id, 6),
+  aMinute: (id: string) => letPass(id, 70),
+  twoDays: (id: string) => letPass(id, 172_800),
+  allAtOnce: (id: string) =>
+    Promise.all([
+      get(Submitter).submit(id),
+      get(Submitter).submit(id),
+      get(Settler).settle(id),
+      get(Settler).settle(id),
+      gateway.call('POST', `/v1/jobs/${id}/cancel`),
+      get(Canceller).cancel(id),
+      callback(id, 'Completed'),
+      sweep.run(),
+      sweep.run(),
+    ]),
+} satisfies Record<string, (id: string) => Promise<unknown>>;
+type Step = keyof typeof STEPS;
+const isStep = (name: string): name is Step => name in STEPS;
+
+function letPass(id: string, seconds: number): Promise<unknown> {
+  const earlier = MOMENTS.split(' ').map((moment) => `${moment} = ${moment} - $2::interval`);
+  return gateway.pool.query(
+    `UPDATE jobs SET ${earlier.join(', ')} WHERE id = $1 AND ended_at IS NULL`,
+    [id, `${seconds} s`],
+  );
+}
+
+async function callback(id: string, status: string): Promise<void> {
+  const upstream = upstreamOf(id).at(-1)?.id ?? 'made-up';
+  const metadata = { gateway_job_id: id, token: gateway.tokens.sign(id) };
+  await gateway.call('POST', '/webhooks/reducto', { status, job_id: upstream, metadata });
+}
+
+/** Whether `to` can be reached from `from` by the table of transitions. */
+function reachable(from: JobStatus, to: JobStatus): boolean {
+  const seen = new Set<JobStatus>([from]);
+  for (const status of seen) for (const next of TRANSITIONS[status]) seen.add(next);
+  return seen.has(to);
+}
+
+async function check(id: string, before: Row): Promise<Row> {
+  const after = await row(id);
+  expect(reachable(before.status, after.status)).toBe(true);
+  const { rows } = await gateway.pool.query<{ type: JobStatus }>(
+    `SELECT type FROM job_events WHERE job_id = $1 AND type IN ('completed', 'failed', 'cancelled', 'expired')`,
+    [id],
+  );
+  expect(rows.map(({ type }) => type)).toEqual(isTerminal(after.status) ? [after.status] : []);
+  expect(after.ended_at !== null).toBe(isTerminal(after.status));
+  if (isTerminal(before.status)) expect(after).toEqual(before);
+  // One that Reducto has forgotten was rightly taken for never made.
+  const known = upstreamOf(id).filter((job) => job.deletedAt === undefined);
+  expect(known.length).toBeLessThanOrEqual(1);
+  return after;
+}
+
+/** What the job was told to be must be what Reducto knows. */
+async function compare(id: string, told: Row): Promise<void> {
+  const upstream = upstreamOf(id).find((job) => job.id === told.upstream_id);
+  const code = told.error?.code;
+  switch (told.status) {
+    case 'completed': {
+      expect(upstream?.status).toBe('Completed');
+      const { status } = await gateway.call('GET', `/v1/jobs/${id}/result`);
+      expect(status).toBe(200);
+      return;
+    }
+    case 'failed':
+      if (code === 'failed_upstream') expect(upstream?.status).toBe('Failed');
+      else expect(['rejected_upstream', 'submit_outcome_unknown']).toContain(code);
+      return;
+    case 'cancelled':
+      expect(told.cancel_requested_at).not.toBeNull();
+      if (upstream?.deletedAt === undefined) {
+        expect([undefined, 'Cancelled']).toContain(upstream?.status);
+      }
+      return;
+    case 'expired':
+      expect(['gave_up', 'unknown_upstream', 'submit_outcome_unknown']).toContain(code);
+      return;
+    default:
+      throw new Error(`the job has not ended: ${told.status}`);
+  }
+}
+
+const SUBMIT_FAULTS = [
+  {},
+  { fault: 'createdBut502', times: 1 },
+  { fault: 'createdButReset', times: 1 },
+  { fault: 'status', status: 502, times: 1 },
+  { fault: '429code1000', times: 1 },
+  { fault: '401' },
+];
+
+it('holds for any order of events: one end, never changed, true, and reached', async () => {
+  const steps = fc.constantFrom(...Object.keys(STEPS).filter(isStep));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...SUBMIT_FAULTS),
+      fc.array(steps, { minLength: 3, maxLength: 14 }),
+      async (submit, order) => {
+        gateway.sandbox.reset();
+        await gateway.pool.query('DELETE FROM upstream_pace');
+        const id = await gateway.submit({
+          sim: { stuck: 'InProgress', submit, webhook: { send: 'never' } },
+        });
+        let now = await row(id);
+        for (const step of order) {
+          await STEPS[step](id);
+          now = await check(id, now);
+        }
+        const ending: Step[] = ['aMinute', 'submit', 'upstreamCompletes', 'sweep', 'settle'];
+        for (let round = 0; round < 12 && !isTerminal(now.status); round++) {
+          for (const step of ending) {
+            await STEPS[step](id);
+            now = await check(id, now);
+          }
+        }
+        await compare(id, now);
+      },
+    ),
+    {
+      numRuns: Number(process.env['FAULT_RUNS'] ?? 60),
+      ...(process.env['FAULT_SEED'] ? { seed: Number(process.env['FAULT_SEED']) } : {}),
+    },
+  );
+});

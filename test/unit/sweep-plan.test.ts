@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { DueJob } from '../../src/jobs/overdue-jobs.js';
+import { planSweep, type Situation } from '../../src/reconciler/sweep-plan.js';
+
+const dueJob = (some: Partial<DueJob> = {}): DueJob => ({
+  id: 'a',
+  status: 'submitted',
+  upstreamId: 'u',
+  looks: 0,
+  ageSeconds: 10,
+  sinceSubmitSeconds: 9,
+  expectant: false,
+  ...some,
+});
+const CALM: Situation = { upstreamHeld: false, listingFrom: 3, maxAgeSeconds: 100 };
+const several = (count: number, some: Partial<DueJob> = {}) =>
+  Array.from({ length: count }, () => dueJob(some));
+
+describe('a pass over the jobs that are due', () => {
+  it('sends what is queued and searches for what is uncertain', () => {
+    const [queued, uncertain] = [dueJob({ status: 'queued' }), dueJob({ status: 'uncertain' })];
+    const plan = planSweep([queued, uncertain], CALM);
+    expect(plan).toMatchObject({ submits: [queued], searches: [uncertain], looks: [] });
+  });
+
+  it('looks at a few one by one, and narrows down many', () => {
+    expect(planSweep(several(2), CALM)).toMatchObject({ looks: several(2), narrow: [] });
+    expect(planSweep(several(3), CALM)).toMatchObject({ looks: [], narrow: several(3) });
+    const untrusted = { ...CALM, listingFrom: Infinity };
+    expect(planSweep(several(3), untrusted)).toMatchObject({ looks: several(3), narrow: [] });
+  });
+
+  it('looks at those that are marked or too old, also among many', () => {
+    const marked = [dueJob({ expectant: true }), dueJob({ ageSeconds: 100 })];
+    const plan = planSweep([...marked, ...several(3)], CALM);
+    expect(plan).toMatchObject({ looks: marked, narrow: several(3) });
+  });
+
+  it('asks Reducto for nothing while it is in trouble, and gives up only what is too old', () => {
+    const [old, queued] = [dueJob({ ageSeconds: 100 }), dueJob({ status: 'queued' })];
+    const due = [old, queued, dueJob(), dueJob({ status: 'uncertain' })];
+    expect(planSweep(due, { ...CALM, upstreamHeld: true })).toEqual({
+      submits: [queued],
+      searches: [],
+      narrow: [],
+      looks: [],
+      giveUps: [old],
+    });
+  });
+
+  it('never has a job in two places, and leaves none out unless Reducto is in trouble', () => {
+    const anyJob = fc.record({
+      id: fc.uuid(),
+      status: fc.constantFrom('queued', 'uncertain', 'submitted'),
+      upstreamId: fc.constant('u'),
+      looks: fc.nat(20),
+      ageSeconds: fc.nat(200),
+      sinceSubmitSeconds: fc.nat(200),
+      expectant: fc.boolean(),
+    });
+    const anySituation = fc.record({
+      upstreamHeld: fc.boolean(),
+      listingFrom: fc.constantFrom(0, 1, 3, 10, Infinity),
+      maxAgeSeconds: fc.constant(100),
+    });
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(anyJob, { selector: ({ id }) => id }),
+        anySituation,
+        (due, now) => {
+          const placed = Object.values(planSweep(due, now)).flat();
+          expect(new Set(placed).size).toBe(placed.length);
+          if (!now.upstreamHeld) expect(placed).toHaveLength(due.length);
+        },
+      ),
+    );
+  });
+});
