@@ -1,0 +1,128 @@
+import 'reflect-metadata';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { HAND_OVER, PUT_OFF, TAKE_DUE } from '../../src/jobs/job-claims.store.js';
+import { Settings } from '../../src/platform/config/settings.js';
+import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
+import { prepareDatabase } from '../../src/platform/database/prepare-database.js';
+
+/*
+ * What it costs to claim the jobs that are due, with few and with a million finished jobs beside
+ * them: both sides in one run, in turns. Prints the plan, the medians and their ratio.
+ */
+
+const DUE = 10_000;
+const FEW = 10_000;
+const MANY = 1_000_000;
+const ROUNDS = 7;
+
+const FINISHED = `
+  INSERT INTO jobs (id, service, type, status, request_hash, upstream_id, settled_by, created_at, submitted_at, ended_at)
+  SELECT gen_random_uuid(), 'bench', 'parse', 'completed', '\\x00', 'done-' || n, 'webhook',
+         now() - n * interval '1 s', now() - n * interval '1 s', now() - n * interval '1 s'
+    FROM generate_series(1, $1::int) AS n`;
+const WAITING = `
+  INSERT INTO jobs (id, service, type, status, request, request_hash, upstream_id, submitted_at, next_check_at)
+  SELECT gen_random_uuid(), 'bench', 'parse', 'submitted', '{}', '\\x00', 'open-' || n, now(), now()
+    FROM generate_series(1, $1::int) AS n`;
+const DUE_AGAIN = `UPDATE jobs SET next_check_at = now(), claim = NULL WHERE next_check_at IS NOT NULL`;
+const CLAIM = ['00000000-0000-4000-8000-000000000000', 60, DUE, 0];
+
+const directory = await mkdtemp(join(tmpdir(), 'sweep-cost-'));
+const server = await startEmbeddedPostgres(directory);
+const quiet = { log: () => undefined, error: print, warn: () => undefined };
+try {
+  const few = await side('few', FEW);
+  const many = await side('many', MANY);
+  const times = { few: new Array<number>(), many: new Array<number>() };
+  for (let round = 0; round < ROUNDS; round++) {
+    times.few.push(await claimAll(few));
+    times.many.push(await claimAll(many));
+  }
+  await explain(many);
+  const [a, b] = [median(times.few), median(times.many)];
+  print(`claiming ${DUE} due jobs, median of ${ROUNDS}:`);
+  print(`  beside ${FEW} finished jobs     ${a.toFixed(0)} ms`);
+  print(`  beside ${MANY} finished jobs   ${b.toFixed(0)} ms`);
+  print(`  ratio ${(b / a).toFixed(2)}`);
+  print(`claiming nothing, beside ${MANY}: ${(await claimNothing(many)).toFixed(2)} ms`);
+  await few.end();
+  await many.end();
+} finally {
+  await server.stop();
+  await rm(directory, { recursive: true, force: true });
+}
+
+/** A database with `finished` jobs that have ended and the due ones. */
+async function side(name: string, finished: number): Promise<Client> {
+  const admin = new Client({ connectionString: server.url });
+  await admin.connect();
+  await admin.query(`CREATE DATABASE bench_${name}`);
+  await admin.end();
+  const url = server.url.replace(/[^/]+$/, `bench_${name}`);
+  const settings = Settings.load({ NODE_ENV: 'test', DATABASE_URL: url });
+  await prepareDatabase(settings, quiet, () => Promise.resolve());
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query(FINISHED, [finished]);
+  await client.query(WAITING, [DUE]);
+  await client.query('VACUUM ANALYZE jobs');
+  return client;
+}
+
+async function claimAll(client: Client): Promise<number> {
+  await client.query(DUE_AGAIN);
+  const begin = performance.now();
+  const { rowCount } = await client.query(TAKE_DUE, CLAIM);
+  const time = performance.now() - begin;
+  if (rowCount !== DUE) throw new Error(`${rowCount} jobs were claimed`);
+  await client.query('VACUUM jobs');
+  return time;
+}
+
+async function claimNothing(client: Client): Promise<number> {
+  const times = new Array<number>();
+  for (let round = 0; round < 50; round++) {
+    const begin = performance.now();
+    await client.query(TAKE_DUE, CLAIM);
+    times.push(performance.now() - begin);
+  }
+  return median(times);
+}
+
+/** How each statement of a sweep is carried out beside many finished jobs. */
+async function explain(client: Client): Promise<void> {
+  await client.query(DUE_AGAIN);
+  await client.query('BEGIN');
+  const ids = await client.query<{ id: string }>(TAKE_DUE, CLAIM);
+  await client.query('ROLLBACK');
+  const all = ids.rows.map(({ id }) => id);
+  const claim = CLAIM[0];
+  const statements = {
+    'claim what is due': [TAKE_DUE, CLAIM],
+    'hand over to tasks': [HAND_OVER, [claim, all, 60]],
+    'put off': [PUT_OFF, [claim, all, all.map(() => 60)]],
+  } as const;
+  for (const [name, [statement, values]] of Object.entries(statements)) {
+    await client.query('BEGIN');
+    if (statement !== TAKE_DUE) await client.query(TAKE_DUE, CLAIM);
+    const { rows } = await client.query<{ 'QUERY PLAN': string }>(
+      `EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) ${statement}`,
+      [...values],
+    );
+    await client.query('ROLLBACK');
+    print(`\n${name}, beside ${MANY} finished jobs:`);
+    for (const row of rows) print(`  ${row['QUERY PLAN'].slice(0, 140)}`);
+  }
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function median(values: number[]): number {
+  const sorted = values.toSorted((one, other) => one - other);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
