@@ -1,5 +1,10 @@
 import { JobsKeysCallbacks1790000000000 } from './1790000000000-jobs-keys-callbacks.js';
 import { ClaimsAndPace1790100000000 } from './1790100000000-claims-and-pace.js';
+import { Audit1790200000000 } from './1790200000000-audit.js';
 
 /** All migrations, in their order. A new one is added here. */
-export const MIGRATIONS = [JobsKeysCallbacks1790000000000, ClaimsAndPace1790100000000];
+export const MIGRATIONS = [
+  JobsKeysCallbacks1790000000000,
+  ClaimsAndPace1790100000000,
+  Audit1790200000000,
+];

@@ -1,3 +1,5 @@
+import type { OriginalCallback } from './originals.js';
+
 /** The checks that a callback passes, in their order. */
 export const GUARDS = ['source_ip', 'well_formed', 'secret', 'job_id'] as const;
 
@@ -23,24 +25,34 @@ export const REFUSAL_CAUSES = [
 
 export type RefusalCause = (typeof REFUSAL_CAUSES)[number];
 
-/** What a guard found. `observed`: it would have refused, but its mode lets everything pass. */
+/**
+ * What a guard found. `observed`: it would have refused, but its mode lets everything pass. `detail`
+ * says which key or secret was tried.
+ */
 export type Verdict =
   | { readonly result: 'pass'; readonly detail?: string }
-  | { readonly result: 'fail' | 'observed'; readonly cause: RefusalCause }
+  | { readonly result: 'fail' | 'observed'; readonly cause: RefusalCause; readonly detail?: string }
   | { readonly result: 'not_checked' };
 
 export type Verdicts = Readonly<Record<GuardName, Verdict>>;
 
-/** A callback that was refused, or would have been. Holds no secrets and nothing of the body. */
+/** A callback that was refused, or would have been. */
 export interface Refusal {
   readonly guard: GuardName;
   readonly cause: RefusalCause;
   readonly status: number;
+  readonly requestId: string;
   readonly verdicts: Verdicts;
+  /** Who spoke to us, and who that spoke for where it is a trusted proxy. */
   readonly peerAddress: string;
   readonly clientAddress: string;
   readonly forwardedFor: string | null;
   readonly claimedJobId: string | null;
   readonly claimedUpstreamId: string | null;
-  readonly bodyBytes: number;
+  /** The job of ours that it belongs to, where there is one. */
+  readonly jobId: string | null;
+  readonly path: string;
+  readonly original: OriginalCallback;
+  /** False where the body was longer than allowed, and `original` holds its beginning. */
+  readonly bodyComplete: boolean;
 }

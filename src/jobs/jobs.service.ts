@@ -6,7 +6,7 @@ import { GatewayError } from '../platform/errors/error-codes.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { CancelSteps } from './cancel-steps.js';
-import { canonicalJson } from './canonical-json.js';
+import { canonicalJson } from '../platform/canonical-json.js';
 import { JobEndings } from './job-endings.js';
 import type { JobEvent } from './job-event.entity.js';
 import type { JobResult } from './job-result.entity.js';

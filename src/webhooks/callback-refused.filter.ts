@@ -1,11 +1,10 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { GuardName, RefusalCause } from '../audit/refusal.js';
-import { RefusalLog } from '../audit/refusal-log.js';
+import { Refusals } from '../audit/refusals.js';
 import { ProblemFilter } from '../platform/errors/problem.filter.js';
 import { GatewayError, type ErrorCode } from '../platform/errors/error-codes.js';
-import { parseJson, readMessage } from './callback-message.js';
-import { CallbackSecretGuard } from './callback-secret.guard.js';
+import { CallbackChecks } from './callback-checks.js';
 import { CallbackRefused, receivedCallback, refusalOf } from './received-callback.js';
 
 const ANSWER_OF_GUARD: Readonly<Record<Exclude<GuardName, 'well_formed'>, ErrorCode>> = {
@@ -20,8 +19,8 @@ export class CallbackRefusedFilter implements ExceptionFilter<CallbackRefused> {
   private readonly problems = new ProblemFilter();
 
   constructor(
-    private readonly refusals: RefusalLog,
-    private readonly secretGuard: CallbackSecretGuard,
+    private readonly refusals: Refusals,
+    private readonly checks: CallbackChecks,
   ) {}
 
   catch(refused: CallbackRefused, host: ArgumentsHost): void {
@@ -30,9 +29,10 @@ export class CallbackRefusedFilter implements ExceptionFilter<CallbackRefused> {
     // "Right secret, wrong address" is a mistake in a proxy; "nothing right" is an attack. Checking
     // the secret costs no database, so the record can tell.
     if (refused.guard === 'source_ip') {
-      const message = readMessage(parseJson(callback.body.bytes));
-      if (message !== undefined) callback.message = message;
-      callback.verdicts.secret = this.secretGuard.judge(request.headers, callback).verdict;
+      const form = this.checks.form(callback);
+      if (form.found !== undefined) callback.message = form.found;
+      callback.verdicts.well_formed = form.verdict;
+      callback.verdicts.secret = this.checks.secret(callback, form.found).verdict;
     }
     const answer = answerTo(refused.guard, refused.refusalCause);
     this.refusals.record(refusalOf(callback, refused.guard, refused.refusalCause, answer.status));

@@ -1,56 +1,19 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import type { RefusalCause, Verdict } from '../audit/refusal.js';
-import { JobTokens } from '../jobs/job-token.js';
-import { Settings } from '../platform/config/settings.js';
-import { enter, receivedCallback, type ReceivedCallback } from './received-callback.js';
-import { SvixSignatures } from './svix-signature.js';
+import { CallbackChecks } from './callback-checks.js';
+import { enter, receivedCallback } from './received-callback.js';
 
-/**
- * Asks: does the sender know a secret? A message with the headers of Svix must be signed, over its
- * raw bytes; any other must bring the token that the gateway gave this very job. No database.
- */
+/** Asks: does the sender know a secret, our token for this job or the key of a Svix signature? */
 @Injectable()
 export class CallbackSecretGuard implements CanActivate {
-  constructor(
-    private readonly settings: Settings,
-    private readonly tokens: JobTokens,
-    private readonly signatures: SvixSignatures,
-  ) {}
+  constructor(private readonly checks: CallbackChecks) {}
 
   canActivate(context: ExecutionContext): boolean {
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const callback = receivedCallback(request);
-    return enter(callback, 'secret', this.settings.GUARD_SECRET, () => {
-      const { verdict, provedBy } = this.judge(request.headers, callback);
-      if (provedBy !== undefined) callback.provedBy = provedBy;
+    const callback = receivedCallback(context.switchToHttp().getRequest<FastifyRequest>());
+    return enter(callback, 'secret', this.checks.modeOf('secret', undefined), () => {
+      const { verdict, found } = this.checks.secret(callback, callback.message);
+      if (found !== undefined) callback.provedBy = found;
       return verdict;
     });
   }
-
-  judge(headers: IncomingHttpHeaders, { message, body }: ReceivedCallback): SecretJudgement {
-    if (this.signatures.isClaimed(headers)) {
-      const signature = this.signatures.verify(headers, body.bytes);
-      if (!signature.valid) return failed(signature.cause);
-      return {
-        verdict: { result: 'pass', detail: `svix secret ${signature.secret}` },
-        provedBy: 'svix',
-      };
-    }
-    if (message?.gatewayJobId === undefined || message.token === undefined)
-      return failed('token_missing');
-    const version = this.tokens.verify(message.gatewayJobId, message.token);
-    if (version === undefined) return failed('token_invalid');
-    return { verdict: { result: 'pass', detail: `token key ${version}` }, provedBy: 'token' };
-  }
-}
-
-interface SecretJudgement {
-  readonly verdict: Verdict;
-  readonly provedBy?: 'token' | 'svix';
-}
-
-function failed(cause: RefusalCause): SecretJudgement {
-  return { verdict: { result: 'fail', cause } };
 }

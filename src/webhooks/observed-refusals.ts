@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { RefusalLog } from '../audit/refusal-log.js';
+import { Refusals } from '../audit/refusals.js';
 import { GUARDS } from '../audit/refusal.js';
 import { refusalOf, type ReceivedCallback } from './received-callback.js';
 
 /** Records what guards that only observe would have refused, and genuine messages that are not for us. */
 @Injectable()
 export class ObservedRefusals {
-  constructor(private readonly refusals: RefusalLog) {}
+  constructor(private readonly refusals: Refusals) {}
 
   record(callback: ReceivedCallback): void {
     for (const guard of GUARDS) {

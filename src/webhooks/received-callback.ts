@@ -1,15 +1,14 @@
 import type { FastifyRequest } from 'fastify';
 import type { GuardName, Refusal, RefusalCause, Verdict } from '../audit/refusal.js';
 import type { CallbackJob } from '../jobs/callback-hints.js';
-import { RawBody } from '../platform/http/body-parsers.js';
+import type { CallbackRequest, GuardMode } from './callback-checks.js';
 import type { CallbackMessage } from './callback-message.js';
 
 /** A callback on its way through the guards: what came, and what each guard found. */
-export interface ReceivedCallback {
-  readonly peerAddress: string;
+export interface ReceivedCallback extends CallbackRequest {
+  readonly requestId: string;
+  readonly path: string;
   readonly clientAddress: string;
-  readonly forwardedFor: string | null;
-  readonly body: RawBody;
   readonly verdicts: Record<GuardName, Verdict>;
   /** Set by the guard of the form. */
   message?: CallbackMessage;
@@ -17,6 +16,8 @@ export interface ReceivedCallback {
   provedBy?: 'token' | 'svix';
   /** Set by the guard of the job ID; stays empty for a genuine message that is not for us. */
   job?: CallbackJob;
+  /** The job of ours that a refused callback belongs to. */
+  mismatchedJob?: CallbackJob;
 }
 
 /** The guard refuses, and its mode lets it. The filter records it and answers. */
@@ -54,7 +55,7 @@ export function emptyVerdicts(): Record<GuardName, Verdict> {
 export function enter(
   callback: ReceivedCallback,
   guard: GuardName,
-  mode: 'enforce' | 'observe' | 'off',
+  mode: GuardMode,
   judge: () => Verdict,
 ): true {
   if (mode === 'off') return true;
@@ -75,16 +76,27 @@ export function refusalOf(
   cause: RefusalCause,
   status: number,
 ): Refusal {
+  const { method, peerAddress, headers, body, job, mismatchedJob } = callback;
   return {
     guard,
     cause,
     status,
+    requestId: callback.requestId,
     verdicts: { ...callback.verdicts },
-    peerAddress: callback.peerAddress,
+    peerAddress,
     clientAddress: callback.clientAddress,
-    forwardedFor: callback.forwardedFor,
-    claimedJobId: callback.message?.gatewayJobId?.slice(0, 64) ?? null,
-    claimedUpstreamId: callback.message?.upstreamId.slice(0, 128) ?? null,
-    bodyBytes: callback.body.bytes.length,
+    forwardedFor: headers['x-forwarded-for']?.toString() ?? null,
+    claimedJobId: callback.message?.gatewayJobId ?? null,
+    claimedUpstreamId: callback.message?.upstreamId ?? null,
+    jobId: (job ?? mismatchedJob)?.id ?? null,
+    path: callback.path,
+    original: { method, peerAddress, headers: plain(headers), body: body.bytes },
+    bodyComplete: body.complete,
   };
+}
+
+function plain(headers: ReceivedCallback['headers']): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, value?.toString() ?? '']),
+  );
 }

@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { RefusalLog } from '../../src/audit/refusal-log.js';
 import {
   eventually,
   send,
@@ -9,6 +8,7 @@ import {
   type Answer,
   type TestGateway,
 } from '../support/gateway.js';
+import { figure } from '../support/figures.js';
 
 const SVIX_OLD = `whsec_${randomBytes(24).toString('base64')}`;
 const SVIX_NEW = `whsec_${randomBytes(24).toString('base64')}`;
@@ -48,6 +48,9 @@ async function waitingJob(
   const metadata = { gateway_job_id: id, token: to.tokens.sign(id) };
   return { id, upstreamId, message: { status: 'Completed', job_id: upstreamId, metadata } };
 }
+
+const refused = (cause: string, by = gateway): Promise<number> =>
+  figure(by, 'gateway_callbacks_refused_total', { cause });
 
 function signed(
   body: string,
@@ -144,9 +147,9 @@ describe('a genuine callback', () => {
       job_id: randomUUID(),
       metadata: { whose: 'theirs' },
     });
-    const before = gateway.app.get(RefusalLog).counts().get('job_unknown') ?? 0;
+    const before = await refused('job_unknown');
     expect((await callback(body, signed(body, SVIX_NEW))).status).toBe(200);
-    expect(gateway.app.get(RefusalLog).counts().get('job_unknown')).toBe(before + 1);
+    expect(await refused('job_unknown')).toBe(before + 1);
   });
 });
 
@@ -201,22 +204,13 @@ describe('a callback that is refused', () => {
     ],
   ])('%s: %i %s', async (_, status, cause, make) => {
     const { id, message } = await waitingJob();
-    const before =
-      gateway.app
-        .get(RefusalLog)
-        .counts()
-        .get(cause as 'not_json') ?? 0;
+    const before = await refused(cause as 'not_json');
     const answer = await callback(...make(message));
     expect([answer.status, answer.headers.get('content-type')]).toEqual([
       status,
       'application/problem+json; charset=utf-8',
     ]);
-    expect(
-      gateway.app
-        .get(RefusalLog)
-        .counts()
-        .get(cause as 'not_json'),
-    ).toBe(before + 1);
+    expect(await refused(cause as 'not_json')).toBe(before + 1);
     expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
   });
 
@@ -321,7 +315,7 @@ it('a guard that observes records and lets pass; what it lets pass costs one pol
     expect((await callback(forged, {}, open)).status).toBe(200);
     await eventually('a look', async () => (await open.events(id)).includes('looked') || undefined);
     expect((await open.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
-    expect(open.app.get(RefusalLog).counts().get('token_invalid')).toBe(1);
+    expect(await refused('token_invalid', open)).toBe(1);
   } finally {
     await open.close();
   }

@@ -81,6 +81,16 @@ export const SETTING_TABLE = {
     optional(postgresUrl, 'PostgreSQL; unset outside production: an embedded server in `DATA_DIR`'),
   ),
   DATABASE_POOL_SIZE: setting(integer(2, 500), '20', 'connections per process, at most'),
+  DATABASE_TIMEOUT_SECONDS: setting(
+    integer(1, 600),
+    '15',
+    'how long a statement may take; a connection that is silent for longer is given up',
+  ),
+  DATABASE_SESSION_LIMITS: setting(
+    oneOf('on', 'off'),
+    'on',
+    'time limits sent to PostgreSQL with every connection; `off` for a pooler that refuses them',
+  ),
   DATABASE_MIGRATIONS: setting(
     oneOf('auto', 'run', 'check'),
     'auto',
@@ -176,6 +186,34 @@ export const SETTING_TABLE = {
   GUARD_SECRET: setting(guardMode, 'enforce', 'the guard of the token or Svix signature'),
   GUARD_JOB_ID: setting(guardMode, 'enforce', 'the guard of the job ID'),
   WEBHOOK_MAX_BYTES: setting(integer(1024, 10_485_760), '65536', 'largest callback body'),
+
+  AUDIT_KEYS: secret(
+    optional(
+      tokenKeys,
+      '`2:<base64>,1:<base64>`: keys of the audit’s chain and of what a re-check needs; unset: derived from `TOKEN_KEYS`',
+    ),
+  ),
+  AUDIT_ENTRIES_PER_MINUTE: setting(
+    integer(0, 100_000),
+    '120',
+    'refusals of one cause from one address that are kept one by one, per minute and process; more are counted',
+  ),
+  AUDIT_ENTRIES_PER_MINUTE_TOTAL: setting(
+    integer(0, 1_000_000),
+    '1200',
+    'the same for all causes and addresses together',
+  ),
+  AUDIT_ORIGINAL_BYTES_PER_MINUTE: setting(
+    integer(0, 1_073_741_824),
+    '524288',
+    'bytes of refused callbacks that are kept encrypted for a re-check, per minute and process',
+  ),
+  AUDIT_ORIGINALS_HOURS: setting(integer(1, 8760), '72', 'how long what a re-check needs is kept'),
+  AUDIT_RETENTION_DAYS: setting(
+    integer(1, 36_500),
+    '400',
+    'how long entries of the audit are kept',
+  ),
 
   BOOTSTRAP_ADMIN_KEY: secret(
     optional(longSecret, 'an API key with scope `admin` to begin with, 32 characters or more'),

@@ -1,0 +1,128 @@
+import { setTimeout } from 'node:timers/promises';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { AuditStore, type Appendix, type AppendAttempt } from './audit.store.js';
+import { RefusalCounts } from './refusal-counts.js';
+import type { Refusal } from './refusal.js';
+
+/** How long an entry waits for others before it is written: what a crash can cost, with the commit itself. */
+const ENTRY_WAIT_MILLISECONDS = 200;
+/** The same for refusals that are only counted. */
+const COUNT_WAIT_MILLISECONDS = 1000;
+const MOST_PER_WRITE = 500;
+/** Beyond so many entries that could not be written yet, further ones are only counted. */
+const MOST_WAITING = 2000;
+const RETRY_MILLISECONDS = 1000;
+
+/**
+ * Writes the audit behind the back of the requests: a refusal costs its request no more than an entry in
+ * memory. What is not written yet is bounded; when the database is away, entries turn into counts, and
+ * none is left out of the sum.
+ */
+@Injectable()
+export class AuditWriter implements OnApplicationShutdown {
+  private readonly logger = new Logger(AuditWriter.name);
+  private waiting: Appendix[] = [];
+  private readonly counts = new RefusalCounts();
+  private countsSince: number | undefined;
+  private writing: Promise<void> | undefined;
+  private last: Promise<void> = Promise.resolve();
+  private doubt: { transaction: string; entries: number } | undefined;
+  private stopping = false;
+
+  constructor(private readonly store: AuditStore) {}
+
+  /** Whether there is room for an entry of its own. */
+  get hasRoom(): boolean {
+    return this.waiting.length < MOST_WAITING;
+  }
+
+  add(appendix: Appendix): void {
+    this.waiting.push(appendix);
+    this.begin();
+  }
+
+  count(refusal: Refusal, at: Date): void {
+    this.counts.add(refusal, at);
+    this.countsSince ??= performance.now();
+    this.begin();
+  }
+
+  /** Resolves when everything that was handed in before is in the database; rejects where it cannot be. */
+  settle(): Promise<void> {
+    return this.write(true);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.stopping = true;
+    await this.settle().catch((error: unknown) =>
+      this.logger.error({ msg: 'entries of the audit were lost', err: error }),
+    );
+  }
+
+  private begin(): void {
+    this.writing ??= this.run().finally(() => {
+      this.writing = undefined;
+      if (this.hasWork && !this.stopping) this.begin();
+    });
+  }
+
+  private get hasWork(): boolean {
+    return this.waiting.length > 0 || !this.counts.isEmpty;
+  }
+
+  private async run(): Promise<void> {
+    while (this.hasWork && !this.stopping) {
+      await setTimeout(ENTRY_WAIT_MILLISECONDS, undefined, { ref: false });
+      try {
+        await this.write(false);
+      } catch (error) {
+        this.logger.warn({
+          msg: 'the audit cannot be written; it is kept and tried again',
+          err: error,
+        });
+        await setTimeout(RETRY_MILLISECONDS, undefined, { ref: false });
+      }
+    }
+  }
+
+  /** One write at a time, in the order of the calls. */
+  private write(countsToo: boolean): Promise<void> {
+    const written = this.last.then(() => this.writeNow(countsToo));
+    this.last = written.catch(() => undefined);
+    return written;
+  }
+
+  private async writeNow(countsToo: boolean): Promise<void> {
+    const countsDue =
+      countsToo ||
+      (this.countsSince !== undefined &&
+        performance.now() - this.countsSince >= COUNT_WAIT_MILLISECONDS);
+    if (countsDue && !this.counts.isEmpty) {
+      this.waiting.push(...this.counts.take().map((entry) => ({ entry })));
+      this.countsSince = undefined;
+    }
+    await this.resolveDoubt();
+    while (this.waiting.length > 0) {
+      const batch = this.waiting.slice(0, MOST_PER_WRITE);
+      const attempt: AppendAttempt = {};
+      try {
+        await this.store.append(batch, attempt);
+      } catch (error) {
+        if (attempt.transaction !== undefined) {
+          this.doubt = { transaction: attempt.transaction, entries: batch.length };
+        }
+        throw error;
+      }
+      this.waiting.splice(0, batch.length);
+    }
+  }
+
+  /** A connection that broke in the commit leaves open whether it happened; writing twice would falsify the sum. */
+  private async resolveDoubt(): Promise<void> {
+    if (this.doubt === undefined) return;
+    if (await this.store.wasCommitted(this.doubt.transaction)) {
+      this.waiting.splice(0, this.doubt.entries);
+    }
+    this.doubt = undefined;
+  }
+}

@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { JobsModule } from '../jobs/jobs.module.js';
+import { CallbackChecks } from './callback-checks.js';
+import { SvixSignatures } from './svix-signature.js';
+
+/** The checks without the door: for judging a callback again. */
+@Module({
+  imports: [JobsModule],
+  providers: [CallbackChecks, SvixSignatures],
+  exports: [CallbackChecks],
+})
+export class CallbackChecksModule {}

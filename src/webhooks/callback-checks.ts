@@ -1,0 +1,164 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Injectable } from '@nestjs/common';
+import { GUARDS, type GuardName, type RefusalCause, type Verdict } from '../audit/refusal.js';
+import { CallbackHints, type CallbackJob } from '../jobs/callback-hints.js';
+import { JobTokens } from '../jobs/job-token.js';
+import { Settings } from '../platform/config/settings.js';
+import type { RawBody } from '../platform/http/body-parsers.js';
+import { parseJson, readMessage, type CallbackMessage } from './callback-message.js';
+import { clientAddress, isWithin } from './client-address.js';
+import { SvixSignatures } from './svix-signature.js';
+
+/** A callback as it came, or as it was kept. */
+export interface CallbackRequest {
+  readonly method: string;
+  readonly peerAddress: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: RawBody;
+  /** A signature is good for a few minutes around this moment. */
+  readonly receivedAt: Date;
+}
+
+export type GuardMode = 'enforce' | 'observe' | 'off';
+
+export interface Judged<Found> {
+  readonly verdict: Verdict;
+  readonly found?: Found;
+}
+
+/** What all the checks together say of a callback. */
+export interface Judgement {
+  readonly verdicts: Record<GuardName, Verdict>;
+  /** The first check that refuses, by its mode of today; none: the callback would be taken. */
+  readonly refusedBy: GuardName | undefined;
+  readonly job: CallbackJob | undefined;
+  readonly message: CallbackMessage | undefined;
+  readonly provedBy: 'token' | 'svix' | undefined;
+}
+
+/**
+ * The questions that the guards ask, each on its own and without side effects. The guards of the route
+ * ask them one after the other as a callback comes in; a re-check asks them all of one that was kept.
+ */
+@Injectable()
+export class CallbackChecks {
+  constructor(
+    private readonly settings: Settings,
+    private readonly tokens: JobTokens,
+    private readonly signatures: SvixSignatures,
+    private readonly hints: CallbackHints,
+  ) {}
+
+  /** Who sent it, as far as that can be believed. */
+  clientOf({ peerAddress, headers }: Pick<CallbackRequest, 'peerAddress' | 'headers'>): string {
+    const forwardedFor = headers['x-forwarded-for']?.toString();
+    return clientAddress(peerAddress, forwardedFor, this.settings.TRUSTED_PROXIES);
+  }
+
+  /** Does it come from an address that may send callbacks? */
+  sourceIp(client: string): Verdict {
+    const allowlist = this.settings.WEBHOOK_IP_ALLOWLIST;
+    if (allowlist.length === 0) return { result: 'pass', detail: 'no allowlist' };
+    return isWithin(client, allowlist) ? { result: 'pass' } : fail('address_not_allowed');
+  }
+
+  /** Is it a callback at all? */
+  form({ method, headers, body }: CallbackRequest): Judged<CallbackMessage> {
+    if (method !== 'POST') return { verdict: fail('wrong_method') };
+    // The headers of direct callbacks are not documented: none at all counts as JSON.
+    const type = headers['content-type'];
+    if (type !== undefined && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
+      return { verdict: fail('wrong_content_type') };
+    }
+    if (!body.complete) return { verdict: fail('too_large') };
+    const parsed = parseJson(body.bytes);
+    if (parsed === undefined) return { verdict: fail('not_json') };
+    const found = readMessage(parsed);
+    if (found === undefined) return { verdict: fail('not_a_callback') };
+    return { verdict: { result: 'pass' }, found };
+  }
+
+  /**
+   * Does the sender know a secret? A message with the headers of Svix must be signed, over its raw
+   * bytes; any other must bring the token that the gateway gave this very job. No database.
+   */
+  secret(
+    { headers, body, receivedAt }: CallbackRequest,
+    message: CallbackMessage | undefined,
+  ): Judged<'token' | 'svix'> {
+    if (this.signatures.isClaimed(headers)) {
+      const signature = this.signatures.verify(headers, body.bytes, receivedAt);
+      if (!signature.valid) return { verdict: fail(signature.cause, 'svix signature') };
+      const detail = `svix secret ${signature.secret}`;
+      return { verdict: { result: 'pass', detail }, found: 'svix' };
+    }
+    if (message?.gatewayJobId === undefined || message.token === undefined) {
+      return { verdict: fail('token_missing') };
+    }
+    const version = this.tokens.verify(message.gatewayJobId, message.token);
+    if (version === undefined) {
+      const claimed = /^v\d{1,9}(?=\.)/.exec(message.token)?.[0];
+      const tried = claimed === undefined ? 'no token of ours' : `token key ${claimed.slice(1)}`;
+      return { verdict: fail('token_invalid', tried) };
+    }
+    return { verdict: { result: 'pass', detail: `token key ${version}` }, found: 'token' };
+  }
+
+  /** Is this a job that we submitted, and is the id that Reducto gives it the one we know? */
+  async jobId(message: CallbackMessage): Promise<Judged<CallbackJob>> {
+    const job = await this.hints.find(message.gatewayJobId, message.upstreamId);
+    if (job === null) return { verdict: fail('job_unknown') };
+    // A callback can be faster than the answer to the submit: then no id is known yet.
+    if (job.upstreamId !== null && job.upstreamId !== message.upstreamId) {
+      return { verdict: fail('upstream_id_mismatch'), found: job };
+    }
+    return { verdict: { result: 'pass' }, found: job };
+  }
+
+  /**
+   * A genuine Svix message for a job that is not ours is for another environment on the same Reducto
+   * account. Refusing it would make Svix repeat it for a day, so it is noted and ignored.
+   */
+  modeOf(guard: GuardName, provedBy: 'token' | 'svix' | undefined): GuardMode {
+    switch (guard) {
+      case 'source_ip':
+        return this.settings.GUARD_SOURCE_IP;
+      case 'well_formed':
+        return 'enforce';
+      case 'secret':
+        return this.settings.GUARD_SECRET;
+      case 'job_id': {
+        const mode = this.settings.GUARD_JOB_ID;
+        return mode === 'enforce' && provedBy === 'svix' ? 'observe' : mode;
+      }
+    }
+  }
+
+  /** Every check, whatever the ones before it say. */
+  async judge(request: CallbackRequest): Promise<Judgement> {
+    const form = this.form(request);
+    const secret = this.secret(request, form.found);
+    const job = form.found === undefined ? undefined : await this.jobId(form.found);
+    const verdicts: Record<GuardName, Verdict> = {
+      source_ip: this.sourceIp(this.clientOf(request)),
+      well_formed: form.verdict,
+      secret: secret.verdict,
+      job_id: job?.verdict ?? { result: 'not_checked' },
+    };
+    const refusedBy = GUARDS.find(
+      (guard) =>
+        verdicts[guard].result === 'fail' && this.modeOf(guard, secret.found) === 'enforce',
+    );
+    return {
+      verdicts,
+      refusedBy,
+      job: job?.found,
+      message: form.found,
+      provedBy: secret.found,
+    };
+  }
+}
+
+function fail(cause: RefusalCause, detail?: string): Verdict {
+  return { result: 'fail', cause, ...(detail === undefined ? {} : { detail }) };
+}

@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AuditReads } from '../../src/audit/audit-reads.store.js';
+import { AuditVerifier } from '../../src/audit/audit-verifier.js';
+import { AuditWriter } from '../../src/audit/audit-writer.js';
+import { AuditStore } from '../../src/audit/audit.store.js';
+import { send, startGateway, type TestGateway } from '../support/gateway.js';
+
+let gateway: TestGateway;
+beforeEach(async () => {
+  gateway = await startGateway({ RECONCILE_INTERVAL_SECONDS: '3600' });
+});
+afterEach(() => gateway.close());
+
+const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, { strict: false });
+const verify = () => get(AuditVerifier).verify();
+const forge = (body: unknown = { status: 'Completed', job_id: 'made-up' }, to = gateway) =>
+  send(`${to.url}/webhooks/reducto`, 'POST', body);
+
+async function refusals(count: number): Promise<void> {
+  for (let n = 0; n < count; n++) await forge();
+  await get(AuditWriter).settle();
+}
+/** As somebody who owns the database can, against all triggers. */
+async function tamper(statement: string): Promise<void> {
+  await gateway.pool.query('ALTER TABLE audit_entries DISABLE TRIGGER ALL');
+  await gateway.pool.query(statement);
+  await gateway.pool.query('ALTER TABLE audit_entries ENABLE TRIGGER ALL');
+}
+
+describe('the chain of the audit', () => {
+  it('is whole when empty and after refusals', async () => {
+    expect(await verify()).toEqual({ ok: true, rows: 0, firstBroken: null, reason: null });
+    await refusals(7);
+    expect(await verify()).toEqual({ ok: true, rows: 7, firstBroken: null, reason: null });
+  });
+
+  it.each([
+    [
+      'a changed field',
+      `UPDATE audit_entries SET data = data || '{"cause":"too_large"}' WHERE id = 3`,
+      '3',
+    ],
+    ['a changed time', `UPDATE audit_entries SET at = at - interval '1 h' WHERE id = 3`, '3'],
+    ['a changed kind', `UPDATE audit_entries SET kind = 'observed' WHERE id = 3`, '3'],
+    [
+      'a changed hash',
+      `UPDATE audit_entries SET hash = decode(repeat('00', 32), 'hex') WHERE id = 3`,
+      '3',
+    ],
+    ['a removed entry', 'DELETE FROM audit_entries WHERE id = 3', '3'],
+    ['a removed beginning', 'DELETE FROM audit_entries WHERE id <= 2', '1'],
+    ['a cut end', 'DELETE FROM audit_entries WHERE id >= 5', '5'],
+    ['an empty table', 'DELETE FROM audit_entries', '1'],
+    [
+      'an entry made up at the end',
+      `INSERT INTO audit_entries (id, at, kind, data, key_id, hash)
+       SELECT 8, at, kind, data, key_id, hash FROM audit_entries WHERE id = 7`,
+      '8',
+    ],
+    [
+      'two entries that changed places',
+      `UPDATE audit_entries SET id = CASE id WHEN 3 THEN 104 ELSE 103 END WHERE id IN (3, 4);
+       UPDATE audit_entries SET id = id - 100 WHERE id > 100`,
+      '3',
+    ],
+    [
+      'a cut end, with the mark of the end moved back',
+      `DELETE FROM audit_entries WHERE id >= 5;
+       UPDATE audit_chain SET last_id = 4, last_hash = (SELECT hash FROM audit_entries WHERE id = 4)`,
+      '0',
+    ],
+    ['a lost mark of the end', 'DELETE FROM audit_chain', '1'],
+  ])('shows %s', async (_, statement, firstBroken) => {
+    await refusals(7);
+    await tamper(statement);
+    const found = await verify();
+    expect(found).toMatchObject({ ok: false, firstBroken });
+    expect(found.reason).toMatch(/\w/);
+  });
+
+  it.each([
+    'UPDATE audit_entries SET at = now()',
+    'DELETE FROM audit_entries',
+    'TRUNCATE audit_entries',
+  ])('refuses %s', async (statement) => {
+    await refusals(2);
+    await expect(gateway.pool.query(statement)).rejects.toThrow('append-only');
+  });
+
+  it('stays whole when its beginning is retired, and then shows what is cut off', async () => {
+    await refusals(7);
+    await tamper(`UPDATE audit_entries SET at = at - interval '2 days' WHERE id <= 3`);
+    expect(await get(AuditStore).retire(1, 2)).toBe(2);
+    expect(await get(AuditStore).retire(1, 100)).toBe(1);
+    expect(await get(AuditStore).retire(1, 100)).toBe(0);
+    await refusals(1);
+    expect(await verify()).toMatchObject({ ok: true, rows: 5 });
+    await tamper('DELETE FROM audit_entries WHERE id = 4');
+    expect(await verify()).toMatchObject({ ok: false, firstBroken: '4' });
+  });
+
+  it('does not fork when replicas write at once', async () => {
+    const other = await startGateway({
+      DATABASE_URL: gateway.settings.DATABASE_URL ?? '',
+      TOKEN_KEYS: `7:${randomBytes(32).toString('base64')}`,
+      AUDIT_KEYS:
+        gateway.settings.TOKEN_KEYS?.map(
+          ({ version, key }) => `${version}:${key.toString('base64')}`,
+        ).join(',') ?? '',
+    });
+    try {
+      const settle = async (): Promise<void> => {
+        await Promise.all([
+          get(AuditWriter).settle(),
+          other.app.get(AuditWriter, { strict: false }).settle(),
+        ]);
+      };
+      for (let n = 0; n < 10; n++) {
+        await Promise.all([forge(), forge(undefined, other), forge(), forge(undefined, other)]);
+        await settle();
+      }
+      expect(await verify()).toMatchObject({ ok: true, rows: 40 });
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('says so where it was written with a key that is gone', async () => {
+    await refusals(2);
+    await tamper(`UPDATE audit_entries SET key_id = 'abcdef123456' WHERE id = 2`);
+    expect(await verify()).toMatchObject({
+      ok: false,
+      firstBroken: '2',
+      reason: expect.stringContaining('AUDIT_KEYS'),
+    });
+  });
+});
+
+describe('a flood of forged callbacks', () => {
+  it('is kept in part, counted as a whole, and the sum is exact', async () => {
+    const flood = 3000;
+    const bodies: unknown[] = [
+      { status: 'Completed', job_id: 'made-up' },
+      'not json',
+      { status: 'Completed', job_id: 'x', metadata: { gateway_job_id: 'a', token: 'v1.b' } },
+    ];
+    for (let sent = 0; sent < flood; sent += 100) {
+      await Promise.all(Array.from({ length: 100 }, (_, n) => forge(bodies[(sent + n) % 3])));
+    }
+    await get(AuditWriter).settle();
+    const summary = await get(AuditReads).summary({});
+    expect(summary.stored + summary.counted).toBe(flood);
+    expect(summary.stored).toBeLessThanOrEqual(2 * 3 * 120);
+    expect(summary.byCause).toEqual({
+      token_missing: 1000,
+      wrong_content_type: 1000,
+      token_invalid: 1000,
+    });
+    const { rows } = await gateway.pool.query('SELECT count(*)::int AS n FROM audit_entries');
+    expect(rows[0].n).toBeLessThan(2 * 3 * 120 + 300);
+    expect(await verify()).toMatchObject({ ok: true });
+  });
+});
