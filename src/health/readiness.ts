@@ -2,15 +2,17 @@ import { setTimeout } from 'node:timers/promises';
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import { WatchedClient } from '../platform/database/watched-client.js';
 
 export type CheckResult = 'up' | 'down';
 
-/** Longer than a healthy answer takes, shorter than any prober waits. */
-const PATIENCE_MILLISECONDS = 2000;
+/** Longer than a healthy answer takes, and about what the most impatient probers wait. */
+const PATIENCE_MILLISECONDS = 900;
 
 @Injectable()
 export class Readiness implements BeforeApplicationShutdown {
   private stopping = false;
+  private asking: Promise<CheckResult> | undefined;
 
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
@@ -24,12 +26,35 @@ export class Readiness implements BeforeApplicationShutdown {
     return { database: await this.database(), process: this.stopping ? 'down' : 'up' };
   }
 
-  private async database(): Promise<CheckResult> {
-    const late = setTimeout(PATIENCE_MILLISECONDS, 'down' as const, { ref: false });
-    const answer = this.dataSource.query('SELECT 1').then(
-      () => 'up' as const,
-      () => 'down' as const,
-    );
-    return Promise.race([answer, late]);
+  /** One question at a time, however many ask: probes shall not use up the pool that they look at. */
+  private database(): Promise<CheckResult> {
+    this.asking ??= this.ask().finally(() => (this.asking = undefined));
+    return this.asking;
+  }
+
+  private async ask(): Promise<CheckResult> {
+    const late = new AbortController();
+    const answer = this.answers(late.signal).catch(() => false);
+    const patience = setTimeout(PATIENCE_MILLISECONDS, false, { ref: false });
+    const up = await Promise.race([answer, patience]);
+    if (!up) late.abort();
+    return up ? 'up' : 'down';
+  }
+
+  /** A connection that is found silent is given up, so that the next probe sees another one. */
+  private async answers(late: AbortSignal): Promise<boolean> {
+    const runner = this.dataSource.createQueryRunner();
+    let giveUp = (): void => undefined;
+    try {
+      const connection: unknown = await runner.connect();
+      if (late.aborted) return false;
+      if (connection instanceof WatchedClient) giveUp = connection.giveUp;
+      late.addEventListener('abort', giveUp);
+      await runner.query('SELECT 1');
+      return true;
+    } finally {
+      late.removeEventListener('abort', giveUp);
+      await runner.release();
+    }
   }
 }

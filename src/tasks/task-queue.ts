@@ -12,6 +12,7 @@ import type { EntityManager } from 'typeorm';
 import { Settings } from '../platform/config/settings.js';
 import { withLogFields } from '../platform/logging/log-context.js';
 import { rows } from '../platform/database/sql.js';
+import { queueConnections } from './queue-connections.js';
 import { TASK_QUEUES, type TaskQueueName } from './task-queues.js';
 
 /** A task: wakes a worker up to look after one job. What there is to do is read from the job itself. */
@@ -26,6 +27,9 @@ type Handler = (jobId: string, signal: AbortSignal) => Promise<void>;
  * backlog drains at one task per worker and poll; from 2 on it goes on for as long as there is more.
  */
 const BATCH_SIZE = 2;
+
+/** How long the connections may take to close, also where the time for a stop is used up. */
+const GOODBYE_MILLISECONDS = 2000;
 
 interface Subscription {
   readonly channel: string;
@@ -47,13 +51,13 @@ export class TaskQueue
   private readonly handlers: { queue: TaskQueueName; concurrency: number; handler: Handler }[] = [];
   private readonly subscriptions: Subscription[] = [];
   private readonly listening: { close(): Promise<void> }[] = [];
+  /** When a stop that is under way waits no longer, by `performance.now()`. */
+  private stopAt = 0;
 
   constructor(private readonly settings: Settings) {
     const worker = settings.has('worker');
     this.boss = new PgBoss({
-      connectionString: settings.DATABASE_URL ?? '',
-      application_name: 'reducto-gateway-tasks',
-      max: worker ? 6 : 2,
+      ...queueConnections(settings, worker ? 6 : 2),
       migrate: false,
       schedule: false,
       supervise: worker,
@@ -128,20 +132,37 @@ export class TaskQueue
    * database are still there. What is not done by then comes back elsewhere when its heartbeat stops.
    */
   async beforeApplicationShutdown(): Promise<void> {
+    this.stopAt = performance.now() + this.settings.SHUTDOWN_TIMEOUT_SECONDS * 1000;
     const drained = this.handlers.map(({ queue }) => this.boss.offWork(queue, { wait: true }));
-    const patience = new AbortController();
-    await Promise.race([
-      Promise.all(drained),
-      setTimeout(this.settings.SHUTDOWN_TIMEOUT_SECONDS * 1000, undefined, {
-        signal: patience.signal,
-      }).catch(() => undefined),
-    ]);
-    patience.abort();
+    await this.untilStop(Promise.all(drained));
   }
 
+  /** To say goodbye to a database that is silent may take for ever; the process ends without. */
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all(this.listening.map((handle) => handle.close()));
-    await this.boss.stop({ graceful: false, close: true });
+    this.stopAt = Math.max(this.stopAt, performance.now() + GOODBYE_MILLISECONDS);
+    await this.untilStop(
+      Promise.all([
+        ...this.listening.map((handle) => handle.close()),
+        this.boss.stop({ graceful: false, close: true }),
+      ]),
+    );
+  }
+
+  /** Waits for `work` to end or break, but no longer than a stop may take. */
+  private async untilStop(work: Promise<unknown>): Promise<void> {
+    const patience = new AbortController();
+    const { signal } = patience;
+    const late = setTimeout(this.stopAt - performance.now(), 'late', { signal });
+    try {
+      if ((await Promise.race([work, late])) === 'late') {
+        this.logger.warn('what is running was not awaited any longer');
+      }
+    } catch (error) {
+      this.logger.warn({ msg: 'the task queue did not stop as it should', err: error });
+    } finally {
+      patience.abort();
+      late.catch(() => undefined);
+    }
   }
 
   private perform(queue: TaskQueueName, task: Job<Task>, handler: Handler): Promise<JobResult> {
@@ -163,10 +184,9 @@ export class TaskQueue
 }
 
 /** Creates or updates the queue's own tables and the queues. Part of the migrations. */
-export async function installTaskQueues(databaseUrl: string): Promise<void> {
+export async function installTaskQueues(settings: Settings): Promise<void> {
   const boss = new PgBoss({
-    connectionString: databaseUrl,
-    max: 1,
+    ...queueConnections(settings, 1),
     supervise: false,
     schedule: false,
     registerInstance: false,

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Settings } from '../../src/platform/config/settings.js';
 import { dataSourceOptions } from '../../src/platform/database/data-source-options.js';
 import { newDatabase } from '../support/gateway.js';
 
@@ -17,7 +18,7 @@ let database: Awaited<ReturnType<typeof newDatabase>>;
 beforeAll(async () => {
   database = await newDatabase();
   const options = dataSourceOptions(
-    { DATABASE_URL: database.url, DATABASE_POOL_SIZE: 2 },
+    Settings.load({ DATABASE_URL: database.url, DATABASE_POOL_SIZE: '2' }),
     () => undefined,
   );
   dataSource = await new DataSource({ ...options, entities }).initialize();

@@ -19,12 +19,17 @@ export interface TcpProxy {
 /** Forwards to the first of `targets()` that takes the connection, beginning with another one each time. */
 export async function startTcpProxy(targets: () => readonly number[]): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
+  // Of clients that left while nothing arrived any more: their servers have not heard of it.
+  const orphans = new Set<Socket>();
   let mode: ProxyMode = 'pass';
   let turn = 0;
   const server = createServer((inside) => {
     const pair: Pair = { inside, lost: mode === 'silent' };
     pairs.add(pair);
-    inside.on('close', () => pairs.delete(pair));
+    inside.on('close', () => {
+      pairs.delete(pair);
+      if (pair.lost && pair.outside !== undefined) orphans.add(pair.outside);
+    });
     inside.on('error', () => pair.outside?.destroy());
     if (mode === 'refuse') return void inside.resetAndDestroy();
     if (pair.lost) return void inside.resume();
@@ -49,6 +54,7 @@ export async function startTcpProxy(targets: () => readonly number[]): Promise<T
     connections: () => pairs.size,
     async close() {
       for (const pair of pairs) breakOff(pair);
+      for (const orphan of orphans) orphan.destroy();
       server.close();
       await once(server, 'close');
     },

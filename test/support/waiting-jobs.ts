@@ -27,7 +27,10 @@ async function oneUpstreamJob({ sandbox }: TestGateway): Promise<UpstreamJob> {
   const { body } = await send(
     `${sandbox.url}/parse_async`,
     'POST',
-    { input: 'https://example.com/a.pdf', sim: { stuck: 'InProgress', webhook: { send: 'never' } } },
+    {
+      input: 'https://example.com/a.pdf',
+      sim: { stuck: 'InProgress', webhook: { send: 'never' } },
+    },
     { authorization: `Bearer ${sandbox.apiKey}` },
   );
   const job = sandbox.jobs.find(body.job_id);

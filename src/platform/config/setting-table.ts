@@ -215,6 +215,16 @@ export const SETTING_TABLE = {
     'how long entries of the audit are kept',
   ),
 
+  ALERT_INTERVAL_SECONDS: setting(
+    integer(1, 3600),
+    '15',
+    'how often refused callbacks are searched for the traces of a misconfiguration',
+  ),
+  ALERT_WEBHOOK_URL: secret(
+    optional(httpUrl, 'where alerts are posted to, signed as Standard Webhooks have it'),
+  ),
+  ALERT_WEBHOOK_SECRET: secret(optional(svixSecret, '`whsec_…`: the secret that signs them')),
+
   BOOTSTRAP_ADMIN_KEY: secret(
     optional(longSecret, 'an API key with scope `admin` to begin with, 32 characters or more'),
   ),

@@ -129,6 +129,13 @@ function contradictions(settings: Settings): string[] {
   if (settings.PUBLIC_URL?.protocol === 'http:' && !isPrivateHost(settings.PUBLIC_URL.hostname)) {
     found.push('PUBLIC_URL must be https, except for loopback and private addresses');
   }
+  const { ALERT_WEBHOOK_URL: alerts, ALERT_WEBHOOK_SECRET: alertSecret } = settings;
+  if (alerts?.protocol === 'http:' && !isPrivateHost(alerts.hostname)) {
+    found.push('ALERT_WEBHOOK_URL must be https, except for loopback and private addresses');
+  }
+  if (alerts !== undefined && alertSecret === undefined) {
+    found.push('ALERT_WEBHOOK_SECRET is missing: what goes to ALERT_WEBHOOK_URL is signed with it');
+  }
   return found;
 }
 

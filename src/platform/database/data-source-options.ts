@@ -1,6 +1,10 @@
 import type { DataSourceOptions } from 'typeorm';
 import { MIGRATIONS } from '../../../migrations/index.js';
 import type { Settings } from '../config/settings.js';
+import { connectionLimits, type LimitSettings, type Purpose } from './connection-limits.js';
+
+export type DatabaseSettings = Pick<Settings, 'DATABASE_URL' | 'DATABASE_POOL_SIZE'> &
+  LimitSettings;
 
 /**
  * How every process of the gateway opens its database.
@@ -8,15 +12,15 @@ import type { Settings } from '../config/settings.js';
  * @param onPoolError hears of connections that broke while idle; without it they would end the process.
  */
 export function dataSourceOptions(
-  settings: Pick<Settings, 'DATABASE_URL' | 'DATABASE_POOL_SIZE'>,
+  settings: DatabaseSettings,
   onPoolError: (error: unknown) => void,
+  purpose: Purpose = 'work',
 ): DataSourceOptions {
   if (settings.DATABASE_URL === undefined) throw new Error('DATABASE_URL is not set');
   return {
     type: 'postgres',
     url: settings.DATABASE_URL,
     applicationName: 'reducto-gateway',
-    connectTimeoutMS: 5000,
     poolErrorHandler: onPoolError,
     installExtensions: false,
     uuidExtension: 'pgcrypto',
@@ -24,15 +28,6 @@ export function dataSourceOptions(
     migrationsTableName: 'schema_migrations',
     migrationsTransactionMode: 'each',
     logging: false,
-    extra: {
-      max: settings.DATABASE_POOL_SIZE,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
-      // A connection that went silent must not hold a request for ever: the client gives up, and
-      // the server ends what a vanished client left open.
-      query_timeout: 30_000,
-      statement_timeout: 25_000,
-      idle_in_transaction_session_timeout: 60_000,
-    },
+    extra: { max: settings.DATABASE_POOL_SIZE, ...connectionLimits(settings, purpose) },
   };
 }

@@ -2,6 +2,7 @@ import { Global, Logger, Module, type DynamicModule } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Settings } from '../config/settings.js';
 import { dataSourceOptions } from './data-source-options.js';
+import { isDatabaseAway } from './database-errors.js';
 import { Transactions } from './transactions.js';
 
 /** Attempts, two seconds apart, that a start waits for a database that is not there yet. */
@@ -24,6 +25,7 @@ export class DatabaseModule {
             autoLoadEntities: true,
             retryAttempts: START_ATTEMPTS,
             retryDelay: 2000,
+            toRetry: isDatabaseAway,
           }),
         }),
       ],

@@ -16,7 +16,8 @@ export interface EmbeddedServer {
   readonly dataDirectory: string;
   /** False where the server already ran: left by a gateway that was killed, or in use beside this process. */
   readonly startedHere: boolean;
-  stop(): Promise<void>;
+  /** `immediate` is a crash: the server says goodbye to nobody and recovers at its next start. */
+  stop(mode?: 'fast' | 'immediate'): Promise<void>;
 }
 
 /**
@@ -37,8 +38,8 @@ export async function startEmbeddedPostgres(
   await mkdir(root, { recursive: true });
   const binaries = await findBinaries();
   const password = await keptPassword(join(root, 'postgres.password'), binaries.identity);
-  const stop = async (): Promise<void> => {
-    await execute(binaries, 'pg_ctl', ['stop', '-D', dataDirectory, '-m', 'fast', '-w']);
+  const stop: EmbeddedServer['stop'] = async (mode = 'fast') => {
+    await execute(binaries, 'pg_ctl', ['stop', '-D', dataDirectory, '-m', mode, '-w']);
   };
   const running = await runningPort(dataDirectory);
   if (running !== undefined && (await answers(urlOf(running, password)))) {

@@ -1,7 +1,11 @@
-import type { DataSource } from 'typeorm';
+import { setTimeout } from 'node:timers/promises';
+import type { DataSource, QueryRunner } from 'typeorm';
 
 /** Any constant will do, as long as all gateways on a database use the same. */
 const MIGRATION_LOCK = 7_203_114_905;
+
+const TURN_MILLISECONDS = 1000;
+const SIGN_OF_LIFE_MILLISECONDS = 2000;
 
 export class PendingMigrationsError extends Error {
   constructor() {
@@ -12,18 +16,58 @@ export class PendingMigrationsError extends Error {
   }
 }
 
-/** Runs `work` in one process at a time, however many start at once on the same database. */
+/** Somebody else may be migrating now; what was running is broken off, and a new start will see. */
+export class MigrationLockLostError extends Error {
+  constructor(cause: unknown) {
+    super('The database was lost while migrations ran', { cause });
+    this.name = 'MigrationLockLostError';
+  }
+}
+
+/**
+ * Runs `work` in one process at a time, however many start at once on the same database.
+ *
+ * The lock belongs to a session, so a vanished process lets go of it when the server ends that session. While
+ * `work` runs, the session is asked for a sign of life, which keeps it from being taken for idle, and
+ * notices within seconds a database that went silent: a migration itself may be silent for an hour.
+ * `lost` is aborted then, and `work` must break off.
+ */
 export async function withMigrationLock<T>(
   dataSource: DataSource,
-  work: () => Promise<T>,
+  work: (lost: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const lock = dataSource.createQueryRunner();
+  const session = dataSource.createQueryRunner();
+  const done = new AbortController();
+  const lost = new AbortController();
   try {
-    await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    return await work();
+    // Asked again and again instead of waiting in the server, where a wait has a limit.
+    while (!(await takes(session))) await setTimeout(TURN_MILLISECONDS);
+    const watch = staysAlive(session, done.signal).catch((error: unknown) => lost.abort(error));
+    try {
+      return await work(lost.signal);
+    } catch (error) {
+      throw lost.signal.aborted ? new MigrationLockLostError(lost.signal.reason) : error;
+    } finally {
+      done.abort();
+      await watch;
+      await session.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
+    }
   } finally {
-    await lock.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
-    await lock.release();
+    await session.release();
+  }
+}
+
+async function takes(session: QueryRunner): Promise<boolean> {
+  const sql = 'SELECT pg_try_advisory_lock($1) AS taken';
+  const [row]: { taken: boolean }[] = await session.query(sql, [MIGRATION_LOCK]);
+  return row?.taken === true;
+}
+
+async function staysAlive(session: QueryRunner, done: AbortSignal): Promise<void> {
+  for (;;) {
+    await setTimeout(SIGN_OF_LIFE_MILLISECONDS, undefined, { signal: done }).catch(() => undefined);
+    if (done.aborted) return;
+    await session.query('SELECT 1');
   }
 }
 

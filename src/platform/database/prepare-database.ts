@@ -1,12 +1,12 @@
-import { setTimeout } from 'node:timers/promises';
 import type { LoggerService } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { Settings } from '../config/settings.js';
-import { isDatabaseAway } from './database-errors.js';
+import { awaitDatabase } from './await-database.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { refusePendingMigrations, withMigrationLock } from './migrations.js';
 
-const PATIENCE_SECONDS = 120;
+/** One for the lock, and one for what runs under it. */
+const CONNECTIONS = { DATABASE_POOL_SIZE: 2 };
 
 /**
  * Waits for the database, then brings it up to date or, where that is somebody else's duty, refuses
@@ -15,15 +15,15 @@ const PATIENCE_SECONDS = 120;
 export async function prepareDatabase(
   settings: Settings,
   log: LoggerService,
-  installQueues: (databaseUrl: string) => Promise<void>,
+  installQueues: (settings: Settings) => Promise<void>,
 ): Promise<void> {
-  const dataSource = await connected(settings, log);
+  const dataSource = await awaitDatabase(settings.with(CONNECTIONS), log);
   try {
     if (migrates(settings)) {
-      await withMigrationLock(dataSource, async () => {
-        const done = await dataSource.runMigrations();
-        for (const { name } of done) log.log(`migration ${name} applied`, 'Database');
-        await installQueues(settings.DATABASE_URL ?? '');
+      await withMigrationLock(dataSource, async (lost) => {
+        await migrate(settings, log, lost);
+        lost.throwIfAborted();
+        await installQueues(settings);
       });
     } else {
       await refusePendingMigrations(dataSource);
@@ -38,19 +38,16 @@ function migrates(settings: Settings): boolean {
   return settings.DATABASE_MIGRATIONS === 'run';
 }
 
-async function connected(settings: Settings, log: LoggerService): Promise<DataSource> {
-  const begin = performance.now();
-  for (;;) {
-    const dataSource = new DataSource(
-      dataSourceOptions(settings.with({ DATABASE_POOL_SIZE: 3 }), () => undefined),
-    );
-    try {
-      return await dataSource.initialize();
-    } catch (error) {
-      if (!isDatabaseAway(error) || performance.now() - begin > PATIENCE_SECONDS * 1000)
-        throw error;
-      log.warn({ msg: 'waiting for the database', err: error });
-      await setTimeout(2000);
-    }
+async function migrate(settings: Settings, log: LoggerService, lost: AbortSignal): Promise<void> {
+  const options = dataSourceOptions(settings.with(CONNECTIONS), () => undefined, 'migrations');
+  const dataSource = await new DataSource(options).initialize();
+  // Ends its connections, and so whatever runs on them. The second call finds them ended.
+  const close = (): Promise<void> => dataSource.destroy().catch(() => undefined);
+  lost.addEventListener('abort', () => void close(), { once: true });
+  try {
+    const done = await dataSource.runMigrations();
+    for (const { name } of done) log.log(`migration ${name} applied`, 'Database');
+  } finally {
+    await close();
   }
 }

@@ -1,0 +1,46 @@
+import { setTimeout } from 'node:timers/promises';
+import type { LoggerService } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { dataSourceOptions, type DatabaseSettings } from './data-source-options.js';
+import { isDatabaseAway, isRefusedOption } from './database-errors.js';
+
+const PATIENCE_SECONDS = 120;
+const PAUSE_MILLISECONDS = 2000;
+
+/** Waiting would not help: a wrong password, a database that does not exist, a certificate, … */
+export class UnusableDatabaseError extends Error {
+  constructor(cause: Error) {
+    const hint = isRefusedOption(cause) ? ' Perhaps it needs DATABASE_SESSION_LIMITS=off.' : '';
+    super(`The database of DATABASE_URL refuses the gateway: ${cause.message}.${hint}`, { cause });
+    this.name = 'UnusableDatabaseError';
+  }
+}
+
+/**
+ * Opens the database, and waits for one that is not there yet: nothing listens, its name is not
+ * known, it accepts and says nothing, or it says that it is starting.
+ */
+export async function awaitDatabase(
+  settings: DatabaseSettings,
+  log: Pick<LoggerService, 'warn'>,
+): Promise<DataSource> {
+  const begin = performance.now();
+  for (;;) {
+    const dataSource = new DataSource(dataSourceOptions(settings, () => undefined));
+    try {
+      return await dataSource.initialize();
+    } catch (error) {
+      // It may have got as far as a pool.
+      await dataSource.driver.disconnect().catch(() => undefined);
+      if (!isDatabaseAway(error)) {
+        throw error instanceof Error ? new UnusableDatabaseError(error) : error;
+      }
+      if (performance.now() - begin > PATIENCE_SECONDS * 1000) {
+        const message = `The database of DATABASE_URL was not there for ${PATIENCE_SECONDS} seconds`;
+        throw new Error(message, { cause: error });
+      }
+      log.warn({ msg: 'waiting for the database', err: error });
+      await setTimeout(PAUSE_MILLISECONDS);
+    }
+  }
+}
