@@ -1,6 +1,20 @@
 import { Module } from '@nestjs/common';
 import { AccessModule } from '../access/access.module.js';
+import { AuditModule } from '../audit/audit.module.js';
+import { JobsModule } from '../jobs/jobs.module.js';
+import { CallbackChecksModule } from '../webhooks/callback-checks.module.js';
+import { AdminActions } from './admin-actions.js';
 import { ApiKeysController } from './api-keys.controller.js';
+import { AuditController } from './audit.controller.js';
+import { RefusalRecheck } from './recheck.js';
+import { RefusalExport } from './refusal-export.js';
+import { RefusalsController } from './refusals.controller.js';
+import { RefusalsService } from './refusals.service.js';
 
-@Module({ imports: [AccessModule], controllers: [ApiKeysController] })
+@Module({
+  imports: [AccessModule, AuditModule, JobsModule, CallbackChecksModule],
+  controllers: [ApiKeysController, RefusalsController, AuditController],
+  providers: [AdminActions, RefusalsService, RefusalRecheck, RefusalExport],
+  exports: [AdminActions, RefusalsService, RefusalRecheck, RefusalExport],
+})
 export class AdminModule {}

@@ -10,9 +10,13 @@ import {
 } from '@nestjs/swagger';
 import { validate as isUuid } from 'uuid';
 import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
+import type { Caller } from '../access/caller.js';
+import { CurrentCaller } from '../access/caller.decorator.js';
 import { ApiKeysService } from '../access/api-keys.service.js';
 import { ApiProblems } from '../platform/errors/api-problems.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
+import { AdminActions } from './admin-actions.js';
+import { byApi } from './refusals.controller.js';
 import { ApiKeyList, CreatedApiKey, NewApiKey, viewOfKey } from './api-keys.view.js';
 
 @Controller('v1/admin/keys')
@@ -22,7 +26,10 @@ import { ApiKeyList, CreatedApiKey, NewApiKey, viewOfKey } from './api-keys.view
 @ApiBearerAuth()
 @ApiProblems('unauthenticated', 'forbidden')
 export class ApiKeysController {
-  constructor(private readonly keys: ApiKeysService) {}
+  constructor(
+    private readonly keys: ApiKeysService,
+    private readonly actions: AdminActions,
+  ) {}
 
   @Post()
   @ApiOperation({
@@ -31,7 +38,11 @@ export class ApiKeysController {
   })
   @ApiCreatedResponse({ type: CreatedApiKey })
   @ApiProblems('malformed_request', 'unsupported_media_type', 'validation_failed')
-  async create(@Body() { service, scopes }: NewApiKey): Promise<CreatedApiKey> {
+  async create(
+    @CurrentCaller() caller: Caller,
+    @Body() { service, scopes }: NewApiKey,
+  ): Promise<CreatedApiKey> {
+    await this.actions.record(byApi(caller), 'key.create', { service, scopes });
     const { stored, key } = await this.keys.create(service, scopes);
     return { id: stored.id, service: stored.service, scopes: stored.scopes, key };
   }
@@ -52,8 +63,9 @@ export class ApiKeysController {
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiNoContentResponse()
   @ApiProblems('key_not_found')
-  async revoke(@Param('id') id: string): Promise<void> {
+  async revoke(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<void> {
     if (!isUuid(id)) throw new GatewayError('key_not_found');
+    await this.actions.record(byApi(caller), 'key.revoke', { key: id });
     await this.keys.revoke(id);
   }
 }

@@ -30,7 +30,7 @@ export interface KnownEnds extends ChainEnds {
 
 /** All that writes `audit_entries`, `audit_chain` and `audit_originals`. */
 @Injectable()
-export class AuditStore {
+export class AuditLog {
   constructor(
     private readonly keys: AuditKeys,
     private readonly transactions: Transactions,

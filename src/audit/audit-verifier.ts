@@ -5,7 +5,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 import { hashOf, macOf, type ChainedEntry } from './audit-entry.js';
 import { AuditKeys } from './audit-keys.js';
-import { SELECT_ENDS, type KnownEnds } from './audit.store.js';
+import { SELECT_ENDS, type KnownEnds } from './audit-log.js';
 
 export interface Verification {
   readonly ok: boolean;

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { AuditStore, type Appendix, type AppendAttempt } from './audit.store.js';
+import { AuditLog, type Appendix, type AppendAttempt } from './audit-log.js';
 import { RefusalCounts } from './refusal-counts.js';
 import type { Refusal } from './refusal.js';
 
@@ -29,7 +29,7 @@ export class AuditWriter implements OnApplicationShutdown {
   private doubt: { transaction: string; entries: number } | undefined;
   private stopping = false;
 
-  constructor(private readonly store: AuditStore) {}
+  constructor(private readonly store: AuditLog) {}
 
   /** Whether there is room for an entry of its own. */
   get hasRoom(): boolean {

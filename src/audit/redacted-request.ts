@@ -81,6 +81,7 @@ function parse(text: string): unknown {
 function blanked(value: unknown, depth: number): unknown {
   if (depth > MAX_DEPTH) return '…';
   if (Array.isArray(value)) return value.slice(0, 20).map((item) => blanked(item, depth + 1));
+  if (typeof value === 'string') return value.slice(0, MAX_SAMPLE);
   if (!isRecord(value)) return value;
   return Object.fromEntries(
     Object.entries(value)
@@ -94,8 +95,8 @@ function blanked(value: unknown, depth: number): unknown {
 
 /** Text that is no JSON may still hold `"token": "…"` or `token=…`. */
 function withoutFields(text: string): string {
-  return text.replace(
-    /((?:auth\w*|\w*cookie|\w*token|\w*secret|passw\w*|\w*signature|\w*key)["']?\s*[:=]\s*["']?)[^\s"',&}]+/gi,
-    `$1${BLANK}`,
+  const field = /\b([\w-]{1,40})(["']?\s{0,4}[:=]\s{0,4}["']?)[^\s"',&}]{1,2000}/g;
+  return text.replace(field, (whole, name: string, separator: string) =>
+    SECRET_NAME.test(name) ? `${name}${separator}${BLANK}` : whole,
   );
 }

@@ -37,6 +37,10 @@ export class CallbackHints {
     return this.reads.findForCallback({ upstreamId });
   }
 
+  isOpen(job: CallbackJob): boolean {
+    return !isTerminal(job.status);
+  }
+
   /** Notes the callback and wakes a worker, within the transaction that stores the callback. */
   async take(manager: EntityManager, job: CallbackJob, hint: CallbackHint): Promise<void> {
     if (!hint.repeated) {

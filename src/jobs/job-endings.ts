@@ -8,6 +8,7 @@ import { JOB_ENDED_CHANNEL } from './job.store.js';
  */
 @Injectable()
 export class JobEndings implements OnModuleInit, BeforeApplicationShutdown {
+  stopping = false;
   private readonly waiters = new Map<string, Set<() => void>>();
 
   constructor(private readonly tasks: TaskQueue) {}
@@ -44,6 +45,7 @@ export class JobEndings implements OnModuleInit, BeforeApplicationShutdown {
 
   /** A stop must not last as long as the longest wait. */
   beforeApplicationShutdown(): void {
+    this.stopping = true;
     this.wakeAll();
   }
 

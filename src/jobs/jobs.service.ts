@@ -78,15 +78,21 @@ export class JobsService {
   /** The job, after up to `waitSeconds` if it has not ended yet. Throws `job_not_found`. */
   async get(service: string, id: string, waitSeconds: number, signal: AbortSignal): Promise<Job> {
     if (waitSeconds <= 0) return this.find(service, id);
-    const abandoned = new AbortController();
-    const ended = this.endings.wait(id, waitSeconds, AbortSignal.any([signal, abandoned.signal]));
-    try {
-      const job = await this.find(service, id);
-      if (isTerminal(job.status)) return job;
-      await ended;
-      return await this.find(service, id);
-    } finally {
-      abandoned.abort();
+    const end = performance.now() + waitSeconds * 1000;
+    // Waits are also woken where an end may have been missed: then it has not ended, and waits on.
+    for (;;) {
+      const abandoned = new AbortController();
+      const seconds = Math.max(end - performance.now(), 0) / 1000;
+      const woken = this.endings.wait(id, seconds, AbortSignal.any([signal, abandoned.signal]));
+      try {
+        const job = await this.find(service, id);
+        if (isTerminal(job.status) || seconds === 0 || signal.aborted || this.endings.stopping) {
+          return job;
+        }
+        await woken;
+      } finally {
+        abandoned.abort();
+      }
     }
   }
 

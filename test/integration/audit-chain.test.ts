@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AuditReads } from '../../src/audit/audit-reads.store.js';
+import { AuditReads } from '../../src/audit/audit-reads.js';
 import { AuditVerifier } from '../../src/audit/audit-verifier.js';
 import { AuditWriter } from '../../src/audit/audit-writer.js';
-import { AuditStore } from '../../src/audit/audit.store.js';
+import { AuditLog } from '../../src/audit/audit-log.js';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 
 let gateway: TestGateway;
@@ -91,9 +91,9 @@ describe('the chain of the audit', () => {
   it('stays whole when its beginning is retired, and then shows what is cut off', async () => {
     await refusals(7);
     await tamper(`UPDATE audit_entries SET at = at - interval '2 days' WHERE id <= 3`);
-    expect(await get(AuditStore).retire(1, 2)).toBe(2);
-    expect(await get(AuditStore).retire(1, 100)).toBe(1);
-    expect(await get(AuditStore).retire(1, 100)).toBe(0);
+    expect(await get(AuditLog).retire(1, 2)).toBe(2);
+    expect(await get(AuditLog).retire(1, 100)).toBe(1);
+    expect(await get(AuditLog).retire(1, 100)).toBe(0);
     await refusals(1);
     expect(await verify()).toMatchObject({ ok: true, rows: 5 });
     await tamper('DELETE FROM audit_entries WHERE id = 4');

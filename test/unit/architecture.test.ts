@@ -4,7 +4,9 @@ import { expect, it } from 'vitest';
 /** Lower folders know nothing of higher ones; on one level, nobody knows anybody. */
 const LAYERS = [
   ['app'],
-  ['webhooks', 'reconciler', 'admin', 'health', 'metrics'],
+  ['admin'],
+  ['alerts'],
+  ['webhooks', 'reconciler', 'health', 'metrics'],
   ['jobs'],
   ['reducto', 'audit', 'access', 'tasks'],
   ['platform'],

@@ -58,14 +58,25 @@ export function registerBodyParsers(
 
 type Payload = IncomingMessage;
 
-/** Reads up to `limit` bytes. The rest stays in the connection, which must live until it has the answer. */
-async function read(payload: Payload, limit: number): Promise<RawBody> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of payload.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    size += part.length;
-    if (size > limit) return new RawBody(Buffer.concat(parts), false);
-    parts.push(part);
-  }
-  return new RawBody(Buffer.concat(parts), true);
+/**
+ * Reads up to `limit` bytes. What comes after them is thrown away as it comes: the next request on the
+ * connection stands behind it, and the connection must live until it has the answer.
+ */
+function read(payload: Payload, limit: number): Promise<RawBody> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    let size = 0;
+    const done = (): void => resolve(new RawBody(Buffer.concat(parts), size <= limit));
+    payload.on('data', (part: Buffer) => {
+      if (size > limit) return;
+      size += part.length;
+      if (size > limit) done();
+      else parts.push(part);
+    });
+    payload.on('end', done);
+    payload.on('error', reject);
+    payload.on('close', () =>
+      reject(new GatewayError('malformed_request', 'The body was cut off.')),
+    );
+  });
 }

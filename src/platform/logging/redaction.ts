@@ -3,15 +3,16 @@ const REDACTED = '[redacted]';
 /**
  * What a secret of ours looks like wherever it turns up: API keys, callback tokens, Svix secrets,
  * bearer headers, passwords in URLs, and the keys and signatures in query strings (the whole query
- * of a presigned URL is a credential).
+ * of a presigned URL is a credential). Every repetition that something must follow is bounded: text comes
+ * from strangers, and must not be able to make a pattern try each position against all that follow.
  */
 const SHAPES: readonly (readonly [RegExp, string])[] = [
   [shape(/rgw_[\w-]{20,}/), REDACTED],
   [shape(/v\d{1,9}\.[\w-]{43}(?![\w-])/), REDACTED],
   [shape(/whsec_[\w+/=-]+/), REDACTED],
   [shape(/(bearer|basic)\s+[\w.~+/=-]{6,}/), `$1 ${REDACTED}`],
-  [/(\w+:\/\/[^\s/:@"']*:)[^\s/@"']+@/g, `$1${REDACTED}@`],
-  [/(https?:\/\/[^\s?"'\\]+)\?[^\s"'\\]+/g, `$1?${REDACTED}`],
+  [/(\b\w{1,20}:\/\/[^\s/:@"']{0,200}:)[^\s/@"']{1,500}@/g, `$1${REDACTED}@`],
+  [/(https?:\/\/[^\s?"'\\]{1,2000})\?[^\s"'\\]+/g, `$1?${REDACTED}`],
 ];
 
 /** At the beginning of a word; in JSON the letter before may belong to an escape such as `\n`. */

@@ -1,0 +1,79 @@
+import { Readable } from 'node:stream';
+import { Injectable } from '@nestjs/common';
+import { stringify } from 'csv-stringify';
+import { AuditReads, type AuditEntry, type RefusalFilter } from '../audit/audit-reads.js';
+import { viewOfRefusal, type RefusalView } from './refusals.view.js';
+
+const PAGE_SIZE = 500;
+
+const COLUMNS: readonly (keyof RefusalView)[] = [
+  'id',
+  'at',
+  'kind',
+  'cause',
+  'guard',
+  'status',
+  'count',
+  'clientAddress',
+  'peerAddress',
+  'forwardedFor',
+  'jobId',
+  'claimedJobId',
+  'claimedUpstreamId',
+  'method',
+  'path',
+  'requestId',
+  'bodyBytes',
+  'bodySha256',
+  'bodySample',
+  'firstAt',
+  'lastAt',
+];
+const VERDICTS = ['source_ip', 'well_formed', 'secret', 'job_id'] as const;
+
+/** Refusals as a file, a page of the database at a time, the newest first. */
+@Injectable()
+export class RefusalExport {
+  constructor(private readonly reads: AuditReads) {}
+
+  /** A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula: such cells are quoted by `'`. */
+  csv(filter: RefusalFilter): Readable {
+    const rows = Readable.from(this.entries(filter)).map((entry: AuditEntry) => {
+      const view = viewOfRefusal(entry);
+      const verdicts = VERDICTS.map((guard) => view.verdicts?.[guard].result ?? '');
+      return [...COLUMNS.map((column) => view[column] ?? ''), ...verdicts];
+    });
+    const header = [...COLUMNS, ...VERDICTS.map((guard) => `verdict_${guard}`)];
+    const writer = stringify({
+      header: true,
+      columns: header,
+      escape_formulas: true,
+      record_delimiter: 'windows',
+    });
+    rows.on('error', (error) => writer.destroy(error));
+    return rows.pipe(writer);
+  }
+
+  json(filter: RefusalFilter): Readable {
+    return Readable.from(this.jsonParts(filter));
+  }
+
+  private async *jsonParts(filter: RefusalFilter): AsyncGenerator<string> {
+    let separator = '{"refusals":[\n';
+    for await (const entry of this.entries(filter)) {
+      yield separator + JSON.stringify(viewOfRefusal(entry));
+      separator = ',\n';
+    }
+    yield separator === ',\n' ? '\n]}\n' : '{"refusals":[]}\n';
+  }
+
+  private async *entries(filter: RefusalFilter): AsyncGenerator<AuditEntry> {
+    let cursor: string | undefined;
+    for (;;) {
+      const page: AuditEntry[] = await this.reads.list(filter, cursor, PAGE_SIZE);
+      yield* page;
+      if (page.length < PAGE_SIZE) return;
+      cursor = page.at(-1)?.id;
+    }
+  }
+}

@@ -1,0 +1,155 @@
+import {
+  Body,
+  Controller,
+  Get,
+  HttpCode,
+  Param,
+  Post,
+  Query,
+  Res,
+  UseGuards,
+} from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiProduces,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
+import type { Caller } from '../access/caller.js';
+import { CurrentCaller } from '../access/caller.decorator.js';
+import { isTerminal } from '../jobs/job-status.js';
+import { ApiProblems } from '../platform/errors/api-problems.js';
+import { AdminActions, type Actor } from './admin-actions.js';
+import { RefusalRecheck, type Recheck } from './recheck.js';
+import { RefusalExport } from './refusal-export.js';
+import { ExportQuery, filterOf, RefusalPageQuery, RefusalQuery } from './refusals.query.js';
+import { RefusalsService } from './refusals.service.js';
+import {
+  AcceptView,
+  RecheckView,
+  RefusalPage,
+  RefusalSummaryView,
+  RefusalView,
+  viewOfRefusal,
+  viewOfRefusals,
+  viewOfSummary,
+} from './refusals.view.js';
+
+const PAGE_SIZE = 50;
+const MOST_JOBS_SHOWN = 1000;
+
+@Controller('v1/admin/refusals')
+@UseGuards(ApiKeyGuard)
+@NeedsScope('admin')
+@ApiTags('Admin')
+@ApiBearerAuth()
+@ApiProblems('unauthenticated', 'forbidden', 'validation_failed')
+export class RefusalsController {
+  constructor(
+    private readonly refusals: RefusalsService,
+    private readonly recheck: RefusalRecheck,
+    private readonly exports: RefusalExport,
+    private readonly actions: AdminActions,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List refused callbacks, newest first' })
+  @ApiOkResponse({ type: RefusalPage })
+  async list(@Query() query: RefusalPageQuery): Promise<RefusalPage> {
+    const { limit = PAGE_SIZE, cursor } = query;
+    return viewOfRefusals(await this.refusals.list(filterOf(query), cursor, limit + 1), limit);
+  }
+
+  @Get('summary')
+  @ApiOperation({ summary: 'Count refused callbacks', description: '`total` is exact.' })
+  @ApiOkResponse({ type: RefusalSummaryView })
+  async summary(@Query() query: RefusalQuery): Promise<RefusalSummaryView> {
+    return viewOfSummary(await this.refusals.summary(filterOf(query)));
+  }
+
+  @Get('export')
+  @ApiOperation({ summary: 'Download refused callbacks' })
+  @ApiProduces('text/csv', 'application/json')
+  @ApiOkResponse({ content: { 'text/csv': {}, 'application/json': {} } })
+  async export(
+    @CurrentCaller() caller: Caller,
+    @Query() query: ExportQuery,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const { format = 'json' } = query;
+    const filter = filterOf(query);
+    await this.refusals.summary({});
+    await this.actions.record(byApi(caller), 'refusals.export', { format, filter });
+    const type = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/json; charset=utf-8';
+    await reply
+      .header('content-type', type)
+      .header('content-disposition', `attachment; filename="refusals.${format}"`)
+      .send(this.exports[format](filter));
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'Read a refused callback: what came, and what every guard found' })
+  @ApiParam({ name: 'id' })
+  @ApiOkResponse({ type: RefusalView })
+  @ApiProblems('refusal_not_found')
+  async get(@Param('id') id: string): Promise<RefusalView> {
+    return viewOfRefusal(await this.refusals.find(id));
+  }
+
+  @Post('recheck')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Judge refused callbacks again, with the settings of today',
+    description: 'Changes nothing. Filters as for the list, in the body or the query.',
+  })
+  @ApiBody({ type: RefusalQuery, required: false })
+  @ApiOkResponse({ type: RecheckView })
+  async judge(
+    @CurrentCaller() caller: Caller,
+    @Query() query: RefusalQuery,
+    @Body() body: RefusalQuery,
+  ): Promise<RecheckView> {
+    const filter = { ...filterOf(query), ...filterOf(body) };
+    await this.refusals.summary({});
+    await this.actions.record(byApi(caller), 'refusals.recheck', { filter });
+    return viewOfRecheck(await this.recheck.judge(filter));
+  }
+
+  @Post('accept')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Let pass what the guards of today would take',
+    description: 'The jobs of those callbacks are looked at. A job that has ended stays as it is.',
+  })
+  @ApiBody({ type: RefusalQuery, required: false })
+  @ApiOkResponse({ type: AcceptView })
+  async accept(
+    @CurrentCaller() caller: Caller,
+    @Query() query: RefusalQuery,
+    @Body() body: RefusalQuery,
+  ): Promise<AcceptView> {
+    await this.refusals.summary({});
+    const filter = { ...filterOf(query), ...filterOf(body) };
+    const { settling, ...found } = await this.recheck.accept(filter, byApi(caller));
+    return Object.assign(viewOfRecheck(found), { settling });
+  }
+}
+
+export function byApi({ keyId, service }: Caller): Actor {
+  return { keyId, service, via: 'api' };
+}
+
+export function viewOfRecheck({ jobs, ...counts }: Recheck): RecheckView {
+  const open = [...jobs.values()].filter(({ job }) => !isTerminal(job.status));
+  return {
+    ...counts,
+    jobsTotal: jobs.size,
+    jobsOpen: open.length,
+    jobs: [...jobs.keys()].slice(0, MOST_JOBS_SHOWN),
+  };
+}

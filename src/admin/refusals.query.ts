@@ -1,0 +1,114 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import {
+  IsIn,
+  IsInt,
+  IsISO8601,
+  IsNumberString,
+  IsOptional,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+} from 'class-validator';
+import type { RefusalFilter } from '../audit/audit-reads.js';
+import { GUARDS, REFUSAL_CAUSES, type GuardName, type RefusalCause } from '../audit/refusal.js';
+
+const asNumber = Transform(({ value }: { value: unknown }) =>
+  typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value,
+);
+
+/** Which refusals: all that is given must hold. */
+export class RefusalQuery {
+  @IsOptional()
+  @IsIn(REFUSAL_CAUSES)
+  @ApiPropertyOptional({ enum: REFUSAL_CAUSES })
+  cause?: RefusalCause;
+
+  @IsOptional()
+  @IsIn(GUARDS)
+  @ApiPropertyOptional({ enum: GUARDS, description: 'The guard that refused.' })
+  guard?: GuardName;
+
+  @IsOptional()
+  @IsString()
+  @MaxLength(100)
+  @ApiPropertyOptional({ example: '203.0.113.7', description: 'The client address.' })
+  address?: string;
+
+  @IsOptional()
+  @IsString()
+  @MaxLength(128)
+  @ApiPropertyOptional({ description: 'The gateway’s id of a job, or Reducto’s.' })
+  job?: string;
+
+  @IsOptional()
+  @IsIn(['refused', 'observed'])
+  @ApiPropertyOptional({
+    enum: ['refused', 'observed'],
+    description: '`observed`: a guard that only observes would have refused it.',
+  })
+  outcome?: 'refused' | 'observed';
+
+  @IsOptional()
+  @IsISO8601({ strict: true })
+  @ApiPropertyOptional({ format: 'date-time' })
+  from?: string;
+
+  @IsOptional()
+  @IsISO8601({ strict: true })
+  @ApiPropertyOptional({ format: 'date-time', description: 'Not included.' })
+  to?: string;
+}
+
+export class PageQuery {
+  @IsOptional()
+  @IsNumberString({ no_symbols: true })
+  @MaxLength(18)
+  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  cursor?: string;
+
+  @IsOptional()
+  @asNumber
+  @IsInt()
+  @Min(1)
+  @Max(200)
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
+  limit?: number;
+}
+
+export class RefusalPageQuery extends RefusalQuery {
+  @IsOptional()
+  @IsNumberString({ no_symbols: true })
+  @MaxLength(18)
+  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  cursor?: string;
+
+  @IsOptional()
+  @asNumber
+  @IsInt()
+  @Min(1)
+  @Max(200)
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
+  limit?: number;
+}
+
+export class ExportQuery extends RefusalQuery {
+  @IsOptional()
+  @IsIn(['csv', 'json'])
+  @ApiPropertyOptional({ enum: ['csv', 'json'], default: 'json' })
+  format?: 'csv' | 'json';
+}
+
+export function filterOf(query: RefusalQuery): RefusalFilter {
+  const { cause, guard, address, job, outcome, from, to } = query;
+  return {
+    ...(cause === undefined ? {} : { cause }),
+    ...(guard === undefined ? {} : { guard }),
+    ...(address === undefined ? {} : { address }),
+    ...(job === undefined ? {} : { job }),
+    ...(outcome === undefined ? {} : { outcome }),
+    ...(from === undefined ? {} : { from: new Date(from) }),
+    ...(to === undefined ? {} : { to: new Date(to) }),
+  };
+}

@@ -1,0 +1,245 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import type { AuditEntry, RefusalSummary } from '../audit/audit-reads.js';
+import { GUARDS, REFUSAL_CAUSES, type Verdicts } from '../audit/refusal.js';
+
+/** One refusal, or a count of many. Everything in it that came from outside is redacted and printable. */
+export class RefusalView {
+  @ApiProperty({ description: 'Its place in the chain.' })
+  id!: string;
+
+  @ApiProperty({ format: 'date-time' })
+  at!: string;
+
+  @ApiProperty({
+    enum: ['refused', 'observed', 'counted'],
+    description: '`counted`: so many, too fast to be kept one by one.',
+  })
+  kind!: string;
+
+  @ApiProperty({ enum: REFUSAL_CAUSES })
+  cause!: string;
+
+  @ApiProperty({ enum: GUARDS })
+  guard!: string;
+
+  @ApiPropertyOptional({ description: 'What was answered.' })
+  status?: number;
+
+  @ApiPropertyOptional()
+  requestId?: string;
+
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: {
+      type: 'object',
+      properties: {
+        result: { type: 'string', enum: ['pass', 'fail', 'not_checked', 'observed'] },
+        cause: { type: 'string' },
+        detail: { type: 'string', description: 'Which key or secret was tried.' },
+      },
+    },
+    description: 'What every guard found.',
+  })
+  verdicts?: Verdicts;
+
+  @ApiPropertyOptional({ description: 'Who spoke to the gateway.' })
+  peerAddress?: string;
+
+  @ApiPropertyOptional({ description: 'Who that spoke for, as far as trusted proxies tell.' })
+  clientAddress?: string;
+
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    description: '`X-Forwarded-For` as it came.',
+  })
+  forwardedFor?: string | null;
+
+  @ApiPropertyOptional({ type: String, nullable: true })
+  claimedJobId?: string | null;
+
+  @ApiPropertyOptional({ type: String, nullable: true })
+  claimedUpstreamId?: string | null;
+
+  @ApiPropertyOptional({ type: String, nullable: true, description: 'The job that it belongs to.' })
+  jobId?: string | null;
+
+  @ApiPropertyOptional()
+  method?: string;
+
+  @ApiPropertyOptional()
+  path?: string;
+
+  @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
+  headers?: Record<string, string>;
+
+  @ApiPropertyOptional()
+  bodyBytes?: number;
+
+  @ApiPropertyOptional({ description: 'False where it was longer than allowed and not read on.' })
+  bodyComplete?: boolean;
+
+  @ApiPropertyOptional()
+  bodySha256?: string;
+
+  @ApiPropertyOptional({ description: 'The beginning, without secrets.' })
+  bodySample?: string;
+
+  @ApiPropertyOptional({ description: 'Whether it can be checked again.' })
+  recheckable?: boolean;
+
+  @ApiPropertyOptional({ description: 'Of a count: how many.' })
+  count?: number;
+
+  @ApiPropertyOptional({ format: 'date-time' })
+  firstAt?: string;
+
+  @ApiPropertyOptional({ format: 'date-time' })
+  lastAt?: string;
+
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: { type: 'integer' },
+    description: 'Of a count: how many from each address.',
+  })
+  addresses?: Record<string, number>;
+}
+
+export class RefusalPage {
+  @ApiProperty({ type: [RefusalView] })
+  refusals!: RefusalView[];
+
+  @ApiProperty({ type: String, nullable: true })
+  nextCursor!: string | null;
+}
+
+export class RefusalSummaryView {
+  @ApiProperty({ description: 'Exact: stored and counted.' })
+  total!: number;
+
+  @ApiProperty({ description: 'Kept one by one.' })
+  stored!: number;
+
+  @ApiProperty({ description: 'Only counted, because they came too fast.' })
+  counted!: number;
+
+  @ApiProperty({ description: 'Taken, but a guard that only observes would have refused them.' })
+  observed!: number;
+
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'integer' } })
+  byCause!: Record<string, number>;
+}
+
+export class RecheckView {
+  @ApiProperty({ description: 'Refusals that could be checked again.' })
+  checked!: number;
+
+  @ApiProperty({ description: 'Of these, how many today’s guards would take.' })
+  wouldPass!: number;
+
+  @ApiProperty({ description: 'And how many they would refuse again.' })
+  stillRefused!: number;
+
+  @ApiProperty({
+    description: 'Matching refusals that cannot be checked: only counted, or their time is over.',
+  })
+  notKept!: number;
+
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'integer' } })
+  stillRefusedBy!: Record<string, number>;
+
+  @ApiProperty({ description: 'Jobs of those that would pass.' })
+  jobsTotal!: number;
+
+  @ApiProperty({ description: 'Of these, the ones that have not ended.' })
+  jobsOpen!: number;
+
+  @ApiProperty({ type: [String], description: 'The first thousand of them.' })
+  jobs!: string[];
+
+  @ApiProperty({ description: 'False where there were more than could be checked at once.' })
+  complete!: boolean;
+}
+
+export class AcceptView extends RecheckView {
+  @ApiProperty({ description: 'Jobs that are looked at now.' })
+  settling!: number;
+}
+
+export class VerificationView {
+  @ApiProperty()
+  ok!: boolean;
+
+  @ApiProperty({ description: 'Entries that were read.' })
+  rows!: number;
+
+  @ApiProperty({ type: String, nullable: true, description: 'The first entry that is not right.' })
+  firstBroken!: string | null;
+
+  @ApiProperty({ type: String, nullable: true })
+  reason!: string | null;
+}
+
+export class ActionView {
+  @ApiProperty()
+  id!: string;
+
+  @ApiProperty({ format: 'date-time' })
+  at!: string;
+
+  @ApiProperty({ example: 'refusals.accept' })
+  action!: unknown;
+
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  actor!: unknown;
+
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  detail!: unknown;
+}
+
+export class ActionPage {
+  @ApiProperty({ type: [ActionView] })
+  actions!: ActionView[];
+
+  @ApiProperty({ type: String, nullable: true })
+  nextCursor!: string | null;
+}
+
+export function viewOfRefusal({ id, at, kind, data, sealed }: AuditEntry): RefusalView {
+  const { cause = '', guard = '', ...rest } = data as Partial<RefusalView>;
+  return {
+    id,
+    at: at.toISOString(),
+    kind,
+    cause,
+    guard,
+    ...rest,
+    ...(kind === 'counted' ? {} : { recheckable: sealed }),
+  };
+}
+
+export function viewOfRefusals(entries: readonly AuditEntry[], limit: number): RefusalPage {
+  const page = entries.slice(0, limit);
+  return {
+    refusals: page.map(viewOfRefusal),
+    nextCursor: entries.length > limit ? (page.at(-1)?.id ?? null) : null,
+  };
+}
+
+export function viewOfSummary(summary: RefusalSummary): RefusalSummaryView {
+  return { total: summary.stored + summary.counted, ...summary };
+}
+
+export function viewOfActions(entries: readonly AuditEntry[], limit: number): ActionPage {
+  const page = entries.slice(0, limit);
+  return {
+    actions: page.map(({ id, at, data }) => ({
+      id,
+      at: at.toISOString(),
+      action: data['action'],
+      actor: data['actor'],
+      detail: data['detail'],
+    })),
+    nextCursor: entries.length > limit ? (page.at(-1)?.id ?? null) : null,
+  };
+}
