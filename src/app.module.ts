@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AdminModule } from './admin/admin.module.js';
+import { AuditRetentionModule } from './audit/audit-retention.module.js';
 import { HealthModule } from './health/health.module.js';
 import { JobsApiModule } from './jobs/jobs-api.module.js';
 import { JobsModule } from './jobs/jobs.module.js';
@@ -8,6 +9,7 @@ import { ConfigModule } from './platform/config/config.module.js';
 import type { Settings } from './platform/config/settings.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { FiguresModule } from './platform/metrics/figures.module.js';
+import { DutiesModule } from './platform/schedule/duties.module.js';
 import { ReconcilerModule } from './reconciler/reconciler.module.js';
 import { WebhooksModule } from './webhooks/webhooks.module.js';
 
@@ -21,11 +23,12 @@ export class AppModule {
         ConfigModule.of(settings),
         DatabaseModule.connect(),
         FiguresModule,
+        DutiesModule,
         HealthModule,
         ...(settings.has('api') || settings.has('worker') ? [MetricsModule] : []),
         ...(settings.has('api') ? [JobsApiModule, AdminModule] : []),
         ...(settings.has('webhooks') ? [WebhooksModule] : []),
-        ...(settings.has('worker') ? [JobsModule, ReconcilerModule] : []),
+        ...(settings.has('worker') ? [JobsModule, ReconcilerModule, AuditRetentionModule] : []),
       ],
     };
   }

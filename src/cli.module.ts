@@ -1,5 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AccessModule } from './access/access.module.js';
+import { AdminActions } from './admin/admin-actions.js';
+import { AuditChainModule } from './audit/audit-chain.module.js';
 import { ConfigModule } from './platform/config/config.module.js';
 import type { Settings } from './platform/config/settings.js';
 import { DatabaseModule } from './platform/database/database.module.js';
@@ -10,7 +12,13 @@ export class CliModule {
   static with(settings: Settings): DynamicModule {
     return {
       module: CliModule,
-      imports: [ConfigModule.of(settings), DatabaseModule.connect(), AccessModule],
+      imports: [
+        ConfigModule.of(settings),
+        DatabaseModule.connect(),
+        AccessModule,
+        AuditChainModule,
+      ],
+      providers: [AdminActions],
     };
   }
 }

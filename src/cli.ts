@@ -1,15 +1,18 @@
+import { mkdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { AccessModule } from './access/access.module.js';
 import { SCOPES } from './access/api-key.entity.js';
 import { ApiKeysService } from './access/api-keys.service.js';
 import { isServiceName, SERVICE_NAME_RULE } from './access/service-name.js';
+import { AdminActions, type AdminAction } from './admin/admin-actions.js';
+import { AuditVerifier } from './audit/audit-verifier.js';
 import { CliModule } from './cli.module.js';
 import { Settings, SettingsError } from './platform/config/settings.js';
 import { startEmbeddedPostgres } from './platform/database/embedded-postgres.js';
 import { prepareDatabase } from './platform/database/prepare-database.js';
 import { createLogger, NestLogger } from './platform/logging/logger.js';
+import { localTokenKeys } from './stand-ins/local-token-keys.js';
 import { installTaskQueues } from './tasks/task-queue.js';
 
 /* The gateway's commands. Each prints what it did and ends with status 0, or says what is wrong and ends with 1. */
@@ -20,6 +23,7 @@ const USAGE = `Usage: npm run gateway -- <command>
   keys create --service <name> --scopes <list>    create an API key (scopes: ${SCOPES.join(', ')}); it is shown once
   keys list                                       list all API keys
   keys revoke <id>                                revoke an API key
+  audit verify                                    verify that nobody has changed the audit
 `;
 
 class UsageError extends Error {}
@@ -42,15 +46,17 @@ async function run(args: string[]): Promise<void> {
   const [command, action, id] = positionals;
   if (values.help === true || command === undefined) return say(USAGE);
   if (command === 'migrate') return withSettings(async (settings) => migrate(settings));
-  if (command !== 'keys') throw new UsageError(`There is no command "${command}".`);
+  if (command === 'audit' && action === 'verify') return withGateway(verify);
+  if (command !== 'keys') throw new UsageError(`There is no command "${positionals.join(' ')}".`);
   switch (action) {
     case 'create':
-      return withKeys((keys) => create(keys, values.service, values.scopes));
+      return withGateway((gateway) => create(gateway, values.service, values.scopes));
     case 'list':
-      return withKeys(list);
+      return withGateway(list);
     case 'revoke':
       if (id === undefined) throw new UsageError('Which key? Give its id.');
-      return withKeys(async (keys) => {
+      return withGateway(async ({ keys, record }) => {
+        await record('key.revoke', { key: id });
         await keys.revoke(id);
         say(`Revoked ${id}. Running gateways refuse it within 5 seconds.`);
       });
@@ -78,7 +84,7 @@ function parse(args: string[]) {
 }
 
 async function create(
-  keys: ApiKeysService,
+  { keys, record }: Gateway,
   service: string | undefined,
   list: string,
 ): Promise<void> {
@@ -90,13 +96,14 @@ async function create(
       throw new UsageError(`There is no scope "${text}". Scopes: ${SCOPES.join(', ')}`);
     return scope;
   });
+  await record('key.create', { service, scopes });
   const { stored, key } = await keys.create(service, scopes);
   say(
     `Key ${stored.id} for ${service} (${stored.scopes.join(', ')}). Keep it, it is shown only now:\n${key}`,
   );
 }
 
-async function list(keys: ApiKeysService): Promise<void> {
+async function list({ keys }: Gateway): Promise<void> {
   const row = (...cells: string[]): string =>
     [36, 20, 12, 11, 20, 20]
       .map((width, index) => (cells[index] ?? '').padEnd(width))
@@ -125,14 +132,38 @@ async function migrate(settings: Settings): Promise<void> {
   say('The database is up to date.');
 }
 
-async function withKeys(work: (keys: ApiKeysService) => Promise<void>): Promise<void> {
+async function verify({ verifier }: Gateway): Promise<void> {
+  const { ok, rows, firstBroken, reason } = await verifier.verify();
+  if (!ok) throw new Error(`The audit is not whole: entry ${firstBroken}: ${reason}.`);
+  say(`The audit is whole: ${rows} entries, none changed, missing or cut off.`);
+}
+
+/** What commands work with. */
+interface Gateway {
+  readonly keys: ApiKeysService;
+  readonly verifier: AuditVerifier;
+  /** Enters into the audit what is about to be done. */
+  readonly record: (action: AdminAction, detail: Record<string, unknown>) => Promise<void>;
+}
+
+async function withGateway(work: (gateway: Gateway) => Promise<void>): Promise<void> {
   await withSettings(async (settings) => {
     const app = await NestFactory.createApplicationContext(CliModule.with(settings), {
       logger: ['error'],
       abortOnError: false,
     });
     try {
-      await work(app.select(AccessModule).get(ApiKeysService, { strict: false }));
+      const actor = {
+        keyId: '',
+        service: process.env['USER'] ?? `uid ${process.getuid?.() ?? ''}`,
+        via: 'command',
+      } as const;
+      const actions = app.get(AdminActions, { strict: false });
+      await work({
+        keys: app.get(ApiKeysService, { strict: false }),
+        verifier: app.get(AuditVerifier, { strict: false }),
+        record: (action, detail) => actions.record(actor, action, detail),
+      });
     } finally {
       await app.close();
     }
@@ -142,7 +173,8 @@ async function withKeys(work: (keys: ApiKeysService) => Promise<void>): Promise<
 /** With the embedded server of a local gateway where no other database is named. */
 async function withSettings(work: (settings: Settings) => Promise<void>): Promise<void> {
   // A command needs the database alone, so it does not ask for the rest of production's settings.
-  const settings = Settings.load({ ...process.env, ROLES: 'webhooks', WEBHOOK_MODE: 'none' });
+  const given = Settings.load({ ...process.env, ROLES: 'webhooks', WEBHOOK_MODE: 'none' });
+  const settings = await withLocalKeys(given);
   Logger.overrideLogger(new NestLogger(createLogger(settings.with({ LOG_LEVEL: 'error' }))));
   if (settings.DATABASE_URL !== undefined) return work(settings);
   const server = await startEmbeddedPostgres(settings.DATA_DIR);
@@ -154,4 +186,11 @@ async function withSettings(work: (settings: Settings) => Promise<void>): Promis
   } finally {
     if (server.startedHere) await server.stop();
   }
+}
+
+/** The audit of a local gateway is written with the keys that it made for itself. */
+async function withLocalKeys(settings: Settings): Promise<Settings> {
+  if (settings.NODE_ENV === 'production' || settings.TOKEN_KEYS !== undefined) return settings;
+  await mkdir(settings.DATA_DIR, { recursive: true });
+  return settings.with({ TOKEN_KEYS: await localTokenKeys(settings.DATA_DIR) });
 }

@@ -20,11 +20,11 @@ export const ADMIN_ACTIONS = [
 
 export type AdminAction = (typeof ADMIN_ACTIONS)[number];
 
-/** Who acts: the owner of an API key, by the API or in the console. */
+/** Who acts: the owner of an API key, by the API or in the console, or whoever can run commands. */
 export interface Actor {
   readonly keyId: string;
   readonly service: string;
-  readonly via: 'api' | 'console';
+  readonly via: 'api' | 'console' | 'command';
 }
 
 /**

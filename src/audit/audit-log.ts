@@ -123,6 +123,14 @@ export class AuditLog {
     });
   }
 
+  /** The newest entry, as the chain knows it; `undefined` before the first. */
+  async end(): Promise<{ id: string; hash: string } | undefined> {
+    return this.transactions.run(async (manager) => {
+      const [ends] = await rows<KnownEnds>(manager, SELECT_ENDS);
+      return ends && { id: ends.lastId, hash: ends.lastHash.toString('hex') };
+    });
+  }
+
   private async lockEnds(manager: EntityManager): Promise<ChainEnds> {
     const [ends] = await rows<KnownEnds>(manager, `${SELECT_ENDS} FOR UPDATE`);
     if (ends !== undefined) return ends;

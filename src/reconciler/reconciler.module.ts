@@ -1,5 +1,4 @@
 import { Module } from '@nestjs/common';
-import { ScheduleModule } from '@nestjs/schedule';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { ListingNarrowing } from './listing-narrowing.js';
 import { ReconcilerFigures } from './reconciler-figures.js';
@@ -7,7 +6,7 @@ import { ReconcilerService } from './reconciler.service.js';
 import { Sweep } from './sweep.js';
 
 @Module({
-  imports: [ScheduleModule.forRoot(), JobsModule],
+  imports: [JobsModule],
   providers: [ReconcilerService, ReconcilerFigures, Sweep, ListingNarrowing],
 })
 export class ReconcilerModule {}

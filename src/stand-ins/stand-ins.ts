@@ -1,15 +1,14 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
 import type { INestApplication, LoggerService } from '@nestjs/common';
 import { ApiKeysService } from '../access/api-keys.service.js';
-import { httpUrl, tokenKeys } from '../platform/config/setting-kinds.js';
+import { httpUrl } from '../platform/config/setting-kinds.js';
 import type { SettingValues } from '../platform/config/setting-table.js';
 import type { Settings } from '../platform/config/settings.js';
 import {
   startEmbeddedPostgres,
   type EmbeddedServer,
 } from '../platform/database/embedded-postgres.js';
+import { localTokenKeys } from './local-token-keys.js';
 import { startSandboxProcess, type SandboxProcess } from './sandbox-process.js';
 
 /** What stands in for missing infrastructure, so that `npm start` works on a bare machine. Never in production. */
@@ -70,16 +69,6 @@ export async function withStandIns(settings: Settings, log: LoggerService): Prom
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-
-/** Kept between starts, so that callbacks of jobs from before a restart are still good. */
-async function localTokenKeys(directory: string): Promise<SettingValues['TOKEN_KEYS']> {
-  const path = join(directory, 'token-keys');
-  const kept = await readFile(path, 'utf8').catch(() => undefined);
-  if (kept !== undefined) return tokenKeys(kept.trim());
-  const made = `1:${randomBytes(32).toString('base64')}`;
-  await writeFile(path, `${made}\n`, { mode: 0o600 });
-  return tokenKeys(made);
-}
 
 async function printKeyOnce(keys: ApiKeysService, url: string): Promise<void> {
   const issued = (await keys.list()).filter((key) => key.origin === 'issued');
