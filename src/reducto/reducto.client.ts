@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import Reducto, { APIError } from 'reductoai';
 import { Settings } from '../platform/config/settings.js';
 import type { CancelAnswer, ListAnswer, Look, SubmitAnswer } from './answers.js';
@@ -24,6 +25,7 @@ const SUBMIT_PATH = {
 @Injectable()
 export class ReductoClient {
   private readonly sdk: Reducto;
+  private readonly odd = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
 
   constructor(
     private readonly settings: Settings,
@@ -81,12 +83,13 @@ export class ReductoClient {
       return { kind: 'not-asked', retryAfterSeconds: turn.seconds, rawConfig: null };
     }
     const answer = await this.figures.measure('look', () => this.ask(upstreamId));
-    return this.reported(answer);
+    return this.reported(answer, upstreamId);
   }
 
   private async ask(upstreamId: string): Promise<Look> {
     try {
-      return readLook(await this.sdk.get(`/job/${upstreamId}`, this.readLimit()));
+      const look = readLook(await this.sdk.get(`/job/${upstreamId}`, this.readLimit()));
+      return look.kind === 'trouble' ? { ...look, error: { status: 200, ...look.error } } : look;
     } catch (thrown) {
       const error = describe(thrown);
       // A proxy that has lost its route also answers 404, with a page. Only Reducto's own word counts.
@@ -144,13 +147,24 @@ export class ReductoClient {
   }
 
   /** Tells everybody how Reducto is doing. */
-  private async reported<Answer extends Look | ListAnswer>(answer: Answer): Promise<Answer> {
-    if (answer.kind === 'trouble' && concernsAll(answer.error)) {
-      await this.pace.report('trouble', answer.retryAfterSeconds);
-    } else {
+  private async reported<Answer extends Look | ListAnswer>(
+    answer: Answer,
+    upstreamId?: string,
+  ): Promise<Answer> {
+    if (answer.kind !== 'trouble' || !concernsAll(answer.error)) {
+      if (upstreamId !== undefined) this.odd.delete(upstreamId);
       await this.pace.report('answered');
+    } else if (upstreamId === undefined || !this.isOdd(upstreamId, answer.error)) {
+      await this.pace.report('trouble', answer.retryAfterSeconds);
     }
     return answer;
+  }
+
+  /** A job whose looks go on failing says nothing new of Reducto: it must not hold back all others. */
+  private isOdd(upstreamId: string, { status }: UpstreamError): boolean {
+    const known = this.odd.has(upstreamId);
+    this.odd.set(upstreamId, true);
+    return known && status !== undefined && status !== 429;
   }
 
   private readLimit(): { signal: AbortSignal; timeout: number } {
@@ -196,7 +210,7 @@ function describe(thrown: unknown): UpstreamError {
       : undefined;
   const name = root instanceof Error ? root.name : '';
   if (/abort|timeout/i.test(name)) return { message: 'Reducto did not answer in time' };
-  if (name === 'SyntaxError') return { message: 'Reducto’s answer is not valid JSON' };
+  if (name === 'SyntaxError') return { status: 200, message: 'Reducto’s answer is not valid JSON' };
   return { message: `The connection to Reducto failed${code === undefined ? '' : ` (${code})`}` };
 }
 

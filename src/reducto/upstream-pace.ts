@@ -17,7 +17,7 @@ const BURST_SECONDS = 0.25;
 /** While Reducto is in trouble, and until it answers properly again. */
 const PROBES_PER_SECOND = 1;
 /** Waits after the first, second, … trouble in a row; the last one repeats. */
-const HOLDS_SECONDS = [0.5, 1, 2, 4, 8, 15, 30, 60];
+const HOLDS_SECONDS = [0.5, 1, 2, 4, 8, 15];
 const MOST_TURNS_AT_ONCE = 50;
 
 /**
