@@ -71,7 +71,7 @@ describe('a pass over the jobs that are due', () => {
         (due, now) => {
           const placed = Object.values(planSweep(due, now)).flat();
           expect(new Set(placed).size).toBe(placed.length);
-          if (!now.upstreamHeld) expect(placed).toHaveLength(due.length);
+          expect(now.upstreamHeld || placed.length === due.length).toBe(true);
         },
       ),
     );
