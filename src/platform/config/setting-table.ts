@@ -215,6 +215,22 @@ export const SETTING_TABLE = {
     'how long entries of the audit are kept',
   ),
 
+  CONSOLE_SESSION_HOURS: setting(
+    integer(1, 720),
+    '12',
+    'how long one sign-in to the console at `/admin` lasts at most',
+  ),
+  CONSOLE_IDLE_MINUTES: setting(
+    integer(1, 1440),
+    '60',
+    'after how long without use a sign-in to the console ends',
+  ),
+  CONSOLE_SIGN_IN_ATTEMPTS: setting(
+    integer(1, 1000),
+    '10',
+    'sign-ins that may fail within 5 minutes, per client address and process; ten times as many from all together',
+  ),
+
   ALERT_INTERVAL_SECONDS: setting(
     integer(1, 3600),
     '15',
