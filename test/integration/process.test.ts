@@ -1,4 +1,4 @@
-import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -8,49 +8,9 @@ import { afterEach, expect, it } from 'vitest';
 import { freePort } from '../../src/platform/database/free-port.js';
 import { startSandbox } from '../../src/sandbox/sandbox.js';
 import { eventually, newDatabase, send } from '../support/gateway.js';
+import { ADMIN_KEY, cleanUp, cleanUps, end, start } from '../support/processes.js';
 
-/* The built gateway as a process, started and ended as an operator would. `npm test` builds it first. */
-
-const ADMIN_KEY = randomBytes(24).toString('hex');
-const cleanUps: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
-});
-
-interface Started {
-  child: ChildProcess;
-  url: string;
-  output: string[];
-}
-
-async function start(environment: Record<string, string>): Promise<Started> {
-  const child = fork('dist/src/main.js', {
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: {
-      PATH: process.env['PATH'],
-      PORT: String(await freePort()),
-      BOOTSTRAP_ADMIN_KEY: ADMIN_KEY,
-      ...environment,
-    },
-  });
-  cleanUps.push(() => end(child, 'SIGTERM'));
-  const output: string[] = [];
-  for (const stream of [child.stdout, child.stderr])
-    stream?.on('data', (text: Buffer) => output.push(text.toString()));
-  const url = await new Promise<string>((resolve, reject) => {
-    child.once('message', (message) => resolve((message as { url: string }).url));
-    child.once('exit', () => reject(new Error(output.join(''))));
-  });
-  return { child, url, output };
-}
-
-async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
-  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
-  const exit = once(child, 'exit');
-  child.kill(signal);
-  return ((await exit) as [number | null])[0];
-}
+afterEach(cleanUp);
 
 async function keyOf(url: string): Promise<Record<string, string>> {
   const admin = { authorization: `Bearer ${ADMIN_KEY}` };

@@ -1,0 +1,49 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { freePort } from '../../src/platform/database/free-port.js';
+
+/* The built gateway as a process, started and ended as an operator would. `npm test` builds it first. */
+
+export const ADMIN_KEY = randomBytes(24).toString('hex');
+
+/** What a test has started and made; undone in the opposite order by `cleanUp`. */
+export const cleanUps: (() => Promise<unknown>)[] = [];
+
+export async function cleanUp(): Promise<void> {
+  for (const undo of cleanUps.splice(0).toReversed()) await undo();
+}
+
+export interface Started {
+  child: ChildProcess;
+  url: string;
+  output: string[];
+}
+
+export async function start(environment: Record<string, string>): Promise<Started> {
+  const child = fork('dist/src/main.js', {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: {
+      PATH: process.env['PATH'],
+      PORT: String(await freePort()),
+      BOOTSTRAP_ADMIN_KEY: ADMIN_KEY,
+      ...environment,
+    },
+  });
+  cleanUps.push(() => end(child, 'SIGTERM'));
+  const output: string[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (text: Buffer) => output.push(text.toString()));
+  const url = await new Promise<string>((resolve, reject) => {
+    child.once('message', (message) => resolve((message as { url: string }).url));
+    child.once('exit', () => reject(new Error(output.join(''))));
+  });
+  return { child, url, output };
+}
+
+export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  const exit = once(child, 'exit');
+  child.kill(signal);
+  return ((await exit) as [number | null])[0];
+}
