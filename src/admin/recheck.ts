@@ -92,7 +92,7 @@ export class RefusalRecheck {
     for (let first = 0; first < open.length; first += JOBS_PER_TRANSACTION) {
       const part = open.slice(first, first + JOBS_PER_TRANSACTION);
       await this.transactions.run(async (manager) => {
-        for (const { job, hint } of part) await this.hints.take(manager, job, hint);
+        await this.hints.take(manager, part);
         const jobIds = part.map(({ job }) => job.id);
         await this.actions.recordWithin(manager, actor, 'refusals.accept', { ...detail, jobIds });
       });

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { Batches } from '../platform/batches.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { isTerminal } from './job-status.js';
 import type { Job } from './job.entity.js';
@@ -20,35 +21,44 @@ export interface CallbackHint {
   readonly repeated: boolean;
 }
 
+/** A hint and the job that it is for. */
+export interface JobHint {
+  readonly job: CallbackJob;
+  readonly hint: CallbackHint;
+}
+
+/** Lookups that may share one query, and that may wait for it. */
+const LOOKUPS = { size: 500, waiting: 5000 };
+
 /** The door of the jobs for callbacks: find the job, and take the hint that it is time to look. */
 @Injectable()
 export class CallbackHints {
+  private readonly byId: Batches<string, CallbackJob | null>;
+  private readonly byUpstreamId: Batches<string, CallbackJob | null>;
+
   constructor(
     private readonly store: JobStore,
-    private readonly reads: JobReads,
     private readonly tasks: TaskQueue,
-  ) {}
+    reads: JobReads,
+  ) {
+    this.byId = new Batches((ids) => reads.findForCallbacks('id', ids), LOOKUPS);
+    this.byUpstreamId = new Batches((ids) => reads.findForCallbacks('upstreamId', ids), LOOKUPS);
+  }
 
   /** By our id from the metadata, else by Reducto's. `null` where the job is none of ours. */
   async find(gatewayJobId: string | undefined, upstreamId: string): Promise<CallbackJob | null> {
-    if (gatewayJobId !== undefined) {
-      return isJobId(gatewayJobId) ? this.reads.findForCallback({ id: gatewayJobId }) : null;
-    }
-    return this.reads.findForCallback({ upstreamId });
+    if (gatewayJobId === undefined) return this.byUpstreamId.add(upstreamId);
+    return isJobId(gatewayJobId) ? this.byId.add(gatewayJobId) : null;
   }
 
   isOpen(job: CallbackJob): boolean {
     return !isTerminal(job.status);
   }
 
-  /** Notes the callback and wakes a worker, within the transaction that stores the callback. */
-  async take(manager: EntityManager, job: CallbackJob, hint: CallbackHint): Promise<void> {
-    if (!hint.repeated) {
-      const detail = { status: hint.status, upstreamId: hint.upstreamId };
-      await this.store.addEvent(manager, job.id, 'callback_received', detail);
-    }
-    if (isTerminal(job.status)) return;
-    await this.store.noteCallback(manager, job.id, hint.proven ? hint.upstreamId : null);
-    await this.tasks.add(manager, 'settle', [job.id]);
+  /** Notes callbacks and wakes workers, within the transaction that stores the callbacks. */
+  async take(manager: EntityManager, hints: readonly JobHint[]): Promise<void> {
+    const noted = hints.map(({ job, hint }) => ({ jobId: job.id, ...hint }));
+    const open = await this.store.noteCallbacks(manager, noted);
+    await this.tasks.add(manager, 'settle', open);
   }
 }

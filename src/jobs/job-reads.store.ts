@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { In, LessThan, Repository, type FindOptionsWhere } from 'typeorm';
+import { In, IsNull, LessThan, Not, Repository, type FindOptionsWhere } from 'typeorm';
+import { rows } from '../platform/database/sql.js';
 import { JobEvent } from './job-event.entity.js';
 import { isTerminal, type JobStatus } from './job-status.js';
 import type { JobType } from './job-type.js';
-import { Job } from './job.entity.js';
+import { Job, type SettledBy } from './job.entity.js';
 import { age } from './job.store.js';
 
 export interface JobFilter {
@@ -12,6 +13,20 @@ export interface JobFilter {
   readonly type?: JobType;
   /** Only jobs older than this one. */
   readonly before?: string;
+}
+
+/** Jobs of any service. */
+export interface JobSearch extends JobFilter {
+  readonly service?: string;
+}
+
+/** How jobs came to their end lately. */
+export interface EndedJobs {
+  readonly total: number;
+  readonly byStatus: Readonly<Partial<Record<JobStatus, number>>>;
+  readonly bySettledBy: Readonly<Partial<Record<SettledBy, number>>>;
+  /** From the first callback for a job to its end; `null` where there was none. */
+  readonly callbackLag: { readonly median: number; readonly p95: number } | null;
 }
 
 /** Seconds since each of a job's moments, by the database's clock. */
@@ -29,6 +44,18 @@ export interface JobAges {
 export interface OpenJob {
   readonly job: Job;
   readonly ages: JobAges;
+}
+
+/** A job that a callback names: whether it was still to be expected. */
+export interface NamedJob {
+  readonly id: string;
+  readonly upstreamId: string | null;
+  readonly createdAt: Date;
+  readonly endedAt: Date | null;
+  /** Reducto was asked of its own accord, and had finished it. */
+  readonly foundEnded: boolean;
+  /** When Reducto last said that it is not finished. */
+  readonly foundOpenAt: Date | null;
 }
 
 /** How many jobs of a status have not ended. */
@@ -70,12 +97,61 @@ export class JobReads {
     return this.jobs.findOne({ select: { id: true, status: true, upstreamId: true }, where });
   }
 
+  /** The same for many at once: an answer for each of `values`, in their order. */
+  async findForCallbacks(
+    key: 'id' | 'upstreamId',
+    values: readonly string[],
+  ): Promise<(Pick<Job, 'id' | 'status' | 'upstreamId'> | null)[]> {
+    const found = await this.jobs
+      .createQueryBuilder('job')
+      .select(['job.id', 'job.status', 'job.upstreamId'])
+      .where(`job.${key} = ANY (:values)`, { values })
+      .getMany();
+    const byKey = new Map(found.map((job) => [job[key], job]));
+    return values.map((value) => byKey.get(value) ?? null);
+  }
+
   list(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
     const where: FindOptionsWhere<Job> = { service };
     if (filter.status !== undefined) where.status = filter.status;
     if (filter.type !== undefined) where.type = filter.type;
     if (filter.before !== undefined) where.id = LessThan(filter.before);
     return this.jobs.find({ where, order: { id: 'DESC' }, take: limit });
+  }
+
+  findAny(where: { id: string } | { upstreamId: string }): Promise<Job | null> {
+    return this.jobs.findOneBy(where);
+  }
+
+  /** Of any service, the newest first. What `status` says of `next_check_at` and `ended_at` leads to an index. */
+  search(search: JobSearch, limit: number): Promise<Job[]> {
+    const where: FindOptionsWhere<Job> = {};
+    if (search.service !== undefined) where.service = search.service;
+    if (search.type !== undefined) where.type = search.type;
+    if (search.before !== undefined) where.id = LessThan(search.before);
+    if (search.status !== undefined) {
+      where.status = search.status;
+      if (isTerminal(search.status)) where.endedAt = Not(IsNull());
+      else where.nextCheckAt = Not(IsNull());
+    }
+    return this.jobs.find({ where, order: { id: 'DESC' }, take: limit });
+  }
+
+  /** Of the jobs that ended in the last `hours`, the last `limit`: costs no more than so many, however old the table. */
+  async describeEnds(hours: number, limit: number): Promise<EndedJobs> {
+    const groups = await rows<EndGroup>(this.jobs.manager, ENDS, [hours, limit]);
+    const [all, ...parts] = groups.toSorted((one, other) => other.level - one.level);
+    const counts = (name: 'status' | 'settledBy'): Record<string, number> =>
+      Object.fromEntries(
+        parts.flatMap((part) => (part[name] === null ? [] : [[part[name], part.count]])),
+      );
+    return {
+      total: all?.count ?? 0,
+      byStatus: counts('status'),
+      bySettledBy: counts('settledBy'),
+      callbackLag:
+        all?.median == null || all.p95 === null ? null : { median: all.median, p95: all.p95 },
+    };
   }
 
   listEvents(jobId: string): Promise<JobEvent[]> {
@@ -131,6 +207,28 @@ export class JobReads {
       .getCount();
   }
 
+  /** Those of our jobs that have one of `ids` or, at Reducto, one of `upstreamIds`. */
+  findNamed(ids: readonly string[], upstreamIds: readonly string[]): Promise<NamedJob[]> {
+    const foundOpen = this.events
+      .createQueryBuilder('event')
+      .select('max(event.at)')
+      .where('event.jobId = job.id')
+      .andWhere(`event.type = 'looked' AND event.detail->>'answer' = 'open'`);
+    return this.jobs
+      .createQueryBuilder('job')
+      .select('job.id', 'id')
+      .addSelect('job.upstream_id', 'upstreamId')
+      .addSelect('job.created_at', 'createdAt')
+      .addSelect('job.ended_at', 'endedAt')
+      .addSelect(
+        `coalesce(job.settled_by = 'reconciler', false) AND job.status IN ('completed', 'failed')`,
+        'foundEnded',
+      )
+      .addSelect(`(${foundOpen.getQuery()})`, 'foundOpenAt')
+      .where('job.id = ANY (:ids) OR job.upstream_id = ANY (:upstreamIds)', { ids, upstreamIds })
+      .getRawMany<NamedJob>();
+  }
+
   /** The jobs that have not ended, by status. Costs as much as there are of them. */
   async countOpen(): Promise<OpenJobs[]> {
     return this.jobs
@@ -144,3 +242,25 @@ export class JobReads {
       .getRawMany<OpenJobs>();
   }
 }
+
+interface EndGroup {
+  /** 3: all of them. */
+  readonly level: number;
+  readonly status: JobStatus | null;
+  readonly settledBy: SettledBy | null;
+  readonly count: number;
+  readonly median: number | null;
+  readonly p95: number | null;
+}
+
+const ENDS = `
+  SELECT grouping(status, settled_by) AS level, status, settled_by AS "settledBy",
+         count(*)::integer AS count,
+         percentile_cont(0.5) WITHIN GROUP (ORDER BY lag) AS median,
+         percentile_cont(0.95) WITHIN GROUP (ORDER BY lag) AS p95
+    FROM (SELECT status, settled_by,
+                 extract(epoch FROM ended_at - callback_received_at)::double precision AS lag
+            FROM jobs
+           WHERE ended_at > now() - make_interval(hours => $1)
+           ORDER BY ended_at DESC LIMIT $2) AS recent
+   GROUP BY GROUPING SETS ((), (status), (settled_by))`;

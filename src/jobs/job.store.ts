@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type EntityManager, type QueryDeepPartialEntity } from 'typeorm';
+import { rows } from '../platform/database/sql.js';
 import { JobEvent, type JobEventType } from './job-event.entity.js';
 import { isTerminal, predecessorsOf, type JobStatus } from './job-status.js';
 import type { JobType } from './job-type.js';
@@ -28,6 +29,15 @@ export const heldBy = (claim: string): Fence => ['claim = :claim', { claim }];
 
 /** Only while no later attempt to submit has begun. */
 export const atAttempt = (attempt: number): Fence => ['submit_attempts = :attempt', { attempt }];
+
+/** A callback that passed the guards. */
+export interface NotedCallback {
+  readonly jobId: string;
+  readonly upstreamId: string;
+  readonly status: string;
+  readonly proven: boolean;
+  readonly repeated: boolean;
+}
 
 /** What is to be known of a job that has moved; the ages are seconds by the database's clock. */
 export interface MovedJob {
@@ -178,25 +188,24 @@ export class JobStore {
     };
   }
 
-  /** Notes that a callback has come, and what it claims; only the first of each is kept. */
-  async noteCallback(
+  /**
+   * Notes the callbacks that have come for jobs, and what they claim; only the first of each is kept.
+   * One that came before is not entered in the timeline once more. Returns the jobs that have not ended.
+   */
+  async noteCallbacks(
     manager: EntityManager,
-    id: string,
-    claimedUpstreamId: string | null,
-  ): Promise<void> {
-    await manager
-      .createQueryBuilder()
-      .update(Job)
-      .set({
-        hinted: true,
-        callbackReceivedAt: () => 'coalesce(callback_received_at, now())',
-        ...(claimedUpstreamId === null
-          ? {}
-          : { claimedUpstreamId: () => 'coalesce(claimed_upstream_id, :claimed)' }),
-      })
-      .where('id = :id AND ended_at IS NULL', { id })
-      .setParameter('claimed', claimedUpstreamId)
-      .execute();
+    callbacks: readonly NotedCallback[],
+  ): Promise<string[]> {
+    const column = <Key extends keyof NotedCallback>(key: Key): NotedCallback[Key][] =>
+      callbacks.map((callback) => callback[key]);
+    const noted = await rows<{ id: string }>(manager, NOTE_CALLBACKS, [
+      column('jobId'),
+      column('upstreamId'),
+      column('status'),
+      column('proven'),
+      column('repeated'),
+    ]);
+    return noted.map(({ id }) => id);
   }
 
   async addEvent(
@@ -208,6 +217,29 @@ export class JobStore {
     await manager.insert(JobEvent, { jobId, type, detail: detail as object });
   }
 }
+
+/** Jobs are locked in the order of their ids, so that two processes never wait for each other. */
+const NOTE_CALLBACKS = `
+  WITH callback AS (
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::boolean[])
+      WITH ORDINALITY AS callback (job_id, upstream_id, status, proven, repeated, place)),
+  event AS (
+    INSERT INTO job_events (job_id, type, detail)
+    SELECT job_id, 'callback_received',
+           jsonb_build_object('status', status, 'upstreamId', upstream_id)
+      FROM callback WHERE NOT repeated ORDER BY place),
+  open AS (
+    SELECT id FROM jobs
+     WHERE id = ANY ($1::uuid[]) AND ended_at IS NULL ORDER BY id FOR NO KEY UPDATE),
+  claim AS (
+    SELECT DISTINCT ON (job_id) job_id, upstream_id FROM callback WHERE proven ORDER BY job_id, place)
+  UPDATE jobs
+     SET hinted = true,
+         callback_received_at = coalesce(callback_received_at, now()),
+         claimed_upstream_id = coalesce(claimed_upstream_id, claim.upstream_id)
+    FROM open LEFT JOIN claim ON claim.job_id = open.id
+   WHERE jobs.id = open.id
+  RETURNING jobs.id`;
 
 interface MovedRow {
   type: JobType;

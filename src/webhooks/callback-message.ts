@@ -30,7 +30,8 @@ export function readMessage(body: unknown): CallbackMessage | undefined {
     return undefined;
   const { gateway_job_id: id, token } = isRecord(metadata) ? metadata : {};
   return {
-    status,
+    // PostgreSQL takes neither in a text.
+    status: status.toWellFormed().replaceAll('\0', ''),
     upstreamId,
     ...(typeof id === 'string' ? { gatewayJobId: id.toLowerCase() } : {}),
     ...(typeof token === 'string' ? { token } : {}),

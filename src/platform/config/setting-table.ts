@@ -187,6 +187,11 @@ export const SETTING_TABLE = {
   GUARD_JOB_ID: setting(guardMode, 'enforce', 'the guard of the job ID'),
   WEBHOOK_MAX_BYTES: setting(integer(1024, 10_485_760), '65536', 'largest callback body'),
 
+  WEBHOOK_BACKLOG: setting(
+    integer(1, 1_000_000),
+    '5000',
+    'callbacks that may wait to be stored; beyond it the answer is 503 with `Retry-After`',
+  ),
   AUDIT_KEYS: secret(
     optional(
       tokenKeys,

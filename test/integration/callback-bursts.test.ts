@@ -1,0 +1,82 @@
+import { Client } from 'pg';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { eventually, send, startGateway, type TestGateway } from '../support/gateway.js';
+import { waitingJobs } from '../support/waiting-jobs.js';
+
+/* Many callbacks at once: they share commits, and none is lost or mixed up with another. */
+
+let gateway: TestGateway;
+beforeEach(async () => {
+  gateway = await startGateway({
+    WEBHOOK_BACKLOG: '400',
+    LOOK_SCHEDULE_SECONDS: '600',
+    REDUCTO_LOOKS_PER_SECOND: '1000',
+    RECONCILE_INTERVAL_SECONDS: '3600',
+  });
+});
+afterEach(() => gateway.close());
+
+interface Message {
+  status: string;
+  job_id: string;
+  metadata: { gateway_job_id: string; token: string };
+}
+
+async function messages(count: number): Promise<Message[]> {
+  const upstream = await waitingJobs(gateway, count);
+  await Promise.all(upstream.map((job) => gateway.sandbox.runner.complete(job)));
+  const { rows } = await gateway.pool.query('SELECT id, upstream_id FROM jobs');
+  return rows.map(({ id, upstream_id }) => ({
+    status: 'Completed',
+    job_id: upstream_id,
+    metadata: { gateway_job_id: id, token: gateway.tokens.sign(id) },
+  }));
+}
+const post = (message: unknown) => send(`${gateway.url}/webhooks/reducto`, 'POST', message);
+
+it('each of a burst with repeats is stored, counted and acted upon, once', async () => {
+  const all = await messages(100);
+  const burst = [...all, ...all, ...all];
+  const answers = await Promise.all(burst.map(post));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+  const { rows } = await gateway.pool.query(
+    'SELECT count(*)::int AS messages, sum(deliveries)::int AS deliveries FROM callbacks',
+  );
+  expect(rows[0]).toEqual({ messages: 100, deliveries: 300 });
+  const completed = async (): Promise<number> => {
+    const { rows } = await gateway.pool.query(
+      `SELECT count(*)::int AS n FROM jobs WHERE status = 'completed' AND settled_by = 'webhook'`,
+    );
+    return rows[0].n;
+  };
+  await expect.poll(completed, { timeout: 20_000 }).toBe(100);
+  const events = await gateway.pool.query(
+    `SELECT count(*)::int AS n FROM job_events WHERE type = 'callback_received'`,
+  );
+  expect(events.rows[0].n).toBe(100);
+});
+
+it('one that PostgreSQL would not take as it is harms neither itself nor the others', async () => {
+  const [first, ...others] = await messages(30);
+  const odd = { ...first, status: 'Com\u0000ple\ud800ted' };
+  const answers = await Promise.all([odd, ...others].map(post));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+});
+
+it('beyond the backlog the sender is told to come again, and what was taken is stored', async () => {
+  const all = await messages(450);
+  const lock = new Client({ connectionString: gateway.settings.DATABASE_URL });
+  await lock.connect();
+  await lock.query('BEGIN; LOCK TABLE callbacks IN EXCLUSIVE MODE');
+  const sending = all.map(post);
+  const refused = await eventually('an answer', async () => Promise.race(sending));
+  expect(refused).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  await lock.query('COMMIT');
+  await lock.end();
+  const answers = await Promise.all(sending);
+  const taken = answers.filter(({ status }) => status === 200).length;
+  expect(answers.filter(({ status }) => status === 503)).toHaveLength(450 - taken);
+  const { rows } = await gateway.pool.query('SELECT count(*)::int AS n FROM callbacks');
+  expect(rows[0].n).toBe(taken);
+});
