@@ -1,0 +1,56 @@
+import type { PlannedJob } from './job-mix.js';
+
+/** The text of a document that holds a job's marker in a form that every type of job can find. */
+export function documentOf({ marker }: PlannedJob): string {
+  return `Rental agreement\n\nMarker: ${marker}\n\nThe rent is due on the first of the month.\n`;
+}
+
+/** The body of `POST /v1/jobs`. `reference` is an upload or the gateway's id of an earlier job. */
+export function requestOf(job: PlannedJob, reference: string | undefined): Record<string, unknown> {
+  const { type, marker, sim, priority } = job;
+  const common = { type, priority, metadata: { key: job.key }, sim };
+  const input = inputOf(job, reference);
+  switch (type) {
+    case 'parse':
+      return { ...common, input };
+    case 'extract':
+      return { ...common, input, instructions: { schema: EXTRACTED } };
+    case 'split':
+      // A split answers page numbers; the name of a section is what it says of the request.
+      return {
+        ...common,
+        input,
+        split_description: [{ name: `agreement ${marker}`, description: 'document agreement' }],
+      };
+    case 'edit':
+      return {
+        ...common,
+        document_url: input,
+        edit_instructions: 'Fill in the name "Ada Lovelace".',
+        form_schema: [{ name: 'tenant', description: marker }],
+      };
+    case 'pipeline':
+      return { ...common, input, pipeline_id: 'pipeline-1' };
+  }
+}
+
+/** What the sandbox finds: a labelled line of an upload, or the line that names a remote document. */
+const EXTRACTED = {
+  type: 'object',
+  properties: { marker: { type: 'string' }, source: { type: 'string' } },
+};
+
+function inputOf({ input, marker }: PlannedJob, reference: string | undefined): unknown {
+  switch (input) {
+    case 'url':
+      return `https://documents.example/${marker}.pdf`;
+    case 'urls':
+      return [1, 2].map((part) => `https://documents.example/${marker}-${part}.pdf`);
+    case 'upload':
+      return reference;
+    case 'uploadObject':
+      return { file_id: reference };
+    case 'earlierJob':
+      return `jobid://${reference}`;
+  }
+}

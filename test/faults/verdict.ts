@@ -1,0 +1,149 @@
+import { caseOf, extras, isTerminal, resubmits, twins, type Case, type Evidence } from './case.js';
+import { isExplained, mayBeUnsent, wrongEnd, wrongResult } from './ends.js';
+import { outcomeOf, TERMINAL, type JobRecord } from './job-record.js';
+import type { UpstreamJob } from './sandbox-control.js';
+
+/** The promises of the gateway, and what it means to break one. */
+export const PROMISES = {
+  lost: 'acknowledged and lost',
+  twice: 'terminal twice',
+  wrong: 'wrong result',
+  unexpected: 'unexplained end',
+  duplicate: 'unexplained duplicate upstream',
+  stuck: 'stuck',
+  keys: 'two jobs for one key',
+  refused: 'good request refused or never taken',
+  crashed: 'replica ended by itself',
+} as const;
+
+export type Promised = keyof typeof PROMISES;
+
+export interface Violation {
+  readonly promise: Promised;
+  readonly what: string;
+  /** The job that it is about; none where it is about a replica. */
+  readonly record?: JobRecord;
+  readonly upstream: readonly UpstreamJob[];
+}
+
+export interface Verdict {
+  readonly violations: readonly Violation[];
+  /** Upstream jobs beyond the first of a job, by what explains them. */
+  readonly explainedDuplicates: { readonly bySwitch: number; readonly provenAbsent: number };
+}
+
+/** Holds what services were told against what the sandbox knows. */
+export function judge(evidence: Evidence): Verdict {
+  const byGatewayId = Map.groupBy(evidence.upstream, (job) => job.gatewayJobId);
+  const cases = evidence.records.map((record) => caseOf(record, byGatewayId, evidence));
+  const violations = cases.flatMap((one) =>
+    Object.entries(CHECKS).flatMap(([, check]) => check(one)),
+  );
+  const known = new Set(evidence.records.flatMap(({ ids }) => ids));
+  const strays = evidence.upstream.filter(
+    ({ gatewayJobId }) => gatewayJobId === undefined || !known.has(gatewayJobId),
+  );
+  return {
+    violations: [
+      ...violations,
+      ...strays.map((job): Violation => {
+        const what = `upstream job ${job.id} is of a job that no service was told of`;
+        return { promise: 'keys', what, upstream: [job] };
+      }),
+      ...evidence.surprises.map((what): Violation => ({ promise: 'crashed', what, upstream: [] })),
+    ],
+    explainedDuplicates: {
+      bySwitch: sum(cases.map((one) => Math.min(extras(one), twins(one)))),
+      provenAbsent: sum(
+        cases.map((one) => Math.min(Math.max(extras(one) - twins(one), 0), resubmits(one))),
+      ),
+    },
+  };
+}
+
+const CHECKS: Record<Exclude<Promised, 'crashed'>, (one: Case) => Violation[]> = {
+  lost(one) {
+    const { record, told } = one;
+    const unknown = `the gateway answered ${record.unknownAnswers} times that there is no such job`;
+    const unsent = told !== undefined && one.upstream.length === 0 && !mayBeUnsent(told);
+    return [
+      ...broken('lost', one, record.unknownAnswers > 0, unknown),
+      ...broken('lost', one, isTerminal(told) && unsent, 'it never reached upstream'),
+    ];
+  },
+
+  twice(one) {
+    const { first, last, events } = one.record;
+    const changed = first !== undefined && last !== undefined && first.text !== last.text;
+    const ends = events.filter(({ type }) => TERMINAL.includes(type)).map(({ type }) => type);
+    const odd = isTerminal(last) && (ends.length !== 1 || ends[0] !== last?.status);
+    return [
+      ...broken('twice', one, changed, `told ${first?.text} first and ${last?.text} later`),
+      ...broken(
+        'twice',
+        one,
+        odd,
+        `${last?.status}, and its timeline has the ends [${ends.join(', ')}]`,
+      ),
+    ];
+  },
+
+  wrong(one) {
+    if (one.record.last === undefined || one.told === undefined) return [];
+    const what = one.told.status === 'completed' ? wrongResult(one) : wrongEnd(one, one.told);
+    return broken('wrong', one, what !== undefined, what ?? '');
+  },
+
+  unexpected(one) {
+    const { told, record } = one;
+    if (told === undefined || !isTerminal(told)) return [];
+    const outcome = outcomeOf(told);
+    const expected: readonly string[] = record.planned.expected;
+    const fine = expected.includes(outcome) ? sourceAllows(one, outcome) : isExplained(one, told);
+    const what = `${outcome}, expected ${expected.join(' or ')}`;
+    return broken('unexpected', one, !fine, what);
+  },
+
+  duplicate(one) {
+    const unexplained = extras(one) > twins(one) + resubmits(one);
+    const what = `${one.upstream.length} upstream jobs, ${twins(one)} by a switch, ${resubmits(one)} resubmits`;
+    return broken('duplicate', one, unexplained, what);
+  },
+
+  stuck(one) {
+    const open = one.record.ids.length > 0 && one.record.first === undefined;
+    const unread = one.record.first !== undefined && one.record.last === undefined;
+    return [
+      ...broken('stuck', one, open, `still ${one.told?.status ?? 'unknown'}`),
+      ...broken('stuck', one, unread, 'it ended, and could not be read again after that'),
+    ];
+  },
+
+  keys(one) {
+    const ids = [...new Set(one.record.ids)];
+    return broken('keys', one, ids.length > 1, `one key, and the jobs ${ids.join(', ')}`);
+  },
+
+  refused(one) {
+    const { ids, refused } = one.record;
+    const explained =
+      one.record.planned.buildsOn !== undefined && one.sourceOutcome !== 'completed';
+    if (refused === undefined)
+      return broken('refused', one, ids.length === 0, 'the request was never accepted');
+    const what = `refused with ${refused.status} ${refused.code}`;
+    return broken('refused', one, ids.length > 0 || !explained, what);
+  },
+};
+
+function broken(promise: Promised, one: Case, isBroken: boolean, what: string): Violation[] {
+  const { record, upstream } = one;
+  return isBroken ? [{ promise, what, record, upstream }] : [];
+}
+
+function sourceAllows({ sourceOutcome }: Case, outcome: string): boolean {
+  return outcome !== 'source_unusable' || sourceOutcome !== 'completed';
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
