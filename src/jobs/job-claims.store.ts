@@ -74,16 +74,20 @@ export class JobClaimsStore {
    * Claims up to `limit` jobs that are due, the longest due first, skipping those that another
    * process is claiming. A callback may still take one of them for its look.
    */
-  async takeDue(
+  takeDue(
     manager: EntityManager,
+    claim: string,
     limit: number,
     due: Due,
     leaseSeconds: number,
-  ): Promise<{ claim: string; jobs: DueJob[] }> {
-    const claim = randomUUID();
+  ): Promise<DueJob[]> {
     const tooOldSeconds = due === 'all' ? 0 : due.tooOldSeconds;
-    const jobs = await rows<DueJob>(manager, TAKE_DUE, [claim, leaseSeconds, limit, tooOldSeconds]);
-    return { claim, jobs };
+    return rows<DueJob>(manager, TAKE_DUE, [claim, leaseSeconds, limit, tooOldSeconds]);
+  }
+
+  /** Holds on to all jobs of a claim for `leaseSeconds`; with 0 they are due at once, for anybody. */
+  async extend(manager: EntityManager, claim: string, leaseSeconds: number): Promise<void> {
+    await rows(manager, EXTEND, [claim, leaseSeconds]);
   }
 
   /** Lets go of jobs for whose sake tasks are put in; they are due again should those not run. */
@@ -110,6 +114,20 @@ export class JobClaimsStore {
     const put = await rows(manager, PUT_OFF, [claim, ids, seconds]);
     return put.length;
   }
+
+  /**
+   * Brings forward the next look at jobs that Reducto has, to some moment within `seconds`: of all, or of
+   * `ids`. Those that somebody looks at are left alone. Returns how many.
+   */
+  async bringForward(
+    manager: EntityManager,
+    ids: readonly string[] | null,
+    seconds: number,
+    limit: number,
+  ): Promise<number> {
+    const brought = await rows(manager, BRING_FORWARD, [ids, seconds, limit]);
+    return brought.length;
+  }
 }
 
 /*
@@ -133,6 +151,10 @@ export const TAKE_DUE = `
     (hinted OR callback_received_at IS NOT NULL OR cancel_requested_at IS NOT NULL
       OR missing_since IS NOT NULL OR result_missing_since IS NOT NULL) AS expectant`;
 
+const EXTEND = `
+  UPDATE jobs SET next_check_at = now() + make_interval(secs => $2)
+   WHERE claim = $1 AND next_check_at IS NOT NULL`;
+
 export const HAND_OVER = `
   UPDATE jobs SET claim = NULL, next_check_at = now() + make_interval(secs => $3)
    WHERE claim = $1 AND id = ANY ($2::uuid[]) AND next_check_at IS NOT NULL
@@ -153,3 +175,15 @@ export const PUT_OFF = `
                                           'nextLookInSeconds', round(seconds::numeric))
     FROM put
   RETURNING job_id`;
+
+const BRING_FORWARD = `
+  UPDATE jobs SET next_check_at = now() + random() * make_interval(secs => $2)
+   WHERE id = ANY (ARRAY(
+     SELECT id FROM jobs
+      WHERE next_check_at > now() + make_interval(secs => $2)
+        AND status = 'submitted' AND NOT looking
+        AND ($1::uuid[] IS NULL OR id = ANY ($1::uuid[]))
+      ORDER BY next_check_at DESC
+      LIMIT $3
+        FOR UPDATE SKIP LOCKED))
+  RETURNING id`;

@@ -36,7 +36,8 @@ export class JobEndings implements OnModuleInit, BeforeApplicationShutdown {
         if (others?.size === 0) this.waiters.delete(jobId);
         resolve();
       };
-      const timer = setTimeout(done, seconds * 1000);
+      // Whoever asks while the process stops shall go elsewhere, but not ask a thousand times a second.
+      const timer = setTimeout(done, (this.stopping ? Math.min(seconds, 1) : seconds) * 1000);
       const others = this.waiters.get(jobId) ?? new Set();
       this.waiters.set(jobId, others.add(done));
       signal.addEventListener('abort', done);

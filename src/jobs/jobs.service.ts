@@ -86,10 +86,9 @@ export class JobsService {
       const woken = this.endings.wait(id, seconds, AbortSignal.any([signal, abandoned.signal]));
       try {
         const job = await this.find(service, id);
-        if (isTerminal(job.status) || seconds === 0 || signal.aborted || this.endings.stopping) {
-          return job;
-        }
+        if (isTerminal(job.status) || seconds === 0 || signal.aborted) return job;
         await woken;
+        if (this.endings.stopping) return await this.find(service, id);
       } finally {
         abandoned.abort();
       }

@@ -131,10 +131,13 @@ export function nextLook(
 }
 
 function afterGone(waiting: Waiting, limits: LookLimits): WaitOrEnd {
-  if (waiting.sinceCancelSeconds !== null) return { do: 'end', status: 'cancelled', error: null };
   const inGrace = waiting.sinceSubmitSeconds < limits.goneGraceSeconds;
   const confirmed =
     waiting.missingSeconds !== null && waiting.missingSeconds >= CONFIRM_GONE_SECONDS;
+  // A job that was to be cancelled may be gone because it is; yet one "not found" proves nothing here either.
+  if (confirmed && waiting.sinceCancelSeconds !== null) {
+    return { do: 'end', status: 'cancelled', error: null };
+  }
   if (!inGrace && confirmed) {
     return {
       do: 'end',

@@ -10,14 +10,8 @@ import { UncertainSubmits } from './uncertain-submits.js';
 
 export type { DueJob } from './job-claims.store.js';
 
-/** Jobs that one pass of the reconciler has claimed, and in whose name. */
-export interface Claimed {
-  readonly claim: string;
-  readonly jobs: readonly DueJob[];
-}
-
-/** How long a pass may take until its jobs count as not taken up. */
-const PASS_LEASE_SECONDS = 90;
+/** How long a pass may not be heard of until its jobs count as not taken up. */
+const PASS_LEASE_SECONDS = 30;
 /** How long a task may wait for its turn until its job is due again. */
 const TASK_LEASE_SECONDS = 60;
 
@@ -40,12 +34,24 @@ export class OverdueJobs {
   }
 
   /** Claims jobs that are due. While Reducto is in trouble, only those that do not need it. */
-  claim(upstreamHeld: boolean): Promise<Claimed> {
+  claim(claim: string, upstreamHeld: boolean): Promise<DueJob[]> {
     const due: Due = upstreamHeld ? { tooOldSeconds: this.limits.maxAgeSeconds } : 'all';
     const { RECONCILE_BATCH_SIZE: limit } = this.settings;
     return this.transactions.run((manager) =>
-      this.claims.takeDue(manager, limit, due, PASS_LEASE_SECONDS),
+      this.claims.takeDue(manager, claim, limit, due, PASS_LEASE_SECONDS),
     );
+  }
+
+  /** A pass is still at it. */
+  renew(claim: string): Promise<void> {
+    return this.transactions.run((manager) =>
+      this.claims.extend(manager, claim, PASS_LEASE_SECONDS),
+    );
+  }
+
+  /** A pass has broken off: what it had claimed and not dealt with is due again at once. */
+  letGo(claim: string): Promise<void> {
+    return this.transactions.run((manager) => this.claims.extend(manager, claim, 0));
   }
 
   /** Puts in the task that sends each of `ids`, or looks at it. */

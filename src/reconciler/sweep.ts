@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { OverdueJobs, type DueJob } from '../jobs/overdue-jobs.js';
 import { Settings } from '../platform/config/settings.js';
@@ -17,10 +18,14 @@ export interface SweepCounts {
 }
 
 const NOTHING: Narrowed = { open: [], looks: [], calls: 0 };
+const RENEWAL_SECONDS = 10;
 
 /** One bounded pass over the jobs that are due: claim, decide, and set going what each needs. */
 @Injectable()
 export class Sweep {
+  /** Claims of passes that broke off: until they are let go of, nobody takes their jobs up. */
+  private readonly abandoned = new Set<string>();
+
   constructor(
     private readonly settings: Settings,
     private readonly overdue: OverdueJobs,
@@ -29,8 +34,32 @@ export class Sweep {
   ) {}
 
   async run(): Promise<SweepCounts> {
+    await this.letGo();
+    const claim = randomUUID();
+    this.abandoned.add(claim);
+    const renewal = setInterval(
+      () => void this.overdue.renew(claim).catch(() => undefined),
+      RENEWAL_SECONDS * 1000,
+    );
+    try {
+      const counts = await this.pass(claim);
+      this.abandoned.delete(claim);
+      return counts;
+    } finally {
+      clearInterval(renewal);
+    }
+  }
+
+  private async letGo(): Promise<void> {
+    for (const claim of this.abandoned) {
+      await this.overdue.letGo(claim);
+      this.abandoned.delete(claim);
+    }
+  }
+
+  private async pass(claim: string): Promise<SweepCounts> {
     const upstreamHeld = (await this.pace.heldSeconds()) > 0;
-    const { claim, jobs } = await this.overdue.claim(upstreamHeld);
+    const jobs = await this.overdue.claim(claim, upstreamHeld);
     const plan = planSweep(jobs, {
       upstreamHeld,
       listingFrom: this.narrowing.worthFrom(),

@@ -66,6 +66,9 @@ export class ReductoClient {
       if (status === 429 || status === 503 || isRedirect(status)) {
         return { kind: 'deferred', error, ...this.delayOf(thrown) };
       }
+      if (status !== undefined && [404, 405].includes(status) && !isReductos(thrown)) {
+        return { kind: 'deferred', error };
+      }
       if (status !== undefined && status >= 400 && status < 500 && status !== 408) {
         return { kind: 'rejected', error };
       }
@@ -92,9 +95,7 @@ export class ReductoClient {
       return look.kind === 'trouble' ? { ...look, error: { status: 200, ...look.error } } : look;
     } catch (thrown) {
       const error = describe(thrown);
-      // A proxy that has lost its route also answers 404, with a page. Only Reducto's own word counts.
-      const fromReducto = thrown instanceof APIError && typeof thrown.error === 'object';
-      if (fromReducto && (error.status === 404 || error.status === 410)) {
+      if (isReductos(thrown) && (error.status === 404 || error.status === 410)) {
         return { kind: 'gone', error, rawConfig: null };
       }
       return { kind: 'trouble', error, rawConfig: null, ...this.delayOf(thrown) };
@@ -121,7 +122,7 @@ export class ReductoClient {
       return readList(await this.sdk.get('/jobs', { query, ...this.readLimit() }));
     } catch (thrown) {
       const error = describe(thrown);
-      if (error.status === 404 || error.status === 405 || error.status === 501) {
+      if (isReductos(thrown) && [404, 405, 501].includes(error.status ?? 0)) {
         return { kind: 'unsupported' };
       }
       return { kind: 'trouble', error, ...this.delayOf(thrown) };
@@ -139,7 +140,12 @@ export class ReductoClient {
     } catch (thrown) {
       const error = describe(thrown);
       const status = error.status ?? 0;
-      if (status >= 400 && status < 500 && ![401, 403, 408, 429].includes(status)) {
+      if (
+        isReductos(thrown) &&
+        status >= 400 &&
+        status < 500 &&
+        ![401, 403, 408, 429].includes(status)
+      ) {
         return { kind: 'too-late' };
       }
       return { kind: 'trouble', error, ...this.delayOf(thrown) };
@@ -187,6 +193,14 @@ export class ReductoClient {
 /** The SDK's own timeout ends with the headers; the signal covers the body too. */
 function limit(seconds: number): { signal: AbortSignal; timeout: number } {
   return { signal: AbortSignal.timeout(seconds * 1000), timeout: seconds * 1000 + 1000 };
+}
+
+/**
+ * Whether an error is Reducto's own word: JSON. A proxy that has lost its route answers with a page, which
+ * says nothing about a job.
+ */
+function isReductos(thrown: unknown): boolean {
+  return thrown instanceof APIError && typeof thrown.error === 'object' && thrown.error !== null;
 }
 
 /** A 409 is about one job; no answer, nonsense, a refused key, 429 and 5xx are about Reducto. */

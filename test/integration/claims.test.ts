@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { JobClaims } from '../../src/jobs/job-claims.js';
 import { JobClaimsStore } from '../../src/jobs/job-claims.store.js';
+import { OverdueJobs } from '../../src/jobs/overdue-jobs.js';
 import { JobReads } from '../../src/jobs/job-reads.store.js';
 import { ResultStore } from '../../src/jobs/result.store.js';
 import { SettleSteps } from '../../src/jobs/settle-steps.js';
@@ -92,7 +93,8 @@ describe('whoever slept through the end of a claim', () => {
     const { id } = await waitingJob();
     const store = get(JobClaimsStore);
     const manager = get(JobReads)['jobs'].manager;
-    const { claim, jobs } = await store.takeDue(manager, 100, 'all', 60);
+    const claim = randomUUID();
+    const jobs = await store.takeDue(manager, claim, 100, 'all', 60);
     expect(jobs.map((job) => job.id)).toContain(id);
     const look = await store.take(id, 30);
     expect(look).toBeDefined();
@@ -170,10 +172,26 @@ it('every due job is claimed by one sweep only, however many sweep at once', asy
   const store = get(JobClaimsStore);
   const manager = get(JobReads)['jobs'].manager;
   const claims = await Promise.all(
-    Array.from({ length: 8 }, () => store.takeDue(manager, 100, 'all', 60)),
+    Array.from({ length: 8 }, () => store.takeDue(manager, randomUUID(), 100, 'all', 60)),
   );
-  const ids = claims.flatMap(({ jobs }) => jobs.map((job) => job.id));
+  const ids = claims.flatMap((jobs) => jobs.map((job) => job.id));
+  expect(ids.length).toBeGreaterThan(100);
   expect(new Set(ids).size).toBe(ids.length);
-  expect(new Set(claims.map(({ claim }) => claim)).size).toBe(8);
-  expect(randomUUID()).not.toBe(claims[0]?.claim);
+});
+
+it('a sweep that breaks off keeps its jobs from nobody', async () => {
+  await gateway.pool.query('UPDATE jobs SET next_check_at = NULL');
+  await waitingJobs(gateway, 10);
+  const { submits, looks, narrowed } = await get(ReconcilerService)
+    .sweep()
+    .catch(() => ({ submits: 0, looks: 0, narrowed: 0 }));
+  expect(submits + looks + narrowed).toBe(10);
+
+  await waitingJobs(gateway, 10);
+  const broken = vi.spyOn(get(OverdueJobs), 'wake').mockRejectedValueOnce(new Error('cut off'));
+  vi.spyOn(get(OverdueJobs), 'stillOpen').mockRejectedValueOnce(new Error('cut off'));
+  await expect(get(ReconcilerService).sweep()).rejects.toThrow('cut off');
+  broken.mockRestore();
+  const again = await get(ReconcilerService).sweep();
+  expect(again.looks + again.narrowed).toBe(10);
 });

@@ -89,7 +89,9 @@ describe('gone', () => {
   });
 
   test('after a cancel means that the cancel worked', () => {
-    const step = after(GONE, { sinceCancelSeconds: 0, sinceSubmitSeconds: 1 });
+    const once = after(GONE, { sinceCancelSeconds: 0, sinceSubmitSeconds: 1 });
+    expect(once).toMatchObject({ do: 'wait', because: 'missing' });
+    const step = after(GONE, { sinceCancelSeconds: 9, sinceSubmitSeconds: 10, missingSeconds: 6 });
     expect(step).toEqual({ do: 'end', status: 'cancelled', error: null });
   });
 
