@@ -1,10 +1,14 @@
 import { JobsKeysCallbacks1790000000000 } from './1790000000000-jobs-keys-callbacks.js';
 import { ClaimsAndPace1790100000000 } from './1790100000000-claims-and-pace.js';
 import { Audit1790200000000 } from './1790200000000-audit.js';
+import { Alerts1790300000000 } from './1790300000000-alerts.js';
+import { AdminSessions1790400000000 } from './1790400000000-admin-sessions.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
   JobsKeysCallbacks1790000000000,
   ClaimsAndPace1790100000000,
   Audit1790200000000,
+  Alerts1790300000000,
+  AdminSessions1790400000000,
 ];

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AdminModule } from './admin/admin.module.js';
+import { AlertsModule } from './alerts/alerts.module.js';
 import { AuditRetentionModule } from './audit/audit-retention.module.js';
 import { HealthModule } from './health/health.module.js';
 import { JobsApiModule } from './jobs/jobs-api.module.js';
@@ -28,7 +29,9 @@ export class AppModule {
         ...(settings.has('api') || settings.has('worker') ? [MetricsModule] : []),
         ...(settings.has('api') ? [JobsApiModule, AdminModule] : []),
         ...(settings.has('webhooks') ? [WebhooksModule] : []),
-        ...(settings.has('worker') ? [JobsModule, ReconcilerModule, AuditRetentionModule] : []),
+        ...(settings.has('worker')
+          ? [JobsModule, ReconcilerModule, AlertsModule, AuditRetentionModule]
+          : []),
       ],
     };
   }

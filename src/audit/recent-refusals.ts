@@ -67,7 +67,8 @@ const LIST = `
     FROM audit_entries
    WHERE id > (SELECT last_id - $1 FROM audit_chain) AND at > now() - interval '1 day'
      AND (kind = 'refused' OR (kind = 'counted' AND data->>'outcome' = 'refused'))
-   ORDER BY id DESC`;
+   ORDER BY id DESC
+   LIMIT $1`;
 
 const TOTALS = `
   SELECT cause,

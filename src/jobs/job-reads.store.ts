@@ -149,8 +149,7 @@ export class JobReads {
       total: all?.count ?? 0,
       byStatus: counts('status'),
       bySettledBy: counts('settledBy'),
-      callbackLag:
-        all?.median == null || all.p95 === null ? null : { median: all.median, p95: all.p95 },
+      callbackLag: lagOf(all),
     };
   }
 
@@ -251,6 +250,11 @@ interface EndGroup {
   readonly count: number;
   readonly median: number | null;
   readonly p95: number | null;
+}
+
+function lagOf(group: EndGroup | undefined): EndedJobs['callbackLag'] {
+  const { median = null, p95 = null } = group ?? {};
+  return median === null || p95 === null ? null : { median, p95 };
 }
 
 const ENDS = `

@@ -23,6 +23,10 @@ export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation'
   where: 'idempotency_key IS NOT NULL',
 })
 @Index('jobs_upstream', ['upstreamId'], { unique: true, where: 'upstream_id IS NOT NULL' })
+@Index('jobs_by_end', ['endedAt'], { where: 'ended_at IS NOT NULL' })
+@Index('jobs_ended_otherwise', ['status', 'id'], {
+  where: `ended_at IS NOT NULL AND status <> 'completed'`,
+})
 @Index('jobs_due', ['nextCheckAt'], { where: 'next_check_at IS NOT NULL' })
 export class Job {
   /** UUIDv7: sorts by the time of acceptance. The only id that services see. */

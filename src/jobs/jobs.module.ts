@@ -17,6 +17,7 @@ import { JobTasks } from './job-tasks.js';
 import { JobTokens } from './job-token.js';
 import { Job } from './job.entity.js';
 import { JobStore } from './job.store.js';
+import { JobsAdmin } from './jobs-admin.js';
 import { JobsService } from './jobs.service.js';
 import { OverdueJobs } from './overdue-jobs.js';
 import { ResultChunk } from './result-chunk.entity.js';
@@ -28,10 +29,12 @@ import { SubmitSteps } from './submit-steps.js';
 import { Submitter } from './submitter.js';
 import { UncertainSubmits } from './uncertain-submits.js';
 import { UpstreamSearch } from './upstream-search.js';
+import { WaitingJobs } from './waiting-jobs.js';
 
 /**
  * The jobs and all that moves them. Other modules come in through `JobsService` (services),
- * `CallbackHints` (callbacks) and `OverdueJobs` (the reconciler); nothing else writes a job.
+ * `CallbackHints` (callbacks), `OverdueJobs` (the reconciler), `WaitingJobs` (the alerts) and
+ * `JobsAdmin` (admins); nothing else writes a job.
  */
 @Module({
   imports: [
@@ -53,6 +56,7 @@ import { UpstreamSearch } from './upstream-search.js';
     CancelSteps,
     JobEndings,
     JobsService,
+    JobsAdmin,
     SourceJobs,
     Submitter,
     Settler,
@@ -62,7 +66,17 @@ import { UpstreamSearch } from './upstream-search.js';
     JobTasks,
     CallbackHints,
     OverdueJobs,
+    WaitingJobs,
   ],
-  exports: [JobsService, JobTokens, CallbackHints, OverdueJobs, AccessModule, ReductoModule],
+  exports: [
+    JobsService,
+    JobsAdmin,
+    JobTokens,
+    CallbackHints,
+    OverdueJobs,
+    WaitingJobs,
+    AccessModule,
+    ReductoModule,
+  ],
 })
 export class JobsModule {}

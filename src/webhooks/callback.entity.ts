@@ -6,6 +6,7 @@ import { Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
  */
 @Entity({ name: 'callbacks' })
 @Index('callbacks_message', ['jobId', 'upstreamId', 'status'], { unique: true })
+@Index('callbacks_by_time', ['receivedAt'])
 export class Callback {
   @PrimaryGeneratedColumn('identity', { type: 'bigint', generatedIdentity: 'ALWAYS' })
   id!: string;

@@ -53,6 +53,7 @@ const QUICK = {
   RECONCILE_INTERVAL_SECONDS: '1',
   SUBMIT_BACKOFF_SECONDS: '0.1,0.2',
   UNCERTAIN_SCHEDULE_SECONDS: '0.5,0.5',
+  ALERT_INTERVAL_SECONDS: '3600',
   LOG_LEVEL: 'debug',
   LOG_FORMAT: 'json',
   NODE_ENV: 'test',
@@ -140,15 +141,17 @@ export async function send(
   method: string,
   body?: unknown,
   headers: Record<string, string> = {},
+  redirect: 'follow' | 'manual' = 'follow',
 ): Promise<Answer> {
   const raw = typeof body === 'string' || body instanceof Uint8Array || body instanceof FormData;
   const response = await fetch(url, {
     method,
+    redirect,
     headers: {
       ...(body === undefined || raw ? {} : { 'content-type': 'application/json' }),
       ...headers,
     },
-    ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, body: parsed(text) };

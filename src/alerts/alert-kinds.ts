@@ -1,0 +1,40 @@
+import type { RefusalCause } from '../audit/refusal.js';
+
+/** What is probably wrong when callbacks for waiting jobs are refused: one kind for each thing to do about it. */
+export const MISCONFIGURATIONS = [
+  'source_address',
+  'token_key',
+  'svix_secret',
+  'clock',
+  'form',
+  'job_unknown',
+  'upstream_id',
+] as const;
+
+export type Misconfiguration = (typeof MISCONFIGURATIONS)[number];
+
+/** `attack` only informs: strangers knock, and nothing of ours is wrong. */
+export const ALERT_KINDS = [...MISCONFIGURATIONS, 'attack'] as const;
+
+export type AlertKind = (typeof ALERT_KINDS)[number];
+
+export function onlyInforms(kind: AlertKind): boolean {
+  return kind === 'attack';
+}
+
+export const KIND_OF_CAUSE: Readonly<Record<RefusalCause, Misconfiguration>> = {
+  address_not_allowed: 'source_address',
+  wrong_method: 'form',
+  wrong_content_type: 'form',
+  too_large: 'form',
+  not_json: 'form',
+  not_a_callback: 'form',
+  signature_incomplete: 'svix_secret',
+  signature_stale: 'clock',
+  signature_invalid: 'svix_secret',
+  svix_not_configured: 'svix_secret',
+  token_missing: 'token_key',
+  token_invalid: 'token_key',
+  job_unknown: 'job_unknown',
+  upstream_id_mismatch: 'upstream_id',
+};

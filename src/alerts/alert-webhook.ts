@@ -1,0 +1,97 @@
+import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Webhook } from 'standardwebhooks';
+import { Settings } from '../platform/config/settings.js';
+import { redact } from '../platform/logging/redaction.js';
+import { AlertsStore, type Alert } from './alerts.store.js';
+
+const TIMEOUT_MILLISECONDS = 5000;
+/** After so long a process that took an alert to send it counts as dead. */
+const LEASE_SECONDS = 30;
+/** Waits after each try that failed; after the last one it is given up. */
+const RETRY_SECONDS = [15, 30, 60, 120, 300, 600];
+
+/**
+ * Posts each raised alert once, signed as Standard Webhooks have it. One process takes it; where the
+ * answer was lost it may come again, under the same `webhook-id`.
+ */
+@Injectable()
+export class AlertWebhook implements BeforeApplicationShutdown {
+  private readonly logger = new Logger(AlertWebhook.name);
+  private readonly target: { url: URL; signer: Webhook } | undefined;
+  private readonly stopping = new AbortController();
+  private sending: Promise<void> | undefined;
+
+  constructor(
+    { ALERT_WEBHOOK_URL: url, ALERT_WEBHOOK_SECRET: secret }: Settings,
+    private readonly store: AlertsStore,
+  ) {
+    if (url !== undefined && secret !== undefined) {
+      this.target = { url, signer: new Webhook(secret) };
+    }
+  }
+
+  /** Sends what is to be sent, behind the back of the caller. */
+  begin(): void {
+    this.sending ??= this.sendAll()
+      .catch((error: unknown) => this.logger.warn({ msg: 'alerts could not be sent', err: error }))
+      .finally(() => (this.sending = undefined));
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping.abort();
+    await this.sending;
+  }
+
+  private async sendAll(): Promise<void> {
+    if (this.target === undefined) return;
+    while (!this.stopping.signal.aborted) {
+      const alert = await this.store.takeUnsent(LEASE_SECONDS);
+      if (alert === undefined) return;
+      const failure = await this.post(this.target, alert);
+      if (failure === undefined) {
+        await this.store.sent(alert.id);
+        continue;
+      }
+      const retrySeconds = RETRY_SECONDS[alert.attempt - 1] ?? null;
+      await this.store.notSent(alert.id, retrySeconds);
+      this.logger.warn({
+        msg: 'an alert could not be sent',
+        kind: alert.kind,
+        failure,
+        retrySeconds,
+      });
+    }
+  }
+
+  /** Returns what went wrong. Redirects are not followed: the body is for the configured receiver. */
+  private async post(
+    { url, signer }: { url: URL; signer: Webhook },
+    alert: Alert,
+  ): Promise<string | undefined> {
+    const body = bodyOf(alert);
+    const now = new Date();
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        body,
+        redirect: 'manual',
+        signal: AbortSignal.any([this.stopping.signal, AbortSignal.timeout(TIMEOUT_MILLISECONDS)]),
+        headers: {
+          'content-type': 'application/json',
+          'webhook-id': alert.id,
+          'webhook-timestamp': String(Math.floor(now.getTime() / 1000)),
+          'webhook-signature': signer.sign(alert.id, now, body),
+        },
+      });
+      await response.body?.cancel();
+      return response.ok ? undefined : `it answered ${response.status}`;
+    } catch (error) {
+      return error instanceof Error ? error.name : 'unknown';
+    }
+  }
+}
+
+function bodyOf({ id, kind, message, advice, figures, openedAt }: Alert): string {
+  const data = { id, kind, message, advice, figures, openedAt };
+  return redact(JSON.stringify({ type: 'alert.raised', timestamp: openedAt, data }));
+}

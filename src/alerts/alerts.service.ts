@@ -1,0 +1,90 @@
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { WaitingJobs } from '../jobs/waiting-jobs.js';
+import { Settings } from '../platform/config/settings.js';
+import { Duties } from '../platform/schedule/duties.js';
+import { AlertFigures } from './alert-figures.js';
+import { onlyInforms } from './alert-kinds.js';
+import { AlertWebhook } from './alert-webhook.js';
+import { AlertsStore, type Alert } from './alerts.store.js';
+import { detect, suspects } from './detect.js';
+import { SituationReader } from './situation-reader.js';
+import type { Situation } from './situation.js';
+
+/** What a pass did: alerts, and jobs that were hurried. */
+export interface AlertCounts {
+  readonly raised: number;
+  readonly closed: number;
+  readonly hurried: number;
+}
+
+/** Notices that genuine callbacks are refused, says what is probably wrong, and has the jobs looked at. */
+@Injectable()
+export class AlertsService implements OnApplicationBootstrap {
+  private readonly logger = new Logger(AlertsService.name);
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly duties: Duties,
+    private readonly reader: SituationReader,
+    private readonly store: AlertsStore,
+    private readonly jobs: WaitingJobs,
+    private readonly webhook: AlertWebhook,
+    private readonly figures: AlertFigures,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.duties.every(
+      this.settings.ALERT_INTERVAL_SECONDS,
+      'alerts',
+      () => this.sweep(),
+      () => this.figures.failed(),
+    );
+  }
+
+  /** One bounded pass; what the webhook takes is not waited for. */
+  async sweep(): Promise<AlertCounts> {
+    const situation = await this.reader.read();
+    const raised = await this.raise(situation);
+    const closed = await this.close(situation);
+    const hurried = await this.hurry(situation);
+    this.webhook.begin();
+    return { raised, closed, hurried };
+  }
+
+  private async raise(situation: Situation): Promise<number> {
+    let count = 0;
+    for (const finding of detect(situation)) {
+      const alert = await this.store.see(finding);
+      if (alert === undefined) continue;
+      count += 1;
+      this.figures.raised(alert.kind);
+      const { kind, message, advice, figures } = alert;
+      const level = onlyInforms(kind) ? 'warn' : 'error';
+      this.logger[level]({ msg: 'alert raised', kind, message, advice, figures });
+    }
+    return count;
+  }
+
+  private async close({ accepted }: Situation): Promise<number> {
+    const closed = await this.store.close(accepted.lastAt);
+    for (const alert of closed) {
+      this.logger.log({ msg: 'alert closed', kind: alert.kind, openSeconds: openSeconds(alert) });
+    }
+    return closed.length;
+  }
+
+  /**
+   * While an alert is open, all waiting jobs, once a minute: their callbacks will not help them. In between
+   * and before it the few whose callbacks were just refused: whether they have ended also tells whether
+   * those were genuine.
+   */
+  private async hurry(situation: Situation): Promise<number> {
+    if (await this.store.takeHurry()) return this.jobs.hurry('all');
+    const ids = suspects(situation);
+    return ids.length === 0 ? 0 : this.jobs.hurry(ids);
+  }
+}
+
+function openSeconds({ openedAt, closedAt }: Alert): number {
+  return Math.round(((closedAt ?? openedAt).getTime() - openedAt.getTime()) / 1000);
+}

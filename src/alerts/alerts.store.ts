@@ -1,0 +1,143 @@
+import { Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
+import { rows } from '../platform/database/sql.js';
+import type { AlertKind } from './alert-kinds.js';
+import type { Figures, Finding } from './situation.js';
+
+export interface Alert {
+  readonly id: string;
+  readonly kind: AlertKind;
+  readonly message: string;
+  readonly advice: string;
+  readonly figures: Figures;
+  readonly openedAt: Date;
+  /** When a callback was last refused for this reason. */
+  readonly lastSeenAt: Date;
+  readonly closedAt: Date | null;
+  readonly notifiedAt: Date | null;
+}
+
+/** An alert that is to be sent, for the how-many-th time. */
+export type Unsent = Alert & { readonly attempt: number };
+
+const QUIET_MINUTES = 5;
+/** Without an accepted callback nobody knows whether it is mended; after so long it is let go. */
+const SILENT_MINUTES = 60;
+const HURRY_SECONDS = 60;
+
+/** All SQL on `alerts`. Every statement decides by itself, so that any number of processes may run it. */
+@Injectable()
+export class AlertsStore {
+  constructor(@InjectEntityManager() private readonly database: EntityManager) {}
+
+  /** Opens an alert, or brings the open one of its kind up to date. Returns it where this call opened it. */
+  async see(finding: Finding): Promise<Alert | undefined> {
+    const { kind, message, advice, figures, lastSeenAt } = finding;
+    const values = [kind, message, advice, JSON.stringify(figures), lastSeenAt];
+    const [seen] = await rows<Alert & { opened: boolean }>(this.database, SEE, values);
+    if (seen === undefined) return undefined;
+    const { opened, ...alert } = seen;
+    return opened ? alert : undefined;
+  }
+
+  /** Closes what has not been seen for some minutes, where callbacks are accepted again. */
+  close(lastAcceptedAt: Date | null): Promise<Alert[]> {
+    return rows<Alert>(this.database, CLOSE, [QUIET_MINUTES, SILENT_MINUTES, lastAcceptedAt]);
+  }
+
+  /** Whether it is time to hurry the waiting jobs, and this process's turn to do so. */
+  async takeHurry(): Promise<boolean> {
+    return (await rows(this.database, TAKE_HURRY, [HURRY_SECONDS])).length > 0;
+  }
+
+  async standing(): Promise<{ open: Set<AlertKind>; closed: Map<AlertKind, Date> }> {
+    const found = await rows<{ kind: AlertKind; open: boolean; closedAt: Date | null }>(
+      this.database,
+      `SELECT kind, bool_or(closed_at IS NULL) AS open, max(closed_at) AS "closedAt"
+         FROM alerts GROUP BY kind`,
+    );
+    return {
+      open: new Set(found.flatMap(({ kind, open }) => (open ? [kind] : []))),
+      closed: new Map(
+        found.flatMap(({ kind, closedAt }) => (closedAt === null ? [] : [[kind, closedAt]])),
+      ),
+    };
+  }
+
+  open(): Promise<Alert[]> {
+    return rows<Alert>(
+      this.database,
+      `SELECT ${COLUMNS} FROM alerts WHERE closed_at IS NULL ORDER BY opened_at`,
+    );
+  }
+
+  recent(limit: number): Promise<Alert[]> {
+    return rows<Alert>(
+      this.database,
+      `SELECT ${COLUMNS} FROM alerts ORDER BY opened_at DESC LIMIT $1`,
+      [limit],
+    );
+  }
+
+  /** Takes one alert to be sent; nobody else does for `leaseSeconds`. */
+  async takeUnsent(leaseSeconds: number): Promise<Unsent | undefined> {
+    const [unsent] = await rows<Unsent>(this.database, TAKE_UNSENT, [leaseSeconds]);
+    return unsent;
+  }
+
+  async sent(id: string): Promise<void> {
+    await rows(
+      this.database,
+      'UPDATE alerts SET notified_at = now(), notify_at = NULL WHERE id = $1',
+      [id],
+    );
+  }
+
+  /** `null`: not tried again. */
+  async notSent(id: string, retrySeconds: number | null): Promise<void> {
+    await rows(
+      this.database,
+      'UPDATE alerts SET notify_at = now() + make_interval(secs => $2) WHERE id = $1',
+      [id, retrySeconds],
+    );
+  }
+}
+
+const COLUMNS = `id, kind, message, advice, figures, opened_at AS "openedAt",
+  last_seen_at AS "lastSeenAt", closed_at AS "closedAt", notified_at AS "notifiedAt"`;
+
+/** What another process has just closed is not opened again for what it had seen. */
+const SEE = `
+  INSERT INTO alerts (kind, message, advice, figures, last_seen_at)
+  SELECT $1, $2, $3, $4::jsonb, least($5::timestamptz, now())
+   WHERE NOT EXISTS (SELECT 1 FROM alerts WHERE kind = $1 AND closed_at >= $5::timestamptz)
+  ON CONFLICT (kind) WHERE closed_at IS NULL DO UPDATE
+     SET message = excluded.message, advice = excluded.advice, figures = excluded.figures,
+         last_seen_at = greatest(alerts.last_seen_at, excluded.last_seen_at)
+  RETURNING ${COLUMNS}, xmax = 0 AS opened`;
+
+const CLOSE = `
+  UPDATE alerts SET closed_at = now()
+   WHERE closed_at IS NULL
+     AND last_seen_at <= now() - make_interval(mins => $1)
+     AND (kind = 'attack' OR last_seen_at < $3::timestamptz
+          OR last_seen_at <= now() - make_interval(mins => $2))
+  RETURNING ${COLUMNS}`;
+
+const TAKE_HURRY = `
+  UPDATE alerts SET hurried_at = now()
+   WHERE closed_at IS NULL AND kind <> 'attack'
+     AND (hurried_at IS NULL OR hurried_at <= now() - make_interval(secs => $1))
+  RETURNING id`;
+
+const TAKE_UNSENT = `
+  UPDATE alerts
+     SET notify_at = now() + make_interval(secs => $1), notify_attempts = notify_attempts + 1
+   WHERE id = (
+     SELECT id FROM alerts
+      WHERE notified_at IS NULL AND notify_at <= now() AND kind <> 'attack'
+        AND opened_at > now() - interval '1 hour'
+      ORDER BY opened_at LIMIT 1
+        FOR UPDATE SKIP LOCKED)
+  RETURNING ${COLUMNS}, notify_attempts AS attempt`;

@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
+import { rows } from '../platform/database/sql.js';
+
+/** A callback that was accepted; everything but the times is the sender's claim. */
+export interface JobCallback {
+  readonly id: string;
+  readonly upstreamId: string;
+  readonly status: string;
+  readonly provedBy: string;
+  readonly clientAddress: string;
+  readonly deliveries: number;
+  readonly receivedAt: Date;
+  readonly lastReceivedAt: Date;
+}
+
+export interface AcceptedSlot {
+  readonly at: Date;
+  readonly count: number;
+}
+
+/** More than any genuine job has. */
+const MOST_OF_ONE_JOB = 100;
+
+/** Accepted callbacks, for people to look at. */
+@Injectable()
+export class CallbackHistory {
+  constructor(@InjectEntityManager() private readonly database: EntityManager) {}
+
+  ofJob(jobId: string): Promise<JobCallback[]> {
+    return rows<JobCallback>(
+      this.database,
+      `SELECT id, upstream_id AS "upstreamId", status, proved_by AS "provedBy",
+              client_address AS "clientAddress", deliveries, received_at AS "receivedAt",
+              last_received_at AS "lastReceivedAt"
+         FROM callbacks WHERE job_id = $1 ORDER BY id LIMIT $2`,
+      [jobId, MOST_OF_ONE_JOB],
+    );
+  }
+
+  /** Callbacks per slot of `slotSeconds` since `from`; repeats of a message count once. */
+  perSlot(from: Date, slotSeconds: number): Promise<AcceptedSlot[]> {
+    return rows<AcceptedSlot>(
+      this.database,
+      `SELECT date_bin(make_interval(secs => $2), received_at, 'epoch'::timestamptz) AS at,
+              count(*)::integer AS count
+         FROM callbacks WHERE received_at >= $1 GROUP BY 1 ORDER BY 1`,
+      [from, slotSeconds],
+    );
+  }
+}

@@ -1,0 +1,104 @@
+import { AlertReads, type Alert } from '../../src/alerts/alert-reads.js';
+import { AlertsService, type AlertCounts } from '../../src/alerts/alerts.service.js';
+import { AuditWriter } from '../../src/audit/audit-writer.js';
+import { eventually, send, startGateway, type TestGateway } from './gateway.js';
+
+/** No pass by itself, and no look for an hour unless somebody hurries it. */
+const BY_HAND = {
+  ALERT_INTERVAL_SECONDS: '3600',
+  RECONCILE_INTERVAL_SECONDS: '3600',
+  LOOK_SCHEDULE_SECONDS: '3600',
+};
+export const NEVER = { sim: { webhook: { send: 'never' } } };
+
+/** Nest's logger writes to the gateway that was started last. */
+const logs: string[][] = [];
+export const logged = (): string[] => logs.flat();
+
+const open: { close(): Promise<void> }[] = [];
+
+/** Closes at the end of the test, the last first. */
+export function closeLater(one: { close(): Promise<void> }): void {
+  open.push(one);
+}
+
+export async function closeAll(): Promise<void> {
+  for (const one of open.splice(0).toReversed()) await one.close();
+  logs.length = 0;
+}
+
+export async function start(environment: Record<string, string> = {}): Promise<TestGateway> {
+  const gateway = await startGateway({ ...BY_HAND, ...environment });
+  closeLater(gateway);
+  logs.push(gateway.logs);
+  return gateway;
+}
+
+/** Another process on the same database and the same Reducto. */
+export async function replica(
+  of: TestGateway,
+  environment: Record<string, string> = {},
+): Promise<TestGateway> {
+  const gateway = await start({
+    DATABASE_URL: of.settings.DATABASE_URL ?? '',
+    REDUCTO_API_KEY: of.sandbox.apiKey,
+    REDUCTO_BASE_URL: of.sandbox.url,
+    TOKEN_KEYS: keysOf(of),
+    ...environment,
+  });
+  return { ...gateway, pool: of.pool };
+}
+
+export const keysOf = ({ settings }: TestGateway): string =>
+  (settings.TOKEN_KEYS ?? [])
+    .map(({ version, key }) => `${version}:${key.toString('base64')}`)
+    .join(',');
+
+export async function sweep(gateway: TestGateway): Promise<AlertCounts> {
+  await gateway.app.get(AuditWriter, { strict: false }).settle();
+  return gateway.app.get(AlertsService, { strict: false }).sweep();
+}
+export const alerts = (gateway: TestGateway): Promise<Alert[]> =>
+  gateway.app.get(AlertReads, { strict: false }).recent(10);
+
+export async function submitted(
+  gateway: TestGateway,
+  request: object,
+  count: number,
+): Promise<string[]> {
+  const ids = await Promise.all(
+    Array.from({ length: count }, () => gateway.submit({ ...request })),
+  );
+  await eventually('all submitted', async () => {
+    const { rows } = await gateway.pool.query(
+      `SELECT 1 FROM jobs WHERE upstream_id IS NOT NULL AND id = ANY ($1)`,
+      [ids],
+    );
+    return rows.length === count || undefined;
+  });
+  return ids;
+}
+
+/** Sends what Reducto would send for the job; `some` replaces parts of it. */
+export async function callback(
+  gateway: TestGateway,
+  id: string,
+  some: { to?: TestGateway; token?: string; headers?: Record<string, string> } = {},
+): Promise<number> {
+  const { rows } = await gateway.pool.query('SELECT upstream_id FROM jobs WHERE id = $1', [id]);
+  const token = some.token ?? gateway.tokens.sign(id);
+  const { status } = await send(
+    `${(some.to ?? gateway).url}/webhooks/reducto`,
+    'POST',
+    { status: 'Completed', job_id: rows[0].upstream_id, metadata: { gateway_job_id: id, token } },
+    some.headers,
+  );
+  return status;
+}
+
+/** With an alert to be raised: callbacks for two jobs came from an address that is not allowed. */
+export async function raised(environment: Record<string, string> = {}): Promise<TestGateway> {
+  const gateway = await start({ WEBHOOK_IP_ALLOWLIST: '203.0.113.0/24', ...environment });
+  for (const id of await submitted(gateway, NEVER, 2)) await callback(gateway, id);
+  return gateway;
+}

@@ -1,0 +1,64 @@
+import { send, type Answer, type TestGateway } from './gateway.js';
+
+/** The console as a browser without scripts uses it: follows nothing, keeps its cookie. */
+export interface ConsoleUser {
+  cookie: string;
+  get(path: string, headers?: Record<string, string>): Promise<Answer>;
+  /** Sends a form with the token of this session, unless `fields` has another one. */
+  post(
+    path: string,
+    fields?: Record<string, string>,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
+}
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+
+/** Sends the form to sign in. */
+export function signIn(
+  gateway: TestGateway,
+  key: string,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  return form(gateway, '/admin/sign-in', { key }, headers);
+}
+
+export async function consoleUser(gateway: TestGateway, key?: string): Promise<ConsoleUser> {
+  const answer = await signIn(gateway, key ?? (await gateway.newKey('platform', ['admin'])));
+  if (answer.status !== 303) throw new Error(`not signed in: ${answer.status}`);
+  const cookie = cookieOf(answer);
+  const get: ConsoleUser['get'] = (path, headers) =>
+    ask(gateway, 'GET', path, undefined, { cookie, ...headers });
+  const { body } = await get('/admin/keys');
+  const csrf = /name="csrf" value="([^"]+)"/.exec(String(body))?.[1] ?? '';
+  return {
+    cookie,
+    get,
+    post: (path, fields, headers) =>
+      form(gateway, path, { csrf, ...fields }, { cookie, ...headers }),
+  };
+}
+
+export function cookieOf(answer: Answer): string {
+  return (answer.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+}
+
+function form(
+  gateway: TestGateway,
+  path: string,
+  fields: Record<string, string>,
+  headers: Record<string, string>,
+): Promise<Answer> {
+  const body = new URLSearchParams(fields).toString();
+  return ask(gateway, 'POST', path, body, { ...FORM, ...headers });
+}
+
+function ask(
+  gateway: TestGateway,
+  method: string,
+  path: string,
+  body: string | undefined,
+  headers: Record<string, string>,
+): Promise<Answer> {
+  return send(gateway.url + path, method, body, headers, 'manual');
+}

@@ -1,0 +1,283 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MISCONFIGURATIONS } from '../../src/alerts/alert-kinds.js';
+import { detect, suspects } from '../../src/alerts/detect.js';
+import type { Situation, Trace } from '../../src/alerts/situation.js';
+import { REFUSAL_CAUSES } from '../../src/audit/refusal.js';
+import { ago, missed, NOW, situation, trace } from '../support/situations.js';
+
+const kinds = (found: Situation): string[] => detect(found).map(({ kind }) => kind);
+const BUSY = { inTwoMinutes: 200, inTenMinutes: 1000, inSixtyMinutes: 6000, hourBefore: 6000 };
+const SAME_JOB = { job: { id: 'a', state: 'ended' } } as const;
+
+describe('refused callbacks of waiting jobs', () => {
+  it.each<[string, string[], Situation]>([
+    ['nothing at all', [], situation([])],
+    ['one job, once', [], situation(missed(1))],
+    ['one job whose callback is repeated', ['token_key'], situation(missed(3, SAME_JOB))],
+    ['one job, repeated twice', [], situation(missed(2, SAME_JOB))],
+    [
+      'one job, repeated, while others are accepted',
+      [],
+      situation(missed(9, SAME_JOB), { accepted: { lastAt: ago(1), inTwoMinutes: 1 } }),
+    ],
+    ['two jobs', ['token_key'], situation(missed(2))],
+    [
+      'three jobs within the hour, nothing accepted since',
+      ['token_key'],
+      situation(
+        [2900, 1600, 20].flatMap((seconds) => missed(1, { at: ago(seconds) })),
+        {
+          accepted: { lastAt: ago(3000), inSixtyMinutes: 3 },
+        },
+      ),
+    ],
+    ['two jobs more than an hour ago', [], situation(missed(2, { at: ago(3700) }))],
+    [
+      'three old jobs among many new ones that are accepted: the old key was dropped too early',
+      ['token_key'],
+      situation(missed(3), { accepted: { ...BUSY, lastAt: ago(1) } }),
+    ],
+    ['two of them', [], situation(missed(2), { accepted: { ...BUSY, lastAt: ago(1) } })],
+    [
+      'three that nobody has looked at yet, just now',
+      [],
+      situation(missed(3, { job: undefined }).map((one, n) => waiting(one, n, 10))),
+    ],
+    [
+      'the same after a minute in which no look told',
+      ['token_key'],
+      situation(missed(3).map((one, n) => waiting(one, n, 61))),
+    ],
+    [
+      'three that nobody has looked at, after a minute, a fifth of all',
+      ['token_key'],
+      situation(
+        missed(3).map((one, n) => waiting(one, n, 61)),
+        {
+          accepted: { inTwoMinutes: 12, lastAt: ago(1) },
+        },
+      ),
+    ],
+    [
+      'the same, less than a fifth of all',
+      [],
+      situation(
+        missed(3).map((one, n) => waiting(one, n, 61)),
+        {
+          accepted: { inTwoMinutes: 13, inTenMinutes: 13, inSixtyMinutes: 13, lastAt: ago(1) },
+        },
+      ),
+    ],
+    [
+      'the same, with many more of the same sender that were only counted',
+      ['token_key'],
+      situation(
+        [
+          ...missed(3).map((one, n) => waiting(one, n, 61)),
+          trace({ count: 50, secret: 'unknown' }),
+        ],
+        { accepted: { ...BUSY, lastAt: ago(1) } },
+      ),
+    ],
+    [
+      'with the right secret: no look is needed to believe them',
+      ['source_address'],
+      situation(
+        missed(2, { cause: 'address_not_allowed', secret: 'right' }).map((one, n) =>
+          waiting(one, n, 1),
+        ),
+      ),
+    ],
+    [
+      'with a wrong address and a wrong secret: both are to be put right',
+      ['source_address', 'token_key'],
+      situation(missed(2, { cause: 'address_not_allowed', secretCause: 'token_invalid' })),
+    ],
+    [
+      'before the last alert of the kind was closed',
+      [],
+      situation(missed(9), { closed: new Map([['token_key', ago(5)]]) }),
+    ],
+    [
+      'before the last alert of another kind was closed',
+      ['token_key'],
+      situation(missed(9), { closed: new Map([['clock', ago(5)]]) }),
+    ],
+  ])('%s: %j', (_, expected, found) => {
+    expect(kinds(found)).toEqual(expected);
+  });
+
+  it.each(REFUSAL_CAUSES.map((cause) => [cause]))('%s leads to one kind and an advice', (cause) => {
+    const found = detect(situation(missed(3, { cause, secret: 'right' })));
+    expect(found).toHaveLength(1);
+    expect(MISCONFIGURATIONS).toContain(found[0]?.kind);
+    expect(found[0]?.message).toContain(
+      'In the last 2 minutes 3 were refused for 3 jobs and 0 accepted; in the hour before, 0 and 0. 5 jobs wait.',
+    );
+    expect(found[0]?.advice).toMatch(/^[A-Z].{40,}\.$/);
+  });
+
+  it('are all counted, and seen when the last of them came', () => {
+    const traces = [...missed(2, { at: ago(100) }), ...missed(3, { at: ago(40) }), trace()];
+    const [found] = detect(situation(traces, { accepted: { hourBefore: 7 } }));
+    expect(found).toMatchObject({
+      figures: { refusals: 5, jobs: 5, waitingJobs: 5, hourBefore: { accepted: 7, refused: 0 } },
+      lastSeenAt: ago(40),
+    });
+  });
+
+  it('of a clock that is ahead are not seen in the future', () => {
+    const [found] = detect(situation(missed(2, { at: ago(-600) })));
+    expect(found?.lastSeenAt).toEqual(NOW);
+  });
+});
+
+describe('callbacks with a valid secret for jobs that are not here', () => {
+  const strange = (count: number, some: Partial<Trace> = {}): Trace[] =>
+    missed(count, { cause: 'job_unknown', secret: 'right', ...some }).map((one, n) => ({
+      ...one,
+      job: { id: some.job?.id ?? `job ${n}`, state: 'unknown' },
+    }));
+
+  it.each<[string, string[], Situation]>([
+    ['three', ['job_unknown'], situation(strange(3))],
+    ['two', [], situation(strange(2))],
+    ['the same again and again', [], situation(strange(9, SAME_JOB))],
+    ['with a wrong secret', [], situation(strange(9, { secret: 'wrong' }))],
+    ['from a wrong address', [], situation(strange(9, { cause: 'address_not_allowed' }))],
+  ])('%s: %j', (_, expected, found) => {
+    expect(kinds(found)).toEqual(expected);
+  });
+});
+
+describe('known senders that are refused where genuine callbacks used to be accepted', () => {
+  const from = { cause: 'not_json', fromKnownSender: true, secret: 'unknown' } as const;
+  const stopped = { inTenMinutes: 40, inSixtyMinutes: 290, hourBefore: 300, lastAt: ago(130) };
+
+  it.each<[string, string[], Situation]>([
+    ['about as many', ['form'], situation([trace({ ...from, count: 5 })], { accepted: stopped })],
+    ['far fewer', [], situation([trace({ ...from, count: 4 })], { accepted: stopped })],
+    [
+      'while callbacks are accepted',
+      [],
+      situation([trace({ ...from, count: 500 })], {
+        accepted: { ...stopped, inTwoMinutes: 1, lastAt: ago(1) },
+      }),
+    ],
+    [
+      'while no job waits',
+      [],
+      situation([trace({ ...from, count: 500 })], { accepted: stopped, waitingJobs: 0 }),
+    ],
+    [
+      'where hardly any were to be expected',
+      [],
+      situation([trace({ ...from, count: 500 })], {
+        accepted: { ...stopped, inTenMinutes: 0, inSixtyMinutes: 19, hourBefore: 20 },
+      }),
+    ],
+    [
+      'as often as ever',
+      [],
+      situation([trace({ ...from, count: 15 })], {
+        accepted: stopped,
+        totals: [{ cause: 'not_json', inTenMinutes: 15, hourBefore: 240, lastAt: NOW }],
+      }),
+    ],
+    [
+      'who are strangers',
+      [],
+      situation([trace({ ...from, fromKnownSender: false, count: 500 })], { accepted: stopped }),
+    ],
+  ])('%s: %j', (_, expected, found) => {
+    expect(kinds(found)).toEqual(expected);
+  });
+});
+
+describe('strangers', () => {
+  const flood = (count: number) =>
+    [{ cause: 'token_missing', inTenMinutes: count, hourBefore: 0, lastAt: ago(3) }] as const;
+
+  it.each<[string, string[], Situation]>([
+    ['some', [], situation([trace()], { totals: flood(299) })],
+    ['many', ['attack'], situation([trace()], { totals: flood(300) })],
+    [
+      'many, beside a misconfiguration',
+      ['token_key'],
+      situation(missed(3), { totals: flood(900) }),
+    ],
+    [
+      'many, while an alert is open',
+      [],
+      situation([], { totals: flood(900), open: new Set(['token_key']) }),
+    ],
+    [
+      'many, right after one was closed',
+      [],
+      situation([], { totals: flood(900), closed: new Map([['token_key', ago(500)]]) }),
+    ],
+    [
+      'many, long after one was closed',
+      ['attack'],
+      situation([], { totals: flood(900), closed: new Map([['token_key', ago(700)]]) }),
+    ],
+  ])('%s: %j', (_, expected, found) => {
+    expect(kinds(found)).toEqual(expected);
+  });
+
+  const strangers = fc.array(
+    fc.record({
+      at: fc.nat(7000).map(ago),
+      cause: fc.constantFrom(...REFUSAL_CAUSES),
+      count: fc.nat(10_000),
+      address: fc.ipV4(),
+      secret: fc.constantFrom('wrong' as const, 'unknown' as const),
+      job: fc.option(
+        fc.uuid().map((id) => ({ id, state: 'unknown' as const })),
+        { nil: undefined },
+      ),
+    }),
+  );
+  const any = fc.record({
+    hourBefore: fc.nat(100_000),
+    inTwoMinutes: fc.nat(1000),
+    lastAt: fc.option(fc.nat(7000).map(ago), { nil: null }),
+  });
+
+  it('never look like a misconfiguration, whatever they send and however busy the gateway is', () => {
+    fc.assert(
+      fc.property(strangers, any, fc.nat(1000), (traces, accepted, waitingJobs) => {
+        const found = situation(traces.map(trace), { accepted, waitingJobs });
+        expect(kinds(found)).toEqual([]);
+      }),
+    );
+  });
+
+  it('do not hide a misconfiguration', () => {
+    fc.assert(
+      fc.property(strangers, fc.constantFrom(...REFUSAL_CAUSES), (traces, cause) => {
+        const genuine = missed(3, { cause, secret: 'right' });
+        const alone = kinds(situation(genuine));
+        expect(kinds(situation([...traces.map(trace), ...genuine]))).toEqual(alone);
+      }),
+    );
+  });
+});
+
+it('suspects jobs that were refused lately and that nobody has looked at', () => {
+  const traces = [
+    ...missed(1),
+    waiting(trace(), 1, 5),
+    waiting(trace(), 1, 6),
+    waiting(trace(), 2, 61),
+    trace({ job: { id: 'x', state: 'unknown' } }),
+    trace(),
+  ];
+  expect(suspects(situation(traces))).toEqual(['job 1']);
+});
+
+/** Nobody knows yet whether the job has ended. */
+function waiting(one: Trace, n: number, seconds: number): Trace {
+  return { ...one, at: ago(seconds), job: { id: `job ${n}`, state: 'waiting' } };
+}
