@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 /** Lower folders know nothing of higher ones; on one level, nobody knows anybody. */
 const LAYERS = [
   ['app'],
+  ['console'],
   ['admin'],
   ['alerts'],
   ['webhooks', 'reconciler', 'health', 'metrics'],
@@ -65,7 +66,7 @@ it('imports only go down, without cycles, and private things stay private', asyn
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
     enhancedResolveOptions: {
-      extensions: ['.ts', '.js'],
+      extensions: ['.ts', '.tsx', '.js'],
       exportsFields: ['exports'],
       conditionNames: ['import'],
     },
