@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { awaitAtMost } from '../platform/patience.js';
 import { AuditLog, type Appendix, type AppendAttempt } from './audit-log.js';
 import { RefusalCounts } from './refusal-counts.js';
 import type { Refusal } from './refusal.js';
@@ -12,6 +13,8 @@ const MOST_PER_WRITE = 500;
 /** Beyond so many entries that could not be written yet, further ones are only counted. */
 const MOST_WAITING = 2000;
 const RETRY_MILLISECONDS = 1000;
+/** How long a stop waits for a database that may be silent. */
+const GOODBYE_MILLISECONDS = 5000;
 
 /**
  * Writes the audit behind the back of the requests: a refusal costs its request no more than an entry in
@@ -54,9 +57,13 @@ export class AuditWriter implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     this.stopping = true;
-    await this.settle().catch((error: unknown) =>
-      this.logger.error({ msg: 'entries of the audit were lost', err: error }),
-    );
+    const end = await awaitAtMost(GOODBYE_MILLISECONDS, this.settle());
+    if (end.outcome === 'done') return;
+    this.logger.error({
+      msg: 'entries of the audit were lost',
+      entries: this.waiting.length,
+      ...end,
+    });
   }
 
   private begin(): void {

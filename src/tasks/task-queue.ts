@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import {
   Injectable,
   Logger,
@@ -13,6 +12,7 @@ import { Settings } from '../platform/config/settings.js';
 import { withLogFields } from '../platform/logging/log-context.js';
 import { rows } from '../platform/database/sql.js';
 import { queueConnections } from './queue-connections.js';
+import { awaitAtMost } from '../platform/patience.js';
 import { TASK_QUEUES, type TaskQueueName } from './task-queues.js';
 
 /** A task: wakes a worker up to look after one job. What there is to do is read from the job itself. */
@@ -150,18 +150,10 @@ export class TaskQueue
 
   /** Waits for `work` to end or break, but no longer than a stop may take. */
   private async untilStop(work: Promise<unknown>): Promise<void> {
-    const patience = new AbortController();
-    const { signal } = patience;
-    const late = setTimeout(this.stopAt - performance.now(), 'late', { signal });
-    try {
-      if ((await Promise.race([work, late])) === 'late') {
-        this.logger.warn('what is running was not awaited any longer');
-      }
-    } catch (error) {
-      this.logger.warn({ msg: 'the task queue did not stop as it should', err: error });
-    } finally {
-      patience.abort();
-      late.catch(() => undefined);
+    const end = await awaitAtMost(this.stopAt - performance.now(), work);
+    if (end.outcome === 'late') this.logger.warn('what is running was not awaited any longer');
+    if (end.outcome === 'broken') {
+      this.logger.warn({ msg: 'the task queue did not stop as it should', err: end.error });
     }
   }
 

@@ -1,16 +1,22 @@
 import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
+import { Settings } from '../config/settings.js';
+import { awaitAtMost } from '../patience.js';
 
 /**
  * Periodic work whose interval is a setting, which the `@Interval` decorator could not read. A pass that
- * takes longer than its interval is not joined by a second one; a stop waits for the one that runs.
+ * takes longer than its interval is not joined by a second one; a stop waits for the one that runs,
+ * for as long as a stop may take.
  */
 @Injectable()
 export class Duties implements BeforeApplicationShutdown {
   private readonly logger = new Logger(Duties.name);
   private readonly running = new Map<string, Promise<void>>();
 
-  constructor(private readonly scheduler: SchedulerRegistry) {}
+  constructor(
+    private readonly settings: Settings,
+    private readonly scheduler: SchedulerRegistry,
+  ) {}
 
   /** Runs `pass` every `seconds`. `onFailure` hears of a pass that broke off; the next one comes all the same. */
   every(
@@ -37,6 +43,9 @@ export class Duties implements BeforeApplicationShutdown {
 
   async beforeApplicationShutdown(): Promise<void> {
     for (const name of this.scheduler.getIntervals()) this.scheduler.deleteInterval(name);
-    await Promise.all(this.running.values());
+    await awaitAtMost(
+      this.settings.SHUTDOWN_TIMEOUT_SECONDS * 1000,
+      Promise.all(this.running.values()),
+    );
   }
 }
