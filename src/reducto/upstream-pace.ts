@@ -124,7 +124,11 @@ export class UpstreamPace {
   }
 }
 
-/** $1 deployment, $2 turns, $3 spacing, $4 spacing in trouble, $5 burst, $6 patience; all in seconds. */
+/**
+ * $1 deployment, $2 turns, $3 spacing, $4 spacing of probes, $5 burst, $6 patience; all in seconds. One
+ * trouble alone is a short pause; only a second one in a row makes looks go through one by one, and then
+ * nobody books far ahead, because one success ends it.
+ */
 const TAKE_TURNS = `
   INSERT INTO upstream_pace AS pace (upstream, next_turn_at)
   VALUES ($1, clock_timestamp() + make_interval(secs => $2 * $3::float8))
@@ -132,13 +136,13 @@ const TAKE_TURNS = `
      SET next_turn_at =
            greatest(pace.next_turn_at, pace.held_until,
                     clock_timestamp() - make_interval(secs => $5))
-           + make_interval(secs => $2 * CASE WHEN pace.troubles > 0 THEN $4::float8 ELSE $3 END)
-   WHERE greatest(pace.next_turn_at, pace.held_until)
-         <= clock_timestamp() + make_interval(secs => $6)
+           + make_interval(secs => $2 * CASE WHEN pace.troubles > 1 THEN $4::float8 ELSE $3 END)
+   WHERE greatest(pace.next_turn_at, pace.held_until) <= clock_timestamp()
+         + make_interval(secs => CASE WHEN pace.troubles > 1 THEN $4::float8 ELSE $6::float8 END)
   RETURNING troubles,
-    CASE WHEN troubles > 0 THEN $4::float8 ELSE $3 END AS spacing,
+    CASE WHEN troubles > 1 THEN $4::float8 ELSE $3 END AS spacing,
     extract(epoch FROM next_turn_at - clock_timestamp())::float8
-      - $2 * CASE WHEN troubles > 0 THEN $4::float8 ELSE $3 END AS wait`;
+      - $2 * CASE WHEN troubles > 1 THEN $4::float8 ELSE $3 END AS wait`;
 
 const NEXT_TURN = `
   SELECT extract(epoch FROM greatest(next_turn_at, held_until) - clock_timestamp())::float8 AS seconds
@@ -149,7 +153,10 @@ const HELD = `
     FROM upstream_pace WHERE upstream = $1`;
 
 const RECOVERED = `
-  UPDATE upstream_pace SET troubles = 0, held_until = least(held_until, clock_timestamp())
+  UPDATE upstream_pace
+     SET troubles = 0,
+         held_until = least(held_until, clock_timestamp()),
+         next_turn_at = least(next_turn_at, clock_timestamp())
    WHERE upstream = $1 AND troubles > 0`;
 
 /** $2 the list of holds, $3 what Reducto asked for, $4 jitter. Looks that fail together count once. */

@@ -135,6 +135,20 @@ describe('the pace', () => {
     expect(turn.granted ? 0 : turn.seconds).toBeGreaterThan(100);
   });
 
+  it('is back at once when Reducto answers again', async () => {
+    const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
+    const pace = paceOf(gateway);
+    await pace.report('trouble');
+    await gateway.pool.query('UPDATE upstream_pace SET troubles = 5, held_until = now()');
+    const booked = await Promise.all([pace.turn(), pace.turn(), pace.turn(), pace.turn()]);
+    expect(booked.some(({ granted }) => !granted)).toBe(true);
+    await pace.report('answered');
+    const { rows } = await gateway.pool.query(
+      `SELECT troubles, greatest(next_turn_at, held_until) <= now() AS free FROM upstream_pace`,
+    );
+    expect(rows).toEqual([{ troubles: 0, free: true }]);
+  });
+
   it('counts looks that fail together as one trouble', async () => {
     const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
     await Promise.all(Array.from({ length: 8 }, () => paceOf(gateway).report('trouble')));
