@@ -1,5 +1,4 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
+import { ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import {
   IsIn,
   IsInt,
@@ -13,10 +12,7 @@ import {
 } from 'class-validator';
 import type { RefusalFilter } from '../audit/audit-reads.js';
 import { GUARDS, REFUSAL_CAUSES, type GuardName, type RefusalCause } from '../audit/refusal.js';
-
-const asNumber = Transform(({ value }: { value: unknown }) =>
-  typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value,
-);
+import { asNumber } from '../platform/http/as-number.js';
 
 /** Which refusals: all that is given must hold. */
 export class RefusalQuery {
@@ -77,21 +73,7 @@ export class PageQuery {
   limit?: number;
 }
 
-export class RefusalPageQuery extends RefusalQuery {
-  @IsOptional()
-  @IsNumberString({ no_symbols: true })
-  @MaxLength(18)
-  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
-  cursor?: string;
-
-  @IsOptional()
-  @asNumber
-  @IsInt()
-  @Min(1)
-  @Max(200)
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
-  limit?: number;
-}
+export class RefusalPageQuery extends IntersectionType(RefusalQuery, PageQuery) {}
 
 export class ExportQuery extends RefusalQuery {
   @IsOptional()
