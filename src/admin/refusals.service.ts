@@ -6,6 +6,7 @@ import {
   type RefusalSummary,
 } from '../audit/audit-reads.js';
 import { AuditWriter } from '../audit/audit-writer.js';
+import { CallbackHints } from '../jobs/callback-hints.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 
 /** What admins read of refusals. What this process has recorded is written first, so that it is there. */
@@ -14,6 +15,7 @@ export class RefusalsService {
   constructor(
     private readonly reads: AuditReads,
     private readonly writer: AuditWriter,
+    private readonly hints: CallbackHints,
   ) {}
 
   async list(
@@ -22,7 +24,8 @@ export class RefusalsService {
     limit: number,
   ): Promise<AuditEntry[]> {
     await this.writer.settle();
-    return this.reads.list(filter, cursor, limit);
+    const entries = await this.reads.list(filter, cursor, limit);
+    return Promise.all(entries.map((entry) => this.withJob(entry)));
   }
 
   async summary(filter: RefusalFilter): Promise<RefusalSummary> {
@@ -35,6 +38,18 @@ export class RefusalsService {
     await this.writer.settle();
     const entry = /^\d{1,18}$/.test(id) ? await this.reads.find(id) : undefined;
     if (entry === undefined || entry.kind === 'action') throw new GatewayError('refusal_not_found');
-    return entry;
+    return this.withJob(entry);
+  }
+
+  /**
+   * With the job of ours that it names. A callback that was refused for its secret was not looked up then,
+   * since a flood must not reach the database.
+   */
+  private async withJob(entry: AuditEntry): Promise<AuditEntry> {
+    const { jobId, claimedJobId, claimedUpstreamId } = entry.data;
+    if (typeof jobId === 'string' || typeof claimedUpstreamId !== 'string') return entry;
+    const own = typeof claimedJobId === 'string' ? claimedJobId : undefined;
+    const job = await this.hints.find(own, claimedUpstreamId);
+    return job === null ? entry : { ...entry, data: { ...entry.data, jobId: job.id } };
   }
 }

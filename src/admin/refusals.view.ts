@@ -61,7 +61,11 @@ export class RefusalView {
   @ApiPropertyOptional({ type: String, nullable: true })
   claimedUpstreamId?: string | null;
 
-  @ApiPropertyOptional({ type: String, nullable: true, description: 'The job that it belongs to.' })
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    description: 'The job of this gateway that it names.',
+  })
   jobId?: string | null;
 
   @ApiPropertyOptional()

@@ -67,6 +67,7 @@ describe('the record of a refusal', () => {
       clientAddress: '127.0.0.1',
       forwardedFor: '10.1.2.3, 198.51.100.9',
       claimedJobId: id,
+      jobId: id,
       claimedUpstreamId: callback['job_id'],
       method: 'POST',
       path: '/webhooks/reducto',
