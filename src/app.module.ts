@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { AdminModule } from './admin/admin.module.js';
 import { AlertsModule } from './alerts/alerts.module.js';
 import { AuditRetentionModule } from './audit/audit-retention.module.js';
+import { ConsoleModule } from './console/console.module.js';
 import { HealthModule } from './health/health.module.js';
 import { JobsApiModule } from './jobs/jobs-api.module.js';
 import { JobsModule } from './jobs/jobs.module.js';
@@ -27,7 +28,7 @@ export class AppModule {
         DutiesModule,
         HealthModule,
         ...(settings.has('api') || settings.has('worker') ? [MetricsModule] : []),
-        ...(settings.has('api') ? [JobsApiModule, AdminModule] : []),
+        ...(settings.has('api') ? [JobsApiModule, AdminModule, ConsoleModule] : []),
         ...(settings.has('webhooks') ? [WebhooksModule] : []),
         ...(settings.has('worker')
           ? [JobsModule, ReconcilerModule, AlertsModule, AuditRetentionModule]

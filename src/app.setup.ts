@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { v7 as uuidv7 } from 'uuid';
 import { AppModule } from './app.module.js';
 import { setUpDocs } from './app.docs.js';
+import { CONSOLE_PATH, setUpConsole } from './console/console.setup.js';
 import type { Settings } from './platform/config/settings.js';
 import { ProblemFilter } from './platform/errors/problem.filter.js';
 import { validationPipe } from './platform/errors/field-errors.js';
@@ -39,6 +40,7 @@ export async function createApp(
     fastify,
     settings.REQUEST_MAX_BYTES,
     new Map([['/webhooks/reducto', settings.WEBHOOK_MAX_BYTES]]),
+    `${CONSOLE_PATH}/`,
   );
   await app.register(multipart, {
     limits: { files: 1, fields: 20, parts: 20, fileSize: Number.MAX_SAFE_INTEGER },
@@ -46,6 +48,9 @@ export async function createApp(
   traceRequests(fastify);
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(validationPipe());
-  if (settings.has('api')) setUpDocs(app);
+  if (settings.has('api')) {
+    setUpDocs(app);
+    await setUpConsole(app);
+  }
   return app;
 }

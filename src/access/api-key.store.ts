@@ -19,6 +19,14 @@ export class ApiKeyStore {
     return key === null ? undefined : { keyId: key.id, service: key.service, scopes: key.scopes };
   }
 
+  async findActiveById(id: string): Promise<Caller | undefined> {
+    const key = await this.keys.findOne({
+      select: { id: true, service: true, scopes: true },
+      where: { id, revokedAt: IsNull() },
+    });
+    return key === null ? undefined : { keyId: key.id, service: key.service, scopes: key.scopes };
+  }
+
   async insert(key: NewKey & Pick<ApiKey, 'origin'>): Promise<ApiKey> {
     await this.keys.insert(key);
     return this.keys.findOneByOrFail({ id: key.id });

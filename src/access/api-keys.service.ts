@@ -52,6 +52,11 @@ export class ApiKeysService implements OnApplicationBootstrap {
     return caller;
   }
 
+  /** The owner of a key, as long as it is not revoked. Always asks the database. */
+  stillActive(keyId: string): Promise<Caller | undefined> {
+    return this.store.findActiveById(keyId);
+  }
+
   /** Creates a key for `service`; `key` is not stored and cannot be had again. */
   async create(
     service: string,

@@ -23,6 +23,8 @@ export interface JobSearch extends JobFilter {
 /** How jobs came to their end lately. */
 export interface EndedJobs {
   readonly total: number;
+  /** False where there were more, and these are the last ones. */
+  readonly complete: boolean;
   readonly byStatus: Readonly<Partial<Record<JobStatus, number>>>;
   readonly bySettledBy: Readonly<Partial<Record<SettledBy, number>>>;
   /** From the first callback for a job to its end; `null` where there was none. */
@@ -147,6 +149,7 @@ export class JobReads {
       );
     return {
       total: all?.count ?? 0,
+      complete: (all?.count ?? 0) < limit,
       byStatus: counts('status'),
       bySettledBy: counts('settledBy'),
       callbackLag: lagOf(all),

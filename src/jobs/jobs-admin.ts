@@ -30,9 +30,10 @@ export class JobsAdmin {
     return this.reads.search(search, limit);
   }
 
-  /** By the gateway's id, or by Reducto's. */
-  findByAnyId(id: string): Promise<Job | null> {
-    return this.reads.findAny(isJobId(id) ? { id } : { upstreamId: id });
+  /** By the gateway's id, or by Reducto's: both may be UUIDs. */
+  async findByAnyId(id: string): Promise<Job | null> {
+    const own = isJobId(id) ? await this.reads.findAny({ id }) : null;
+    return own ?? (await this.reads.findAny({ upstreamId: id }));
   }
 
   /** Throws `job_not_found`. */

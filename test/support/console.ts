@@ -1,4 +1,4 @@
-import { send, type Answer, type TestGateway } from './gateway.js';
+import { eventually, send, type Answer, type TestGateway } from './gateway.js';
 
 /** The console as a browser without scripts uses it: follows nothing, keeps its cookie. */
 export interface ConsoleUser {
@@ -61,4 +61,31 @@ function ask(
   headers: Record<string, string>,
 ): Promise<Answer> {
   return send(gateway.url + path, method, body, headers, 'manual');
+}
+
+/** What Reducto calls a job, as soon as it has it. */
+export function upstreamId({ pool }: TestGateway, id: string): Promise<string> {
+  return eventually('an upstream id', async () => {
+    const { rows } = await pool.query(
+      `SELECT upstream_id FROM jobs WHERE id = $1 AND status = 'submitted'`,
+      [id],
+    );
+    return rows[0]?.upstream_id as string | undefined;
+  });
+}
+
+/** The same once Reducto has finished the job, so that a single look finds its end. */
+export async function finishedUpstream(gateway: TestGateway, id: string): Promise<string> {
+  const upstream = await upstreamId(gateway, id);
+  await eventually('the end upstream', () =>
+    gateway.sandbox.jobs.find(upstream)?.status === 'Completed' ? true : undefined,
+  );
+  return upstream;
+}
+
+/** `TOKEN_KEYS` for another process of the same gateway. */
+export function tokenKeysOf({ settings }: TestGateway): string {
+  return (settings.TOKEN_KEYS ?? [])
+    .map(({ version, key }) => `${version}:${key.toString('base64')}`)
+    .join(',');
 }

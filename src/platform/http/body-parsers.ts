@@ -14,14 +14,18 @@ export class RawBody {
 /** Routes that take any body raw, by path, with their limit in bytes. */
 export type RawRoutes = ReadonlyMap<string, number>;
 
+/** Beyond what any form of ours has. */
+const FORM_LIMIT = 65_536;
+
 /**
- * JSON for the API, raw bytes for `rawRoutes`. On a raw route nothing is refused here, neither type
+ * JSON for the API, raw bytes for `rawRoutes`, forms for the routes below `formsBelow`. On a raw route nothing is refused here, neither type
  * nor size: its guards judge, so that every refusal is recorded in one place.
  */
 export function registerBodyParsers(
   fastify: FastifyInstance,
   jsonLimit: number,
   rawRoutes: RawRoutes,
+  formsBelow: string,
 ): void {
   const parseJson = fastify.getDefaultJsonParser('error', 'error');
   const rawLimit = (request: FastifyRequest): number | undefined =>
@@ -47,6 +51,19 @@ export function registerBodyParsers(
           else resolve(value);
         });
       });
+    },
+  );
+  fastify.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    async (request: FastifyRequest, payload: Payload) => {
+      const limit = rawLimit(request);
+      if (limit !== undefined) return read(payload, limit);
+      if (!request.routeOptions.url?.startsWith(formsBelow)) {
+        throw new GatewayError('unsupported_media_type', 'Send application/json.');
+      }
+      const body = await read(payload, FORM_LIMIT);
+      if (!body.complete) throw new GatewayError('payload_too_large');
+      return new URLSearchParams(body.bytes.toString());
     },
   );
   fastify.addContentTypeParser('*', async (request: FastifyRequest, payload: Payload) => {

@@ -1,0 +1,47 @@
+import { Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
+import { h } from 'preact';
+import { AdminActions } from '../admin/admin-actions.js';
+import { viewOfActions, type ActionPage } from '../admin/refusals.view.js';
+import { AuditReads } from '../audit/audit-reads.js';
+import { AuditVerifier } from '../audit/audit-verifier.js';
+import { Actions } from './actions.page.js';
+import { ConsolePages } from './console-pages.decorator.js';
+import { Page } from './page.js';
+import { cursorOf } from './refusal-filter.js';
+import { CurrentSession } from './session.decorator.js';
+import type { Session } from './sessions.js';
+
+const PAGE_SIZE = 50;
+
+@ConsolePages()
+@Controller('admin/actions')
+export class ActionsPagesController {
+  constructor(
+    private readonly reads: AuditReads,
+    private readonly verifier: AuditVerifier,
+    private readonly actions: AdminActions,
+  ) {}
+
+  @Get()
+  async list(
+    @CurrentSession() session: Session,
+    @Query() query: Record<string, unknown>,
+  ): Promise<Page> {
+    const cursor = cursorOf(query);
+    const page = await this.page(cursor);
+    return new Page('Admin actions', 'actions', h(Actions, { session, page, cursor }));
+  }
+
+  @Post('verify')
+  @HttpCode(200)
+  async verify(@CurrentSession() session: Session): Promise<Page> {
+    const verified = await this.verifier.verify();
+    await this.actions.record(session.actor, 'audit.verify', { ...verified });
+    const properties = { session, page: await this.page(undefined), cursor: undefined, verified };
+    return new Page('Admin actions', 'actions', h(Actions, properties));
+  }
+
+  private async page(cursor: string | undefined): Promise<ActionPage> {
+    return viewOfActions(await this.reads.actions(cursor, PAGE_SIZE + 1), PAGE_SIZE);
+  }
+}

@@ -1,0 +1,101 @@
+import type { JSX } from 'preact';
+import type { ActionPage, ActionView } from '../admin/refusals.view.js';
+import type { Verification } from '../audit/audit-verifier.js';
+import { isRecord } from '../platform/json.js';
+import { DataTable, type TableColumn } from './data-table.js';
+import { Details } from './details.js';
+import { link } from './page.js';
+import type { Session } from './sessions.js';
+import { Code, count, CsrfField, Foreign, Moment, None, Note, Pager } from './widgets.js';
+
+interface ActionsProperties {
+  readonly session: Session;
+  readonly page: ActionPage;
+  readonly cursor: string | undefined;
+  readonly verified?: Verification;
+}
+
+const ACTION_WORDS: Readonly<Record<string, string>> = {
+  'key.create': 'Created an API key',
+  'key.revoke': 'Revoked an API key',
+  'refusals.recheck': 'Re-checked refusals',
+  'refusals.accept': 'Accepted refusals',
+  'refusals.export': 'Exported refusals',
+  'audit.verify': 'Verified the audit',
+  'job.settle': 'Had a job settled',
+  'job.cancel': 'Cancelled a job',
+  'session.begin': 'Signed in',
+  'session.end': 'Signed out',
+};
+
+/** Who did what, and whether the record of it is as it was written. */
+export function Actions({ session, page, cursor, verified }: ActionsProperties): JSX.Element {
+  const older =
+    page.nextCursor === null ? undefined : link('/admin/actions', { cursor: page.nextCursor });
+  return (
+    <>
+      <h1>Admin actions</h1>
+      <section class="verify" aria-labelledby="verify">
+        <h2 id="verify">Is the audit as it was written?</h2>
+        <p class="muted">
+          Refusals and admin actions are entries in a chain: whoever changes, removes or cuts off
+          one leaves a trace. Verifying reads all of it.
+        </p>
+        <form method="post" action="/admin/actions/verify">
+          <CsrfField session={session} />
+          <button type="submit">Verify the audit</button>
+        </form>
+        {verified === undefined ? null : <Verified verified={verified} />}
+      </section>
+      <h2>Who did what</h2>
+      <DataTable
+        caption="What admins did, newest first"
+        columns={COLUMNS}
+        rows={page.actions}
+        keyOf={({ id }) => id}
+        empty={<p>What admins do here and through the API is listed here.</p>}
+      />
+      {page.actions.length === 0 ? null : (
+        <Pager {...(cursor === undefined ? {} : { first: '/admin/actions' })} next={older} />
+      )}
+    </>
+  );
+}
+
+function Verified({ verified }: { verified: Verification }): JSX.Element {
+  return verified.ok ? (
+    <Note tone="good">
+      <p>The audit is whole: all {count(verified.rows)} entries are as they were written.</p>
+    </Note>
+  ) : (
+    <Note tone="bad">
+      <p>
+        <strong>The audit has been changed.</strong> The first entry that is not right is{' '}
+        <Code text={verified.firstBroken} />: <Foreign text={verified.reason ?? ''} />.
+      </p>
+      <p>{count(verified.rows)} entries before it are as they were written.</p>
+    </Note>
+  );
+}
+
+const COLUMNS: readonly TableColumn<ActionView>[] = [
+  { head: 'Time (UTC)', cell: ({ at }) => <Moment at={at} /> },
+  { head: 'Who', cell: ({ actor }) => <Who actor={actor} /> },
+  {
+    head: 'What',
+    main: true,
+    cell: ({ action }) => ACTION_WORDS[String(action)] ?? <Foreign text={String(action)} />,
+  },
+  { head: 'Detail', cell: ({ detail }) => <Details value={detail} ours /> },
+];
+
+function Who({ actor }: { actor: unknown }): JSX.Element {
+  if (!isRecord(actor)) return <None />;
+  const { service, via, keyId } = actor;
+  return (
+    <span title={`API key ${String(keyId)}`}>
+      <Foreign text={String(service)} />{' '}
+      <span class="muted">{via === 'console' ? 'console' : 'API'}</span>
+    </span>
+  );
+}

@@ -1,0 +1,82 @@
+/* What pages do beyond links and forms; without it everything still works. */
+'use strict';
+
+const LIVE_MILLISECONDS = 5000;
+const number = new Intl.NumberFormat('en-US');
+const shown = (value) => number.format(value).replaceAll(',', '\u202f');
+
+/** Keeps the counts of a list up to date while somebody looks at it. */
+function keepCounting(section) {
+  const dates = section.querySelector('[data-live-state]');
+  let before;
+
+  async function refresh() {
+    const started = performance.now();
+    if (!document.hidden) {
+      try {
+        const answer = await fetch(section.dataset.live, { redirect: 'error' });
+        if (!answer.ok) throw new Error(String(answer.status));
+        show(await answer.json());
+      } catch {
+        say('The counts are not up to date: the gateway cannot be asked. Reload the page.');
+      }
+    }
+    // A gateway that needs long for them is asked less often.
+    const took = performance.now() - started;
+    setTimeout(() => void refresh(), Math.max(LIVE_MILLISECONDS, took * 10));
+  }
+
+  function show(summary) {
+    for (const element of section.querySelectorAll('[data-count]')) {
+      element.textContent = shown(summary[element.dataset.count]);
+    }
+    showCauses(summary);
+    const total = summary.stored + summary.counted + summary.observed;
+    before ??= total;
+    const more = total - before;
+    say(more > 0 ? `${shown(more)} more since this list was made. Reload to see them.` : '');
+  }
+
+  function showCauses({ byCause, names }) {
+    const list = section.querySelector('[data-causes]');
+    for (const [cause, count] of Object.entries(byCause)) {
+      const known = [...list.querySelectorAll('[data-cause]')].find(
+        (element) => element.dataset.cause === cause,
+      );
+      if (known !== undefined) {
+        known.textContent = shown(count);
+        continue;
+      }
+      const link = document.createElement('a');
+      const target = new URL('/admin/refusals', location.href);
+      target.search = location.search;
+      target.searchParams.delete('cursor');
+      target.searchParams.set('cause', cause);
+      link.href = target.href;
+      link.textContent = names[cause] ?? cause;
+      const figure = document.createElement('b');
+      figure.dataset.cause = cause;
+      figure.textContent = shown(count);
+      const item = document.createElement('li');
+      item.append(link, ' ', figure);
+      list.append(item);
+    }
+  }
+
+  function say(text) {
+    if (dates.textContent !== text) dates.textContent = text;
+    dates.hidden = text === '';
+  }
+
+  void refresh();
+}
+
+/** Fields without a value only make addresses long. */
+function withoutEmptyFields(form) {
+  form.addEventListener('formdata', ({ formData }) => {
+    for (const [name, value] of Array.from(formData)) if (value === '') formData.delete(name);
+  });
+}
+
+for (const section of document.querySelectorAll('[data-live]')) keepCounting(section);
+for (const form of document.querySelectorAll('form.filter[method="get"]')) withoutEmptyFields(form);

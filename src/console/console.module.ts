@@ -1,0 +1,57 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AccessModule } from '../access/access.module.js';
+import { AdminModule } from '../admin/admin.module.js';
+import { AlertReadsModule } from '../alerts/alert-reads.module.js';
+import { AuditModule } from '../audit/audit.module.js';
+import { JobsModule } from '../jobs/jobs.module.js';
+import { CallbackHistory } from '../webhooks/callback-history.js';
+import { ActionsPagesController } from './actions-pages.controller.js';
+import { AssetsController } from './assets.controller.js';
+import { ConsoleAssets } from './console-assets.js';
+import { JobsPagesController } from './jobs-pages.controller.js';
+import { KeysPagesController } from './keys-pages.controller.js';
+import { LostController } from './lost.controller.js';
+import { OpenAlerts } from './open-alerts.js';
+import { OverviewController } from './overview.controller.js';
+import { OverviewService } from './overview.service.js';
+import { PageRenderer } from './page-renderer.js';
+import { RefusalsPagesController } from './refusals-pages.controller.js';
+import { AdminSession } from './session.entity.js';
+import { SessionStore } from './session.store.js';
+import { Sessions } from './sessions.js';
+import { SignInAttempts } from './sign-in-attempts.js';
+import { SignInController } from './sign-in.controller.js';
+
+/** The pages for admins at `/admin`; only in processes with the role `api`. */
+@Module({
+  imports: [
+    TypeOrmModule.forFeature([AdminSession]),
+    AccessModule,
+    AdminModule,
+    AlertReadsModule,
+    AuditModule,
+    JobsModule,
+  ],
+  controllers: [
+    AssetsController,
+    SignInController,
+    OverviewController,
+    RefusalsPagesController,
+    JobsPagesController,
+    KeysPagesController,
+    ActionsPagesController,
+    LostController,
+  ],
+  providers: [
+    ConsoleAssets,
+    PageRenderer,
+    OpenAlerts,
+    Sessions,
+    SessionStore,
+    SignInAttempts,
+    OverviewService,
+    CallbackHistory,
+  ],
+})
+export class ConsoleModule {}

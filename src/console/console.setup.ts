@@ -1,0 +1,40 @@
+import cookie from '@fastify/cookie';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+
+/** Routes below it are the console's. */
+export const CONSOLE_PATH = '/admin';
+
+const CONTENT_SECURITY_POLICY = [
+  `default-src 'none'`,
+  `script-src 'self'`,
+  `style-src 'self'`,
+  `img-src 'self' data:`,
+  `connect-src 'self'`,
+  `form-action 'self'`,
+  `base-uri 'none'`,
+  `frame-ancestors 'none'`,
+].join('; ');
+
+/**
+ * `upgrade-insecure-requests` is left out: within a company, the console may be on plain HTTP. Nor is the
+ * referrer policy `no-referrer`: with it, browsers send forms with `Origin: null`, and on plain HTTP nothing
+ * else tells where a form comes from.
+ */
+const HEADERS = {
+  'content-security-policy': CONTENT_SECURITY_POLICY,
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+} as const;
+
+/** Cookies, and the headers that all answers below `/admin` carry, errors included. */
+export async function setUpConsole(app: NestFastifyApplication): Promise<void> {
+  await app.register(cookie);
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (/^\/admin(?:[/?#;]|$)/i.test(request.url)) void reply.headers(HEADERS);
+    done();
+  });
+}

@@ -1,0 +1,90 @@
+import { Controller, Get, Param, Post, Query, Redirect } from '@nestjs/common';
+import { h } from 'preact';
+import { AdminActions } from '../admin/admin-actions.js';
+import { RefusalsService } from '../admin/refusals.service.js';
+import { viewOfRefusal } from '../admin/refusals.view.js';
+import { JobsAdmin } from '../jobs/jobs-admin.js';
+import { CallbackHistory } from '../webhooks/callback-history.js';
+import { CancelJob } from './cancel-job.page.js';
+import { ConsolePages } from './console-pages.decorator.js';
+import { askedJobs } from './job-search.js';
+import { JobDetail, type JobProperties } from './job.page.js';
+import { Jobs } from './jobs.page.js';
+import { Page } from './page.js';
+import { CurrentSession } from './session.decorator.js';
+import type { Session } from './sessions.js';
+
+const PAGE_SIZE = 50;
+const MOST_REFUSALS = 20;
+
+@ConsolePages()
+@Controller('admin/jobs')
+export class JobsPagesController {
+  constructor(
+    private readonly jobs: JobsAdmin,
+    private readonly callbacks: CallbackHistory,
+    private readonly refusals: RefusalsService,
+    private readonly actions: AdminActions,
+  ) {}
+
+  @Get()
+  async list(@Query() query: Record<string, unknown>): Promise<Page> {
+    const asked = askedJobs(query);
+    const found =
+      asked.id === undefined
+        ? await this.jobs.search(asked.search, PAGE_SIZE + 1)
+        : [await this.jobs.findByAnyId(asked.id)].filter((job) => job !== null);
+    const jobs = found.slice(0, PAGE_SIZE);
+    const nextCursor = found.length > PAGE_SIZE ? jobs.at(-1)?.id : undefined;
+    return new Page('Jobs', 'jobs', h(Jobs, { asked, jobs, nextCursor }));
+  }
+
+  @Get(':id')
+  async get(
+    @CurrentSession() session: Session,
+    @Param('id') id: string,
+    @Query('done') asked: unknown,
+  ): Promise<Page> {
+    const job = await this.jobs.get(id);
+    const [events, callbacks, refused] = await Promise.all([
+      this.jobs.events(job),
+      this.callbacks.ofJob(job.id),
+      this.refusals.list({ job: job.id }, undefined, MOST_REFUSALS),
+    ]);
+    const done: JobProperties['done'] =
+      asked === 'settle' || asked === 'cancel' ? asked : undefined;
+    const refusals = refused.map(viewOfRefusal);
+    const properties = { session, job, events, callbacks, refusals, done };
+    return new Page(`Job ${job.id}`, 'jobs', h(JobDetail, properties));
+  }
+
+  @Post(':id/settle')
+  @Redirect('/admin/jobs', 303)
+  async settle(
+    @CurrentSession() { actor }: Session,
+    @Param('id') id: string,
+  ): Promise<{ url: string }> {
+    const job = await this.jobs.get(id);
+    await this.actions.record(actor, 'job.settle', { job: job.id });
+    await this.jobs.settleNow(job.id);
+    return { url: `/admin/jobs/${job.id}?done=settle` };
+  }
+
+  @Get(':id/cancel')
+  async askToCancel(@CurrentSession() session: Session, @Param('id') id: string): Promise<Page> {
+    const job = await this.jobs.get(id);
+    return new Page('Cancel a job', 'jobs', h(CancelJob, { session, job }));
+  }
+
+  @Post(':id/cancel')
+  @Redirect('/admin/jobs', 303)
+  async cancel(
+    @CurrentSession() { actor }: Session,
+    @Param('id') id: string,
+  ): Promise<{ url: string }> {
+    const job = await this.jobs.get(id);
+    await this.actions.record(actor, 'job.cancel', { job: job.id });
+    await this.jobs.cancel(job.id);
+    return { url: `/admin/jobs/${job.id}?done=cancel` };
+  }
+}

@@ -1,0 +1,64 @@
+import { Controller, Get, HttpCode, Param, Post, Query, Redirect } from '@nestjs/common';
+import { h } from 'preact';
+import { SCOPES, type ApiKey } from '../access/api-key.entity.js';
+import { ApiKeysService } from '../access/api-keys.service.js';
+import { isServiceName, SERVICE_NAME_RULE } from '../access/service-name.js';
+import { AdminActions } from '../admin/admin-actions.js';
+import { GatewayError } from '../platform/errors/error-codes.js';
+import { ConsolePages } from './console-pages.decorator.js';
+import { CreatedKey, Keys, RevokeKey } from './keys.page.js';
+import { Page } from './page.js';
+import { CurrentSession, Form } from './session.decorator.js';
+import type { Session } from './sessions.js';
+
+@ConsolePages()
+@Controller('admin/keys')
+export class KeysPagesController {
+  constructor(
+    private readonly keys: ApiKeysService,
+    private readonly actions: AdminActions,
+  ) {}
+
+  @Get()
+  async list(@CurrentSession() session: Session, @Query('done') done: unknown): Promise<Page> {
+    const keys = await this.keys.list();
+    return new Page('API keys', 'keys', h(Keys, { session, keys, revoked: done === 'revoke' }));
+  }
+
+  /** Answers with the page itself: the key must not be kept anywhere on the way to another one. */
+  @Post()
+  @HttpCode(200)
+  async create(@CurrentSession() session: Session, @Form() form: URLSearchParams): Promise<Page> {
+    const service = form.get('service')?.trim() ?? '';
+    const scopes = SCOPES.filter((scope) => form.getAll('scopes').includes(scope));
+    if (!isServiceName(service)) throw invalid('service', SERVICE_NAME_RULE);
+    if (scopes.length === 0) throw invalid('scopes', 'at least one is needed');
+    await this.actions.record(session.actor, 'key.create', { service, scopes });
+    const { stored, key } = await this.keys.create(service, scopes);
+    return new Page('Key created', 'keys', h(CreatedKey, { stored, apiKey: key }));
+  }
+
+  @Get(':id/revoke')
+  async askToRevoke(@CurrentSession() session: Session, @Param('id') id: string): Promise<Page> {
+    const stored = await this.find(id);
+    return new Page('Revoke a key', 'keys', h(RevokeKey, { session, stored }));
+  }
+
+  @Post(':id/revoke')
+  @Redirect('/admin/keys?done=revoke', 303)
+  async revoke(@CurrentSession() session: Session, @Param('id') id: string): Promise<void> {
+    const { id: key } = await this.find(id);
+    await this.actions.record(session.actor, 'key.revoke', { key });
+    await this.keys.revoke(key);
+  }
+
+  private async find(id: string): Promise<ApiKey> {
+    const key = (await this.keys.list()).find((key) => key.id === id && key.revokedAt === null);
+    if (key === undefined) throw new GatewayError('key_not_found');
+    return key;
+  }
+}
+
+function invalid(path: string, message: string): GatewayError {
+  return new GatewayError('validation_failed', undefined, { errors: [{ path, message }] });
+}

@@ -1,0 +1,130 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { AuditReads } from '../audit/audit-reads.js';
+import { AuditWriter } from '../audit/audit-writer.js';
+import { JobsAdmin, type EndedJobs, type OpenJobs } from '../jobs/jobs-admin.js';
+import { CallbackHistory } from '../webhooks/callback-history.js';
+import { causeName } from './explanations.js';
+import { OpenAlerts, type ShownAlert } from './open-alerts.js';
+
+/** How far back a chart goes, and in which steps. */
+export const RANGES = {
+  '1h': { label: '1 hour', slots: 60, slotSeconds: 60 },
+  '24h': { label: '24 hours', slots: 96, slotSeconds: 900 },
+  '7d': { label: '7 days', slots: 84, slotSeconds: 7200 },
+} as const;
+
+export type Range = keyof typeof RANGES;
+
+/** Accepted and refused callbacks, slot by slot. */
+export interface Timeline {
+  /** The beginning of every slot. */
+  readonly slots: readonly string[];
+  readonly slotSeconds: number;
+  readonly accepted: readonly number[];
+  readonly refused: readonly {
+    readonly cause: string;
+    readonly name: string;
+    readonly total: number;
+    readonly counts: readonly number[];
+  }[];
+}
+
+export interface OverviewFigures {
+  readonly timeline: Timeline;
+  readonly open: readonly OpenJobs[];
+  readonly ended: EndedJobs;
+  readonly lastAlerts: readonly ShownAlert[];
+}
+
+/** The figures may be that old: several admins with the page open ask the database once. */
+const FRESH_MILLISECONDS = 5000;
+
+/** The figures of the overview, from queries that cost about the same however old the gateway is. */
+@Injectable()
+export class OverviewService {
+  private readonly timelines = new LRUCache<Range, Promise<Timeline>>({
+    max: 10,
+    ttl: FRESH_MILLISECONDS,
+  });
+  private readonly ends = new LRUCache<'ends', Promise<EndedJobs>>({
+    max: 1,
+    ttl: FRESH_MILLISECONDS,
+  });
+
+  constructor(
+    private readonly audit: AuditReads,
+    private readonly writer: AuditWriter,
+    private readonly callbacks: CallbackHistory,
+    private readonly jobs: JobsAdmin,
+    private readonly alerts: OpenAlerts,
+  ) {}
+
+  async figures(range: Range): Promise<OverviewFigures> {
+    const [timeline, open, ended, lastAlerts] = await Promise.all([
+      fresh(this.timelines, range, () => this.timeline(range)),
+      this.jobs.open(),
+      fresh(this.ends, 'ends', () => this.jobs.ended()),
+      this.alerts.recent(5),
+    ]);
+    return { timeline, open, ended, lastAlerts };
+  }
+
+  private async timeline(range: Range): Promise<Timeline> {
+    await this.writer.settle();
+    const { slots: count, slotSeconds } = RANGES[range];
+    const slots = slotsUntil(new Date(), count, slotSeconds);
+    const from = slots[0] ?? new Date();
+    const [accepted, refused] = await Promise.all([
+      this.callbacks.perSlot(from, slotSeconds),
+      this.audit.perSlot(from, slotSeconds),
+    ]);
+    const causes = Map.groupBy(refused, ({ cause }) => cause);
+    return {
+      slots: slots.map((at) => at.toISOString()),
+      slotSeconds,
+      accepted: spread(slots, accepted),
+      refused: [...causes]
+        .map(([cause, found]) => ({
+          cause,
+          name: causeName(cause),
+          total: found.reduce((sum, { count }) => sum + count, 0),
+          counts: spread(slots, found),
+        }))
+        .toSorted((one, other) => other.total - one.total),
+    };
+  }
+}
+
+export function isRange(text: unknown): text is Range {
+  return typeof text === 'string' && Object.hasOwn(RANGES, text);
+}
+
+/** The beginnings of the last `count` slots; the last one holds `now`. */
+export function slotsUntil(now: Date, count: number, slotSeconds: number): Date[] {
+  const length = slotSeconds * 1000;
+  const last = Math.floor(now.getTime() / length) * length;
+  return Array.from({ length: count }, (_, n) => new Date(last - (count - 1 - n) * length));
+}
+
+function spread(
+  slots: readonly Date[],
+  found: readonly { readonly at: Date; readonly count: number }[],
+): number[] {
+  const bySlot = new Map(found.map(({ at, count }) => [at.getTime(), count]));
+  return slots.map((slot) => bySlot.get(slot.getTime()) ?? 0);
+}
+
+/** What failed is asked for again at once. */
+function fresh<Key extends string, Value>(
+  cache: LRUCache<Key, Promise<Value>>,
+  key: Key,
+  load: () => Promise<Value>,
+): Promise<Value> {
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+  const loading = load();
+  cache.set(key, loading);
+  loading.catch(() => cache.delete(key));
+  return loading;
+}

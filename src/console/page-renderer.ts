@@ -1,0 +1,35 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { h } from 'preact';
+import { render } from 'preact-render-to-string';
+import { ConsoleAssets } from './console-assets.js';
+import { Frame } from './frame.js';
+import { OpenAlerts, type ShownAlert } from './open-alerts.js';
+import type { Page } from './page.js';
+import type { Session } from './sessions.js';
+
+/** Puts a page into the frame that all pages share. */
+@Injectable()
+export class PageRenderer {
+  private readonly logger = new Logger(PageRenderer.name);
+
+  constructor(
+    private readonly assets: ConsoleAssets,
+    private readonly alerts: OpenAlerts,
+  ) {}
+
+  async render(page: Page, session: Session | undefined): Promise<string> {
+    const alerts = session === undefined ? [] : await this.openAlerts();
+    const frame = h(Frame, { page, session, alerts, assets: this.assets });
+    return `<!doctype html>${render(frame)}`;
+  }
+
+  /** The page of an error shall not fail for the sake of the banner. */
+  private async openAlerts(): Promise<readonly ShownAlert[]> {
+    try {
+      return await this.alerts.list();
+    } catch (error) {
+      this.logger.warn({ msg: 'open alerts could not be read', err: error });
+      return [];
+    }
+  }
+}

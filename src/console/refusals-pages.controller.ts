@@ -1,0 +1,111 @@
+import { Controller, Get, Header, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { h } from 'preact';
+import { AdminActions } from '../admin/admin-actions.js';
+import { RefusalRecheck } from '../admin/recheck.js';
+import { RefusalExport } from '../admin/refusal-export.js';
+import { viewOfRecheck } from '../admin/refusals.controller.js';
+import { RefusalsService } from '../admin/refusals.service.js';
+import {
+  viewOfRefusal,
+  viewOfRefusals,
+  viewOfSummary,
+  type RefusalSummaryView,
+} from '../admin/refusals.view.js';
+import { ConsolePages } from './console-pages.decorator.js';
+import { causeName } from './explanations.js';
+import { Page } from './page.js';
+import { Recheck } from './recheck.page.js';
+import { askedRefusals, cursorOf } from './refusal-filter.js';
+import { Refusal } from './refusal.page.js';
+import { Refusals } from './refusals.page.js';
+import { CurrentSession, Form } from './session.decorator.js';
+import { Access } from './session.guard.js';
+import type { Session } from './sessions.js';
+
+const PAGE_SIZE = 50;
+
+type Given = Record<string, unknown>;
+
+@ConsolePages()
+@Controller('admin/refusals')
+export class RefusalsPagesController {
+  constructor(
+    private readonly refusals: RefusalsService,
+    private readonly recheck: RefusalRecheck,
+    private readonly exports: RefusalExport,
+    private readonly actions: AdminActions,
+  ) {}
+
+  @Get()
+  async list(@CurrentSession() session: Session, @Query() query: Given): Promise<Page> {
+    const asked = askedRefusals(query);
+    const cursor = cursorOf(query);
+    const [entries, summary] = await Promise.all([
+      this.refusals.list(asked.filter, cursor, PAGE_SIZE + 1),
+      this.refusals.summary(asked.filter),
+    ]);
+    const page = viewOfRefusals(entries, PAGE_SIZE);
+    const properties = { session, asked, cursor, page, summary: viewOfSummary(summary) };
+    return new Page('Refused callbacks', 'refusals', h(Refusals, properties));
+  }
+
+  /** What the page asks for every few seconds. */
+  @Get('counts')
+  @Access('watcher')
+  @Header('content-type', 'application/json; charset=utf-8')
+  async counts(
+    @Query() query: Given,
+  ): Promise<RefusalSummaryView & { names: Record<string, string> }> {
+    const summary = viewOfSummary(await this.refusals.summary(askedRefusals(query).filter));
+    const causes = Object.keys(summary.byCause);
+    const names = Object.fromEntries(causes.map((cause) => [cause, causeName(cause)]));
+    return Object.assign(summary, { names });
+  }
+
+  @Get('export')
+  async export(
+    @CurrentSession() session: Session,
+    @Query() query: Given,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const format = query['format'] === 'json' ? 'json' : 'csv';
+    const { filter } = askedRefusals(query);
+    await this.refusals.summary({});
+    await this.actions.record(session.actor, 'refusals.export', { format, filter });
+    const type = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/json; charset=utf-8';
+    await reply
+      .header('content-type', type)
+      .header('content-disposition', `attachment; filename="refusals.${format}"`)
+      .send(this.exports[format](filter));
+  }
+
+  @Get(':id')
+  async get(@CurrentSession() session: Session, @Param('id') id: string): Promise<Page> {
+    const refusal = viewOfRefusal(await this.refusals.find(id));
+    return new Page(`Refusal ${refusal.id}`, 'refusals', h(Refusal, { session, refusal }));
+  }
+
+  @Post('recheck')
+  @HttpCode(200)
+  async judge(@CurrentSession() session: Session, @Form() form: URLSearchParams): Promise<Page> {
+    const { filter, values } = askedRefusals(Object.fromEntries(form));
+    // What is accepted afterwards is what is shown now, and nothing that comes later.
+    const to = filter.to ?? new Date();
+    await this.refusals.summary({});
+    await this.actions.record(session.actor, 'refusals.recheck', { filter });
+    const found = viewOfRecheck(await this.recheck.judge({ ...filter, to }));
+    const shown = { ...values, to: to.toISOString() };
+    return new Page('Re-check', 'refusals', h(Recheck, { session, values: shown, found }));
+  }
+
+  @Post('accept')
+  @HttpCode(200)
+  async accept(@CurrentSession() session: Session, @Form() form: URLSearchParams): Promise<Page> {
+    const { filter, values } = askedRefusals(Object.fromEntries(form));
+    await this.refusals.summary({});
+    const { settling, ...done } = await this.recheck.accept(filter, session.actor);
+    const found = viewOfRecheck(done);
+    return new Page('Accepted', 'refusals', h(Recheck, { session, values, found, settling }));
+  }
+}

@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import { ApiKeysService } from '../access/api-keys.service.js';
+import { AdminActions, type Actor } from '../admin/admin-actions.js';
+import { Settings } from '../platform/config/settings.js';
+import { GatewayError } from '../platform/errors/error-codes.js';
+import { csrfTokenOf, hashOfToken, isSessionToken, newSessionToken } from './session-token.js';
+import { SessionStore } from './session.store.js';
+
+/** Who is signed in. */
+export interface Session {
+  readonly token: string;
+  readonly actor: Actor;
+  /** What the forms of this session carry. */
+  readonly csrf: string;
+}
+
+/** Sign-ins to the console: begun with an admin's API key, and over at the latest when that is revoked. */
+@Injectable()
+export class Sessions {
+  constructor(
+    private readonly settings: Settings,
+    private readonly keys: ApiKeysService,
+    private readonly store: SessionStore,
+    private readonly actions: AdminActions,
+  ) {}
+
+  /** Throws `unauthenticated` for a key that is unknown or revoked, `forbidden` for one without the scope. */
+  async begin(key: string, address: string): Promise<Session> {
+    const caller = await this.keys.authenticate(key);
+    if (caller === undefined) throw new GatewayError('unauthenticated');
+    if (!caller.scopes.includes('admin')) throw new GatewayError('forbidden');
+    const session = sessionOf(newSessionToken(), caller.keyId, caller.service);
+    await this.actions.record(session.actor, 'session.begin', { address });
+    await this.store.removeEnded(this.settings.CONSOLE_IDLE_MINUTES);
+    const hours = this.settings.CONSOLE_SESSION_HOURS;
+    await this.store.insert(hashOfToken(session.token), caller.keyId, hours);
+    return session;
+  }
+
+  /** `undefined` where it is over, or its key has been revoked. */
+  async find(token: string | undefined): Promise<Session | undefined> {
+    if (!isSessionToken(token)) return undefined;
+    const stored = await this.store.find(hashOfToken(token), this.settings.CONSOLE_IDLE_MINUTES);
+    if (stored === undefined) return undefined;
+    const caller = await this.keys.stillActive(stored.keyId);
+    if (caller === undefined || !caller.scopes.includes('admin')) return undefined;
+    return sessionOf(token, caller.keyId, caller.service);
+  }
+
+  /** Only what a person does counts as use; a page that asks for its figures by itself does not. */
+  async noteUse({ token }: Session): Promise<void> {
+    await this.store.noteUse(hashOfToken(token));
+  }
+
+  async end({ token, actor }: Session): Promise<void> {
+    await this.actions.record(actor, 'session.end');
+    await this.store.remove(hashOfToken(token));
+  }
+}
+
+function sessionOf(token: string, keyId: string, service: string): Session {
+  return { token, actor: { keyId, service, via: 'console' }, csrf: csrfTokenOf(token) };
+}

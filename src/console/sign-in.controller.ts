@@ -1,0 +1,87 @@
+import { Controller, Get, Post, Query, Redirect, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { h } from 'preact';
+import { Settings } from '../platform/config/settings.js';
+import { GatewayError } from '../platform/errors/error-codes.js';
+import { ConsolePages } from './console-pages.decorator.js';
+import { Page } from './page.js';
+import { originOf } from './request-origin.js';
+import { giveCookie, takeCookie } from './session-cookie.js';
+import { CurrentSession, Form } from './session.decorator.js';
+import { Access } from './session.guard.js';
+import { Sessions, type Session } from './sessions.js';
+import { SignInAttempts } from './sign-in-attempts.js';
+import { SignInRefused } from './sign-in-refused.js';
+import { SignIn } from './sign-in.page.js';
+
+@ConsolePages()
+@Controller('admin')
+export class SignInController {
+  constructor(
+    private readonly settings: Settings,
+    private readonly sessions: Sessions,
+    private readonly attempts: SignInAttempts,
+  ) {}
+
+  @Get('sign-in')
+  @Access('anybody')
+  show(@Query() query: Record<string, unknown>): Page {
+    const properties = { next: safeNext(query['next']), signedOut: query['done'] === 'signed-out' };
+    return new Page('Sign in', undefined, h(SignIn, properties));
+  }
+
+  @Post('sign-in')
+  @Access('anybody')
+  @Redirect('/admin', 303)
+  async begin(
+    @Form() form: URLSearchParams,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<{ url: string }> {
+    const next = safeNext(form.get('next'));
+    const { address, https } = originOf(request, this.settings.TRUSTED_PROXIES);
+    const tooMany = await this.attempts.begin(address);
+    if (tooMany !== undefined) throw new SignInRefused(tooManyAttempts(tooMany.waitSeconds), next);
+    try {
+      const session = await this.sessions.begin(form.get('key')?.trim() ?? '', address);
+      giveCookie(reply, session.token, { https, hours: this.settings.CONSOLE_SESSION_HOURS });
+    } catch (thrown) {
+      throw refused(thrown, next);
+    }
+    await this.attempts.succeeded(address);
+    if (request.session !== undefined) await this.sessions.end(request.session);
+    return { url: next };
+  }
+
+  @Post('sign-out')
+  @Redirect('/admin/sign-in?done=signed-out', 303)
+  async end(
+    @CurrentSession() session: Session,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    await this.sessions.end(session);
+    takeCookie(reply);
+  }
+}
+
+/** Only into the console: a link to the sign-in must not lead elsewhere. */
+export function safeNext(next: unknown): string {
+  return typeof next === 'string' && /^\/admin(?:[/?][\w\-./?=&%:+~,]*)?$/.test(next)
+    ? next
+    : '/admin';
+}
+
+function tooManyAttempts(seconds: number): GatewayError {
+  const wait = `${seconds} ${seconds === 1 ? 'second' : 'seconds'}`;
+  const detail = `Too many sign-ins have failed. Try again in ${wait}.`;
+  return new GatewayError('too_many_requests', detail, { retryAfterSeconds: seconds });
+}
+
+function refused(thrown: unknown, next: string): unknown {
+  if (!(thrown instanceof GatewayError)) return thrown;
+  const words =
+    thrown.code === 'forbidden'
+      ? 'This API key is valid, but does not have the scope admin.'
+      : 'This API key is unknown or revoked.';
+  return new SignInRefused(new GatewayError(thrown.code, words), next);
+}

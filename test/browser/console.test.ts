@@ -1,0 +1,191 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { noBrowser, openWindow, overflow, startBrowser, type Window } from '../support/browser.js';
+import { finishedUpstream, tokenKeysOf } from '../support/console.js';
+import { send, startGateway, type TestGateway } from '../support/gateway.js';
+
+/* The console in a real browser: by keyboard, without scripts, in narrow windows, and its way to mend things. */
+
+const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', LOOK_SCHEDULE_SECONDS: '600' };
+const HEADINGS = ['Overview', 'Refused callbacks', 'Jobs', 'API keys', 'Admin actions'];
+const PAGES = ['', '?range=1h', '/refusals', '/jobs', '/keys', '/actions'];
+
+describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?? ''}`, () => {
+  let gateway: TestGateway;
+  let browser: Browser;
+  let key: string;
+  let open: Window[] = [];
+
+  beforeAll(async () => {
+    gateway = await startGateway(QUIET);
+    browser = await startBrowser();
+    key = await gateway.newKey('platform', ['admin']);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await gateway.close();
+  });
+
+  async function window(options?: Parameters<Browser['newContext']>[0]): Promise<Window> {
+    const opened = await openWindow(browser, gateway, options);
+    open.push(opened);
+    return opened;
+  }
+
+  async function closeAll(): Promise<void> {
+    for (const { context } of open) await context.close();
+    open = [];
+  }
+
+  /** A job that waits, and a callback for it that was refused although it is genuine. */
+  async function wronglyRefused(): Promise<string> {
+    const id = await gateway.submit({ sim: { webhook: { send: 'never' } } });
+    const upstream = await finishedUpstream(gateway, id);
+    const strict = await startGateway({
+      ...QUIET,
+      DATABASE_URL: gateway.settings.DATABASE_URL ?? '',
+      TOKEN_KEYS: tokenKeysOf(gateway),
+      WEBHOOK_IP_ALLOWLIST: '203.0.113.0/24',
+      ROLES: 'webhooks',
+    });
+    const metadata = { gateway_job_id: id, token: gateway.tokens.sign(id) };
+    const callback = { status: 'Completed', job_id: upstream, metadata };
+    const { status } = await send(`${strict.url}/webhooks/reducto`, 'POST', callback);
+    await strict.close();
+    expect(status).toBe(403);
+    return id;
+  }
+
+  it('takes a sign-in and leads to every page by keyboard alone', async () => {
+    const { page, url, incidents } = await window();
+    await page.goto(`${url}/admin/jobs`);
+    const { keyboard } = page;
+    await keyboard.type(key);
+    await keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Jobs', level: 1 }).waitFor();
+    for (const [nth, heading] of HEADINGS.entries()) {
+      await page.reload();
+      // The link past the navigation, the name of the gateway, then the pages.
+      for (let n = 0; n < 3 + nth; n++) await keyboard.press('Tab');
+      const outline = await page.evaluate(() =>
+        document.activeElement === null
+          ? ''
+          : getComputedStyle(document.activeElement).outlineStyle,
+      );
+      expect(outline).toBe('solid');
+      await keyboard.press('Enter');
+      await page.getByRole('heading', { name: heading, level: 1 }).waitFor();
+    }
+    await keyboard.press('Tab');
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toContain('Skip');
+    await keyboard.press('Enter');
+    await keyboard.press('Tab');
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Verify the audit');
+    await page.getByRole('button', { name: 'Sign out' }).focus();
+    await keyboard.press('Enter');
+    await page.getByText('You are signed out.').waitFor();
+    await page.goto(`${url}/admin/keys`);
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    expect(incidents).toEqual([]);
+    await closeAll();
+  });
+
+  it('tells why a callback was refused, and mends it with a few clicks', async () => {
+    const id = await wronglyRefused();
+    const { page, url, incidents, signIn } = await window();
+    await signIn(key);
+    await page.getByRole('link', { name: 'Refusals' }).click();
+    await page.getByRole('table').getByRole('link').first().click();
+    await page.getByText('very likely a genuine callback').waitFor();
+    for (const guard of ['Source IP', 'Well-formed', 'Secret', 'Job ID'])
+      await page.getByRole('heading', { name: guard, exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Re-check all with this cause' }).click();
+    await page.getByText('Nothing has been changed yet').waitFor();
+    expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
+    await page.getByRole('button', { name: 'Accept: look at 1 job now' }).click();
+    await page.getByText('1 job is being looked at').waitFor();
+    expect((await gateway.ended(id)).status).toBe('completed');
+    await page.getByRole('link', { name: id }).click();
+    await page.getByText('Its result is stored', { exact: false }).first().waitFor();
+    await page.goto(`${url}/admin/actions`);
+    await page.getByText('Accepted refusals').waitFor();
+    expect(incidents).toEqual([]);
+    await closeAll();
+  });
+
+  it('works without JavaScript', async () => {
+    const { page, url, incidents, signIn } = await window({ javaScriptEnabled: false });
+    await signIn(key);
+    await page.getByRole('table', { name: 'Refused in this time' }).waitFor();
+    await page.goto(`${url}/admin/refusals?guard=source_ip`);
+    await page.getByRole('button', { name: 'Re-check these' }).click();
+    await page.getByRole('heading', { name: 'Re-check' }).waitFor();
+    await page.goto(`${url}/admin/keys`);
+    await page.getByLabel('Service', { exact: true }).fill('no-script');
+    await page.getByRole('button', { name: 'Create' }).click();
+    expect(await page.locator('.secret').textContent()).toMatch(/^rgw_/);
+    await page.goto(`${url}/admin/keys`);
+    await page.getByRole('row', { name: 'no-script' }).getByRole('link').click();
+    await page.getByRole('button', { name: 'Revoke the key' }).click();
+    await page.getByText('The key is revoked').waitFor();
+    expect(incidents).toEqual([]);
+    await closeAll();
+  });
+
+  it('counts along while it is open', async () => {
+    const { page, url, incidents, signIn } = await window();
+    await signIn(key);
+    await page.goto(`${url}/admin/refusals?cause=not_json`);
+    expect(await page.locator('[data-count=total]').textContent()).toBe('0');
+    for (let n = 0; n < 3; n++)
+      await send(`${gateway.url}/webhooks/reducto`, 'POST', '{', {
+        'content-type': 'application/json',
+      });
+    await page.locator('[data-count=total]', { hasText: '3' }).waitFor();
+    await page.getByText('3 more since this list was made').waitFor();
+    await page.locator('[data-causes]', { hasText: 'not JSON 3' }).waitFor();
+    expect(incidents).toEqual([]);
+    await closeAll();
+  });
+
+  it('draws both charts', async () => {
+    const { page, incidents, signIn } = await window();
+    await signIn(key);
+    const drawn = await page.evaluate(() =>
+      [...document.querySelectorAll('canvas')].map((canvas) => {
+        const pixels = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height);
+        return pixels?.data.some((value) => value !== 0) ?? false;
+      }),
+    );
+    expect(drawn).toEqual([true, true]);
+    expect(incidents).toEqual([]);
+    await closeAll();
+  });
+
+  it.each(['light', 'dark'] as const)('fits into 360 pixels, %s', async (colorScheme) => {
+    const { page, url, incidents, signIn } = await window({
+      viewport: { width: 360, height: 740 },
+      colorScheme,
+    });
+    await page.goto(`${url}/admin/sign-in`);
+    expect(await overflow(page)).toBe(0);
+    await signIn(key);
+    const [refusal, job, revoke] = await Promise.all([
+      gateway.pool.query(`SELECT id FROM audit_entries WHERE kind = 'refused' LIMIT 1`),
+      gateway.pool.query(`SELECT id FROM jobs LIMIT 1`),
+      gateway.pool.query(`SELECT id FROM api_keys WHERE revoked_at IS NULL LIMIT 1`),
+    ]);
+    for (const path of [
+      ...PAGES,
+      `/refusals/${refusal.rows[0].id}`,
+      `/jobs/${job.rows[0].id}`,
+      `/jobs/${job.rows[0].id}/cancel`,
+      `/keys/${revoke.rows[0].id}/revoke`,
+    ]) {
+      await page.goto(`${url}/admin${path}`);
+      expect([path, await overflow(page)]).toEqual([path, 0]);
+    }
+    expect(incidents).toEqual([]);
+    await closeAll();
+  });
+});

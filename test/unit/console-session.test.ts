@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import { originOf } from '../../src/console/request-origin.js';
+import { askedRefusals } from '../../src/console/refusal-filter.js';
+import { csrfTokenOf, newSessionToken, sameText } from '../../src/console/session-token.js';
+import { safeNext } from '../../src/console/sign-in.controller.js';
+import { sender, SignInAttempts } from '../../src/console/sign-in-attempts.js';
+import { slotsUntil } from '../../src/console/overview.service.js';
+import { addressBlock } from '../../src/platform/config/setting-kinds.js';
+import { Settings } from '../../src/platform/config/settings.js';
+
+type Asked = Parameters<typeof originOf>[0];
+
+const PROXIES = [addressBlock('10.0.0.0/8')];
+
+const asked = (peer: string, headers: Record<string, string>, method = 'POST'): Asked =>
+  ({ method, headers: { host: 'gateway', ...headers }, socket: { remoteAddress: peer } }) as Asked;
+
+describe('where a request comes from', () => {
+  it('believes a proxy only if it is trusted', () => {
+    const headers = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' };
+    expect(originOf(asked('10.1.1.1', headers), PROXIES)).toMatchObject({
+      address: '203.0.113.9',
+      https: true,
+    });
+    expect(originOf(asked('::ffff:10.1.1.1', headers), PROXIES).https).toBe(true);
+    expect(originOf(asked('192.0.2.1', headers), PROXIES)).toMatchObject({
+      address: '192.0.2.1',
+      https: false,
+    });
+  });
+
+  it.each([
+    ['a form of its own', { origin: 'http://gateway' }, true],
+    ['a program', {}, true],
+    ['another site', { origin: 'http://evil.example' }, false],
+    ['a page without an origin', { origin: 'null' }, false],
+    ['a subdomain', { 'sec-fetch-site': 'same-site', origin: 'http://gateway' }, false],
+    ['another site that claims ours', { 'sec-fetch-site': 'cross-site' }, false],
+    ['a host that only a stranger names', { origin: 'http://x', 'x-forwarded-host': 'x' }, false],
+  ])('%s', (_, headers, sameSite) => {
+    expect(originOf(asked('192.0.2.1', headers), PROXIES).sameSite).toBe(sameSite);
+  });
+
+  it('takes the host from a trusted proxy that replaces it', () => {
+    const headers = { origin: 'https://console.example', 'x-forwarded-host': 'console.example' };
+    expect(originOf(asked('10.0.0.1', headers), PROXIES).sameSite).toBe(true);
+  });
+});
+
+describe('the token of the forms', () => {
+  it('belongs to one session and does not show the cookie', () => {
+    const [one, other] = [newSessionToken(), newSessionToken()];
+    expect(csrfTokenOf(one)).toBe(csrfTokenOf(one));
+    expect(sameText(csrfTokenOf(one), csrfTokenOf(other))).toBe(false);
+    expect(csrfTokenOf(one)).not.toContain(one);
+    expect(sameText('', 'x')).toBe(false);
+  });
+});
+
+describe('attempts to sign in', () => {
+  const attempts = (): SignInAttempts =>
+    new SignInAttempts(Settings.load({ CONSOLE_SIGN_IN_ATTEMPTS: '2' }));
+
+  it('are limited per address, and told how long to wait', async () => {
+    const limit = attempts();
+    await limit.begin('192.0.2.1');
+    await limit.begin('192.0.2.1');
+    const third = await limit.begin('192.0.2.1');
+    expect(third?.waitSeconds).toBeGreaterThan(290);
+    expect(third?.waitSeconds).toBeLessThanOrEqual(300);
+    expect(await limit.begin('192.0.2.2')).toBeUndefined();
+  });
+
+  it('are limited all together', async () => {
+    const limit = attempts();
+    for (let n = 0; n < 20; n++) expect(await limit.begin(`192.0.2.${n}`)).toBeUndefined();
+    expect((await limit.begin('198.51.100.1'))?.waitSeconds).toBeLessThanOrEqual(60);
+  });
+
+  it('do not count once one succeeds', async () => {
+    const limit = attempts();
+    for (let n = 0; n < 10; n++) {
+      expect(await limit.begin('192.0.2.1')).toBeUndefined();
+      await limit.succeeded('192.0.2.1');
+    }
+  });
+
+  it('take a /64 of IPv6 for one sender', () => {
+    expect(sender('2001:db8:1:2::1')).toBe(sender('2001:db8:1:2:ffff::9'));
+    expect(sender('2001:db8:1:3::1')).not.toBe(sender('2001:db8:1:2::1'));
+    expect(sender('192.0.2.1')).toBe('192.0.2.1');
+  });
+});
+
+it.each([
+  ['/admin/refusals?cause=token_invalid', '/admin/refusals?cause=token_invalid'],
+  ['/admin', '/admin'],
+  ['//evil.example', '/admin'],
+  ['https://evil.example/admin', '/admin'],
+  ['/admin.evil.example', '/admin'],
+  ['/admin/\\evil', '/admin'],
+  ['/administrator', '/admin'],
+  [undefined, '/admin'],
+])('after the sign-in %s leads to %s', (next, expected) => {
+  expect(safeNext(next)).toBe(expected);
+});
+
+describe('the filter of refusals', () => {
+  it('takes what a form sends, with times in UTC, and drops empty fields', () => {
+    const { filter, values, problems } = askedRefusals({
+      cause: 'token_invalid',
+      guard: '',
+      address: ' 192.0.2.1 ',
+      from: '2026-11-23T10:00',
+      to: '2026-11-23T11:00:00.000+01:00',
+      csrf: 'x',
+    });
+    expect(problems).toEqual([]);
+    expect(values).toEqual({
+      cause: 'token_invalid',
+      address: '192.0.2.1',
+      from: '2026-11-23T10:00:00.000Z',
+      to: '2026-11-23T10:00:00.000Z',
+    });
+    expect(filter.from).toEqual(new Date('2026-11-23T10:00:00Z'));
+  });
+
+  it('says what it cannot take', () => {
+    const given = { cause: 'x', guard: 'y', from: 'yesterday', job: 'j'.repeat(200), address: [] };
+    expect(askedRefusals(given)).toMatchObject({ values: {}, filter: {} });
+    expect(askedRefusals(given).problems).toHaveLength(4);
+  });
+});
+
+it('the slots of a chart end with the one that holds now', () => {
+  const slots = slotsUntil(new Date('2026-11-23T10:07:30Z'), 3, 900);
+  expect(slots.map((at) => at.toISOString())).toEqual([
+    '2026-11-23T09:30:00.000Z',
+    '2026-11-23T09:45:00.000Z',
+    '2026-11-23T10:00:00.000Z',
+  ]);
+});
