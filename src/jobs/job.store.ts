@@ -218,7 +218,11 @@ export class JobStore {
   }
 }
 
-/** Jobs are locked in the order of their ids, so that two processes never wait for each other. */
+/**
+ * Jobs are locked in the order of their ids, so that two processes never wait for each other. A job whose
+ * callback has come is also due soon: its task may be taken for a repeat of one that is just being done, and
+ * that one may have looked a moment too early.
+ */
 const NOTE_CALLBACKS = `
   WITH callback AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::boolean[])
@@ -236,6 +240,8 @@ const NOTE_CALLBACKS = `
   UPDATE jobs
      SET hinted = true,
          callback_received_at = coalesce(callback_received_at, now()),
+         next_check_at = CASE WHEN looking OR status = 'queued' THEN next_check_at
+                              ELSE least(next_check_at, now() + interval '5 s') END,
          claimed_upstream_id = coalesce(claimed_upstream_id, claim.upstream_id)
     FROM open LEFT JOIN claim ON claim.job_id = open.id
    WHERE jobs.id = open.id

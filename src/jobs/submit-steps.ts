@@ -91,7 +91,8 @@ export class SubmitSteps {
           submittedAt: now,
           submitStartedAt: null,
           looks: 0,
-          nextCheckAt: inSeconds(firstLook),
+          nextCheckAt: () =>
+            `CASE WHEN callback_received_at IS NULL THEN ${inSeconds(firstLook)()} ELSE ${inSeconds(5)()} END`,
         },
         ['submitted', { upstreamId, via }],
         // Whichever attempt made it: that Reducto has the job stays true.

@@ -56,6 +56,19 @@ it('each of a burst with repeats is stored, counted and acted upon, once', async
   expect(events.rows[0].n).toBe(100);
 });
 
+it('makes its job due soon, should its task be lost', async () => {
+  const [message] = await messages(1);
+  await gateway.pool.query(`UPDATE jobs SET next_check_at = now() + interval '1 hour'`);
+  // Nobody does the task: another look at the job seems to be under way already.
+  await gateway.pool.query(`INSERT INTO pgboss.job (name, data, singleton_key, start_after, policy)
+    SELECT 'settle', '{}', id::text, now() + interval '1 hour', 'short' FROM jobs`);
+  expect((await post(message)).status).toBe(200);
+  const { rows } = await gateway.pool.query(
+    `SELECT status, next_check_at <= now() + interval '6 s' AS soon FROM jobs`,
+  );
+  expect(rows).toEqual([{ status: 'submitted', soon: true }]);
+});
+
 it('one that PostgreSQL would not take as it is harms neither itself nor the others', async () => {
   const [first, ...others] = await messages(30);
   const odd = { ...first, status: 'Com\u0000ple\ud800ted' };
