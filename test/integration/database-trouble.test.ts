@@ -47,8 +47,10 @@ describe('a database that goes silent', () => {
       );
       return rows.map(({ pid }) => pid);
     };
-    const before = await listeners();
-    expect(before).toHaveLength(2);
+    const before = await eventually('both channels are listened to', async () => {
+      const now = await listeners();
+      return now.length === 2 ? now : undefined;
+    });
     proxy.set('silent');
     await eventually('trouble of the task queue', () =>
       gateway.logs.some((line) => line.includes('task queue trouble')) ? true : undefined,
