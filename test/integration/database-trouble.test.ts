@@ -60,8 +60,9 @@ describe('a database that goes silent', () => {
       const now = await listeners();
       return now.filter((pid) => !before.includes(pid)).length === 2 ? true : undefined;
     });
-    const job = await gateway.ended(await gateway.submit());
-    expect(job.status).toBe('completed');
+    // A request may still meet a connection that went silent; its sender is told to come again.
+    const id = await eventually('a job is accepted', () => gateway.submit().catch(() => undefined));
+    expect((await gateway.ended(id)).status).toBe('completed');
   });
 
   it('makes the gateway unready within moments and leaves it alive, and ready again', async () => {
