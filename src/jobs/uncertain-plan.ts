@@ -9,10 +9,12 @@ export interface UncertainState {
   readonly scheduleSeconds: readonly number[];
   readonly maxAgeSeconds: number;
   readonly resubmitUnresolved: boolean;
+  /** What a callback with our token says that Reducto calls the job, where nothing speaks against it. */
+  readonly claim: string | null;
 }
 
 export type UncertainStep =
-  | { readonly do: 'adopt'; readonly upstreamId: string }
+  | { readonly do: 'adopt'; readonly upstreamId: string; readonly via: 'listing' | 'callback' }
   | { readonly do: 'resubmit' }
   | { readonly do: 'wait'; readonly seconds: number; readonly because: string }
   | {
@@ -26,7 +28,13 @@ export type UncertainStep =
  * search, so nothing is concluded from "absent" before the whole schedule has passed.
  */
 export function afterSearch(found: SearchResult, state: UncertainState): UncertainStep {
-  if (found.kind === 'found') return { do: 'adopt', upstreamId: found.upstreamId };
+  if (found.kind === 'found') {
+    return { do: 'adopt', upstreamId: found.upstreamId, via: 'listing' };
+  }
+  // A token proves that a callback is for the job, but not the id that it brings. The listing would.
+  if (found.kind === 'undecided' && state.claim !== null) {
+    return { do: 'adopt', upstreamId: state.claim, via: 'callback' };
+  }
   if (state.ageSeconds >= state.maxAgeSeconds) {
     return { do: 'end', status: 'expired', error: unknownOutcome('expired before it was known') };
   }

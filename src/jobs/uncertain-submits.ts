@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { JobClaims, type HeldJob } from './job-claims.js';
-import type { Job } from './job.entity.js';
+import type { Job, JobError } from './job.entity.js';
 import { JobReads, type JobAges, type OpenJob } from './job-reads.store.js';
 import { heldBy } from './job.store.js';
 import { SettleSteps } from './settle-steps.js';
@@ -28,30 +28,45 @@ export class UncertainSubmits {
     private readonly reducto: ReductoClient,
   ) {}
 
-  /** A callback has said what Reducto calls the job. Where that does not help, the listing is asked soon. */
+  /** A callback has said what Reducto calls the job. Where that proves nothing, the listing is asked soon. */
   async adopt(held: HeldJob): Promise<void> {
-    if (!(await this.adoptClaim(held.job))) await this.claims.release(held, 0);
+    const claim = await this.weigh(held.job);
+    if (claim?.proven !== true) return this.claims.release(held, 0);
+    await this.submits.markSubmitted(held.job, claim.upstreamId, 'callback');
   }
 
   /** Resolves jobs that the sweep has claimed: one walk through the listing for all of them. */
   async resolveAll(claim: string, ids: readonly string[]): Promise<void> {
-    const uncertain: OpenJob[] = [];
+    const uncertain: { open: OpenJob; claimed: string | null }[] = [];
     for (const id of ids) {
       const open = await this.reads.findOpen(id);
       if (open?.job.claim !== claim || open.job.status !== 'uncertain') continue;
-      if (!(await this.adoptClaim(open.job))) uncertain.push(open);
+      const claimed = await this.weigh(open.job);
+      if (claimed?.proven === true) {
+        await this.submits.markSubmitted(open.job, claimed.upstreamId, 'callback');
+      } else {
+        uncertain.push({ open, claimed: claimed?.upstreamId ?? null });
+      }
     }
     if (uncertain.length === 0) return;
     const found = await this.search.find(
-      uncertain.map(({ job, ages }) => ({ id: job.id, sinceSubmitSeconds: sinceSubmit(ages) })),
+      uncertain.map(({ open }) => ({
+        id: open.job.id,
+        sinceSubmitSeconds: sinceSubmit(open.ages),
+      })),
     );
-    for (const { job, ages } of uncertain) {
-      const result = found.get(job.id);
-      if (result !== undefined) await this.take(job, claim, this.stepAfter(result, job, ages));
+    for (const { open, claimed } of uncertain) {
+      const result = found.get(open.job.id);
+      if (result === undefined) continue;
+      await this.take(open.job, claim, this.stepAfter(result, open, claimed));
     }
   }
 
-  private stepAfter(found: SearchResult, job: Job, ages: JobAges): UncertainStep {
+  private stepAfter(
+    found: SearchResult,
+    { job, ages }: OpenJob,
+    claim: string | null,
+  ): UncertainStep {
     return afterSearch(found, {
       sinceSubmitSeconds: sinceSubmit(ages),
       ageSeconds: ages.created,
@@ -59,13 +74,18 @@ export class UncertainSubmits {
       scheduleSeconds: this.settings.UNCERTAIN_SCHEDULE_SECONDS,
       maxAgeSeconds: this.settings.JOB_MAX_AGE_SECONDS,
       resubmitUnresolved: this.settings.UNCERTAIN_UNRESOLVED === 'resubmit',
+      claim,
     });
   }
 
   private async take(job: Job, claim: string, step: UncertainStep): Promise<void> {
     switch (step.do) {
       case 'adopt':
-        await this.submits.markSubmitted(job, step.upstreamId, 'listing');
+        if ((await this.reads.knownUpstreamIds([step.upstreamId])).size > 0) {
+          await this.take(job, claim, { do: 'end', status: 'failed', error: TAKEN });
+          return;
+        }
+        await this.submits.markSubmitted(job, step.upstreamId, step.via);
         return;
       case 'resubmit':
         if (await this.submits.requeue(job, heldBy(claim))) {
@@ -91,22 +111,30 @@ export class UncertainSubmits {
   }
 
   /**
-   * The callback had our token, and still its id is only a claim: it must not belong to another job, and
-   * where Reducto shows the request, that must be ours.
+   * What a callback says that Reducto calls the job, unless it is wrong: the id belongs to another job, Reducto
+   * does not know it, or shows another request behind it. Proven where Reducto shows ours.
    */
-  private async adoptClaim(job: Job): Promise<boolean> {
+  private async weigh(job: Job): Promise<{ upstreamId: string; proven: boolean } | undefined> {
     const upstreamId = job.claimedUpstreamId;
-    if (upstreamId === null) return false;
-    if ((await this.reads.knownUpstreamIds([upstreamId])).size > 0) return false;
+    if (upstreamId === null) return undefined;
+    if ((await this.reads.knownUpstreamIds([upstreamId])).size > 0) return undefined;
     const look = await this.reducto.look(upstreamId);
-    if (look.kind === 'gone' || look.kind === 'trouble' || look.kind === 'not-asked') return false;
-    if (look.rawConfig !== null && !isRequestOf(job.id, look.rawConfig)) {
-      this.logger.warn({ msg: 'a callback claimed the upstream job of another request' });
-      return false;
-    }
-    return this.submits.markSubmitted(job, upstreamId, 'callback');
+    if (look.kind === 'gone') return undefined;
+    if (look.rawConfig === null) return { upstreamId, proven: false };
+    if (isRequestOf(job.id, look.rawConfig)) return { upstreamId, proven: true };
+    this.logger.warn({
+      msg: 'a callback claimed the upstream job of another request',
+      jobId: job.id,
+    });
+    return undefined;
   }
 }
+
+const TAKEN: JobError = {
+  code: 'submit_outcome_unknown',
+  message: 'What the submit made at Reducto is held by another job of this gateway.',
+  retryable: true,
+};
 
 function sinceSubmit(ages: JobAges): number {
   return ages.submitStarted ?? ages.created;

@@ -147,6 +147,22 @@ describe('a submit whose answer is lost', () => {
     },
   );
 
+  it('is not taken for another job, whose id a callback with its token brings', async () => {
+    const sim = { submit: { fault: 'createdButReset' }, webhook: { send: 'never' } };
+    const [one, other] = [await gateway.submit({ sim }), await gateway.submit({ sim })];
+    const upstreamOf = (id: string) =>
+      gateway.sandbox.jobs.all().find((job) => JSON.stringify(job.body).includes(`"${id}"`));
+    const theirs = await eventually('the other job upstream', () => upstreamOf(other));
+    const metadata = { gateway_job_id: one, token: gateway.tokens.sign(one) };
+    const swapped = { status: 'Completed', job_id: theirs.id, metadata };
+    expect((await gateway.call('POST', '/webhooks/reducto', swapped)).status).toBe(200);
+    for (const id of [one, other]) {
+      expect((await gateway.ended(id)).status).toBe('completed');
+      const { rows } = await gateway.pool.query('SELECT upstream_id FROM jobs WHERE id = $1', [id]);
+      expect(rows[0].upstream_id).toBe(upstreamOf(id)?.id);
+    }
+  });
+
   it('and 60 others are found by one walk through the listing, not by one each', async () => {
     const before = await figure(gateway, 'gateway_upstream_answers_total', { call: 'list' });
     const sim = { submit: { fault: 'createdBut502' }, webhook: { send: 'never' } };

@@ -10,6 +10,7 @@ const state = (some: Partial<UncertainState> = {}): UncertainState => ({
   scheduleSeconds: [5, 15, 60, 180],
   maxAgeSeconds: 1000,
   resubmitUnresolved: false,
+  claim: null,
   ...some,
 });
 const after = (found: SearchResult, some: Partial<UncertainState> = {}) =>
@@ -21,7 +22,7 @@ describe('found', () => {
       { kind: 'found', upstreamId: 'up' },
       { ageSeconds: 1e9, cancelRequested: true },
     );
-    expect(step).toEqual({ do: 'adopt', upstreamId: 'up' });
+    expect(step).toEqual({ do: 'adopt', upstreamId: 'up', via: 'listing' });
   });
 });
 
@@ -110,12 +111,13 @@ const states = fc.record<UncertainState>({
   scheduleSeconds: fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 1, maxLength: 6 }),
   maxAgeSeconds: fc.integer({ min: 1, max: 2000 }),
   resubmitUnresolved: fc.boolean(),
+  claim: fc.constantFrom(null, 'claimed'),
 });
 
-test('property: without a find, a job of the maximum age always expires', () => {
+test('property: without a find or a claim, a job of the maximum age always expires', () => {
   fc.assert(
     fc.property(searches, states, (found, some) => {
-      const old = { ...some, ageSeconds: some.maxAgeSeconds + some.ageSeconds };
+      const old = { ...some, claim: null, ageSeconds: some.maxAgeSeconds + some.ageSeconds };
       expect(afterSearch(found, old)).toMatchObject({ do: 'end', status: 'expired' });
     }),
   );
@@ -140,4 +142,18 @@ test('property: never waits beyond the maximum age by more than a second or Retr
       expect(wakesAt).toBeLessThanOrEqual(some.maxAgeSeconds + Math.max(1, retryAfter) + 1e-6);
     }),
   );
+});
+
+describe('what a callback claims', () => {
+  test('is adopted where the listing does not tell, and only there', () => {
+    const claim = { claim: 'claimed' };
+    expect(after({ kind: 'undecided' }, claim)).toEqual({
+      do: 'adopt',
+      upstreamId: 'claimed',
+      via: 'callback',
+    });
+    expect(after({ kind: 'found', upstreamId: 'up' }, claim)).toMatchObject({ upstreamId: 'up' });
+    expect(after({ kind: 'absent' }, claim)).not.toMatchObject({ do: 'adopt' });
+    expect(after({ kind: 'trouble' }, claim)).toMatchObject({ do: 'wait' });
+  });
 });
