@@ -92,8 +92,9 @@ function read(payload: Payload, limit: number): Promise<RawBody> {
     });
     payload.on('end', done);
     payload.on('error', reject);
-    payload.on('close', () =>
-      reject(new GatewayError('malformed_request', 'The body was cut off.')),
-    );
+    payload.on('close', () => {
+      if (payload.complete) return;
+      reject(new GatewayError('malformed_request', 'The body was cut off.'));
+    });
   });
 }

@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+import { freePort } from '../../src/platform/database/free-port.js';
+import { Connection, requestBytes } from './connection.js';
+import { median, percentile } from './statistics.js';
+import { submissionHeaders } from './submissions.js';
+import type { World } from './world.js';
+
+const SAMPLES = 80;
+const WARM_UP = 40;
+const WANTED_MS = 40;
+
+const DOCUMENT = 'src/demo/rental-agreement.pdf';
+
+/** Long enough for the waiting request to be there before the job ends. */
+const PLATFORM = { queueMs: 20, runMs: 100, completingMs: 20 };
+
+/** From the moment when the sandbox sends a callback to the answer of a request that waits for the end. */
+export async function measureEndToEnd(world: World, say: (line: string) => void): Promise<void> {
+  say(`from the sandbox's callback to the answer of a waiting GET, idle, ${SAMPLES} times;`);
+  say('one gateway process with all roles');
+  const sandbox = await world.run('sandbox', 'dist/src/sandbox/main.js', {
+    SANDBOX_PORT: '0',
+    SANDBOX_PLATFORM: JSON.stringify(PLATFORM),
+  });
+  const port = String(await freePort());
+  const { process } = await world.gateway('api,webhooks,worker', {
+    environment: {
+      REDUCTO_BASE_URL: sandbox.url,
+      PUBLIC_URL: `http://127.0.0.1:${port}`,
+      PORT: port,
+    },
+  });
+  const file = await upload(sandbox.url);
+  const headers = submissionHeaders(await world.keys.createApiKey(process.url));
+  const jobs = `${process.url}/v1/jobs`;
+  const body = JSON.stringify({ type: 'parse', input: file });
+  const submit = requestBytes(jobs, 'POST', headers, body);
+  const connection = await Connection.open(jobs);
+  const ended = new Map<string, number>();
+  for (let n = 0; n < WARM_UP + SAMPLES; n++) {
+    const { id } = read(await connection.ask(submit), 202);
+    const wait = requestBytes(`${jobs}/${String(id)}?wait=30`, 'GET', headers, '');
+    const answer = await connection.ask(wait);
+    const at = performance.timeOrigin + performance.now();
+    const { status, settledBy } = read(answer, 200);
+    if (status !== 'completed' || settledBy !== 'webhook') {
+      throw new Error(`a job ended otherwise: ${answer.body}`);
+    }
+    if (n >= WARM_UP) ended.set(String(id), at);
+  }
+  connection.close();
+  const waits = (await callbacks(sandbox.url)).flatMap(({ job, sentAt }) => {
+    const end = ended.get(job);
+    return end === undefined ? [] : [end - sentAt];
+  });
+  const p50 = median(waits);
+  say(
+    `  ${p50 < WANTED_MS ? '✓' : '✗'} callback → answer: p50 ${p50.toFixed(1)} ms, p99 ${percentile(waits, 0.99).toFixed(1)} ms, wanted p50 below ${WANTED_MS}`,
+  );
+}
+
+function read(answer: { status: number; body: string }, expected: number): Record<string, unknown> {
+  if (answer.status !== expected) throw new Error(`status ${answer.status}: ${answer.body}`);
+  return JSON.parse(answer.body) as Record<string, unknown>;
+}
+
+async function upload(sandboxUrl: string): Promise<string> {
+  const form = new FormData();
+  form.append('file', new Blob([await readFile(DOCUMENT)]), 'rental-agreement.pdf');
+  const response = await fetch(`${sandboxUrl}/upload`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer sandbox-key' },
+    body: form,
+  });
+  return ((await response.json()) as { file_id: string }).file_id;
+}
+
+/** When the sandbox sent the callbacks, in epoch milliseconds. */
+async function callbacks(sandboxUrl: string): Promise<{ job: string; sentAt: number }[]> {
+  const response = await fetch(`${sandboxUrl}/control/deliveries`);
+  const deliveries = (await response.json()) as { body: string; sentAt: number }[];
+  return deliveries.map(({ body, sentAt }) => {
+    const { metadata } = JSON.parse(body) as { metadata: { gateway_job_id: string } };
+    return { job: metadata.gateway_job_id, sentAt };
+  });
+}

@@ -1,0 +1,23 @@
+import Reducto from 'reductoai';
+
+/* What somebody without a gateway would run: the official SDK in a plain loop, so many at a time. */
+
+const [url = '', count = '0', concurrency = '1'] = process.argv.slice(2);
+const client = new Reducto({ apiKey: 'sandbox-key', baseURL: url, maxRetries: 0 });
+let left = Number(count);
+
+async function loop(): Promise<void> {
+  while (left > 0) {
+    left -= 1;
+    await client.post('/parse_async', {
+      body: {
+        input: 'reducto://43822ede-0f4c-4b1c-9d2c-5a3f7d0c3a11.pdf',
+        async: { webhook: { mode: 'direct', url: 'http://127.0.0.1:9/webhooks/reducto' } },
+      },
+    });
+  }
+}
+
+process.send?.({ type: 'listening', url: 'none' });
+await Promise.all(Array.from({ length: Number(concurrency) }, () => loop()));
+process.disconnect();
