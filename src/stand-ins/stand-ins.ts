@@ -86,6 +86,6 @@ async function printKeyOnce(keys: ApiKeysService, url: string): Promise<void> {
       `  curl -s ${url}/v1/jobs -H "Authorization: Bearer ${key}" \\\n` +
       `    -H "Content-Type: application/json" \\\n` +
       `    -d '{"type":"parse","input":"https://example.com/invoice.pdf"}'\n\n` +
-      `API documentation: ${url}/docs\n\n`,
+      `API documentation: ${url}/docs\nConsole for admins: ${url}/admin (sign in with this key)\n\n`,
   );
 }
