@@ -116,7 +116,12 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
   it('works without JavaScript', async () => {
     const { page, url, incidents, signIn } = await window({ javaScriptEnabled: false });
     await signIn(key);
-    await page.getByRole('table', { name: 'Refused in this time' }).waitFor();
+    // The figures may be five seconds old, and nothing had been refused then.
+    const refused = async (): Promise<number> => {
+      await page.reload();
+      return page.getByRole('table', { name: 'Refused in this time' }).count();
+    };
+    await expect.poll(refused, { timeout: 20_000, interval: 500 }).toBe(1);
     await page.goto(`${url}/admin/refusals?guard=source_ip`);
     await page.getByRole('button', { name: 'Re-check these' }).click();
     await page.getByRole('heading', { name: 'Re-check' }).waitFor();
