@@ -36,15 +36,15 @@ export class Sweep {
   async run(): Promise<SweepCounts> {
     await this.letGo();
     const claim = randomUUID();
-    this.abandoned.add(claim);
     const renewal = setInterval(
       () => void this.overdue.renew(claim).catch(() => undefined),
       RENEWAL_SECONDS * 1000,
     );
     try {
-      const counts = await this.pass(claim);
-      this.abandoned.delete(claim);
-      return counts;
+      return await this.pass(claim);
+    } catch (error) {
+      this.abandoned.add(claim);
+      throw error;
     } finally {
       clearInterval(renewal);
     }

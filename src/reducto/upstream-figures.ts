@@ -24,7 +24,7 @@ export class UpstreamFigures {
     });
   }
 
-  /** Measures `ask`; `not-asked` is counted but takes no time. */
+  /** Counts and times the answer of `ask`. */
   async measure<Answer extends { kind: string }>(
     call: UpstreamCall,
     ask: () => Promise<Answer>,
