@@ -1,9 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
 import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
-import { v7 as uuidv7 } from 'uuid';
 import { AppModule } from './app.module.js';
 import { setUpDocs } from './app.docs.js';
 import { CONSOLE_PATH, setUpConsole } from './console/console.setup.js';
@@ -13,8 +13,16 @@ import { validationPipe } from './platform/errors/field-errors.js';
 import { registerBodyParsers } from './platform/http/body-parsers.js';
 import { traceRequests } from './platform/http/request-log.js';
 
+const CALLBACK_PATH = '/webhooks/reducto';
+
 /** Long enough for the longest `wait`, with room for the answer. */
 const REQUEST_IDLE_MILLISECONDS = 75_000;
+
+/** Probes come every few seconds. Refused callbacks have lines of their own, and not more than a flood may fill. */
+function logsItself(route: string, status: number): boolean {
+  if (/^\/health\b/.test(route)) return status < 500;
+  return route === CALLBACK_PATH && status >= 400 && status < 500;
+}
 
 /** Builds the gateway exactly as it runs in production; tests use it too. It does not listen yet. */
 export async function createApp(
@@ -24,7 +32,7 @@ export async function createApp(
   const adapter = new FastifyAdapter({
     trustProxy: false,
     bodyLimit: settings.REQUEST_MAX_BYTES,
-    genReqId: () => uuidv7(),
+    genReqId: () => randomUUID(),
     keepAliveTimeout: REQUEST_IDLE_MILLISECONDS,
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
@@ -39,13 +47,13 @@ export async function createApp(
   registerBodyParsers(
     fastify,
     settings.REQUEST_MAX_BYTES,
-    new Map([['/webhooks/reducto', settings.WEBHOOK_MAX_BYTES]]),
+    new Map([[CALLBACK_PATH, settings.WEBHOOK_MAX_BYTES]]),
     `${CONSOLE_PATH}/`,
   );
   await app.register(multipart, {
     limits: { files: 1, fields: 20, parts: 20, fileSize: Number.MAX_SAFE_INTEGER },
   });
-  traceRequests(fastify);
+  traceRequests(fastify, logsItself);
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(validationPipe());
   if (settings.has('api')) {

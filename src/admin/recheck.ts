@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuditKeys } from '../audit/audit-keys.js';
 import { AuditReads, type RefusalFilter } from '../audit/audit-reads.js';
 import { unseal, type OriginalCallback } from '../audit/originals.js';
-import { CallbackHints, type CallbackHint, type CallbackJob } from '../jobs/callback-hints.js';
+import { CallbackHints, type CallbackJob, type NotedCallback } from '../jobs/callback-hints.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { RawBody } from '../platform/http/body-parsers.js';
 import { CallbackChecks, type Judgement } from '../webhooks/callback-checks.js';
@@ -17,7 +17,7 @@ export interface Recheck {
   /** By guard. */
   readonly stillRefusedBy: Readonly<Record<string, number>>;
   /** The jobs of those that would pass, each with what its callback says. */
-  readonly jobs: ReadonlyMap<string, { readonly job: CallbackJob; readonly hint: CallbackHint }>;
+  readonly jobs: ReadonlyMap<string, { readonly job: CallbackJob; readonly hint: NotedCallback }>;
   /** False where there were more than one call may check. */
   readonly complete: boolean;
 }
@@ -45,7 +45,7 @@ export class RefusalRecheck {
   /** Changes nothing. */
   async judge(filter: RefusalFilter): Promise<Recheck> {
     const refused = { ...filter, outcome: 'refused' } as const;
-    const jobs = new Map<string, { job: CallbackJob; hint: CallbackHint }>();
+    const jobs = new Map<string, { job: CallbackJob; hint: NotedCallback }>();
     const stillRefusedBy: Record<string, number> = {};
     let [checked, wouldPass, after, complete] = [0, 0, '0', true];
     for (;;) {
@@ -92,7 +92,10 @@ export class RefusalRecheck {
     for (let first = 0; first < open.length; first += JOBS_PER_TRANSACTION) {
       const part = open.slice(first, first + JOBS_PER_TRANSACTION);
       await this.transactions.run(async (manager) => {
-        await this.hints.take(manager, part);
+        await this.hints.take(
+          manager,
+          part.map(({ hint }) => hint),
+        );
         const jobIds = part.map(({ job }) => job.id);
         await this.actions.recordWithin(manager, actor, 'refusals.accept', { ...detail, jobIds });
       });
@@ -110,11 +113,17 @@ export class RefusalRecheck {
 function hintOf(
   { message, provedBy }: Judgement,
   job: CallbackJob,
-): { job: CallbackJob; hint: CallbackHint } {
+): { job: CallbackJob; hint: NotedCallback } {
   const upstreamId = message?.upstreamId ?? '';
   const status = message?.status ?? '';
   return {
     job,
-    hint: { upstreamId, status, proven: provedBy !== undefined, repeated: false },
+    hint: {
+      jobId: job.id,
+      upstreamId,
+      status,
+      proven: provedBy !== undefined,
+      repeated: false,
+    },
   };
 }

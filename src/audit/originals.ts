@@ -1,11 +1,12 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { AuditKey } from './audit-keys.js';
 
 /** A callback exactly as it came: what today's guards need to judge it again. Shown to nobody. */
 export interface OriginalCallback {
   readonly method: string;
   readonly peerAddress: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
 

@@ -56,7 +56,7 @@ function shownHeaders(headers: OriginalCallback['headers']): Record<string, stri
     .slice(0, MAX_HEADERS)
     .map(([name, value]) => [
       printable(name, 100),
-      SECRET_NAME.test(name) ? BLANK : printable(value, MAX_HEADER),
+      SECRET_NAME.test(name) ? BLANK : printable(String(value), MAX_HEADER),
     ]);
   return Object.fromEntries(shown);
 }

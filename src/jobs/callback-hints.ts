@@ -5,30 +5,16 @@ import { TaskQueue } from '../tasks/task-queue.js';
 import { isTerminal } from './job-status.js';
 import type { Job } from './job.entity.js';
 import { JobReads } from './job-reads.store.js';
-import { JobStore } from './job.store.js';
+import { JobStore, type NotedCallback } from './job.store.js';
 import { isJobId } from './source-references.js';
+
+export type { NotedCallback };
 
 /** A job as a callback may refer to it. */
 export type CallbackJob = Pick<Job, 'id' | 'status' | 'upstreamId'>;
 
-/** What a callback says, once the guards have let it pass. */
-export interface CallbackHint {
-  readonly upstreamId: string;
-  readonly status: string;
-  /** Whether a token or signature proved it; without, its upstream id is not even a claim. */
-  readonly proven: boolean;
-  /** The same message again: acted upon, but not entered in the timeline once more. */
-  readonly repeated: boolean;
-}
-
-/** A hint and the job that it is for. */
-export interface JobHint {
-  readonly job: CallbackJob;
-  readonly hint: CallbackHint;
-}
-
 /** Lookups that may share one query, and that may wait for it. */
-const LOOKUPS = { size: 500, waiting: 5000 };
+const LOOKUPS = { size: 500, waiting: 5000, atATime: 2 };
 
 /** The door of the jobs for callbacks: find the job, and take the hint that it is time to look. */
 @Injectable()
@@ -55,10 +41,9 @@ export class CallbackHints {
     return !isTerminal(job.status);
   }
 
-  /** Notes callbacks and wakes workers, within the transaction that stores the callbacks. */
-  async take(manager: EntityManager, hints: readonly JobHint[]): Promise<void> {
-    const noted = hints.map(({ job, hint }) => ({ jobId: job.id, ...hint }));
-    const open = await this.store.noteCallbacks(manager, noted);
+  /** Notes callbacks and wakes workers, within the transaction that keeps the callbacks. */
+  async take(manager: EntityManager, callbacks: readonly NotedCallback[]): Promise<void> {
+    const open = await this.store.noteCallbacks(manager, callbacks);
     await this.tasks.add(manager, 'settle', open);
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, IsNull, LessThan, Not, Repository, type FindOptionsWhere } from 'typeorm';
-import { rows } from '../platform/database/sql.js';
+import { preparedRows, rows } from '../platform/database/sql.js';
 import { JobEvent } from './job-event.entity.js';
 import { isTerminal, type JobStatus } from './job-status.js';
 import type { JobType } from './job-type.js';
@@ -104,11 +104,11 @@ export class JobReads {
     key: 'id' | 'upstreamId',
     values: readonly string[],
   ): Promise<(Pick<Job, 'id' | 'status' | 'upstreamId'> | null)[]> {
-    const found = await this.jobs
-      .createQueryBuilder('job')
-      .select(['job.id', 'job.status', 'job.upstreamId'])
-      .where(`job.${key} = ANY (:values)`, { values })
-      .getMany();
+    const found = await preparedRows<Pick<Job, 'id' | 'status' | 'upstreamId'>>(
+      this.jobs.manager,
+      key === 'id' ? FIND_BY_ID : FIND_BY_UPSTREAM_ID,
+      [values],
+    );
     const byKey = new Map(found.map((job) => [job[key], job]));
     return values.map((value) => byKey.get(value) ?? null);
   }
@@ -271,3 +271,12 @@ const ENDS = `
            WHERE ended_at > now() - make_interval(hours => $1)
            ORDER BY ended_at DESC LIMIT $2) AS recent
    GROUP BY GROUPING SETS ((), (status), (settled_by))`;
+
+const FIND_BY_ID = {
+  name: 'jobs-find-by-id',
+  text: `SELECT id, status, upstream_id AS "upstreamId" FROM jobs WHERE id = ANY ($1::uuid[])`,
+};
+const FIND_BY_UPSTREAM_ID = {
+  name: 'jobs-find-by-upstream-id',
+  text: `SELECT id, status, upstream_id AS "upstreamId" FROM jobs WHERE upstream_id = ANY ($1::text[])`,
+};

@@ -1,7 +1,12 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
-import type { TokenKey } from '../platform/config/setting-kinds.js';
+
+interface TokenKey {
+  readonly version: number;
+  /** Made once: to prepare a key takes longer than to sign with it. */
+  readonly key: KeyObject;
+}
 
 /**
  * The secret that travels with a job through Reducto and back: `v<key>.base64url(HMAC-SHA256(key, job id))`.
@@ -13,7 +18,10 @@ export class JobTokens {
   private readonly keys: readonly TokenKey[];
 
   constructor(settings: Settings) {
-    this.keys = settings.TOKEN_KEYS ?? [];
+    this.keys = (settings.TOKEN_KEYS ?? []).map(({ version, key }) => ({
+      version,
+      key: createSecretKey(key),
+    }));
   }
 
   /** The token of job `jobId`. Throws where no key is configured. */

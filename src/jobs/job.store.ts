@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type EntityManager, type QueryDeepPartialEntity } from 'typeorm';
-import { rows } from '../platform/database/sql.js';
+import { preparedRows } from '../platform/database/sql.js';
 import { JobEvent, type JobEventType } from './job-event.entity.js';
 import { isTerminal, predecessorsOf, type JobStatus } from './job-status.js';
 import type { JobType } from './job-type.js';
@@ -35,8 +35,12 @@ export interface NotedCallback {
   readonly jobId: string;
   readonly upstreamId: string;
   readonly status: string;
+  /** Whether a token or signature proved it; without, its upstream id is not even a claim. */
   readonly proven: boolean;
+  /** The same message again: acted upon, but not entered in the timeline once more. */
   readonly repeated: boolean;
+  /** By the database's clock; absent: now. */
+  readonly receivedAt?: Date;
 }
 
 /** What is to be known of a job that has moved; the ages are seconds by the database's clock. */
@@ -198,12 +202,13 @@ export class JobStore {
   ): Promise<string[]> {
     const column = <Key extends keyof NotedCallback>(key: Key): NotedCallback[Key][] =>
       callbacks.map((callback) => callback[key]);
-    const noted = await rows<{ id: string }>(manager, NOTE_CALLBACKS, [
+    const noted = await preparedRows<{ id: string }>(manager, NOTE_CALLBACKS, [
       column('jobId'),
       column('upstreamId'),
       column('status'),
       column('proven'),
       column('repeated'),
+      column('receivedAt'),
     ]);
     return noted.map(({ id }) => id);
   }
@@ -223,10 +228,15 @@ export class JobStore {
  * callback has come is also due soon: its task may be taken for a repeat of one that is just being done, and
  * that one may have looked a moment too early.
  */
-const NOTE_CALLBACKS = `
+const NOTE_CALLBACKS = {
+  name: 'jobs-note-callbacks',
+  text: `
   WITH callback AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::boolean[])
-      WITH ORDINALITY AS callback (job_id, upstream_id, status, proven, repeated, place)),
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::boolean[],
+                         $6::timestamptz[])
+      WITH ORDINALITY AS callback (job_id, upstream_id, status, proven, repeated, received_at, place)),
+  first AS (
+    SELECT job_id, coalesce(min(received_at), now()) AS received_at FROM callback GROUP BY job_id),
   event AS (
     INSERT INTO job_events (job_id, type, detail)
     SELECT job_id, 'callback_received',
@@ -239,13 +249,14 @@ const NOTE_CALLBACKS = `
     SELECT DISTINCT ON (job_id) job_id, upstream_id FROM callback WHERE proven ORDER BY job_id, place)
   UPDATE jobs
      SET hinted = true,
-         callback_received_at = coalesce(callback_received_at, now()),
+         callback_received_at = coalesce(callback_received_at, first.received_at),
          next_check_at = CASE WHEN looking OR status = 'queued' THEN next_check_at
                               ELSE least(next_check_at, now() + interval '5 s') END,
          claimed_upstream_id = coalesce(claimed_upstream_id, claim.upstream_id)
-    FROM open LEFT JOIN claim ON claim.job_id = open.id
+    FROM open JOIN first ON first.job_id = open.id LEFT JOIN claim ON claim.job_id = open.id
    WHERE jobs.id = open.id
-  RETURNING jobs.id`;
+  RETURNING jobs.id`,
+};
 
 interface MovedRow {
   type: JobType;

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { isDatabaseAway } from './database/database-errors.js';
 import { GatewayError } from './errors/error-codes.js';
 
@@ -7,6 +8,8 @@ export interface BatchLimits {
   readonly size: number;
   /** Items that may wait; beyond it, callers are sent away instead of queued. */
   readonly waiting: number;
+  /** Batches under way at a time. */
+  readonly atATime: number;
 }
 
 interface Waiting<Item, Result> {
@@ -16,13 +19,13 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Does work for many callers together: a call that finds nothing under way goes at once and alone, and
- * calls that come meanwhile share the next batch. So waiting costs nothing when there is little to do, and
- * one round trip serves many when there is much.
+ * Does work for many callers together: a call that finds nothing under way goes at once, together with
+ * those of the same turn of the event loop, and calls that come meanwhile share the next batch. So waiting
+ * costs nothing when there is little to do, and one round trip serves many when there is much.
  */
 export class Batches<Item, Result> {
   private waiting: Waiting<Item, Result>[] = [];
-  private running = false;
+  private running = 0;
 
   /** `work` returns a result for each item, in their order. */
   constructor(
@@ -41,17 +44,19 @@ export class Batches<Item, Result> {
     }
     return new Promise((resolve, reject) => {
       this.waiting.push({ item, resolve, reject });
-      if (!this.running) void this.run();
+      if (this.running < this.limits.atATime) void this.run();
     });
   }
 
   private async run(): Promise<void> {
-    this.running = true;
+    this.running += 1;
     while (this.waiting.length > 0) {
+      // What this turn of the event loop has still to read is taken along: it is there already.
+      await setImmediate();
       const batch = this.waiting.splice(0, this.limits.size);
-      await this.carryOut(batch);
+      if (batch.length > 0) await this.carryOut(batch);
     }
-    this.running = false;
+    this.running -= 1;
   }
 
   private async carryOut(batch: readonly Waiting<Item, Result>[]): Promise<void> {

@@ -10,7 +10,7 @@ import { PgBoss, type Db, type Job, type JobResult } from 'pg-boss';
 import type { EntityManager } from 'typeorm';
 import { Settings } from '../platform/config/settings.js';
 import { withLogFields } from '../platform/logging/log-context.js';
-import { rows } from '../platform/database/sql.js';
+import { preparedRows } from '../platform/database/sql.js';
 import { queueConnections } from './queue-connections.js';
 import { awaitAtMost } from '../platform/patience.js';
 import { TASK_QUEUES, type TaskQueueName } from './task-queues.js';
@@ -105,7 +105,9 @@ export class TaskQueue
   ): Promise<void> {
     if (jobIds.length === 0) return;
     const db: Db = {
-      executeSql: async (text, values) => ({ rows: await rows(manager, text, values ?? []) }),
+      executeSql: async (text, values) => ({
+        rows: await preparedRows(manager, { name: nameOf(text), text }, values ?? []),
+      }),
     };
     await this.boss.insert(
       queue,
@@ -173,6 +175,15 @@ export class TaskQueue
       }
     });
   }
+}
+
+const names = new Map<string, string>();
+
+/** pg-boss puts tasks in by one statement per queue, whose text stays the same. */
+function nameOf(text: string): string {
+  const name = names.get(text) ?? `tasks-add-${names.size}`;
+  names.set(text, name);
+  return name;
 }
 
 /** Creates or updates the queue's own tables and the queues. Part of the migrations. */

@@ -1,109 +1,73 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
-import { CallbackHints, type CallbackJob } from '../jobs/callback-hints.js';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
 import { Batches } from '../platform/batches.js';
 import { Settings } from '../platform/config/settings.js';
-import { rows } from '../platform/database/sql.js';
-import { Transactions } from '../platform/database/transactions.js';
+import { preparedRows } from '../platform/database/sql.js';
+import { RelayWakeup } from './relay-wakeup.js';
+import type { InboxEntry } from './inbox-entry.entity.js';
 import type { ReceivedCallback } from './received-callback.js';
 
-/** A callback that passed the guards, with the job that it is for. */
-interface Taken {
-  readonly job: CallbackJob;
-  readonly upstreamId: string;
-  readonly status: string;
-  readonly provedBy: 'token' | 'svix' | undefined;
-  readonly clientAddress: string;
-}
+type Taken = Pick<InboxEntry, 'jobId' | 'upstreamId' | 'status' | 'provedBy' | 'clientAddress'>;
 
 /** More callbacks in one commit make it no cheaper, and the first of them wait longer. */
 const MOST_PER_COMMIT = 200;
+/** While one commit waits for the disk, the next one is prepared. */
+const COMMITS_AT_A_TIME = 2;
 
-/** Keeps the callbacks that passed the guards. All that writes `callbacks`. */
+/**
+ * Keeps the callbacks that passed the guards, by one row each and nothing else: what follows from them is
+ * the work of the relay, which needs not be done before the sender is answered.
+ */
 @Injectable()
 export class CallbackInbox {
   private readonly commits: Batches<Taken, true>;
 
   constructor(
     settings: Settings,
-    private readonly hints: CallbackHints,
-    private readonly transactions: Transactions,
+    private readonly wakeup: RelayWakeup,
+    @InjectEntityManager() private readonly database: EntityManager,
   ) {
     this.commits = new Batches((callbacks) => this.store(callbacks), {
       size: MOST_PER_COMMIT,
       waiting: settings.WEBHOOK_BACKLOG,
+      atATime: COMMITS_AT_A_TIME,
     });
   }
 
   /**
-   * Stores a callback together with the task that follows from it. Once this resolves both are durable,
-   * and only then may the sender hear a 200. Callbacks that come while a commit is under way go into the
-   * next one together. Throws `unavailable` where more wait than `WEBHOOK_BACKLOG`.
+   * Stores a callback. Once this resolves it is durable, and only then may the sender hear a 200. Callbacks
+   * that come while a commit is under way go into the next one together. Throws `unavailable` where more
+   * wait than `WEBHOOK_BACKLOG`.
    */
   async receive({ job, message, provedBy, clientAddress }: ReceivedCallback): Promise<void> {
     if (job === undefined || message === undefined) return;
     const { upstreamId, status } = message;
-    await this.commits.add({ job, upstreamId, status, provedBy, clientAddress });
+    await this.commits.add({
+      jobId: job.id,
+      upstreamId,
+      status,
+      provedBy: provedBy ?? 'none',
+      clientAddress,
+    });
   }
 
   private async store(callbacks: readonly Taken[]): Promise<true[]> {
-    const messages = distinct(callbacks);
-    await this.transactions.run(async (manager) => {
-      const repeated = await insert(manager, messages);
-      const hints = messages.map(({ job, upstreamId, status, provedBy }, n) => ({
-        job,
-        hint: {
-          upstreamId,
-          status,
-          proven: provedBy !== undefined,
-          repeated: repeated[n] ?? false,
-        },
-      }));
-      await this.hints.take(manager, hints);
-    });
+    await preparedRows(this.database, PUT_IN, [
+      callbacks.map(({ jobId }) => jobId),
+      callbacks.map(({ upstreamId }) => upstreamId),
+      callbacks.map(({ status }) => status),
+      callbacks.map(({ provedBy }) => provedBy),
+      callbacks.map(({ clientAddress }) => clientAddress),
+    ]);
+    this.wakeup.send();
     return callbacks.map(() => true);
   }
 }
 
-interface Message extends Taken {
-  deliveries: number;
-}
-
-/** A message that came several times is one row; one statement cannot write the same row twice. */
-function distinct(callbacks: readonly Taken[]): Message[] {
-  const messages = new Map<string, Message>();
-  for (const callback of callbacks) {
-    const key = JSON.stringify([callback.job.id, callback.upstreamId, callback.status]);
-    const known = messages.get(key);
-    if (known === undefined) messages.set(key, { ...callback, deliveries: 1 });
-    else known.deliveries += 1;
-  }
-  return [...messages.values()];
-}
-
-/** Stores `messages`; says of each whether it had come before. */
-async function insert(manager: EntityManager, messages: readonly Message[]): Promise<boolean[]> {
-  const stored = await rows<{ key: string; deliveries: number }>(manager, INSERT, [
-    messages.map(({ job }) => job.id),
-    messages.map(({ upstreamId }) => upstreamId),
-    messages.map(({ status }) => status),
-    messages.map(({ provedBy }) => provedBy ?? 'none'),
-    messages.map(({ clientAddress }) => clientAddress),
-    messages.map(({ deliveries }) => deliveries),
-  ]);
-  const total = new Map(stored.map(({ key, deliveries }) => [key, deliveries]));
-  return messages.map(
-    ({ job, upstreamId, status, deliveries }) =>
-      (total.get(`${job.id} ${upstreamId} ${status}`) ?? deliveries) > deliveries,
-  );
-}
-
-/** In the order of the key, so that two processes never wait for each other. */
-const INSERT = `
-  INSERT INTO callbacks (job_id, upstream_id, status, proved_by, client_address, deliveries)
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[])
-    AS message (job_id, upstream_id, status, proved_by, client_address, deliveries)
-   ORDER BY job_id, upstream_id, status
-  ON CONFLICT (job_id, upstream_id, status)
-  DO UPDATE SET deliveries = callbacks.deliveries + excluded.deliveries, last_received_at = now()
-  RETURNING concat(job_id, ' ', upstream_id, ' ', status) AS key, deliveries`;
+const PUT_IN = {
+  name: 'callback-inbox-put-in',
+  text: `
+  INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address)
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])`,
+};

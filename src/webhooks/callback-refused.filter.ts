@@ -3,14 +3,15 @@ import type { FastifyRequest } from 'fastify';
 import type { GuardName, RefusalCause } from '../audit/refusal.js';
 import { Refusals } from '../audit/refusals.js';
 import { ProblemFilter } from '../platform/errors/problem.filter.js';
-import { GatewayError, type ErrorCode } from '../platform/errors/error-codes.js';
+import { GatewayError } from '../platform/errors/error-codes.js';
 import { CallbackChecks } from './callback-checks.js';
 import { CallbackRefused, receivedCallback, refusalOf } from './received-callback.js';
 
-const ANSWER_OF_GUARD: Readonly<Record<Exclude<GuardName, 'well_formed'>, ErrorCode>> = {
-  source_ip: 'callback_refused_address',
-  secret: 'callback_refused_secret',
-  job_id: 'callback_refused_job',
+/** Made once, like the refusals themselves: nothing in them differs. */
+const ANSWERS: Readonly<Record<Exclude<GuardName, 'well_formed'>, GatewayError>> = {
+  source_ip: new GatewayError('callback_refused_address'),
+  secret: new GatewayError('callback_refused_secret'),
+  job_id: new GatewayError('callback_refused_job'),
 };
 
 /** Records the refusal of a callback and answers. The answer names the guard and nothing more. */
@@ -41,7 +42,7 @@ export class CallbackRefusedFilter implements ExceptionFilter<CallbackRefused> {
 }
 
 function answerTo(guard: GuardName, cause: RefusalCause): GatewayError {
-  if (guard !== 'well_formed') return new GatewayError(ANSWER_OF_GUARD[guard]);
+  if (guard !== 'well_formed') return ANSWERS[guard];
   switch (cause) {
     case 'wrong_method':
       return new GatewayError('method_not_allowed', 'Callbacks are sent with POST.');

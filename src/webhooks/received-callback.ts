@@ -22,27 +22,35 @@ export interface ReceivedCallback extends CallbackRequest {
 
 /** The guard refuses, and its mode lets it. The filter records it and answers. */
 export class CallbackRefused extends Error {
-  constructor(
+  private static readonly known = new Map<string, CallbackRefused>();
+
+  private constructor(
     readonly guard: GuardName,
     readonly refusalCause: RefusalCause,
   ) {
     super(refusalCause);
     this.name = 'CallbackRefused';
   }
+
+  /** One for each guard and cause: to take the stack anew would cost more than all the checks. */
+  static by(guard: GuardName, cause: RefusalCause): CallbackRefused {
+    const key = `${guard} ${cause}`;
+    const refused = CallbackRefused.known.get(key) ?? new CallbackRefused(guard, cause);
+    CallbackRefused.known.set(key, refused);
+    return refused;
+  }
 }
 
-const received = new WeakMap<FastifyRequest, ReceivedCallback>();
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by the first guard of the callback route. */
+    callback?: ReceivedCallback;
+  }
+}
 
-/** The callback of this request; `open` makes it the first time. */
-export function receivedCallback(
-  request: FastifyRequest,
-  open?: () => ReceivedCallback,
-): ReceivedCallback {
-  const known = received.get(request);
-  if (known !== undefined) return known;
-  if (open === undefined) throw new Error('the guards of a callback have not begun');
-  const callback = open();
-  received.set(request, callback);
+/** The callback of this request. Throws where the first guard has not seen it. */
+export function receivedCallback({ callback }: FastifyRequest): ReceivedCallback {
+  if (callback === undefined) throw new Error('the guards of a callback have not begun');
   return callback;
 }
 
@@ -65,7 +73,7 @@ export function enter(
     return true;
   }
   callback.verdicts[guard] = mode === 'enforce' ? verdict : { ...verdict, result: 'observed' };
-  if (mode === 'enforce') throw new CallbackRefused(guard, verdict.cause);
+  if (mode === 'enforce') throw CallbackRefused.by(guard, verdict.cause);
   return true;
 }
 
@@ -90,13 +98,7 @@ export function refusalOf(
     claimedUpstreamId: callback.message?.upstreamId ?? null,
     jobId: (job ?? mismatchedJob)?.id ?? null,
     path: callback.path,
-    original: { method, peerAddress, headers: plain(headers), body: body.bytes },
+    original: { method, peerAddress, headers, body: body.bytes },
     bodyComplete: body.complete,
   };
-}
-
-function plain(headers: ReceivedCallback['headers']): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, value?.toString() ?? '']),
-  );
 }

@@ -4,13 +4,14 @@ import { AuditModule } from '../audit/audit.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { CallbackChecksModule } from './callback-checks.module.js';
 import { CallbackInbox } from './callback-inbox.js';
-import { Callback } from './callback.entity.js';
+import { InboxEntry } from './inbox-entry.entity.js';
 import { ObservedRefusals } from './observed-refusals.js';
+import { RelayWakeup } from './relay-wakeup.js';
 import { WebhooksController } from './webhooks.controller.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([Callback]), JobsModule, AuditModule, CallbackChecksModule],
+  imports: [TypeOrmModule.forFeature([InboxEntry]), JobsModule, AuditModule, CallbackChecksModule],
   controllers: [WebhooksController],
-  providers: [CallbackInbox, ObservedRefusals],
+  providers: [CallbackInbox, RelayWakeup, ObservedRefusals],
 })
 export class WebhooksModule {}

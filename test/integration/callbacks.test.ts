@@ -73,7 +73,8 @@ describe('a genuine callback', () => {
     const { status, body } = await callback(message);
     expect([status, body]).toEqual([200, { received: true }]);
     const { rows } = await gateway.pool.query(
-      'SELECT proved_by, status FROM callbacks WHERE job_id = $1',
+      `SELECT proved_by, status FROM callback_inbox WHERE job_id = $1
+       UNION ALL SELECT proved_by, status FROM callbacks WHERE job_id = $1`,
       [id],
     );
     expect(rows).toEqual([{ proved_by: 'token', status: 'Completed' }]);
@@ -89,9 +90,10 @@ describe('a genuine callback', () => {
     expect((await callback({ ...message, status: 'Failed' })).status).toBe(200);
     const job = await gateway.call('GET', `/v1/jobs/${id}`);
     expect(job.body.status).toBe('completed');
-    const events = await gateway.events(id);
-    expect(events.filter((type) => type === 'completed')).toHaveLength(1);
-    expect(events.filter((type) => type === 'callback_received')).toHaveLength(2);
+    const events = async (of: string): Promise<number> =>
+      (await gateway.events(id)).filter((type) => type === of).length;
+    await expect.poll(() => events('callback_received')).toBe(2);
+    expect(await events('completed')).toBe(1);
     const { rows } = await gateway.pool.query(
       `SELECT deliveries FROM callbacks WHERE job_id = $1 AND status = 'Completed'`,
       [id],

@@ -1,62 +1,95 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Batches } from '../../src/platform/batches.js';
 
-const LIMITS = { size: 3, waiting: 5 };
+const LIMITS = { size: 3, waiting: 5, atATime: 1 };
 
 /** Work that is finished by hand, and remembers its batches. */
-function byHand() {
+function byHand(atATime = 1) {
   const batches: number[][] = [];
   const finish: ((error?: Error) => void)[] = [];
-  const gathered = new Batches<number, string>((items) => {
-    batches.push([...items]);
-    return new Promise((resolve, reject) =>
-      finish.push((error) => (error ? reject(error) : resolve(items.map((item) => `<${item}>`)))),
-    );
-  }, LIMITS);
+  const gathered = new Batches<number, string>(
+    (items) => {
+      batches.push([...items]);
+      return new Promise((resolve, reject) =>
+        finish.push((error) => (error ? reject(error) : resolve(items.map((item) => `<${item}>`)))),
+      );
+    },
+    { ...LIMITS, atATime },
+  );
   return { gathered, batches, finish };
 }
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+/** Long enough for what ends to be noticed, and for the next batch to gather and begin. */
+const turn = async (): Promise<void> => {
+  await setImmediate();
+  await setImmediate();
+};
 
 describe('gathering', () => {
-  it('begins at once with the first, and takes those that come meanwhile together', async () => {
+  it('begins in the same turn, and takes those that come meanwhile together', async () => {
     const { gathered, batches, finish } = byHand();
-    const results = [1, 2, 3].map((item) => gathered.add(item));
+    const first = gathered.add(1);
+    await turn();
+    expect(batches).toEqual([[1]]);
+    const later = [2, 3].map((item) => gathered.add(item));
+    await turn();
     expect(batches).toEqual([[1]]);
     finish[0]?.();
     await turn();
     expect(batches).toEqual([[1], [2, 3]]);
     finish[1]?.();
-    expect(await Promise.all(results)).toEqual(['<1>', '<2>', '<3>']);
+    expect(await Promise.all([first, ...later])).toEqual(['<1>', '<2>', '<3>']);
+  });
+
+  it('takes those of one turn together', async () => {
+    const { gathered, batches } = byHand();
+    [1, 2, 3].forEach((item) => void gathered.add(item));
+    await turn();
+    expect(batches).toEqual([[1, 2, 3]]);
+  });
+
+  it('begins a second batch beside the first where it may, and no third', async () => {
+    const { gathered, batches } = byHand(2);
+    for (const item of [1, 2, 3]) {
+      void gathered.add(item);
+      await turn();
+    }
+    expect(batches).toEqual([[1], [2]]);
   });
 
   it('makes no batch larger than allowed, and leaves nobody behind', async () => {
     const { gathered, batches, finish } = byHand();
-    const results = [1, 2, 3, 4, 5, 6].map((item) => gathered.add(item));
-    for (let n = 0; n < 3; n++) {
-      finish[n]?.();
+    const results = [1, 2, 3, 4, 5].map((item) => gathered.add(item));
+    for (let n = 0; n < 2; n++) {
       await turn();
+      finish[n]?.();
     }
-    expect(batches).toEqual([[1], [2, 3, 4], [5, 6]]);
-    expect(await Promise.all(results)).toHaveLength(6);
+    expect(batches).toEqual([
+      [1, 2, 3],
+      [4, 5],
+    ]);
+    expect(await Promise.all(results)).toHaveLength(5);
   });
 
   it('sends callers away when too many wait, and takes new ones later', async () => {
     const { gathered, finish } = byHand();
-    const taken = [1, 2, 3, 4, 5, 6].map((item) => gathered.add(item));
-    await expect(gathered.add(7)).rejects.toMatchObject({ code: 'unavailable' });
-    for (let n = 0; n < 3; n++) {
-      finish[n]?.();
+    const taken = [1, 2, 3, 4, 5].map((item) => gathered.add(item));
+    await expect(gathered.add(6)).rejects.toMatchObject({ code: 'unavailable' });
+    for (let n = 0; n < 2; n++) {
       await turn();
+      finish[n]?.();
     }
     await Promise.all(taken);
-    const later = gathered.add(8);
-    finish[3]?.();
-    expect(await later).toBe('<8>');
+    const later = gathered.add(7);
+    await turn();
+    finish[2]?.();
+    expect(await later).toBe('<7>');
   });
 
   it('tells those whose work failed, and goes on', async () => {
     const { gathered, finish } = byHand();
     const first = gathered.add(1);
+    await turn();
     const second = gathered.add(2);
     finish[0]?.(new Error('broken'));
     await expect(first).rejects.toThrow('broken');

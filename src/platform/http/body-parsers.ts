@@ -32,25 +32,24 @@ export function registerBodyParsers(
     rawRoutes.get(request.routeOptions.url ?? '');
 
   fastify.removeAllContentTypeParsers();
+  const readJson = async (request: FastifyRequest, payload: Payload): Promise<unknown> => {
+    const body = await read(payload, jsonLimit);
+    if (!body.complete) {
+      throw new GatewayError('payload_too_large', `A request can have at most ${jsonLimit} bytes.`);
+    }
+    if (body.bytes.length === 0) return undefined;
+    return new Promise((resolve, reject) => {
+      void parseJson(request, body.bytes.toString(), (error, value) => {
+        if (error) reject(new GatewayError('malformed_request', 'The body is not valid JSON.'));
+        else resolve(value);
+      });
+    });
+  };
   fastify.addContentTypeParser(
     /^application\/([\w.-]+\+)?json(\s*;|$)/i,
-    async (request: FastifyRequest, payload: Payload) => {
+    (request: FastifyRequest, payload: Payload) => {
       const limit = rawLimit(request);
-      if (limit !== undefined) return read(payload, limit);
-      const body = await read(payload, jsonLimit);
-      if (!body.complete) {
-        throw new GatewayError(
-          'payload_too_large',
-          `A request can have at most ${jsonLimit} bytes.`,
-        );
-      }
-      if (body.bytes.length === 0) return undefined;
-      return new Promise((resolve, reject) => {
-        void parseJson(request, body.bytes.toString(), (error, value) => {
-          if (error) reject(new GatewayError('malformed_request', 'The body is not valid JSON.'));
-          else resolve(value);
-        });
-      });
+      return limit === undefined ? readJson(request, payload) : read(payload, limit);
     },
   );
   fastify.addContentTypeParser(

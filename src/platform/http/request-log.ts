@@ -2,14 +2,15 @@ import { Logger } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import { withLogFields } from '../logging/log-context.js';
 
-/** Asked for every few seconds by probers; not worth a line while they go well. */
-const QUIET = /^\/health\b/;
-
 /**
  * Gives every request an id, which its answer and its log lines carry, and logs one line when it is
- * done. The line names the route, not the URL, whose query may be anything.
+ * done, but for those of which `isQuiet` says that they are not worth one. The line names the route, not
+ * the URL, whose query may be anything.
  */
-export function traceRequests(fastify: FastifyInstance): void {
+export function traceRequests(
+  fastify: FastifyInstance,
+  isQuiet: (route: string, status: number) => boolean,
+): void {
   const logger = new Logger('Http');
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
@@ -17,7 +18,7 @@ export function traceRequests(fastify: FastifyInstance): void {
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? '(no route)';
-    if (!QUIET.test(route) || reply.statusCode >= 500) {
+    if (!isQuiet(route, reply.statusCode)) {
       logger.log({
         msg: 'request',
         method: request.method,

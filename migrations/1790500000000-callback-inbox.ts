@@ -1,0 +1,22 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+export class CallbackInbox1790500000000 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    // Rows live for milliseconds. Whoever takes the oldest ones must not read past thousands of dead ones.
+    await runner.query(`
+      CREATE TABLE callback_inbox (
+        id bigint GENERATED ALWAYS AS IDENTITY,
+        job_id uuid NOT NULL,
+        upstream_id text NOT NULL,
+        status text NOT NULL,
+        proved_by text NOT NULL,
+        client_address text NOT NULL,
+        received_at timestamptz NOT NULL DEFAULT now(),
+        CONSTRAINT callback_inbox_pk PRIMARY KEY (id)
+      ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP TABLE callback_inbox`);
+  }
+}

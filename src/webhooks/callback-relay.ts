@@ -1,0 +1,177 @@
+import {
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnModuleInit,
+} from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { CallbackHints } from '../jobs/callback-hints.js';
+import { Settings } from '../platform/config/settings.js';
+import { preparedRows } from '../platform/database/sql.js';
+import { Transactions } from '../platform/database/transactions.js';
+import { awaitAtMost } from '../platform/patience.js';
+import { Duties } from '../platform/schedule/duties.js';
+import { TaskQueue } from '../tasks/task-queue.js';
+import { CALLBACKS_CHANNEL } from './relay-wakeup.js';
+import type { InboxEntry } from './inbox-entry.entity.js';
+
+/** How often a relay looks without having been woken. */
+const LOOK_SECONDS = 1;
+const MOST_PER_TRANSACTION = 200;
+
+/**
+ * Takes callbacks out of the inbox: enters them in `callbacks`, notes them on their jobs and puts in the
+ * tasks that look at the jobs, in one transaction. In processes with the role `worker`; several of them
+ * share the work. All that writes `callbacks`.
+ */
+@Injectable()
+export class CallbackRelay
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown
+{
+  private readonly logger = new Logger(CallbackRelay.name);
+  private running: Promise<void> | undefined;
+  private wanted = false;
+  private stopping = false;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly tasks: TaskQueue,
+    private readonly duties: Duties,
+    private readonly hints: CallbackHints,
+    private readonly transactions: Transactions,
+  ) {}
+
+  onModuleInit(): void {
+    const wake = (): void => this.wake();
+    this.tasks.subscribe(CALLBACKS_CHANNEL, wake, wake);
+  }
+
+  onApplicationBootstrap(): void {
+    this.duties.every(LOOK_SECONDS, 'callback relay', () => Promise.resolve(this.wake()));
+  }
+
+  /** What is left in the inbox stays there for the next worker. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping = true;
+    await awaitAtMost(
+      this.settings.SHUTDOWN_TIMEOUT_SECONDS * 1000,
+      this.running ?? Promise.resolve(),
+    );
+  }
+
+  private wake(): void {
+    this.wanted = true;
+    this.running ??= this.run().finally(() => (this.running = undefined));
+  }
+
+  private async run(): Promise<void> {
+    while (this.wanted && !this.stopping) {
+      this.wanted = false;
+      try {
+        if ((await this.relay()) === MOST_PER_TRANSACTION) this.wanted = true;
+      } catch (error) {
+        // They stay in the inbox, and the next look comes soon.
+        this.logger.warn({ msg: 'callbacks could not be taken up', err: error });
+        return;
+      }
+    }
+  }
+
+  /** Returns how many it took. */
+  private relay(): Promise<number> {
+    return this.transactions.run(async (manager) => {
+      const taken = await preparedRows<Delivery>(manager, TAKE, [MOST_PER_TRANSACTION]);
+      if (taken.length === 0) return 0;
+      const messages = distinct(taken);
+      const repeated = await enter(manager, messages);
+      await this.hints.take(
+        manager,
+        messages.map(({ jobId, upstreamId, status, provedBy, receivedAt }, n) => ({
+          jobId,
+          upstreamId,
+          status,
+          proven: provedBy !== 'none',
+          repeated: repeated[n] ?? false,
+          receivedAt,
+        })),
+      );
+      return taken.length;
+    });
+  }
+}
+
+type Delivery = Omit<InboxEntry, 'id'>;
+
+interface Message extends Delivery {
+  deliveries: number;
+  lastReceivedAt: Date;
+}
+
+/** A message that came several times is one row; one statement cannot write the same row twice. */
+function distinct(deliveries: readonly Delivery[]): Message[] {
+  const messages = new Map<string, Message>();
+  for (const delivery of deliveries) {
+    const key = JSON.stringify([delivery.jobId, delivery.upstreamId, delivery.status]);
+    const known = messages.get(key);
+    if (known === undefined) {
+      messages.set(key, { ...delivery, deliveries: 1, lastReceivedAt: delivery.receivedAt });
+    } else {
+      known.deliveries += 1;
+      known.lastReceivedAt = delivery.receivedAt;
+    }
+  }
+  return [...messages.values()];
+}
+
+/** Enters `messages` in `callbacks`; says of each whether it had come before. */
+async function enter(manager: EntityManager, messages: readonly Message[]): Promise<boolean[]> {
+  const column = <Key extends keyof Message>(key: Key): Message[Key][] =>
+    messages.map((message) => message[key]);
+  const entered = await preparedRows<{ key: string; deliveries: number }>(manager, ENTER, [
+    column('jobId'),
+    column('upstreamId'),
+    column('status'),
+    column('provedBy'),
+    column('clientAddress'),
+    column('deliveries'),
+    column('receivedAt'),
+    column('lastReceivedAt'),
+  ]);
+  const total = new Map(entered.map(({ key, deliveries }) => [key, deliveries]));
+  return messages.map(
+    ({ jobId, upstreamId, status, deliveries }) =>
+      (total.get(`${jobId} ${upstreamId} ${status}`) ?? deliveries) > deliveries,
+  );
+}
+
+/** The oldest first, without those that another relay is taking. */
+const TAKE = {
+  name: 'callback-inbox-take',
+  text: `
+  WITH taken AS (
+    DELETE FROM callback_inbox
+     WHERE id = ANY (ARRAY(
+       SELECT id FROM callback_inbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
+    RETURNING *)
+  SELECT job_id AS "jobId", upstream_id AS "upstreamId", status, proved_by AS "provedBy",
+         client_address AS "clientAddress", received_at AS "receivedAt"
+    FROM taken ORDER BY id`,
+};
+
+/** In the order of the key, so that two processes never wait for each other. */
+const ENTER = {
+  name: 'callbacks-enter',
+  text: `
+  INSERT INTO callbacks
+    (job_id, upstream_id, status, proved_by, client_address, deliveries, received_at, last_received_at)
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[],
+                       $7::timestamptz[], $8::timestamptz[])
+    AS message (job_id, upstream_id, status, proved_by, client_address, deliveries, received_at,
+                last_received_at)
+   ORDER BY job_id, upstream_id, status
+  ON CONFLICT (job_id, upstream_id, status)
+  DO UPDATE SET deliveries = callbacks.deliveries + excluded.deliveries,
+                last_received_at = greatest(callbacks.last_received_at, excluded.last_received_at)
+  RETURNING concat(job_id, ' ', upstream_id, ' ', status) AS key, deliveries`,
+};

@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import { Client } from 'pg';
+import { afterEach, expect, it } from 'vitest';
+import { send, startGateway, type TestGateway } from '../support/gateway.js';
+import { cleanUp, start } from '../support/processes.js';
+import { waitingJobs } from '../support/waiting-jobs.js';
+
+/* The inbox between the door and the workers: what is in it is taken up once, whatever happens. */
+
+const QUIET = { LOOK_SCHEDULE_SECONDS: '600', RECONCILE_INTERVAL_SECONDS: '3600' };
+let gateway: TestGateway;
+afterEach(async () => {
+  await cleanUp();
+  await gateway.close();
+});
+
+async function putIn(count: number): Promise<void> {
+  await gateway.pool.query(
+    `INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address)
+     SELECT id, upstream_id, 'Completed', 'token', '192.0.2.1' FROM jobs ORDER BY random() LIMIT $1`,
+    [count],
+  );
+}
+async function figures(): Promise<unknown> {
+  const { rows } = await gateway.pool.query(`SELECT
+    (SELECT count(*)::int FROM callback_inbox) AS inbox,
+    (SELECT sum(deliveries)::int FROM callbacks) AS entered,
+    (SELECT count(*)::int FROM job_events WHERE type = 'callback_received') AS events,
+    (SELECT count(*)::int FROM jobs WHERE callback_received_at IS NOT NULL) AS noted`);
+  return rows[0];
+}
+
+it('is emptied without being told, also what no notification announced', async () => {
+  gateway = await startGateway(QUIET);
+  await waitingJobs(gateway, 450);
+  await putIn(450);
+  await expect
+    .poll(figures, { timeout: 10_000 })
+    .toEqual({ inbox: 0, entered: 450, events: 450, noted: 450 });
+});
+
+it('keeps the moment at which a callback came, however late it is taken up', async () => {
+  gateway = await startGateway(QUIET);
+  await waitingJobs(gateway, 1);
+  await gateway.pool.query(
+    `INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address, received_at)
+     SELECT id, upstream_id, 'Completed', 'token', '192.0.2.1', now() - interval '1 hour' FROM jobs`,
+  );
+  await expect.poll(figures).toMatchObject({ inbox: 0, noted: 1 });
+  const { rows } = await gateway.pool.query(`SELECT
+    round(extract(epoch FROM now() - received_at) / 60)::int AS minutes,
+    round(extract(epoch FROM now() - callback_received_at) / 60)::int AS noted
+    FROM callbacks JOIN jobs ON jobs.id = job_id`);
+  expect(rows).toEqual([{ minutes: 60, noted: 60 }]);
+});
+
+it('is shared by several workers, and each callback is taken up once', async () => {
+  gateway = await startGateway({ ...QUIET, ROLES: 'api' });
+  await waitingJobs(gateway, 2000);
+  await putIn(2000);
+  const worker = {
+    DATABASE_URL: gateway.settings.DATABASE_URL ?? '',
+    ROLES: 'worker',
+    REDUCTO_API_KEY: gateway.sandbox.apiKey,
+    REDUCTO_BASE_URL: 'http://127.0.0.1:9',
+    PUBLIC_URL: 'http://127.0.0.1:9',
+    TOKEN_KEYS: `1:${Buffer.alloc(32, 1).toString('base64')}`,
+    ...QUIET,
+  };
+  await Promise.all([start(worker), start(worker), start(worker)]);
+  await expect
+    .poll(figures, { timeout: 20_000 })
+    .toEqual({ inbox: 0, entered: 2000, events: 2000, noted: 2000 });
+});
+
+it('lets what cannot be taken up now wait, and is emptied later', async () => {
+  gateway = await startGateway(QUIET);
+  await waitingJobs(gateway, 3);
+  const lock = new Client({ connectionString: gateway.settings.DATABASE_URL });
+  await lock.connect();
+  await lock.query('BEGIN; LOCK TABLE callbacks IN EXCLUSIVE MODE');
+  const { rows } = await gateway.pool.query('SELECT id, upstream_id FROM jobs');
+  for (const { id, upstream_id } of rows) {
+    const answer = await send(`${gateway.url}/webhooks/reducto`, 'POST', {
+      status: 'Completed',
+      job_id: upstream_id,
+      metadata: { gateway_job_id: id, token: gateway.tokens.sign(id) },
+    });
+    expect(answer.status).toBe(200);
+  }
+  expect(await figures()).toMatchObject({ inbox: 3, entered: null });
+  await lock.query('COMMIT');
+  await lock.end();
+  await expect
+    .poll(figures, { timeout: 10_000 })
+    .toEqual({ inbox: 0, entered: 3, events: 3, noted: 3 });
+});
+
+it('does not stumble over the callback of a job that is no longer there', async () => {
+  gateway = await startGateway(QUIET);
+  await waitingJobs(gateway, 2);
+  await gateway.pool.query(
+    `INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address)
+     VALUES ($1, 'gone', 'Completed', 'token', '192.0.2.1')`,
+    [randomUUID()],
+  );
+  await putIn(2);
+  await expect.poll(figures, { timeout: 10_000 }).toMatchObject({ inbox: 0, entered: 3, noted: 2 });
+});
