@@ -63,17 +63,23 @@ export const inSeconds = (seconds: number) => (): string =>
  */
 @Injectable()
 export class JobStore {
-  /** False where the service used this idempotency key before. */
-  async insert(manager: EntityManager, job: NewJob, firstCheckSeconds: number): Promise<boolean> {
-    const { raw } = await manager
-      .createQueryBuilder()
-      .insert()
-      .into(Job)
-      .values({ ...(job as Changes), nextCheckAt: inSeconds(firstCheckSeconds) })
-      .orIgnore()
-      .returning('id')
-      .execute();
-    return Array.isArray(raw) && raw.length === 1;
+  /** Enters new jobs with the beginning of their timelines. Missing are those whose service used the idempotency key before. */
+  async insert(
+    manager: EntityManager,
+    jobs: readonly NewJob[],
+    firstCheckSeconds: number,
+  ): Promise<Job[]> {
+    const rows = jobs.map(({ requestHash, idempotencyKey, ...job }) => ({
+      ...job,
+      idempotency_key: idempotencyKey,
+      request_hash: `\\x${requestHash.toString('hex')}`,
+    }));
+    const inserted = await preparedRows<InsertedRow>(manager, INSERT_JOBS, [
+      JSON.stringify(rows),
+      firstCheckSeconds,
+    ]);
+    const byId = new Map(jobs.map((job) => [job.id, job]));
+    return inserted.map((row) => Object.assign(new Job(), NEW_JOB, byId.get(row.id), row));
   }
 
   /**
@@ -222,6 +228,51 @@ export class JobStore {
     await manager.insert(JobEvent, { jobId, type, detail: detail as object });
   }
 }
+
+type InsertedRow = Pick<Job, 'id' | 'createdAt' | 'nextCheckAt'>;
+
+/** In the order of the keys, so that two processes with the same ones never wait for each other. */
+const INSERT_JOBS = {
+  name: 'jobs-insert',
+  text: `
+  WITH inserted AS (
+    INSERT INTO jobs (id, service, type, priority, request, metadata, idempotency_key, request_hash,
+                      next_check_at)
+    SELECT id, service, type, priority, request, metadata, idempotency_key, request_hash,
+           now() + make_interval(secs => $2)
+      FROM json_to_recordset($1::json) AS job (id uuid, service text, type text, priority boolean,
+             request jsonb, metadata jsonb, idempotency_key text, request_hash bytea)
+     ORDER BY service, idempotency_key, id
+    ON CONFLICT DO NOTHING
+    RETURNING id, type, created_at, next_check_at),
+  event AS (
+    INSERT INTO job_events (job_id, type, detail)
+    SELECT id, 'accepted', jsonb_build_object('type', type) FROM inserted)
+  SELECT id, created_at AS "createdAt", next_check_at AS "nextCheckAt" FROM inserted`,
+};
+
+/** What the table gives a new job by itself. */
+const NEW_JOB = {
+  status: 'queued',
+  upstreamId: null,
+  upstreamUrl: null,
+  submitAttempts: 0,
+  submitStartedAt: null,
+  looks: 0,
+  claim: null,
+  looking: false,
+  hinted: false,
+  missingSince: null,
+  resultMissingSince: null,
+  cancelRequestedAt: null,
+  callbackReceivedAt: null,
+  claimedUpstreamId: null,
+  progress: null,
+  error: null,
+  settledBy: null,
+  submittedAt: null,
+  endedAt: null,
+} as const satisfies Partial<Job>;
 
 /**
  * Jobs are locked in the order of their ids, so that two processes never wait for each other. A job whose

@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccessModule } from '../access/access.module.js';
 import { ReductoModule } from '../reducto/reducto.module.js';
 import { TasksModule } from '../tasks/tasks.module.js';
+import { Acceptances } from './acceptances.js';
 import { CancelSteps } from './cancel-steps.js';
 import { Canceller } from './canceller.js';
 import { CallbackHints } from './callback-hints.js';
@@ -55,6 +56,7 @@ import { WaitingJobs } from './waiting-jobs.js';
     SettleSteps,
     CancelSteps,
     JobEndings,
+    Acceptances,
     JobsService,
     JobsAdmin,
     SourceJobs,

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { Transactions } from '../platform/database/transactions.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { addLogFields } from '../platform/logging/log-context.js';
-import { TaskQueue } from '../tasks/task-queue.js';
+import { Acceptances } from './acceptances.js';
 import { CancelSteps } from './cancel-steps.js';
 import { canonicalJson } from '../platform/canonical-json.js';
 import { JobEndings } from './job-endings.js';
@@ -14,7 +13,6 @@ import { isTerminal } from './job-status.js';
 import type { JobType } from './job-type.js';
 import type { Job } from './job.entity.js';
 import { JobReads, type JobFilter } from './job-reads.store.js';
-import { JobStore } from './job.store.js';
 import { ResultStore } from './result.store.js';
 import { SourceJobs } from './source-jobs.js';
 import { isJobId } from './source-references.js';
@@ -28,21 +26,13 @@ export interface JobRequest {
   readonly body: Record<string, unknown>;
 }
 
-/**
- * When the reconciler takes up a job whose submit task got lost. Only a net: the task is in the same
- * transaction as the job.
- */
-const FIRST_CHECK_SECONDS = 30;
-
 /** What internal services can do with their jobs. Another service's job does not exist here. */
 @Injectable()
 export class JobsService {
   constructor(
-    private readonly store: JobStore,
+    private readonly acceptances: Acceptances,
     private readonly reads: JobReads,
     private readonly results: ResultStore,
-    private readonly tasks: TaskQueue,
-    private readonly transactions: Transactions,
     private readonly endings: JobEndings,
     private readonly cancels: CancelSteps,
     private readonly sources: SourceJobs,
@@ -54,25 +44,22 @@ export class JobsService {
    * `idempotency_key_reused` where that was another request.
    */
   async accept(service: string, request: JobRequest, idempotencyKey: string | null): Promise<Job> {
-    const requestHash = hashOf(request);
+    const canonical = canonicalJson(request);
+    const requestHash = createHash('sha256').update(canonical).digest();
     const repeated = await this.findRepeat(service, idempotencyKey, requestHash);
     if (repeated !== null) return repeated;
     await this.sources.check(service, request.body['input']);
     const id = uuidv7();
     addLogFields({ jobId: id });
-    const isNew = await this.transactions.run(async (manager) => {
-      const { body, ...rest } = request;
-      const job = { id, service, ...rest, request: body, idempotencyKey, requestHash };
-      if (!(await this.store.insert(manager, job, FIRST_CHECK_SECONDS))) return false;
-      await this.store.addEvent(manager, id, 'accepted', { type: request.type });
-      await this.tasks.add(manager, 'submit', [id]);
-      return true;
-    });
-    const job = isNew
-      ? await this.reads.findOwn(service, id)
-      : await this.findRepeat(service, idempotencyKey, requestHash);
-    if (job === null) throw new Error('an accepted job is not there');
-    return job;
+    const { body, ...rest } = request;
+    const job = await this.acceptances.add(
+      { id, service, ...rest, request: body, idempotencyKey, requestHash },
+      canonical.length,
+    );
+    if (job !== 'repeated') return job;
+    const first = await this.findRepeat(service, idempotencyKey, requestHash);
+    if (first === null) throw new Error('an accepted job is not there');
+    return first;
   }
 
   /** The job, after up to `waitSeconds` if it has not ended yet. Throws `job_not_found`. */
@@ -155,8 +142,4 @@ export class JobsService {
     }
     return job;
   }
-}
-
-function hashOf(request: JobRequest): Buffer {
-  return createHash('sha256').update(canonicalJson(request)).digest();
 }

@@ -1,0 +1,100 @@
+import { Client } from 'pg';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+
+/* Jobs that come at about the same time share a transaction, and nothing of each other's. */
+
+let gateway: TestGateway;
+beforeEach(async () => {
+  gateway = await startGateway({ ROLES: 'api', REQUEST_MAX_BYTES: '3000000' });
+});
+afterEach(() => gateway.close());
+
+const submit = (body: Record<string, unknown>, headers: Record<string, string> = {}) =>
+  gateway.call('POST', '/v1/jobs', { type: 'parse', input: 'reducto://a.pdf', ...body }, headers);
+
+async function count(sql: string): Promise<number> {
+  const { rows } = await gateway.pool.query(`SELECT count(*)::int AS n FROM ${sql}`);
+  return rows[0].n;
+}
+
+it('each of a burst has its own row, event, task and answer', async () => {
+  const answers = await Promise.all(
+    Array.from({ length: 150 }, (_, n) =>
+      submit({ metadata: { n }, priority: n % 2 === 0, options: { text: 'ä"\\\n', n } }),
+    ),
+  );
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
+  const { rows } = await gateway.pool.query(
+    `SELECT id, metadata, request->'options'->'n' AS n, request->'options'->>'text' AS text,
+            priority, (SELECT count(*)::int FROM job_events WHERE job_id = jobs.id) AS events,
+            (SELECT count(*)::int FROM pgboss.job AS task WHERE task.name = 'submit'
+              AND task.data->>'jobId' = jobs.id::text) AS tasks FROM jobs`,
+  );
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  expect(byId.size).toBe(150);
+  answers.forEach(({ body }, n) => {
+    expect(byId.get(body.id)).toMatchObject({
+      metadata: { n },
+      n,
+      text: 'ä"\\\n',
+      priority: n % 2 === 0,
+      events: 1,
+      tasks: 1,
+    });
+  });
+});
+
+it('the answer is what a read gives', async () => {
+  const { body } = await submit({ metadata: { a: [1, { b: null }] }, priority: true });
+  expect(body).toEqual((await gateway.call('GET', `/v1/jobs/${body.id}`)).body);
+});
+
+it('one that PostgreSQL does not take fails alone', async () => {
+  const good = Array.from({ length: 20 }, (_, n) => submit({ n }));
+  // No text of PostgreSQL holds this character.
+  const bad = submit({ options: { text: 'a\u0000b' } });
+  const answers = await Promise.all(good);
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
+  expect((await bad).status).not.toBe(202);
+  expect(await count('jobs')).toBe(20);
+});
+
+it('large ones beside small ones are accepted', async () => {
+  const answers = await Promise.all([
+    ...Array.from({ length: 10 }, () => submit({ options: { text: 'x'.repeat(2_000_000) } })),
+    ...Array.from({ length: 10 }, () => submit({})),
+  ]);
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
+});
+
+it('many services that repeat each other’s idempotency keys get one job for each key', async () => {
+  const keys = Array.from({ length: 30 }, (_, n) => `key-${n}`);
+  const rounds = [keys, keys.toReversed(), keys, keys.toReversed()];
+  const answers = await Promise.all(
+    rounds.flat().map(async (key) => {
+      const { status, body } = await submit({}, { 'idempotency-key': key });
+      return { status, key, id: body.id };
+    }),
+  );
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
+  const ids = Map.groupBy(answers, ({ key }) => key);
+  for (const same of ids.values()) expect(new Set(same.map(({ id }) => id)).size).toBe(1);
+  expect(await count('jobs')).toBe(30);
+  expect(await count(`pgboss.job WHERE name = 'submit'`)).toBe(30);
+});
+
+it('is told 503 where the database stands still, and nothing that was told 202 is missing', async () => {
+  const lock = new Client({ connectionString: gateway.settings.DATABASE_URL });
+  await lock.connect();
+  await lock.query('BEGIN; LOCK TABLE jobs IN EXCLUSIVE MODE');
+  const sending = Array.from({ length: 2400 }, () => submit({}));
+  const refused = await eventually('an answer', async () => Promise.race(sending));
+  expect(refused).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  await lock.query('COMMIT');
+  await lock.end();
+  const answers = await Promise.all(sending);
+  const taken = answers.filter(({ status }) => status === 202).length;
+  expect(await count('jobs')).toBe(taken);
+});
