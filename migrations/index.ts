@@ -3,7 +3,7 @@ import { ClaimsAndPace1790100000000 } from './1790100000000-claims-and-pace.js';
 import { Audit1790200000000 } from './1790200000000-audit.js';
 import { Alerts1790300000000 } from './1790300000000-alerts.js';
 import { AdminSessions1790400000000 } from './1790400000000-admin-sessions.js';
-import { CallbackInbox1790500000000 } from './1790500000000-callback-inbox.js';
+import { InboxAndQueue1790500000000 } from './1790500000000-inbox-and-queue.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -12,5 +12,5 @@ export const MIGRATIONS = [
   Audit1790200000000,
   Alerts1790300000000,
   AdminSessions1790400000000,
-  CallbackInbox1790500000000,
+  InboxAndQueue1790500000000,
 ];

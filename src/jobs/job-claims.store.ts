@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository, type EntityManager } from 'typeorm';
-import { rows } from '../platform/database/sql.js';
+import { preparedRows, rows } from '../platform/database/sql.js';
 import type { JobStatus } from './job-status.js';
 import { Job } from './job.entity.js';
 import { heldBy, inSeconds, type Fence } from './job.store.js';
@@ -19,7 +19,7 @@ export interface DueJob {
   readonly expectant: boolean;
 }
 
-/** Which due jobs a claim takes. `too old`: past the age at which a job is given up, and whatever is not sent yet. */
+/** Which due jobs a claim takes. `too old`: only those past the age at which a job is given up. */
 export type Due = 'all' | { readonly tooOldSeconds: number };
 
 /** Nobody looks at it, or whoever did has not been heard of for the length of a lease. */
@@ -45,6 +45,20 @@ export class JobClaimsStore {
       .andWhere(...FREE)
       .execute();
     return affected === 1 ? claim : undefined;
+  }
+
+  /** Takes up to `limit` queued jobs that are due, the longest due first, skipping those that another process is taking. */
+  async takeQueued(limit: number, leaseSeconds: number): Promise<string[]> {
+    const taken = await preparedRows<{ id: string }>(this.jobs.manager, TAKE_QUEUED, [
+      limit,
+      leaseSeconds,
+    ]);
+    return taken.map(({ id }) => id);
+  }
+
+  /** Those of `ids` that have not left are due at once, for anybody. */
+  async giveBackQueued(ids: readonly string[]): Promise<void> {
+    await preparedRows(this.jobs.manager, GIVE_BACK_QUEUED, [ids]);
   }
 
   /** Holds on to a job for longer. False where it has been lost. */
@@ -141,7 +155,7 @@ export const TAKE_DUE = `
    WHERE id = ANY (ARRAY(
      SELECT id FROM jobs
       WHERE next_check_at <= now()
-        AND (status = 'queued' OR created_at <= now() - make_interval(secs => $4))
+        AND status <> 'queued' AND created_at <= now() - make_interval(secs => $4)
       ORDER BY next_check_at
       LIMIT $3
         FOR UPDATE SKIP LOCKED))
@@ -150,6 +164,26 @@ export const TAKE_DUE = `
     coalesce(extract(epoch FROM now() - submitted_at), 0)::double precision AS "sinceSubmitSeconds",
     (hinted OR callback_received_at IS NOT NULL OR cancel_requested_at IS NOT NULL
       OR missing_since IS NOT NULL OR result_missing_since IS NOT NULL) AS expectant`;
+
+const TAKE_QUEUED = {
+  name: 'jobs-take-queued',
+  text: `
+  UPDATE jobs SET next_check_at = now() + make_interval(secs => $2)
+   WHERE id = ANY (ARRAY(
+     SELECT id FROM jobs
+      WHERE next_check_at <= now() AND status = 'queued'
+      ORDER BY next_check_at
+      LIMIT $1
+        FOR UPDATE SKIP LOCKED))
+  RETURNING id`,
+};
+
+const GIVE_BACK_QUEUED = {
+  name: 'jobs-give-back-queued',
+  text: `
+  UPDATE jobs SET next_check_at = now()
+   WHERE id = ANY ($1::uuid[]) AND status = 'queued' AND submit_started_at IS NULL`,
+};
 
 const EXTEND = `
   UPDATE jobs SET next_check_at = now() + make_interval(secs => $2)

@@ -3,7 +3,6 @@ import { Settings } from '../platform/config/settings.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { Canceller } from './canceller.js';
 import { Settler } from './settler.js';
-import { Submitter } from './submitter.js';
 
 /** Which task does what; only in processes with the role `worker`. */
 @Injectable()
@@ -11,15 +10,13 @@ export class JobTasks implements OnModuleInit {
   constructor(
     private readonly settings: Settings,
     private readonly tasks: TaskQueue,
-    private readonly submitter: Submitter,
     private readonly settler: Settler,
     private readonly canceller: Canceller,
   ) {}
 
   onModuleInit(): void {
     if (!this.settings.has('worker')) return;
-    const { SUBMIT_CONCURRENCY, SETTLE_CONCURRENCY } = this.settings;
-    this.tasks.handle('submit', SUBMIT_CONCURRENCY, (jobId) => this.submitter.submit(jobId));
+    const { SETTLE_CONCURRENCY } = this.settings;
     this.tasks.handle('settle', SETTLE_CONCURRENCY, (jobId) => this.settler.settle(jobId));
     this.tasks.handle('cancel', 2, (jobId) => this.canceller.cancel(jobId));
   }

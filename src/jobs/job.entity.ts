@@ -27,6 +27,7 @@ export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation'
 @Index('jobs_ended_otherwise', ['status', 'id'], {
   where: `ended_at IS NOT NULL AND status <> 'completed'`,
 })
+@Index('jobs_queued', ['nextCheckAt'], { where: `status = 'queued'` })
 @Index('jobs_due', ['nextCheckAt'], { where: 'next_check_at IS NOT NULL' })
 export class Job {
   /** UUIDv7: sorts by the time of acceptance. The only id that services see. */

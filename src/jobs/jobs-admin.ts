@@ -3,11 +3,14 @@ import { Transactions } from '../platform/database/transactions.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { TaskQueue } from '../tasks/task-queue.js';
+import { Wakeups } from '../tasks/wakeups.js';
 import { CancelSteps } from './cancel-steps.js';
 import type { JobEvent } from './job-event.entity.js';
 import { JobReads, type EndedJobs, type JobSearch, type OpenJobs } from './job-reads.store.js';
+import { JobClaimsStore } from './job-claims.store.js';
 import { isTerminal } from './job-status.js';
 import type { Job } from './job.entity.js';
+import { JOBS_QUEUED_CHANNEL } from './job.store.js';
 import { isJobId } from './source-references.js';
 
 export type { EndedJobs, JobSearch, OpenJobs } from './job-reads.store.js';
@@ -21,7 +24,9 @@ export class JobsAdmin {
   constructor(
     private readonly reads: JobReads,
     private readonly cancels: CancelSteps,
+    private readonly claims: JobClaimsStore,
     private readonly tasks: TaskQueue,
+    private readonly wakeups: Wakeups,
     private readonly transactions: Transactions,
   ) {}
 
@@ -51,8 +56,12 @@ export class JobsAdmin {
   /** Has a worker look at the job now: sends it, or asks Reducto how it stands. Throws `job_already_ended`. */
   async settleNow(id: string): Promise<Job> {
     const job = await this.getOpen(id);
-    const queue = job.status === 'queued' ? 'submit' : 'settle';
-    await this.transactions.run((manager) => this.tasks.add(manager, queue, [job.id]));
+    if (job.status === 'queued') {
+      await this.claims.giveBackQueued([job.id]);
+      this.wakeups.send(JOBS_QUEUED_CHANNEL);
+    } else {
+      await this.transactions.run((manager) => this.tasks.add(manager, 'settle', [job.id]));
+    }
     return job;
   }
 

@@ -26,6 +26,7 @@ import { ResultStore } from './result.store.js';
 import { SettleSteps } from './settle-steps.js';
 import { Settler } from './settler.js';
 import { SourceJobs } from './source-jobs.js';
+import { SubmitFeed } from './submit-feed.js';
 import { SubmitSteps } from './submit-steps.js';
 import { Submitter } from './submitter.js';
 import { UncertainSubmits } from './uncertain-submits.js';
@@ -61,6 +62,7 @@ import { WaitingJobs } from './waiting-jobs.js';
     JobsAdmin,
     SourceJobs,
     Submitter,
+    SubmitFeed,
     Settler,
     UncertainSubmits,
     UpstreamSearch,

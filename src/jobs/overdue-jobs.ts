@@ -33,7 +33,7 @@ export class OverdueJobs {
     this.limits = lookLimits(settings);
   }
 
-  /** Claims jobs that are due. While Reducto is in trouble, only those that do not need it. */
+  /** Claims jobs that are due, those apart that are not sent yet: the submits take them up. While Reducto is in trouble, only those that do not need it. */
   claim(claim: string, upstreamHeld: boolean): Promise<DueJob[]> {
     const due: Due = upstreamHeld ? { tooOldSeconds: this.limits.maxAgeSeconds } : 'all';
     const { RECONCILE_BATCH_SIZE: limit } = this.settings;
@@ -54,13 +54,13 @@ export class OverdueJobs {
     return this.transactions.run((manager) => this.claims.extend(manager, claim, 0));
   }
 
-  /** Puts in the task that sends each of `ids`, or looks at it. */
-  wake(claim: string, queue: 'submit' | 'settle', ids: readonly string[]): Promise<void> {
+  /** Puts in a task for each of `ids` that looks at it. */
+  wake(claim: string, ids: readonly string[]): Promise<void> {
     const drainSeconds = ids.length / this.settings.REDUCTO_LOOKS_PER_SECOND;
     return this.transactions.run(async (manager) => {
       const seconds = TASK_LEASE_SECONDS + drainSeconds;
       const given = await this.claims.handOver(manager, claim, ids, seconds);
-      await this.tasks.add(manager, queue, given);
+      await this.tasks.add(manager, 'settle', given);
     });
   }
 

@@ -1,14 +1,27 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
+import { Batches } from '../platform/batches.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { TaskQueue } from '../tasks/task-queue.js';
+import { Wakeups } from '../tasks/wakeups.js';
 import { JobFigures } from './job-figures.js';
 import type { Job, JobError } from './job.entity.js';
-import { atAttempt, inSeconds, JobStore, now, type Fence } from './job.store.js';
+import {
+  atAttempt,
+  inSeconds,
+  JOBS_QUEUED_CHANNEL,
+  JobStore,
+  now,
+  type Fence,
+  type MadeUpstream,
+} from './job.store.js';
 import { jittered } from './look-plan.js';
 
 /** Beyond the timeout of its request, an attempt that has not reported back is taken for lost. */
 const LOST_AFTER_SECONDS = 15;
+
+/** Those that come at about the same time share a statement; what is sent is bounded elsewhere. */
+const TOGETHER = { size: 100, waiting: 10_000, atATime: 2 };
 
 /**
  * The steps by which a job gets to Reducto, each as one transaction: the guarded update, its entry
@@ -17,10 +30,20 @@ const LOST_AFTER_SECONDS = 15;
  */
 @Injectable()
 export class SubmitSteps {
+  private readonly begins = new Batches<{ id: string; attempt: number }, boolean>(
+    (attempts) => this.beginAll(attempts),
+    TOGETHER,
+  );
+  private readonly marks = new Batches<MadeUpstream, boolean>(
+    (made) => this.markAll(made),
+    TOGETHER,
+  );
+
   constructor(
     private readonly settings: Settings,
     private readonly store: JobStore,
     private readonly tasks: TaskQueue,
+    private readonly wakeups: Wakeups,
     private readonly transactions: Transactions,
     private readonly figures: JobFigures,
   ) {}
@@ -32,24 +55,7 @@ export class SubmitSteps {
 
   /** Claims the next attempt to submit, before anything is sent. */
   begin(job: Job, attempt: number): Promise<boolean> {
-    return this.transactions.run(async (manager) => {
-      const begun = await this.store.change(
-        manager,
-        job.id,
-        'queued',
-        {
-          submitStartedAt: now,
-          submitAttempts: attempt,
-          nextCheckAt: inSeconds(this.attemptSeconds),
-        },
-        [
-          'submit_started_at IS NULL AND cancel_requested_at IS NULL AND submit_attempts = :before',
-          { before: attempt - 1 },
-        ],
-      );
-      if (begun) await this.store.addEvent(manager, job.id, 'submit_started', { attempt });
-      return begun;
-    });
+    return this.begins.add({ id: job.id, attempt });
   }
 
   /** Puts off a submit of which it is known that nothing was made. One that was to be cancelled ends here. */
@@ -73,37 +79,32 @@ export class SubmitSteps {
     return put;
   }
 
-  /** Reducto has the job. `via` says how the id became known: the answer, a callback, the listing. */
-  markSubmitted(
-    job: Job,
-    upstreamId: string,
-    via: 'answer' | 'callback' | 'listing',
-  ): Promise<boolean> {
-    const firstLook = jittered(this.settings.LOOK_SCHEDULE_SECONDS[0] ?? 15);
-    return this.transactions.run(async (manager) => {
-      const moved = await this.store.move(
-        manager,
-        job.id,
-        'submitted',
-        {
-          upstreamId,
-          upstreamUrl: this.settings.REDUCTO_BASE_URL.origin,
-          submittedAt: now,
-          submitStartedAt: null,
-          looks: 0,
-          nextCheckAt: () =>
-            `CASE WHEN callback_received_at IS NULL THEN ${inSeconds(firstLook)()} ELSE ${inSeconds(5)()} END`,
-        },
-        ['submitted', { upstreamId, via }],
-        // Whichever attempt made it: that Reducto has the job stays true.
-        ['true', {}],
-      );
-      if (moved === undefined) return false;
-      const hints = await this.store.hints(manager, job.id);
-      if (hints.callback) await this.tasks.add(manager, 'settle', [job.id]);
-      if (hints.cancel) await this.tasks.add(manager, 'cancel', [job.id]);
-      return true;
+  /** Reducto has the job, whichever attempt made it: that stays true. */
+  markSubmitted(job: Job, upstreamId: string, via: MadeUpstream['via']): Promise<boolean> {
+    const firstLookSeconds = jittered(this.settings.LOOK_SCHEDULE_SECONDS[0] ?? 15);
+    return this.marks.add({ id: job.id, upstreamId, via, firstLookSeconds });
+  }
+
+  private async beginAll(
+    attempts: readonly { id: string; attempt: number }[],
+  ): Promise<readonly boolean[]> {
+    const begun = await this.store.beginSubmits(attempts, this.attemptSeconds);
+    // The same attempt may be wanted twice: who comes first has it.
+    return attempts.map(({ id }) => begun.delete(id));
+  }
+
+  private async markAll(made: readonly MadeUpstream[]): Promise<readonly boolean[]> {
+    const moved = await this.transactions.run(async (manager) => {
+      const { origin } = this.settings.REDUCTO_BASE_URL;
+      const rows = await this.store.markSubmitted(manager, made, origin);
+      const idsOf = (hint: 'callback' | 'cancel'): string[] =>
+        rows.filter((row) => row[hint]).map(({ id }) => id);
+      await this.tasks.add(manager, 'settle', idsOf('callback'));
+      await this.tasks.add(manager, 'cancel', idsOf('cancel'));
+      return new Set(rows.map(({ id, upstreamId }) => `${id} ${upstreamId}`));
     });
+    // The same job may come twice, and even by two ids: what stands in its row happened, once.
+    return made.map(({ id, upstreamId }) => moved.delete(`${id} ${upstreamId}`));
   }
 
   /** It was sent, and nobody knows whether it arrived. */
@@ -127,20 +128,20 @@ export class SubmitSteps {
   }
 
   /** It is certain that the attempt made nothing: the job may be sent again. */
-  requeue(job: Job, fence: Fence): Promise<boolean> {
-    return this.transactions.run(async (manager) => {
-      const moved = await this.store.move(
+  async requeue(job: Job, fence: Fence): Promise<boolean> {
+    const moved = await this.transactions.run((manager) =>
+      this.store.move(
         manager,
         job.id,
         'queued',
-        { submitStartedAt: null, claimedUpstreamId: null, looks: 0, nextCheckAt: inSeconds(30) },
+        { submitStartedAt: null, claimedUpstreamId: null, looks: 0, nextCheckAt: now },
         ['submit_resolved', { found: false }],
         fence,
-      );
-      if (moved === undefined) return false;
-      await this.tasks.add(manager, 'submit', [job.id]);
-      return true;
-    });
+      ),
+    );
+    if (moved === undefined) return false;
+    this.wakeups.send(JOBS_QUEUED_CHANNEL);
+    return true;
   }
 
   /** The job ends without having been made: Reducto refused it, it cannot be sent, or not in time. */

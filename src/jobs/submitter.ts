@@ -1,10 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
+import pLimit, { type LimitFunction } from 'p-limit';
 import { Settings } from '../platform/config/settings.js';
 import type { SubmitAnswer } from '../reducto/answers.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { JobTokens } from './job-token.js';
 import type { Job } from './job.entity.js';
-import { JobReads } from './job-reads.store.js';
+import { JobReads, type OpenJob } from './job-reads.store.js';
 import { SourceJobs } from './source-jobs.js';
 import { SubmitSteps } from './submit-steps.js';
 import { upstreamRequest } from './upstream-request.js';
@@ -20,6 +21,9 @@ const SOURCE_POLL_SECONDS = 2;
 @Injectable()
 export class Submitter {
   private readonly logger = new Logger(Submitter.name);
+  /** As many as may be on their way to Reducto at a time. */
+  private readonly places: LimitFunction;
+  private stopping = false;
 
   constructor(
     private readonly settings: Settings,
@@ -28,12 +32,23 @@ export class Submitter {
     private readonly sources: SourceJobs,
     private readonly tokens: JobTokens,
     private readonly reducto: ReductoClient,
-  ) {}
+  ) {
+    this.places = pLimit(settings.SUBMIT_CONCURRENCY);
+  }
 
   async submit(jobId: string): Promise<void> {
     const open = await this.reads.findOpen(jobId);
-    if (open === undefined || open.job.status !== 'queued') return;
-    const { job, ages } = open;
+    if (open !== undefined) await this.send(open);
+  }
+
+  /** Nothing more leaves; what has left is awaited by whoever sent it. */
+  sendNoMore(): void {
+    this.stopping = true;
+  }
+
+  /** `open`: the job as it has just been read. */
+  async send({ job, ages }: OpenJob): Promise<void> {
+    if (job.status !== 'queued') return;
     if (job.submitStartedAt !== null) return this.checkUnderWay(job, ages.submitStarted ?? 0);
     if (ages.created >= this.settings.JOB_MAX_AGE_SECONDS) return this.giveUp(job);
 
@@ -47,13 +62,23 @@ export class Submitter {
       return;
     }
     const attempt = job.submitAttempts + 1;
+    const { request } = source;
+    const answer = await this.places(() => this.attempt(job, attempt, request));
+    // No longer in its place: the next job is on its way while this one is written down.
+    if (answer !== undefined) await this.record(job, attempt, answer);
+  }
+
+  private async attempt(
+    job: Job,
+    attempt: number,
+    request: Record<string, unknown>,
+  ): Promise<SubmitAnswer | undefined> {
     const begin = performance.now();
-    if (!(await this.steps.begin(job, attempt))) return;
-    const body = this.bodyOf(job, source.request);
+    if (this.stopping || !(await this.steps.begin(job, attempt))) return undefined;
+    const body = this.bodyOf(job, request);
     // Whoever slept in between finds the attempt given up, and perhaps another one under way.
-    if (performance.now() - begin > this.steps.attemptSeconds * 1000) return;
-    const answer = await this.reducto.submit(job.type, body);
-    await this.record(job, attempt, answer);
+    if (performance.now() - begin > this.steps.attemptSeconds * 1000) return undefined;
+    return this.reducto.submit(job.type, body);
   }
 
   private async record(job: Job, attempt: number, answer: SubmitAnswer): Promise<void> {

@@ -11,8 +11,6 @@ export interface Situation {
 
 /** What each due job needs: every job is in exactly one of these. */
 export interface SweepPlan {
-  /** To be sent, or to be asked what became of their submit. */
-  readonly submits: readonly DueJob[];
   /** Sent, and nobody knows whether it arrived. */
   readonly searches: readonly DueJob[];
   /** Likely still running: the listing tells which of them are. */
@@ -30,17 +28,15 @@ export interface SweepPlan {
  */
 export function planSweep(due: readonly DueJob[], situation: Situation): SweepPlan {
   const tooOld = (job: DueJob): boolean => job.ageSeconds >= situation.maxAgeSeconds;
-  const submits = due.filter((job) => job.status === 'queued');
-  const sent = due.filter((job) => job.status !== 'queued');
   if (situation.upstreamHeld) {
-    return { submits, searches: [], narrow: [], looks: [], giveUps: sent.filter(tooOld) };
+    return { searches: [], narrow: [], looks: [], giveUps: due.filter(tooOld) };
   }
-  const searches = sent.filter((job) => job.status === 'uncertain');
-  const submitted = sent.filter((job) => job.status === 'submitted');
+  const searches = due.filter((job) => job.status === 'uncertain');
+  const submitted = due.filter((job) => job.status === 'submitted');
   const plain = submitted.filter((job) => !job.expectant && !tooOld(job));
   if (plain.length < situation.listingFrom) {
-    return { submits, searches, narrow: [], looks: submitted, giveUps: [] };
+    return { searches, narrow: [], looks: submitted, giveUps: [] };
   }
   const marked = submitted.filter((job) => job.expectant || tooOld(job));
-  return { submits, searches, narrow: plain, looks: marked, giveUps: [] };
+  return { searches, narrow: plain, looks: marked, giveUps: [] };
 }

@@ -8,7 +8,6 @@ import { planSweep } from './sweep-plan.js';
 
 /** What a pass did, in jobs; `listingCalls` in requests. */
 export interface SweepCounts {
-  readonly submits: number;
   readonly searches: number;
   readonly looks: number;
   /** Put off without a look, because the listing shows them as open. */
@@ -65,15 +64,13 @@ export class Sweep {
       listingFrom: this.narrowing.worthFrom(),
       maxAgeSeconds: this.settings.JOB_MAX_AGE_SECONDS,
     });
-    await this.wake(claim, 'submit', plan.submits);
-    await this.wake(claim, 'settle', plan.looks);
+    await this.wake(claim, plan.looks);
     await this.overdue.giveUp(claim, ids(plan.giveUps));
     const narrowed = plan.narrow.length > 0 ? await this.narrowing.narrow(plan.narrow) : NOTHING;
     if (narrowed.open.length > 0) await this.overdue.stillOpen(claim, narrowed.open);
-    await this.wake(claim, 'settle', narrowed.looks);
+    await this.wake(claim, narrowed.looks);
     await this.overdue.resolve(claim, ids(plan.searches));
     return {
-      submits: plan.submits.length,
       searches: plan.searches.length,
       looks: plan.looks.length + narrowed.looks.length,
       narrowed: narrowed.open.length,
@@ -82,12 +79,8 @@ export class Sweep {
     };
   }
 
-  private async wake(
-    claim: string,
-    queue: 'submit' | 'settle',
-    jobs: readonly DueJob[],
-  ): Promise<void> {
-    if (jobs.length > 0) await this.overdue.wake(claim, queue, ids(jobs));
+  private async wake(claim: string, jobs: readonly DueJob[]): Promise<void> {
+    if (jobs.length > 0) await this.overdue.wake(claim, ids(jobs));
   }
 }
 

@@ -17,7 +17,6 @@ const common = {
 } as const;
 
 export const TASK_QUEUES = {
-  submit: { ...common, expireInSeconds: 1200 },
   settle: { ...common, expireInSeconds: 7800 },
   // Nothing else remembers a cancel that Reducto has not heard of, so this one is tried for hours.
   cancel: { ...common, expireInSeconds: 1200, retryLimit: 500, retryDelayMax: 60 },

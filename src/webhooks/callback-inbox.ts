@@ -4,11 +4,14 @@ import { EntityManager } from 'typeorm';
 import { Batches } from '../platform/batches.js';
 import { Settings } from '../platform/config/settings.js';
 import { preparedRows } from '../platform/database/sql.js';
-import { RelayWakeup } from './relay-wakeup.js';
+import { Wakeups } from '../tasks/wakeups.js';
 import type { InboxEntry } from './inbox-entry.entity.js';
 import type { ReceivedCallback } from './received-callback.js';
 
 type Taken = Pick<InboxEntry, 'jobId' | 'upstreamId' | 'status' | 'provedBy' | 'clientAddress'>;
+
+/** What announces callbacks to the relays. */
+export const CALLBACKS_CHANNEL = 'callbacks';
 
 /** More callbacks in one commit make it no cheaper, and the first of them wait longer. */
 const MOST_PER_COMMIT = 200;
@@ -25,7 +28,7 @@ export class CallbackInbox {
 
   constructor(
     settings: Settings,
-    private readonly wakeup: RelayWakeup,
+    private readonly wakeups: Wakeups,
     @InjectEntityManager() private readonly database: EntityManager,
   ) {
     this.commits = new Batches((callbacks) => this.store(callbacks), {
@@ -60,7 +63,7 @@ export class CallbackInbox {
       callbacks.map(({ provedBy }) => provedBy),
       callbacks.map(({ clientAddress }) => clientAddress),
     ]);
-    this.wakeup.send();
+    this.wakeups.send(CALLBACKS_CHANNEL);
     return callbacks.map(() => true);
   }
 }

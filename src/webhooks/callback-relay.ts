@@ -10,10 +10,10 @@ import { CallbackHints } from '../jobs/callback-hints.js';
 import { Settings } from '../platform/config/settings.js';
 import { preparedRows } from '../platform/database/sql.js';
 import { Transactions } from '../platform/database/transactions.js';
-import { awaitAtMost } from '../platform/patience.js';
 import { Duties } from '../platform/schedule/duties.js';
 import { TaskQueue } from '../tasks/task-queue.js';
-import { CALLBACKS_CHANNEL } from './relay-wakeup.js';
+import { WokenLoop } from '../tasks/woken-loop.js';
+import { CALLBACKS_CHANNEL } from './callback-inbox.js';
 import type { InboxEntry } from './inbox-entry.entity.js';
 
 /** How often a relay looks without having been woken. */
@@ -30,9 +30,11 @@ export class CallbackRelay
   implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown
 {
   private readonly logger = new Logger(CallbackRelay.name);
-  private running: Promise<void> | undefined;
-  private wanted = false;
-  private stopping = false;
+  private readonly loop = new WokenLoop(
+    async () => (await this.relay()) === MOST_PER_TRANSACTION,
+    // They stay in the inbox, and the next look comes soon.
+    (error) => this.logger.warn({ msg: 'callbacks could not be taken up', err: error }),
+  );
 
   constructor(
     private readonly settings: Settings,
@@ -43,39 +45,17 @@ export class CallbackRelay
   ) {}
 
   onModuleInit(): void {
-    const wake = (): void => this.wake();
+    const wake = (): void => this.loop.wake();
     this.tasks.subscribe(CALLBACKS_CHANNEL, wake, wake);
   }
 
   onApplicationBootstrap(): void {
-    this.duties.every(LOOK_SECONDS, 'callback relay', () => Promise.resolve(this.wake()));
+    this.duties.every(LOOK_SECONDS, 'callback relay', () => Promise.resolve(this.loop.wake()));
   }
 
   /** What is left in the inbox stays there for the next worker. */
   async beforeApplicationShutdown(): Promise<void> {
-    this.stopping = true;
-    await awaitAtMost(
-      this.settings.SHUTDOWN_TIMEOUT_SECONDS * 1000,
-      this.running ?? Promise.resolve(),
-    );
-  }
-
-  private wake(): void {
-    this.wanted = true;
-    this.running ??= this.run().finally(() => (this.running = undefined));
-  }
-
-  private async run(): Promise<void> {
-    while (this.wanted && !this.stopping) {
-      this.wanted = false;
-      try {
-        if ((await this.relay()) === MOST_PER_TRANSACTION) this.wanted = true;
-      } catch (error) {
-        // They stay in the inbox, and the next look comes soon.
-        this.logger.warn({ msg: 'callbacks could not be taken up', err: error });
-        return;
-      }
-    }
+    await this.loop.stop(this.settings.SHUTDOWN_TIMEOUT_SECONDS * 1000);
   }
 
   /** Returns how many it took. */

@@ -2,16 +2,22 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
+import { TasksModule } from '../tasks/tasks.module.js';
 import { CallbackChecksModule } from './callback-checks.module.js';
 import { CallbackInbox } from './callback-inbox.js';
 import { InboxEntry } from './inbox-entry.entity.js';
 import { ObservedRefusals } from './observed-refusals.js';
-import { RelayWakeup } from './relay-wakeup.js';
 import { WebhooksController } from './webhooks.controller.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([InboxEntry]), JobsModule, AuditModule, CallbackChecksModule],
+  imports: [
+    TypeOrmModule.forFeature([InboxEntry]),
+    JobsModule,
+    TasksModule,
+    AuditModule,
+    CallbackChecksModule,
+  ],
   controllers: [WebhooksController],
-  providers: [CallbackInbox, RelayWakeup, ObservedRefusals],
+  providers: [CallbackInbox, ObservedRefusals],
 })
 export class WebhooksModule {}

@@ -18,10 +18,9 @@ const several = (count: number, some: Partial<DueJob> = {}) =>
   Array.from({ length: count }, () => dueJob(some));
 
 describe('a pass over the jobs that are due', () => {
-  it('sends what is queued and searches for what is uncertain', () => {
-    const [queued, uncertain] = [dueJob({ status: 'queued' }), dueJob({ status: 'uncertain' })];
-    const plan = planSweep([queued, uncertain], CALM);
-    expect(plan).toMatchObject({ submits: [queued], searches: [uncertain], looks: [] });
+  it('searches for what is uncertain', () => {
+    const uncertain = dueJob({ status: 'uncertain' });
+    expect(planSweep([uncertain], CALM)).toMatchObject({ searches: [uncertain], looks: [] });
   });
 
   it('looks at a few one by one, and narrows down many', () => {
@@ -38,10 +37,9 @@ describe('a pass over the jobs that are due', () => {
   });
 
   it('asks Reducto for nothing while it is in trouble, and gives up only what is too old', () => {
-    const [old, queued] = [dueJob({ ageSeconds: 100 }), dueJob({ status: 'queued' })];
-    const due = [old, queued, dueJob(), dueJob({ status: 'uncertain' })];
+    const old = dueJob({ ageSeconds: 100 });
+    const due = [old, dueJob(), dueJob({ status: 'uncertain' })];
     expect(planSweep(due, { ...CALM, upstreamHeld: true })).toEqual({
-      submits: [queued],
       searches: [],
       narrow: [],
       looks: [],
@@ -52,7 +50,7 @@ describe('a pass over the jobs that are due', () => {
   it('never has a job in two places, and leaves none out unless Reducto is in trouble', () => {
     const anyJob = fc.record({
       id: fc.uuid(),
-      status: fc.constantFrom('queued', 'uncertain', 'submitted'),
+      status: fc.constantFrom('uncertain', 'submitted'),
       upstreamId: fc.constant('u'),
       looks: fc.nat(20),
       ageSeconds: fc.nat(200),

@@ -1,7 +1,10 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-export class CallbackInbox1790500000000 implements MigrationInterface {
+export class InboxAndQueue1790500000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
+    // What is to be sent, in its order: the jobs themselves are the queue.
+    await runner.query(`
+      CREATE INDEX jobs_queued ON jobs (next_check_at) WHERE status = 'queued'`);
     // Rows live for milliseconds. Whoever takes the oldest ones must not read past thousands of dead ones.
     await runner.query(`
       CREATE TABLE callback_inbox (
@@ -18,5 +21,6 @@ export class CallbackInbox1790500000000 implements MigrationInterface {
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`DROP TABLE callback_inbox`);
+    await runner.query(`DROP INDEX jobs_queued`);
   }
 }

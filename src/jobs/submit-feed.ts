@@ -1,0 +1,105 @@
+import {
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { Settings } from '../platform/config/settings.js';
+import { withLogFields } from '../platform/logging/log-context.js';
+import { awaitAtMost } from '../platform/patience.js';
+import { Duties } from '../platform/schedule/duties.js';
+import { TaskQueue } from '../tasks/task-queue.js';
+import { WokenLoop } from '../tasks/woken-loop.js';
+import { JobClaimsStore } from './job-claims.store.js';
+import { JobReads, type OpenJob } from './job-reads.store.js';
+import { JOBS_QUEUED_CHANNEL } from './job.store.js';
+import { Submitter } from './submitter.js';
+
+/** How often it looks without having been told: for jobs that were put off. */
+const LOOK_SECONDS = 1;
+/** How long a process may have a job in hand, and not be heard of, until another takes it up. */
+const LEASE_SECONDS = 30;
+/** While so many are on their way to Reducto, as many again are got ready, or written down. */
+const IN_HAND_PER_PLACE = 2;
+
+/**
+ * Feeds the submitter with the queued jobs that are due, in processes with the role `worker`. The jobs
+ * themselves are the queue, ordered by `next_check_at`: that is when they were accepted, or until when they
+ * were put off.
+ */
+@Injectable()
+export class SubmitFeed implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger(SubmitFeed.name);
+  private readonly inHand = new Map<string, Promise<void>>();
+  private readonly loop = new WokenLoop(
+    () => this.take(),
+    (error) => this.logger.warn({ msg: 'queued jobs could not be taken up', err: error }),
+  );
+  private readonly most: number;
+  private mayBeMore = false;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly tasks: TaskQueue,
+    private readonly duties: Duties,
+    private readonly claims: JobClaimsStore,
+    private readonly reads: JobReads,
+    private readonly submitter: Submitter,
+  ) {
+    this.most = settings.SUBMIT_CONCURRENCY * IN_HAND_PER_PLACE;
+  }
+
+  onModuleInit(): void {
+    if (!this.settings.has('worker')) return;
+    const wake = (): void => this.loop.wake();
+    this.tasks.subscribe(JOBS_QUEUED_CHANNEL, wake, wake);
+  }
+
+  onApplicationBootstrap(): void {
+    if (!this.settings.has('worker')) return;
+    this.duties.every(LOOK_SECONDS, 'submit feed', () => Promise.resolve(this.loop.wake()));
+  }
+
+  /** Finishes what is on its way to Reducto; what has not left yet goes back at once, for other workers. */
+  async beforeApplicationShutdown(): Promise<void> {
+    const milliseconds = this.settings.SHUTDOWN_TIMEOUT_SECONDS * 1000;
+    await this.loop.stop(milliseconds);
+    this.submitter.sendNoMore();
+    const ids = [...this.inHand.keys()];
+    await awaitAtMost(milliseconds, Promise.all(this.inHand.values()));
+    if (ids.length === 0) return;
+    await this.claims.giveBackQueued(ids).catch((error: unknown) => {
+      this.logger.warn({ msg: 'queued jobs could not be given back', err: error });
+    });
+  }
+
+  private async take(): Promise<boolean> {
+    const free = this.most - this.inHand.size;
+    // Whoever ends next asks again.
+    if (free <= 0) return false;
+    const ids = await this.claims.takeQueued(free, LEASE_SECONDS);
+    this.mayBeMore = ids.length === free;
+    const fresh = ids.filter((id) => !this.inHand.has(id));
+    for (const open of await this.reads.findOpenMany(fresh)) this.begin(open);
+    return false;
+  }
+
+  private begin(open: OpenJob): void {
+    const { id } = open.job;
+    const done = withLogFields({ task: 'submit', jobId: id }, () => this.submitter.send(open))
+      .catch((error: unknown) => {
+        // It is due again when its lease ends.
+        this.logger.error({
+          msg: 'a submit failed and will be tried again',
+          jobId: id,
+          err: error,
+        });
+      })
+      .finally(() => {
+        this.inHand.delete(id);
+        if (this.mayBeMore) this.loop.wake();
+      });
+    this.inHand.set(id, done);
+  }
+}

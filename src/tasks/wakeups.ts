@@ -1,0 +1,40 @@
+import { Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
+import { preparedRows } from '../platform/database/sql.js';
+
+/** While work pours in, whoever does it is at it anyway. */
+const MOST_OFTEN_MILLISECONDS = 10;
+
+/**
+ * Tells the workers that there is work in a table. Nothing waits for it and nothing depends on it: workers
+ * also look by themselves, only later. Apart from the transaction that brings the work, because one that
+ * notifies locks out every other one of the database that does, until it is on disk.
+ */
+@Injectable()
+export class Wakeups {
+  private readonly sentAt = new Map<string, number>();
+  private readonly pending = new Set<string>();
+
+  constructor(@InjectEntityManager() private readonly database: EntityManager) {}
+
+  /** Call it after the commit. Those who listen are the subscribers of `channel`. */
+  send(channel: string): void {
+    if (this.pending.has(channel)) return;
+    const last = this.sentAt.get(channel) ?? -Infinity;
+    const wait = last + MOST_OFTEN_MILLISECONDS - performance.now();
+    if (wait <= 0) return this.notify(channel);
+    this.pending.add(channel);
+    setTimeout(() => {
+      this.pending.delete(channel);
+      this.notify(channel);
+    }, wait).unref();
+  }
+
+  private notify(channel: string): void {
+    this.sentAt.set(channel, performance.now());
+    preparedRows(this.database, NOTIFY, [channel]).catch(() => undefined);
+  }
+}
+
+const NOTIFY = { name: 'wakeups-notify', text: `SELECT pg_notify($1, '')` };
