@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository, type EntityManager } from 'typeorm';
-import { preparedRows, rows } from '../platform/database/sql.js';
+import { preparedRows, rows, type Statement } from '../platform/database/sql.js';
 import type { JobStatus } from './job-status.js';
 import { Job } from './job.entity.js';
-import { heldBy, inSeconds, type Fence } from './job.store.js';
+import { age, heldBy, inSeconds, type Fence } from './job.store.js';
 
 /** A job that the reconciler has taken up, with what is to be known to decide what it needs. */
 export interface DueJob {
@@ -17,6 +17,13 @@ export interface DueJob {
   readonly sinceSubmitSeconds: number;
   /** A callback, a cancel or an odd answer says that something is up with it. */
   readonly expectant: boolean;
+}
+
+/** A job that is to be sent, and how long it has been so; `attemptSeconds`: since an attempt that is under way began. */
+export interface QueuedJob {
+  readonly job: Job;
+  readonly ageSeconds: number;
+  readonly attemptSeconds: number | null;
 }
 
 /** Which due jobs a claim takes. `too old`: only those past the age at which a job is given up. */
@@ -31,7 +38,14 @@ const FREE: Fence = ['(NOT looking OR next_check_at <= now())', {}];
  */
 @Injectable()
 export class JobClaimsStore {
-  constructor(@InjectRepository(Job) private readonly jobs: Repository<Job>) {}
+  private readonly takeQueuedStatement: Statement;
+
+  constructor(@InjectRepository(Job) private readonly jobs: Repository<Job>) {
+    const columns = jobs.metadata.columns.map(
+      ({ databaseName, propertyName }) => `${databaseName} AS "${propertyName}"`,
+    );
+    this.takeQueuedStatement = takeQueued(columns.join(', '));
+  }
 
   /** Claims one job for a look. `undefined` where it has no need, or somebody else looks at it. */
   async take(id: string, leaseSeconds: number): Promise<string | undefined> {
@@ -48,12 +62,17 @@ export class JobClaimsStore {
   }
 
   /** Takes up to `limit` queued jobs that are due, the longest due first, skipping those that another process is taking. */
-  async takeQueued(limit: number, leaseSeconds: number): Promise<string[]> {
-    const taken = await preparedRows<{ id: string }>(this.jobs.manager, TAKE_QUEUED, [
-      limit,
-      leaseSeconds,
-    ]);
-    return taken.map(({ id }) => id);
+  async takeQueued(limit: number, leaseSeconds: number): Promise<QueuedJob[]> {
+    const taken = await preparedRows<Job & { ageSeconds: number; attemptSeconds: number | null }>(
+      this.jobs.manager,
+      this.takeQueuedStatement,
+      [limit, leaseSeconds],
+    );
+    return taken.map(({ ageSeconds, attemptSeconds, ...columns }) => ({
+      job: Object.assign(new Job(), columns),
+      ageSeconds,
+      attemptSeconds,
+    }));
   }
 
   /** Those of `ids` that have not left are due at once, for anybody. */
@@ -165,7 +184,7 @@ export const TAKE_DUE = `
     (hinted OR callback_received_at IS NOT NULL OR cancel_requested_at IS NOT NULL
       OR missing_since IS NOT NULL OR result_missing_since IS NOT NULL) AS expectant`;
 
-const TAKE_QUEUED = {
+const takeQueued = (columns: string): Statement => ({
   name: 'jobs-take-queued',
   text: `
   UPDATE jobs SET next_check_at = now() + make_interval(secs => $2)
@@ -175,8 +194,8 @@ const TAKE_QUEUED = {
       ORDER BY next_check_at
       LIMIT $1
         FOR UPDATE SKIP LOCKED))
-  RETURNING id`,
-};
+  RETURNING ${columns}, ${age('created_at')} AS "ageSeconds", ${age('submit_started_at')} AS "attemptSeconds"`,
+});
 
 const GIVE_BACK_QUEUED = {
   name: 'jobs-give-back-queued',

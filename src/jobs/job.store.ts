@@ -155,11 +155,15 @@ export class JobStore {
     return new Set(begun.map(({ id }) => id));
   }
 
-  /** Moves jobs to `submitted`, each with its entry in the timeline. Returns those that could move, and what came meanwhile. */
+  /**
+   * Moves jobs to `submitted`, each with its entry in the timeline. Returns those that could move, and what
+   * came meanwhile; with `hintless`, moves only those for which nothing did.
+   */
   markSubmitted(
-    manager: EntityManager,
     made: readonly MadeUpstream[],
     upstreamUrl: string,
+    hintless: boolean,
+    manager = this.database,
   ): Promise<SubmittedRow[]> {
     return preparedRows<SubmittedRow>(manager, MARK_SUBMITTED, [
       made.map(({ id }) => id),
@@ -168,6 +172,7 @@ export class JobStore {
       made.map(({ firstLookSeconds }) => firstLookSeconds),
       upstreamUrl,
       predecessorsOf('submitted'),
+      hintless,
     ]);
   }
 
@@ -328,6 +333,7 @@ const MARK_SUBMITTED = {
       FROM unnest($1::uuid[], $2::text[], $3::text[], $4::double precision[])
         AS made (id, upstream_id, via, first_look)
      WHERE jobs.id = made.id AND status = ANY ($6::text[])
+       AND (NOT $7 OR callback_received_at IS NULL AND cancel_requested_at IS NULL)
     RETURNING jobs.id, made.upstream_id, made.via, callback_received_at IS NOT NULL AS callback,
               cancel_requested_at IS NOT NULL AS cancel),
   event AS (

@@ -11,8 +11,7 @@ import { awaitAtMost } from '../platform/patience.js';
 import { Duties } from '../platform/schedule/duties.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { WokenLoop } from '../tasks/woken-loop.js';
-import { JobClaimsStore } from './job-claims.store.js';
-import { JobReads, type OpenJob } from './job-reads.store.js';
+import { JobClaimsStore, type QueuedJob } from './job-claims.store.js';
 import { JOBS_QUEUED_CHANNEL } from './job.store.js';
 import { Submitter } from './submitter.js';
 
@@ -20,8 +19,8 @@ import { Submitter } from './submitter.js';
 const LOOK_SECONDS = 1;
 /** How long a process may have a job in hand, and not be heard of, until another takes it up. */
 const LEASE_SECONDS = 30;
-/** While so many are on their way to Reducto, as many again are got ready, or written down. */
-const IN_HAND_PER_PLACE = 2;
+/** While so many are on their way to Reducto, others are got ready or written down. */
+const IN_HAND_PER_PLACE = 3;
 
 /**
  * Feeds the submitter with the queued jobs that are due, in processes with the role `worker`. The jobs
@@ -44,7 +43,6 @@ export class SubmitFeed implements OnModuleInit, OnApplicationBootstrap, BeforeA
     private readonly tasks: TaskQueue,
     private readonly duties: Duties,
     private readonly claims: JobClaimsStore,
-    private readonly reads: JobReads,
     private readonly submitter: Submitter,
   ) {
     this.most = settings.SUBMIT_CONCURRENCY * IN_HAND_PER_PLACE;
@@ -76,18 +74,18 @@ export class SubmitFeed implements OnModuleInit, OnApplicationBootstrap, BeforeA
 
   private async take(): Promise<boolean> {
     const free = this.most - this.inHand.size;
-    // Whoever ends next asks again.
-    if (free <= 0) return false;
-    const ids = await this.claims.takeQueued(free, LEASE_SECONDS);
-    this.mayBeMore = ids.length === free;
-    const fresh = ids.filter((id) => !this.inHand.has(id));
-    for (const open of await this.reads.findOpenMany(fresh)) this.begin(open);
+    this.mayBeMore = true;
+    // Several at a time, or none: whoever ends next asks again.
+    if (free < this.settings.SUBMIT_CONCURRENCY) return false;
+    const taken = await this.claims.takeQueued(free, LEASE_SECONDS);
+    this.mayBeMore = taken.length === free;
+    for (const queued of taken) if (!this.inHand.has(queued.job.id)) this.send(queued);
     return false;
   }
 
-  private begin(open: OpenJob): void {
-    const { id } = open.job;
-    const done = withLogFields({ task: 'submit', jobId: id }, () => this.submitter.send(open))
+  private send(queued: QueuedJob): void {
+    const { id } = queued.job;
+    const done = withLogFields({ task: 'submit', jobId: id }, () => this.submitter.send(queued))
       .catch((error: unknown) => {
         // It is due again when its lease ends.
         this.logger.error({

@@ -94,17 +94,28 @@ export class SubmitSteps {
   }
 
   private async markAll(made: readonly MadeUpstream[]): Promise<readonly boolean[]> {
-    const moved = await this.transactions.run(async (manager) => {
+    const { origin } = this.settings.REDUCTO_BASE_URL;
+    const moved = await this.store.markSubmitted(made, origin, true);
+    if (moved.length < made.length) {
+      const ids = new Set(moved.map(({ id }) => id));
+      moved.push(...(await this.markHinted(made.filter(({ id }) => !ids.has(id)))));
+    }
+    // The same job may come twice, and even by two ids: what stands in its row happened, once.
+    const happened = new Set(moved.map(({ id, upstreamId }) => `${id} ${upstreamId}`));
+    return made.map(({ id, upstreamId }) => happened.delete(`${id} ${upstreamId}`));
+  }
+
+  /** With the tasks that follow from a callback or a cancel that came before Reducto's answer was written down. */
+  private markHinted(made: readonly MadeUpstream[]): ReturnType<JobStore['markSubmitted']> {
+    return this.transactions.run(async (manager) => {
       const { origin } = this.settings.REDUCTO_BASE_URL;
-      const rows = await this.store.markSubmitted(manager, made, origin);
+      const moved = await this.store.markSubmitted(made, origin, false, manager);
       const idsOf = (hint: 'callback' | 'cancel'): string[] =>
-        rows.filter((row) => row[hint]).map(({ id }) => id);
+        moved.filter((row) => row[hint]).map(({ id }) => id);
       await this.tasks.add(manager, 'settle', idsOf('callback'));
       await this.tasks.add(manager, 'cancel', idsOf('cancel'));
-      return new Set(rows.map(({ id, upstreamId }) => `${id} ${upstreamId}`));
+      return moved;
     });
-    // The same job may come twice, and even by two ids: what stands in its row happened, once.
-    return made.map(({ id, upstreamId }) => moved.delete(`${id} ${upstreamId}`));
   }
 
   /** It was sent, and nobody knows whether it arrived. */

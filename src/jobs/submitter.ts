@@ -3,9 +3,10 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import { Settings } from '../platform/config/settings.js';
 import type { SubmitAnswer } from '../reducto/answers.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
+import type { QueuedJob } from './job-claims.store.js';
 import { JobTokens } from './job-token.js';
 import type { Job } from './job.entity.js';
-import { JobReads, type OpenJob } from './job-reads.store.js';
+import { JobReads } from './job-reads.store.js';
 import { SourceJobs } from './source-jobs.js';
 import { SubmitSteps } from './submit-steps.js';
 import { upstreamRequest } from './upstream-request.js';
@@ -38,7 +39,9 @@ export class Submitter {
 
   async submit(jobId: string): Promise<void> {
     const open = await this.reads.findOpen(jobId);
-    if (open !== undefined) await this.send(open);
+    if (open === undefined) return;
+    const { job, ages } = open;
+    await this.send({ job, ageSeconds: ages.created, attemptSeconds: ages.submitStarted });
   }
 
   /** Nothing more leaves; what has left is awaited by whoever sent it. */
@@ -46,11 +49,11 @@ export class Submitter {
     this.stopping = true;
   }
 
-  /** `open`: the job as it has just been read. */
-  async send({ job, ages }: OpenJob): Promise<void> {
+  /** A job as it has just been read. */
+  async send({ job, ageSeconds, attemptSeconds }: QueuedJob): Promise<void> {
     if (job.status !== 'queued') return;
-    if (job.submitStartedAt !== null) return this.checkUnderWay(job, ages.submitStarted ?? 0);
-    if (ages.created >= this.settings.JOB_MAX_AGE_SECONDS) return this.giveUp(job);
+    if (attemptSeconds !== null) return this.checkUnderWay(job, attemptSeconds);
+    if (ageSeconds >= this.settings.JOB_MAX_AGE_SECONDS) return this.giveUp(job);
 
     const source = await this.sources.resolve(job);
     if (source.state === 'pending') {

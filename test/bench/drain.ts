@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { awaitArrivals, takeArrivals, type Arrival } from './arrivals.js';
+import { setTimeout } from 'node:timers/promises';
 import type { BenchProcess } from './bench-process.js';
 import { ratioLine } from './turns.js';
 import { spread } from './statistics.js';
-import { SUBMISSION, submissionHeaders } from './submissions.js';
+import { submissionHeaders } from './submissions.js';
 import type { World } from './world.js';
 
 /** The default of the gateway's `SUBMIT_CONCURRENCY`. */
@@ -15,22 +15,27 @@ const PATIENCE_SECONDS = 600;
 /** The first submits are the compiler's and the first connections': on both sides they are left out. */
 const LEFT_OUT = 0.1;
 
+/** No file needs to be there for it. */
+const INPUT = 'https://example.com/a.pdf';
+/** Jobs stay in the queue: neither side is to compete with what follows from a submit. */
+const PLATFORM = { queueMs: 86_400_000 };
+
 /** A backlog that a worker submits, against the official SDK in a plain loop. */
 export async function measureDrain(world: World, say: (line: string) => void): Promise<void> {
-  const { backlog, upstreamMs, rounds } = world.options;
-  say(
-    `a backlog of ${backlog} jobs, ${CONCURRENCY} submits at a time, upstream answers after ${upstreamMs} ms;`,
-  );
+  const { backlog, rounds } = world.options;
+  say(`a backlog of ${backlog} jobs into the sandbox, ${CONCURRENCY} submits at a time;`);
   say('the gateway has ROLES=worker, and no look falls into the time');
-  const environment = { UPSTREAM_MS: String(upstreamMs) };
-  const upstream = await world.run('upstream', 'dist/test/bench/upstream.js', environment);
   const api = await world.gateway('api');
   const apiKey = await world.keys.createApiKey(api.process.url);
   const loop: number[] = [];
   const gateway: number[] = [];
   for (let round = 0; round < Math.min(rounds, ROUNDS); round++) {
-    loop.push(await plainLoop(world, upstream));
+    const forLoop = await sandbox(world);
+    await plainLoop(world, forLoop);
+    loop.push(rateOf(await arrivals(forLoop.url)));
+    await forLoop.stop();
     await fill(world, api.process, apiKey);
+    const upstream = await sandbox(world);
     const worker = await world.gateway('worker', {
       environment: {
         REDUCTO_BASE_URL: upstream.url,
@@ -39,9 +44,10 @@ export async function measureDrain(world: World, say: (line: string) => void): P
       },
       databaseUrl: api.databaseUrl,
     });
-    await awaitArrivals(upstream.url, backlog, PATIENCE_SECONDS);
+    await awaitJobs(upstream.url, backlog);
     await worker.process.stop();
-    gateway.push(rateOf(await takeArrivals(upstream.url)));
+    gateway.push(rateOf(await arrivals(upstream.url)));
+    await upstream.stop();
   }
   say(`  plain loop of the SDK  ${spread(loop, 0)} submits/s`);
   say(`  gateway                ${spread(gateway, 0)} submits/s`);
@@ -49,9 +55,34 @@ export async function measureDrain(world: World, say: (line: string) => void): P
   say(ratioLine('gateway / plain loop', ratios, 'at least', WANTED));
 }
 
-async function plainLoop(world: World, upstream: BenchProcess): Promise<number> {
+function sandbox(world: World): Promise<BenchProcess> {
+  return world.run(world.nextName('sandbox'), 'dist/src/sandbox/main.js', {
+    SANDBOX_PORT: '0',
+    SANDBOX_PLATFORM: JSON.stringify(PLATFORM),
+  });
+}
+
+/** When jobs came to the sandbox, in epoch milliseconds. */
+async function arrivals(sandboxUrl: string): Promise<number[]> {
+  const response = await fetch(`${sandboxUrl}/control/jobs`);
+  const jobs = (await response.json()) as { createdAt: number }[];
+  return jobs.map(({ createdAt }) => createdAt).toSorted((a, b) => a - b);
+}
+
+async function awaitJobs(sandboxUrl: string, count: number): Promise<void> {
+  const end = performance.now() + PATIENCE_SECONDS * 1000;
+  for (;;) {
+    const response = await fetch(`${sandboxUrl}/control/state`);
+    const { jobs } = (await response.json()) as { jobs: number };
+    if (jobs >= count) return;
+    if (performance.now() > end) throw new Error(`only ${jobs} of ${count} submits have come`);
+    await setTimeout(250);
+  }
+}
+
+async function plainLoop(world: World, upstream: BenchProcess): Promise<void> {
   const { backlog } = world.options;
-  const args = [upstream.url, String(backlog), String(CONCURRENCY)];
+  const args = [upstream.url, String(backlog), String(CONCURRENCY), INPUT];
   const { child } = await world.run(
     world.nextName('sdk'),
     'dist/test/bench/sdk-loop.js',
@@ -59,7 +90,6 @@ async function plainLoop(world: World, upstream: BenchProcess): Promise<number> 
     { args },
   );
   if (child.exitCode === null) await once(child, 'exit');
-  return rateOf(await takeArrivals(upstream.url));
 }
 
 /** Through the API, so that rows and tasks are what they are. */
@@ -67,7 +97,9 @@ async function fill(world: World, api: BenchProcess, apiKey: string): Promise<vo
   await world.load.run({
     url: `${api.url}/v1/jobs`,
     headers: submissionHeaders(apiKey),
-    bodies: Array.from({ length: world.options.backlog }, () => SUBMISSION),
+    bodies: Array.from({ length: world.options.backlog }, () =>
+      JSON.stringify({ type: 'parse', input: INPUT, metadata: { invoice: 4711 } }),
+    ),
     again: false,
     expected: 202,
     connections: 32,
@@ -75,8 +107,8 @@ async function fill(world: World, api: BenchProcess, apiKey: string): Promise<vo
   });
 }
 
-function rateOf(arrivals: readonly Arrival[]): number {
-  const moments = arrivals.map(({ at }) => at).slice(Math.floor(arrivals.length * LEFT_OUT));
+function rateOf(all: readonly number[]): number {
+  const moments = all.slice(Math.floor(all.length * LEFT_OUT));
   const [first = Number.NaN] = moments;
   const last = moments.at(-1) ?? Number.NaN;
   return ((moments.length - 1) * 1000) / (last - first);

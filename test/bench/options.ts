@@ -25,8 +25,6 @@ export interface Options {
   readonly connections: number;
   /** Jobs that wait to be submitted in the scenario `drain`. */
   readonly backlog: number;
-  /** How long the stand-in for Reducto takes to answer a submit, in the scenario `drain`. */
-  readonly upstreamMs: number;
   /** Finished jobs beside which callbacks are measured, in the scenario `growth`. */
   readonly finished: readonly number[];
   readonly soakMinutes: number;
@@ -46,7 +44,6 @@ export const HELP = `Measures the gateway as it ships beside a bare server and o
   --seconds      how long a turn takes; default 3
   --connections  connections that are never idle; default 64
   --backlog      jobs that wait in the scenario drain; default 2000
-  --upstream-ms  how long an upstream takes to answer a submit, in the same; default 0
   --finished     callbacks beside so many finished jobs: 10000,1000000,5000000
   --soak         minutes at half of the maximum rate
   --beside       the folder of another build of the project, to compare the gateway with
@@ -64,7 +61,6 @@ export function readOptions(args: readonly string[]): Options | undefined {
       seconds: { type: 'string', default: '3' },
       connections: { type: 'string', default: '64' },
       backlog: { type: 'string', default: '2000' },
-      'upstream-ms': { type: 'string', default: '0' },
       finished: { type: 'string' },
       soak: { type: 'string' },
       beside: { type: 'string' },
@@ -80,7 +76,6 @@ export function readOptions(args: readonly string[]): Options | undefined {
     seconds: numberOf('seconds', values.seconds, 0.5),
     connections: numberOf('connections', values.connections, 1),
     backlog: numberOf('backlog', values.backlog, 100),
-    upstreamMs: numberOf('upstream-ms', values['upstream-ms'], 0),
     finished: (finished ?? '10000,1000000').split(',').map((n) => numberOf('finished', n, 1)),
     soakMinutes: numberOf('soak', soak ?? '10', 0.1),
     beside: values.beside,

@@ -2,7 +2,7 @@ import Reducto from 'reductoai';
 
 /* What somebody without a gateway would run: the official SDK in a plain loop, so many at a time. */
 
-const [url = '', count = '0', concurrency = '1'] = process.argv.slice(2);
+const [url = '', count = '0', concurrency = '1', input = ''] = process.argv.slice(2);
 const client = new Reducto({ apiKey: 'sandbox-key', baseURL: url, maxRetries: 0 });
 let left = Number(count);
 
@@ -11,7 +11,7 @@ async function loop(): Promise<void> {
     left -= 1;
     await client.post('/parse_async', {
       body: {
-        input: 'reducto://43822ede-0f4c-4b1c-9d2c-5a3f7d0c3a11.pdf',
+        input,
         async: { webhook: { mode: 'direct', url: 'http://127.0.0.1:9/webhooks/reducto' } },
       },
     });

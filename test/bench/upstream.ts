@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
-import { setTimeout } from 'node:timers/promises';
 import { listenForBench } from './listen.js';
 import { steadyMs } from './steady-clock.js';
 
@@ -9,7 +8,6 @@ import { steadyMs } from './steady-clock.js';
  * job that it is pending. `GET /arrivals` tells the moments since the last time it was asked.
  */
 
-const delayMs = Number(process.env['UPSTREAM_MS'] ?? 0);
 let arrivals: { job: string | undefined; at: number }[] = [];
 
 const server = createServer((request, response) => {
@@ -28,9 +26,7 @@ const server = createServer((request, response) => {
     if (request.method === 'POST' && request.url?.endsWith('_async')) {
       const body = Buffer.concat(parts).toString();
       arrivals.push({ job: /"gateway_job_id": ?"([^"]+)"/.exec(body)?.[1], at });
-      const answer = { job_id: randomUUID() };
-      if (delayMs === 0) send(answer);
-      else void setTimeout(delayMs).then(() => send(answer));
+      send({ job_id: randomUUID() });
     } else if (request.url === '/arrivals') {
       send({ arrivals });
       arrivals = [];
