@@ -50,13 +50,13 @@ export async function createApp(
     new Map([[CALLBACK_PATH, settings.WEBHOOK_MAX_BYTES]]),
     `${CONSOLE_PATH}/`,
   );
-  await app.register(multipart, {
-    limits: { files: 1, fields: 20, parts: 20, fileSize: Number.MAX_SAFE_INTEGER },
-  });
   traceRequests(fastify, logsItself);
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(validationPipe());
   if (settings.has('api')) {
+    await app.register(multipart, {
+      limits: { files: 1, fields: 20, parts: 20, fileSize: Number.MAX_SAFE_INTEGER },
+    });
     setUpDocs(app);
     await setUpConsole(app);
   }

@@ -1,6 +1,7 @@
 import { measureCallbacks, measureQuiet } from './callbacks.js';
 import { measureDrain } from './drain.js';
 import { measureEndToEnd } from './end-to-end.js';
+import { measureFlood } from './flood.js';
 import { measureGrowth } from './growth.js';
 import { measureLatency } from './latency.js';
 import { describeLoad, describeMachine } from './machine.js';
@@ -20,6 +21,7 @@ const MEASURES: Record<Scenario, (world: World, say: (line: string) => void) => 
   callbacks: measureCallbacks,
   quiet: measureQuiet,
   refusals: measureRefusals,
+  flood: measureFlood,
   submit: measureSubmissions,
   latency: measureLatency,
   drain: measureDrain,

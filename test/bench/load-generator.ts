@@ -12,18 +12,19 @@ export class LoadGenerator {
 
   private constructor(
     private readonly directory: string,
+    private readonly name: string,
     private readonly process: BenchProcess,
   ) {}
 
-  static async start(directory: string): Promise<LoadGenerator> {
-    const launch = { environment: {}, logFile: join(directory, 'load.log') };
-    const started = await BenchProcess.start('load', 'dist/test/bench/load.js', launch);
-    return new LoadGenerator(directory, started);
+  static async start(directory: string, name = 'load'): Promise<LoadGenerator> {
+    const launch = { environment: {}, logFile: join(directory, `${name}.log`) };
+    const started = await BenchProcess.start(name, 'dist/test/bench/load.js', launch);
+    return new LoadGenerator(directory, name, started);
   }
 
   /** One turn. Throws where an answer was not the expected one: its figure would be of something else. */
   async run(plan: Plan): Promise<LoadResult> {
-    const bodies = join(this.directory, `bodies-${(this.count += 1)}`);
+    const bodies = join(this.directory, `bodies-${this.name}-${(this.count += 1)}`);
     await writeFile(bodies, plan.bodies.join('\n'));
     const { child } = this.process;
     const said = once(child, 'message');

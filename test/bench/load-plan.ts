@@ -4,6 +4,8 @@ export interface LoadPlan {
   readonly headers: Readonly<Record<string, string>>;
   /** A file with one body per line. */
   readonly bodies: string;
+  /** So many addresses are named by `X-Forwarded-For`, one after the other; absent: none. */
+  readonly addresses?: number;
   /** Begins again with the first body after the last; otherwise the turn ends there. */
   readonly again: boolean;
   /** The status of a good answer; any other is counted as wrong. */

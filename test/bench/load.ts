@@ -47,7 +47,9 @@ async function carryOut(plan: LoadPlan): Promise<LoadResult> {
 
 async function requestsOf(plan: LoadPlan): Promise<Requests> {
   const lines = (await readFile(plan.bodies, 'utf8')).split('\n').filter((line) => line !== '');
-  const made = lines.map((body) => requestBytes(plan.url, 'POST', plan.headers, body));
+  const made = lines.map((body, n) =>
+    requestBytes(plan.url, 'POST', { ...plan.headers, ...sender(n, plan.addresses) }, body),
+  );
   const most = plan.perSecond === undefined ? Infinity : plan.perSecond * plan.seconds;
   let next = 0;
   return {
@@ -56,6 +58,13 @@ async function requestsOf(plan: LoadPlan): Promise<Requests> {
       return made[next++ % made.length];
     },
   };
+}
+
+/** Of the network that is set aside for benchmarks. */
+function sender(n: number, addresses: number | undefined): Record<string, string> {
+  if (addresses === undefined) return {};
+  const address = n % addresses;
+  return { 'x-forwarded-for': `198.18.${Math.floor(address / 250)}.${(address % 250) + 1}` };
 }
 
 interface Requests {

@@ -5,6 +5,7 @@ export const SCENARIOS = [
   'callbacks',
   'quiet',
   'refusals',
+  'flood',
   'submit',
   'latency',
   'drain',
@@ -38,8 +39,8 @@ export const HELP = `Measures the gateway as it ships beside a bare server and o
 
   npm run bench -- [--only callbacks,quiet] [--rounds 5] [--seconds 3]
 
-  --only         what to measure: ${SCENARIOS.slice(0, 5).join(', ')},
-                 ${SCENARIOS.slice(5).join(', ')}; default: all but the last two
+  --only         what to measure: ${SCENARIOS.slice(0, 6).join(', ')},
+                 ${SCENARIOS.slice(6).join(', ')}; default: all but the last two
   --rounds       how often each side has its turn; default 5
   --seconds      how long a turn takes; default 3
   --connections  connections that are never idle; default 64

@@ -109,6 +109,13 @@ export class World {
     return [own, ['gateway beside', await this.gateway(roles, { folder: resolve(beside) })]];
   }
 
+  /** A second load generator, for two loads at once. */
+  async anotherLoad(): Promise<LoadGenerator> {
+    const load = await LoadGenerator.start(this.directory, this.nextName('load'));
+    this.closers.push(() => load.stop());
+    return load;
+  }
+
   floor(): Promise<BenchProcess> {
     return this.run(this.nextName('floor'), 'dist/test/bench/floor.js', {});
   }
