@@ -7,10 +7,25 @@ import { AuditWriter } from './audit-writer.js';
 import { seal } from './originals.js';
 import { printable, shownRequest } from './redacted-request.js';
 import { RefusalBudget } from './refusal-budget.js';
-import { GUARDS, type Refusal, type RefusalCause } from './refusal.js';
+import {
+  GUARD_OF_CAUSE,
+  GUARDS,
+  REFUSAL_CAUSES,
+  type Refusal,
+  type RefusalCause,
+} from './refusal.js';
 
 /** Log lines per cause and minute; the audit has the rest. */
 const LINES_PER_MINUTE = 30;
+
+/** All that can be counted, so that no flood makes a series. */
+const SERIES = REFUSAL_CAUSES.flatMap((cause) =>
+  (['refused', 'observed'] as const).map((outcome) => ({
+    cause,
+    guard: GUARD_OF_CAUSE[cause],
+    outcome,
+  })),
+);
 
 /** Records refused callbacks: in the audit, in the figures, and some of them in the log. Never waits. */
 @Injectable()
@@ -24,16 +39,18 @@ export class Refusals {
     settings: Settings,
     private readonly keys: AuditKeys,
     private readonly writer: AuditWriter,
-    { meter }: Metrics,
+    metrics: Metrics,
   ) {
     this.budget = new RefusalBudget({
       perAddress: settings.AUDIT_ENTRIES_PER_MINUTE,
       total: settings.AUDIT_ENTRIES_PER_MINUTE_TOTAL,
       originalBytes: settings.AUDIT_ORIGINAL_BYTES_PER_MINUTE,
     });
-    this.counter = meter.createCounter('gateway_callbacks_refused', {
-      description: 'Callbacks that a guard refused, or would have refused (outcome "observed")',
-    });
+    this.counter = metrics.counter(
+      'gateway_callbacks_refused',
+      'Callbacks that a guard refused, or would have refused (outcome "observed")',
+      SERIES,
+    );
   }
 
   record(refusal: Refusal): void {

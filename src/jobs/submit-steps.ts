@@ -74,13 +74,13 @@ export class SubmitSteps {
   }
 
   /** Reducto has the job. `via` says how the id became known: the answer, a callback, the listing. */
-  markSubmitted(
+  async markSubmitted(
     job: Job,
     upstreamId: string,
     via: 'answer' | 'callback' | 'listing',
   ): Promise<boolean> {
     const firstLook = jittered(this.settings.LOOK_SCHEDULE_SECONDS[0] ?? 15);
-    return this.transactions.run(async (manager) => {
+    const submitted = await this.transactions.run(async (manager) => {
       const moved = await this.store.move(
         manager,
         job.id,
@@ -98,12 +98,14 @@ export class SubmitSteps {
         // Whichever attempt made it: that Reducto has the job stays true.
         ['true', {}],
       );
-      if (moved === undefined) return false;
+      if (moved === undefined) return undefined;
       const hints = await this.store.hints(manager, job.id);
       if (hints.callback) await this.tasks.add(manager, 'settle', [job.id]);
       if (hints.cancel) await this.tasks.add(manager, 'cancel', [job.id]);
-      return true;
+      return moved;
     });
+    this.figures.submitted(submitted);
+    return submitted !== undefined;
   }
 
   /** It was sent, and nobody knows whether it arrived. */

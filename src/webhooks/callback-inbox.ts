@@ -35,6 +35,11 @@ export class CallbackInbox {
     });
   }
 
+  /** Callbacks that wait for the next commit. */
+  get waiting(): number {
+    return this.commits.length;
+  }
+
   /**
    * Stores a callback together with the task that follows from it. Once this resolves both are durable,
    * and only then may the sender hear a 200. Callbacks that come while a commit is under way go into the

@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { CallbackChecksModule } from './callback-checks.module.js';
+import { CallbackFigures } from './callback-figures.js';
 import { CallbackInbox } from './callback-inbox.js';
 import { Callback } from './callback.entity.js';
 import { ObservedRefusals } from './observed-refusals.js';
@@ -11,6 +12,6 @@ import { WebhooksController } from './webhooks.controller.js';
 @Module({
   imports: [TypeOrmModule.forFeature([Callback]), JobsModule, AuditModule, CallbackChecksModule],
   controllers: [WebhooksController],
-  providers: [CallbackInbox, ObservedRefusals],
+  providers: [CallbackInbox, CallbackFigures, ObservedRefusals],
 })
 export class WebhooksModule {}
