@@ -76,8 +76,13 @@ function add(seconds: Counter, entry: PerformanceEntry & { detail?: { kind?: num
   if (kind !== undefined) seconds.add(entry.duration / 1000, { kind });
 }
 
-function describeBuild({ meter }: Metrics, { ROLES }: Settings): void {
-  const labels = { version: version(), node: process.version, roles: ROLES.toSorted().join(',') };
+function describeBuild({ meter }: Metrics, { ROLES, WEBHOOK_MODE }: Settings): void {
+  const labels = {
+    version: version(),
+    node: process.version,
+    roles: ROLES.toSorted().join(','),
+    callbacks: WEBHOOK_MODE,
+  };
   meter
     .createObservableGauge('gateway_info', { description: 'What runs here; always 1' })
     .addCallback((result) => result.observe(1, labels));
