@@ -28,7 +28,7 @@ export class AppModule {
         FiguresModule,
         DutiesModule,
         HealthModule,
-        ...(settings.has('api') || settings.has('worker') ? [MetricsModule] : []),
+        MetricsModule.for(settings),
         ...(settings.has('api') ? [JobsApiModule, AdminModule, ConsoleModule] : []),
         ...(settings.has('webhooks') ? [WebhooksModule] : []),
         ...(settings.has('worker')

@@ -11,7 +11,9 @@ import type { Settings } from './platform/config/settings.js';
 import { ProblemFilter } from './platform/errors/problem.filter.js';
 import { validationPipe } from './platform/errors/field-errors.js';
 import { registerBodyParsers } from './platform/http/body-parsers.js';
+import { measureRequests } from './platform/http/http-figures.js';
 import { traceRequests } from './platform/http/request-log.js';
+import { Metrics } from './platform/metrics/metrics.js';
 
 const CALLBACK_PATH = '/webhooks/reducto';
 
@@ -51,6 +53,7 @@ export async function createApp(
     `${CONSOLE_PATH}/`,
   );
   traceRequests(fastify, logsItself);
+  measureRequests(fastify, app.get(Metrics, { strict: false }));
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(validationPipe());
   if (settings.has('api')) {

@@ -10,14 +10,17 @@ export class AlertFigures {
   private readonly raisedAlerts: Counter;
   private readonly failures: Counter;
 
-  constructor({ meter }: Metrics, reads: AlertReads) {
-    this.raisedAlerts = meter.createCounter('gateway_alerts_raised', {
-      description: 'Alerts that this process raised, by kind',
-    });
-    this.failures = meter.createCounter('gateway_alerts_failed_passes', {
-      description: 'Passes of the detector that broke off',
-    });
-    meter
+  constructor(metrics: Metrics, reads: AlertReads) {
+    this.raisedAlerts = metrics.counter(
+      'gateway_alerts_raised',
+      'Alerts that this process raised, by kind',
+      ALERT_KINDS.map((kind) => ({ kind })),
+    );
+    this.failures = metrics.counter(
+      'gateway_alerts_failed_passes',
+      'Passes of the detector that broke off',
+    );
+    metrics.meter
       .createObservableGauge('gateway_alerts_open', {
         description: 'Whether an alert is open, by kind; the same in all processes',
       })

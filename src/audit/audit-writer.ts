@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { awaitAtMost } from '../platform/patience.js';
+import { AuditFigures } from './audit-figures.js';
 import { AuditLog, type Appendix, type AppendAttempt } from './audit-log.js';
 import { RefusalCounts } from './refusal-counts.js';
 import type { Refusal } from './refusal.js';
@@ -32,7 +33,12 @@ export class AuditWriter implements OnApplicationShutdown {
   private doubt: { transaction: string; entries: number } | undefined;
   private stopping = false;
 
-  constructor(private readonly store: AuditLog) {}
+  constructor(
+    private readonly store: AuditLog,
+    private readonly figures: AuditFigures,
+  ) {
+    figures.watch(() => this.waiting.length);
+  }
 
   /** Whether there is room for an entry of its own. */
   get hasRoom(): boolean {
@@ -83,6 +89,7 @@ export class AuditWriter implements OnApplicationShutdown {
       try {
         await this.write(false);
       } catch (error) {
+        this.figures.failed();
         this.logger.warn({
           msg: 'the audit cannot be written; it is kept and tried again',
           err: error,
@@ -121,6 +128,7 @@ export class AuditWriter implements OnApplicationShutdown {
         throw error;
       }
       this.waiting.splice(0, batch.length);
+      this.figures.written(batch.length);
     }
   }
 
@@ -129,6 +137,7 @@ export class AuditWriter implements OnApplicationShutdown {
     if (this.doubt === undefined) return;
     if (await this.store.wasCommitted(this.doubt.transaction)) {
       this.waiting.splice(0, this.doubt.entries);
+      this.figures.written(this.doubt.entries);
     }
     this.doubt = undefined;
   }

@@ -25,6 +25,24 @@ export const REFUSAL_CAUSES = [
 
 export type RefusalCause = (typeof REFUSAL_CAUSES)[number];
 
+/** Which guard refuses for which cause. */
+export const GUARD_OF_CAUSE: Readonly<Record<RefusalCause, GuardName>> = {
+  address_not_allowed: 'source_ip',
+  wrong_method: 'well_formed',
+  wrong_content_type: 'well_formed',
+  too_large: 'well_formed',
+  not_json: 'well_formed',
+  not_a_callback: 'well_formed',
+  signature_incomplete: 'secret',
+  signature_stale: 'secret',
+  signature_invalid: 'secret',
+  svix_not_configured: 'secret',
+  token_missing: 'secret',
+  token_invalid: 'secret',
+  job_unknown: 'job_id',
+  upstream_id_mismatch: 'job_id',
+};
+
 /**
  * What a guard found. `observed`: it would have refused, but its mode lets everything pass. `detail`
  * says which key or secret was tried.

@@ -1,5 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { Counter } from '@opentelemetry/api';
 import { Settings } from '../platform/config/settings.js';
 import { Metrics } from '../platform/metrics/metrics.js';
 import { AuditKeys } from './audit-keys.js';
@@ -7,17 +6,29 @@ import { AuditWriter } from './audit-writer.js';
 import { seal } from './originals.js';
 import { printable, shownRequest } from './redacted-request.js';
 import { RefusalBudget } from './refusal-budget.js';
-import { GUARDS, type Refusal, type RefusalCause } from './refusal.js';
+import {
+  GUARD_OF_CAUSE,
+  GUARDS,
+  REFUSAL_CAUSES,
+  type Refusal,
+  type RefusalCause,
+} from './refusal.js';
 
 /** Log lines per cause and minute; the audit has the rest. */
 const LINES_PER_MINUTE = 30;
+
+/** All that can be counted, so that no flood makes a series. */
+const SERIES = REFUSAL_CAUSES.flatMap((cause) =>
+  (['refused', 'observed'] as const).map((outcome) => ({ cause, outcome })),
+);
 
 /** Records refused callbacks: in the audit, in the figures, and some of them in the log. Never waits. */
 @Injectable()
 export class Refusals {
   private readonly logger = new Logger(Refusals.name);
   private readonly budget: RefusalBudget;
-  private readonly counter: Counter;
+  /** By cause and outcome. An instrument of its own would cost more than the rest of a refusal that is only counted. */
+  private readonly counts = new Map<string, number>();
   private readonly recent = new Map<RefusalCause, { minute: number; lines: number }>();
 
   constructor(
@@ -31,14 +42,22 @@ export class Refusals {
       total: settings.AUDIT_ENTRIES_PER_MINUTE_TOTAL,
       originalBytes: settings.AUDIT_ORIGINAL_BYTES_PER_MINUTE,
     });
-    this.counter = meter.createCounter('gateway_callbacks_refused', {
-      description: 'Callbacks that a guard refused, or would have refused (outcome "observed")',
-    });
+    meter
+      .createObservableCounter('gateway_callbacks_refused', {
+        description: 'Callbacks that a guard refused, or would have refused (outcome "observed")',
+      })
+      .addCallback((result) => {
+        for (const { cause, outcome } of SERIES) {
+          const count = this.counts.get(`${cause} ${outcome}`) ?? 0;
+          result.observe(count, { cause, guard: GUARD_OF_CAUSE[cause], outcome });
+        }
+      });
   }
 
   record(refusal: Refusal): void {
     const { cause, guard, status } = refusal;
-    this.counter.add(1, { cause, guard, outcome: status === 200 ? 'observed' : 'refused' });
+    const series = `${cause} ${status === 200 ? 'observed' : 'refused'}`;
+    this.counts.set(series, (this.counts.get(series) ?? 0) + 1);
     this.log(refusal);
     const at = new Date();
     const { full, sealed } = this.budget.spend(refusal, performance.now() / 1000);

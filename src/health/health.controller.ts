@@ -1,6 +1,14 @@
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiProperty, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiOkResponse,
+  ApiOperation,
+  ApiProperty,
+  ApiPropertyOptional,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { Settings } from '../platform/config/settings.js';
 import { Readiness, type CheckResult } from './readiness.js';
 
 class LiveView {
@@ -12,14 +20,25 @@ class ReadyView {
   @ApiProperty({ enum: ['up', 'down'] })
   status!: 'up' | 'down';
 
-  @ApiProperty({ type: 'object', additionalProperties: { type: 'string', enum: ['up', 'down'] } })
-  checks!: Record<string, CheckResult>;
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: { type: 'string', enum: ['up', 'down'] },
+  })
+  checks?: Record<string, CheckResult>;
 }
 
 @Controller('health')
 @ApiTags('Health')
 export class HealthController {
-  constructor(private readonly readiness: Readiness) {}
+  /** Where strangers may ask and insiders have a port of their own, strangers hear no details. */
+  private readonly tellsChecks: boolean;
+
+  constructor(
+    private readonly readiness: Readiness,
+    settings: Settings,
+  ) {
+    this.tellsChecks = !(settings.isPureDoor && settings.METRICS_PORT !== undefined);
+  }
 
   @Get('live')
   @ApiOperation({ summary: 'Whether the process runs' })
@@ -33,9 +52,8 @@ export class HealthController {
   @ApiOkResponse({ type: ReadyView })
   @ApiResponse({ status: 503, type: ReadyView })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadyView> {
-    const checks = await this.readiness.check();
-    const up = Object.values(checks).every((result) => result === 'up');
-    if (!up) void reply.status(503);
-    return { status: up ? 'up' : 'down', checks };
+    const { status, checks } = await this.readiness.report();
+    if (status === 'down') void reply.status(503);
+    return this.tellsChecks ? { status, checks } : { status };
   }
 }

@@ -6,6 +6,11 @@ import { WatchedClient } from '../platform/database/watched-client.js';
 
 export type CheckResult = 'up' | 'down';
 
+export interface ReadinessReport {
+  readonly status: CheckResult;
+  readonly checks: Record<string, CheckResult>;
+}
+
 /** Longer than a healthy answer takes, and about what the most impatient probers wait. */
 const PATIENCE_MILLISECONDS = 900;
 
@@ -21,9 +26,15 @@ export class Readiness implements BeforeApplicationShutdown {
     this.stopping = true;
   }
 
-  /** Every dependency by name. */
-  async check(): Promise<Record<string, CheckResult>> {
-    return { database: await this.database(), process: this.stopping ? 'down' : 'up' };
+  /** How the process stands: up where all is, and every dependency by name. */
+  async report(): Promise<ReadinessReport> {
+    const checks = { database: await this.database(), process: this.process() };
+    const up = Object.values(checks).every((result) => result === 'up');
+    return { status: up ? 'up' : 'down', checks };
+  }
+
+  private process(): CheckResult {
+    return this.stopping ? 'down' : 'up';
   }
 
   /** One question at a time, however many ask: probes shall not use up the pool that they look at. */

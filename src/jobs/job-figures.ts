@@ -1,12 +1,25 @@
 import { Injectable } from '@nestjs/common';
 import type { Counter, Histogram } from '@opentelemetry/api';
 import { Metrics, SECONDS } from '../platform/metrics/metrics.js';
-import type { TerminalStatus } from './job-status.js';
+import { isTerminal, JOB_STATUSES, type TerminalStatus } from './job-status.js';
+import { JOB_TYPES } from './job-type.js';
 import { JobReads, type OpenJobs } from './job-reads.store.js';
 import type { MovedJob } from './job.store.js';
 
 /** Scrapes within this time share one query. */
 const OPEN_JOBS_FRESH_MILLISECONDS = 5000;
+
+const OPEN_STATUSES = JOB_STATUSES.filter((status) => !isTerminal(status));
+
+/** Ends that a single one of is worth an alert: their series are there before they happen. */
+const RARE_ENDS = JOB_TYPES.flatMap((type) =>
+  ['submission', 'webhook', 'reconciler'].map((settled_by) => ({
+    type,
+    status: 'expired',
+    settled_by,
+    code: 'gave_up',
+  })),
+);
 
 /** How jobs end and what waits, as figures. */
 @Injectable()
@@ -15,15 +28,33 @@ export class JobFigures {
   private readonly ages: Histogram;
   private readonly looks: Histogram;
   private readonly callbackLag: Histogram;
+  private readonly submits: Histogram;
+  private readonly resultSeconds: Histogram;
+  private readonly resultBytes: Counter;
   private open: { at: number; jobs: Promise<OpenJobs[]> } | undefined;
 
   constructor(
-    { meter }: Metrics,
+    metrics: Metrics,
     private readonly reads: JobReads,
   ) {
-    this.ends = meter.createCounter('gateway_jobs_ended', {
-      description: 'Jobs that ended, by status, by what brought the end to light, and by reason',
+    const { meter } = metrics;
+    this.ends = metrics.counter(
+      'gateway_jobs_ended',
+      'Jobs that ended, by status, by what brought the end to light, and by reason',
+      RARE_ENDS,
+    );
+    this.submits = meter.createHistogram('gateway_submit_seconds', {
+      description: 'From the acceptance of a job to the answer that Reducto has it',
+      advice: { explicitBucketBoundaries: SECONDS },
     });
+    this.resultSeconds = meter.createHistogram('gateway_result_seconds', {
+      description: 'How long it takes to fetch a result and to store it, by outcome',
+      advice: { explicitBucketBoundaries: SECONDS },
+    });
+    this.resultBytes = metrics.counter(
+      'gateway_result_bytes',
+      'Bytes of the results that were stored, uncompressed',
+    );
     this.ages = meter.createHistogram('gateway_job_seconds', {
       description: 'From the acceptance of a job to its end',
       advice: { explicitBucketBoundaries: SECONDS },
@@ -47,10 +78,12 @@ export class JobFigures {
     });
     meter.addBatchObservableCallback(
       async (result) => {
-        for (const { status, ...jobs } of await this.openJobs()) {
-          result.observe(count, jobs.count, { status });
-          result.observe(oldest, jobs.oldestSeconds, { status });
-          result.observe(overdue, jobs.overdue, { status });
+        const found = new Map((await this.openJobs()).map((jobs) => [jobs.status, jobs]));
+        for (const status of OPEN_STATUSES) {
+          const jobs = found.get(status);
+          result.observe(count, jobs?.count ?? 0, { status });
+          result.observe(oldest, jobs?.oldestSeconds ?? 0, { status });
+          result.observe(overdue, jobs?.overdue ?? 0, { status });
         }
       },
       [count, oldest, overdue],
@@ -67,10 +100,22 @@ export class JobFigures {
     if (sinceCallbackSeconds !== null) this.callbackLag.record(sinceCallbackSeconds);
   }
 
+  /** Call after the transaction that stored what Reducto calls the job. */
+  submitted(ageSeconds: number): void {
+    this.submits.record(ageSeconds);
+  }
+
+  /** A result was fetched and stored (`bytes`: its size, uncompressed), or could not be had. */
+  fetched(outcome: 'stored' | 'missing', seconds: number, bytes = 0): void {
+    this.resultSeconds.record(seconds, { outcome });
+    this.resultBytes.add(bytes);
+  }
+
   private openJobs(): Promise<OpenJobs[]> {
     const now = performance.now();
     if (this.open === undefined || now - this.open.at > OPEN_JOBS_FRESH_MILLISECONDS) {
       this.open = { at: now, jobs: this.reads.countOpen() };
+      this.open.jobs.catch(() => (this.open = undefined));
     }
     return this.open.jobs;
   }

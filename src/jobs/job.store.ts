@@ -63,6 +63,7 @@ interface SubmittedRow {
   readonly callback: boolean;
   /** Somebody has asked to cancel it. */
   readonly cancel: boolean;
+  readonly ageSeconds: number;
 }
 
 /** What is to be known of a job that has moved; the ages are seconds by the database's clock. */
@@ -335,11 +336,12 @@ const MARK_SUBMITTED = {
      WHERE jobs.id = made.id AND status = ANY ($6::text[])
        AND (NOT $7 OR callback_received_at IS NULL AND cancel_requested_at IS NULL)
     RETURNING jobs.id, made.upstream_id, made.via, callback_received_at IS NOT NULL AS callback,
-              cancel_requested_at IS NOT NULL AS cancel),
+              cancel_requested_at IS NOT NULL AS cancel,
+              extract(epoch FROM now() - created_at)::double precision AS age),
   event AS (
     INSERT INTO job_events (job_id, type, detail)
     SELECT id, 'submitted', jsonb_build_object('upstreamId', upstream_id, 'via', via) FROM moved)
-  SELECT id, upstream_id AS "upstreamId", callback, cancel FROM moved`,
+  SELECT id, upstream_id AS "upstreamId", callback, cancel, age AS "ageSeconds" FROM moved`,
 };
 
 /** What the table gives a new job by itself. */

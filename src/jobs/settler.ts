@@ -3,6 +3,7 @@ import { Settings } from '../platform/config/settings.js';
 import { withoutPilingUp } from '../platform/young-garbage.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { ResultDownload, ResultDownloadError } from '../reducto/result-download.js';
+import { JobFigures } from './job-figures.js';
 import { JobClaims, type HeldJob } from './job-claims.js';
 import {
   afterLook,
@@ -37,6 +38,7 @@ export class Settler {
     private readonly uncertain: UncertainSubmits,
     private readonly reducto: ReductoClient,
     private readonly download: ResultDownload,
+    private readonly figures: JobFigures,
   ) {
     this.limits = lookLimits(settings);
   }
@@ -65,17 +67,21 @@ export class Settler {
   /** Stores the result, then completes the job: never the other way round. */
   private async complete(held: HeldJob, result: unknown): Promise<void> {
     const { job, claim } = held;
+    const begin = performance.now();
+    const seconds = (): number => (performance.now() - begin) / 1000;
     try {
       if (result === null) throw new ResultDownloadError('Reducto’s answer holds no result');
       const document = resultDocument(job.type, result);
       const content = await this.results.write(
         withoutPilingUp(contentOf(document, (url) => this.download.read(url))),
       );
+      this.figures.fetched('stored', seconds(), Number(content.sizeBytes));
       if (await this.steps.complete(job, claim, content)) {
         this.logger.log({ msg: 'job completed' });
       }
     } catch (error) {
       if (!(error instanceof ResultDownloadError)) throw error;
+      this.figures.fetched('missing', seconds());
       this.logger.warn({ msg: 'a result could not be fetched', reason: error.message });
       const step = afterMissingResult(error.message, waitingOf(held), this.limits);
       await this.take(held, step, null, true);

@@ -100,6 +100,7 @@ export class SubmitSteps {
       const ids = new Set(moved.map(({ id }) => id));
       moved.push(...(await this.markHinted(made.filter(({ id }) => !ids.has(id)))));
     }
+    for (const { ageSeconds } of moved) this.figures.submitted(ageSeconds);
     // The same job may come twice, and even by two ids: what stands in its row happened, once.
     const happened = new Set(moved.map(({ id, upstreamId }) => `${id} ${upstreamId}`));
     return made.map(({ id, upstreamId }) => happened.delete(`${id} ${upstreamId}`));

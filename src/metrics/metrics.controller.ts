@@ -1,6 +1,6 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
-import { Metrics } from '../platform/metrics/metrics.js';
+import { Metrics, METRICS_TYPE } from '../platform/metrics/metrics.js';
 
 @Controller('metrics')
 @ApiTags('Health')
@@ -8,7 +8,7 @@ export class MetricsController {
   constructor(private readonly metrics: Metrics) {}
 
   @Get()
-  @Header('Content-Type', 'text/plain; version=0.0.4; charset=utf-8')
+  @Header('Content-Type', METRICS_TYPE)
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'The figures of this process, for Prometheus' })
   @ApiProduces('text/plain')

@@ -1,6 +1,19 @@
-import { Module } from '@nestjs/common';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { HealthModule } from '../health/health.module.js';
+import type { Settings } from '../platform/config/settings.js';
+import { InsideServer } from './inside-server.js';
 import { MetricsController } from './metrics.controller.js';
 
-/** For the inside only: a process that is nothing but the door for callbacks does not have it. */
-@Module({ controllers: [MetricsController] })
-export class MetricsModule {}
+/**
+ * Where the figures are served: on a port of their own where `METRICS_PORT` says so. Otherwise beside
+ * everything else, but not on a process that is nothing but the door for callbacks.
+ */
+@Module({})
+export class MetricsModule {
+  static for(settings: Settings): DynamicModule {
+    if (settings.METRICS_PORT !== undefined) {
+      return { module: MetricsModule, imports: [HealthModule], providers: [InsideServer] };
+    }
+    return { module: MetricsModule, controllers: settings.isPureDoor ? [] : [MetricsController] };
+  }
+}

@@ -33,6 +33,11 @@ export class Batches<Item, Result> {
     private readonly limits: BatchLimits,
   ) {}
 
+  /** Items that wait; those of the batch that is under way are not among them. */
+  get length(): number {
+    return this.waiting.length;
+  }
+
   /** Rejects with `unavailable` where too many wait, and with what `work` threw. */
   add(item: Item): Promise<Result> {
     if (this.waiting.length >= this.limits.waiting) {

@@ -3,6 +3,14 @@ import type { Counter, Histogram } from '@opentelemetry/api';
 import { Metrics, SECONDS } from '../platform/metrics/metrics.js';
 import type { SweepCounts } from './sweep.js';
 
+/** What a pass does with jobs, as `SweepCounts` has it. */
+const STEPS = [
+  'searches',
+  'looks',
+  'narrowed',
+  'giveUps',
+] as const satisfies readonly (keyof SweepCounts)[];
+
 /** What the reconciler does, as figures. */
 @Injectable()
 export class ReconcilerFigures {
@@ -11,23 +19,34 @@ export class ReconcilerFigures {
   private readonly seconds: Histogram;
   private readonly failures: Counter;
 
-  constructor({ meter }: Metrics) {
-    this.jobs = meter.createCounter('gateway_reconciler_jobs', {
-      description: 'Due jobs that the reconciler took up, by what it did with them',
-    });
-    this.listingCalls = meter.createCounter('gateway_reconciler_listing_calls', {
-      description: 'Pages of the listing of all jobs that were read to narrow down many due jobs',
-    });
+  private lastPassAt = Date.now();
+
+  constructor(metrics: Metrics) {
+    const { meter } = metrics;
+    this.jobs = metrics.counter(
+      'gateway_reconciler_jobs',
+      'Due jobs that the reconciler took up, by what it did with them',
+      STEPS.map((step) => ({ step })),
+    );
+    this.listingCalls = metrics.counter(
+      'gateway_reconciler_listing_calls',
+      'Pages of the listing of all jobs that were read to narrow down many due jobs',
+    );
     this.seconds = meter.createHistogram('gateway_reconciler_pass_seconds', {
       description: 'How long a pass takes',
       advice: { explicitBucketBoundaries: SECONDS },
     });
-    this.failures = meter.createCounter('gateway_reconciler_failed_passes', {
-      description: 'Passes that broke off',
-    });
+    this.failures = metrics.counter('gateway_reconciler_failed_passes', 'Passes that broke off');
+    meter
+      .createObservableGauge('gateway_reconciler_last_pass_timestamp_seconds', {
+        description:
+          'When the last whole pass ended, in Unix time; at first the start of the process',
+      })
+      .addCallback((result) => result.observe(this.lastPassAt / 1000));
   }
 
   passed({ listingCalls, ...jobs }: SweepCounts, seconds: number): void {
+    this.lastPassAt = Date.now();
     this.seconds.record(seconds);
     this.listingCalls.add(listingCalls);
     for (const [step, count] of Object.entries(jobs)) {

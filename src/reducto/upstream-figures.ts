@@ -11,7 +11,8 @@ export class UpstreamFigures {
   private readonly seconds: Histogram;
   private readonly troubles: Counter;
 
-  constructor({ meter }: Metrics) {
+  constructor(metrics: Metrics) {
+    const { meter } = metrics;
     this.answers = meter.createCounter('gateway_upstream_answers', {
       description: 'Requests to Reducto, by call and by what the answer meant',
     });
@@ -19,9 +20,10 @@ export class UpstreamFigures {
       description: 'How long Reducto takes to answer, by call',
       advice: { explicitBucketBoundaries: SECONDS },
     });
-    this.troubles = meter.createCounter('gateway_upstream_holds', {
-      description: 'Times that trouble at Reducto held back all looks',
-    });
+    this.troubles = metrics.counter(
+      'gateway_upstream_holds',
+      'Times that trouble at Reducto held back all looks',
+    );
   }
 
   /** Counts and times the answer of `ask`. */

@@ -11,8 +11,10 @@ import type { EntityManager } from 'typeorm';
 import { Settings } from '../platform/config/settings.js';
 import { withLogFields } from '../platform/logging/log-context.js';
 import { preparedRows } from '../platform/database/sql.js';
+import { PoolFigures } from '../platform/metrics/pool-figures.js';
 import { queueConnections } from './queue-connections.js';
 import { awaitAtMost } from '../platform/patience.js';
+import { TaskFigures } from './task-figures.js';
 import { TASK_QUEUES, type TaskQueueName } from './task-queues.js';
 
 /** A task: wakes a worker up to look after one job. What there is to do is read from the job itself. */
@@ -54,7 +56,11 @@ export class TaskQueue
   /** When a stop that is under way waits no longer, by `performance.now()`. */
   private stopAt = 0;
 
-  constructor(private readonly settings: Settings) {
+  constructor(
+    private readonly settings: Settings,
+    private readonly figures: TaskFigures,
+    pools: PoolFigures,
+  ) {
     const worker = settings.has('worker');
     this.boss = new PgBoss({
       ...queueConnections(settings, worker ? 6 : 2),
@@ -67,6 +73,7 @@ export class TaskQueue
       registerInstance: false,
       reindex: false,
     });
+    pools.watch('tasks', () => this.boss.getDb().poolCounts?.() ?? undefined);
     this.boss.on('error', (error) => this.logger.warn({ msg: 'task queue trouble', err: error }));
     this.boss.on('warning', (warning) => this.logger.warn({ msg: warning.message }));
   }
@@ -161,10 +168,15 @@ export class TaskQueue
 
   private perform(queue: TaskQueueName, task: Job<Task>, handler: Handler): Promise<JobResult> {
     return withLogFields<Promise<JobResult>>({ task: queue, jobId: task.data.jobId }, async () => {
+      const begin = performance.now();
+      const performed = (outcome: 'done' | 'failed'): void =>
+        this.figures.performed(queue, outcome, (performance.now() - begin) / 1000);
       try {
         await handler(task.data.jobId, task.signal);
+        performed('done');
         return { id: task.id, status: 'completed' };
       } catch (error) {
+        performed('failed');
         this.logger.error({ msg: 'a task failed and will be tried again', err: error });
         // Kept with the task: the type alone, since a message may quote data.
         return {

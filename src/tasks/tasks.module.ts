@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
+import { TaskFigures } from './task-figures.js';
 import { TaskQueue } from './task-queue.js';
 import { Wakeups } from './wakeups.js';
 
-@Module({ providers: [TaskQueue, Wakeups], exports: [TaskQueue, Wakeups] })
+@Module({ providers: [TaskQueue, TaskFigures, Wakeups], exports: [TaskQueue, Wakeups] })
 export class TasksModule {}

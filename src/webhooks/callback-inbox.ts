@@ -38,6 +38,11 @@ export class CallbackInbox {
     });
   }
 
+  /** Callbacks that wait for the next commit. */
+  get waiting(): number {
+    return this.commits.length;
+  }
+
   /**
    * Stores a callback. Once this resolves it is durable, and only then may the sender hear a 200. Callbacks
    * that come while a commit is under way go into the next one together. Throws `unavailable` where more

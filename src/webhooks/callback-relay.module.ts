@@ -5,10 +5,11 @@ import { TasksModule } from '../tasks/tasks.module.js';
 import { CallbackRelay } from './callback-relay.js';
 import { Callback } from './callback.entity.js';
 import { InboxEntry } from './inbox-entry.entity.js';
+import { RelayFigures } from './relay-figures.js';
 
 /** What follows from callbacks, for processes that work. */
 @Module({
   imports: [TypeOrmModule.forFeature([Callback, InboxEntry]), JobsModule, TasksModule],
-  providers: [CallbackRelay],
+  providers: [CallbackRelay, RelayFigures],
 })
 export class CallbackRelayModule {}

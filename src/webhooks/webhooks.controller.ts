@@ -1,6 +1,7 @@
 import { All, Controller, HttpCode, Req, UseFilters, UseGuards } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import { CallbackFigures } from './callback-figures.js';
 import { CallbackInbox } from './callback-inbox.js';
 import { CallbackRefusedFilter } from './callback-refused.filter.js';
 import { CallbackSecretGuard } from './callback-secret.guard.js';
@@ -19,6 +20,7 @@ export class WebhooksController {
   constructor(
     private readonly inbox: CallbackInbox,
     private readonly observed: ObservedRefusals,
+    private readonly figures: CallbackFigures,
   ) {}
 
   /** All methods, so that a wrong one is refused by a guard, and recorded like everything else. */
@@ -27,6 +29,7 @@ export class WebhooksController {
   async receive(@Req() request: FastifyRequest): Promise<{ received: true }> {
     const callback = receivedCallback(request);
     await this.inbox.receive(callback);
+    this.figures.accepted(callback);
     this.observed.record(callback);
     return { received: true };
   }

@@ -4,6 +4,7 @@ import { AuditModule } from '../audit/audit.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { TasksModule } from '../tasks/tasks.module.js';
 import { CallbackChecksModule } from './callback-checks.module.js';
+import { CallbackFigures } from './callback-figures.js';
 import { CallbackInbox } from './callback-inbox.js';
 import { InboxEntry } from './inbox-entry.entity.js';
 import { ObservedRefusals } from './observed-refusals.js';
@@ -18,6 +19,6 @@ import { WebhooksController } from './webhooks.controller.js';
     CallbackChecksModule,
   ],
   controllers: [WebhooksController],
-  providers: [CallbackInbox, ObservedRefusals],
+  providers: [CallbackInbox, CallbackFigures, ObservedRefusals],
 })
 export class WebhooksModule {}

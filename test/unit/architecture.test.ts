@@ -7,9 +7,9 @@ const LAYERS = [
   ['console'],
   ['admin'],
   ['alerts'],
-  ['webhooks', 'reconciler', 'health', 'metrics'],
+  ['webhooks', 'reconciler', 'metrics'],
   ['jobs'],
-  ['reducto', 'audit', 'access', 'tasks'],
+  ['reducto', 'audit', 'access', 'tasks', 'health'],
   ['platform'],
 ];
 const folder = (name: string): string => `^src/${name}/`;

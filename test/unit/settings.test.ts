@@ -62,6 +62,8 @@ describe('load', () => {
     ['PORT', '1e3'],
     ['PORT', '-1'],
     ['PORT', '0x50'],
+    ['METRICS_PORT', 'none'],
+    ['METRICS_PORT', '3000'],
     ['ROLES', 'api,admin'],
     ['ROLES', ','],
     ['NODE_ENV', 'prod'],
@@ -84,6 +86,11 @@ describe('load', () => {
     ['WEBHOOK_IP_ALLOWLIST', 'example.com'],
   ])('refuses %s=%s by name', (name, value) => {
     expect(namesOf({ [name]: value })).toEqual([name]);
+  });
+
+  test('wants a METRICS_PORT where METRICS_HOST is given', () => {
+    expect(namesOf({ METRICS_HOST: '10.0.0.1' })).toEqual(['METRICS_PORT']);
+    expect(namesOf({ METRICS_HOST: '10.0.0.1', METRICS_PORT: '9464' })).toEqual([]);
   });
 
   test('lists everything that is wrong in one message', () => {

@@ -56,6 +56,11 @@ export const SETTING_TABLE = {
   ),
   HOST: setting(text, '127.0.0.1', 'address to listen on'),
   PORT: setting(integer(0, 65_535), '3000', 'port to listen on; 0 takes a free one'),
+  METRICS_PORT: optional(
+    integer(0, 65_535),
+    'a port of its own for `/metrics` and health; unset: `/metrics` is on `PORT`, and not on a pure callback door',
+  ),
+  METRICS_HOST: optional(text, 'address to listen on with `METRICS_PORT`; unset: as `HOST`'),
   ROLES: setting(
     listOf(oneOf('api', 'webhooks', 'worker')),
     'api,webhooks,worker',

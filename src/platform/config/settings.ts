@@ -65,6 +65,11 @@ export class Settings {
     return this.ROLES.includes(role);
   }
 
+  /** Nothing but the door for callbacks, which may stand where strangers can reach it. */
+  get isPureDoor(): boolean {
+    return this.ROLES.every((role) => role === 'webhooks');
+  }
+
   get callbackUrl(): string | undefined {
     return this.PUBLIC_URL && `${this.PUBLIC_URL.href.replace(/\/$/, '')}/webhooks/reducto`;
   }
@@ -126,6 +131,12 @@ function givenText(environment: Environment, name: string): string | undefined {
 function contradictions(settings: Settings): string[] {
   const found: string[] = [];
   if (settings.ROLES.length === 0) found.push('ROLES must name at least one role');
+  if (settings.METRICS_PORT === settings.PORT && settings.PORT !== 0) {
+    found.push('METRICS_PORT must differ from PORT');
+  }
+  if (settings.METRICS_HOST !== undefined && settings.METRICS_PORT === undefined) {
+    found.push('METRICS_PORT is missing: METRICS_HOST says only where it listens');
+  }
   if (settings.PUBLIC_URL?.protocol === 'http:' && !isPrivateHost(settings.PUBLIC_URL.hostname)) {
     found.push('PUBLIC_URL must be https, except for loopback and private addresses');
   }

@@ -1,7 +1,11 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import type { Meter } from '@opentelemetry/api';
+import type { Counter, Meter } from '@opentelemetry/api';
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { HotHistogram, type Labels } from './hot-histogram.js';
+
+/** The media type of `Metrics.text()`. */
+export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** Bounds of histograms over waits, from a local call to a day. */
 export const SECONDS = [
@@ -9,14 +13,16 @@ export const SECONDS = [
 ];
 
 /**
- * The figures of this process. Features make their instruments from `meter`; names begin with
- * `gateway_`, and labels have few values: never an id, an address or a name of a service.
+ * The figures of this process, all described in docs/metrics.md. Features make their instruments from here;
+ * names begin with `gateway_` and end with their unit, and labels have few values that are known beforehand: never
+ * an id, an address, a name of a service, or anything else that a sender chooses.
  */
 @Injectable()
 export class Metrics implements OnApplicationShutdown {
   readonly meter: Meter;
   private readonly provider: MeterProvider;
   private readonly exporter = new PrometheusExporter({ preventServerStart: true });
+  private readonly hot: HotHistogram[] = [];
   // No prefix, no timestamps, and neither the resource nor the scope as labels.
   private readonly serializer = new PrometheusSerializer('', false, undefined, true, true);
 
@@ -25,10 +31,28 @@ export class Metrics implements OnApplicationShutdown {
     this.meter = this.provider.getMeter('reducto-gateway');
   }
 
+  /**
+   * A counter whose series for `labels` are there from the beginning, as 0: Prometheus does not see the step
+   * from nothing to 1. The exporter adds `_total` to `name`.
+   */
+  counter(name: string, description: string, labels: readonly Labels[] = [{}]): Counter {
+    const counter = this.meter.createCounter(name, { description });
+    for (const series of labels) counter.add(0, series);
+    return counter;
+  }
+
+  /** A histogram that costs next to nothing to record into; `bounds` as in `HotHistogram`. */
+  hotHistogram(name: string, description: string, bounds: readonly number[]): HotHistogram {
+    const histogram = new HotHistogram(name, description, bounds);
+    this.hot.push(histogram);
+    return histogram;
+  }
+
   /** All figures as Prometheus reads them. One whose source fails is left out. */
   async text(): Promise<string> {
     const { resourceMetrics } = await this.exporter.collect({ timeoutMillis: 5000 });
-    return this.serializer.serialize(resourceMetrics);
+    const hot = this.hot.map((histogram) => histogram.text());
+    return this.serializer.serialize(resourceMetrics) + hot.join('');
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -1,0 +1,95 @@
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { afterEach, expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../../src/platform/database/free-port.js';
+import { InsideServer } from '../../src/metrics/inside-server.js';
+import { send, startGateway, type TestGateway } from '../support/gateway.js';
+
+let gateway: TestGateway | undefined;
+afterEach(async () => {
+  await gateway?.close();
+  gateway = undefined;
+});
+
+async function startWith(environment: Record<string, string>): Promise<TestGateway> {
+  gateway = await startGateway(environment);
+  return gateway;
+}
+
+const inside = ({ app }: TestGateway): string => app.get(InsideServer, { strict: false }).url;
+
+it('without METRICS_PORT, figures are on the main port, and not on a pure callback door', async () => {
+  const all = await startWith({});
+  expect((await all.call('GET', '/metrics')).status).toBe(200);
+  await all.close();
+  const door = await startWith({ ROLES: 'webhooks' });
+  expect((await door.call('GET', '/metrics')).status).toBe(404);
+  expect((await door.call('GET', '/health/ready')).body.checks).toEqual({
+    database: 'up',
+    process: 'up',
+  });
+});
+
+it.each(['webhooks', 'api', 'worker', 'api,webhooks,worker'])(
+  'with METRICS_PORT, figures and health are there alone: ROLES=%s',
+  async (roles) => {
+    const one = await startWith({ METRICS_PORT: String(await freePort()), ROLES: roles });
+    const { status, headers, body } = await send(`${inside(one)}/metrics`, 'GET');
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(body).toMatch(/^# /);
+    expect((await one.call('GET', '/metrics')).status).toBe(404);
+    expect((await send(`${inside(one)}/health/live`, 'GET')).body).toEqual({ status: 'up' });
+    expect((await send(`${inside(one)}/health/ready`, 'GET')).body).toEqual({
+      status: 'up',
+      checks: { database: 'up', process: 'up' },
+    });
+  },
+);
+
+it('a pure door with METRICS_PORT tells strangers only whether it is up', async () => {
+  const door = await startWith({ METRICS_PORT: String(await freePort()), ROLES: 'webhooks' });
+  const { status, body } = await door.call('GET', '/health/ready');
+  expect({ status, body }).toEqual({ status: 200, body: { status: 'up' } });
+});
+
+it('the port serves nothing else, and only reads', async () => {
+  const one = await startWith({ METRICS_PORT: String(await freePort()) });
+  for (const path of ['/', '/v1/jobs', '/webhooks/reducto', '/admin', '/metrics/x'])
+    expect((await send(inside(one) + path, 'GET')).status).toBe(404);
+  expect((await send(`${inside(one)}/metrics`, 'POST', {})).status).toBe(405);
+  const head = await fetch(`${inside(one)}/metrics`, { method: 'HEAD' });
+  expect([head.status, await head.text()]).toEqual([200, '']);
+});
+
+it('METRICS_HOST says where it listens, and HOST does where that is unset', async () => {
+  const port = String(await freePort());
+  const one = await startWith({ METRICS_PORT: port, METRICS_HOST: '127.0.0.2' });
+  expect(inside(one)).toBe(`http://127.0.0.2:${port}`);
+  await expect(fetch(`http://127.0.0.1:${port}/metrics`)).rejects.toThrow('fetch failed');
+  await one.close();
+  const other = await startWith({ METRICS_PORT: port, HOST: '127.0.0.3' });
+  expect(inside(other)).toBe(`http://127.0.0.3:${port}`);
+});
+
+it('a stop closes it, last of all and at once, also with a connection that is kept open', async () => {
+  const port = await freePort();
+  const one = await startWith({ METRICS_PORT: String(port) });
+  const url = inside(one);
+  await send(`${url}/metrics`, 'GET');
+  const begin = performance.now();
+  await one.close();
+  gateway = undefined;
+  expect(performance.now() - begin).toBeLessThan(4000);
+  await expect(fetch(`${url}/health/live`)).rejects.toThrow('fetch failed');
+});
+
+it('a port that is in use ends the start, and the error names the setting', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void other.close());
+  await once(other, 'listening');
+  const { port } = other.address() as { port: number };
+  await expect(startGateway({ METRICS_PORT: String(port) })).rejects.toThrow(
+    `METRICS_PORT: cannot listen on 127.0.0.1, port ${port}`,
+  );
+});
