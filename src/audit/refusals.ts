@@ -55,7 +55,7 @@ export class Refusals {
   }
 
   record(refusal: Refusal): void {
-    const { cause, guard, status } = refusal;
+    const { cause, status } = refusal;
     const series = `${cause} ${status === 200 ? 'observed' : 'refused'}`;
     this.counts.set(series, (this.counts.get(series) ?? 0) + 1);
     this.log(refusal);
