@@ -14,15 +14,20 @@ import { registerBodyParsers } from './platform/http/body-parsers.js';
 import { measureRequests } from './platform/http/http-figures.js';
 import { traceRequests } from './platform/http/request-log.js';
 import { Metrics } from './platform/metrics/metrics.js';
+import { spanRequests } from './platform/tracing/http-spans.js';
+import { startTracing } from './platform/tracing/tracing.js';
 
 /** Long enough for the longest `wait`, with room for the answer. */
 const REQUEST_IDLE_MILLISECONDS = 75_000;
+
+const CALLBACK_PATH = '/webhooks/reducto';
 
 /** Builds the gateway exactly as it runs in production; tests use it too. It does not listen yet. */
 export async function createApp(
   settings: Settings,
   logger: LoggerService,
 ): Promise<NestFastifyApplication> {
+  const stopTracing = await startTracing(settings);
   const adapter = new FastifyAdapter({
     trustProxy: false,
     bodyLimit: settings.REQUEST_MAX_BYTES,
@@ -41,13 +46,17 @@ export async function createApp(
   registerBodyParsers(
     fastify,
     settings.REQUEST_MAX_BYTES,
-    new Map([['/webhooks/reducto', settings.WEBHOOK_MAX_BYTES]]),
+    new Map([[CALLBACK_PATH, settings.WEBHOOK_MAX_BYTES]]),
     `${CONSOLE_PATH}/`,
   );
   await app.register(multipart, {
     limits: { files: 1, fields: 20, parts: 20, fileSize: Number.MAX_SAFE_INTEGER },
   });
   traceRequests(fastify);
+  if (stopTracing !== undefined) {
+    spanRequests(fastify, new Set([CALLBACK_PATH]));
+    fastify.addHook('onClose', stopTracing);
+  }
   measureRequests(fastify, app.get(Metrics, { strict: false }));
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(validationPipe());

@@ -19,6 +19,8 @@ export interface CallbackHint {
   readonly proven: boolean;
   /** The same message again: acted upon, but not entered in the timeline once more. */
   readonly repeated: boolean;
+  /** The request that brought it, as a W3C `traceparent`; only where traces are on. */
+  readonly trace?: string | undefined;
 }
 
 /** A hint and the job that it is for. */
@@ -58,7 +60,11 @@ export class CallbackHints {
   /** Notes callbacks and wakes workers, within the transaction that stores the callbacks. */
   async take(manager: EntityManager, hints: readonly JobHint[]): Promise<void> {
     const noted = hints.map(({ job, hint }) => ({ jobId: job.id, ...hint }));
+    // Callbacks are stored together, in the context of one of them.
+    const origins = noted.flatMap(({ jobId, trace }) =>
+      trace === undefined ? [] : [[jobId, trace] as const],
+    );
     const open = await this.store.noteCallbacks(manager, noted);
-    await this.tasks.add(manager, 'settle', open);
+    await this.tasks.add(manager, 'settle', open, new Map(origins));
   }
 }

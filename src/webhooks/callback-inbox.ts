@@ -5,6 +5,7 @@ import { Batches } from '../platform/batches.js';
 import { Settings } from '../platform/config/settings.js';
 import { rows } from '../platform/database/sql.js';
 import { Transactions } from '../platform/database/transactions.js';
+import { addToSpan, currentTraceparent } from '../platform/tracing/spans.js';
 import type { ReceivedCallback } from './received-callback.js';
 
 /** A callback that passed the guards, with the job that it is for. */
@@ -14,6 +15,7 @@ interface Taken {
   readonly status: string;
   readonly provedBy: 'token' | 'svix' | undefined;
   readonly clientAddress: string;
+  readonly trace: string | undefined;
 }
 
 /** More callbacks in one commit make it no cheaper, and the first of them wait longer. */
@@ -48,20 +50,23 @@ export class CallbackInbox {
   async receive({ job, message, provedBy, clientAddress }: ReceivedCallback): Promise<void> {
     if (job === undefined || message === undefined) return;
     const { upstreamId, status } = message;
-    await this.commits.add({ job, upstreamId, status, provedBy, clientAddress });
+    addToSpan({ 'gateway.job_id': job.id });
+    const trace = currentTraceparent();
+    await this.commits.add({ job, upstreamId, status, provedBy, clientAddress, trace });
   }
 
   private async store(callbacks: readonly Taken[]): Promise<true[]> {
     const messages = distinct(callbacks);
     await this.transactions.run(async (manager) => {
       const repeated = await insert(manager, messages);
-      const hints = messages.map(({ job, upstreamId, status, provedBy }, n) => ({
+      const hints = messages.map(({ job, upstreamId, status, provedBy, trace }, n) => ({
         job,
         hint: {
           upstreamId,
           status,
           proven: provedBy !== undefined,
           repeated: repeated[n] ?? false,
+          trace,
         },
       }));
       await this.hints.take(manager, hints);
