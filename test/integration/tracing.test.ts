@@ -200,7 +200,8 @@ describe('a collector that is away, silent or in trouble', () => {
     await stop();
     expect(performance.now() - begin).toBeLessThan(15_000);
     // 6000 requests: a queue of 2048, and what was under way before it was full.
-    if (answer === 0) expect(collector.spans.length).toBeLessThan(2048 + 3 * 512);
+    const bound = answer === 0 ? 2048 + 3 * 512 : Infinity;
+    expect(collector.spans.length).toBeLessThan(bound);
     const warnings = gateway.logs.filter((line) => line.includes('spans could not be exported'));
     expect(warnings.length).toBeLessThanOrEqual(1);
   });
