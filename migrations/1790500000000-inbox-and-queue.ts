@@ -4,6 +4,8 @@ export class InboxAndQueue1790500000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     // What is to be sent, in its order: the jobs themselves are the queue.
     await runner.query(`
+      ALTER TABLE jobs ADD COLUMN trace text`);
+    await runner.query(`
       CREATE INDEX jobs_queued ON jobs (next_check_at) WHERE status = 'queued'`);
     // Rows live for milliseconds. Whoever takes the oldest ones must not read past thousands of dead ones.
     await runner.query(`
@@ -14,6 +16,7 @@ export class InboxAndQueue1790500000000 implements MigrationInterface {
         status text NOT NULL,
         proved_by text NOT NULL,
         client_address text NOT NULL,
+        trace text,
         received_at timestamptz NOT NULL DEFAULT now(),
         CONSTRAINT callback_inbox_pk PRIMARY KEY (id)
       ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)`);
@@ -22,5 +25,6 @@ export class InboxAndQueue1790500000000 implements MigrationInterface {
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`DROP TABLE callback_inbox`);
     await runner.query(`DROP INDEX jobs_queued`);
+    await runner.query(`ALTER TABLE jobs DROP COLUMN trace`);
   }
 }

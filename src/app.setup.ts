@@ -14,6 +14,8 @@ import { registerBodyParsers } from './platform/http/body-parsers.js';
 import { measureRequests } from './platform/http/http-figures.js';
 import { traceRequests } from './platform/http/request-log.js';
 import { Metrics } from './platform/metrics/metrics.js';
+import { spanRequests } from './platform/tracing/http-spans.js';
+import { startTracing } from './platform/tracing/tracing.js';
 
 const CALLBACK_PATH = '/webhooks/reducto';
 
@@ -31,6 +33,7 @@ export async function createApp(
   settings: Settings,
   logger: LoggerService,
 ): Promise<NestFastifyApplication> {
+  const stopTracing = await startTracing(settings);
   const adapter = new FastifyAdapter({
     trustProxy: false,
     bodyLimit: settings.REQUEST_MAX_BYTES,
@@ -53,6 +56,10 @@ export async function createApp(
     `${CONSOLE_PATH}/`,
   );
   traceRequests(fastify, logsItself);
+  if (stopTracing !== undefined) {
+    spanRequests(fastify, new Set([CALLBACK_PATH]));
+    fastify.addHook('onClose', stopTracing);
+  }
   measureRequests(fastify, app.get(Metrics, { strict: false }));
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(validationPipe());

@@ -43,7 +43,10 @@ export class CallbackHints {
 
   /** Notes callbacks and wakes workers, within the transaction that keeps the callbacks. */
   async take(manager: EntityManager, callbacks: readonly NotedCallback[]): Promise<void> {
+    const origins = callbacks.flatMap(({ jobId, trace }) =>
+      typeof trace === 'string' ? [[jobId, trace] as const] : [],
+    );
     const open = await this.store.noteCallbacks(manager, callbacks);
-    await this.tasks.add(manager, 'settle', open);
+    await this.tasks.add(manager, 'settle', open, new Map(origins));
   }
 }

@@ -121,6 +121,10 @@ export class Job {
   @Column({ name: 'settled_by', type: 'text', nullable: true })
   settledBy!: SettledBy | null;
 
+  /** The request that submitted it, as a W3C `traceparent`; only where traces are on. */
+  @Column({ type: 'text', nullable: true })
+  trace!: string | null;
+
   @Column({ name: 'created_at', type: 'timestamptz', default: () => 'now()' })
   createdAt!: Date;
 

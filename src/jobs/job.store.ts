@@ -21,6 +21,7 @@ export interface NewJob {
   metadata: Record<string, unknown> | null;
   idempotencyKey: string | null;
   requestHash: Buffer;
+  trace: string | null;
 }
 
 type Changes = QueryDeepPartialEntity<Job>;
@@ -45,6 +46,8 @@ export interface NotedCallback {
   readonly repeated: boolean;
   /** By the database's clock; absent: now. */
   readonly receivedAt?: Date;
+  /** The request that brought it, as a W3C `traceparent`. */
+  readonly trace?: string | null;
 }
 
 /** A job that Reducto has made. `via` says how its id became known: the answer, a callback, the listing. */
@@ -291,11 +294,11 @@ const INSERT_JOBS = {
   text: `
   WITH inserted AS (
     INSERT INTO jobs (id, service, type, priority, request, metadata, idempotency_key, request_hash,
-                      next_check_at)
+                      trace, next_check_at)
     SELECT id, service, type, priority, request, metadata, idempotency_key, request_hash,
-           now()
+           trace, now()
       FROM json_to_recordset($1::json) AS job (id uuid, service text, type text, priority boolean,
-             request jsonb, metadata jsonb, idempotency_key text, request_hash bytea)
+             request jsonb, metadata jsonb, idempotency_key text, request_hash bytea, trace text)
      ORDER BY service, idempotency_key, id
     ON CONFLICT DO NOTHING
     RETURNING id, type, created_at, next_check_at),

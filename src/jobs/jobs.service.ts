@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { addLogFields } from '../platform/logging/log-context.js';
+import { currentTraceparent } from '../platform/tracing/spans.js';
 import { Acceptances } from './acceptances.js';
 import { CancelSteps } from './cancel-steps.js';
 import { canonicalJson } from '../platform/canonical-json.js';
@@ -53,7 +54,15 @@ export class JobsService {
     addLogFields({ jobId: id });
     const { body, ...rest } = request;
     const job = await this.acceptances.add(
-      { id, service, ...rest, request: body, idempotencyKey, requestHash },
+      {
+        id,
+        service,
+        ...rest,
+        request: body,
+        idempotencyKey,
+        requestHash,
+        trace: currentTraceparent() ?? null,
+      },
       canonical.length,
     );
     if (job !== 'repeated') return job;

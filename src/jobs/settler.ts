@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
+import { inSpan } from '../platform/tracing/spans.js';
 import { withoutPilingUp } from '../platform/young-garbage.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { ResultDownload, ResultDownloadError } from '../reducto/result-download.js';
@@ -72,8 +73,8 @@ export class Settler {
     try {
       if (result === null) throw new ResultDownloadError('Reducto’s answer holds no result');
       const document = resultDocument(job.type, result);
-      const content = await this.results.write(
-        withoutPilingUp(contentOf(document, (url) => this.download.read(url))),
+      const content = await inSpan('result fetch', {}, () =>
+        this.results.write(withoutPilingUp(contentOf(document, (url) => this.download.read(url)))),
       );
       this.figures.fetched('stored', seconds(), Number(content.sizeBytes));
       if (await this.steps.complete(job, claim, content)) {

@@ -5,10 +5,12 @@ import {
   type OnApplicationBootstrap,
   type OnModuleInit,
 } from '@nestjs/common';
+import { SpanKind } from '@opentelemetry/api';
 import { Settings } from '../platform/config/settings.js';
 import { withLogFields } from '../platform/logging/log-context.js';
 import { awaitAtMost } from '../platform/patience.js';
 import { Duties } from '../platform/schedule/duties.js';
+import { inSpan, linksTo } from '../platform/tracing/spans.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { WokenLoop } from '../tasks/woken-loop.js';
 import { JobClaimsStore, type QueuedJob } from './job-claims.store.js';
@@ -83,9 +85,16 @@ export class SubmitFeed implements OnModuleInit, OnApplicationBootstrap, BeforeA
     return false;
   }
 
+  private traced(queued: QueuedJob): Promise<void> {
+    const { id, trace } = queued.job;
+    const attributes = { 'gateway.job_id': id };
+    const options = { kind: SpanKind.CONSUMER, root: true, attributes, links: linksTo(trace) };
+    return inSpan('submit', options, () => this.submitter.send(queued));
+  }
+
   private send(queued: QueuedJob): void {
     const { id } = queued.job;
-    const done = withLogFields({ task: 'submit', jobId: id }, () => this.submitter.send(queued))
+    const done = withLogFields({ task: 'submit', jobId: id }, () => this.traced(queued))
       .catch((error: unknown) => {
         // It is due again when its lease ends.
         this.logger.error({

@@ -113,8 +113,10 @@ export class SubmitSteps {
       const moved = await this.store.markSubmitted(made, origin, false, manager);
       const idsOf = (hint: 'callback' | 'cancel'): string[] =>
         moved.filter((row) => row[hint]).map(({ id }) => id);
-      await this.tasks.add(manager, 'settle', idsOf('callback'));
-      await this.tasks.add(manager, 'cancel', idsOf('cancel'));
+      // They are written down together, in the context of one of them.
+      const origins = new Map<string, string>();
+      await this.tasks.add(manager, 'settle', idsOf('callback'), origins);
+      await this.tasks.add(manager, 'cancel', idsOf('cancel'), origins);
       return moved;
     });
   }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import type { Counter, Histogram } from '@opentelemetry/api';
+import { SpanKind, type Counter, type Histogram } from '@opentelemetry/api';
 import { Metrics, SECONDS } from '../platform/metrics/metrics.js';
+import { inSpan } from '../platform/tracing/spans.js';
 
 export type UpstreamCall = 'submit' | 'look' | 'list' | 'cancel';
 
@@ -32,7 +33,11 @@ export class UpstreamFigures {
     ask: () => Promise<Answer>,
   ): Promise<Answer> {
     const begin = performance.now();
-    const answer = await ask();
+    const answer = await inSpan(`reducto ${call}`, { kind: SpanKind.CLIENT }, async (span) => {
+      const answered = await ask();
+      span?.setAttribute('reducto.answer', answered.kind);
+      return answered;
+    });
     this.answers.add(1, { call, answer: answer.kind });
     this.seconds.record((performance.now() - begin) / 1000, { call });
     return answer;

@@ -6,12 +6,14 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
+import { SpanKind } from '@opentelemetry/api';
 import { PgBoss, type Db, type Job, type JobResult } from 'pg-boss';
 import type { EntityManager } from 'typeorm';
 import { Settings } from '../platform/config/settings.js';
 import { withLogFields } from '../platform/logging/log-context.js';
 import { preparedRows } from '../platform/database/sql.js';
 import { PoolFigures } from '../platform/metrics/pool-figures.js';
+import { currentTraceparent, inSpan, linksTo } from '../platform/tracing/spans.js';
 import { queueConnections } from './queue-connections.js';
 import { awaitAtMost } from '../platform/patience.js';
 import { TaskFigures } from './task-figures.js';
@@ -20,6 +22,8 @@ import { TASK_QUEUES, type TaskQueueName } from './task-queues.js';
 /** A task: wakes a worker up to look after one job. What there is to do is read from the job itself. */
 export interface Task {
   readonly jobId: string;
+  /** What led to the task, as a W3C `traceparent`; only where traces are on. */
+  readonly trace?: string;
 }
 
 type Handler = (jobId: string, signal: AbortSignal) => Promise<void>;
@@ -104,13 +108,18 @@ export class TaskQueue
     }
   }
 
-  /** Puts a task for each of `jobIds` into `queue`, as part of the transaction of `manager`. */
+  /**
+   * Puts a task for each of `jobIds` into `queue`, as part of the transaction of `manager`. `origins`: what led to
+   * each, where that is not the caller, by job id.
+   */
   async add(
     manager: EntityManager,
     queue: TaskQueueName,
     jobIds: readonly string[],
+    origins?: ReadonlyMap<string, string>,
   ): Promise<void> {
     if (jobIds.length === 0) return;
+    const own = origins === undefined ? currentTraceparent() : undefined;
     const db: Db = {
       executeSql: async (text, values) => ({
         rows: await preparedRows(manager, { name: nameOf(text), text }, values ?? []),
@@ -118,7 +127,10 @@ export class TaskQueue
     };
     await this.boss.insert(
       queue,
-      jobIds.map((jobId) => ({ data: { jobId }, singletonKey: jobId })),
+      jobIds.map((jobId) => {
+        const trace = own ?? origins?.get(jobId);
+        return { data: { jobId, ...(trace === undefined ? {} : { trace }) }, singletonKey: jobId };
+      }),
       { db, returnId: false },
     );
   }
@@ -166,13 +178,20 @@ export class TaskQueue
     }
   }
 
+  private traced(queue: TaskQueueName, task: Job<Task>, handler: Handler): Promise<void> {
+    const { jobId, trace } = task.data;
+    const attributes = { 'gateway.queue': queue, 'gateway.job_id': jobId };
+    const options = { kind: SpanKind.CONSUMER, root: true, attributes, links: linksTo(trace) };
+    return inSpan(`task ${queue}`, options, () => handler(jobId, task.signal));
+  }
+
   private perform(queue: TaskQueueName, task: Job<Task>, handler: Handler): Promise<JobResult> {
     return withLogFields<Promise<JobResult>>({ task: queue, jobId: task.data.jobId }, async () => {
       const begin = performance.now();
       const performed = (outcome: 'done' | 'failed'): void =>
         this.figures.performed(queue, outcome, (performance.now() - begin) / 1000);
       try {
-        await handler(task.data.jobId, task.signal);
+        await this.traced(queue, task, handler);
         performed('done');
         return { id: task.id, status: 'completed' };
       } catch (error) {

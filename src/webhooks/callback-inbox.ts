@@ -4,11 +4,12 @@ import { EntityManager } from 'typeorm';
 import { Batches } from '../platform/batches.js';
 import { Settings } from '../platform/config/settings.js';
 import { preparedRows } from '../platform/database/sql.js';
+import { addToSpan, currentTraceparent } from '../platform/tracing/spans.js';
 import { Wakeups } from '../tasks/wakeups.js';
 import type { InboxEntry } from './inbox-entry.entity.js';
 import type { ReceivedCallback } from './received-callback.js';
 
-type Taken = Pick<InboxEntry, 'jobId' | 'upstreamId' | 'status' | 'provedBy' | 'clientAddress'>;
+type Taken = Omit<InboxEntry, 'id' | 'receivedAt'>;
 
 /** What announces callbacks to the relays. */
 export const CALLBACKS_CHANNEL = 'callbacks';
@@ -51,12 +52,14 @@ export class CallbackInbox {
   async receive({ job, message, provedBy, clientAddress }: ReceivedCallback): Promise<void> {
     if (job === undefined || message === undefined) return;
     const { upstreamId, status } = message;
+    addToSpan({ 'gateway.job_id': job.id });
     await this.commits.add({
       jobId: job.id,
       upstreamId,
       status,
       provedBy: provedBy ?? 'none',
       clientAddress,
+      trace: currentTraceparent() ?? null,
     });
   }
 
@@ -67,6 +70,7 @@ export class CallbackInbox {
       callbacks.map(({ status }) => status),
       callbacks.map(({ provedBy }) => provedBy),
       callbacks.map(({ clientAddress }) => clientAddress),
+      callbacks.map(({ trace }) => trace),
     ]);
     this.wakeups.send(CALLBACKS_CHANNEL);
     return callbacks.map(() => true);
@@ -76,6 +80,6 @@ export class CallbackInbox {
 const PUT_IN = {
   name: 'callback-inbox-put-in',
   text: `
-  INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address)
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])`,
+  INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address, trace)
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])`,
 };

@@ -67,13 +67,14 @@ export class CallbackRelay
       const repeated = await enter(manager, messages);
       await this.hints.take(
         manager,
-        messages.map(({ jobId, upstreamId, status, provedBy, receivedAt }, n) => ({
+        messages.map(({ jobId, upstreamId, status, provedBy, receivedAt, trace }, n) => ({
           jobId,
           upstreamId,
           status,
           proven: provedBy !== 'none',
           repeated: repeated[n] ?? false,
           receivedAt,
+          trace,
         })),
       );
       return taken.length;
@@ -135,7 +136,7 @@ const TAKE = {
        SELECT id FROM callback_inbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
     RETURNING *)
   SELECT job_id AS "jobId", upstream_id AS "upstreamId", status, proved_by AS "provedBy",
-         client_address AS "clientAddress", received_at AS "receivedAt"
+         client_address AS "clientAddress", received_at AS "receivedAt", trace
     FROM taken ORDER BY id`,
 };
 

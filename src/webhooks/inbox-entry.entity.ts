@@ -21,6 +21,10 @@ export class InboxEntry {
   @Column({ name: 'client_address', type: 'text' })
   clientAddress!: string;
 
+  /** The request that brought it, as a W3C `traceparent`; only where traces are on. */
+  @Column({ type: 'text', nullable: true })
+  trace!: string | null;
+
   @Column({ name: 'received_at', type: 'timestamptz', default: () => 'now()' })
   receivedAt!: Date;
 }

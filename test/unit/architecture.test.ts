@@ -39,6 +39,20 @@ const rules: IFlattenedRuleSet = {
       to: { path: 'node_modules/(reductoai|undici)/' },
     },
     {
+      name: 'the SDK of traces is behind one door',
+      severity: 'error',
+      from: { pathNot: '^src/platform/tracing/otlp\\.ts$' },
+      to: {
+        path: 'node_modules/@opentelemetry/(sdk-trace|exporter-trace|context-async|resources)',
+      },
+    },
+    {
+      name: 'that door opens only while traces are on',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/platform/tracing/otlp\\.ts$', dynamic: false },
+    },
+    {
       name: 'nobody imports the sandbox',
       severity: 'error',
       from: { pathNot: '^src/sandbox/' },

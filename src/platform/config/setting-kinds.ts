@@ -25,6 +25,26 @@ export const integer =
     return number;
   };
 
+/** A share from 0 to 1. */
+export const ratio: Parse<number> = (value) => {
+  if (!/^(0(\.\d+)?|1(\.0+)?)$/.test(value)) throw new Error('must be a number from 0 to 1');
+  return Number(value);
+};
+
+/** `name=value,…` as OpenTelemetry writes headers; values may be percent-encoded. */
+export const headerList: Parse<Readonly<Record<string, string>>> = (value) => {
+  const pairs = listOf(text)(value).map((pair) => {
+    const [, name, content] = /^([\w!#$%&'*+.^`|~-]+)=(.*)$/.exec(pair) ?? [];
+    if (name === undefined || content === undefined) throw new Error('must be name=value, …');
+    try {
+      return [name, decodeURIComponent(content.trim())] as const;
+    } catch {
+      throw new Error('has a value that is not percent-encoded as it should be');
+    }
+  });
+  return Object.fromEntries(pairs);
+};
+
 export const oneOf =
   <const T extends string>(...allowed: readonly T[]): Parse<T> =>
   (value) => {

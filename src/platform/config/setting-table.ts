@@ -1,6 +1,7 @@
 import {
   addressBlock,
   delays,
+  headerList,
   hostName,
   httpUrl,
   integer,
@@ -8,6 +9,7 @@ import {
   longSecret,
   oneOf,
   postgresUrl,
+  ratio,
   svixSecret,
   text,
   tokenKeys,
@@ -250,6 +252,20 @@ export const SETTING_TABLE = {
     optional(httpUrl, 'where alerts are posted to, signed as Standard Webhooks have it'),
   ),
   ALERT_WEBHOOK_SECRET: secret(optional(svixSecret, '`whsec_…`: the secret that signs them')),
+
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(
+    httpUrl,
+    'collector of OpenTelemetry that traces go to, as OTLP over HTTP (JSON); unset: no traces',
+  ),
+  OTEL_EXPORTER_OTLP_HEADERS: secret(
+    setting(headerList, '', '`name=value,…`: headers for the collector, such as its key'),
+  ),
+  OTEL_SERVICE_NAME: setting(text, 'reducto-gateway', 'what traces call this process'),
+  OTEL_TRACES_SAMPLER_ARG: setting(
+    ratio,
+    '1',
+    'share of traces that is kept, 0 to 1, where the caller has not decided (parentbased_traceidratio)',
+  ),
 
   BOOTSTRAP_ADMIN_KEY: secret(
     optional(longSecret, 'an API key with scope `admin` to begin with, 32 characters or more'),

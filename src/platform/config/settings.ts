@@ -99,15 +99,20 @@ export function describeSettings(settings: Settings): Record<string, unknown> {
   return Object.fromEntries(
     definitions().map(([name, definition]) => {
       const value = settings[name];
-      const given = value !== undefined && !(Array.isArray(value) && value.length === 0);
-      return [name, definition.secret && given ? '********' : printable(value)];
+      return [name, definition.secret && isGiven(value) ? '********' : printable(value)];
     }),
   );
 }
 
+function isGiven(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !(value instanceof URL)
+    ? Object.keys(value).length > 0
+    : value !== undefined;
+}
+
 function printable(value: unknown): unknown {
   if (value instanceof URL) return value.href;
-  if (!Array.isArray(value)) return value;
+  if (!Array.isArray(value)) return isGiven(value) ? value : '';
   // An address block is a pair; everything else in a list prints as itself.
   return value.map((item: unknown) => (Array.isArray(item) ? item.join('/') : item)).join(',');
 }

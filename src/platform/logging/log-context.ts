@@ -6,6 +6,7 @@ export interface LogFields {
   jobId?: string;
   service?: string;
   task?: string;
+  traceId?: string;
 }
 
 const storage = new AsyncLocalStorage<LogFields>();

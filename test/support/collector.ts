@@ -1,0 +1,63 @@
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+
+/** A span as OTLP in JSON has it, as far as tests look at it. */
+export interface ExportedSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly name: string;
+  readonly kind: number;
+  readonly attributes: readonly { key: string; value: Record<string, unknown> }[];
+  readonly links?: readonly { traceId: string; spanId: string }[];
+  readonly status: { code?: number };
+}
+
+/** A stand-in for a collector of OpenTelemetry, over HTTP with JSON. */
+export interface Collector {
+  readonly url: string;
+  readonly spans: ExportedSpan[];
+  /** The bodies as they came. */
+  readonly bodies: string[];
+  readonly headers: IncomingHttpHeaders[];
+  close(): Promise<void>;
+}
+
+/** `answer`: the status that it answers; 0: it takes the request and never answers. */
+export async function startCollector(answer = 200): Promise<Collector> {
+  const spans: ExportedSpan[] = [];
+  const bodies: string[] = [];
+  const headers: IncomingHttpHeaders[] = [];
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      if (request.url !== '/v1/traces') return response.writeHead(404).end();
+      headers.push(request.headers);
+      bodies.push(body);
+      spans.push(...spansOf(body));
+      if (answer === 0) return undefined;
+      return response.writeHead(answer, { 'content-type': 'application/json' }).end('{}');
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    spans,
+    bodies,
+    headers,
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+function spansOf(body: string): ExportedSpan[] {
+  const { resourceSpans } = JSON.parse(body) as {
+    resourceSpans: { scopeSpans: { spans: ExportedSpan[] }[] }[];
+  };
+  return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
+}
