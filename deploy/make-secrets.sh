@@ -37,6 +37,7 @@ echo "postgres://gateway:$(cat "$directory/postgres-password")@postgres:5432/gat
 echo "1:$(openssl rand -base64 32)" | keep token-keys
 echo "1:$(openssl rand -base64 32)" | keep audit-keys
 echo "rgw_admin_$(openssl rand -hex 24)" | keep bootstrap-admin-key
+openssl rand -hex 16 | keep grafana-password
 if [ "${1:-}" = sandbox ]; then echo sandbox-key | keep reducto-api-key; fi
 # Empty means "not set".
 for name in svix-secrets alert-webhook-url alert-webhook-secret; do
