@@ -34,6 +34,11 @@ export class Client {
     return new Client(urls.length > 0 ? urls : ['http://127.0.0.1:13000'], key, admin);
   }
 
+  /** The same, where only one of the gateways is left. */
+  only(index: number): Client {
+    return new Client(this.urls.slice(index, index + 1), this.key, this.adminKey);
+  }
+
   ask(path: string, init: RequestInit & { readonly admin?: boolean } = {}, from = 0) {
     const key = init.admin === true ? this.adminKey : this.key;
     return fetch(`${this.urls[from % this.urls.length] ?? ''}${path}`, {

@@ -1,9 +1,15 @@
+import { randomBytes } from 'node:crypto';
 import { Client } from './client.js';
 import { until } from './command.js';
 import { Stack } from './stack.js';
 import { expectEqual, type Verdict } from './verdict.js';
 
 const FILL = 'cat /dev/zero > /var/lib/postgresql/ballast 2>/dev/null; true';
+interface Delivery {
+  readonly jobId: string;
+  readonly status: number | null;
+}
+
 const FREE = 'rm -f /var/lib/postgresql/ballast';
 
 /** No 202 and no 200 without a row behind it, and a way back. */
@@ -42,6 +48,12 @@ export async function tryFullDisk(verdict: Verdict): Promise<void> {
         return `${accepted.length} accepted, ${refused.length} refused as ${problem.code}`;
       },
     );
+    await verdict.check('callbacks get 503 too', () =>
+      until('a callback is refused', async () => {
+        const statuses = (await deliveries(stack)).map(({ status }) => status);
+        return statuses.includes(503) ? `${statuses.join(' ')}` : undefined;
+      }),
+    );
     await verdict.check('it recovers by itself when there is space again', async () => {
       await ballast(stack, FREE);
       await stack.healthy('postgres');
@@ -57,7 +69,7 @@ export async function tryFullDisk(verdict: Verdict): Promise<void> {
       client.allComplete(accepted, 180),
     );
     await verdict.check('every callback that was answered with 200 is stored', () =>
-      callbacks(stack, accepted),
+      callbacks(stack),
     );
   } finally {
     await stack.forget();
@@ -66,19 +78,18 @@ export async function tryFullDisk(verdict: Verdict): Promise<void> {
 
 /** Large enough to need space soon, and still running when the volume is full. */
 const slow = (): Record<string, unknown> => ({
-  sim: { runMs: 4000 },
-  metadata: { note: Math.random().toString(36).repeat(4000) },
+  sim: { runMs: 8000 },
+  metadata: { note: randomBytes(11_000).toString('base64') },
 });
 
 async function ballast(stack: Stack, script: string): Promise<void> {
   await stack.compose('exec', '-T', 'ballast', 'sh', '-c', script);
 }
 
-async function callbacks(stack: Stack, jobs: readonly string[]): Promise<string> {
-  const script = `const answer = await fetch('http://127.0.0.1:4010/control/deliveries');
-    console.log(JSON.stringify(await answer.json()));`;
-  const sent = JSON.parse(await stack.inside('sandbox', script)) as unknown;
-  const sql = 'SELECT count(*) FROM callbacks';
+/** What the sandbox was answered, beside what the database holds. */
+async function callbacks(stack: Stack): Promise<string> {
+  const sent = await deliveries(stack);
+  const sql = 'SELECT upstream_id FROM callbacks';
   const stored = await stack.compose(
     ...[
       'exec',
@@ -93,5 +104,15 @@ async function callbacks(stack: Stack, jobs: readonly string[]): Promise<string>
       sql,
     ],
   );
-  return `${JSON.stringify(sent).length} ${stored.trim()} ${jobs.length}`;
+  const known = new Set(stored.split('\n'));
+  const good = sent.filter(({ status }) => status === 200);
+  expectEqual(good.filter(({ jobId }) => !known.has(jobId)).length, 0, 'lost callbacks');
+  const others = [...new Set(sent.map(({ status }) => status).filter((status) => status !== 200))];
+  return `${good.length} answered with 200, ${sent.length - good.length} with ${others.join(', ') || 'another status'}`;
+}
+
+async function deliveries(stack: Stack): Promise<readonly Delivery[]> {
+  const script = `const answer = await fetch('http://127.0.0.1:4010/control/deliveries');
+    console.log(JSON.stringify((await answer.json()).map(({ jobId, status }) => ({ jobId, status }))));`;
+  return JSON.parse(await stack.inside('sandbox', script)) as readonly Delivery[];
 }

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { attempt, run } from './command.js';
+import { tryTwoHosts } from './external.js';
 import { tryFullDisk } from './full-disk.js';
 import { trySandbox } from './main-path.js';
 import { Stack } from './stack.js';
@@ -11,7 +12,7 @@ import { Verdict } from './verdict.js';
  * npm run smoke [-- --only sandbox,tls,…]
  */
 
-const CHAPTERS = { sandbox: trySandbox, tls: tryTls, disk: tryFullDisk };
+const CHAPTERS = { sandbox: trySandbox, tls: tryTls, disk: tryFullDisk, hosts: tryTwoHosts };
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 const verdict = new Verdict();
