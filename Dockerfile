@@ -20,7 +20,8 @@ RUN --mount=type=cache,target=/root/.npm --mount=type=secret,id=npmrc,target=/ro
 COPY tsconfig.json nest-cli.json ./
 COPY migrations migrations
 COPY src src
-RUN node node_modules/@nestjs/cli/bin/nest.js build && \
+COPY deploy/docker/sbom.js deploy/docker/
+RUN node node_modules/@nestjs/cli/bin/nest.js build && node deploy/docker/sbom.js && \
     mv dist/src/sandbox sandbox && rm -rf dist/src/demo dist/.tsbuildinfo
 
 # `--omit=optional` leaves out two packages: typescript, which @nestjs/swagger takes only where it is
