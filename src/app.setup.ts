@@ -13,6 +13,7 @@ import { validationPipe } from './platform/errors/field-errors.js';
 import { registerBodyParsers } from './platform/http/body-parsers.js';
 import { measureRequests } from './platform/http/http-figures.js';
 import { traceRequests } from './platform/http/request-log.js';
+import { closeConnectionsAtStop } from './platform/http/stopping.js';
 import { Metrics } from './platform/metrics/metrics.js';
 import { spanRequests } from './platform/tracing/http-spans.js';
 import { startTracing } from './platform/tracing/tracing.js';
@@ -40,7 +41,6 @@ export async function createApp(
     logger,
     bodyParser: false,
     abortOnError: false,
-    forceCloseConnections: true,
   });
   const fastify: FastifyInstance = adapter.getInstance();
   registerBodyParsers(
@@ -53,6 +53,7 @@ export async function createApp(
     limits: { files: 1, fields: 20, parts: 20, fileSize: Number.MAX_SAFE_INTEGER },
   });
   traceRequests(fastify);
+  closeConnectionsAtStop(fastify);
   if (stopTracing !== undefined) {
     spanRequests(fastify, new Set([CALLBACK_PATH]));
     fastify.addHook('onClose', stopTracing);
