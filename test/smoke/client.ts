@@ -15,6 +15,13 @@ export interface Refusal {
   readonly forwardedFor?: string | null;
 }
 
+interface Request {
+  readonly method?: string;
+  readonly body?: string | FormData;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly admin?: boolean;
+}
+
 /** An internal service, and where needed the admin. */
 export class Client {
   private constructor(
@@ -25,9 +32,7 @@ export class Client {
 
   /** With a key that the command in the container makes. */
   static async of(stack: Stack, ...urls: string[]): Promise<Client> {
-    const printed = await stack.compose(
-      ...['exec', '-T', 'gateway', 'gateway', 'keys', 'create', '--service', 'smoke'],
-    );
+    const printed = await stack.command('gateway', 'gateway keys create --service smoke');
     const key = /rgw_\S+/.exec(printed)?.[0];
     if (key === undefined) throw new Error(`no key in: ${printed}`);
     const admin = (await stack.secrets()).get('bootstrap-admin-key') ?? '';
@@ -39,11 +44,11 @@ export class Client {
     return new Client(this.urls.slice(index, index + 1), this.key, this.adminKey);
   }
 
-  ask(path: string, init: RequestInit & { readonly admin?: boolean } = {}, from = 0) {
-    const key = init.admin === true ? this.adminKey : this.key;
+  ask(path: string, { admin, headers, ...init }: Request = {}, from = 0): Promise<Response> {
+    const key = admin === true ? this.adminKey : this.key;
     return fetch(`${this.urls[from % this.urls.length] ?? ''}${path}`, {
       ...init,
-      headers: { authorization: `Bearer ${key}`, ...init.headers },
+      headers: { authorization: `Bearer ${key}`, ...headers },
       signal: AbortSignal.timeout(70_000),
     });
   }

@@ -93,10 +93,10 @@ async function bridgeAddress(): Promise<string> {
 
 async function startDatabase(bridge: string, secrets: string): Promise<void> {
   await attempt('docker', ['rm', '--force', '--volumes', DATABASE]);
-  await run('docker', [
-    ...['run', '--detach', '--name', DATABASE, '--publish', `${bridge}:15432:5432`],
-    ...['--env', `POSTGRES_PASSWORD=${PASSWORD}`, '--env', 'POSTGRES_USER=gateway', 'postgres:18'],
-  ]);
+  const published = ['--publish', `${bridge}:15432:5432`];
+  const settings = ['--env', `POSTGRES_PASSWORD=${PASSWORD}`, '--env', 'POSTGRES_USER=gateway'];
+  const create = ['run', '--detach', '--name', DATABASE, ...published, ...settings, 'postgres:18'];
+  await run('docker', create);
   const url = join(secrets, 'database-url');
   await rm(url);
   await writeFile(url, `postgres://gateway:${PASSWORD}@${bridge}:15432/gateway\n`);

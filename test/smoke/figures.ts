@@ -18,7 +18,7 @@ export async function checkFigures(verdict: Verdict, stack: Stack): Promise<void
   await verdict.check('Prometheus reads the gateway and the callback door', () =>
     until('both are up', async () => {
       const up = (await query('up')).filter(({ value }) => value[1] === '1');
-      const jobs = new Set(up.map(({ metric }) => metric['job']));
+      const jobs = new Set(up.map(({ metric }) => metric['container']));
       return jobs.has('gateway') && jobs.has('callbacks') ? true : undefined;
     }),
   );
@@ -29,17 +29,7 @@ export async function checkFigures(verdict: Verdict, stack: Stack): Promise<void
     }),
   );
   await verdict.check('it takes its configuration and the alert rules', async () => {
-    await stack.compose(
-      ...[
-        'exec',
-        '-T',
-        'prometheus',
-        'promtool',
-        'check',
-        'config',
-        '/etc/prometheus/prometheus.yml',
-      ],
-    );
+    await stack.command('prometheus', 'promtool check config /etc/prometheus/prometheus.yml');
     const answer = await (await fetch('http://127.0.0.1:13090/api/v1/rules')).json();
     const { groups } = (answer as { data: { groups: readonly { rules: readonly unknown[] }[] } })
       .data;

@@ -51,7 +51,7 @@ export async function tryFullDisk(verdict: Verdict): Promise<void> {
     await verdict.check('callbacks get 503 too', () =>
       until('a callback is refused', async () => {
         const statuses = (await deliveries(stack)).map(({ status }) => status);
-        return statuses.includes(503) ? `${statuses.join(' ')}` : undefined;
+        return statuses.includes(503) ? statuses.join(' ') : undefined;
       }),
     );
     await verdict.check('it recovers by itself when there is space again', async () => {
@@ -90,20 +90,8 @@ async function ballast(stack: Stack, script: string): Promise<void> {
 async function callbacks(stack: Stack): Promise<string> {
   const sent = await deliveries(stack);
   const sql = 'SELECT upstream_id FROM callbacks';
-  const stored = await stack.compose(
-    ...[
-      'exec',
-      '-T',
-      'postgres',
-      'psql',
-      '-h',
-      '/var/run/postgresql',
-      '-U',
-      'gateway',
-      '-tAc',
-      sql,
-    ],
-  );
+  const psql = ['exec', '-T', 'postgres', 'psql', '-h', '/var/run/postgresql', '-U', 'gateway'];
+  const stored = await stack.compose(...psql, '-tAc', sql);
   const known = new Set(stored.split('\n'));
   const good = sent.filter(({ status }) => status === 200);
   expectEqual(good.filter(({ jobId }) => !known.has(jobId)).length, 0, 'lost callbacks');

@@ -55,13 +55,13 @@ export async function checkResilience(
     const ids = await submit(20, THREE_SECONDS);
     const restart = stack.compose('restart', 'postgres');
     const answers = new Set<number>();
-    let over = false;
+    const watched = new AbortController();
     const watch = (async () => {
-      while (!over) answers.add((await client.submit(input)).status);
+      while (!watched.signal.aborted) answers.add((await client.submit(input)).status);
     })();
     await restart;
     await stack.healthy('postgres');
-    over = true;
+    watched.abort();
     await watch;
     expectEqual(
       [...answers].filter((status) => ![202, 503].includes(status)),

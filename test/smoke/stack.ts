@@ -104,6 +104,11 @@ export class Stack {
     await this.compose('up', '--detach', '--no-build', '--wait', '--wait-timeout', '180', ...args);
   }
 
+  /** The output of a command in a container; its words have spaces between them and none within. */
+  command(service: string, words: string): Promise<string> {
+    return this.compose('exec', '-T', service, ...words.split(' '));
+  }
+
   /** The output of a script that Node runs in a container. */
   async inside(service: string, script: string, ...args: string[]): Promise<string> {
     return (
