@@ -40,7 +40,7 @@ echo "rgw_admin_$(openssl rand -hex 24)" | keep bootstrap-admin-key
 openssl rand -hex 16 | keep grafana-password
 if [ "${1:-}" = sandbox ]; then echo sandbox-key | keep reducto-api-key; fi
 # Empty means "not set".
-for name in svix-secrets alert-webhook-url alert-webhook-secret; do
+for name in svix-secrets alert-webhook-url alert-webhook-secret otel-exporter-otlp-headers; do
   printf '' | keep "$name"
 done
 
