@@ -13,6 +13,7 @@ import { validationPipe } from './platform/errors/field-errors.js';
 import { registerBodyParsers } from './platform/http/body-parsers.js';
 import { measureRequests } from './platform/http/http-figures.js';
 import { traceRequests } from './platform/http/request-log.js';
+import { closeConnectionsAtStop } from './platform/http/stopping.js';
 import { Metrics } from './platform/metrics/metrics.js';
 import { spanRequests } from './platform/tracing/http-spans.js';
 import { startTracing } from './platform/tracing/tracing.js';
@@ -46,7 +47,6 @@ export async function createApp(
     logger,
     bodyParser: false,
     abortOnError: false,
-    forceCloseConnections: true,
   });
   const fastify: FastifyInstance = adapter.getInstance();
   registerBodyParsers(
@@ -56,6 +56,7 @@ export async function createApp(
     `${CONSOLE_PATH}/`,
   );
   traceRequests(fastify, logsItself);
+  closeConnectionsAtStop(fastify);
   if (stopTracing !== undefined) {
     spanRequests(fastify, new Set([CALLBACK_PATH]));
     fastify.addHook('onClose', stopTracing);
