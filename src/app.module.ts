@@ -13,6 +13,7 @@ import { DatabaseModule } from './platform/database/database.module.js';
 import { FiguresModule } from './platform/metrics/figures.module.js';
 import { DutiesModule } from './platform/schedule/duties.module.js';
 import { ReconcilerModule } from './reconciler/reconciler.module.js';
+import { RetentionModule } from './retention/retention.module.js';
 import { WebhooksModule } from './webhooks/webhooks.module.js';
 
 /** The gateway, with the parts that its roles ask for. */
@@ -31,7 +32,7 @@ export class AppModule {
         ...(settings.has('api') ? [JobsApiModule, AdminModule, ConsoleModule] : []),
         ...(settings.has('webhooks') ? [WebhooksModule] : []),
         ...(settings.has('worker')
-          ? [JobsModule, ReconcilerModule, AlertsModule, AuditRetentionModule]
+          ? [JobsModule, ReconcilerModule, AlertsModule, AuditRetentionModule, RetentionModule]
           : []),
       ],
     };

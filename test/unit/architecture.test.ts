@@ -6,7 +6,7 @@ const LAYERS = [
   ['app'],
   ['console'],
   ['admin'],
-  ['alerts'],
+  ['alerts', 'retention'],
   ['webhooks', 'reconciler', 'health', 'metrics'],
   ['jobs'],
   ['reducto', 'audit', 'access', 'tasks'],

@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { Metrics } from './metrics.js';
+import { RemovedRows } from './removed-rows.js';
 
 @Global()
-@Module({ providers: [Metrics], exports: [Metrics] })
+@Module({ providers: [Metrics, RemovedRows], exports: [Metrics, RemovedRows] })
 export class FiguresModule {}
