@@ -12,6 +12,7 @@ import { ProblemFilter } from './platform/errors/problem.filter.js';
 import { validationPipe } from './platform/errors/field-errors.js';
 import { registerBodyParsers } from './platform/http/body-parsers.js';
 import { traceRequests } from './platform/http/request-log.js';
+import { answerProbes, CALLBACK_PATH } from './webhooks/callback-probe.js';
 
 /** Long enough for the longest `wait`, with room for the answer. */
 const REQUEST_IDLE_MILLISECONDS = 75_000;
@@ -39,13 +40,14 @@ export async function createApp(
   registerBodyParsers(
     fastify,
     settings.REQUEST_MAX_BYTES,
-    new Map([['/webhooks/reducto', settings.WEBHOOK_MAX_BYTES]]),
+    new Map([[CALLBACK_PATH, settings.WEBHOOK_MAX_BYTES]]),
     `${CONSOLE_PATH}/`,
   );
   await app.register(multipart, {
     limits: { files: 1, fields: 20, parts: 20, fileSize: Number.MAX_SAFE_INTEGER },
   });
   traceRequests(fastify);
+  if (settings.has('webhooks')) answerProbes(fastify, settings);
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(validationPipe());
   if (settings.has('api')) {

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 const LAYERS = [
   ['app'],
   ['console'],
-  ['admin'],
+  ['admin', 'doctor'],
   ['alerts', 'retention'],
   ['webhooks', 'reconciler', 'health', 'metrics'],
   ['jobs'],
