@@ -45,7 +45,8 @@ export async function examine({
   return [...checkSettings(settings, problems), ...found.flat()];
 }
 
-async function limited(
+/** What `check` finds, or that it found nothing in time: also where it does not listen to its signal. */
+export async function limited(
   name: string,
   milliseconds: number,
   check: (signal: AbortSignal) => Promise<Finding[]>,

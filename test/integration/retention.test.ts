@@ -80,15 +80,18 @@ describe('a result that is too old', () => {
     expect(await read(id)).toMatchObject({ status: 410 });
   });
 
-  it('breaks off for whoever reads for longer than that: never half a result that looks whole', async () => {
-    const id = await withLargeResult();
-    await letAge(gateway.pool, id, 31);
-    const reading = await slowRead(id);
-    await sweep();
-    await letGracePass(gateway.pool);
-    expect((await sweep()).chunks).toBeGreaterThan(100);
-    await expect(reading.rest()).rejects.toThrow();
-  });
+  it.each(['identity', 'gzip'])(
+    'breaks off for whoever reads for longer than that: never half a result that looks whole (%s)',
+    async (encoding) => {
+      const id = await withLargeResult();
+      await letAge(gateway.pool, id, 31);
+      const reading = await slowRead(id, encoding);
+      await sweep();
+      await letGracePass(gateway.pool);
+      expect((await sweep()).chunks).toBeGreaterThan(100);
+      await expect(reading.rest()).rejects.toThrow();
+    },
+  );
 });
 
 describe('a job that is too old', () => {
@@ -143,6 +146,28 @@ describe('a job that is too old', () => {
     await gateway.call('POST', `/v1/jobs/${id}/cancel`);
     await gateway.ended(id);
     expect(await sweep()).toEqual({ results: 0, jobs: 0, callbacks: 1, chunks: 0 });
+  });
+
+  it('counts from its end: one that runs longer than any age stays, and so does one that has just ended', async () => {
+    const patient = await startGateway({
+      JOB_MAX_AGE_SECONDS: '2592000',
+      RESULT_RETENTION_DAYS: '1',
+      CALLBACK_RETENTION_DAYS: '1',
+      JOB_RETENTION_DAYS: '1',
+      RETENTION_INTERVAL_SECONDS: '86400',
+    });
+    try {
+      const never = { webhook: { send: 'never' } };
+      const running = await patient.submit({ sim: { stuck: 'InProgress', ...never } });
+      const ended = await patient.submit();
+      await patient.ended(ended);
+      await patient.pool.query(`UPDATE jobs SET created_at = now() - interval '29 days'`);
+      expect(await sweep(patient)).toEqual({ results: 0, jobs: 0, callbacks: 0, chunks: 0 });
+      expect((await patient.call('GET', `/v1/jobs/${running}`)).body.endedAt).toBeNull();
+      expect((await patient.call('GET', `/v1/jobs/${ended}/result`)).status).toBe(200);
+    } finally {
+      await patient.close();
+    }
   });
 
   it('takes along what a callback has left in its timeline after it was gone', async () => {
@@ -300,9 +325,9 @@ async function withLargeResult(): Promise<string> {
 }
 
 /** Reads the beginning of a result; `rest` reads on and returns how long it was altogether. */
-async function slowRead(id: string): Promise<{ rest(): Promise<number> }> {
+async function slowRead(id: string, encoding = 'identity'): Promise<{ rest(): Promise<number> }> {
   const response = await fetch(`${gateway.url}/v1/jobs/${id}/result`, {
-    headers: { authorization: `Bearer ${gateway.key}`, 'accept-encoding': 'identity' },
+    headers: { authorization: `Bearer ${gateway.key}`, 'accept-encoding': encoding },
   });
   const reader = response.body?.getReader();
   let size = (await reader?.read())?.value?.length ?? 0;
