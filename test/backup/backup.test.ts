@@ -138,16 +138,16 @@ async function goesOn(way: Way): Promise<void> {
 
 /** Jobs that come and end while the backup is taken. Which of them it holds is not for sure. */
 function keepBusy(service: Service): { stop(): Promise<void> } {
-  let stopping = false;
+  const stopping = new AbortController();
   const loop = async (): Promise<void> => {
-    while (!stopping) await service.ended(await service.submit({}));
+    while (!stopping.signal.aborted) await service.ended(await service.submit({}));
   };
   const loops = Promise.all([loop(), loop()]);
   // Where the backup breaks, nobody asks for it any more.
   loops.catch(() => undefined);
   return {
     stop: async () => {
-      stopping = true;
+      stopping.abort();
       await loops;
     },
   };
@@ -174,10 +174,18 @@ async function complete({ url }: Sandbox, id: string): Promise<void> {
   expect(status).toBe(200);
 }
 
-it('goes on from a copy of the files of the running server', () => goesOn(files), 120_000);
+it('goes on from a copy of the files of the running server', async () => {
+  await expect(goesOn(files)).resolves.toBeUndefined();
+}, 120_000);
 
 const reason = withoutDump();
 if (reason !== undefined) {
   process.stdout.write(`backup with pg_dump is NOT tested: ${reason} (PG_DUMP, PG_RESTORE)\n`);
 }
-it.skipIf(reason !== undefined)(`goes on from a dump`, () => goesOn(dump), 120_000);
+it.skipIf(reason !== undefined)(
+  `goes on from a dump`,
+  async () => {
+    await expect(goesOn(dump)).resolves.toBeUndefined();
+  },
+  120_000,
+);

@@ -89,7 +89,7 @@ describe('a result that is too old', () => {
       await sweep();
       await letGracePass(gateway.pool);
       expect((await sweep()).chunks).toBeGreaterThan(100);
-      await expect(reading.rest()).rejects.toThrow();
+      await expect(reading.rest()).rejects.toThrow('terminated');
     },
   );
 });
