@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { GatewayClient } from '../faults/client.js';
 import { recordOf } from '../faults/sandbox-control.js';
 
@@ -25,9 +26,12 @@ export class Load {
   /** Submits every `everyMs` until `until` aborts, and then waits for the ends. */
   async run(everyMs: number, until: AbortSignal): Promise<void> {
     const submits: Promise<void>[] = [];
-    while (!until.aborted) {
-      submits.push(this.submit((this.count += 1)));
-      await this.client.pause(everyMs);
+    const refused = new AbortController();
+    while (!until.aborted && !refused.signal.aborted) {
+      const submit = this.submit((this.count += 1));
+      submit.catch(() => refused.abort());
+      submits.push(submit);
+      await sleep(everyMs);
     }
     await Promise.all(submits);
     await Promise.all(this.following);

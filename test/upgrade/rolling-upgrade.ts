@@ -88,7 +88,10 @@ async function upgradeIn(world: World, options: UpgradeOptions): Promise<Upgrade
 
   try {
     const living = load.run(everyMs, submitted.signal);
-    living.catch(() => given.abort());
+    living.catch(() => {
+      submitted.abort();
+      given.abort();
+    });
     await sleep(stateMs);
     await migrate(world);
     for (const statement of EXPAND) await database.query(statement);
