@@ -109,6 +109,7 @@ async function plans(client: Client): Promise<void> {
     const lines = rows.map((row) => row['QUERY PLAN']);
     const whole = lines.filter((line) => line.includes('Seq Scan on'));
     const time = lines.find((line) => line.startsWith('Execution Time'));
+    if (whole.length > 0) process.exitCode = 1;
     say(`${whole.length === 0 ? '✓' : '✗'} ${name}: ${time ?? ''}`);
     if (whole.length > 0 || process.env['PLANS'] === '1')
       lines.forEach((line) => say(`    ${line}`));
