@@ -4,6 +4,8 @@ import { Audit1790200000000 } from './1790200000000-audit.js';
 import { Alerts1790300000000 } from './1790300000000-alerts.js';
 import { AdminSessions1790400000000 } from './1790400000000-admin-sessions.js';
 import { InboxAndQueue1790500000000 } from './1790500000000-inbox-and-queue.js';
+import { Retention1790600000000 } from './1790600000000-retention.js';
+import { ResultsByTime1790610000000 } from './1790610000000-results-by-time.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -13,4 +15,6 @@ export const MIGRATIONS = [
   Alerts1790300000000,
   AdminSessions1790400000000,
   InboxAndQueue1790500000000,
+  Retention1790600000000,
+  ResultsByTime1790610000000,
 ];

@@ -14,6 +14,7 @@ import { FiguresModule } from './platform/metrics/figures.module.js';
 import { DutiesModule } from './platform/schedule/duties.module.js';
 import { ReconcilerModule } from './reconciler/reconciler.module.js';
 import { CallbackRelayModule } from './webhooks/callback-relay.module.js';
+import { RetentionModule } from './retention/retention.module.js';
 import { WebhooksModule } from './webhooks/webhooks.module.js';
 
 /** The gateway, with the parts that its roles ask for. */
@@ -32,7 +33,14 @@ export class AppModule {
         ...(settings.has('api') ? [JobsApiModule, AdminModule, ConsoleModule] : []),
         ...(settings.has('webhooks') ? [WebhooksModule] : []),
         ...(settings.has('worker')
-          ? [JobsModule, CallbackRelayModule, ReconcilerModule, AlertsModule, AuditRetentionModule]
+          ? [
+              JobsModule,
+              CallbackRelayModule,
+              ReconcilerModule,
+              AlertsModule,
+              AuditRetentionModule,
+              RetentionModule,
+            ]
           : []),
       ],
     };

@@ -17,8 +17,7 @@ import { closeConnectionsAtStop } from './platform/http/stopping.js';
 import { Metrics } from './platform/metrics/metrics.js';
 import { spanRequests } from './platform/tracing/http-spans.js';
 import { startTracing } from './platform/tracing/tracing.js';
-
-const CALLBACK_PATH = '/webhooks/reducto';
+import { answerProbes, CALLBACK_PATH } from './webhooks/callback-probe.js';
 
 /** Long enough for the longest `wait`, with room for the answer. */
 const REQUEST_IDLE_MILLISECONDS = 75_000;
@@ -62,6 +61,7 @@ export async function createApp(
     fastify.addHook('onClose', stopTracing);
   }
   measureRequests(fastify, app.get(Metrics, { strict: false }));
+  if (settings.has('webhooks')) answerProbes(fastify, settings);
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(validationPipe());
   if (settings.has('api')) {

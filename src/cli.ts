@@ -8,10 +8,14 @@ import { isServiceName, SERVICE_NAME_RULE } from './access/service-name.js';
 import { AdminActions, type AdminAction } from './admin/admin-actions.js';
 import { AuditVerifier } from './audit/audit-verifier.js';
 import { CliModule } from './cli.module.js';
+import { examine } from './doctor/doctor.js';
+import { asJson, asText, isWell } from './doctor/report.js';
 import { Settings, SettingsError } from './platform/config/settings.js';
 import { startEmbeddedPostgres } from './platform/database/embedded-postgres.js';
 import { prepareDatabase } from './platform/database/prepare-database.js';
 import { createLogger, NestLogger } from './platform/logging/logger.js';
+import { neverPrintSettings } from './platform/logging/secret-settings.js';
+import { withKeptParts } from './stand-ins/kept-parts.js';
 import { localTokenKeys } from './stand-ins/local-token-keys.js';
 import { installTaskQueues } from './tasks/task-queue.js';
 
@@ -24,6 +28,7 @@ const USAGE = `Usage: npm run gateway -- <command>
   keys list                                       list all API keys
   keys revoke <id>                                revoke an API key
   audit verify                                    verify that nobody has changed the audit
+  doctor [--json]                                 check settings, database, Reducto and the way of callbacks
 `;
 
 class UsageError extends Error {}
@@ -46,6 +51,7 @@ async function run(args: string[]): Promise<void> {
   const [command, action, id] = positionals;
   if (values.help === true || command === undefined) return say(USAGE);
   if (command === 'migrate') return withSettings(async (settings) => migrate(settings));
+  if (command === 'doctor') return doctor(values.json);
   if (command === 'audit' && action === 'verify') return withGateway(verify);
   if (command !== 'keys') throw new UsageError(`There is no command "${positionals.join(' ')}".`);
   switch (action) {
@@ -73,6 +79,7 @@ function parse(args: string[]) {
       options: {
         service: { type: 'string' },
         scopes: { type: 'string', default: 'jobs' },
+        json: { type: 'boolean', default: false },
         help: { type: 'boolean' },
       },
     });
@@ -130,6 +137,17 @@ async function migrate(settings: Settings): Promise<void> {
   const log = new NestLogger(createLogger(settings));
   await prepareDatabase(settings.with({ DATABASE_MIGRATIONS: 'run' }), log, installTaskQueues);
   say('The database is up to date.');
+}
+
+/** Does not need usable settings: it says what is wrong with them. Ends with 1 where something has to be mended. */
+async function doctor(json: boolean): Promise<void> {
+  const { settings, problems } = Settings.read(process.env);
+  neverPrintSettings(settings);
+  const findings = await withKeptParts(settings, (local, embedded) =>
+    examine({ settings: local, problems, embedded }),
+  );
+  say(json ? asJson(findings) : asText(findings));
+  if (!isWell(findings)) process.exitCode = 1;
 }
 
 async function verify({ verifier }: Gateway): Promise<void> {

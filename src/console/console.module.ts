@@ -18,6 +18,7 @@ import { OverviewService } from './overview.service.js';
 import { PageRenderer } from './page-renderer.js';
 import { RefusalsPagesController } from './refusals-pages.controller.js';
 import { AdminSession } from './session.entity.js';
+import { SessionRetention } from './session-retention.js';
 import { SessionStore } from './session.store.js';
 import { Sessions } from './sessions.js';
 import { SignInAttempts } from './sign-in-attempts.js';
@@ -49,6 +50,7 @@ import { SignInController } from './sign-in.controller.js';
     OpenAlerts,
     Sessions,
     SessionStore,
+    SessionRetention,
     SignInAttempts,
     OverviewService,
     CallbackHistory,

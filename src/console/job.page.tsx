@@ -185,6 +185,9 @@ function factsOf(job: Job): Parameters<typeof Facts>[0]['facts'] {
       'Took',
       endedAt === null ? <None /> : duration((endedAt.getTime() - createdAt.getTime()) / 1000),
     ],
+    ...(job.resultExpiredAt === null
+      ? []
+      : ([['Result removed for its age', <Moment at={job.resultExpiredAt} />]] as const)),
     ['Submits', String(job.submitAttempts)],
     ['Looks that found it open', String(job.looks)],
     ['Next look', <Moment at={job.nextCheckAt} />],

@@ -2,6 +2,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** The stored result of a completed job. Its bytes are the chunks with the same `contentId`. */
 @Entity({ name: 'job_results' })
+@Index('job_results_by_time', ['storedAt'])
 export class JobResult {
   @PrimaryColumn({ name: 'job_id', type: 'uuid' })
   jobId!: string;

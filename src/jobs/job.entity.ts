@@ -133,4 +133,8 @@ export class Job {
 
   @Column({ name: 'ended_at', type: 'timestamptz', nullable: true })
   endedAt!: Date | null;
+
+  /** When its result was removed for its age. The job itself stays for longer. */
+  @Column({ name: 'result_expired_at', type: 'timestamptz', nullable: true })
+  resultExpiredAt!: Date | null;
 }

@@ -368,7 +368,8 @@ const NEW_JOB = {
   settledBy: null,
   submittedAt: null,
   endedAt: null,
-} as const satisfies Partial<Job>;
+  resultExpiredAt: null,
+} as const satisfies Omit<Job, keyof NewJob | 'createdAt' | 'nextCheckAt'>;
 
 /**
  * Jobs are locked in the order of their ids, so that two processes never wait for each other. A job whose

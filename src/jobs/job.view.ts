@@ -82,6 +82,15 @@ export class JobView {
 
   @ApiProperty({ type: String, format: 'date-time', nullable: true })
   endedAt!: string | null;
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description:
+      'When the result was removed because of its age. From then on it answers 410 `result_expired`.',
+  })
+  resultExpiredAt!: string | null;
 }
 
 export class JobPage {
@@ -127,6 +136,7 @@ export function viewOfJob(job: Job): JobView {
     submittedAt: job.submittedAt?.toISOString() ?? null,
     cancelRequestedAt: job.cancelRequestedAt?.toISOString() ?? null,
     endedAt: job.endedAt?.toISOString() ?? null,
+    resultExpiredAt: job.resultExpiredAt?.toISOString() ?? null,
   };
 }
 

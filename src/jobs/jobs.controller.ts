@@ -124,7 +124,7 @@ export class JobsController {
     content: { 'application/json': { schema: { type: 'object', additionalProperties: true } } },
   })
   @ApiResponse({ status: 304, description: 'You have it already (`If-None-Match`).' })
-  @ApiProblems('job_not_found', 'job_not_completed', 'job_has_no_result')
+  @ApiProblems('job_not_found', 'job_not_completed', 'job_has_no_result', 'result_expired')
   async result(
     @CurrentCaller() caller: Caller,
     @Param('id') id: string,
@@ -132,7 +132,7 @@ export class JobsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const result = await this.jobs.result(caller.service, id);
-    await sendResult(request, reply, result, () => this.jobs.resultBytes(result.contentId));
+    await sendResult(request, reply, result, () => this.jobs.resultBytes(result));
   }
 
   @Get(':id/events')

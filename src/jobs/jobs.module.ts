@@ -14,6 +14,8 @@ import { JobEvent } from './job-event.entity.js';
 import { JobFigures } from './job-figures.js';
 import { JobReads } from './job-reads.store.js';
 import { JobResult } from './job-result.entity.js';
+import { JobRetention } from './job-retention.js';
+import { JobRetentionStore } from './job-retention.store.js';
 import { JobTasks } from './job-tasks.js';
 import { JobTokens } from './job-token.js';
 import { Job } from './job.entity.js';
@@ -35,8 +37,8 @@ import { WaitingJobs } from './waiting-jobs.js';
 
 /**
  * The jobs and all that moves them. Other modules come in through `JobsService` (services),
- * `CallbackHints` (callbacks), `OverdueJobs` (the reconciler), `WaitingJobs` (the alerts) and
- * `JobsAdmin` (admins); nothing else writes a job.
+ * `CallbackHints` (callbacks), `OverdueJobs` (the reconciler), `WaitingJobs` (the alerts),
+ * `JobRetention` (what removes old ones) and `JobsAdmin` (admins); nothing else writes a job.
  */
 @Module({
   imports: [
@@ -71,6 +73,8 @@ import { WaitingJobs } from './waiting-jobs.js';
     CallbackHints,
     OverdueJobs,
     WaitingJobs,
+    JobRetention,
+    JobRetentionStore,
   ],
   exports: [
     JobsService,
@@ -79,6 +83,7 @@ import { WaitingJobs } from './waiting-jobs.js';
     CallbackHints,
     OverdueJobs,
     WaitingJobs,
+    JobRetention,
     AccessModule,
     ReductoModule,
   ],

@@ -100,7 +100,7 @@ export class JobsService {
     return this.reads.listEvents(job.id);
   }
 
-  /** The stored result. Throws `job_not_found`, `job_not_completed` or `job_has_no_result`. */
+  /** The stored result. Throws `job_not_found`, `job_not_completed`, `job_has_no_result` or `result_expired`. */
   async result(service: string, id: string): Promise<JobResult> {
     const job = await this.find(service, id);
     const result = job.status === 'completed' ? await this.results.find(job.id) : null;
@@ -111,11 +111,17 @@ export class JobsService {
         `The job is ${job.status}. Ask again when it has ended.`,
       );
     }
+    // One that is removed between the two reads is missed as well: a completed job has had its result.
+    if (job.status === 'completed') {
+      const when = job.resultExpiredAt === null ? '' : ` on ${job.resultExpiredAt.toISOString()}`;
+      throw new GatewayError('result_expired', `It was removed${when} because of its age.`);
+    }
     throw new GatewayError('job_has_no_result', `The job is ${job.status}.`);
   }
 
-  resultBytes(contentId: string): AsyncIterable<Buffer> {
-    return this.results.read(contentId);
+  /** The gzip stream of a result; breaks off with an error where not all of it is there any more. */
+  resultBytes(result: JobResult): AsyncIterable<Buffer> {
+    return this.results.read(result);
   }
 
   /**

@@ -80,11 +80,16 @@ export class ResultStore {
     return this.results.findOneBy({ jobId });
   }
 
-  /** The gzip stream, read from the database no faster than it is consumed. */
-  async *read(contentId: string): AsyncGenerator<Buffer> {
-    for (let seq = 0; ; seq++) {
+  /**
+   * The gzip stream, read from the database no faster than it is consumed. Throws where it ends too early, as
+   * that of a reader does who is slower than the removal of what has expired: half a result is none.
+   */
+  async *read({ contentId, storedBytes }: StoredContent): AsyncGenerator<Buffer> {
+    let left = Number(storedBytes);
+    for (let seq = 0; left > 0; seq++) {
       const chunk = await this.chunks.findOneBy({ contentId, seq });
-      if (chunk === null) return;
+      if (chunk === null) throw new Error('a stored result ends before its end');
+      left -= chunk.bytes.length;
       yield chunk.bytes;
     }
   }

@@ -21,7 +21,7 @@ export class Program {
   /** `script` is a built file of the project; output is appended to `logFile`. */
   constructor(
     readonly name: string,
-    private readonly script: string,
+    private script: string,
     private readonly environment: NodeJS.ProcessEnv,
     private readonly logFile: string,
   ) {}
@@ -39,6 +39,11 @@ export class Program {
         throw new Error(`${this.name} does not start, see ${this.logFile}`);
       await sleep(300);
     }
+  }
+
+  /** From its next start on it is another build. */
+  replace(script: string): void {
+    this.script = script;
   }
 
   /** Ends it as an operator or a crash would, and says how it ended. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { freePort } from '../../src/platform/database/free-port.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { undoAtExit } from './clean-up.js';
@@ -52,7 +52,17 @@ export interface World {
   close(keep: boolean): Promise<void>;
 }
 
-export async function startWorld(replicaCount: number): Promise<World> {
+/** How replicas differ from those of this build with short waits. */
+export interface ReplicaOptions {
+  /** The folder of another build. */
+  readonly from?: string | undefined;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+export async function startWorld(
+  replicaCount: number,
+  options: ReplicaOptions = {},
+): Promise<World> {
   const directory = await mkdtemp(join(tmpdir(), 'gateway-faults-'));
   const closers: (() => Promise<unknown>)[] = [];
   // Registered first and so undone last, when the server has ended.
@@ -63,7 +73,7 @@ export async function startWorld(replicaCount: number): Promise<World> {
     await rm(keep ? join(directory, 'database', 'postgres') : directory, ANYTHING);
   };
   try {
-    return { ...(await build(directory, replicaCount, closers)), close };
+    return { ...(await build(directory, replicaCount, options, closers)), close };
   } catch (error) {
     await close(true);
     throw error;
@@ -73,9 +83,9 @@ export async function startWorld(replicaCount: number): Promise<World> {
 async function build(
   directory: string,
   replicaCount: number,
+  { from, environment: changes }: ReplicaOptions,
   closers: (() => Promise<unknown>)[],
 ): Promise<Omit<World, 'close'>> {
-  const dist = join(projectRoot(), 'dist', 'src');
   await mkdir(join(directory, 'database'));
   const postgres = await startPostgres(join(directory, 'database'));
   closers.push(() => postgres.close());
@@ -85,12 +95,12 @@ async function build(
     return started;
   };
   const program = (name: string, script: string, environment: NodeJS.ProcessEnv): Program => {
-    const made = new Program(name, join(dist, script), environment, join(directory, `${name}.log`));
+    const made = new Program(name, script, environment, join(directory, `${name}.log`));
     closers.push(() => made.stop('SIGKILL'));
     return made;
   };
 
-  const sandboxUrl = await program('sandbox', 'sandbox/main.js', {
+  const sandboxUrl = await program('sandbox', builtFile('sandbox/main.js'), {
     SANDBOX_PORT: '0',
     SANDBOX_PLATFORM: JSON.stringify(SANDBOX_PLATFORM),
   }).start();
@@ -112,6 +122,7 @@ async function build(
     TOKEN_KEYS: `1:${randomBytes(32).toString('base64')}`,
     BOOTSTRAP_ADMIN_KEY: adminKey,
     DATA_DIR: directory,
+    ...changes,
   };
   const replicas: Replica[] = [];
   for (const [n, port] of ports.entries()) {
@@ -119,7 +130,10 @@ async function build(
     const address = new URL(postgres.url);
     address.port = String(database.port);
     const environment = { ...common, PORT: String(port), DATABASE_URL: address.href };
-    const replica = { program: program(`gateway-${n}`, 'main.js', environment), database };
+    const replica = {
+      program: program(`gateway-${n}`, builtFile('main.js', from), environment),
+      database,
+    };
     // One after the other: the first creates the tables.
     await replica.program.start();
     replicas.push(replica);
@@ -131,6 +145,11 @@ async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
   while (ports.size < count) ports.add(await freePort());
   return [...ports];
+}
+
+/** A program of a build: `file` below its `dist/src`. Without `folder`, of this one. */
+export function builtFile(file: string, folder = projectRoot()): string {
+  return resolve(folder, 'dist', 'src', file);
 }
 
 /** The harness runs as TypeScript below `test` and compiled below `dist/test`. */

@@ -5,8 +5,8 @@ import { expect, it } from 'vitest';
 const LAYERS = [
   ['app'],
   ['console'],
-  ['admin'],
-  ['alerts'],
+  ['admin', 'doctor'],
+  ['alerts', 'retention'],
   ['webhooks', 'reconciler', 'metrics'],
   ['jobs'],
   ['reducto', 'audit', 'access', 'tasks', 'health'],

@@ -331,6 +331,27 @@ export const SETTING_TABLE = {
     '',
     'hosts that results may be downloaded from (`*.example.com` for all below); empty: any public one and Reducto’s own',
   ),
+
+  RESULT_RETENTION_DAYS: setting(
+    integer(0, 36_500),
+    '30',
+    'how long the result of a job is kept after its end; 0: for as long as the job',
+  ),
+  CALLBACK_RETENTION_DAYS: setting(
+    integer(0, 36_500),
+    '90',
+    'how long accepted callbacks are kept; those of jobs that have not ended stay; 0: for as long as jobs',
+  ),
+  JOB_RETENTION_DAYS: setting(
+    integer(0, 36_500),
+    '365',
+    'how long a job and its timeline are kept after its end, and with them its `Idempotency-Key`; 0: for ever',
+  ),
+  RETENTION_INTERVAL_SECONDS: setting(
+    integer(1, 86_400),
+    '600',
+    'how often what is older than that is removed',
+  ),
 } as const satisfies Record<string, SettingDefinition<unknown>>;
 
 export type SettingName = keyof typeof SETTING_TABLE;

@@ -35,6 +35,13 @@ export class Settings {
    * Throws one `SettingsError` that lists all problems, among them what production may not lack.
    */
   static load(environment: Environment): Settings {
+    const { settings, problems } = Settings.read(environment);
+    if (problems.length > 0) throw new SettingsError(problems);
+    return settings;
+  }
+
+  /** The same without throwing: what is not usable has its default, and is among `problems`. */
+  static read(environment: Environment): { settings: Settings; problems: readonly string[] } {
     const problems: string[] = [];
     const values: Record<string, unknown> = {};
     for (const [name, definition] of definitions()) {
@@ -52,8 +59,7 @@ export class Settings {
     // What could not be read is not missing too.
     const unreadable = new Set(problems.map((problem) => problem.split(' ', 1)[0]));
     problems.push(...more.filter((problem) => !unreadable.has(problem.split(' ', 1)[0])));
-    if (problems.length > 0) throw new SettingsError(problems);
-    return settings;
+    return { settings, problems };
   }
 
   /** The same settings with some replaced: how stand-ins fill in what development lacks. */
@@ -151,6 +157,12 @@ function contradictions(settings: Settings): string[] {
   }
   if (alerts !== undefined && alertSecret === undefined) {
     found.push('ALERT_WEBHOOK_SECRET is missing: what goes to ALERT_WEBHOOK_URL is signed with it');
+  }
+  for (const name of ['RESULT_RETENTION_DAYS', 'CALLBACK_RETENTION_DAYS'] as const) {
+    const jobDays = settings.JOB_RETENTION_DAYS;
+    if (jobDays > 0 && settings[name] > jobDays) {
+      found.push(`${name} is longer than JOB_RETENTION_DAYS, and nothing outlives its job`);
+    }
   }
   return found;
 }

@@ -1,0 +1,109 @@
+import { lookup } from 'node:dns/promises';
+import { isPrivateAddress, isPrivateHost } from '../platform/config/private-host.js';
+import type { Settings } from '../platform/config/settings.js';
+import { isRecord } from '../platform/json.js';
+import { newProbe, PROBE_HEADER } from '../webhooks/callback-probe.js';
+import { fail, ok, warn, type Finding } from './finding.js';
+import { reasonOf } from './reasons.js';
+
+const CHECK = 'callback address';
+const FIRST_AID =
+  'check the DNS, the firewall and the proxy; the address must lead to a gateway with the role webhooks';
+
+/**
+ * Whether the address that Reducto calls leads to this very gateway, as seen from this machine: from outside it may
+ * look different.
+ */
+export async function checkCallbackAddress(
+  settings: Settings,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  const url = settings.callbackUrl;
+  if (settings.WEBHOOK_MODE === 'none') {
+    return [ok(CHECK, 'WEBHOOK_MODE is none: Reducto is not asked to call back')];
+  }
+  if (url === undefined) {
+    if (!settings.has('worker')) return [];
+    return [warn(CHECK, 'PUBLIC_URL is not set: Reducto cannot call back', 'set PUBLIC_URL')];
+  }
+  const [key] = settings.TOKEN_KEYS ?? [];
+  if (key === undefined) return [warn(CHECK, 'not checked: it needs TOKEN_KEYS')];
+  const reachable = await checkReachable(settings, new URL(url).hostname);
+  const probe = newProbe(key);
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: {
+        'content-type': 'application/json',
+        'user-agent': 'reducto-gateway-doctor',
+        [PROBE_HEADER]: probe.ask,
+      },
+      body: JSON.stringify({ status: 'Doctor', job_id: 'gateway-doctor' }),
+      signal,
+    });
+    const text = await response.text();
+    const own = response.headers.get(PROBE_HEADER) === probe.answer;
+    return [...reachable, judge(settings, url, response.status, own, parsed(text))];
+  } catch (error) {
+    return [...reachable, fail(CHECK, `${url} cannot be reached: ${reasonOf(error)}`, FIRST_AID)];
+  }
+}
+
+function judge(
+  settings: Settings,
+  url: string,
+  status: number,
+  own: boolean,
+  body: Record<string, unknown>,
+): Finding {
+  if (own && status === 200) return judgeAddress(settings, url, String(body['clientAddress']));
+  const { code } = body;
+  if (typeof code === 'string' && code.startsWith('callback_refused')) {
+    const message = `${url} is answered by a gateway with other TOKEN_KEYS, or of an older version`;
+    return fail(CHECK, message, 'give all gateways the same TOKEN_KEYS, or correct PUBLIC_URL');
+  }
+  if (status === 404 && code === 'not_found') {
+    const message = `${url} leads to a gateway that takes no callbacks`;
+    return fail(CHECK, message, 'let the proxy send /webhooks to one that has webhooks in ROLES');
+  }
+  if (status >= 300 && status < 400) {
+    const message = `${url} answers with a redirect, which a callback does not follow`;
+    return fail(CHECK, message, 'set PUBLIC_URL to where the redirect leads');
+  }
+  const message = `${url} answers ${status}, and it is not this gateway that does`;
+  return fail(CHECK, message, FIRST_AID);
+}
+
+/** Every callback comes from where this one seems to come from, if it is a proxy that is not named. */
+function judgeAddress(settings: Settings, url: string, address: string): Finding {
+  const found = `${url} leads here; the call seemed to come from ${address}`;
+  const { hostname } = new URL(url);
+  if (isPrivateHost(hostname) || !isPrivateAddress(address)) return ok(CHECK, found);
+  const fix =
+    'if that is your proxy, add it to TRUSTED_PROXIES; else all callbacks seem to come from it';
+  return warn(CHECK, found, fix);
+}
+
+/** A Reducto on the internet cannot call a private address. */
+async function checkReachable(settings: Settings, hostname: string): Promise<Finding[]> {
+  if (isPrivateHost(settings.REDUCTO_BASE_URL.hostname)) return [];
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const addresses = await lookup(host, { all: true }).catch(() => []);
+  if (addresses.length === 0 || !addresses.every(({ address }) => isPrivateAddress(address))) {
+    return [];
+  }
+  const message = `PUBLIC_URL leads to ${addresses[0]?.address}, which cannot be called from the internet`;
+  const fix =
+    'if the DNS says the same outside, set PUBLIC_URL to a public address, or WEBHOOK_MODE=none';
+  return [warn(CHECK, message, fix)];
+}
+
+function parsed(text: string): Record<string, unknown> {
+  try {
+    const body: unknown = JSON.parse(text);
+    return isRecord(body) ? body : {};
+  } catch {
+    return {};
+  }
+}

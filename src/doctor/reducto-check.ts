@@ -1,0 +1,67 @@
+import type { Settings } from '../platform/config/settings.js';
+import { probeReducto } from '../reducto/upstream-probe.js';
+import { checkSkew, skewSeconds } from './clock.js';
+import { fail, ok, warn, type Finding } from './finding.js';
+import { reasonOf } from './reasons.js';
+
+/** The clock of an answer is to the second, and older by the time it took. */
+const SKEW_SECONDS = 30;
+
+/** Whether Reducto can be reached and takes our key. Submits nothing. */
+export async function checkReducto(settings: Settings, signal: AbortSignal): Promise<Finding[]> {
+  if (!settings.has('api') && !settings.has('worker')) return [];
+  if (settings.REDUCTO_API_KEY === undefined) {
+    return [ok('reducto', 'REDUCTO_API_KEY is not set: the sandbox stands in for Reducto')];
+  }
+  const host = settings.REDUCTO_BASE_URL.host;
+  const began = Date.now();
+  try {
+    const { status, contentType, date, milliseconds } = await probeReducto(settings, signal);
+    const found = [judge(host, status, contentType, milliseconds)];
+    if (date !== undefined) {
+      const skew = skewSeconds(date, began, Date.now());
+      found.push(checkSkew('clock', 'Reducto', skew, SKEW_SECONDS));
+    }
+    return found;
+  } catch (error) {
+    const message = `Reducto (${host}) cannot be reached: ${reasonOf(error)}`;
+    const fix = 'check REDUCTO_BASE_URL, the firewall, and for a private CA NODE_EXTRA_CA_CERTS';
+    return [fail('reducto', message, fix)];
+  }
+}
+
+function judge(
+  host: string,
+  status: number,
+  contentType: string | undefined,
+  milliseconds: number,
+): Finding {
+  const json = contentType?.includes('json') === true;
+  if (status === 200 && json) {
+    return ok('reducto', `${host} answers in ${Math.round(milliseconds)} ms and takes the key`);
+  }
+  if (status === 401 || (status === 403 && json)) {
+    return fail(
+      'reducto',
+      `${host} refuses REDUCTO_API_KEY (${status})`,
+      'put in a valid key of that deployment',
+    );
+  }
+  if (json && [404, 405, 501].includes(status)) {
+    const message = `${host} answers, but has no listing of jobs: whether it takes the key is not known`;
+    return warn('reducto', message, 'an older deployment has none; submit a job to find out');
+  }
+  if (status === 429 || status >= 500) {
+    return warn(
+      'reducto',
+      `${host} answers ${status}: it is in trouble, or busy`,
+      'try again later',
+    );
+  }
+  const what = `${host} answers ${status}${json ? '' : ', and not with JSON'}`;
+  return fail(
+    'reducto',
+    `${what}: that is not Reducto’s API`,
+    'check REDUCTO_BASE_URL and the proxies on the way',
+  );
+}

@@ -1,0 +1,55 @@
+import { isPrivateHost } from '../platform/config/private-host.js';
+import type { Settings } from '../platform/config/settings.js';
+import { fail, ok, warn, type Finding } from './finding.js';
+
+/** What the settings by themselves tell. Never names a value of a secret. */
+export function checkSettings(settings: Settings, problems: readonly string[]): Finding[] {
+  const found = [
+    ...problems.map((problem) => fail('settings', problem)),
+    ...settings.warnings().map((warning) => warn('settings', warning)),
+    ...checkKeys(settings),
+    ...checkDatabaseUrl(settings),
+  ];
+  return found.length > 0 ? found : [ok('settings', 'all settings are usable')];
+}
+
+/** Bytes of which this many or fewer are distinct were not drawn at random: 32 random ones have 30. */
+const FEW_DISTINCT_BYTES = 16;
+const FEW_DISTINCT_LETTERS = 12;
+
+function checkKeys(settings: Settings): Finding[] {
+  const found: Finding[] = [];
+  const make = 'make one with: openssl rand -base64 32';
+  for (const name of ['TOKEN_KEYS', 'AUDIT_KEYS'] as const) {
+    for (const { version, key } of settings[name] ?? []) {
+      const which = `key ${version} of ${name}`;
+      if (new Set(key).size <= FEW_DISTINCT_BYTES) {
+        found.push(fail('keys', `${which} is not random`, make));
+      } else if (key.every((byte) => byte >= 0x20 && byte < 0x7f)) {
+        found.push(warn('keys', `${which} is text that somebody typed, not random bytes`, make));
+      }
+    }
+  }
+  const admin = settings.BOOTSTRAP_ADMIN_KEY;
+  if (admin !== undefined && new Set(admin).size <= FEW_DISTINCT_LETTERS) {
+    found.push(
+      fail('keys', 'BOOTSTRAP_ADMIN_KEY is easy to guess', 'make one with: openssl rand -hex 24'),
+    );
+  }
+  if (settings.NODE_ENV === 'production' && settings.AUDIT_KEYS === undefined) {
+    const message =
+      'AUDIT_KEYS is not set: once a key leaves TOKEN_KEYS, the audit from its time cannot be verified';
+    found.push(warn('keys', message, 'set AUDIT_KEYS, and keep it with the backups'));
+  }
+  return found;
+}
+
+function checkDatabaseUrl({ DATABASE_URL: text }: Settings): Finding[] {
+  if (text === undefined) return [];
+  const url = new URL(text);
+  const encrypted = /^(require|verify-ca|verify-full|no-verify)$/;
+  if (isPrivateHost(url.hostname) || encrypted.test(url.searchParams.get('sslmode') ?? ''))
+    return [];
+  const message = 'DATABASE_URL leads to a public host, and asks for no encryption';
+  return [warn('settings', message, 'add ?sslmode=verify-full')];
+}

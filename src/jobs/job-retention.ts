@@ -1,0 +1,44 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import type { EntityManager } from 'typeorm';
+import { JobRetentionStore, type Searched } from './job-retention.store.js';
+
+/** Whoever began to read a result before it expired may go on for so long. */
+const READ_GRACE_SECONDS = 3600;
+
+/**
+ * Chunks that belong to no job are taken for left behind by a crash from this age on. Their ids tell it by the
+ * clock of the process that wrote them; the longest download takes hours.
+ */
+const LOST_AFTER_MILLISECONDS = 24 * 3_600_000;
+
+/**
+ * The door of the jobs for retention: what may be removed from them, in steps of a size. Each step belongs into a
+ * transaction of its own, and returns how much it removed.
+ */
+@Injectable()
+export class JobRetention {
+  constructor(private readonly store: JobRetentionStore) {}
+
+  expireResults(manager: EntityManager, days: number, limit: number): Promise<number> {
+    return this.store.expireResults(manager, days, limit);
+  }
+
+  removeJobs(manager: EntityManager, days: number, limit: number): Promise<number> {
+    return this.store.removeJobs(manager, days, limit);
+  }
+
+  removeTraces(manager: EntityManager, jobIds: readonly string[]): Promise<void> {
+    return this.store.removeTraces(manager, jobIds);
+  }
+
+  removeChunks(manager: EntityManager, limit: number): Promise<number> {
+    return this.store.removeChunks(manager, READ_GRACE_SECONDS, limit);
+  }
+
+  /** Goes on with the search for chunks that a crash has left behind, after content `after`. `now` is the database's. */
+  searchLost(manager: EntityManager, after: string, now: Date, limit: number): Promise<Searched> {
+    const before = uuidv7({ msecs: now.getTime() - LOST_AFTER_MILLISECONDS });
+    return this.store.searchLost(manager, after, before, limit);
+  }
+}

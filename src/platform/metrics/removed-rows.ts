@@ -1,0 +1,22 @@
+import { Injectable } from '@nestjs/common';
+import type { Counter } from '@opentelemetry/api';
+import { Metrics } from './metrics.js';
+
+/** What is removed once it is older than it shall become. */
+export type Removed = 'result' | 'job' | 'callback' | 'result_chunk' | 'audit_entry';
+
+/** How much was removed for its age, as a figure. */
+@Injectable()
+export class RemovedRows {
+  private readonly counter: Counter;
+
+  constructor({ meter }: Metrics) {
+    this.counter = meter.createCounter('gateway_retention_removed', {
+      description: 'What was removed because it was older than its setting says, by kind',
+    });
+  }
+
+  add(kind: Removed, count: number): void {
+    if (count > 0) this.counter.add(count, { kind });
+  }
+}

@@ -1,0 +1,191 @@
+import { execFile } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Client } from 'pg';
+import { afterEach, expect, it } from 'vitest';
+import { freePort } from '../../src/platform/database/free-port.js';
+import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
+import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox.js';
+import { eventually, send } from '../support/gateway.js';
+import { ADMIN_KEY, cleanUp, cleanUps, end, start } from '../support/processes.js';
+import { dump, files, withoutDump, type Way } from './ways.js';
+
+/*
+ * A backup is taken while jobs run; then the gateway and its database are lost, and a new gateway goes on from
+ * the backup, with the same keys.
+ */
+
+afterEach(cleanUp);
+
+const FINISHED = 12;
+const OPEN = 12;
+const WAITING = 4;
+
+interface Service {
+  submit(sim: Record<string, unknown>): Promise<string>;
+  ended(id: string): Promise<Record<string, unknown>>;
+  resultHash(id: string): Promise<string>;
+}
+
+async function serviceOf(url: string, key: string): Promise<Service> {
+  const headers = { authorization: `Bearer ${key}` };
+  return {
+    submit: async (sim) => {
+      const body = { type: 'parse', input: 'https://example.com/a.pdf', sim };
+      const answer = await send(`${url}/v1/jobs`, 'POST', body, headers);
+      expect(answer.status).toBe(202);
+      return String(answer.body.id);
+    },
+    ended: async (id) =>
+      eventually(`the end of ${id}`, async () => {
+        const { body } = await send(`${url}/v1/jobs/${id}?wait=60`, 'GET', undefined, headers);
+        return body.endedAt === null ? undefined : body;
+      }),
+    resultHash: async (id) => {
+      const answer = await send(`${url}/v1/jobs/${id}/result`, 'GET', undefined, headers);
+      expect(answer.status).toBe(200);
+      return createHash('sha256').update(JSON.stringify(answer.body)).digest('hex');
+    },
+  };
+}
+
+async function newKey(url: string): Promise<string> {
+  const admin = { authorization: `Bearer ${ADMIN_KEY}` };
+  const body = { service: 'backup', scopes: ['jobs'] };
+  return (await send(`${url}/v1/admin/keys`, 'POST', body, admin)).body.key;
+}
+
+async function goesOn(way: Way): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'gateway-backup-'));
+  cleanUps.push(() => rm(directory, { recursive: true, force: true }));
+  const server = await startEmbeddedPostgres(join(directory, 'server'));
+  cleanUps.push(() => server.stop().catch(() => undefined));
+  const sandbox = await startSandbox({
+    platform: { queueMs: 20, runMs: 50, completingMs: 10, webhookDelayMs: 10 },
+  });
+  cleanUps.push(() => sandbox.close());
+  const port = await freePort();
+  const settings = {
+    REDUCTO_API_KEY: sandbox.apiKey,
+    REDUCTO_BASE_URL: sandbox.url,
+    PUBLIC_URL: `http://127.0.0.1:${port}`,
+    PORT: String(port),
+    TOKEN_KEYS: `1:${randomBytes(32).toString('base64')}`,
+    AUDIT_KEYS: `1:${randomBytes(32).toString('base64')}`,
+    LOOK_SCHEDULE_SECONDS: '1',
+    RECONCILE_INTERVAL_SECONDS: '1',
+    LOG_FORMAT: 'json',
+    DATA_DIR: directory,
+  };
+
+  const first = await start({ ...settings, DATABASE_URL: server.url });
+  const key = await newKey(first.url);
+  const service = await serviceOf(first.url, key);
+  const finished = await several(FINISHED, () => service.submit({}));
+  await Promise.all(finished.map((id) => service.ended(id)));
+  const hashes = await Promise.all(finished.map((id) => service.resultHash(id)));
+  const forged = { status: 'Completed', job_id: 'forged' };
+  await several(5, () => send(`${first.url}/webhooks/reducto`, 'POST', forged));
+  // Reducto has them, and finishes them only after the disaster.
+  const open = await several(OPEN, () => service.submit({ stuck: 'InProgress' }));
+  // Nobody has them yet: Reducto is busy.
+  const busy = { submit: { fault: '503retryAfter', retryAfterSeconds: 40, times: 1 } };
+  const waiting = await several(WAITING, () => service.submit(busy));
+  await eventually('all are where they should be', async () => {
+    const states = await statesIn(server.url);
+    return states['submitted'] === OPEN && states['put off'] === WAITING ? true : undefined;
+  });
+
+  const traffic = keepBusy(service);
+  const restore = await way.save(server, directory);
+  await traffic.stop();
+  await end(first.child, 'SIGKILL');
+  if (way === files) await server.stop('immediate');
+  for (const { id, sim } of sandbox.jobs.all()) {
+    // Their callbacks find nobody.
+    if (sim.stuck !== undefined) await complete(sandbox, id);
+  }
+
+  const restored = await restore();
+  cleanUps.push(() => restored.close());
+  const second = await start({ ...settings, DATABASE_URL: restored.url });
+  const again = await serviceOf(second.url, key);
+  const ends = await Promise.all([...open, ...waiting].map((id) => again.ended(id)));
+  expect(ends.map(({ status, reason }) => reason ?? status)).toEqual(
+    [...open, ...waiting].map(() => 'completed'),
+  );
+  expect(await Promise.all(finished.map((id) => again.resultHash(id)))).toEqual(hashes);
+  for (const id of [...open, ...waiting]) {
+    expect(await again.resultHash(id)).toMatch(/^[0-9a-f]{64}$/);
+    expect(sandbox.jobs.all().filter(({ body }) => JSON.stringify(body).includes(id))).toHaveLength(
+      1,
+    );
+  }
+  // What runs on also accepts, also of callbacks.
+  expect(await again.ended(await again.submit({}))).toMatchObject({ settledBy: 'webhook' });
+
+  const environment = { PATH: process.env['PATH'], ...settings, DATABASE_URL: restored.url };
+  const verified = await promisify(execFile)(
+    process.execPath,
+    ['dist/src/cli.js', 'audit', 'verify'],
+    { env: environment },
+  );
+  expect(verified.stdout).toMatch(/The audit is whole: [6-9]\d* entries/);
+}
+
+/** Jobs that come and end while the backup is taken. Which of them it holds is not for sure. */
+function keepBusy(service: Service): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const loop = async (): Promise<void> => {
+    while (!stopping.signal.aborted) await service.ended(await service.submit({}));
+  };
+  const loops = Promise.all([loop(), loop()]);
+  // Where the backup breaks, nobody asks for it any more.
+  loops.catch(() => undefined);
+  return {
+    stop: async () => {
+      stopping.abort();
+      await loops;
+    },
+  };
+}
+
+function several<T>(count: number, make: () => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: count }, make));
+}
+
+async function statesIn(url: string): Promise<Record<string, number>> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query<{ status: string; n: number }>(
+    `SELECT CASE WHEN status = 'queued' AND submit_attempts = 1 AND submit_started_at IS NULL
+                 THEN 'put off' ELSE status END AS status, count(*)::int AS n
+       FROM jobs GROUP BY 1`,
+  );
+  await client.end();
+  return Object.fromEntries(rows.map(({ status, n }) => [status, n]));
+}
+
+async function complete({ url }: Sandbox, id: string): Promise<void> {
+  const { status } = await send(`${url}/control/jobs/${id}`, 'POST', { action: 'complete' });
+  expect(status).toBe(200);
+}
+
+it('goes on from a copy of the files of the running server', async () => {
+  await expect(goesOn(files)).resolves.toBeUndefined();
+}, 120_000);
+
+const reason = withoutDump();
+if (reason !== undefined) {
+  process.stdout.write(`backup with pg_dump is NOT tested: ${reason} (PG_DUMP, PG_RESTORE)\n`);
+}
+it.skipIf(reason !== undefined)(
+  `goes on from a dump`,
+  async () => {
+    await expect(goesOn(dump)).resolves.toBeUndefined();
+  },
+  120_000,
+);

@@ -1,0 +1,51 @@
+import { Pool } from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import {
+  DISCARDED,
+  EXPIRE_RESULTS,
+  FORGET_CONTENTS,
+  REMOVE_CHUNKS,
+  REMOVE_JOBS,
+  SEARCH_CONTENTS,
+} from '../../src/jobs/job-retention.store.js';
+import { REMOVE_CALLBACKS } from '../../src/webhooks/callback-retention.js';
+import { newDatabase } from '../support/gateway.js';
+import { addOldJobs } from '../support/old-jobs.js';
+
+/* No statement of a step reads a whole table. With a million jobs: `npm run bench:retention`. */
+
+let database: Awaited<ReturnType<typeof newDatabase>>;
+let pool: Pool;
+
+beforeAll(async () => {
+  database = await newDatabase();
+  pool = new Pool({ connectionString: database.url, max: 1 });
+  await addOldJobs(pool, 30_000, 400);
+  await pool.query(
+    `INSERT INTO discarded_contents SELECT content_id, stored_at FROM job_results LIMIT 5000`,
+  );
+  await pool.query('VACUUM ANALYZE');
+});
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+const ZERO = '00000000-0000-0000-0000-000000000000';
+const LAST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+it.each<[string, string, (contents: string[]) => unknown[]]>([
+  ['expires results', EXPIRE_RESULTS, () => [30, 200]],
+  ['removes jobs', REMOVE_JOBS, () => [30, 200]],
+  ['removes callbacks', REMOVE_CALLBACKS, () => [30, 500]],
+  ['finds what was discarded', DISCARDED, () => [3600, 64]],
+  ['removes chunks', REMOVE_CHUNKS, (contents) => [contents, 64]],
+  ['forgets contents', FORGET_CONTENTS, (contents) => [contents]],
+  ['searches contents', SEARCH_CONTENTS, () => [ZERO, LAST, 500]],
+])('what %s goes by indexes', async (_, statement, parameters) => {
+  const { rows: contents } = await pool.query<{ id: string }>(DISCARDED, [3600, 64]);
+  const values = parameters(contents.map(({ id }) => id));
+  const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${statement}`, values);
+  const plan = rows.map((row) => row['QUERY PLAN']);
+  expect(plan.filter((line) => line.includes('Seq Scan'))).toEqual([]);
+});
