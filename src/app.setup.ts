@@ -7,10 +7,12 @@ import { v7 as uuidv7 } from 'uuid';
 import { AppModule } from './app.module.js';
 import { setUpDocs } from './app.docs.js';
 import { CONSOLE_PATH, setUpConsole } from './console/console.setup.js';
+import { Readiness } from './health/readiness.js';
 import type { Settings } from './platform/config/settings.js';
 import { ProblemFilter } from './platform/errors/problem.filter.js';
 import { validationPipe } from './platform/errors/field-errors.js';
 import { registerBodyParsers } from './platform/http/body-parsers.js';
+import { closeOrderly } from './platform/http/orderly-close.js';
 import { traceRequests } from './platform/http/request-log.js';
 import { answerProbes, CALLBACK_PATH } from './webhooks/callback-probe.js';
 
@@ -34,7 +36,6 @@ export async function createApp(
     logger,
     bodyParser: false,
     abortOnError: false,
-    forceCloseConnections: true,
   });
   const fastify: FastifyInstance = adapter.getInstance();
   registerBodyParsers(
@@ -47,6 +48,8 @@ export async function createApp(
     limits: { files: 1, fields: 20, parts: 20, fileSize: Number.MAX_SAFE_INTEGER },
   });
   traceRequests(fastify);
+  const readiness = app.get(Readiness, { strict: false });
+  closeOrderly(fastify, settings.SHUTDOWN_TIMEOUT_SECONDS, () => readiness.isStopping);
   if (settings.has('webhooks')) answerProbes(fastify, settings);
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(validationPipe());

@@ -21,6 +21,10 @@ export class Readiness implements BeforeApplicationShutdown {
     this.stopping = true;
   }
 
+  get isStopping(): boolean {
+    return this.stopping;
+  }
+
   /** Every dependency by name. */
   async check(): Promise<Record<string, CheckResult>> {
     return { database: await this.database(), process: this.stopping ? 'down' : 'up' };
