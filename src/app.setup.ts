@@ -7,13 +7,14 @@ import type { FastifyInstance } from 'fastify';
 import { AppModule } from './app.module.js';
 import { setUpDocs } from './app.docs.js';
 import { CONSOLE_PATH, setUpConsole } from './console/console.setup.js';
+import { Readiness } from './health/readiness.js';
 import type { Settings } from './platform/config/settings.js';
 import { ProblemFilter } from './platform/errors/problem.filter.js';
 import { validationPipe } from './platform/errors/field-errors.js';
 import { registerBodyParsers } from './platform/http/body-parsers.js';
 import { measureRequests } from './platform/http/http-figures.js';
+import { closeOrderly } from './platform/http/orderly-close.js';
 import { traceRequests } from './platform/http/request-log.js';
-import { closeConnectionsAtStop } from './platform/http/stopping.js';
 import { Metrics } from './platform/metrics/metrics.js';
 import { spanRequests } from './platform/tracing/http-spans.js';
 import { startTracing } from './platform/tracing/tracing.js';
@@ -55,7 +56,8 @@ export async function createApp(
     `${CONSOLE_PATH}/`,
   );
   traceRequests(fastify, logsItself);
-  closeConnectionsAtStop(fastify);
+  const readiness = app.get(Readiness, { strict: false });
+  closeOrderly(fastify, settings.SHUTDOWN_TIMEOUT_SECONDS, () => readiness.isStopping);
   if (stopTracing !== undefined) {
     spanRequests(fastify, new Set([CALLBACK_PATH]));
     fastify.addHook('onClose', stopTracing);

@@ -36,12 +36,6 @@ try {
   process.send?.({ type: 'listening', url });
   await standIns.introduce(app, url);
   stopOnSignal(async () => {
-    const { server } = app.getHttpAdapter().getInstance();
-    // Who is not answered by then is cut off, so that the rest of the stop has its time too.
-    setTimeout(
-      () => server.closeAllConnections(),
-      settings.SHUTDOWN_TIMEOUT_SECONDS * 1000,
-    ).unref();
     await app.close();
     await standIns.stop();
   });

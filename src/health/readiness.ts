@@ -26,6 +26,10 @@ export class Readiness implements BeforeApplicationShutdown {
     this.stopping = true;
   }
 
+  get isStopping(): boolean {
+    return this.stopping;
+  }
+
   /** How the process stands: up where all is, and every dependency by name. */
   async report(): Promise<ReadinessReport> {
     const checks = { database: await this.database(), process: this.process() };

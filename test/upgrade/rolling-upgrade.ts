@@ -78,11 +78,14 @@ async function upgradeIn(world: World, options: UpgradeOptions): Promise<Upgrade
   const surprises: string[] = [];
   const exchange = async (replica: Replica, folder: string | undefined): Promise<void> => {
     const { program } = replica;
+    const begin = performance.now();
     const end = await program.stop('SIGTERM');
+    const stopped = (performance.now() - begin) / 1000;
     if (end !== 'code 0') surprises.push(`${program.name} stopped with ${end}`);
     program.replace(builtFile('main.js', folder));
     await program.start();
-    say(`${program.name} is exchanged, ${load.jobs.length} jobs were accepted until now`);
+    const accepted = `${load.jobs.length} jobs were accepted until now`;
+    say(`${program.name} is exchanged, its stop took ${stopped.toFixed(1)} s, ${accepted}`);
     await sleep(stateMs);
   };
 
