@@ -3,7 +3,8 @@ import { figure } from '../support/figures.js';
 import { startProxiedGateway } from '../support/proxied-gateway.js';
 
 it('while the database is silent, a scrape still comes in time, and says so', async () => {
-  const { gateway, proxy, close } = await startProxiedGateway({ DATABASE_TIMEOUT_SECONDS: '8' });
+  const proxied = await startProxiedGateway({ DATABASE_TIMEOUT_SECONDS: '8' });
+  const { gateway, proxy } = proxied;
   try {
     expect(await figure(gateway, 'gateway_ready', { check: 'database' })).toBe(1);
     proxy.set('silent');
@@ -16,6 +17,6 @@ it('while the database is silent, a scrape still comes in time, and says so', as
     expect(body).toContain('process_cpu_seconds_total');
   } finally {
     proxy.set('pass');
-    await close();
+    await proxied.close();
   }
 });
