@@ -19,6 +19,7 @@ import { Metrics } from './platform/metrics/metrics.js';
 import { spanRequests } from './platform/tracing/http-spans.js';
 import { startTracing } from './platform/tracing/tracing.js';
 import { answerProbes, CALLBACK_PATH } from './webhooks/callback-probe.js';
+import { EarlyRefusals } from './webhooks/early-refusals.js';
 
 /** Long enough for the longest `wait`, with room for the answer. */
 const REQUEST_IDLE_MILLISECONDS = 75_000;
@@ -63,7 +64,10 @@ export async function createApp(
     fastify.addHook('onClose', stopTracing);
   }
   measureRequests(fastify, app.get(Metrics, { strict: false }));
-  if (settings.has('webhooks')) answerProbes(fastify, settings);
+  if (settings.has('webhooks')) {
+    answerProbes(fastify, settings);
+    app.get(EarlyRefusals, { strict: false }).register(fastify);
+  }
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(validationPipe());
   if (settings.has('api')) {

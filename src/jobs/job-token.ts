@@ -33,15 +33,21 @@ export class JobTokens {
 
   /** The version of the key that signed `token` for `jobId`, or `undefined` where none of ours did. */
   verify(jobId: string, token: string): number | undefined {
-    const version = Number(/^v(\d{1,9})\./.exec(token)?.[1] ?? Number.NaN);
+    const version = versionOf(token);
     const key = this.keys.find((candidate) => candidate.version === version);
     if (key === undefined) return undefined;
-    const expected = Buffer.from(tokenOf(key, jobId));
-    const given = Buffer.from(token);
-    return given.length === expected.length && timingSafeEqual(given, expected)
-      ? version
-      : undefined;
+    const expected = tokenOf(key, jobId);
+    // How long a token is, is no secret.
+    if (token.length !== expected.length) return undefined;
+    const [given, wanted] = [Buffer.from(token), Buffer.from(expected)];
+    return given.length === wanted.length && timingSafeEqual(given, wanted) ? version : undefined;
   }
+}
+
+/** Which key a token claims; `undefined` for what is none of ours. */
+export function versionOf(token: string): number | undefined {
+  const version = /^v(\d{1,9})\./.exec(token)?.[1];
+  return version === undefined ? undefined : Number(version);
 }
 
 function tokenOf({ version, key }: TokenKey, jobId: string): string {

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { GUARDS, type GuardName, type RefusalCause, type Verdict } from '../audit/refusal.js';
 import { CallbackHints, type CallbackJob } from '../jobs/callback-hints.js';
-import { JobTokens } from '../jobs/job-token.js';
+import { JobTokens, versionOf } from '../jobs/job-token.js';
 import { Settings } from '../platform/config/settings.js';
 import type { RawBody } from '../platform/http/body-parsers.js';
 import { parseJson, readMessage, type CallbackMessage } from './callback-message.js';
@@ -97,8 +97,8 @@ export class CallbackChecks {
     }
     const version = this.tokens.verify(message.gatewayJobId, message.token);
     if (version === undefined) {
-      const claimed = /^v\d{1,9}(?=\.)/.exec(message.token)?.[0];
-      const tried = claimed === undefined ? 'no token of ours' : `token key ${claimed.slice(1)}`;
+      const claimed = versionOf(message.token);
+      const tried = claimed === undefined ? 'no token of ours' : `token key ${claimed}`;
       return { verdict: fail('token_invalid', tried) };
     }
     return { verdict: { result: 'pass', detail: `token key ${version}` }, found: 'token' };

@@ -1,5 +1,5 @@
 import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest, preHandlerHookHandler } from 'fastify';
 import type { TokenKey } from '../platform/config/setting-kinds.js';
 import type { Settings } from '../platform/config/settings.js';
 import { clientAddress, isWithin } from './client-address.js';
@@ -36,15 +36,20 @@ export function answerOf(keys: readonly TokenKey[], ask: string): string | undef
   return key && sign(key, 'answer', nonce);
 }
 
-/** Answers probes before any guard is asked. */
+/** Answers probes before any guard is asked. Call it before any route is declared. */
 export function answerProbes(fastify: FastifyInstance, settings: Settings): void {
   const keys = settings.TOKEN_KEYS ?? [];
-  fastify.addHook('preHandler', (request, reply, done) => {
+  const ifAsked: preHandlerHookHandler = (request, reply, done) => {
     const ask = request.headers[PROBE_HEADER];
-    if (typeof ask !== 'string' || request.routeOptions.url !== CALLBACK_PATH) return done();
+    if (typeof ask !== 'string') return done();
     const answer = request.method === 'POST' ? answerOf(keys, ask) : undefined;
     if (answer === undefined) return done();
     void reply.header(PROBE_HEADER, answer).send(describe(request, settings));
+  };
+  fastify.addHook('onRoute', (route) => {
+    if (route.url === CALLBACK_PATH) {
+      route.preHandler = [...[route.preHandler ?? []].flat(), ifAsked];
+    }
   });
 }
 

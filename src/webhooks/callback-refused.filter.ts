@@ -1,56 +1,22 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
-import type { GuardName, RefusalCause } from '../audit/refusal.js';
-import { Refusals } from '../audit/refusals.js';
-import { ProblemFilter } from '../platform/errors/problem.filter.js';
-import { GatewayError } from '../platform/errors/error-codes.js';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { sendProblem } from '../platform/errors/send-problem.js';
 import { CallbackChecks } from './callback-checks.js';
-import { CallbackRefused, receivedCallback, refusalOf } from './received-callback.js';
+import { CallbackRefusals } from './callback-refusals.js';
+import { CallbackRefused, callbackOf } from './received-callback.js';
 
-/** Made once, like the refusals themselves: nothing in them differs. */
-const ANSWERS: Readonly<Record<Exclude<GuardName, 'well_formed'>, GatewayError>> = {
-  source_ip: new GatewayError('callback_refused_address'),
-  secret: new GatewayError('callback_refused_secret'),
-  job_id: new GatewayError('callback_refused_job'),
-};
-
-/** Records the refusal of a callback and answers. The answer names the guard and nothing more. */
+/** Records the refusal of a callback and answers. */
 @Catch(CallbackRefused)
 export class CallbackRefusedFilter implements ExceptionFilter<CallbackRefused> {
-  private readonly problems = new ProblemFilter();
-
   constructor(
-    private readonly refusals: Refusals,
+    private readonly refusals: CallbackRefusals,
     private readonly checks: CallbackChecks,
   ) {}
 
   catch(refused: CallbackRefused, host: ArgumentsHost): void {
-    const request = host.switchToHttp().getRequest<FastifyRequest>();
-    const callback = receivedCallback(request);
-    // "Right secret, wrong address" is a mistake in a proxy; "nothing right" is an attack. Checking
-    // the secret costs no database, so the record can tell.
-    if (refused.guard === 'source_ip') {
-      const form = this.checks.form(callback);
-      if (form.found !== undefined) callback.message = form.found;
-      callback.verdicts.well_formed = form.verdict;
-      callback.verdicts.secret = this.checks.secret(callback, form.found).verdict;
-    }
-    const answer = answerTo(refused.guard, refused.refusalCause);
-    this.refusals.record(refusalOf(callback, refused.guard, refused.refusalCause, answer.status));
-    this.problems.answer(answer, host);
-  }
-}
-
-function answerTo(guard: GuardName, cause: RefusalCause): GatewayError {
-  if (guard !== 'well_formed') return ANSWERS[guard];
-  switch (cause) {
-    case 'wrong_method':
-      return new GatewayError('method_not_allowed', 'Callbacks are sent with POST.');
-    case 'wrong_content_type':
-      return new GatewayError('unsupported_media_type', 'Callbacks are application/json.');
-    case 'too_large':
-      return new GatewayError('payload_too_large');
-    default:
-      return new GatewayError('malformed_request', 'This is not a callback of Reducto’s.');
+    const http = host.switchToHttp();
+    const callback = callbackOf(http.getRequest<FastifyRequest>(), this.checks);
+    const answer = this.refusals.refuse(refused, callback);
+    sendProblem(http.getResponse<FastifyReply>(), answer);
   }
 }

@@ -29,11 +29,12 @@ export function clientAddress(
   forwardedFor: string | undefined,
   trustedProxies: readonly AddressBlock[],
 ): string {
-  const hops = (forwardedFor ?? '')
+  let address = normalAddress(peer);
+  if (forwardedFor === undefined || trustedProxies.length === 0) return address;
+  const hops = forwardedFor
     .split(',')
     .map((hop) => hop.trim())
     .filter((hop) => hop !== '');
-  let address = normalAddress(peer);
   while (isWithin(address, trustedProxies)) {
     const next = hops.pop();
     if (next === undefined) return address;

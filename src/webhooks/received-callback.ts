@@ -1,8 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import type { GuardName, Refusal, RefusalCause, Verdict } from '../audit/refusal.js';
 import type { CallbackJob } from '../jobs/callback-hints.js';
-import type { CallbackRequest, GuardMode } from './callback-checks.js';
+import { RawBody } from '../platform/http/body-parsers.js';
+import type { CallbackChecks, CallbackRequest, GuardMode } from './callback-checks.js';
 import type { CallbackMessage } from './callback-message.js';
+import { clientAddress } from './client-address.js';
 
 /** A callback on its way through the guards: what came, and what each guard found. */
 export interface ReceivedCallback extends CallbackRequest {
@@ -20,7 +22,7 @@ export interface ReceivedCallback extends CallbackRequest {
   mismatchedJob?: CallbackJob;
 }
 
-/** The guard refuses, and its mode lets it. The filter records it and answers. */
+/** The guard refuses, and its mode lets it. `CallbackRefusals` records it and says what to answer. */
 export class CallbackRefused extends Error {
   private static readonly known = new Map<string, CallbackRefused>();
 
@@ -43,38 +45,52 @@ export class CallbackRefused extends Error {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set by the first guard of the callback route. */
+    /** Set on the callback route, by whoever asks for it first. */
     callback?: ReceivedCallback;
   }
 }
 
-/** The callback of this request. Throws where the first guard has not seen it. */
-export function receivedCallback({ callback }: FastifyRequest): ReceivedCallback {
-  if (callback === undefined) throw new Error('the guards of a callback have not begun');
-  return callback;
+/** The callback of this request, as it has come so far through the guards. */
+export function callbackOf(request: FastifyRequest, checks: CallbackChecks): ReceivedCallback {
+  return (request.callback ??= open(request, checks));
 }
 
-export function emptyVerdicts(): Record<GuardName, Verdict> {
+function open(request: FastifyRequest, checks: CallbackChecks): ReceivedCallback {
+  const { method, headers, body, id: requestId, url: path } = request;
+  const peerAddress = clientAddress(request.socket.remoteAddress ?? '', undefined, []);
+  return {
+    requestId,
+    method,
+    path,
+    headers,
+    peerAddress,
+    clientAddress: checks.clientOf({ peerAddress, headers }),
+    body: body instanceof RawBody ? body : new RawBody(Buffer.alloc(0), true),
+    receivedAt: new Date(),
+    verdicts: emptyVerdicts(),
+  };
+}
+
+function emptyVerdicts(): Record<GuardName, Verdict> {
   const notChecked = { result: 'not_checked' } as const;
   return { source_ip: notChecked, well_formed: notChecked, secret: notChecked, job_id: notChecked };
 }
 
-/** Enters a guard's verdict; throws `CallbackRefused` where it failed and the mode enforces it. */
+/** Enters a guard's verdict, once; returns the refusal where it failed and the mode enforces it. */
 export function enter(
   callback: ReceivedCallback,
   guard: GuardName,
   mode: GuardMode,
   judge: () => Verdict,
-): true {
-  if (mode === 'off') return true;
+): CallbackRefused | undefined {
+  if (mode === 'off' || callback.verdicts[guard].result !== 'not_checked') return undefined;
   const verdict = judge();
   if (verdict.result !== 'fail') {
     callback.verdicts[guard] = verdict;
-    return true;
+    return undefined;
   }
   callback.verdicts[guard] = mode === 'enforce' ? verdict : { ...verdict, result: 'observed' };
-  if (mode === 'enforce') throw CallbackRefused.by(guard, verdict.cause);
-  return true;
+  return mode === 'enforce' ? CallbackRefused.by(guard, verdict.cause) : undefined;
 }
 
 /** The record of a refusal, or of what a guard that only observes would have refused. */

@@ -12,7 +12,11 @@ export type SignatureVerdict =
   | { readonly valid: false; readonly cause: RefusalCause };
 
 /** White-labelled senders use `webhook-*`; which of the two Reducto sends is not certain. */
-const PREFIXES = ['svix', 'webhook'] as const;
+const HEADERS = (['svix', 'webhook'] as const).map((prefix) => ({
+  id: `${prefix}-id`,
+  timestamp: `${prefix}-timestamp`,
+  signature: `${prefix}-signature`,
+}));
 
 /** As the standard has it: a signature is good for five minutes, and clocks may differ by as much. */
 const TOLERANCE_MILLISECONDS = 5 * 60 * 1000;
@@ -31,19 +35,19 @@ export class SvixSignatures {
 
   /** Whether a message claims to be signed: any of the headers is there. */
   isClaimed(headers: IncomingHttpHeaders): boolean {
-    return PREFIXES.some(
-      (prefix) =>
-        headers[`${prefix}-signature`] !== undefined || headers[`${prefix}-id`] !== undefined,
+    return HEADERS.some(
+      (names) => headers[names.signature] !== undefined || headers[names.id] !== undefined,
     );
   }
 
   /** `at`: the moment around which the signature must be fresh. */
   verify(headers: IncomingHttpHeaders, body: Buffer, at = new Date()): SignatureVerdict {
     if (this.secrets.length === 0) return { valid: false, cause: 'svix_not_configured' };
-    const prefix = PREFIXES.find((candidate) => headers[`${candidate}-signature`] !== undefined);
-    const id = headers[`${prefix}-id`];
-    const timestamp = headers[`${prefix}-timestamp`];
-    const signature = headers[`${prefix}-signature`];
+    const names = HEADERS.find((candidate) => headers[candidate.signature] !== undefined);
+    const [id, timestamp, signature] =
+      names === undefined
+        ? []
+        : [headers[names.id], headers[names.timestamp], headers[names.signature]];
     if (typeof id !== 'string' || typeof timestamp !== 'string' || typeof signature !== 'string') {
       return { valid: false, cause: 'signature_incomplete' };
     }

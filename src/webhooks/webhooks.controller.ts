@@ -2,12 +2,13 @@ import { All, Controller, HttpCode, Req, UseFilters, UseGuards } from '@nestjs/c
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { CallbackFigures } from './callback-figures.js';
+import { CallbackChecks } from './callback-checks.js';
 import { CallbackInbox } from './callback-inbox.js';
 import { CallbackRefusedFilter } from './callback-refused.filter.js';
 import { CallbackSecretGuard } from './callback-secret.guard.js';
 import { KnownJobGuard } from './known-job.guard.js';
 import { ObservedRefusals } from './observed-refusals.js';
-import { receivedCallback } from './received-callback.js';
+import { callbackOf } from './received-callback.js';
 import { SourceIpGuard } from './source-ip.guard.js';
 import { WellFormedGuard } from './well-formed.guard.js';
 
@@ -18,6 +19,7 @@ import { WellFormedGuard } from './well-formed.guard.js';
 @UseFilters(CallbackRefusedFilter)
 export class WebhooksController {
   constructor(
+    private readonly checks: CallbackChecks,
     private readonly inbox: CallbackInbox,
     private readonly observed: ObservedRefusals,
     private readonly figures: CallbackFigures,
@@ -27,7 +29,7 @@ export class WebhooksController {
   @All()
   @HttpCode(200)
   async receive(@Req() request: FastifyRequest): Promise<{ received: true }> {
-    const callback = receivedCallback(request);
+    const callback = callbackOf(request, this.checks);
     await this.inbox.receive(callback);
     this.figures.accepted(callback);
     this.observed.record(callback);

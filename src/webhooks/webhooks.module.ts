@@ -5,6 +5,11 @@ import { JobsModule } from '../jobs/jobs.module.js';
 import { TasksModule } from '../tasks/tasks.module.js';
 import { CallbackChecksModule } from './callback-checks.module.js';
 import { CallbackFigures } from './callback-figures.js';
+import { CallbackRefusals } from './callback-refusals.js';
+import { CallbackSecretGuard } from './callback-secret.guard.js';
+import { EarlyRefusals } from './early-refusals.js';
+import { SourceIpGuard } from './source-ip.guard.js';
+import { WellFormedGuard } from './well-formed.guard.js';
 import { CallbackInbox } from './callback-inbox.js';
 import { InboxEntry } from './inbox-entry.entity.js';
 import { ObservedRefusals } from './observed-refusals.js';
@@ -19,6 +24,15 @@ import { WebhooksController } from './webhooks.controller.js';
     CallbackChecksModule,
   ],
   controllers: [WebhooksController],
-  providers: [CallbackInbox, CallbackFigures, ObservedRefusals],
+  providers: [
+    SourceIpGuard,
+    WellFormedGuard,
+    CallbackSecretGuard,
+    CallbackRefusals,
+    EarlyRefusals,
+    CallbackInbox,
+    CallbackFigures,
+    ObservedRefusals,
+  ],
 })
 export class WebhooksModule {}

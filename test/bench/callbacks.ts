@@ -19,6 +19,7 @@ const MOST_PER_SECOND = 9_000;
 /** How the load comes: as fast as `connections` take it, or so many a second. */
 export interface Pressure {
   readonly connections: number;
+  readonly awake?: boolean;
   readonly perSecond?: number;
 }
 

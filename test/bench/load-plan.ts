@@ -6,6 +6,11 @@ export interface LoadPlan {
   readonly bodies: string;
   /** So many addresses are named by `X-Forwarded-For`, one after the other; absent: none. */
   readonly addresses?: number;
+  /**
+   * The generator never sleeps. On a virtual machine an answer to a sleeping CPU costs the server that sends it some
+   * 15 µs more, and a slower server lets the generator sleep more often.
+   */
+  readonly awake?: boolean;
   /** Begins again with the first body after the last; otherwise the turn ends there. */
   readonly again: boolean;
   /** The status of a good answer; any other is counted as wrong. */

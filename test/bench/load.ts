@@ -28,6 +28,7 @@ async function carryOut(plan: LoadPlan): Promise<LoadResult> {
   );
   const tally = new Tally(plan.expected);
   const cpu = process.cpuUsage();
+  const end = plan.awake === true ? stayAwake() : undefined;
   const begin = performance.now();
   try {
     if (plan.perSecond === undefined) {
@@ -38,11 +39,24 @@ async function carryOut(plan: LoadPlan): Promise<LoadResult> {
       await byTheClock(connections, requests, begin, plan.perSecond, tally);
     }
   } finally {
+    end?.();
     for (const connection of connections) connection.close();
   }
   const seconds = (performance.now() - begin) / 1000;
   const { user, system } = process.cpuUsage(cpu);
   return { ...tally.result(seconds), generatorBusy: (user + system) / 1e6 / seconds };
+}
+
+/** Keeps the event loop turning until it is told to stop. */
+function stayAwake(): () => void {
+  let awake = true;
+  const turn = (): void => {
+    if (awake) globalThis.setImmediate(turn);
+  };
+  turn();
+  return () => {
+    awake = false;
+  };
 }
 
 async function requestsOf(plan: LoadPlan): Promise<Requests> {

@@ -10,12 +10,14 @@ const GOOD_SHARE = 0.4;
 /** Callbacks that are refused, against a server that takes everything. */
 export async function measureRefusals(world: World, say: (line: string) => void): Promise<void> {
   const { connections, rounds, seconds } = world.options;
-  say(`callbacks that are refused, ${connections} connections flat out`);
+  say(
+    `callbacks that are refused, ${connections} connections flat out; the generator never sleeps`,
+  );
   const door = await world.gateway('webhooks');
   const closed = await world.gateway('webhooks', {
     environment: { WEBHOOK_IP_ALLOWLIST: ELSEWHERE },
   });
-  const pressure = { connections };
+  const pressure = { connections, awake: true };
   const before = await transactions(world, [door, closed]);
   const turns = await takeTurns(
     world,

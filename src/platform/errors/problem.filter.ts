@@ -5,10 +5,10 @@ import {
   type ArgumentsHost,
   type ExceptionFilter,
 } from '@nestjs/common';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { isDatabaseAway } from '../database/database-errors.js';
 import { GatewayError, type ErrorCode } from './error-codes.js';
-import { problemOf } from './problem.js';
+import { sendProblem } from './send-problem.js';
 
 const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   400: 'malformed_request',
@@ -33,7 +33,6 @@ export class ProblemFilter implements ExceptionFilter {
 
   answer(error: GatewayError, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
     if (error.status >= 500) {
       this.logger.error({
@@ -47,14 +46,7 @@ export class ProblemFilter implements ExceptionFilter {
       reply.raw.destroy();
       return;
     }
-    if (error.options.retryAfterSeconds !== undefined) {
-      void reply.header('retry-after', String(Math.ceil(error.options.retryAfterSeconds)));
-    }
-    if (error.code === 'unauthenticated') void reply.header('www-authenticate', 'Bearer');
-    void reply
-      .status(error.status)
-      .header('content-type', 'application/problem+json; charset=utf-8')
-      .send(JSON.stringify(problemOf(error, request.id)));
+    sendProblem(reply, error);
   }
 }
 

@@ -1,0 +1,15 @@
+import type { FastifyReply } from 'fastify';
+import type { GatewayError } from './error-codes.js';
+import { problemOf } from './problem.js';
+
+/** Answers with problem details (RFC 9457), in which the id of the request is. */
+export function sendProblem(reply: FastifyReply, error: GatewayError): void {
+  if (error.options.retryAfterSeconds !== undefined) {
+    void reply.header('retry-after', String(Math.ceil(error.options.retryAfterSeconds)));
+  }
+  if (error.code === 'unauthenticated') void reply.header('www-authenticate', 'Bearer');
+  void reply
+    .status(error.status)
+    .header('content-type', 'application/problem+json; charset=utf-8')
+    .send(JSON.stringify(problemOf(error, reply.request.id)));
+}
