@@ -24,10 +24,12 @@ import { EarlyRefusals } from './webhooks/early-refusals.js';
 /** Long enough for the longest `wait`, with room for the answer. */
 const REQUEST_IDLE_MILLISECONDS = 75_000;
 
-/** Probes come every few seconds. Refused callbacks have lines of their own, and not more than a flood may fill. */
-function logsItself(route: string, status: number): boolean {
-  if (/^\/health\b/.test(route)) return status < 500;
-  return route === CALLBACK_PATH && status >= 400 && status < 500;
+/**
+ * Probes come every few seconds. Callbacks come by the thousand, and are on record: those that are taken in the timeline of
+ * their job, the others in the audit.
+ */
+function isQuiet(route: string): boolean {
+  return route === CALLBACK_PATH || /^\/health\b/.test(route);
 }
 
 /** Builds the gateway exactly as it runs in production; tests use it too. It does not listen yet. */
@@ -56,7 +58,8 @@ export async function createApp(
     new Map([[CALLBACK_PATH, settings.WEBHOOK_MAX_BYTES]]),
     `${CONSOLE_PATH}/`,
   );
-  traceRequests(fastify, logsItself);
+  const everything = settings.LOG_LEVEL === 'debug' || settings.LOG_LEVEL === 'trace';
+  traceRequests(fastify, (route) => !everything && isQuiet(route));
   const readiness = app.get(Readiness, { strict: false });
   closeOrderly(fastify, settings.SHUTDOWN_TIMEOUT_SECONDS, () => readiness.isStopping);
   if (stopTracing !== undefined) {
