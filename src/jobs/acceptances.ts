@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Batches } from '../platform/batches.js';
 import { Wakeups } from '../tasks/wakeups.js';
 import { Job } from './job.entity.js';
-import { JOBS_QUEUED_CHANNEL, JobStore, type NewJob } from './job.store.js';
+import { JOBS_QUEUED, JobStore, type NewJob } from './job.store.js';
 
 const TOGETHER = { size: 100, waiting: 2000, atATime: 2 };
 /** A large request goes alone: one statement cannot hold a hundred of them. */
@@ -33,7 +33,7 @@ export class Acceptances {
 
   private async accept(jobs: readonly NewJob[]): Promise<(Job | 'repeated')[]> {
     const accepted = await this.store.insert(jobs);
-    this.wakeups.send(JOBS_QUEUED_CHANNEL);
+    this.wakeups.send(JOBS_QUEUED);
     const byId = new Map(accepted.map((job) => [job.id, job]));
     return jobs.map(({ id }) => byId.get(id) ?? 'repeated');
   }

@@ -1,6 +1,6 @@
 import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { TaskQueue } from '../tasks/task-queue.js';
-import { JOB_ENDED_CHANNEL } from './job.store.js';
+import { JOB_ENDED } from './job.store.js';
 
 /**
  * Wakes requests that wait for a job to end. Every process listens on one connection; a waiting
@@ -15,7 +15,7 @@ export class JobEndings implements OnModuleInit, BeforeApplicationShutdown {
 
   onModuleInit(): void {
     this.tasks.subscribe(
-      JOB_ENDED_CHANNEL,
+      JOB_ENDED,
       (jobId) => this.wake(jobId),
       // While the connection was down an end may have been missed: everybody looks again.
       () => this.wakeAll(),

@@ -2,15 +2,16 @@ import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager, type QueryDeepPartialEntity } from 'typeorm';
 import { preparedRows } from '../platform/database/sql.js';
+import { CHANNEL, NOTIFY } from '../tasks/channel.js';
 import { JobEvent, type JobEventType } from './job-event.entity.js';
 import { isTerminal, predecessorsOf, type JobStatus } from './job-status.js';
 import type { JobType } from './job-type.js';
 import { Job, type SettledBy } from './job.entity.js';
 
-/** Carries the id of each job that ends. */
-export const JOB_ENDED_CHANNEL = 'job_ended';
-/** Says that there are jobs to be sent. */
-export const JOBS_QUEUED_CHANNEL = 'jobs_queued';
+/** The topic that carries the id of each job that ends. */
+export const JOB_ENDED = 'job_ended';
+/** The topic that says that there are jobs to be sent. */
+export const JOBS_QUEUED = 'jobs_queued';
 
 export interface NewJob {
   id: string;
@@ -135,7 +136,7 @@ export class JobStore {
     const found = isTerminal(to) ? { settledBy: row.settled_by, looks: row.looks } : {};
     await this.addEvent(manager, id, event[0], { ...event[1], ...found });
     if (isTerminal(to)) {
-      await manager.query('SELECT pg_notify($1, $2)', [JOB_ENDED_CHANNEL, id]);
+      await preparedRows(manager, NOTIFY, [CHANNEL, `${JOB_ENDED} ${id}`]);
     }
     return {
       type: row.type,

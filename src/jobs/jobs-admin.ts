@@ -10,7 +10,7 @@ import { JobReads, type EndedJobs, type JobSearch, type OpenJobs } from './job-r
 import { JobClaimsStore } from './job-claims.store.js';
 import { isTerminal } from './job-status.js';
 import type { Job } from './job.entity.js';
-import { JOBS_QUEUED_CHANNEL } from './job.store.js';
+import { JOBS_QUEUED } from './job.store.js';
 import { isJobId } from './source-references.js';
 
 export type { EndedJobs, JobSearch, OpenJobs } from './job-reads.store.js';
@@ -58,7 +58,7 @@ export class JobsAdmin {
     const job = await this.getOpen(id);
     if (job.status === 'queued') {
       await this.claims.giveBackQueued([job.id]);
-      this.wakeups.send(JOBS_QUEUED_CHANNEL);
+      this.wakeups.send(JOBS_QUEUED);
     } else {
       await this.transactions.run((manager) => this.tasks.add(manager, 'settle', [job.id]));
     }

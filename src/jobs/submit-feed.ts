@@ -14,7 +14,7 @@ import { inSpan, linksTo } from '../platform/tracing/spans.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { WokenLoop } from '../tasks/woken-loop.js';
 import { JobClaimsStore, type QueuedJob } from './job-claims.store.js';
-import { JOBS_QUEUED_CHANNEL } from './job.store.js';
+import { JOBS_QUEUED } from './job.store.js';
 import { Submitter } from './submitter.js';
 
 /** How often it looks without having been told: for jobs that were put off. */
@@ -53,7 +53,7 @@ export class SubmitFeed implements OnModuleInit, OnApplicationBootstrap, BeforeA
   onModuleInit(): void {
     if (!this.settings.has('worker')) return;
     const wake = (): void => this.loop.wake();
-    this.tasks.subscribe(JOBS_QUEUED_CHANNEL, wake, wake);
+    this.tasks.subscribe(JOBS_QUEUED, wake, wake);
   }
 
   onApplicationBootstrap(): void {

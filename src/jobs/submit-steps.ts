@@ -9,7 +9,7 @@ import type { Job, JobError } from './job.entity.js';
 import {
   atAttempt,
   inSeconds,
-  JOBS_QUEUED_CHANNEL,
+  JOBS_QUEUED,
   JobStore,
   now,
   type Fence,
@@ -154,7 +154,7 @@ export class SubmitSteps {
       ),
     );
     if (moved === undefined) return false;
-    this.wakeups.send(JOBS_QUEUED_CHANNEL);
+    this.wakeups.send(JOBS_QUEUED);
     return true;
   }
 

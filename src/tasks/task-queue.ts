@@ -14,6 +14,7 @@ import { withLogFields } from '../platform/logging/log-context.js';
 import { preparedRows } from '../platform/database/sql.js';
 import { PoolFigures } from '../platform/metrics/pool-figures.js';
 import { currentTraceparent, inSpan, linksTo } from '../platform/tracing/spans.js';
+import { CHANNEL } from './channel.js';
 import { queueConnections } from './queue-connections.js';
 import { awaitAtMost } from '../platform/patience.js';
 import { TaskFigures } from './task-figures.js';
@@ -38,7 +39,7 @@ const BATCH_SIZE = 2;
 const GOODBYE_MILLISECONDS = 2000;
 
 interface Subscription {
-  readonly channel: string;
+  readonly topic: string;
   readonly onMessage: (payload: string) => void;
   readonly onGap: () => void;
 }
@@ -56,7 +57,7 @@ export class TaskQueue
   private readonly boss: PgBoss;
   private readonly handlers: { queue: TaskQueueName; concurrency: number; handler: Handler }[] = [];
   private readonly subscriptions: Subscription[] = [];
-  private readonly listening: { close(): Promise<void> }[] = [];
+  private listening: { close(): Promise<void> } | undefined;
   /** When a stop that is under way waits no longer, by `performance.now()`. */
   private stopAt = 0;
 
@@ -88,9 +89,12 @@ export class TaskQueue
 
   /** Features have registered by now, in their own `onModuleInit`. */
   async onApplicationBootstrap(): Promise<void> {
-    for (const { channel, onMessage, onGap } of this.subscriptions) {
-      const handle = await this.boss.getDb().listen?.(channel, onMessage, onGap);
-      if (handle) this.listening.push(handle);
+    if (this.subscriptions.length > 0) {
+      this.listening = await this.boss.getDb().listen?.(
+        CHANNEL,
+        (message) => this.hear(message),
+        () => this.subscriptions.forEach(({ onGap }) => onGap()),
+      );
     }
     for (const { queue, concurrency, handler } of this.handlers) {
       await this.boss.work<Task>(
@@ -141,11 +145,18 @@ export class TaskQueue
   }
 
   /**
-   * Call in `onModuleInit`. `onMessage` hears what is sent with `pg_notify(channel, payload)`;
+   * Call in `onModuleInit`. `onMessage` hears the payloads of what is sent with the topic;
    * `onGap` is called whenever messages may have been missed, also once at the beginning.
    */
-  subscribe(channel: string, onMessage: (payload: string) => void, onGap: () => void): void {
-    this.subscriptions.push({ channel, onMessage, onGap });
+  subscribe(topic: string, onMessage: (payload: string) => void, onGap: () => void): void {
+    this.subscriptions.push({ topic, onMessage, onGap });
+  }
+
+  private hear(message: string): void {
+    const [topic, payload = ''] = message.split(' ');
+    for (const subscription of this.subscriptions) {
+      if (subscription.topic === topic) subscription.onMessage(payload);
+    }
   }
 
   /**
@@ -162,10 +173,7 @@ export class TaskQueue
   async onApplicationShutdown(): Promise<void> {
     this.stopAt = Math.max(this.stopAt, performance.now() + GOODBYE_MILLISECONDS);
     await this.untilStop(
-      Promise.all([
-        ...this.listening.map((handle) => handle.close()),
-        this.boss.stop({ graceful: false, close: true }),
-      ]),
+      Promise.all([this.listening?.close(), this.boss.stop({ graceful: false, close: true })]),
     );
   }
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { preparedRows } from '../platform/database/sql.js';
+import { CHANNEL, NOTIFY } from './channel.js';
 
 /** While work pours in, whoever does it is at it anyway. */
 const MOST_OFTEN_MILLISECONDS = 10;
@@ -18,23 +19,21 @@ export class Wakeups {
 
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  /** Call it after the commit. Those who listen are the subscribers of `channel`. */
-  send(channel: string): void {
-    if (this.pending.has(channel)) return;
-    const last = this.sentAt.get(channel) ?? -Infinity;
+  /** Call it after the commit. Those who listen are the subscribers of `topic`. */
+  send(topic: string): void {
+    if (this.pending.has(topic)) return;
+    const last = this.sentAt.get(topic) ?? -Infinity;
     const wait = last + MOST_OFTEN_MILLISECONDS - performance.now();
-    if (wait <= 0) return this.notify(channel);
-    this.pending.add(channel);
+    if (wait <= 0) return this.notify(topic);
+    this.pending.add(topic);
     setTimeout(() => {
-      this.pending.delete(channel);
-      this.notify(channel);
+      this.pending.delete(topic);
+      this.notify(topic);
     }, wait).unref();
   }
 
-  private notify(channel: string): void {
-    this.sentAt.set(channel, performance.now());
-    preparedRows(this.database, NOTIFY, [channel]).catch(() => undefined);
+  private notify(topic: string): void {
+    this.sentAt.set(topic, performance.now());
+    preparedRows(this.database, NOTIFY, [CHANNEL, topic]).catch(() => undefined);
   }
 }
-
-const NOTIFY = { name: 'wakeups-notify', text: `SELECT pg_notify($1, '')` };

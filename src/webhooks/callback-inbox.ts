@@ -11,8 +11,8 @@ import type { ReceivedCallback } from './received-callback.js';
 
 type Taken = Omit<InboxEntry, 'id' | 'receivedAt'>;
 
-/** What announces callbacks to the relays. */
-export const CALLBACKS_CHANNEL = 'callbacks';
+/** The topic that announces callbacks to the relays. */
+export const CALLBACKS_KEPT = 'callbacks';
 
 /** More callbacks in one commit make it no cheaper, and the first of them wait longer. */
 const MOST_PER_COMMIT = 200;
@@ -72,7 +72,7 @@ export class CallbackInbox {
       callbacks.map(({ clientAddress }) => clientAddress),
       callbacks.map(({ trace }) => trace),
     ]);
-    this.wakeups.send(CALLBACKS_CHANNEL);
+    this.wakeups.send(CALLBACKS_KEPT);
     return callbacks.map(() => true);
   }
 }

@@ -13,7 +13,7 @@ import { Transactions } from '../platform/database/transactions.js';
 import { Duties } from '../platform/schedule/duties.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { WokenLoop } from '../tasks/woken-loop.js';
-import { CALLBACKS_CHANNEL } from './callback-inbox.js';
+import { CALLBACKS_KEPT } from './callback-inbox.js';
 import type { InboxEntry } from './inbox-entry.entity.js';
 
 /** How often a relay looks without having been woken. */
@@ -46,7 +46,7 @@ export class CallbackRelay
 
   onModuleInit(): void {
     const wake = (): void => this.loop.wake();
-    this.tasks.subscribe(CALLBACKS_CHANNEL, wake, wake);
+    this.tasks.subscribe(CALLBACKS_KEPT, wake, wake);
   }
 
   onApplicationBootstrap(): void {

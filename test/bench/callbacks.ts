@@ -89,7 +89,9 @@ export function takesAnything(
 export async function measureCallbacks(world: World, say: Say): Promise<void> {
   const { connections, rounds, seconds } = world.options;
   say(`callbacks, ${connections} connections flat out, each callback for a job of its own;`);
-  say('the gateway has ROLES=webhooks, so no look that follows runs in the measured process');
+  say(
+    `the gateway has ROLES=${world.options.roles}: with webhooks alone, what follows is left to others`,
+  );
   const contestants = await sides(world, { flatOut: { connections } });
   const turns = await takeTurns(world, contestants.flatOut, rounds, seconds);
   tableOf(turns).forEach(say);
@@ -125,7 +127,7 @@ async function sides<Name extends string>(
 ): Promise<Record<Name, Contestant[]>> {
   const floor = await world.floor();
   const byHand = await world.byHand();
-  const gateways = await world.gateways('webhooks');
+  const gateways = await world.gateways(world.options.roles);
   const under = (pressure: Pressure): Contestant[] => [
     takesAnything(world, 'floor', floor, 200, pressure),
     takesCallbacks(world, 'by hand', 'by hand', byHand, pressure),

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import type { BenchProcess } from './bench-process.js';
 import { ratioLine } from './turns.js';
-import { spread } from './statistics.js';
+import { cpuSecondsOf } from './cpu-time.js';
+import { median, spread } from './statistics.js';
 import { submissionHeaders } from './submissions.js';
 import type { World } from './world.js';
 
@@ -29,6 +30,7 @@ export async function measureDrain(world: World, say: (line: string) => void): P
   const apiKey = await world.keys.createApiKey(api.process.url);
   const loop: number[] = [];
   const gateway: number[] = [];
+  const cpu: [own: number, database: number][] = [];
   for (let round = 0; round < Math.min(rounds, ROUNDS); round++) {
     const forLoop = await sandbox(world);
     await plainLoop(world, forLoop);
@@ -44,13 +46,19 @@ export async function measureDrain(world: World, say: (line: string) => void): P
       },
       databaseUrl: api.databaseUrl,
     });
+    const come = await awaitJobs(upstream.url, backlog * LEFT_OUT);
+    const used = cpuOf(world, worker.process);
     await awaitJobs(upstream.url, backlog);
+    const [own, database] = cpuOf(world, worker.process).map((now, n) => now - (used[n] ?? 0));
+    cpu.push([((own ?? 0) * 1e6) / (backlog - come), ((database ?? 0) * 1e6) / (backlog - come)]);
     await worker.process.stop();
     gateway.push(rateOf(await arrivals(upstream.url)));
     await upstream.stop();
   }
   say(`  plain loop of the SDK  ${spread(loop, 0)} submits/s`);
   say(`  gateway                ${spread(gateway, 0)} submits/s`);
+  const micros = (which: 0 | 1): string => median(cpu.map((round) => round[which])).toFixed(0);
+  say(`  CPU of the gateway ${micros(0)} µs a job, of the database ${micros(1)} µs`);
   const ratios = gateway.map((rate, round) => rate / (loop[round] ?? Number.NaN));
   say(ratioLine('gateway / plain loop', ratios, 'at least', WANTED));
 }
@@ -69,12 +77,17 @@ async function arrivals(sandboxUrl: string): Promise<number[]> {
   return jobs.map(({ createdAt }) => createdAt).toSorted((a, b) => a - b);
 }
 
-async function awaitJobs(sandboxUrl: string, count: number): Promise<void> {
+function cpuOf({ postgres }: World, { child }: BenchProcess): number[] {
+  return [cpuSecondsOf(child.pid) ?? Number.NaN, postgres.cpuSeconds() ?? Number.NaN];
+}
+
+/** Waits until so many jobs have come, and returns how many it then were. */
+async function awaitJobs(sandboxUrl: string, count: number): Promise<number> {
   const end = performance.now() + PATIENCE_SECONDS * 1000;
   for (;;) {
     const response = await fetch(`${sandboxUrl}/control/state`);
     const { jobs } = (await response.json()) as { jobs: number };
-    if (jobs >= count) return;
+    if (jobs >= count) return jobs;
     if (performance.now() > end) throw new Error(`only ${jobs} of ${count} submits have come`);
     await setTimeout(250);
   }

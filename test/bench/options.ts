@@ -29,6 +29,8 @@ export interface Options {
   /** Finished jobs beside which callbacks are measured, in the scenario `growth`. */
   readonly finished: readonly number[];
   readonly soakMinutes: number;
+  /** What the gateway that takes callbacks does besides. */
+  readonly roles: string;
   /** The folder of another build of the gateway, which takes part as one more side. */
   readonly beside: string | undefined;
   /** Where CPU profiles of the gateway go; profiled figures are slower. */
@@ -47,6 +49,7 @@ export const HELP = `Measures the gateway as it ships beside a bare server and o
   --backlog      jobs that wait in the scenario drain; default 2000
   --finished     callbacks beside so many finished jobs: 10000,1000000,5000000
   --soak         minutes at half of the maximum rate
+  --roles        roles of the gateway in callbacks and quiet; default webhooks
   --beside       the folder of another build of the project, to compare the gateway with
   --profile      a folder for CPU profiles of the gateway; its figures are lower with it
   --help         this text
@@ -64,6 +67,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       backlog: { type: 'string', default: '2000' },
       finished: { type: 'string' },
       soak: { type: 'string' },
+      roles: { type: 'string', default: 'webhooks' },
       beside: { type: 'string' },
       profile: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -79,6 +83,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     backlog: numberOf('backlog', values.backlog, 100),
     finished: (finished ?? '10000,1000000').split(',').map((n) => numberOf('finished', n, 1)),
     soakMinutes: numberOf('soak', soak ?? '10', 0.1),
+    roles: values.roles,
     beside: values.beside,
     profile: values.profile,
   };

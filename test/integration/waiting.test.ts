@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-const LISTENERS = `FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'reducto-gateway-tasks' AND query ILIKE '%listen%job_ended%'`;
+const LISTENERS = `FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'reducto-gateway-tasks' AND query ILIKE '%listen%reducto_gateway%'`;
 
 it('a wait outlasts the loss of the connection that tells of ends', async () => {
   const id = await gateway.submit({ sim: { stuck: 'InProgress' } });
