@@ -158,6 +158,17 @@ export class SubmitSteps {
     return true;
   }
 
+  /** The job was to be cancelled, and nothing of it is on its way: it ends here. */
+  async drop(job: Job): Promise<void> {
+    const ended = await this.transactions.run((manager) =>
+      this.store.endUnsent(manager, job.id, [
+        'cancel_requested_at IS NOT NULL AND submit_started_at IS NULL',
+        {},
+      ]),
+    );
+    this.figures.ended('cancelled', ended);
+  }
+
   /** The job ends without having been made: Reducto refused it, it cannot be sent, or not in time. */
   async refuse(
     job: Job,

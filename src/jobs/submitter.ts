@@ -53,6 +53,8 @@ export class Submitter {
   async send({ job, ageSeconds, attemptSeconds }: QueuedJob): Promise<void> {
     if (job.status !== 'queued') return;
     if (attemptSeconds !== null) return this.checkUnderWay(job, attemptSeconds);
+    // The wish can come while it is found out that an earlier submit made nothing.
+    if (job.cancelRequestedAt !== null) return this.steps.drop(job);
     if (ageSeconds >= this.settings.JOB_MAX_AGE_SECONDS) return this.giveUp(job);
 
     const source = await this.sources.resolve(job);

@@ -203,6 +203,20 @@ it('an attempt that a crash interrupted is looked for, not repeated', async () =
   expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('uncertain');
 });
 
+it('a job that is to be cancelled while it is found out that it never left is not sent again', async () => {
+  const id = await gateway.submit({ sim: { submit: { fault: 'status', status: 503 } } });
+  await eventually(
+    'put off',
+    async () => (await gateway.events(id)).includes('submit_deferred') || undefined,
+  );
+  // As it is when the wish comes between the decision to send again and the row that says so.
+  await gateway.pool.query(
+    `UPDATE jobs SET cancel_requested_at = now(), submit_started_at = NULL, next_check_at = now() WHERE id = $1`,
+    [id],
+  );
+  expect(await gateway.ended(id)).toMatchObject({ status: 'cancelled' });
+});
+
 it('two workers with the same task send once', async () => {
   const submitter = gateway.app.get(Submitter, { strict: false });
   const id = await gateway.submit({ sim: { submit: { fault: 'slow', delayMs: 200 } } });
