@@ -10,6 +10,7 @@ import { Settings } from '../platform/config/settings.js';
 import { withLogFields } from '../platform/logging/log-context.js';
 import { awaitAtMost } from '../platform/patience.js';
 import { Duties } from '../platform/schedule/duties.js';
+import { StopTime } from '../platform/config/stop-time.js';
 import { inSpan, linksTo } from '../platform/tracing/spans.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { WokenLoop } from '../tasks/woken-loop.js';
@@ -21,6 +22,8 @@ import { Submitter } from './submitter.js';
 const LOOK_SECONDS = 1;
 /** How long a process may have a job in hand, and not be heard of, until another takes it up. */
 const LEASE_SECONDS = 30;
+/** How long a database that may be silent is waited for at a stop. */
+const GOODBYE_MILLISECONDS = 1000;
 /** While so many are on their way to Reducto, others are got ready or written down. */
 const IN_HAND_PER_PLACE = 3;
 
@@ -44,6 +47,7 @@ export class SubmitFeed implements OnModuleInit, OnApplicationBootstrap, BeforeA
     private readonly settings: Settings,
     private readonly tasks: TaskQueue,
     private readonly duties: Duties,
+    private readonly stopTime: StopTime,
     private readonly claims: JobClaimsStore,
     private readonly submitter: Submitter,
   ) {
@@ -63,15 +67,15 @@ export class SubmitFeed implements OnModuleInit, OnApplicationBootstrap, BeforeA
 
   /** Finishes what is on its way to Reducto; what has not left yet goes back at once, for other workers. */
   async beforeApplicationShutdown(): Promise<void> {
-    const milliseconds = this.settings.SHUTDOWN_TIMEOUT_SECONDS * 1000;
-    await this.loop.stop(milliseconds);
+    await this.loop.stop(this.stopTime.leftMilliseconds);
     this.submitter.sendNoMore();
     const ids = [...this.inHand.keys()];
-    await awaitAtMost(milliseconds, Promise.all(this.inHand.values()));
     if (ids.length === 0) return;
-    await this.claims.giveBackQueued(ids).catch((error: unknown) => {
-      this.logger.warn({ msg: 'queued jobs could not be given back', err: error });
-    });
+    await awaitAtMost(this.stopTime.leftMilliseconds, Promise.all(this.inHand.values()));
+    const given = await awaitAtMost(GOODBYE_MILLISECONDS, this.claims.giveBackQueued(ids));
+    if (given.outcome !== 'done') {
+      this.logger.warn({ msg: 'queued jobs could not be given back; others take them up later' });
+    }
   }
 
   private async take(): Promise<boolean> {

@@ -21,7 +21,7 @@ import { jittered } from './look-plan.js';
 const LOST_AFTER_SECONDS = 15;
 
 /** Those that come at about the same time share a statement; what is sent is bounded elsewhere. */
-const TOGETHER = { size: 100, waiting: 10_000, atATime: 2 };
+const TOGETHER = { size: 100, waiting: 10_000, atATime: 1 };
 
 /**
  * The steps by which a job gets to Reducto, each as one transaction: the guarded update, its entry

@@ -10,6 +10,7 @@ import { SpanKind } from '@opentelemetry/api';
 import { PgBoss, type Db, type Job, type JobResult } from 'pg-boss';
 import type { EntityManager } from 'typeorm';
 import { Settings } from '../platform/config/settings.js';
+import { StopTime } from '../platform/config/stop-time.js';
 import { withLogFields } from '../platform/logging/log-context.js';
 import { preparedRows } from '../platform/database/sql.js';
 import { PoolFigures } from '../platform/metrics/pool-figures.js';
@@ -62,7 +63,8 @@ export class TaskQueue
   private stopAt = 0;
 
   constructor(
-    private readonly settings: Settings,
+    settings: Settings,
+    private readonly stopTime: StopTime,
     private readonly figures: TaskFigures,
     pools: PoolFigures,
   ) {
@@ -164,7 +166,7 @@ export class TaskQueue
    * database are still there. What is not done by then comes back elsewhere when its heartbeat stops.
    */
   async beforeApplicationShutdown(): Promise<void> {
-    this.stopAt = performance.now() + this.settings.SHUTDOWN_TIMEOUT_SECONDS * 1000;
+    this.stopAt = performance.now() + this.stopTime.leftMilliseconds;
     const drained = this.handlers.map(({ queue }) => this.boss.offWork(queue, { wait: true }));
     await this.untilStop(Promise.all(drained));
   }

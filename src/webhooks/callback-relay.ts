@@ -7,10 +7,10 @@ import {
 } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { CallbackHints } from '../jobs/callback-hints.js';
-import { Settings } from '../platform/config/settings.js';
 import { preparedRows } from '../platform/database/sql.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { Duties } from '../platform/schedule/duties.js';
+import { StopTime } from '../platform/config/stop-time.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { WokenLoop } from '../tasks/woken-loop.js';
 import { CALLBACKS_KEPT } from './callback-inbox.js';
@@ -37,7 +37,7 @@ export class CallbackRelay
   );
 
   constructor(
-    private readonly settings: Settings,
+    private readonly stopTime: StopTime,
     private readonly tasks: TaskQueue,
     private readonly duties: Duties,
     private readonly hints: CallbackHints,
@@ -55,7 +55,7 @@ export class CallbackRelay
 
   /** What is left in the inbox stays there for the next worker. */
   async beforeApplicationShutdown(): Promise<void> {
-    await this.loop.stop(this.settings.SHUTDOWN_TIMEOUT_SECONDS * 1000);
+    await this.loop.stop(this.stopTime.leftMilliseconds);
   }
 
   /** Returns how many it took. */

@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { Settings } from '../config/settings.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { isDatabaseAway } from './database-errors.js';
+import { Goodbye } from './goodbye.js';
 import { Transactions } from './transactions.js';
 
 /** Attempts, two seconds apart, that a start waits for a database that is not there yet. */
@@ -29,7 +30,7 @@ export class DatabaseModule {
           }),
         }),
       ],
-      providers: [Transactions],
+      providers: [Transactions, Goodbye],
       exports: [Transactions],
     };
   }

@@ -3,5 +3,9 @@ import { ScheduleModule } from '@nestjs/schedule';
 import { Duties } from './duties.js';
 
 @Global()
-@Module({ imports: [ScheduleModule.forRoot()], providers: [Duties], exports: [Duties] })
+@Module({
+  imports: [ScheduleModule.forRoot()],
+  providers: [Duties],
+  exports: [Duties],
+})
 export class DutiesModule {}

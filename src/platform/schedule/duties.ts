@@ -1,7 +1,7 @@
 import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
-import { Settings } from '../config/settings.js';
 import { awaitAtMost } from '../patience.js';
+import { StopTime } from '../config/stop-time.js';
 
 /**
  * Periodic work whose interval is a setting, which the `@Interval` decorator could not read. A pass that
@@ -14,7 +14,7 @@ export class Duties implements BeforeApplicationShutdown {
   private readonly running = new Map<string, Promise<void>>();
 
   constructor(
-    private readonly settings: Settings,
+    private readonly stopTime: StopTime,
     private readonly scheduler: SchedulerRegistry,
   ) {}
 
@@ -43,9 +43,6 @@ export class Duties implements BeforeApplicationShutdown {
 
   async beforeApplicationShutdown(): Promise<void> {
     for (const name of this.scheduler.getIntervals()) this.scheduler.deleteInterval(name);
-    await awaitAtMost(
-      this.settings.SHUTDOWN_TIMEOUT_SECONDS * 1000,
-      Promise.all(this.running.values()),
-    );
+    await awaitAtMost(this.stopTime.leftMilliseconds, Promise.all(this.running.values()));
   }
 }
