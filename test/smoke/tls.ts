@@ -183,7 +183,12 @@ async function apiOverTls(files: string): Promise<void> {
 }
 
 async function scaled(stack: Stack): Promise<string> {
-  const several = stack.with({ GATEWAY_PORTS: '13000-13009', CALLBACKS_PORTS: '13100-13109' });
+  const several = stack.with({
+    GATEWAY_PORTS: '13000-13009',
+    CALLBACKS_PORTS: '13100-13109',
+    // A callback has a line in the log of its door only then.
+    LOG_LEVEL: 'debug',
+  });
   await several.up('--scale', 'gateway=3', '--scale', 'callbacks=2');
   const ports = await Promise.all(
     [1, 2, 3].map(async (index) =>
