@@ -207,8 +207,8 @@ async function checkPrivileges(client: WatchedClient, settings: Settings): Promi
   return found.length > 0 ? found : [ok('privileges', 'the user may do what the gateway does')];
 }
 
-/** Beside its pool, a process has one for tasks, and listens on connections of their own. */
-const TASK_CONNECTIONS = { worker: 11, other: 3 };
+/** Beside its pool, a process has one for tasks, and listens on connections of their own: a worker on two, others on one. */
+const TASK_CONNECTIONS = { worker: 8, other: 3 };
 
 function checkConnections({ limit, used }: Facts, settings: Settings): Finding {
   const tasks = settings.has('worker') ? TASK_CONNECTIONS.worker : TASK_CONNECTIONS.other;
