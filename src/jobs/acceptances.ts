@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { Batches } from '../platform/batches.js';
 import { Wakeups } from '../tasks/wakeups.js';
 import { Job } from './job.entity.js';
-import { JOBS_QUEUED, JobStore, type NewJob } from './job.store.js';
+import { JobSubmitsStore, type NewJob } from './job-submits.store.js';
+import { JOBS_QUEUED } from './job.store.js';
 
 const TOGETHER = { size: 100, waiting: 2000, atATime: 2 };
 /** A large request goes alone: one statement cannot hold a hundred of them. */
@@ -17,7 +18,7 @@ export class Acceptances {
   );
 
   constructor(
-    private readonly store: JobStore,
+    private readonly store: JobSubmitsStore,
     private readonly wakeups: Wakeups,
   ) {}
 

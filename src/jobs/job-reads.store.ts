@@ -162,12 +162,6 @@ export class JobReads {
 
   /** The job and how long it has been so; `undefined` where it has ended (or never was). */
   async findOpen(id: string): Promise<OpenJob | undefined> {
-    return (await this.findOpenMany([id]))[0];
-  }
-
-  /** Without those that have ended. */
-  async findOpenMany(ids: readonly string[]): Promise<OpenJob[]> {
-    if (ids.length === 0) return [];
     const { entities, raw } = await this.jobs
       .createQueryBuilder('job')
       .addSelect(age('job.created_at'), 'age_created')
@@ -177,26 +171,23 @@ export class JobReads {
       .addSelect(age('job.cancel_requested_at'), 'age_cancel')
       .addSelect(age('job.missing_since'), 'age_missing')
       .addSelect(age('job.result_missing_since'), 'age_result_missing')
-      .where('job.id = ANY (:ids)', { ids })
+      .where('job.id = :id', { id })
       .getRawAndEntities<Record<string, number | null>>();
-    return entities.flatMap((job, n) => {
-      const ages = raw[n];
-      if (ages === undefined || isTerminal(job.status)) return [];
-      return [
-        {
-          job,
-          ages: {
-            created: ages['age_created'] ?? 0,
-            submitted: ages['age_submitted'] ?? null,
-            submitStarted: ages['age_submit_started'] ?? null,
-            callback: ages['age_callback'] ?? null,
-            cancel: ages['age_cancel'] ?? null,
-            missing: ages['age_missing'] ?? null,
-            resultMissing: ages['age_result_missing'] ?? null,
-          },
-        },
-      ];
-    });
+    const [job] = entities;
+    const [ages] = raw;
+    if (job === undefined || ages === undefined || isTerminal(job.status)) return undefined;
+    return {
+      job,
+      ages: {
+        created: ages['age_created'] ?? 0,
+        submitted: ages['age_submitted'] ?? null,
+        submitStarted: ages['age_submit_started'] ?? null,
+        callback: ages['age_callback'] ?? null,
+        cancel: ages['age_cancel'] ?? null,
+        missing: ages['age_missing'] ?? null,
+        resultMissing: ages['age_result_missing'] ?? null,
+      },
+    };
   }
 
   /** Which of these upstream ids belong to jobs of this gateway. */

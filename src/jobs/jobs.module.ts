@@ -20,6 +20,7 @@ import { JobTasks } from './job-tasks.js';
 import { JobTokens } from './job-token.js';
 import { Job } from './job.entity.js';
 import { JobStore } from './job.store.js';
+import { JobSubmitsStore } from './job-submits.store.js';
 import { JobsAdmin } from './jobs-admin.js';
 import { JobsService } from './jobs.service.js';
 import { OverdueJobs } from './overdue-jobs.js';
@@ -50,6 +51,7 @@ import { WaitingJobs } from './waiting-jobs.js';
   providers: [
     JobReads,
     JobStore,
+    JobSubmitsStore,
     ResultStore,
     JobTokens,
     JobFigures,

@@ -6,15 +6,8 @@ import { TaskQueue } from '../tasks/task-queue.js';
 import { Wakeups } from '../tasks/wakeups.js';
 import { JobFigures } from './job-figures.js';
 import type { Job, JobError } from './job.entity.js';
-import {
-  atAttempt,
-  inSeconds,
-  JOBS_QUEUED,
-  JobStore,
-  now,
-  type Fence,
-  type MadeUpstream,
-} from './job.store.js';
+import { JobSubmitsStore, type MadeUpstream } from './job-submits.store.js';
+import { atAttempt, inSeconds, JOBS_QUEUED, JobStore, now, type Fence } from './job.store.js';
 import { jittered } from './look-plan.js';
 
 /** Beyond the timeout of its request, an attempt that has not reported back is taken for lost. */
@@ -42,6 +35,7 @@ export class SubmitSteps {
   constructor(
     private readonly settings: Settings,
     private readonly store: JobStore,
+    private readonly submits: JobSubmitsStore,
     private readonly tasks: TaskQueue,
     private readonly wakeups: Wakeups,
     private readonly transactions: Transactions,
@@ -88,14 +82,14 @@ export class SubmitSteps {
   private async beginAll(
     attempts: readonly { id: string; attempt: number }[],
   ): Promise<readonly boolean[]> {
-    const begun = await this.store.beginSubmits(attempts, this.attemptSeconds);
+    const begun = await this.submits.beginSubmits(attempts, this.attemptSeconds);
     // The same attempt may be wanted twice: who comes first has it.
     return attempts.map(({ id }) => begun.delete(id));
   }
 
   private async markAll(made: readonly MadeUpstream[]): Promise<readonly boolean[]> {
     const { origin } = this.settings.REDUCTO_BASE_URL;
-    const moved = await this.store.markSubmitted(made, origin, true);
+    const moved = await this.submits.markSubmitted(made, origin, true);
     if (moved.length < made.length) {
       const ids = new Set(moved.map(({ id }) => id));
       moved.push(...(await this.markHinted(made.filter(({ id }) => !ids.has(id)))));
@@ -107,10 +101,10 @@ export class SubmitSteps {
   }
 
   /** With the tasks that follow from a callback or a cancel that came before Reducto's answer was written down. */
-  private markHinted(made: readonly MadeUpstream[]): ReturnType<JobStore['markSubmitted']> {
+  private markHinted(made: readonly MadeUpstream[]): ReturnType<JobSubmitsStore['markSubmitted']> {
     return this.transactions.run(async (manager) => {
       const { origin } = this.settings.REDUCTO_BASE_URL;
-      const moved = await this.store.markSubmitted(made, origin, false, manager);
+      const moved = await this.submits.markSubmitted(made, origin, false, manager);
       const idsOf = (hint: 'callback' | 'cancel'): string[] =>
         moved.filter((row) => row[hint]).map(({ id }) => id);
       // They are written down together, in the context of one of them.

@@ -37,13 +37,6 @@ export class Submitter {
     this.places = pLimit(settings.SUBMIT_CONCURRENCY);
   }
 
-  async submit(jobId: string): Promise<void> {
-    const open = await this.reads.findOpen(jobId);
-    if (open === undefined) return;
-    const { job, ages } = open;
-    await this.send({ job, ageSeconds: ages.created, attemptSeconds: ages.submitStarted });
-  }
-
   /** Nothing more leaves; what has left is awaited by whoever sent it. */
   sendNoMore(): void {
     this.stopping = true;

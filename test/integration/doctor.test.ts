@@ -253,7 +253,7 @@ describe('the database', () => {
     expect(found).not.toMatch(/\bjobs\b/);
     expect(found).toMatch(/fail: DATABASE_MIGRATIONS is run, and the user may not create tables/);
     expect(await finding('connections', changes)).toMatch(
-      /^fail: .* up to 31 connections, the database allows 7/,
+      /^fail: .* up to 28 connections, the database allows 7/,
     );
   });
 

@@ -7,12 +7,12 @@ import { OverdueJobs } from '../../src/jobs/overdue-jobs.js';
 import { JobReads } from '../../src/jobs/job-reads.store.js';
 import { Settler } from '../../src/jobs/settler.js';
 import { SubmitSteps } from '../../src/jobs/submit-steps.js';
-import { Submitter } from '../../src/jobs/submitter.js';
 import { ListingNarrowing } from '../../src/reconciler/listing-narrowing.js';
 import { Sweep } from '../../src/reconciler/sweep.js';
 import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
 import { UpstreamPace } from '../../src/reducto/upstream-pace.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
+import { submitNow } from '../support/submit-now.js';
 
 /*
  * The state machine against random orders of everything that can happen to a job. No worker runs by
@@ -58,7 +58,7 @@ function never(): never {
 
 /** Everything that can happen to a job, in any order. */
 const STEPS = {
-  submit: (id: string) => get(Submitter).submit(id),
+  submit: (id: string) => submitNow(gateway, id),
   settle: (id: string) => get(Settler).settle(id),
   sweep: () => sweep.run(),
   askToCancel: (id: string) => gateway.call('POST', `/v1/jobs/${id}/cancel`),
@@ -85,8 +85,8 @@ const STEPS = {
   twoDays: (id: string) => letPass(id, 172_800),
   allAtOnce: (id: string) =>
     Promise.all([
-      get(Submitter).submit(id),
-      get(Submitter).submit(id),
+      submitNow(gateway, id),
+      submitNow(gateway, id),
       get(Settler).settle(id),
       get(Settler).settle(id),
       gateway.call('POST', `/v1/jobs/${id}/cancel`),

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Submitter } from '../../src/jobs/submitter.js';
 import { freePort } from '../../src/platform/database/free-port.js';
 import { startSandbox } from '../../src/sandbox/sandbox.js';
 import { figure } from '../support/figures.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+import { submitNow } from '../support/submit-now.js';
 
 let gateway: TestGateway;
 
@@ -199,7 +199,7 @@ it('an attempt that a crash interrupted is looked for, not repeated', async () =
     `UPDATE jobs SET submit_started_at = now() - interval '5 minutes', next_check_at = now() + interval '1 hour' WHERE id = $1`,
     [id],
   );
-  await gateway.app.get(Submitter, { strict: false }).submit(id);
+  await submitNow(gateway, id);
   expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('uncertain');
 });
 
@@ -218,9 +218,8 @@ it('a job that is to be cancelled while it is found out that it never left is no
 });
 
 it('two workers with the same task send once', async () => {
-  const submitter = gateway.app.get(Submitter, { strict: false });
   const id = await gateway.submit({ sim: { submit: { fault: 'slow', delayMs: 200 } } });
-  await Promise.all(Array.from({ length: 8 }, () => submitter.submit(id)));
+  await Promise.all(Array.from({ length: 8 }, () => submitNow(gateway, id)));
   await gateway.ended(id);
   expect(madeUpstream(id)).toBe(1);
 });
