@@ -60,6 +60,8 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     const { page, url, incidents } = await window();
     await page.goto(`${url}/admin/jobs`);
     const { keyboard } = page;
+    // The field has the focus by itself, once the page is drawn.
+    await page.locator('input:focus').waitFor();
     await keyboard.type(key);
     await keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Jobs', level: 1 }).waitFor();
