@@ -159,17 +159,13 @@ export class JobStore {
   }
 
   /** What happened to the job meanwhile that whoever moves it must act upon. */
-  async hints(
-    manager: EntityManager,
-    id: string,
-  ): Promise<{ callback: boolean; cancel: boolean; again: boolean }> {
+  async hints(manager: EntityManager, id: string): Promise<{ callback: boolean; again: boolean }> {
     const job = await manager.findOne(Job, {
-      select: { id: true, callbackReceivedAt: true, cancelRequestedAt: true, hinted: true },
+      select: { id: true, callbackReceivedAt: true, hinted: true },
       where: { id },
     });
     return {
       callback: job !== null && job.callbackReceivedAt !== null,
-      cancel: job !== null && job.cancelRequestedAt !== null,
       again: job !== null && job.hinted,
     };
   }

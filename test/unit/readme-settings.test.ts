@@ -3,24 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { JOB_STATUSES, TERMINAL_STATUSES, TRANSITIONS } from '../../src/jobs/job-status.js';
 import { SETTING_TABLE } from '../../src/platform/config/setting-table.js';
 import { ERROR_CODES } from '../../src/platform/errors/error-codes.js';
+import { tablesUnder } from '../support/markdown.js';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 
 /** The cells of the Markdown table whose first heading is `heading`, row by row. */
 function tableUnder(heading: string): string[][] {
-  const lines = readme.split('\n');
-  const start = lines.findIndex((line) => line.startsWith(`| ${heading} `));
-  if (start === -1) throw new Error(`README.md has no table that begins with "${heading}"`);
-  const body = lines.slice(start + 2);
-  const end = body.findIndex((line) => !line.startsWith('|'));
-  return body.slice(0, end === -1 ? undefined : end).map(cellsOf);
-}
-
-function cellsOf(line: string): string[] {
-  return line
-    .split(/(?<!\\)\|/)
-    .slice(1, -1)
-    .map((cell) => cell.trim().replaceAll('\\|', '|'));
+  const rows = tablesUnder(readme, heading);
+  if (rows.length === 0) throw new Error(`README.md has no table that begins with "${heading}"`);
+  return rows;
 }
 
 /** The arrows `from --> to` of the state diagram, without the labels. */
