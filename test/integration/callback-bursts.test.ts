@@ -97,6 +97,7 @@ it('beyond the backlog the sender is told to come again, and what was taken is s
   const taken = answers.filter(({ status }) => status === 200).length;
   expect(answers.filter(({ status }) => status === 503)).toHaveLength(450 - taken);
   const { rows } = await gateway.pool.query(`SELECT
-    (SELECT count(*) FROM callback_inbox) + (SELECT sum(deliveries) FROM callbacks) AS n`);
+    (SELECT count(*) FROM callback_inbox) +
+    (SELECT coalesce(sum(deliveries), 0) FROM callbacks) AS n`);
   expect(Number(rows[0].n)).toBe(taken);
 });
