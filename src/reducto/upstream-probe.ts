@@ -30,7 +30,7 @@ export async function probeReducto(
       signal,
     });
     const milliseconds = performance.now() - begin;
-    await response.body?.cancel();
+    await response.discard();
     const date = Date.parse(response.headers.get('date') ?? '');
     return {
       status: response.status,

@@ -1,0 +1,151 @@
+import 'reflect-metadata';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ReductoClient } from '../../src/reducto/reducto.client.js';
+import { Transport } from '../../src/reducto/transport.js';
+import type { UpstreamFigures } from '../../src/reducto/upstream-figures.js';
+import type { UpstreamPace } from '../../src/reducto/upstream-pace.js';
+import { Settings } from '../../src/platform/config/settings.js';
+
+/* What comes over the wire from Reducto or from a proxy before it, below the SDK. */
+
+const closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+async function clientOf(answer: RequestListener): Promise<ReductoClient> {
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => answer(request, response));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const settings = Settings.load({
+    REDUCTO_API_KEY: 'key',
+    REDUCTO_BASE_URL: `http://127.0.0.1:${port}`,
+    REDUCTO_SUBMIT_TIMEOUT_SECONDS: '1',
+    REDUCTO_READ_TIMEOUT_SECONDS: '1',
+  });
+  const transport = new Transport(settings);
+  closers.push(async () => {
+    await transport.onApplicationShutdown();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const pace = { turn: async () => ({ granted: true }), report: async () => {} };
+  const figures = { measure: (_: string, ask: () => unknown) => ask() };
+  return new ReductoClient(
+    settings,
+    transport,
+    pace as unknown as UpstreamPace,
+    figures as unknown as UpstreamFigures,
+  );
+}
+
+const body = { input: 'https://example.com/a.pdf' };
+const submitted = (client: ReductoClient) => client.submit('parse', body);
+const JSON_TYPE = { 'content-type': 'application/json' };
+const MADE = JSON.stringify({ job_id: 'job_1' });
+
+function sendCoded(response: ServerResponse, status: number, coding: string, bytes: Buffer): void {
+  response.writeHead(status, { ...JSON_TYPE, 'content-encoding': coding }).end(bytes);
+}
+
+describe('an answer of Reducto', () => {
+  it.each([
+    ['gzip', gzipSync],
+    ['br', brotliCompressSync],
+    ['deflate', deflateSync],
+    ['GZIP, br', (text: string) => brotliCompressSync(gzipSync(text))],
+    ['identity', (text: string) => Buffer.from(text)],
+  ] as const)('is read where its coding is %s', async (coding, compress) => {
+    const long = 'x'.repeat(300_000);
+    const client = await clientOf((request, response) => {
+      const answer = request.method === 'GET' ? { status: 'Completed', result: { long } } : null;
+      const text = answer === null ? MADE : JSON.stringify(answer);
+      sendCoded(response, 200, coding, compress(text));
+    });
+    expect(await submitted(client)).toEqual({ kind: 'accepted', upstreamId: 'job_1' });
+    expect(await client.look('job_1')).toMatchObject({ kind: 'completed', result: { long } });
+  });
+
+  it('is read where an error is compressed', async () => {
+    const client = await clientOf((_, response) =>
+      sendCoded(response, 422, 'gzip', gzipSync(JSON.stringify({ detail: 'no such page' }))),
+    );
+    const error = { status: 422, message: 'no such page' };
+    expect(await submitted(client)).toEqual({ kind: 'rejected', error });
+  });
+
+  it.each([
+    [
+      'is no gzip although it says so',
+      (r: ServerResponse) => sendCoded(r, 200, 'gzip', Buffer.from(MADE)),
+    ],
+    [
+      'is cut within gzip',
+      (r: ServerResponse) => sendCoded(r, 200, 'gzip', gzipSync(MADE).subarray(0, 15)),
+    ],
+    [
+      'breaks off',
+      (r: ServerResponse) => {
+        r.writeHead(200, { ...JSON_TYPE, 'content-length': '500' }).write(MADE);
+        setTimeout(() => r.destroy(), 20);
+      },
+    ],
+    [
+      'begins and does not end',
+      (r: ServerResponse) =>
+        void r.writeHead(200, { ...JSON_TYPE, 'content-length': '500' }).write(MADE),
+    ],
+    ['does not begin', () => {}],
+    ['is not JSON', (r: ServerResponse) => void r.writeHead(200, JSON_TYPE).end('{"job_id":')],
+    [
+      'is a page',
+      (r: ServerResponse) => void r.writeHead(200, { 'content-type': 'text/html' }).end('<p>'),
+    ],
+    ['is empty', (r: ServerResponse) => void r.writeHead(204).end()],
+  ])('leaves it unknown whether a job was made, where it %s', async (_, send) => {
+    const client = await clientOf((_request, response) => send(response));
+    expect(await submitted(client)).toMatchObject({ kind: 'unknown' });
+    expect(await client.look('job_1')).toMatchObject({ kind: 'trouble' });
+  });
+
+  it('that redirects is not followed: the key would go elsewhere', async () => {
+    const paths: string[] = [];
+    const client = await clientOf((request, response) => {
+      paths.push(request.url ?? '');
+      response.writeHead(307, { location: '/elsewhere' }).end();
+    });
+    expect(await submitted(client)).toMatchObject({ kind: 'deferred', error: { status: 307 } });
+    expect(paths).toEqual(['/parse_async']);
+  });
+
+  it('may repeat a header, and its Retry-After is heeded', async () => {
+    const client = await clientOf((_, response) => {
+      response.writeHead(429, { ...JSON_TYPE, 'retry-after': '7', 'set-cookie': ['a=1', 'b=2'] });
+      response.end('{"detail":"slow down"}');
+    });
+    expect(await submitted(client)).toMatchObject({ kind: 'deferred', retryAfterSeconds: 7 });
+  });
+
+  it('comes to what the SDK makes of the request', async () => {
+    let got: Record<string, unknown> = {};
+    const client = await clientOf((request, response) => {
+      const { method, url, headers } = request;
+      got = { method, url, ...headers };
+      response.writeHead(200, JSON_TYPE).end(MADE);
+    });
+    await submitted(client);
+    expect(got).toMatchObject({
+      method: 'POST',
+      url: '/parse_async',
+      authorization: 'Bearer key',
+      'content-type': 'application/json',
+      'accept-encoding': 'gzip, deflate, br',
+      'content-length': String(Buffer.byteLength(JSON.stringify(body, null, 2))),
+    });
+  });
+});
