@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { PriorityQueue } from '@datastructures-js/priority-queue';
 
 export type ClockTask = () => void | Promise<void>;
 
@@ -9,7 +10,7 @@ export interface ClockTimer {
 interface Entry {
   dueAt: number;
   order: number;
-  task: ClockTask;
+  task: ClockTask | undefined;
 }
 
 /** setTimeout overflows beyond 2^31-1 ms; a longer wait is simply armed again when this one ends. */
@@ -27,7 +28,8 @@ export class VirtualClock {
   #virtualBase = Date.now();
   #realBase = performance.now();
   #advancing = false;
-  #queue: Entry[] = [];
+  /** The next one first. What was cancelled stays in it, without a task. */
+  readonly #queue = new PriorityQueue<Entry>((a, b) => a.dueAt - b.dueAt || a.order - b.order);
   #order = 0;
   #timer: NodeJS.Timeout | undefined;
   #advances: Promise<void> = Promise.resolve();
@@ -53,12 +55,13 @@ export class VirtualClock {
   }
 
   after(delayMs: number, task: ClockTask): ClockTimer {
-    const entry = { dueAt: this.now() + Math.max(0, delayMs), order: this.#order++, task };
-    this.#insert(entry);
-    this.#arm();
+    const dueAt = this.now() + Math.max(0, delayMs);
+    const entry: Entry = { dueAt, order: this.#order++, task };
+    this.#queue.enqueue(entry);
+    if (this.#queue.front() === entry) this.#arm();
     return {
       cancel: () => {
-        this.#queue = this.#queue.filter((other) => other !== entry);
+        entry.task = undefined;
       },
     };
   }
@@ -80,7 +83,7 @@ export class VirtualClock {
 
   /** Forgets everything planned. */
   clear(): void {
-    this.#queue = [];
+    this.#queue.clear();
     clearTimeout(this.#timer);
   }
 
@@ -89,8 +92,7 @@ export class VirtualClock {
     this.#rebase(this.now());
     this.#advancing = true;
     try {
-      for (let next = this.#queue[0]; next && next.dueAt <= target; next = this.#queue[0]) {
-        this.#queue.shift();
+      for (let next = this.#next(target); next !== undefined; next = this.#next(target)) {
         this.#virtualBase = Math.max(this.#virtualBase, next.dueAt);
         await this.#run(next);
       }
@@ -106,23 +108,16 @@ export class VirtualClock {
     this.#realBase = performance.now();
   }
 
-  /** Binary insertion: thousands of jobs may be planned at once. */
-  #insert(entry: Entry): void {
-    let low = 0;
-    let high = this.#queue.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const other = this.#queue[middle];
-      if (other && other.dueAt <= entry.dueAt) low = middle + 1;
-      else high = middle;
-    }
-    this.#queue.splice(low, 0, entry);
+  /** Takes out what is due first, if it is due by then. */
+  #next(by: number): Entry | undefined {
+    const next = this.#queue.front();
+    return next !== null && next.dueAt <= by ? (this.#queue.dequeue() ?? undefined) : undefined;
   }
 
   #arm(): void {
     clearTimeout(this.#timer);
-    const next = this.#queue[0];
-    if (!next || this.#advancing) return;
+    const next = this.#queue.front();
+    if (next === null || this.#advancing) return;
     const wait = next.dueAt - this.now();
     if (wait > 0 && this.#speed === 0) return;
     const realWait = wait <= 0 ? 0 : wait / this.#speed;
@@ -134,16 +129,15 @@ export class VirtualClock {
   #runDue(): void {
     if (this.#advancing) return;
     const now = this.now();
-    while (this.#queue[0] && this.#queue[0].dueAt <= now) {
-      const entry = this.#queue.shift();
-      if (entry) void this.#run(entry);
+    for (let next = this.#next(now); next !== undefined; next = this.#next(now)) {
+      void this.#run(next);
     }
     this.#arm();
   }
 
   async #run(entry: Entry): Promise<void> {
     try {
-      await entry.task();
+      await entry.task?.();
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : new Error(String(error)));
     }
