@@ -20,8 +20,7 @@ export interface UploadFile {
 const MAX_ANSWER_BYTES = 65_536;
 
 /**
- * Reducto's `POST /upload`, written by hand because the SDK reads a file whole before it sends it.
- * Here the bytes pass through one chunk at a time, at the speed of the slower side.
+ * Reducto's `POST /upload`. The file is never held as a whole: the bytes pass through one chunk at a time, at the speed of the slower side.
  */
 @Injectable()
 export class UploadsClient {

@@ -16,27 +16,19 @@ export interface UpstreamProbe {
  */
 export async function probeReducto(
   settings: Settings,
-  signal: AbortSignal,
+  within: AbortSignal,
 ): Promise<UpstreamProbe> {
   const transport = new Transport(settings);
   const begin = performance.now();
   try {
-    const base = settings.REDUCTO_BASE_URL.href.replace(/\/$/, '');
-    const response = await transport.fetch(`${base}/jobs?limit=1&exclude_configs=true`, {
-      headers: {
-        authorization: `Bearer ${settings.REDUCTO_API_KEY ?? ''}`,
-        accept: 'application/json',
-      },
-      signal,
-    });
-    const milliseconds = performance.now() - begin;
-    await response.discard();
-    const date = Date.parse(response.headers.get('date') ?? '');
+    const query = { limit: '1', exclude_configs: 'true' };
+    const { status, headers } = await transport.ask('GET', '/jobs', { query, within });
+    const date = Date.parse(headers.date ?? '');
     return {
-      status: response.status,
-      contentType: response.headers.get('content-type') ?? undefined,
+      status,
+      contentType: headers['content-type'],
       date: Number.isNaN(date) ? undefined : new Date(date),
-      milliseconds,
+      milliseconds: performance.now() - begin,
     };
   } finally {
     await transport.onApplicationShutdown();

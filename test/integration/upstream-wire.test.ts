@@ -9,7 +9,7 @@ import type { UpstreamFigures } from '../../src/reducto/upstream-figures.js';
 import type { UpstreamPace } from '../../src/reducto/upstream-pace.js';
 import { Settings } from '../../src/platform/config/settings.js';
 
-/* What comes over the wire from Reducto or from a proxy before it, below the SDK. */
+/* What comes over the wire from Reducto or from a proxy before it. */
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -131,7 +131,7 @@ describe('an answer of Reducto', () => {
     expect(await submitted(client)).toMatchObject({ kind: 'deferred', retryAfterSeconds: 7 });
   });
 
-  it('comes to what the SDK makes of the request', async () => {
+  it('follows a request with our key, in JSON', async () => {
     let got: Record<string, unknown> = {};
     const client = await clientOf((request, response) => {
       const { method, url, headers } = request;
@@ -145,7 +145,7 @@ describe('an answer of Reducto', () => {
       authorization: 'Bearer key',
       'content-type': 'application/json',
       'accept-encoding': 'gzip, deflate, br',
-      'content-length': String(Buffer.byteLength(JSON.stringify(body, null, 2))),
+      'content-length': String(Buffer.byteLength(JSON.stringify(body))),
     });
   });
 });

@@ -33,7 +33,7 @@ const rules: IFlattenedRuleSet = {
         }),
     ),
     {
-      name: 'the SDK is behind one door',
+      name: 'the way to Reducto is behind one door',
       severity: 'error',
       from: { pathNot: '^src/(reducto|sandbox)/' },
       to: { path: 'node_modules/(reductoai|undici)/' },
