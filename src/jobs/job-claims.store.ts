@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository, type EntityManager } from 'typeorm';
-import { preparedRows, rows, type Statement } from '../platform/database/sql.js';
+import { rows } from '../platform/database/sql.js';
 import type { JobStatus } from './job-status.js';
 import { Job } from './job.entity.js';
-import { age, heldBy, inSeconds, type Fence } from './job.store.js';
+import { heldBy, inSeconds, type Fence } from './job.store.js';
 
 /** A job that the reconciler has taken up, with what is to be known to decide what it needs. */
 export interface DueJob {
@@ -17,13 +17,6 @@ export interface DueJob {
   readonly sinceSubmitSeconds: number;
   /** A callback, a cancel or an odd answer says that something is up with it. */
   readonly expectant: boolean;
-}
-
-/** A job that is to be sent, and how long it has been so; `attemptSeconds`: since an attempt that is under way began. */
-export interface QueuedJob {
-  readonly job: Job;
-  readonly ageSeconds: number;
-  readonly attemptSeconds: number | null;
 }
 
 /** Which due jobs a claim takes. `too old`: only those past the age at which a job is given up. */
@@ -38,14 +31,7 @@ const FREE: Fence = ['(NOT looking OR next_check_at <= now())', {}];
  */
 @Injectable()
 export class JobClaimsStore {
-  private readonly takeQueuedStatement: Statement;
-
-  constructor(@InjectRepository(Job) private readonly jobs: Repository<Job>) {
-    const columns = jobs.metadata.columns.map(
-      ({ databaseName, propertyName }) => `${databaseName} AS "${propertyName}"`,
-    );
-    this.takeQueuedStatement = takeQueued(columns.join(', '));
-  }
+  constructor(@InjectRepository(Job) private readonly jobs: Repository<Job>) {}
 
   /** Claims one job for a look. `undefined` where it has no need, or somebody else looks at it. */
   async take(id: string, leaseSeconds: number): Promise<string | undefined> {
@@ -59,25 +45,6 @@ export class JobClaimsStore {
       .andWhere(...FREE)
       .execute();
     return affected === 1 ? claim : undefined;
-  }
-
-  /** Takes up to `limit` queued jobs that are due, the longest due first, skipping those that another process is taking. */
-  async takeQueued(limit: number, leaseSeconds: number): Promise<QueuedJob[]> {
-    const taken = await preparedRows<Job & { ageSeconds: number; attemptSeconds: number | null }>(
-      this.jobs.manager,
-      this.takeQueuedStatement,
-      [limit, leaseSeconds],
-    );
-    return taken.map(({ ageSeconds, attemptSeconds, ...columns }) => ({
-      job: Object.assign(new Job(), columns),
-      ageSeconds,
-      attemptSeconds,
-    }));
-  }
-
-  /** Those of `ids` that have not left are due at once, for anybody. */
-  async giveBackQueued(ids: readonly string[]): Promise<void> {
-    await preparedRows(this.jobs.manager, GIVE_BACK_QUEUED, [ids]);
   }
 
   /** Holds on to a job for longer. False where it has been lost. */
@@ -183,26 +150,6 @@ export const TAKE_DUE = `
     coalesce(extract(epoch FROM now() - submitted_at), 0)::double precision AS "sinceSubmitSeconds",
     (hinted OR callback_received_at IS NOT NULL OR cancel_requested_at IS NOT NULL
       OR missing_since IS NOT NULL OR result_missing_since IS NOT NULL) AS expectant`;
-
-const takeQueued = (columns: string): Statement => ({
-  name: 'jobs-take-queued',
-  text: `
-  UPDATE jobs SET next_check_at = now() + make_interval(secs => $2)
-   WHERE id = ANY (ARRAY(
-     SELECT id FROM jobs
-      WHERE next_check_at <= now() AND status = 'queued'
-      ORDER BY next_check_at
-      LIMIT $1
-        FOR UPDATE SKIP LOCKED))
-  RETURNING ${columns}, ${age('created_at')} AS "ageSeconds", ${age('submit_started_at')} AS "attemptSeconds"`,
-});
-
-const GIVE_BACK_QUEUED = {
-  name: 'jobs-give-back-queued',
-  text: `
-  UPDATE jobs SET next_check_at = now()
-   WHERE id = ANY ($1::uuid[]) AND status = 'queued' AND submit_started_at IS NULL`,
-};
 
 const EXTEND = `
   UPDATE jobs SET next_check_at = now() + make_interval(secs => $2)

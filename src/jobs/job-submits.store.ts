@@ -56,19 +56,6 @@ export class JobSubmitsStore {
     return inserted.map((row) => Object.assign(new Job(), NEW_JOB, byId.get(row.id), row));
   }
 
-  /** Begins attempts to submit, each with its entry in the timeline. Returns the jobs of those that could begin. */
-  async beginSubmits(
-    attempts: readonly { readonly id: string; readonly attempt: number }[],
-    seconds: number,
-  ): Promise<Set<string>> {
-    const begun = await preparedRows<{ id: string }>(this.database, BEGIN_SUBMITS, [
-      attempts.map(({ id }) => id),
-      attempts.map(({ attempt }) => attempt),
-      seconds,
-    ]);
-    return new Set(begun.map(({ id }) => id));
-  }
-
   /**
    * Moves jobs to `submitted`, each with its entry in the timeline. Returns those that could move, and what
    * came meanwhile; with `hintless`, moves only those for which nothing did.
@@ -113,23 +100,7 @@ const INSERT_JOBS = {
   SELECT id, created_at AS "createdAt", next_check_at AS "nextCheckAt" FROM inserted`,
 };
 
-const BEGIN_SUBMITS = {
-  name: 'jobs-begin-submits',
-  text: `
-  WITH begun AS (
-    UPDATE jobs
-       SET submit_started_at = now(), submit_attempts = wanted.attempt,
-           next_check_at = now() + make_interval(secs => $3)
-      FROM unnest($1::uuid[], $2::integer[]) AS wanted (id, attempt)
-     WHERE jobs.id = wanted.id AND status = 'queued' AND submit_started_at IS NULL
-       AND cancel_requested_at IS NULL AND submit_attempts = wanted.attempt - 1
-    RETURNING jobs.id, wanted.attempt),
-  event AS (
-    INSERT INTO job_events (job_id, type, detail)
-    SELECT id, 'submit_started', jsonb_build_object('attempt', attempt) FROM begun)
-  SELECT id FROM begun`,
-};
-
+/** Arrays as subqueries: so PostgreSQL plans the statement once, instead of anew for each length of a short array. */
 const MARK_SUBMITTED = {
   name: 'jobs-mark-submitted',
   text: `
@@ -139,8 +110,8 @@ const MARK_SUBMITTED = {
            submitted_at = now(), submit_started_at = NULL, looks = 0, claim = NULL, looking = false,
            next_check_at = now() + make_interval(secs =>
              CASE WHEN callback_received_at IS NULL THEN made.first_look ELSE 5 END)
-      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::double precision[])
-        AS made (id, upstream_id, via, first_look)
+      FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[]), (SELECT $3::text[]),
+                  (SELECT $4::double precision[])) AS made (id, upstream_id, via, first_look)
      WHERE jobs.id = made.id AND status = ANY ($6::text[])
        AND (NOT $7 OR callback_received_at IS NULL AND cancel_requested_at IS NULL)
     RETURNING jobs.id, made.upstream_id, made.via, callback_received_at IS NOT NULL AS callback,

@@ -7,7 +7,7 @@ import { Wakeups } from '../tasks/wakeups.js';
 import { CancelSteps } from './cancel-steps.js';
 import type { JobEvent } from './job-event.entity.js';
 import { JobReads, type EndedJobs, type JobSearch, type OpenJobs } from './job-reads.store.js';
-import { JobClaimsStore } from './job-claims.store.js';
+import { JobQueueStore } from './job-queue.store.js';
 import { isTerminal } from './job-status.js';
 import type { Job } from './job.entity.js';
 import { JOBS_QUEUED } from './job.store.js';
@@ -24,7 +24,7 @@ export class JobsAdmin {
   constructor(
     private readonly reads: JobReads,
     private readonly cancels: CancelSteps,
-    private readonly claims: JobClaimsStore,
+    private readonly queue: JobQueueStore,
     private readonly tasks: TaskQueue,
     private readonly wakeups: Wakeups,
     private readonly transactions: Transactions,
@@ -57,7 +57,7 @@ export class JobsAdmin {
   async settleNow(id: string): Promise<Job> {
     const job = await this.getOpen(id);
     if (job.status === 'queued') {
-      await this.claims.giveBackQueued([job.id]);
+      await this.queue.bringForward([job.id]);
       this.wakeups.send(JOBS_QUEUED);
     } else {
       await this.transactions.run((manager) => this.tasks.add(manager, 'settle', [job.id]));

@@ -12,6 +12,7 @@ import { JobClaimsStore } from './job-claims.store.js';
 import { JobEndings } from './job-endings.js';
 import { JobEvent } from './job-event.entity.js';
 import { JobFigures } from './job-figures.js';
+import { JobQueueStore } from './job-queue.store.js';
 import { JobReads } from './job-reads.store.js';
 import { JobResult } from './job-result.entity.js';
 import { JobRetention } from './job-retention.js';
@@ -30,6 +31,7 @@ import { SettleSteps } from './settle-steps.js';
 import { Settler } from './settler.js';
 import { SourceJobs } from './source-jobs.js';
 import { SubmitFeed } from './submit-feed.js';
+import { SubmitPlaces } from './submit-places.js';
 import { SubmitSteps } from './submit-steps.js';
 import { Submitter } from './submitter.js';
 import { UncertainSubmits } from './uncertain-submits.js';
@@ -52,6 +54,7 @@ import { WaitingJobs } from './waiting-jobs.js';
     JobReads,
     JobStore,
     JobSubmitsStore,
+    JobQueueStore,
     ResultStore,
     JobTokens,
     JobFigures,
@@ -65,6 +68,7 @@ import { WaitingJobs } from './waiting-jobs.js';
     JobsService,
     JobsAdmin,
     SourceJobs,
+    SubmitPlaces,
     Submitter,
     SubmitFeed,
     Settler,

@@ -37,7 +37,7 @@ export class SourceJobs {
   }
 
   /** The request with Reducto's ids in it, once every job that it refers to has completed. */
-  async resolve(job: Job): Promise<Sources> {
+  async resolve(job: Pick<Job, 'service' | 'request'>): Promise<Sources> {
     const request = job.request ?? {};
     const ids = uniqueIds(request['input']);
     if (ids.length === 0) return { state: 'ready', request };

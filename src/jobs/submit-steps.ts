@@ -6,12 +6,17 @@ import { TaskQueue } from '../tasks/task-queue.js';
 import { Wakeups } from '../tasks/wakeups.js';
 import { JobFigures } from './job-figures.js';
 import type { Job, JobError } from './job.entity.js';
+import { JobQueueStore, type Attempt, type QueuedJob } from './job-queue.store.js';
 import { JobSubmitsStore, type MadeUpstream } from './job-submits.store.js';
 import { atAttempt, inSeconds, JOBS_QUEUED, JobStore, now, type Fence } from './job.store.js';
 import { jittered } from './look-plan.js';
 
+type JobId = Pick<Job, 'id'>;
+
 /** Beyond the timeout of its request, an attempt that has not reported back is taken for lost. */
-const LOST_AFTER_SECONDS = 15;
+const LOST_AFTER_SECONDS = 20;
+/** How long a job whose attempt has not begun may be in hand, and not be heard of, until another process takes it up. */
+const LEASE_SECONDS = 30;
 
 /** Those that come at about the same time share a statement; what is sent is bounded elsewhere. */
 const TOGETHER = { size: 100, waiting: 10_000, atATime: 1 };
@@ -23,10 +28,6 @@ const TOGETHER = { size: 100, waiting: 10_000, atATime: 1 };
  */
 @Injectable()
 export class SubmitSteps {
-  private readonly begins = new Batches<{ id: string; attempt: number }, boolean>(
-    (attempts) => this.beginAll(attempts),
-    TOGETHER,
-  );
   private readonly marks = new Batches<MadeUpstream, boolean>(
     (made) => this.markAll(made),
     TOGETHER,
@@ -36,6 +37,7 @@ export class SubmitSteps {
     private readonly settings: Settings,
     private readonly store: JobStore,
     private readonly submits: JobSubmitsStore,
+    private readonly queue: JobQueueStore,
     private readonly tasks: TaskQueue,
     private readonly wakeups: Wakeups,
     private readonly transactions: Transactions,
@@ -47,13 +49,19 @@ export class SubmitSteps {
     return this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS + LOST_AFTER_SECONDS;
   }
 
+  /** Takes up queued jobs, and begins the attempts of those that can be sent as they are. */
+  take(limit: number): Promise<QueuedJob[]> {
+    const leases = { attempt: this.attemptSeconds, other: LEASE_SECONDS };
+    return this.queue.take(limit, leases, this.settings.JOB_MAX_AGE_SECONDS);
+  }
+
   /** Claims the next attempt to submit, before anything is sent. */
-  begin(job: Job, attempt: number): Promise<boolean> {
-    return this.begins.add({ id: job.id, attempt });
+  begin(attempt: Attempt): Promise<boolean> {
+    return this.queue.begin(attempt, this.attemptSeconds);
   }
 
   /** Puts off a submit of which it is known that nothing was made. One that was to be cancelled ends here. */
-  async defer(job: Job, attempt: number, seconds: number, reason?: string): Promise<boolean> {
+  async defer(job: JobId, attempt: number, seconds: number, reason?: string): Promise<boolean> {
     const { put, ended } = await this.transactions.run(async (manager) => {
       const changes = { submitStartedAt: null, nextCheckAt: inSeconds(seconds) };
       const put = await this.store.change(manager, job.id, 'queued', changes, atAttempt(attempt));
@@ -74,17 +82,9 @@ export class SubmitSteps {
   }
 
   /** Reducto has the job, whichever attempt made it: that stays true. */
-  markSubmitted(job: Job, upstreamId: string, via: MadeUpstream['via']): Promise<boolean> {
+  markSubmitted(job: JobId, upstreamId: string, via: MadeUpstream['via']): Promise<boolean> {
     const firstLookSeconds = jittered(this.settings.LOOK_SCHEDULE_SECONDS[0] ?? 15);
     return this.marks.add({ id: job.id, upstreamId, via, firstLookSeconds });
-  }
-
-  private async beginAll(
-    attempts: readonly { id: string; attempt: number }[],
-  ): Promise<readonly boolean[]> {
-    const begun = await this.submits.beginSubmits(attempts, this.attemptSeconds);
-    // The same attempt may be wanted twice: who comes first has it.
-    return attempts.map(({ id }) => begun.delete(id));
   }
 
   private async markAll(made: readonly MadeUpstream[]): Promise<readonly boolean[]> {
@@ -116,7 +116,7 @@ export class SubmitSteps {
   }
 
   /** It was sent, and nobody knows whether it arrived. */
-  markUncertain(job: Job, attempt: number, reason: string): Promise<boolean> {
+  markUncertain(job: JobId, attempt: number, reason: string): Promise<boolean> {
     const nextCheckAt = inSeconds(this.settings.UNCERTAIN_SCHEDULE_SECONDS[0] ?? 5);
     return this.transactions.run(async (manager) => {
       const moved = await this.store.move(
@@ -136,7 +136,7 @@ export class SubmitSteps {
   }
 
   /** It is certain that the attempt made nothing: the job may be sent again. */
-  async requeue(job: Job, fence: Fence): Promise<boolean> {
+  async requeue(job: JobId, fence: Fence): Promise<boolean> {
     const moved = await this.transactions.run((manager) =>
       this.store.move(
         manager,
@@ -153,7 +153,7 @@ export class SubmitSteps {
   }
 
   /** The job was to be cancelled, and nothing of it is on its way: it ends here. */
-  async drop(job: Job): Promise<void> {
+  async drop(job: JobId): Promise<void> {
     const ended = await this.transactions.run((manager) =>
       this.store.endUnsent(manager, job.id, [
         'cancel_requested_at IS NOT NULL AND submit_started_at IS NULL',
@@ -165,7 +165,7 @@ export class SubmitSteps {
 
   /** The job ends without having been made: Reducto refused it, it cannot be sent, or not in time. */
   async refuse(
-    job: Job,
+    job: JobId,
     attempt: number,
     status: 'failed' | 'expired',
     error: JobError,

@@ -1,18 +1,22 @@
 import { Injectable, Logger } from '@nestjs/common';
-import pLimit, { type LimitFunction } from 'p-limit';
 import { Settings } from '../platform/config/settings.js';
 import type { SubmitAnswer } from '../reducto/answers.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
-import type { QueuedJob } from './job-claims.store.js';
+import type { QueuedJob, Unsent } from './job-queue.store.js';
 import { JobTokens } from './job-token.js';
-import type { Job } from './job.entity.js';
 import { JobReads } from './job-reads.store.js';
 import { SourceJobs } from './source-jobs.js';
+import { SubmitPlaces } from './submit-places.js';
 import { SubmitSteps } from './submit-steps.js';
 import { upstreamRequest } from './upstream-request.js';
 
 /** How often a job looks whether the job that it builds upon has completed. */
 const SOURCE_POLL_SECONDS = 2;
+/**
+ * How long after an attempt began its request may still leave. Later it might be on its way when others take it for
+ * lost: places were held for longer than was to be expected, or the process slept.
+ */
+const LEAVES_WITHIN_SECONDS = 5;
 
 /**
  * Sends a queued job to Reducto: one request per attempt, and never a second one while the outcome of
@@ -22,8 +26,6 @@ const SOURCE_POLL_SECONDS = 2;
 @Injectable()
 export class Submitter {
   private readonly logger = new Logger(Submitter.name);
-  /** As many as may be on their way to Reducto at a time. */
-  private readonly places: LimitFunction;
   private stopping = false;
 
   constructor(
@@ -33,53 +35,69 @@ export class Submitter {
     private readonly sources: SourceJobs,
     private readonly tokens: JobTokens,
     private readonly reducto: ReductoClient,
-  ) {
-    this.places = pLimit(settings.SUBMIT_CONCURRENCY);
-  }
+    private readonly places: SubmitPlaces,
+  ) {}
 
   /** Nothing more leaves; what has left is awaited by whoever sent it. */
   sendNoMore(): void {
     this.stopping = true;
   }
 
-  /** A job as it has just been read. */
-  async send({ job, ageSeconds, attemptSeconds }: QueuedJob): Promise<void> {
-    if (job.status !== 'queued') return;
-    if (attemptSeconds !== null) return this.checkUnderWay(job, attemptSeconds);
-    // The wish can come while it is found out that an earlier submit made nothing.
-    if (job.cancelRequestedAt !== null) return this.steps.drop(job);
-    if (ageSeconds >= this.settings.JOB_MAX_AGE_SECONDS) return this.giveUp(job);
-
+  /** A job as it has just been taken up. Resolves to it where nothing of it has left, and it should go back. */
+  async send(job: QueuedJob): Promise<Unsent | undefined> {
+    if (!job.begun && (await this.isOver(job))) return undefined;
     const source = await this.sources.resolve(job);
     if (source.state === 'pending') {
-      await this.steps.defer(job, job.submitAttempts, SOURCE_POLL_SECONDS);
-      return;
+      await this.steps.defer(job, job.attempts, SOURCE_POLL_SECONDS);
+      return undefined;
     }
     if (source.state === 'unusable') {
-      await this.steps.refuse(job, job.submitAttempts, 'failed', source.error);
-      return;
+      await this.steps.refuse(job, job.attempts, 'failed', source.error);
+      return undefined;
     }
-    const attempt = job.submitAttempts + 1;
-    const { request } = source;
-    const answer = await this.places(() => this.attempt(job, attempt, request));
+    const { outcome, ...attempt } = await this.places.run(() => this.attempt(job, source.request));
+    if (outcome === 'lost') return undefined;
+    if (outcome === 'unsent') return attempt;
     // No longer in its place: the next job is on its way while this one is written down.
-    if (answer !== undefined) await this.record(job, attempt, answer);
+    await this.record(job, attempt.attempt, outcome);
+    return undefined;
+  }
+
+  /** Whether a job that cannot be sent as it is, is not to be sent now, or ever. */
+  private async isOver(job: QueuedJob): Promise<boolean> {
+    if (job.attemptSeconds !== null) {
+      await this.checkUnderWay(job, job.attemptSeconds);
+    } else if (job.cancelWanted) {
+      // The wish can come while it is found out that an earlier submit made nothing.
+      await this.steps.drop(job);
+    } else if (job.ageSeconds >= this.settings.JOB_MAX_AGE_SECONDS) {
+      await this.giveUp(job);
+    } else {
+      return false;
+    }
+    return true;
   }
 
   private async attempt(
-    job: Job,
-    attempt: number,
+    job: QueuedJob,
     request: Record<string, unknown>,
-  ): Promise<SubmitAnswer | undefined> {
-    const begin = performance.now();
-    if (this.stopping || !(await this.steps.begin(job, attempt))) return undefined;
+  ): Promise<Unsent & { outcome: SubmitAnswer | 'lost' | 'unsent' }> {
+    const { id, begun, attempts } = job;
+    let begin = job.takenAt;
+    let attempt = { id, attempt: attempts, begun };
+    if (!begun) {
+      if (this.stopping) return { ...attempt, outcome: 'unsent' };
+      begin = performance.now();
+      attempt = { id, attempt: attempts + 1, begun: true };
+      if (!(await this.steps.begin(attempt))) return { ...attempt, outcome: 'lost' };
+    }
     const body = this.bodyOf(job, request);
-    // Whoever slept in between finds the attempt given up, and perhaps another one under way.
-    if (performance.now() - begin > this.steps.attemptSeconds * 1000) return undefined;
-    return this.reducto.submit(job.type, body);
+    const late = performance.now() - begin > LEAVES_WITHIN_SECONDS * 1000;
+    if (this.stopping || late) return { ...attempt, outcome: 'unsent' };
+    return { ...attempt, outcome: await this.reducto.submit(job.type, body) };
   }
 
-  private async record(job: Job, attempt: number, answer: SubmitAnswer): Promise<void> {
+  private async record(job: QueuedJob, attempt: number, answer: SubmitAnswer): Promise<void> {
     switch (answer.kind) {
       case 'accepted': {
         const kept = await this.steps.markSubmitted(job, answer.upstreamId, 'answer');
@@ -106,32 +124,32 @@ export class Submitter {
   }
 
   /** An attempt that has not reported back in time is taken for lost: its process may have died in it. */
-  private async checkUnderWay(job: Job, seconds: number): Promise<void> {
+  private async checkUnderWay(job: QueuedJob, seconds: number): Promise<void> {
     if (seconds < this.steps.attemptSeconds - 5) return;
-    this.logger.warn({ msg: 'a submit was interrupted', attempt: job.submitAttempts });
-    await this.steps.markUncertain(job, job.submitAttempts, 'the attempt was interrupted');
+    this.logger.warn({ msg: 'a submit was interrupted', attempt: job.attempts });
+    await this.steps.markUncertain(job, job.attempts, 'the attempt was interrupted');
   }
 
-  private async giveUp(job: Job): Promise<void> {
+  private async giveUp(job: QueuedJob): Promise<void> {
     const error = {
       code: 'gave_up',
       message: `The job did not reach Reducto within ${this.settings.JOB_MAX_AGE_SECONDS} seconds.`,
       retryable: true,
     };
-    if (!(await this.steps.refuse(job, job.submitAttempts, 'expired', error))) return;
-    const { submitAttempts: attempts } = job;
+    if (!(await this.steps.refuse(job, job.attempts, 'expired', error))) return;
+    const { attempts } = job;
     this.logger.error({ msg: 'gave up on a job that never reached Reducto', attempts });
   }
 
   /** The job moved on while its submit was under way: what the submit made must not run for nobody. */
-  private async dropOrphan(job: Job, upstreamId: string): Promise<void> {
+  private async dropOrphan(job: QueuedJob, upstreamId: string): Promise<void> {
     const current = await this.reads.findForCallback({ id: job.id });
     if (current === null || current.upstreamId === upstreamId) return;
     this.logger.warn({ msg: 'a late submit made a job that is no longer wanted', upstreamId });
     await this.reducto.cancel(upstreamId);
   }
 
-  private bodyOf(job: Job, request: Record<string, unknown>): Record<string, unknown> {
+  private bodyOf(job: QueuedJob, request: Record<string, unknown>): Record<string, unknown> {
     const { WEBHOOK_MODE: mode, SVIX_CHANNELS: channels, callbackUrl: url } = this.settings;
     // Without callbacks nobody sends a token back, and there may be no key to make one.
     const token = mode === 'none' ? {} : { token: this.tokens.sign(job.id) };

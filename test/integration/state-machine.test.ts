@@ -4,9 +4,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Canceller } from '../../src/jobs/canceller.js';
 import { isTerminal, TRANSITIONS, type JobStatus } from '../../src/jobs/job-status.js';
 import { OverdueJobs } from '../../src/jobs/overdue-jobs.js';
-import { JobReads } from '../../src/jobs/job-reads.store.js';
+import { JobQueueStore } from '../../src/jobs/job-queue.store.js';
 import { Settler } from '../../src/jobs/settler.js';
 import { SubmitSteps } from '../../src/jobs/submit-steps.js';
+import { Submitter } from '../../src/jobs/submitter.js';
 import { ListingNarrowing } from '../../src/reconciler/listing-narrowing.js';
 import { Sweep } from '../../src/reconciler/sweep.js';
 import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
@@ -58,18 +59,19 @@ function never(): never {
 
 /** Everything that can happen to a job, in any order. */
 const STEPS = {
-  submit: (id: string) => submitNow(gateway, id),
+  submit: takeUpAndSend,
+  submitInTwoSteps: (id: string) => submitNow(gateway, id),
   settle: (id: string) => get(Settler).settle(id),
   sweep: () => sweep.run(),
   askToCancel: (id: string) => gateway.call('POST', `/v1/jobs/${id}/cancel`),
   cancelTask: (id: string) => get(Canceller).cancel(id),
   callback: (id: string) => callback(id, 'Completed'),
   failedCallback: (id: string) => callback(id, 'Failed'),
-  crashBeforeSending: async (id: string) => {
-    const open = await get(JobReads).findOpen(id);
-    if (open?.job.status === 'queued') {
-      await get(SubmitSteps).begin(open.job, open.job.submitAttempts + 1);
-    }
+  crashBeforeSending: () => get(SubmitSteps).take(5),
+  stopBeforeSending: async () => {
+    const taken = await get(SubmitSteps).take(5);
+    const unsent = taken.map(({ id, attempts, begun }) => ({ id, attempt: attempts, begun }));
+    await get(JobQueueStore).putBack(unsent, 'stopped');
   },
   upstreamCompletes: async (id: string) => {
     for (const job of upstreamOf(id)) await gateway.sandbox.runner.complete(job);
@@ -85,7 +87,8 @@ const STEPS = {
   twoDays: (id: string) => letPass(id, 172_800),
   allAtOnce: (id: string) =>
     Promise.all([
-      submitNow(gateway, id),
+      takeUpAndSend(),
+      takeUpAndSend(),
       submitNow(gateway, id),
       get(Settler).settle(id),
       get(Settler).settle(id),
@@ -98,6 +101,12 @@ const STEPS = {
 } satisfies Record<string, (id: string) => Promise<unknown>>;
 type Step = keyof typeof STEPS;
 const isStep = (name: string): name is Step => name in STEPS;
+
+/** As a worker does with what is due. */
+async function takeUpAndSend(): Promise<void> {
+  const taken = await get(SubmitSteps).take(5);
+  await Promise.all(taken.map((job) => get(Submitter).send(job)));
+}
 
 function letPass(id: string, seconds: number): Promise<unknown> {
   const earlier = MOMENTS.split(' ').map((moment) => `${moment} = ${moment} - $2::interval`);
