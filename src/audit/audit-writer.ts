@@ -4,7 +4,7 @@ import { awaitAtMost } from '../platform/patience.js';
 import { AuditFigures } from './audit-figures.js';
 import { AuditLog, type Appendix, type AppendAttempt } from './audit-log.js';
 import { RefusalCounts } from './refusal-counts.js';
-import type { Refusal } from './refusal.js';
+import type { CountedRefusal } from './refusal.js';
 
 /** How long an entry waits for others before it is written: what a crash can cost, with the commit itself. */
 const ENTRY_WAIT_MILLISECONDS = 200;
@@ -50,7 +50,7 @@ export class AuditWriter implements OnApplicationShutdown {
     this.begin();
   }
 
-  count(refusal: Refusal, at: Date): void {
+  count(refusal: CountedRefusal, at: Date): void {
     this.counts.add(refusal, at);
     this.countsSince ??= performance.now();
     this.begin();

@@ -1,4 +1,4 @@
-import type { Refusal } from './refusal.js';
+import type { CountedRefusal, RefusalCause } from './refusal.js';
 
 export interface RefusalLimits {
   /** Full entries per minute of one cause from one address. */
@@ -11,6 +11,11 @@ export interface RefusalLimits {
 
 /** Addresses that are told apart within a minute; the rest shares one count per cause. */
 const MOST_ADDRESSES = 10_000;
+/** Stands for them; no address is empty. */
+const THE_REST = '';
+
+/** What is kept of a refusal: a number, an entry of its own, or that with its original. */
+export type Kept = 'number' | 'entry' | 'original';
 
 /**
  * Which refusals are kept one by one, and which are only counted. Starts afresh every minute, so that
@@ -20,27 +25,38 @@ export class RefusalBudget {
   private minute = -1;
   private kept = 0;
   private bytes = 0;
-  private readonly seen = new Map<string, number>();
+  private addresses = 0;
+  private readonly seen = new Map<RefusalCause, Map<string, number>>();
 
   constructor(private readonly limits: RefusalLimits) {}
 
-  /** `full`: an entry of its own; `sealed`: with its original. `nowSeconds` is any steady clock. */
+  /** `nowSeconds` is any steady clock. */
   spend(
-    { cause, clientAddress, original }: Pick<Refusal, 'cause' | 'clientAddress' | 'original'>,
+    { cause, clientAddress, bytes }: Pick<CountedRefusal, 'cause' | 'clientAddress' | 'bytes'>,
     nowSeconds: number,
-  ): { full: boolean; sealed: boolean } {
+  ): Kept {
     this.turn(Math.floor(nowSeconds / 60));
-    const known = `${cause} ${clientAddress}`;
-    const key = this.seen.has(known) || this.seen.size < MOST_ADDRESSES ? known : cause;
-    const count = (this.seen.get(key) ?? 0) + 1;
-    this.seen.set(key, count);
-    if (count > this.limits.perAddress || this.kept >= this.limits.total) {
-      return { full: false, sealed: false };
-    }
+    if (this.countOf(cause, clientAddress) > this.limits.perAddress) return 'number';
+    if (this.kept >= this.limits.total) return 'number';
     this.kept += 1;
-    const sealed = this.bytes + original.body.length <= this.limits.originalBytes;
-    if (sealed) this.bytes += original.body.length;
-    return { full: true, sealed };
+    if (this.bytes + bytes > this.limits.originalBytes) return 'entry';
+    this.bytes += bytes;
+    return 'original';
+  }
+
+  /** How often it has come in this minute, this time included. */
+  private countOf(cause: RefusalCause, address: string): number {
+    let ofCause = this.seen.get(cause);
+    if (ofCause === undefined) this.seen.set(cause, (ofCause = new Map<string, number>()));
+    let count = ofCause.get(address);
+    let key = address;
+    if (count === undefined) {
+      if (this.addresses >= MOST_ADDRESSES) key = THE_REST;
+      else this.addresses += 1;
+      count = ofCause.get(key) ?? 0;
+    }
+    ofCause.set(key, count + 1);
+    return count + 1;
   }
 
   private turn(minute: number): void {
@@ -48,6 +64,7 @@ export class RefusalBudget {
     this.minute = minute;
     this.kept = 0;
     this.bytes = 0;
+    this.addresses = 0;
     this.seen.clear();
   }
 }

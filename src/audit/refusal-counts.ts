@@ -1,5 +1,5 @@
 import type { NewEntry } from './audit-entry.js';
-import type { Refusal } from './refusal.js';
+import { GUARD_OF_CAUSE, type CountedRefusal, type Outcome, type RefusalCause } from './refusal.js';
 
 /** Addresses that a count names; the others share one number. */
 const MOST_ADDRESSES = 20;
@@ -7,7 +7,7 @@ const MOST_ADDRESSES = 20;
 interface Count {
   readonly cause: string;
   readonly guard: string;
-  readonly outcome: 'refused' | 'observed';
+  readonly outcome: Outcome;
   count: number;
   first: Date;
   last: Date;
@@ -17,22 +17,12 @@ interface Count {
 
 /** Refusals that are not kept one by one: how many of each cause, from when to when, and mostly from where. */
 export class RefusalCounts {
-  private counts = new Map<string, Count>();
+  private counts = newCounts();
 
-  add({ cause, guard, clientAddress, status }: Refusal, at: Date): void {
-    const outcome = status === 200 ? 'observed' : 'refused';
-    const key = `${cause} ${guard} ${outcome}`;
-    const count = this.counts.get(key) ?? {
-      cause,
-      guard,
-      outcome,
-      count: 0,
-      first: at,
-      last: at,
-      addresses: new Map<string, number>(),
-      otherAddresses: 0,
-    };
-    this.counts.set(key, count);
+  add({ cause, clientAddress, outcome }: CountedRefusal, at: Date): void {
+    const ofOutcome = this.counts[outcome];
+    let count = ofOutcome.get(cause);
+    if (count === undefined) ofOutcome.set(cause, (count = newCount(cause, outcome, at)));
     count.count += 1;
     count.last = at;
     const ofAddress = count.addresses.get(clientAddress);
@@ -45,8 +35,8 @@ export class RefusalCounts {
 
   /** What was counted since the last time, as entries. */
   take(): NewEntry[] {
-    const taken = [...this.counts.values()];
-    this.counts = new Map();
+    const taken = [...this.counts.refused.values(), ...this.counts.observed.values()];
+    this.counts = newCounts();
     return taken.map(({ first, last, addresses, ...rest }) => ({
       at: last,
       kind: 'counted',
@@ -60,6 +50,16 @@ export class RefusalCounts {
   }
 
   get isEmpty(): boolean {
-    return this.counts.size === 0;
+    return this.counts.refused.size + this.counts.observed.size === 0;
   }
+}
+
+function newCounts(): Record<Outcome, Map<RefusalCause, Count>> {
+  return { refused: new Map(), observed: new Map() };
+}
+
+function newCount(cause: RefusalCause, outcome: Outcome, at: Date): Count {
+  const guard = GUARD_OF_CAUSE[cause];
+  const addresses = new Map<string, number>();
+  return { cause, guard, outcome, count: 0, first: at, last: at, addresses, otherAddresses: 0 };
 }

@@ -54,6 +54,19 @@ export type Verdict =
 
 export type Verdicts = Readonly<Record<GuardName, Verdict>>;
 
+/** Refused, or let through by a guard that only observes. */
+export type Outcome = 'refused' | 'observed';
+
+/** As much of a refusal as is counted. */
+export interface CountedRefusal {
+  readonly cause: RefusalCause;
+  readonly outcome: Outcome;
+  /** Who sent it, as far as that can be believed. */
+  readonly clientAddress: string;
+  /** Of its body. */
+  readonly bytes: number;
+}
+
 /** A callback that was refused, or would have been. */
 export interface Refusal {
   readonly guard: GuardName;

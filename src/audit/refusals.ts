@@ -10,26 +10,40 @@ import {
   GUARD_OF_CAUSE,
   GUARDS,
   REFUSAL_CAUSES,
+  type CountedRefusal,
+  type Outcome,
   type Refusal,
-  type RefusalCause,
 } from './refusal.js';
 
 /** Log lines per cause and minute; the audit has the rest. */
 const LINES_PER_MINUTE = 30;
 
-/** All that can be counted, so that no flood makes a series. */
-const SERIES = REFUSAL_CAUSES.flatMap((cause) =>
-  (['refused', 'observed'] as const).map((outcome) => ({ cause, outcome })),
-);
+const OUTCOMES = ['refused', 'observed'] as const satisfies readonly Outcome[];
+
+/** What has come of one cause. */
+class OfCause {
+  refused = 0;
+  observed = 0;
+  private minute = -1;
+  private lines = 0;
+
+  /** How many lines of the log there are within the minute, with one for this refusal. */
+  nextLine(nowSeconds: number): number {
+    const minute = Math.floor(nowSeconds / 60);
+    if (minute !== this.minute) this.lines = 0;
+    this.minute = minute;
+    this.lines += 1;
+    return this.lines;
+  }
+}
 
 /** Records refused callbacks: in the audit, in the figures, and some of them in the log. Never waits. */
 @Injectable()
 export class Refusals {
   private readonly logger = new Logger(Refusals.name);
   private readonly budget: RefusalBudget;
-  /** By cause and outcome. An instrument of its own would cost more than the rest of a refusal that is only counted. */
-  private readonly counts = new Map<string, number>();
-  private readonly recent = new Map<RefusalCause, { minute: number; lines: number }>();
+  /** All that can come, so that no flood makes a series. An instrument would cost more than the rest of a refusal. */
+  private readonly byCause = new Map(REFUSAL_CAUSES.map((cause) => [cause, new OfCause()]));
 
   constructor(
     settings: Settings,
@@ -47,34 +61,40 @@ export class Refusals {
         description: 'Callbacks that a guard refused, or would have refused (outcome "observed")',
       })
       .addCallback((result) => {
-        for (const { cause, outcome } of SERIES) {
-          const count = this.counts.get(`${cause} ${outcome}`) ?? 0;
-          result.observe(count, { cause, guard: GUARD_OF_CAUSE[cause], outcome });
+        for (const [cause, of] of this.byCause) {
+          const guard = GUARD_OF_CAUSE[cause];
+          for (const outcome of OUTCOMES) result.observe(of[outcome], { cause, guard, outcome });
         }
       });
   }
 
-  record(refusal: Refusal): void {
-    const { cause, status } = refusal;
-    const series = `${cause} ${status === 200 ? 'observed' : 'refused'}`;
-    this.counts.set(series, (this.counts.get(series) ?? 0) + 1);
-    this.log(refusal);
+  /** `describe` is asked only where more than the number is kept: of a flood, hardly ever. */
+  record(counted: CountedRefusal, describe: () => Refusal): void {
+    const { cause, outcome } = counted;
+    const of = this.byCause.get(cause);
+    if (of === undefined) return;
+    of[outcome] += 1;
+    const nowSeconds = performance.now() / 1000;
     const at = new Date();
-    const { full, sealed } = this.budget.spend(refusal, performance.now() / 1000);
-    if (!full || !this.writer.hasRoom) return this.writer.count(refusal, at);
-    const keep = sealed && refusal.bodyComplete && this.keys.areGiven;
+    const kept = this.writer.hasRoom ? this.budget.spend(counted, nowSeconds) : 'number';
+    if (kept === 'number') this.writer.count(counted, at);
+    const line = of.nextLine(nowSeconds);
+    if (kept === 'number' && line > LINES_PER_MINUTE) return;
+
+    const refusal = describe();
+    if (line <= LINES_PER_MINUTE) this.log(refusal, line);
+    if (kept === 'number') return;
+    const sealed = kept === 'original' && refusal.bodyComplete && this.keys.areGiven;
     this.writer.add({
-      entry: { at, kind: status === 200 ? 'observed' : 'refused', data: dataOf(refusal) },
-      ...(keep ? { sealed: seal(this.keys.current, refusal.original) } : {}),
+      entry: { at, kind: outcome, data: dataOf(refusal) },
+      ...(sealed ? { sealed: seal(this.keys.current, refusal.original) } : {}),
     });
   }
 
-  private log({ cause, guard, status, verdicts, clientAddress, requestId }: Refusal): void {
-    const minute = Math.floor(performance.now() / 60_000);
-    const recent = this.recent.get(cause);
-    const lines = recent?.minute === minute ? recent.lines + 1 : 1;
-    this.recent.set(cause, { minute, lines });
-    if (lines > LINES_PER_MINUTE) return;
+  private log(
+    { cause, guard, status, verdicts, clientAddress, requestId }: Refusal,
+    line: number,
+  ): void {
     this.logger.warn({
       msg: status === 200 ? 'a callback would have been refused' : 'a callback was refused',
       cause,
@@ -83,7 +103,7 @@ export class Refusals {
       clientAddress: printable(clientAddress, 100),
       requestId,
       verdicts: Object.fromEntries(GUARDS.map((name) => [name, verdicts[name].result])),
-      ...(lines === LINES_PER_MINUTE
+      ...(line === LINES_PER_MINUTE
         ? { note: 'further ones of this minute are in the audit' }
         : {}),
     });

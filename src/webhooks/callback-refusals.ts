@@ -1,16 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import type { GuardName, RefusalCause } from '../audit/refusal.js';
+import { GUARD_OF_CAUSE, REFUSAL_CAUSES, type RefusalCause } from '../audit/refusal.js';
 import { Refusals } from '../audit/refusals.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { CallbackChecks } from './callback-checks.js';
-import { refusalOf, type CallbackRefused, type ReceivedCallback } from './received-callback.js';
-
-/** Made once, like the refusals themselves: nothing in them differs. */
-const ANSWERS: Readonly<Record<Exclude<GuardName, 'well_formed'>, GatewayError>> = {
-  source_ip: new GatewayError('callback_refused_address'),
-  secret: new GatewayError('callback_refused_secret'),
-  job_id: new GatewayError('callback_refused_job'),
-};
+import {
+  countedOf,
+  refusalOf,
+  type CallbackRefused,
+  type ReceivedCallback,
+} from './received-callback.js';
 
 /** What becomes of a callback that a guard refuses. */
 @Injectable()
@@ -22,22 +20,37 @@ export class CallbackRefusals {
 
   /** Records the refusal and returns the answer, which names the guard and nothing more. */
   refuse({ guard, refusalCause }: CallbackRefused, callback: ReceivedCallback): GatewayError {
-    // "Right secret, wrong address" is a mistake in a proxy; "nothing right" is an attack. Checking
-    // the secret costs no database, so the record can tell.
-    if (guard === 'source_ip') {
-      const form = this.checks.form(callback);
-      if (form.found !== undefined) callback.message = form.found;
-      callback.verdicts.well_formed = form.verdict;
-      callback.verdicts.secret = this.checks.secret(callback, form.found).verdict;
-    }
-    const answer = answerTo(guard, refusalCause);
-    this.refusals.record(refusalOf(callback, guard, refusalCause, answer.status));
+    const answer = ANSWERS.get(refusalCause) ?? answerTo(refusalCause);
+    this.refusals.record(countedOf(callback, refusalCause, 'refused'), () => {
+      if (guard === 'source_ip') this.checkFurther(callback);
+      return refusalOf(callback, refusalCause, answer.status);
+    });
     return answer;
+  }
+
+  /**
+   * "Right secret, wrong address" is a mistake in a proxy; "nothing right" is an attack. Checking the secret
+   * costs no database, so the record can tell.
+   */
+  private checkFurther(callback: ReceivedCallback): void {
+    const form = this.checks.form(callback);
+    if (form.found !== undefined) callback.message = form.found;
+    callback.verdicts.well_formed = form.verdict;
+    callback.verdicts.secret = this.checks.secret(callback, form.found).verdict;
   }
 }
 
-function answerTo(guard: GuardName, cause: RefusalCause): GatewayError {
-  if (guard !== 'well_formed') return ANSWERS[guard];
+function answerTo(cause: RefusalCause): GatewayError {
+  switch (GUARD_OF_CAUSE[cause]) {
+    case 'source_ip':
+      return new GatewayError('callback_refused_address');
+    case 'secret':
+      return new GatewayError('callback_refused_secret');
+    case 'job_id':
+      return new GatewayError('callback_refused_job');
+    case 'well_formed':
+      break;
+  }
   switch (cause) {
     case 'wrong_method':
       return new GatewayError('method_not_allowed', 'Callbacks are sent with POST.');
@@ -49,3 +62,6 @@ function answerTo(guard: GuardName, cause: RefusalCause): GatewayError {
       return new GatewayError('malformed_request', 'This is not a callback of Reducto’s.');
   }
 }
+
+/** Made once, like the refusals themselves: nothing in them differs. */
+const ANSWERS = new Map(REFUSAL_CAUSES.map((cause) => [cause, answerTo(cause)]));

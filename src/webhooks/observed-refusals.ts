@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Refusals } from '../audit/refusals.js';
 import { GUARDS } from '../audit/refusal.js';
-import { refusalOf, type ReceivedCallback } from './received-callback.js';
+import { countedOf, refusalOf, type ReceivedCallback } from './received-callback.js';
 
 /** Records what guards that only observe would have refused, and genuine messages that are not for us. */
 @Injectable()
@@ -12,7 +12,10 @@ export class ObservedRefusals {
     for (const guard of GUARDS) {
       const verdict = callback.verdicts[guard];
       if (verdict.result === 'observed') {
-        this.refusals.record(refusalOf(callback, guard, verdict.cause, 200));
+        const { cause } = verdict;
+        this.refusals.record(countedOf(callback, cause, 'observed'), () =>
+          refusalOf(callback, cause, 200),
+        );
       }
     }
   }

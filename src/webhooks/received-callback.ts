@@ -1,5 +1,14 @@
 import type { FastifyRequest } from 'fastify';
-import type { GuardName, Refusal, RefusalCause, Verdict } from '../audit/refusal.js';
+import {
+  GUARD_OF_CAUSE,
+  REFUSAL_CAUSES,
+  type CountedRefusal,
+  type GuardName,
+  type Outcome,
+  type Refusal,
+  type RefusalCause,
+  type Verdict,
+} from '../audit/refusal.js';
 import type { CallbackJob } from '../jobs/callback-hints.js';
 import { RawBody } from '../platform/http/body-parsers.js';
 import type { CallbackChecks, CallbackRequest, GuardMode } from './callback-checks.js';
@@ -24,22 +33,20 @@ export interface ReceivedCallback extends CallbackRequest {
 
 /** The guard refuses, and its mode lets it. `CallbackRefusals` records it and says what to answer. */
 export class CallbackRefused extends Error {
-  private static readonly known = new Map<string, CallbackRefused>();
+  private static readonly known = new Map(
+    REFUSAL_CAUSES.map((cause) => [cause, new CallbackRefused(cause)]),
+  );
+  readonly guard: GuardName;
 
-  private constructor(
-    readonly guard: GuardName,
-    readonly refusalCause: RefusalCause,
-  ) {
+  private constructor(readonly refusalCause: RefusalCause) {
     super(refusalCause);
     this.name = 'CallbackRefused';
+    this.guard = GUARD_OF_CAUSE[refusalCause];
   }
 
-  /** One for each guard and cause: to take the stack anew would cost more than all the checks. */
-  static by(guard: GuardName, cause: RefusalCause): CallbackRefused {
-    const key = `${guard} ${cause}`;
-    const refused = CallbackRefused.known.get(key) ?? new CallbackRefused(guard, cause);
-    CallbackRefused.known.set(key, refused);
-    return refused;
+  /** One for each cause: to take the stack anew would cost more than all the checks. */
+  static for(cause: RefusalCause): CallbackRefused {
+    return CallbackRefused.known.get(cause) ?? new CallbackRefused(cause);
   }
 }
 
@@ -90,19 +97,27 @@ export function enter(
     return undefined;
   }
   callback.verdicts[guard] = mode === 'enforce' ? verdict : { ...verdict, result: 'observed' };
-  return mode === 'enforce' ? CallbackRefused.by(guard, verdict.cause) : undefined;
+  return mode === 'enforce' ? CallbackRefused.for(verdict.cause) : undefined;
+}
+
+/** As much of a refusal as is counted. */
+export function countedOf(
+  { clientAddress, body }: ReceivedCallback,
+  cause: RefusalCause,
+  outcome: Outcome,
+): CountedRefusal {
+  return { cause, outcome, clientAddress, bytes: body.bytes.length };
 }
 
 /** The record of a refusal, or of what a guard that only observes would have refused. */
 export function refusalOf(
   callback: ReceivedCallback,
-  guard: GuardName,
   cause: RefusalCause,
   status: number,
 ): Refusal {
   const { method, peerAddress, headers, body, job, mismatchedJob } = callback;
   return {
-    guard,
+    guard: GUARD_OF_CAUSE[cause],
     cause,
     status,
     requestId: callback.requestId,

@@ -13,34 +13,37 @@ export async function measureRefusals(world: World, say: (line: string) => void)
   say(
     `callbacks that are refused, ${connections} connections flat out; the generator never sleeps`,
   );
-  const door = await world.gateway('webhooks');
-  const closed = await world.gateway('webhooks', {
-    environment: { WEBHOOK_IP_ALLOWLIST: ELSEWHERE },
+  const doors = await world.gateways('webhooks', 'bad token');
+  const closed = await world.gateways('webhooks', 'bad address', {
+    WEBHOOK_IP_ALLOWLIST: ELSEWHERE,
   });
+  const sides = [...doors, ...closed];
   const pressure = { connections, awake: true };
-  const before = await transactions(world, [door, closed]);
+  const before = await transactions(world, sides);
   const turns = await takeTurns(
     world,
     [
       takesAnything(world, 'floor', await world.floor(), 200, pressure),
-      takesAnything(world, 'bad token', door.process, 401, pressure),
-      takesAnything(world, 'bad address', closed.process, 403, pressure),
+      ...doors.map(([name, { process }]) => takesAnything(world, name, process, 401, pressure)),
+      ...closed.map(([name, { process }]) => takesAnything(world, name, process, 403, pressure)),
     ],
     rounds,
     seconds,
   );
   tableOf(turns).forEach(say);
-  for (const name of ['bad token', 'bad address']) {
+  for (const [name] of sides) {
     const ratios = ratioOf(turns, name, 'floor', ({ perSecond }) => perSecond);
     say(ratioLine(`throughput, ${name} / floor`, ratios, 'at least', GOOD_SHARE));
   }
-  const used = (await transactions(world, [door, closed])) - before;
-  say(`  transactions of the database per refusal: ${(used / answersOf(turns)).toFixed(4)}`);
+  const used = (await transactions(world, sides)) - before;
+  say(`  transactions of the database per refusal: ${(used / answersOf(turns, sides)).toFixed(4)}`);
 }
 
-async function transactions(world: World, sides: readonly Side[]): Promise<number> {
+type Named = readonly [name: string, side: Side];
+
+async function transactions(world: World, sides: readonly Named[]): Promise<number> {
   let sum = 0;
-  for (const { databaseUrl } of sides) {
+  for (const [, { databaseUrl }] of sides) {
     const [row] = await world.postgres.query<{ count: string }>(
       databaseUrl,
       'SELECT xact_commit AS count FROM pg_stat_database WHERE datname = current_database()',
@@ -50,8 +53,8 @@ async function transactions(world: World, sides: readonly Side[]): Promise<numbe
   return sum;
 }
 
-function answersOf(turns: Turns): number {
-  return ['bad token', 'bad address']
-    .flatMap((name) => turns.get(name) ?? [])
+function answersOf(turns: Turns, sides: readonly Named[]): number {
+  return sides
+    .flatMap(([name]) => turns.get(name) ?? [])
     .reduce((sum, { answers }) => sum + answers, 0);
 }

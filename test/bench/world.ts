@@ -102,11 +102,16 @@ export class World {
   }
 
   /** The gateways to be compared: this build, and the one of `--beside`. */
-  async gateways(roles: string): Promise<[name: string, side: Side][]> {
+  async gateways(
+    roles: string,
+    name = 'gateway',
+    environment: Record<string, string> = {},
+  ): Promise<[name: string, side: Side][]> {
     const { beside } = this.options;
-    const own: [string, Side] = ['gateway', await this.gateway(roles)];
+    const own: [string, Side] = [name, await this.gateway(roles, { environment })];
     if (beside === undefined) return [own];
-    return [own, ['gateway beside', await this.gateway(roles, { folder: resolve(beside) })]];
+    const folder = resolve(beside);
+    return [own, [`${name} beside`, await this.gateway(roles, { environment, folder })]];
   }
 
   /** A second load generator, for two loads at once. */

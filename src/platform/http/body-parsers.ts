@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { GatewayError } from '../errors/error-codes.js';
 
 /** The bytes of a request as they came, for routes that check a signature over them. */
@@ -9,6 +9,13 @@ export class RawBody {
     /** False where the body was longer than the route allows; `bytes` is its beginning then. */
     readonly complete: boolean,
   ) {}
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Bytes that a body may have which is to be kept as it came; undefined on all other routes. */
+    rawLimit: number | undefined;
+  }
 }
 
 /** Routes that take any body raw, by path, with their limit in bytes. */
@@ -28,8 +35,16 @@ export function registerBodyParsers(
   formsBelow: string,
 ): void {
   const parseJson = fastify.getDefaultJsonParser('error', 'error');
-  const rawLimit = (request: FastifyRequest): number | undefined =>
-    rawRoutes.get(request.routeOptions.url ?? '');
+  fastify.decorateRequest('rawLimit', undefined);
+  fastify.addHook('onRoute', (route) => {
+    const limit = rawRoutes.get(route.url);
+    if (limit === undefined) return;
+    const mark: onRequestHookHandler = (request, _reply, done) => {
+      request.rawLimit = limit;
+      done();
+    };
+    route.onRequest = [...[route.onRequest ?? []].flat(), mark];
+  });
 
   fastify.removeAllContentTypeParsers();
   const readJson = async (request: FastifyRequest, payload: Payload): Promise<unknown> => {
@@ -45,55 +60,65 @@ export function registerBodyParsers(
       });
     });
   };
-  fastify.addContentTypeParser(
-    /^application\/([\w.-]+\+)?json(\s*;|$)/i,
-    (request: FastifyRequest, payload: Payload) => {
-      const limit = rawLimit(request);
-      return limit === undefined ? readJson(request, payload) : read(payload, limit);
-    },
-  );
-  fastify.addContentTypeParser(
-    'application/x-www-form-urlencoded',
-    async (request: FastifyRequest, payload: Payload) => {
-      const limit = rawLimit(request);
-      if (limit !== undefined) return read(payload, limit);
-      if (!request.routeOptions.url?.startsWith(formsBelow)) {
-        throw new GatewayError('unsupported_media_type', 'Send application/json.');
-      }
-      const body = await read(payload, FORM_LIMIT);
-      if (!body.complete) throw new GatewayError('payload_too_large');
-      return new URLSearchParams(body.bytes.toString());
-    },
-  );
-  fastify.addContentTypeParser('*', async (request: FastifyRequest, payload: Payload) => {
-    const limit = rawLimit(request);
-    if (limit !== undefined) return read(payload, limit);
-    throw new GatewayError('unsupported_media_type', 'Send application/json.');
-  });
+  const readForm = async (request: FastifyRequest, payload: Payload): Promise<unknown> => {
+    if (!request.routeOptions.url?.startsWith(formsBelow)) return refuseType();
+    const body = await read(payload, FORM_LIMIT);
+    if (!body.complete) throw new GatewayError('payload_too_large');
+    return new URLSearchParams(body.bytes.toString());
+  };
+  /** The bytes where the route is a raw one, and else what `parse` makes of them. */
+  const rawOr =
+    (parse: (request: FastifyRequest, payload: Payload) => Promise<unknown>) =>
+    (request: FastifyRequest, payload: Payload, done: Done<RawBody>) => {
+      if (request.rawLimit === undefined) return parse(request, payload);
+      return collect(payload, request.rawLimit, done);
+    };
+  fastify.addContentTypeParser(/^application\/([\w.-]+\+)?json(\s*;|$)/i, rawOr(readJson));
+  fastify.addContentTypeParser('application/x-www-form-urlencoded', rawOr(readForm));
+  fastify.addContentTypeParser('*', rawOr(refuseType));
 }
 
 type Payload = IncomingMessage;
+
+type Done<Body> = (error: Error | null, body?: Body) => void;
+
+async function refuseType(): Promise<never> {
+  return Promise.reject(new GatewayError('unsupported_media_type', 'Send application/json.'));
+}
+
+function read(payload: Payload, limit: number): Promise<RawBody> {
+  return new Promise((resolve, reject) =>
+    collect(payload, limit, (error, body) => (body === undefined ? reject(error) : resolve(body))),
+  );
+}
 
 /**
  * Reads up to `limit` bytes. What comes after them is thrown away as it comes: the next request on the
  * connection stands behind it, and the connection must live until it has the answer.
  */
-function read(payload: Payload, limit: number): Promise<RawBody> {
-  return new Promise((resolve, reject) => {
-    const parts: Buffer[] = [];
-    let size = 0;
-    const done = (): void => resolve(new RawBody(Buffer.concat(parts), size <= limit));
-    payload.on('data', (part: Buffer) => {
-      if (size > limit) return;
-      size += part.length;
-      if (size > limit) done();
-      else parts.push(part);
-    });
-    payload.on('end', done);
-    payload.on('error', reject);
-    payload.on('close', () => {
-      if (payload.complete) return;
-      reject(new GatewayError('malformed_request', 'The body was cut off.'));
-    });
+function collect(payload: Payload, limit: number, done: Done<RawBody>): void {
+  const parts: Buffer[] = [];
+  let size = 0;
+  let isDone = false;
+  const finish = (error: Error | null, body?: RawBody): void => {
+    if (isDone) return;
+    isDone = true;
+    done(error, body);
+  };
+  const succeed = (): void => {
+    const [first] = parts;
+    const bytes = parts.length === 1 && first !== undefined ? first : Buffer.concat(parts);
+    finish(null, new RawBody(bytes, size <= limit));
+  };
+  payload.on('data', (part: Buffer) => {
+    if (size > limit) return;
+    size += part.length;
+    if (size > limit) succeed();
+    else parts.push(part);
+  });
+  payload.on('end', succeed);
+  payload.on('error', finish);
+  payload.on('close', () => {
+    if (!payload.complete) finish(new GatewayError('malformed_request', 'The body was cut off.'));
   });
 }
