@@ -22,6 +22,8 @@ export function parseJson(bytes: Buffer): unknown {
   }
 }
 
+const PRINTABLE = /^[ -~]*$/;
+
 /** Reads a callback. Fields that we do not know are ignored; `undefined` where it is no callback. */
 export function readMessage(body: unknown): CallbackMessage | undefined {
   if (!isRecord(body)) return undefined;
@@ -31,7 +33,7 @@ export function readMessage(body: unknown): CallbackMessage | undefined {
   const { gateway_job_id: id, token } = isRecord(metadata) ? metadata : {};
   return {
     // PostgreSQL takes neither in a text.
-    status: status.toWellFormed().replaceAll('\0', ''),
+    status: PRINTABLE.test(status) ? status : status.toWellFormed().replaceAll('\0', ''),
     upstreamId,
     ...(typeof id === 'string' ? { gatewayJobId: id.toLowerCase() } : {}),
     ...(typeof token === 'string' ? { token } : {}),

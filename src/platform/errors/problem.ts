@@ -33,15 +33,24 @@ export class Problem {
   requestId?: string;
 }
 
-export function problemOf(error: GatewayError, requestId?: string): Problem {
-  const { status, title } = ERROR_CODES[error.code];
+function problemOf({ code, detail, options: { errors } }: GatewayError): Problem {
+  const { status, title } = ERROR_CODES[code];
   return {
     type: 'about:blank',
     title,
     status,
-    code: error.code,
-    ...(error.detail === undefined ? {} : { detail: error.detail }),
-    ...(error.options.errors === undefined ? {} : { errors: error.options.errors }),
-    ...(requestId === undefined ? {} : { requestId }),
+    code,
+    ...(detail === undefined ? {} : { detail }),
+    ...(errors === undefined ? {} : { errors }),
   };
+}
+
+/** Some errors are made once and answered thousands of times a second. */
+const texts = new WeakMap<GatewayError, string>();
+
+/** The JSON of a `Problem`. */
+export function problemText(error: GatewayError, requestId: string): string {
+  let text = texts.get(error);
+  if (text === undefined) texts.set(error, (text = JSON.stringify(problemOf(error)).slice(0, -1)));
+  return `${text},"requestId":${JSON.stringify(requestId)}}`;
 }

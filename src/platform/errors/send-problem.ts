@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { GatewayError } from './error-codes.js';
-import { problemOf } from './problem.js';
+import { problemText } from './problem.js';
 
 /** Answers with problem details (RFC 9457), in which the id of the request is. */
 export function sendProblem(reply: FastifyReply, error: GatewayError): void {
@@ -11,5 +11,5 @@ export function sendProblem(reply: FastifyReply, error: GatewayError): void {
   void reply
     .status(error.status)
     .header('content-type', 'application/problem+json; charset=utf-8')
-    .send(JSON.stringify(problemOf(error, reply.request.id)));
+    .send(problemText(error, reply.request.id));
 }
