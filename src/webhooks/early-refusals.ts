@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance, preHandlerHookHandler } from 'fastify';
 import { sendProblem } from '../platform/errors/send-problem.js';
@@ -31,6 +32,10 @@ export class EarlyRefusals {
 
   /** Call it before any route is declared. */
   register(fastify: FastifyInstance): void {
+    // `@All()` is all that Fastify knows: of others the guards, and with them the audit, would never hear.
+    for (const method of METHODS.filter((name) => !fastify.supportedMethods.includes(name))) {
+      fastify.addHttpMethod(method, { hasBody: true });
+    }
     const ask: preHandlerHookHandler = (request, reply, done) => {
       const callback = callbackOf(request, this.checks);
       for (const guard of this.guards) {
