@@ -1,11 +1,11 @@
-import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { HmacSha256 } from '../platform/crypto/hmac-sha256.js';
 import { Settings } from '../platform/config/settings.js';
 
 interface TokenKey {
   readonly version: number;
-  /** Made once: to prepare a key takes longer than to sign with it. */
-  readonly key: KeyObject;
+  readonly hmac: HmacSha256;
 }
 
 /**
@@ -20,7 +20,7 @@ export class JobTokens {
   constructor(settings: Settings) {
     this.keys = (settings.TOKEN_KEYS ?? []).map(({ version, key }) => ({
       version,
-      key: createSecretKey(key),
+      hmac: new HmacSha256(key),
     }));
   }
 
@@ -50,6 +50,6 @@ export function versionOf(token: string): number | undefined {
   return version === undefined ? undefined : Number(version);
 }
 
-function tokenOf({ version, key }: TokenKey, jobId: string): string {
-  return `v${version}.${createHmac('sha256', key).update(jobId).digest('base64url')}`;
+function tokenOf({ version, hmac }: TokenKey, jobId: string): string {
+  return `v${version}.${hmac.of(jobId)}`;
 }
