@@ -37,14 +37,18 @@ export async function measureSoak(world: World, say: (line: string) => void): Pr
   }
   over.abort();
   await watching;
-  const tenth = Math.ceil(samples.length / 10);
-  const mean = (values: readonly number[]): string =>
-    (values.reduce((sum, value) => sum + value, 0) / values.length).toFixed(0);
   say(`  p99 of the pieces: ${spread(p99, 1)} ms`);
   say(`  resident memory in MB: before any callback ${start.toFixed(0)}`);
-  say(
-    `    under the load: start ${mean(samples.slice(0, tenth))}, peak ${Math.max(...samples).toFixed(0)}, end ${mean(samples.slice(-tenth))} (start and end: mean of a tenth of the time)`,
-  );
+  say(`    under the load, by tenths of the time: ${tenthsOf(samples).join(', ')}`);
+  say(`    at its peak ${Math.max(...samples).toFixed(0)}`);
+}
+
+/** The mean of each tenth: whether it goes on rising shows in their differences. */
+function tenthsOf(samples: readonly number[]): string[] {
+  return Array.from({ length: 10 }, (_, n) => {
+    const part = samples.slice((samples.length * n) / 10, (samples.length * (n + 1)) / 10);
+    return (part.reduce((sum, value) => sum + value, 0) / part.length).toFixed(0);
+  });
 }
 
 async function watch(
