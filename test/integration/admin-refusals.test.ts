@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { METHODS, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, send, startGateway, type TestGateway } from '../support/gateway.js';
 
@@ -104,15 +103,6 @@ describe('the record of a refusal', () => {
     });
   });
 
-  it('is kept of every method that HTTP knows, with and without a body', async () => {
-    const methods = METHODS.filter((method) => !['POST', 'CONNECT'].includes(method));
-    const before = (await ask('refusals/summary?cause=wrong_method')).body.total;
-    for (const method of methods) expect([method, await statusOf(method)]).toEqual([method, 405]);
-    expect(await statusOf('PURGE', '{"status":"Completed"}')).toBe(405);
-    const { total } = (await ask('refusals/summary?cause=wrong_method')).body;
-    expect(total).toBe(before + methods.length + 1);
-  });
-
   it('survives whatever strangers write into it', async () => {
     const odd = ['\u0000', '\ud800', '\u202e', '\r\nforged line', '<script>alert(1)</script>'];
     const { id } = await waitingJob();
@@ -130,16 +120,6 @@ describe('the record of a refusal', () => {
     expect((await ask('audit/verify')).body.ok).toBe(true);
   });
 });
-
-function statusOf(method: string, body?: string): Promise<number | undefined> {
-  return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', 'content-length': body?.length ?? 0 };
-    const sent = request(`${gateway.url}/webhooks/reducto`, { method, headers }, (answer) => {
-      answer.resume().on('end', () => resolve(answer.statusCode));
-    });
-    sent.on('error', reject).end(body);
-  });
-}
 
 describe('a secret rotation done wrong', () => {
   it('is repaired by re-check and accept', async () => {
