@@ -86,7 +86,7 @@ export class JobQueueStore {
 /** What only looks like a reference costs the job a statement of its own, and nothing else. */
 const READY = `(submit_started_at IS NULL AND cancel_requested_at IS NULL
       AND created_at > now() - make_interval(secs => $4)
-      AND (request -> 'input')::text NOT ILIKE '%jobid://%')`;
+      AND coalesce((request -> 'input')::text NOT ILIKE '%jobid://%', true))`;
 
 /**
  * The limit is a subquery so that PostgreSQL plans the statement once: with the number itself it reckons that

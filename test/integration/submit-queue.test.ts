@@ -42,6 +42,12 @@ describe('a queued job that is taken', () => {
     expect(await take()).toEqual([]);
   });
 
+  it('begins also where it has no input, as an edit, whose document has another name', async () => {
+    const id = await gateway.submit();
+    await gateway.pool.query(`UPDATE jobs SET request = '{"document_url": "reducto://a.pdf"}'`);
+    expect(await take()).toMatchObject([{ id, begun: true, attempts: 1 }]);
+  });
+
   it('is taken by one, however many take', async () => {
     const ids = await Promise.all(Array.from({ length: 40 }, () => gateway.submit()));
     const taken = await Promise.all(Array.from({ length: 10 }, () => take(7)));
