@@ -10,6 +10,9 @@ import { isJobId } from './source-references.js';
 
 export type { NotedCallback };
 
+/** A job, by its id here and at Reducto. */
+export type KnownJob = Pick<Job, 'id' | 'upstreamId'>;
+
 /** A job as a callback may refer to it. */
 export type CallbackJob = Pick<Job, 'id' | 'status' | 'upstreamId'>;
 

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { GUARDS, type GuardName, type RefusalCause, type Verdict } from '../audit/refusal.js';
-import { CallbackHints, type CallbackJob } from '../jobs/callback-hints.js';
+import { CallbackHints, type CallbackJob, type KnownJob } from '../jobs/callback-hints.js';
 import { JobTokens, versionOf } from '../jobs/job-token.js';
 import { Settings } from '../platform/config/settings.js';
 import type { RawBody } from '../platform/http/body-parsers.js';
@@ -104,15 +104,12 @@ export class CallbackChecks {
     return { verdict: { result: 'pass', detail: `token key ${version}` }, found: 'token' };
   }
 
-  /** Is this a job that we submitted, and is the id that Reducto gives it the one we know? */
-  async jobId(message: CallbackMessage): Promise<Judged<CallbackJob>> {
-    const job = await this.hints.find(message.gatewayJobId, message.upstreamId);
-    if (job === null) return { verdict: fail('job_unknown') };
+  /** Is `job` one that we submitted, and is the id that Reducto gives it the one we know? */
+  jobId(job: KnownJob | null, { upstreamId }: CallbackMessage): Verdict {
+    if (job === null) return fail('job_unknown');
     // A callback can be faster than the answer to the submit: then no id is known yet.
-    if (job.upstreamId !== null && job.upstreamId !== message.upstreamId) {
-      return { verdict: fail('upstream_id_mismatch'), found: job };
-    }
-    return { verdict: { result: 'pass' }, found: job };
+    const mismatch = job.upstreamId !== null && job.upstreamId !== upstreamId;
+    return mismatch ? fail('upstream_id_mismatch') : { result: 'pass' };
   }
 
   /**
@@ -138,12 +135,19 @@ export class CallbackChecks {
   async judge(request: CallbackRequest): Promise<Judgement> {
     const form = this.form(request);
     const secret = this.secret(request, form.found);
-    const job = form.found === undefined ? undefined : await this.jobId(form.found);
+    const message = form.found;
+    const job =
+      message === undefined
+        ? undefined
+        : await this.hints.find(message.gatewayJobId, message.upstreamId);
     const verdicts: Record<GuardName, Verdict> = {
       source_ip: this.sourceIp(this.clientOf(request)),
       well_formed: form.verdict,
       secret: secret.verdict,
-      job_id: job?.verdict ?? { result: 'not_checked' },
+      job_id:
+        message === undefined || job === undefined
+          ? { result: 'not_checked' }
+          : this.jobId(job, message),
     };
     const refusedBy = GUARDS.find(
       (guard) =>
@@ -152,8 +156,8 @@ export class CallbackChecks {
     return {
       verdicts,
       refusedBy,
-      job: job?.found,
-      message: form.found,
+      job: job ?? undefined,
+      message,
       provedBy: secret.found,
     };
   }

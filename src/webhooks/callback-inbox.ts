@@ -1,15 +1,25 @@
 import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
+import { CallbackHints, type KnownJob } from '../jobs/callback-hints.js';
+import { isJobId } from '../jobs/source-references.js';
 import { Batches } from '../platform/batches.js';
 import { Settings } from '../platform/config/settings.js';
 import { preparedRows } from '../platform/database/sql.js';
 import { addToSpan, currentTraceparent } from '../platform/tracing/spans.js';
 import { Wakeups } from '../tasks/wakeups.js';
+import type { CallbackMessage } from './callback-message.js';
 import type { InboxEntry } from './inbox-entry.entity.js';
-import type { ReceivedCallback } from './received-callback.js';
 
-type Taken = Omit<InboxEntry, 'id' | 'receivedAt'>;
+type Offered = Omit<InboxEntry, 'id' | 'receivedAt'>;
+
+/** What became of a callback that was offered. */
+export interface Receipt {
+  /** True once it is durable, and only then may the sender hear a 200. */
+  readonly kept: boolean;
+  /** The job that it names; `null` where that is none of ours. */
+  readonly job: KnownJob | null;
+}
 
 /** The topic that announces callbacks to the relays. */
 export const CALLBACKS_KEPT = 'callbacks';
@@ -19,16 +29,19 @@ const MOST_PER_COMMIT = 200;
 /** While one commit waits for the disk, the next one is prepared. */
 const COMMITS_AT_A_TIME = 2;
 
+const UNKNOWN: Receipt = { kept: false, job: null };
+
 /**
- * Keeps the callbacks that passed the guards, by one row each and nothing else: what follows from them is
+ * Keeps the callbacks that are for jobs of ours, by one row each and nothing else: what follows from them is
  * the work of the relay, which needs not be done before the sender is answered.
  */
 @Injectable()
 export class CallbackInbox {
-  private readonly commits: Batches<Taken, true>;
+  private readonly commits: Batches<Offered, Receipt>;
 
   constructor(
     settings: Settings,
+    private readonly hints: CallbackHints,
     private readonly wakeups: Wakeups,
     @InjectEntityManager() private readonly database: EntityManager,
   ) {
@@ -45,26 +58,29 @@ export class CallbackInbox {
   }
 
   /**
-   * Stores a callback. Once this resolves it is durable, and only then may the sender hear a 200. Callbacks
-   * that come while a commit is under way go into the next one together. Throws `unavailable` where more
-   * wait than `WEBHOOK_BACKLOG`.
+   * Looks up the job that `message` names, and keeps the callback where it is one of ours that has this id at
+   * Reducto, or none yet. One statement does both, so that a callback waits for the database once; those that come
+   * while a commit is under way go into the next one together. Throws `unavailable` where more wait than
+   * `WEBHOOK_BACKLOG`.
    */
-  async receive({ job, message, provedBy, clientAddress }: ReceivedCallback): Promise<void> {
-    if (job === undefined || message === undefined) return;
-    const { upstreamId, status } = message;
-    addToSpan({ 'gateway.job_id': job.id });
-    await this.commits.add({
-      jobId: job.id,
-      upstreamId,
-      status,
-      provedBy: provedBy ?? 'none',
-      clientAddress,
-      trace: currentTraceparent() ?? null,
-    });
+  offer(
+    message: CallbackMessage,
+    provedBy: InboxEntry['provedBy'],
+    clientAddress: string,
+  ): Promise<Receipt> {
+    const { gatewayJobId, upstreamId, status } = message;
+    const put = (jobId: string | undefined): Promise<Receipt> => {
+      if (jobId === undefined || !isJobId(jobId)) return Promise.resolve(UNKNOWN);
+      addToSpan({ 'gateway.job_id': jobId });
+      const trace = currentTraceparent() ?? null;
+      return this.commits.add({ jobId, upstreamId, status, provedBy, clientAddress, trace });
+    };
+    if (gatewayJobId !== undefined) return put(gatewayJobId);
+    return this.hints.find(undefined, upstreamId).then((job) => put(job?.id));
   }
 
-  private async store(callbacks: readonly Taken[]): Promise<true[]> {
-    await preparedRows(this.database, PUT_IN, [
+  private async store(callbacks: readonly Offered[]): Promise<Receipt[]> {
+    const strangers = await preparedRows<Stranger>(this.database, KEEP, [
       callbacks.map(({ jobId }) => jobId),
       callbacks.map(({ upstreamId }) => upstreamId),
       callbacks.map(({ status }) => status),
@@ -72,14 +88,48 @@ export class CallbackInbox {
       callbacks.map(({ clientAddress }) => clientAddress),
       callbacks.map(({ trace }) => trace),
     ]);
-    this.wakeups.send(CALLBACKS_KEPT);
-    return callbacks.map(() => true);
+    if (strangers.length < callbacks.length) this.wakeups.send(CALLBACKS_KEPT);
+    const receipts = callbacks.map(({ jobId: id, upstreamId }): Receipt => ({
+      kept: true,
+      job: { id, upstreamId },
+    }));
+    for (const { place, jobId, upstreamId } of strangers) {
+      receipts[place - 1] =
+        jobId === null ? UNKNOWN : { kept: false, job: { id: jobId, upstreamId } };
+    }
+    return receipts;
   }
 }
 
-const PUT_IN = {
-  name: 'callback-inbox-put-in',
+/** A callback that was not kept. */
+interface Stranger {
+  /** Among those of the statement, from 1. */
+  readonly place: number;
+  /** `null` where there is no such job. */
+  readonly jobId: string | null;
+  /** The one that we know. */
+  readonly upstreamId: string | null;
+}
+
+/**
+ * Nearly all of them are kept, so those that are not are what it returns. The arrays stand in subqueries, where
+ * PostgreSQL does not see how long they are: it would plan anew each time.
+ */
+const KEEP = {
+  name: 'callback-inbox-keep',
   text: `
-  INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address, trace)
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])`,
+  WITH offered AS (
+    SELECT callback.*, jobs.id AS known_id, jobs.upstream_id AS known_upstream_id
+      FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[]), (SELECT $3::text[]), (SELECT $4::text[]),
+                  (SELECT $5::text[]), (SELECT $6::text[])) WITH ORDINALITY
+             AS callback (job_id, upstream_id, status, proved_by, client_address, trace, place)
+      LEFT JOIN jobs ON jobs.id = callback.job_id),
+  kept AS (
+    INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address, trace)
+    SELECT job_id, upstream_id, status, proved_by, client_address, trace
+      FROM offered
+     WHERE known_id IS NOT NULL AND (known_upstream_id = upstream_id OR known_upstream_id IS NULL))
+  SELECT place::integer, known_id AS "jobId", known_upstream_id AS "upstreamId"
+    FROM offered
+   WHERE known_id IS NULL OR known_upstream_id <> upstream_id`,
 };

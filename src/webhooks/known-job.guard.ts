@@ -1,25 +1,35 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { CallbackChecks } from './callback-checks.js';
+import { CallbackInbox } from './callback-inbox.js';
 import { callbackOf, enter } from './received-callback.js';
 
-/** Asks: is this a job that we submitted, and is the id that Reducto gives it the one we know? */
+/**
+ * Asks: is this a job that we submitted, and is the id that Reducto gives it the one we know? The last of the guards: the
+ * statement that finds the job also stores the callback, where it is for that job.
+ */
 @Injectable()
 export class KnownJobGuard implements CanActivate {
-  constructor(private readonly checks: CallbackChecks) {}
+  constructor(
+    private readonly checks: CallbackChecks,
+    private readonly inbox: CallbackInbox,
+  ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const callback = callbackOf(request, this.checks);
-    if (callback.message === undefined) {
-      throw new Error('the form of the callback has not been checked');
+    const { message, provedBy, clientAddress } = callback;
+    if (message === undefined) throw new Error('the form of the callback has not been checked');
+    const { kept, job } = await this.inbox.offer(message, provedBy ?? 'none', clientAddress);
+    const verdict = this.checks.jobId(job, message);
+    if (kept !== (verdict.result === 'pass')) {
+      throw new Error('the guard and the inbox do not agree about a callback');
     }
-    const { verdict, found } = await this.checks.jobId(callback.message);
-    if (found !== undefined) {
-      if (verdict.result === 'pass') callback.job = found;
-      else callback.mismatchedJob = found;
+    if (job !== null) {
+      if (kept) callback.job = job;
+      else callback.mismatchedJob = job;
     }
-    const mode = this.checks.modeOf('job_id', callback.provedBy);
+    const mode = this.checks.modeOf('job_id', provedBy);
     const refused = enter(callback, 'job_id', mode, () => verdict);
     if (refused !== undefined) throw refused;
     return true;

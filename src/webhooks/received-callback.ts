@@ -9,7 +9,7 @@ import {
   type RefusalCause,
   type Verdict,
 } from '../audit/refusal.js';
-import type { CallbackJob } from '../jobs/callback-hints.js';
+import type { KnownJob } from '../jobs/callback-hints.js';
 import { RawBody } from '../platform/http/body-parsers.js';
 import type { CallbackChecks, CallbackRequest, GuardMode } from './callback-checks.js';
 import type { CallbackMessage } from './callback-message.js';
@@ -25,10 +25,10 @@ export interface ReceivedCallback extends CallbackRequest {
   message?: CallbackMessage;
   /** Set by the guard of the secret. */
   provedBy?: 'token' | 'svix';
-  /** Set by the guard of the job ID; stays empty for a genuine message that is not for us. */
-  job?: CallbackJob;
+  /** Set by the guard of the job ID once the callback is stored; stays empty for a genuine message that is not for us. */
+  job?: KnownJob;
   /** The job of ours that a refused callback belongs to. */
-  mismatchedJob?: CallbackJob;
+  mismatchedJob?: KnownJob;
 }
 
 /** The guard refuses, and its mode lets it. `CallbackRefusals` records it and says what to answer. */

@@ -3,7 +3,6 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { CallbackFigures } from './callback-figures.js';
 import { CallbackChecks } from './callback-checks.js';
-import { CallbackInbox } from './callback-inbox.js';
 import { CallbackRefusedFilter } from './callback-refused.filter.js';
 import { CallbackSecretGuard } from './callback-secret.guard.js';
 import { KnownJobGuard } from './known-job.guard.js';
@@ -20,17 +19,18 @@ import { WellFormedGuard } from './well-formed.guard.js';
 export class WebhooksController {
   constructor(
     private readonly checks: CallbackChecks,
-    private readonly inbox: CallbackInbox,
     private readonly observed: ObservedRefusals,
     private readonly figures: CallbackFigures,
   ) {}
 
-  /** All methods, so that a wrong one is refused by a guard, and recorded like everything else. */
+  /**
+   * What comes here has passed the guards, and the last of them has stored it. All methods, so that a wrong one is
+   * refused by a guard, and recorded like everything else.
+   */
   @All()
   @HttpCode(200)
-  async receive(@Req() request: FastifyRequest): Promise<{ received: true }> {
+  receive(@Req() request: FastifyRequest): { received: true } {
     const callback = callbackOf(request, this.checks);
-    await this.inbox.receive(callback);
     this.figures.accepted(callback);
     this.observed.record(callback);
     return { received: true };

@@ -1,4 +1,5 @@
 import { Client } from 'pg';
+import { v7 as uuidv7 } from 'uuid';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { eventually, send, startGateway, type TestGateway } from '../support/gateway.js';
 import { waitingJobs } from '../support/waiting-jobs.js';
@@ -57,6 +58,30 @@ it('each of a burst with repeats is stored, counted and acted upon, once', async
     `SELECT count(*)::int AS n FROM job_events WHERE type = 'callback_received'`,
   );
   expect(events.rows[0].n).toBe(100);
+});
+
+it('each is judged by itself, whoever comes with it', async () => {
+  const all = await messages(60);
+  const early = all.slice(0, 10).map(({ metadata }) => metadata.gateway_job_id);
+  await gateway.pool.query('UPDATE jobs SET upstream_id = NULL WHERE id = ANY ($1)', [early]);
+  const burst = all.flatMap((message, n) => {
+    const id = uuidv7();
+    const stranger = { gateway_job_id: id, token: gateway.tokens.sign(id) };
+    const { [n + 1]: next = message } = all;
+    return [
+      { status: 200, sent: message },
+      { status: 404, sent: { ...message, metadata: stranger } },
+      ...(n < 10 ? [] : [{ status: 404, sent: { ...message, job_id: `${next.job_id}x` } }]),
+    ];
+  });
+  const answers = await Promise.all(burst.map(async ({ sent }) => (await post(sent)).status));
+  expect(answers).toEqual(burst.map(({ status }) => status));
+  const stored = async (): Promise<unknown> => {
+    const { rows } = await gateway.pool.query('SELECT job_id, upstream_id FROM callbacks');
+    return new Set(rows.map(({ job_id, upstream_id }) => `${job_id} ${upstream_id}`));
+  };
+  const ours = all.map(({ job_id, metadata }) => `${metadata.gateway_job_id} ${job_id}`);
+  await expect.poll(stored).toEqual(new Set(ours));
 });
 
 it('makes its job due soon, should its task be lost', async () => {
