@@ -30,7 +30,7 @@ export async function warmUp(contestants: readonly Contestant[]): Promise<void> 
   for (const contestant of contestants) await (await contestant.ready(WARM_UP_SECONDS))();
 }
 
-/** All sides warm up, and then have their turns, round by round; each round begins with another one. */
+/** All sides warm up, and then have their turns, round by round. */
 export async function takeTurns(
   { postgres }: Pick<World, 'postgres'>,
   contestants: readonly Contestant[],
@@ -40,13 +40,18 @@ export async function takeTurns(
   await warmUp(contestants);
   const turns = new Map<string, Turn[]>(contestants.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    for (let place = 0; place < contestants.length; place++) {
-      const contestant = contestants[(place + round) % contestants.length];
-      if (contestant === undefined) continue;
+    for (const contestant of orderOf(contestants, round)) {
       turns.get(contestant.name)?.push(await oneTurn(postgres, contestant, seconds));
     }
   }
   return turns;
+}
+
+/** Another one begins each round, and every second round goes backwards: what a turn leaves behind hits all alike. */
+function orderOf(contestants: readonly Contestant[], round: number): readonly Contestant[] {
+  const first = Math.floor(round / 2) % contestants.length;
+  const order = [...contestants.slice(first), ...contestants.slice(0, first)];
+  return round % 2 === 0 ? order : order.toReversed();
 }
 
 async function oneTurn(postgres: Postgres, contestant: Contestant, seconds: number): Promise<Turn> {
