@@ -38,3 +38,24 @@ it('is what OpenSSL makes of any key and any texts, one after the other', () => 
     { numRuns: 300 },
   );
 });
+
+it('matches its own code and no other text', () => {
+  const hmac = new HmacSha256(Buffer.from('a key'));
+  const code = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 60 }),
+    fc.string({ unit: 'binary', minLength: 43, maxLength: 43 }),
+    fc.base64String({ minLength: 43, maxLength: 44 }),
+  );
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), code, (text, other) => {
+      const own = hmac.of(text);
+      expect(hmac.matches(text, own)).toBe(true);
+      expect(hmac.matches(text, other)).toBe(other === own);
+      // What was compared last lies in the buffer still.
+      expect(hmac.matches(text, `${own.slice(0, -1)}é`)).toBe(false);
+      expect(hmac.matches(text, `${own.slice(0, -2)}é`)).toBe(false);
+      expect(hmac.matches(`${text} `, own)).toBe(false);
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -1,10 +1,12 @@
-import { hash } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 /** Of SHA-256, in bytes. */
 const BLOCK = 64;
 const DIGEST = 32;
 /** Longer texts are hashed as well, only not in place. */
 const LONGEST = 128;
+/** Of a code in base64url, in characters. */
+const CODE = 43;
 
 /**
  * HMAC-SHA256 (RFC 2104) with a key that is made ready once: `H(key ^ opad, H(key ^ ipad, text))`, both hashes by
@@ -14,6 +16,8 @@ const LONGEST = 128;
 export class HmacSha256 {
   private readonly inner = Buffer.alloc(BLOCK + LONGEST);
   private readonly outer = Buffer.alloc(BLOCK + DIGEST);
+  private readonly given = Buffer.alloc(CODE);
+  private readonly wanted = Buffer.alloc(CODE);
 
   constructor(key: Uint8Array) {
     const ready = Buffer.alloc(BLOCK);
@@ -27,11 +31,18 @@ export class HmacSha256 {
   /** The code of `text` in UTF-8, as base64url. */
   of(text: string): string {
     const size = Buffer.byteLength(text);
-    hash('sha256', size <= LONGEST ? this.filled(text, size) : this.joined(text), 'buffer').copy(
-      this.outer,
-      BLOCK,
-    );
+    const message = size <= LONGEST ? this.filled(text, size) : this.joined(text);
+    // Bytes as characters: a buffer would be memory outside of V8's heap again.
+    this.outer.write(hash('sha256', message, 'binary'), BLOCK, 'binary');
     return hash('sha256', this.outer, 'base64url');
+  }
+
+  /** Whether `code` is that of `text`. How long it takes does not tell how much of it is right. */
+  matches(text: string, code: string): boolean {
+    // How long a code is, is no secret. One that is longer in bytes than in characters is none.
+    if (code.length !== CODE || this.given.write(code) !== CODE) return false;
+    this.wanted.write(this.of(text));
+    return timingSafeEqual(this.given, this.wanted);
   }
 
   private filled(text: string, size: number): Buffer {
