@@ -34,6 +34,8 @@ export class CallbackRelay
     async () => (await this.relay()) === MOST_PER_TRANSACTION,
     // They stay in the inbox, and the next look comes soon.
     (error) => this.logger.warn({ msg: 'callbacks could not be taken up', err: error }),
+    // A burst is taken in first: its sender waits, and what follows from it does not.
+    true,
   );
 
   constructor(
