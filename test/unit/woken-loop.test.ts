@@ -7,7 +7,17 @@ function spin(milliseconds: number): void {
   const end = performance.now() + milliseconds;
   while (performance.now() < end);
 }
-const unexpected = (error: unknown): void => expect.fail(String(error));
+
+/** A loop that gives way, whose passes take all of the thread; and when they began. */
+function busyLoop(milliseconds: number, more: (passes: number) => boolean) {
+  const begins: number[] = [];
+  const pass = (): Promise<boolean> => {
+    begins.push(performance.now());
+    spin(milliseconds);
+    return Promise.resolve(more(begins.length));
+  };
+  return { begins, loop: new WokenLoop(pass, (error) => expect.fail(String(error)), true) };
+}
 
 it.each([
   ['an idle thread', 50, 0.1, 0],
@@ -20,16 +30,7 @@ it.each([
 });
 
 it('leaves the thread to others between passes while it is busy, and comes to its end', async () => {
-  const begins: number[] = [];
-  const loop = new WokenLoop(
-    () => {
-      begins.push(performance.now());
-      spin(20);
-      return Promise.resolve(begins.length < 3);
-    },
-    unexpected,
-    true,
-  );
+  const { loop, begins } = busyLoop(20, (passes) => passes < 3);
   loop.wake();
   await expect.poll(() => begins.length).toBe(3);
   const between = begins.slice(1).map((begin, n) => begin - (begins[n] ?? 0));
@@ -39,36 +40,18 @@ it('leaves the thread to others between passes while it is busy, and comes to it
 });
 
 it('is woken in a pause for one more pass', async () => {
-  let passes = 0;
-  const loop = new WokenLoop(
-    () => {
-      passes += 1;
-      spin(20);
-      return Promise.resolve(false);
-    },
-    unexpected,
-    true,
-  );
+  const { loop, begins } = busyLoop(20, () => false);
   loop.wake();
   loop.wake();
   loop.wake();
-  await expect.poll(() => passes).toBe(2);
+  await expect.poll(() => begins.length).toBe(2);
   await setTimeout(200);
-  expect(passes).toBe(2);
+  expect(begins).toHaveLength(2);
   await loop.stop(10_000);
 });
 
 it('a stop cuts the pause short and begins no further pass', async () => {
-  let passes = 0;
-  const loop = new WokenLoop(
-    () => {
-      passes += 1;
-      spin(200);
-      return Promise.resolve(true);
-    },
-    unexpected,
-    true,
-  );
+  const { loop, begins } = busyLoop(200, () => true);
   loop.wake();
   await setTimeout(1);
   const pauseEnds = setTimeout(400, 'the pause ends');
@@ -76,5 +59,5 @@ it('a stop cuts the pause short and begins no further pass', async () => {
   expect(await Promise.race([stopped, pauseEnds])).toBe('stopped');
   loop.wake();
   await setTimeout(600);
-  expect(passes).toBe(1);
+  expect(begins).toHaveLength(1);
 });
