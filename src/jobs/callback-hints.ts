@@ -14,7 +14,7 @@ export type { NotedCallback };
 export type KnownJob = Pick<Job, 'id' | 'upstreamId'>;
 
 /** A job as a callback may refer to it. */
-export type CallbackJob = Pick<Job, 'id' | 'status' | 'upstreamId'>;
+export type CallbackJob = KnownJob & Pick<Job, 'status'>;
 
 /** Lookups that may share one query, and that may wait for it. */
 const LOOKUPS = { size: 500, waiting: 5000, atATime: 2 };

@@ -69,7 +69,10 @@ export interface OpenJobs {
   readonly oldestSeconds: number;
 }
 
-/** All that is read from `jobs` and `job_events`. What changes them is in `job.store.ts`. */
+/**
+ * What is read from `jobs` and `job_events`, but for the one lookup of the door, which is part of the statement that stores
+ * a callback (`webhooks/callback-inbox.ts`). What changes them is in `job.store.ts`.
+ */
 @Injectable()
 export class JobReads {
   constructor(
