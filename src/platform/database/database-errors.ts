@@ -1,28 +1,58 @@
 import { QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyReleasedError } from 'typeorm';
 
 /**
- * SQLSTATEs and system errors that mean "not now" rather than "wrong": trouble with the connection, a
- * server that starts, stops or is full, a time limit of the server (57014, 25P03, 25P04, 55P03).
+ * What an error of a statement says about a retry:
+ * - `unavailable`: the server cannot be reached, starts, stops, is full, or ran into a time limit. Retry later.
+ * - `read_only`: a standby, or a primary that a failover has demoted. Retry later, on a new connection.
+ * - `conflict`: a deadlock or a serialization failure. The same statement may succeed at once.
+ * - `data`: PostgreSQL cannot store or compute these values. The same statement fails forever.
+ * - `other`: a defect, a missing privilege, an outdated schema, or not an error of the database.
  */
-const AWAY =
-  /^(08...|57P0.|57014|25P03|25P04|55P03|53...|ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN)$/;
+export type DatabaseErrorKind = 'unavailable' | 'read_only' | 'conflict' | 'data' | 'other';
 
-/** What pg, its pool and TypeORM say without a code. */
-const AWAY_MESSAGE =
+/** SQLSTATEs, by class where the whole class means the same. */
+const KIND_OF_SQLSTATE: readonly (readonly [RegExp, DatabaseErrorKind])[] = [
+  [/^25006$/, 'read_only'],
+  // 57014, 25P03, 25P04, 57P05, and 55P03 are time limits of the server.
+  [/^(08...|53...|57P..|57014|25P03|25P04|55P03|58030)$/, 'unavailable'],
+  [/^40...$/, 'conflict'],
+  [/^(22|23|54)...$/, 'data'],
+];
+
+const UNREACHABLE =
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN)$/;
+
+/** What pg, its pool, and TypeORM say without a code. */
+const UNREACHABLE_MESSAGE =
   /timeout exceeded when trying to connect|timeout expired|connection terminated|query read timeout|not queryable|not connected|after calling end on the pool/i;
 
+/** 55000 has many meanings; on a standby it means a function that only a primary offers. */
+const RECOVERY_MESSAGE = /recovery is in progress|during recovery/i;
+
 /**
- * Whether `thrown` says that the database cannot be reached or takes no work right now.
+ * Classifies what a statement or a connection attempt threw. Call it only where the database is the source:
+ * system errors such as ECONNREFUSED look the same from every connection.
  *
- * "Already released" says so too: a connection that breaks in the middle of a transaction is released
- * at once, and the next statement of the transaction finds nothing to run on.
+ * "Already released" is `unavailable`: TypeORM releases a connection that breaks within a transaction at once,
+ * and the next statement of the transaction finds nothing to run on.
  */
+export function classifyDatabaseError(thrown: unknown): DatabaseErrorKind {
+  if (!(thrown instanceof Error) || isRefusedOption(thrown)) return 'other';
+  if (thrown instanceof QueryRunnerAlreadyReleasedError) return 'unavailable';
+  if (thrown instanceof QueryRunnerProviderAlreadyReleasedError) return 'unavailable';
+  const code = 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';
+  const kind = KIND_OF_SQLSTATE.find(([sqlstate]) => sqlstate.test(code))?.[1];
+  if (kind !== undefined) return kind;
+  if (code === '55000' && RECOVERY_MESSAGE.test(thrown.message)) return 'read_only';
+  return UNREACHABLE.test(code) || UNREACHABLE_MESSAGE.test(thrown.message)
+    ? 'unavailable'
+    : 'other';
+}
+
+/** Whether the database cannot be reached, or takes no writes, right now. */
 export function isDatabaseAway(thrown: unknown): boolean {
-  if (!(thrown instanceof Error) || isRefusedOption(thrown)) return false;
-  if (thrown instanceof QueryRunnerAlreadyReleasedError) return true;
-  if (thrown instanceof QueryRunnerProviderAlreadyReleasedError) return true;
-  const code = 'code' in thrown ? thrown.code : undefined;
-  return (typeof code === 'string' && AWAY.test(code)) || AWAY_MESSAGE.test(thrown.message);
+  const kind = classifyDatabaseError(thrown);
+  return kind === 'unavailable' || kind === 'read_only';
 }
 
 /** Whether the server, or a pooler before it, refused a limit that came with the connection. */
