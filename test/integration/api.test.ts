@@ -66,7 +66,13 @@ describe('POST /v1/jobs', () => {
 
   it.each<[number, string, unknown, Record<string, string>?]>([
     [400, 'malformed_request', '{"type":', { 'content-type': 'application/json' }],
-    [400, 'malformed_request', '{"__proto__":{}}', { 'content-type': 'application/json' }],
+    [400, 'malformed_request', '\ufeff{"type":"parse"}', { 'content-type': 'application/json' }],
+    [
+      400,
+      'malformed_request',
+      Buffer.from('{"type":"parse","input":"\xff"}', 'latin1'),
+      { 'content-type': 'application/json' },
+    ],
     [
       415,
       'unsupported_media_type',
@@ -85,6 +91,16 @@ describe('POST /v1/jobs', () => {
     const { rows } = await gateway.pool.query('SELECT count(*)::int AS jobs FROM jobs');
     expect(rows).toEqual([{ jobs: 0 }]);
   });
+});
+
+it('accepts a request and returns metadata that have a key named __proto__', async () => {
+  const metadata = '{"__proto__":{"a":1}}';
+  const body = `{"type":"parse","input":"https://example.com/a.pdf","__proto__":{"b":2},"metadata":${metadata}}`;
+  const answer = await gateway.call('POST', '/v1/jobs', body, {
+    'content-type': 'application/json',
+  });
+  expect(answer.status).toBe(202);
+  expect(JSON.stringify(answer.body.metadata)).toBe(metadata);
 });
 
 describe('without a valid key', () => {

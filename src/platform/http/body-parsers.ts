@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { GatewayError } from '../errors/error-codes.js';
@@ -15,6 +16,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Bytes that a body may have which is to be kept as it came; undefined on all other routes. */
     rawLimit: number | undefined;
+    /** The JSON text that `body` was parsed from; undefined where the request has no JSON body. */
+    jsonText: string | undefined;
   }
 }
 
@@ -34,8 +37,8 @@ export function registerBodyParsers(
   rawRoutes: RawRoutes,
   formsBelow: string,
 ): void {
-  const parseJson = fastify.getDefaultJsonParser('error', 'error');
   fastify.decorateRequest('rawLimit', undefined);
+  fastify.decorateRequest('jsonText', undefined);
   fastify.addHook('onRoute', (route) => {
     const limit = rawRoutes.get(route.url);
     if (limit === undefined) return;
@@ -53,12 +56,9 @@ export function registerBodyParsers(
       throw new GatewayError('payload_too_large', `A request can have at most ${jsonLimit} bytes.`);
     }
     if (body.bytes.length === 0) return undefined;
-    return new Promise((resolve, reject) => {
-      void parseJson(request, body.bytes.toString(), (error, value) => {
-        if (error) reject(new GatewayError('malformed_request', 'The body is not valid JSON.'));
-        else resolve(value);
-      });
-    });
+    if (!isUtf8(body.bytes)) throw new GatewayError('malformed_request', 'The body is not UTF-8.');
+    request.jsonText = body.bytes.toString();
+    return parseJson(request.jsonText);
   };
   const readForm = async (request: FastifyRequest, payload: Payload): Promise<unknown> => {
     if (!request.routeOptions.url?.startsWith(formsBelow)) return refuseType();
@@ -81,6 +81,15 @@ export function registerBodyParsers(
 type Payload = IncomingMessage;
 
 type Done<Body> = (error: Error | null, body?: Body) => void;
+
+/** `__proto__` and `constructor` are names like any other: `JSON.parse` makes own properties of them. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new GatewayError('malformed_request', 'The body is not valid JSON.');
+  }
+}
 
 async function refuseType(): Promise<never> {
   return Promise.reject(new GatewayError('unsupported_media_type', 'Send application/json.'));
