@@ -23,6 +23,8 @@ export interface UpstreamAnswer {
   readonly headers: IncomingHttpHeaders;
   /** As JSON; its text where it is none. */
   readonly body: unknown;
+  /** As it came, for what is passed on: parsing alters numbers and the order of names. */
+  readonly text: string;
 }
 
 /** The connections to Reducto's API. A private CA is given to Node itself: `NODE_EXTRA_CA_CERTS`. */
@@ -77,7 +79,12 @@ export class Transport implements OnApplicationShutdown {
       const received = await (coding === undefined
         ? answer.body.text()
         : text(decoded(answer.body, coding)));
-      return { status: answer.statusCode, headers: answer.headers, body: parsed(received) };
+      return {
+        status: answer.statusCode,
+        headers: answer.headers,
+        body: parsed(received),
+        text: received,
+      };
     } finally {
       clearTimeout(timer);
     }

@@ -1,0 +1,212 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  appendMembers,
+  applyEdits,
+  findStrings,
+  findValue,
+  readElements,
+  readMembers,
+  removeMembers,
+  withoutWhitespace,
+} from '../../src/platform/json/json-text.js';
+import { jsonObjectTexts, jsonTexts } from '../support/json-text.js';
+
+const all = (): boolean => true;
+const sliceOf = (text: string, span: { start: number; end: number } | undefined) =>
+  span === undefined ? undefined : text.slice(span.start, span.end);
+const membersOf = (text: string) =>
+  readMembers(text).map(({ name, value }) => [name, sliceOf(text, value)]);
+
+describe('readMembers', () => {
+  test('keeps the order and the text of members', () => {
+    expect(membersOf(' { "2024" : 1.10 , "2023":9007199254740993,"a":{"x":[1]} }')).toEqual([
+      ['2024', '1.10'],
+      ['2023', '9007199254740993'],
+      ['a', '{"x":[1]}'],
+    ]);
+  });
+
+  test('decodes names, and tells both members of one name', () => {
+    expect(membersOf('{"\\u0061":1,"a":2}')).toEqual([
+      ['a', '1'],
+      ['a', '2'],
+    ]);
+  });
+
+  test('finds none in other values', () => {
+    for (const text of ['[]', '1', '"{}"', 'null', '{}', ' { } ']) {
+      expect(readMembers(text)).toEqual([]);
+    }
+  });
+
+  test('agrees with JSON.parse about every object', () => {
+    fc.assert(
+      fc.property(jsonObjectTexts, (text) => {
+        const byName = new Map(membersOf(text).map(([name, value]) => [name, value]));
+        const parsed: unknown = JSON.parse(text);
+        const entries = Object.entries(parsed ?? {});
+        expect(
+          new Map([...byName].map(([name, value]) => [name, JSON.parse(value ?? '')])),
+        ).toEqual(new Map(entries));
+      }),
+    );
+  });
+});
+
+test('readElements finds every element of an array', () => {
+  const text = ' [ 1 , [2,3] ,"a,]" ,{"b":[ ]}, null]';
+  expect(readElements(text).map((span) => sliceOf(text, span))).toEqual([
+    '1',
+    '[2,3]',
+    '"a,]"',
+    '{"b":[ ]}',
+    'null',
+  ]);
+  expect(readElements('[ ]')).toEqual([]);
+  expect(readElements('{"a":1}')).toEqual([]);
+});
+
+describe('findValue', () => {
+  const text = '{"a":1,"result":{"list":[0,{"job_id":"x"}]},"a":[ 2 ]}';
+
+  test('walks through objects and arrays', () => {
+    expect(sliceOf(text, findValue(text, ['result', 'list', 1, 'job_id']))).toBe('"x"');
+  });
+
+  test('believes the last of several members of one name, as JSON.parse does', () => {
+    expect(sliceOf(text, findValue(text, ['a']))).toBe('[ 2 ]');
+  });
+
+  test('finds nothing where the path leads nowhere', () => {
+    expect(findValue(text, ['result', 0])).toBeUndefined();
+    expect(findValue(text, ['a', 7])).toBeUndefined();
+    expect(findValue(text, ['toString'])).toBeUndefined();
+  });
+
+  test('finds the whole value at an empty path', () => {
+    expect(sliceOf(' 1.10 ', findValue(' 1.10 ', []))).toBe('1.10');
+  });
+});
+
+describe('findStrings', () => {
+  test('tells where each string value is, and passes over names', () => {
+    const text = '{"a":["x",{"b\\n":"y\\u0041"}],"c":{},"d":"z","e":[[],["w"]]}';
+    const found = findStrings(text, all, 10);
+    expect(found.map(({ value, path }) => [value, ...path])).toEqual([
+      ['x', 'a', 0],
+      ['yA', 'a', 1, 'b\n'],
+      ['z', 'd'],
+      ['w', 'e', 1, 0],
+    ]);
+    expect(found.map(({ span }) => sliceOf(text, span))).toEqual([
+      '"x"',
+      '"y\\u0041"',
+      '"z"',
+      '"w"',
+    ]);
+  });
+
+  test('stops at its limit', () => {
+    expect(findStrings('["a","b","c"]', all, 2)).toHaveLength(2);
+  });
+
+  test('finds exactly the strings of every value, each at its path', () => {
+    fc.assert(
+      fc.property(jsonTexts, (text) => {
+        const written: string[] = [];
+        JSON.parse(text, (_name, value: unknown) => {
+          if (typeof value === 'string') written.push(value);
+          return value;
+        });
+        const found = findStrings(text, all, 1000);
+        // Of members of one name JSON.parse shows the last only.
+        expect(found.map(({ value }) => value)).toEqual(expect.arrayContaining(written));
+        for (const { value, span } of found)
+          expect(JSON.parse(sliceOf(text, span) ?? '')).toBe(value);
+      }),
+    );
+  });
+});
+
+describe('removeMembers', () => {
+  const remove = (text: string, ...names: string[]) =>
+    removeMembers(text, readMembers(text), new Set(names));
+
+  test.each([
+    ['{"type":1,"a": 2 }', '{"a": 2 }'],
+    ['{ "a" : 2, "type" : 1 }', '{ "a" : 2 }'],
+    ['{"a":2,"type":1,"b":3}', '{"a":2,"b":3}'],
+    ['{"type":1,"type":2,"a":2,"type":3,"type":4}', '{"a":2}'],
+    ['{ "type":1 }', '{  }'],
+    ['{"a":1}', '{"a":1}'],
+    ['{}', '{}'],
+  ])('%s becomes %s', (text, expected) => {
+    expect(remove(text, 'type')).toBe(expected);
+  });
+
+  test('leaves every other member as it is written, and its order', () => {
+    fc.assert(
+      fc.property(
+        jsonObjectTexts,
+        fc.subarray(['constructor', '2024', '', 'date']),
+        (text, names) => {
+          const kept = membersOf(text).filter(([name]) => !names.includes(name ?? ''));
+          const removed = remove(text, ...names);
+          JSON.parse(removed);
+          expect(membersOf(removed)).toEqual(kept);
+        },
+      ),
+    );
+  });
+});
+
+describe('appendMembers', () => {
+  test.each([
+    ['{"a":1}', '{"a":1,"b":[2],"c":3}'],
+    ['{}', '{"b":[2],"c":3}'],
+    [' { } ', ' { "b":[2],"c":3} '],
+    ['{"a":{"x":"}"} }\n', '{"a":{"x":"}"} ,"b":[2],"c":3}\n'],
+  ])('%j becomes %j', (text, expected) => {
+    expect(appendMembers(text, { b: '[2]', c: '3' })).toBe(expected);
+  });
+
+  test('with no members changes nothing', () => {
+    expect(appendMembers('{"a":1}', {})).toBe('{"a":1}');
+  });
+});
+
+test('applyEdits replaces each part once, in any order of the edits', () => {
+  const edits = [
+    { start: 4, end: 5, replacement: 'E' },
+    { start: 0, end: 1, replacement: '' },
+    { start: 6, end: 6, replacement: '!' },
+  ];
+  expect(applyEdits('abcdef', edits)).toBe('bcdEf!');
+});
+
+describe('withoutWhitespace', () => {
+  test('removes whitespace between tokens and keeps it in strings', () => {
+    expect(withoutWhitespace(' { "a b" : [ 1.10 ,\n"\\" , \\\\" , " é " ] }\r\n').toString()).toBe(
+      '{"a b":[1.10,"\\" , \\\\"," é "]}',
+    );
+  });
+
+  test('does not change the value or the spelling of any token', () => {
+    fc.assert(
+      fc.property(jsonTexts, (text) => {
+        const compact = withoutWhitespace(text).toString();
+        expect(JSON.parse(compact)).toEqual(JSON.parse(text));
+        expect(findStrings(compact, all, 1000).map(({ span }) => sliceOf(compact, span))).toEqual(
+          findStrings(text, all, 1000).map(({ span }) => sliceOf(text, span)),
+        );
+      }),
+    );
+  });
+});
+
+test('survives nesting that a recursion would not', () => {
+  const deep = `{"a":${'['.repeat(100_000)}"x"${']'.repeat(100_000)}}`;
+  expect(readMembers(deep)).toHaveLength(1);
+  expect(findStrings(deep, all, 1)[0]?.path).toHaveLength(100_001);
+});
