@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isRecord } from '../platform/json.js';
 import { redact } from '../platform/logging/redaction.js';
+import { truncate } from '../platform/text.js';
 import type { OriginalCallback } from './originals.js';
 
 /** A request as it may be shown: without secrets and document content, and never long. */
@@ -44,7 +45,7 @@ export function printable(text: string, limit: number): string {
     .toWellFormed()
     // oxlint-disable-next-line no-control-regex -- these are what must not get through
     .replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped);
-  return safe.length > limit ? `${safe.slice(0, limit).toWellFormed()}…` : safe;
+  return safe.length > limit ? `${truncate(safe, limit)}…` : safe;
 }
 
 function escaped(character: string): string {
@@ -81,7 +82,7 @@ function parse(text: string): unknown {
 function blanked(value: unknown, depth: number): unknown {
   if (depth > MAX_DEPTH) return '…';
   if (Array.isArray(value)) return value.slice(0, 20).map((item) => blanked(item, depth + 1));
-  if (typeof value === 'string') return value.slice(0, MAX_SAMPLE);
+  if (typeof value === 'string') return truncate(value, MAX_SAMPLE);
   if (!isRecord(value)) return value;
   return Object.fromEntries(
     Object.entries(value)

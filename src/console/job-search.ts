@@ -2,6 +2,7 @@ import { isServiceName } from '../access/service-name.js';
 import { JOB_STATUSES, type JobStatus } from '../jobs/job-status.js';
 import { JOB_TYPES, type JobType } from '../jobs/job-type.js';
 import type { JobSearch } from '../jobs/jobs-admin.js';
+import { truncate } from '../platform/text.js';
 import { validate as isUuid } from 'uuid';
 
 /** Which jobs a page is about. */
@@ -31,5 +32,5 @@ export function askedJobs(given: Readonly<Record<string, unknown>>): AskedJobs {
 
 /** No id of a job, ours or Reducto's, is longer. */
 function textOf(value: unknown): string {
-  return typeof value === 'string' && !value.includes('\0') ? value.trim().slice(0, 128) : '';
+  return typeof value === 'string' && !value.includes('\0') ? truncate(value.trim(), 128) : '';
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { GatewayError } from '../platform/errors/error-codes.js';
+import { truncate } from '../platform/text.js';
 import { isTerminal, type JobStatus } from './job-status.js';
 import type { Job, JobError } from './job.entity.js';
 import { JobReads } from './job-reads.store.js';
@@ -24,7 +25,7 @@ export class SourceJobs {
     for (const [id, status] of await this.statuses(service, input)) {
       const message =
         status === undefined
-          ? `refers to job ${id.slice(0, 60)}, which does not exist`
+          ? `refers to job ${truncate(id, 60)}, which does not exist`
           : canStillBeRead(status)
             ? undefined
             : `refers to job ${id}, which is ${status}`;

@@ -48,11 +48,17 @@ export function isRunning(status: string | undefined): boolean {
   return status !== undefined && RUNNING.includes(status);
 }
 
+/** A cursor goes into the URL of the next page. */
+const MAX_CURSOR = 2000;
+
 export function readList(answer: unknown): ListAnswer {
   if (!isRecord(answer) || !Array.isArray(answer['jobs'])) {
     return { kind: 'trouble', error: { message: 'Reducto’s answer is no list of jobs' } };
   }
   const next = answer['next_cursor'];
+  if (typeof next === 'string' && next.length > MAX_CURSOR) {
+    return { kind: 'trouble', error: { message: 'Reducto’s cursor is too long for a URL' } };
+  }
   return {
     kind: 'page',
     jobs: answer['jobs'].flatMap((item: unknown) => readListedJob(item) ?? []),

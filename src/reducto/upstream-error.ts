@@ -1,5 +1,5 @@
 import { isRecord } from '../platform/json.js';
-import { redact } from '../platform/logging/redaction.js';
+import { upstreamText } from './upstream-text.js';
 
 /** What Reducto said went wrong, in the one form that the gateway keeps: short and without secrets. */
 export interface UpstreamError {
@@ -11,6 +11,7 @@ export interface UpstreamError {
 }
 
 const MAX_MESSAGE = 1000;
+const MAX_NAME = 100;
 
 /**
  * Names after which the same request may succeed as a new job: trouble of Reducto's own, not of the
@@ -45,8 +46,8 @@ export function readUpstreamError(status: number | undefined, body: unknown): Up
   const found = readBody(body);
   return {
     ...(status === undefined ? {} : { status }),
-    ...(found.name === undefined ? {} : { name: printable(found.name, 100) }),
-    message: printable(found.message ?? `Reducto answered ${status ?? 'nothing'}`),
+    ...(found.name === undefined ? {} : { name: upstreamText(found.name, MAX_NAME) }),
+    message: upstreamText(found.message ?? `Reducto answered ${status ?? 'nothing'}`, MAX_MESSAGE),
   };
 }
 
@@ -55,8 +56,8 @@ export function readJobFailure(reason: unknown, error: unknown): UpstreamError {
   const found = readBody({ error });
   const message = textOf(reason) ?? found.message ?? 'Reducto gave no reason';
   return {
-    ...(found.name === undefined ? {} : { name: printable(found.name, 100) }),
-    message: printable(message),
+    ...(found.name === undefined ? {} : { name: upstreamText(found.name, MAX_NAME) }),
+    message: upstreamText(message, MAX_MESSAGE),
   };
 }
 
@@ -77,7 +78,10 @@ function readBody(body: unknown): { name?: string | undefined; message?: string 
 
 function validationMessage(item: unknown): string {
   if (!isRecord(item)) return 'not valid';
-  const path = Array.isArray(item['loc']) ? item['loc'].slice(1).join('.') : '';
+  const location: unknown[] = Array.isArray(item['loc']) ? item['loc'].slice(1) : [];
+  const path = location
+    .filter((part) => typeof part === 'string' || typeof part === 'number')
+    .join('.');
   return `${path === '' ? '' : `${path}: `}${textOf(item['msg']) ?? 'not valid'}`;
 }
 
@@ -88,10 +92,4 @@ function textOfPage(page: string): string {
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value.trim() !== '' ? value : undefined;
-}
-
-function printable(text: string, limit = MAX_MESSAGE): string {
-  // oxlint-disable-next-line no-control-regex -- foreign text must not steer terminals or forge log lines
-  const oneLine = redact(text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')).trim();
-  return oneLine.length > limit ? `${oneLine.slice(0, limit - 1)}…` : oneLine;
 }

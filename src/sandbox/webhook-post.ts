@@ -30,7 +30,7 @@ export async function postOnce(
       error: null,
       durationMs: elapsed(),
       headers: flatten(response.headers),
-      body: answer.slice(0, KEPT_ANSWER_CHARS),
+      body: answer.slice(0, KEPT_ANSWER_CHARS).toWellFormed(),
     };
   } catch (error) {
     const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { isRecord } from '../platform/json.js';
 import { isUpstreamId } from '../reducto/read-answers.js';
+import { upstreamText } from '../reducto/upstream-text.js';
 
 /** What a callback says: `{status, job_id, metadata}`, and nothing else of it is used. */
 export interface CallbackMessage {
@@ -22,18 +23,18 @@ export function parseJson(bytes: Buffer): unknown {
   }
 }
 
+const MAX_STATUS = 64;
 const PRINTABLE = /^[ -~]*$/;
 
 /** Reads a callback. Fields that we do not know are ignored; `undefined` where it is no callback. */
 export function readMessage(body: unknown): CallbackMessage | undefined {
   if (!isRecord(body)) return undefined;
   const { status, job_id: upstreamId, metadata } = body;
-  if (typeof status !== 'string' || status.length > 64 || !isUpstreamId(upstreamId))
+  if (typeof status !== 'string' || status.length > MAX_STATUS || !isUpstreamId(upstreamId))
     return undefined;
   const { gateway_job_id: id, token } = isRecord(metadata) ? metadata : {};
   return {
-    // PostgreSQL takes neither in a text.
-    status: PRINTABLE.test(status) ? status : status.toWellFormed().replaceAll('\0', ''),
+    status: PRINTABLE.test(status) ? status : upstreamText(status, MAX_STATUS),
     upstreamId,
     ...(typeof id === 'string' ? { gatewayJobId: id.toLowerCase() } : {}),
     ...(typeof token === 'string' ? { token } : {}),

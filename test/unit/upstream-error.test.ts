@@ -118,11 +118,29 @@ describe('what must not come out', () => {
     expect(message).not.toContain('v2.');
   });
 
-  test('control characters, line ends and terminal escapes become spaces', () => {
+  test('line breaks become spaces, and controls of terminals replacement characters', () => {
     const { message } = readUpstreamError(400, {
       message: 'a\r\n{"level":"info"}\u001b[31m\u0000\u0085\u2028b\u009b',
     });
-    expect(message).toBe('a {"level":"info"} [31m b');
+    expect(message).toBe('a {"level":"info"}\ufffd[31m\ufffd b\ufffd');
+  });
+
+  test('a location that is no path is left out', () => {
+    const detail = [{ loc: ['body', { toString: 1 }, 'pages'], msg: 'bad' }];
+    expect(readUpstreamError(422, { detail }).message).toBe('pages: bad');
+  });
+
+  test.each([
+    ['a pair at the limit', `${'x'.repeat(998)}😀${'y'.repeat(50)}`],
+    ['a lone high surrogate', 'x\ud83dy'],
+    ['a lone low surrogate', 'x\ude00y'],
+  ])('the message is well-formed where Reducto sends %s', (_, message) => {
+    const error = readUpstreamError(422, { error: { name: message, message } });
+    expect(error.message.isWellFormed()).toBe(true);
+    expect(error.name?.isWellFormed()).toBe(true);
+    const failure = readJobFailure(message, { name: `${'n'.repeat(98)}😀😀` });
+    expect(failure.message.isWellFormed()).toBe(true);
+    expect(failure.name?.isWellFormed()).toBe(true);
   });
 
   test('a long message is cut', () => {

@@ -2,6 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { pretty } from './pretty-output.js';
 import { currentLogFields } from './log-context.js';
+import { truncate } from '../text.js';
 import { redact } from './redaction.js';
 import type { Settings } from '../config/settings.js';
 
@@ -45,11 +46,11 @@ interface ErrorDescription {
  */
 export function describeError(error: unknown, depth = 0): ErrorDescription {
   if (!(error instanceof Error))
-    return { type: typeof error, message: String(error).slice(0, 500) };
+    return { type: typeof error, message: truncate(String(error), 500) };
   const { code, cause } = error as Error & { code?: unknown };
   return {
     type: error.name,
-    message: error.message.slice(0, 1000),
+    message: truncate(error.message, 1000),
     ...(typeof code === 'string' ? { code } : {}),
     ...(error.stack !== undefined && depth === 0 ? { stack: stackFrames(error.stack) } : {}),
     ...(cause !== undefined && depth < 3 ? { cause: describeError(cause, depth + 1) } : {}),

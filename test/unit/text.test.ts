@@ -1,0 +1,51 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { truncate } from '../../src/platform/text.js';
+import { upstreamText } from '../../src/reducto/upstream-text.js';
+
+const anyText = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc
+    .array(fc.constantFrom('a', '\ud83d', '\ude00', '😀', '\0', '\n', '\u001b'))
+    .map((c) => c.join('')),
+);
+
+describe('truncate', () => {
+  test('leaves out a character that the cut would split', () => {
+    expect(truncate('ab😀', 3)).toBe('ab');
+    expect(truncate('ab😀', 4)).toBe('ab😀');
+  });
+
+  test('replaces lone surrogates', () => {
+    expect(truncate('a\ud83d', 2)).toBe('a\ufffd');
+    expect(truncate('\ude00b', 9)).toBe('\ufffdb');
+  });
+
+  test('property: is well-formed, bounded, and keeps the beginning', () => {
+    fc.assert(
+      fc.property(anyText, fc.nat(20), (text, maxLength) => {
+        const short = truncate(text, maxLength);
+        expect(short.isWellFormed()).toBe(true);
+        expect(short.length).toBeLessThanOrEqual(maxLength);
+        expect(text.toWellFormed().startsWith(short) || short.endsWith('\ufffd')).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('upstreamText', () => {
+  test('property: is one well-formed line without controls, within the limit', () => {
+    fc.assert(
+      fc.property(anyText, fc.integer({ min: 1, max: 20 }), (text, maxLength) => {
+        const line = upstreamText(text, maxLength);
+        expect(line.isWellFormed()).toBe(true);
+        expect(line.length).toBeLessThanOrEqual(maxLength);
+        expect(line).not.toMatch(/\p{Cc}/u);
+      }),
+    );
+  });
+
+  test('keeps emoji that fit', () => {
+    expect(upstreamText(' café 😀 ', 10)).toBe('café 😀');
+  });
+});
