@@ -1,5 +1,10 @@
 import { buildMessage, ValidateBy, type ValidationOptions } from 'class-validator';
+import type { FieldError } from '../platform/errors/error-codes.js';
+import { isRecord } from '../platform/json.js';
 import { isReference } from './source-references.js';
+
+/** The longest list of documents, or of parts of a split description. */
+export const MAX_LIST_ITEMS = 1000;
 
 /** Refuses a field by name, whatever it holds. */
 export const IsAbsent = (message: string): PropertyDecorator =>
@@ -16,7 +21,8 @@ export const IsDocumentInput = (options?: ValidationOptions): PropertyDecorator 
       validator: {
         validate: isDocumentInput,
         defaultMessage: buildMessage(
-          () => 'is required: a URL, an upload id, a list of these, or the answer of an upload',
+          () =>
+            `is required: a URL, an upload id, a list of at most ${MAX_LIST_ITEMS} of these, or the answer of an upload`,
           options,
         ),
       },
@@ -45,18 +51,42 @@ export const MaxJsonBytes = (bytes: number): PropertyDecorator =>
 
 /** Whether a `jobid://` stands anywhere in `value`. */
 export function holdsReference(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(holdsReference);
-  if (typeof value === 'object' && value !== null) return Object.values(value).some(holdsReference);
-  return isReference(value);
+  const unvisited: unknown[] = [value];
+  while (unvisited.length > 0) {
+    const item = unvisited.pop();
+    if (isReference(item)) return true;
+    if (typeof item !== 'object' || item === null) continue;
+    for (const child of Object.values(item)) unvisited.push(child);
+  }
+  return false;
+}
+
+/** What is wrong with the parts of a split description, by path. */
+export function splitDescriptionErrors(parts: unknown): FieldError[] {
+  if (!Array.isArray(parts) || parts.length > MAX_LIST_ITEMS) return [];
+  return parts.flatMap((part: unknown, index) =>
+    ['name', 'description']
+      .filter((field) => !isRecord(part) || !isText(part[field]))
+      .map((field) => ({
+        path: `split_description.${index}.${field}`,
+        message: 'must be a text that is not empty',
+      })),
+  );
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
 }
 
 function isDocumentInput(value: unknown): boolean {
-  if (Array.isArray(value)) return value.length > 0 && value.every(isLocation);
+  if (Array.isArray(value)) {
+    return value.length > 0 && value.length <= MAX_LIST_ITEMS && value.every(isLocation);
+  }
   if (typeof value === 'object' && value !== null)
     return 'file_id' in value && isLocation(value.file_id);
   return isLocation(value);
 }
 
 function isLocation(value: unknown): boolean {
-  return typeof value === 'string' && value.trim() !== '' && value.length <= 16_384;
+  return typeof value === 'string' && value.length <= 16_384 && value.trim() !== '';
 }

@@ -12,6 +12,9 @@ export type Sources =
   | { readonly state: 'pending' }
   | { readonly state: 'unusable'; readonly error: JobError };
 
+/** The most jobs that one input refers to. */
+const MAX_SOURCES = 1000;
+
 /**
  * The earlier jobs that an input refers to as `jobid://<id>`. Only jobs of the same service exist
  * here, and one that has not completed yet is waited for: Reducto reads its result.
@@ -63,8 +66,15 @@ export class SourceJobs {
   ): Promise<Map<string, JobStatus | undefined>> {
     const ids = uniqueIds(input);
     if (ids.length === 0) return new Map();
+    if (ids.length > MAX_SOURCES) {
+      const message = `refers to more than ${MAX_SOURCES} jobs`;
+      throw new GatewayError('validation_failed', undefined, {
+        errors: [{ path: 'input', message }],
+      });
+    }
     const found = await this.reads.findOwnMany(service, ids.filter(isJobId));
-    return new Map(ids.map((id) => [id, found.find((job) => job.id === id)?.status]));
+    const byId = new Map(found.map((job) => [job.id, job.status]));
+    return new Map(ids.map((id) => [id, byId.get(id)]));
   }
 }
 

@@ -5,6 +5,7 @@ import { CallbackHints, type CallbackJob, type KnownJob } from '../jobs/callback
 import { JobTokens, versionOf } from '../jobs/job-token.js';
 import { Settings } from '../platform/config/settings.js';
 import type { RawBody } from '../platform/http/body-parsers.js';
+import { exceededJsonLimit } from '../platform/json-limits.js';
 import { parseJson, readMessage, type CallbackMessage } from './callback-message.js';
 import { clientAddress, isWithin } from './client-address.js';
 import { SvixSignatures } from './svix-signature.js';
@@ -71,6 +72,7 @@ export class CallbackChecks {
       return { verdict: fail('wrong_content_type') };
     }
     if (!body.complete) return { verdict: fail('too_large') };
+    if (exceededJsonLimit(body.bytes) !== undefined) return { verdict: fail('not_a_callback') };
     const parsed = parseJson(body.bytes);
     if (parsed === undefined) return { verdict: fail('not_json') };
     const found = readMessage(parsed);

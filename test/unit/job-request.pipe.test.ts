@@ -227,3 +227,32 @@ test('reports everything that is wrong at once, without the values', async () =>
   const error: unknown = await pipe.transform(body).catch((thrown: unknown) => thrown);
   expect(JSON.stringify(error)).not.toContain('secret-value');
 });
+
+describe('lists that are too long', () => {
+  const fullList = <T>(item: T): T[] => Array<T>(1001).fill(item);
+
+  test('refuses a split description of 1,001 parts by name, without its parts', async () => {
+    const split_description = fullList({ name: 1 });
+    expect(await complaints({ type: 'split', input: 'x', split_description })).toEqual([
+      'split_description',
+    ]);
+  });
+
+  test('refuses an input of 1,001 documents', async () => {
+    expect(await complaints({ type: 'parse', input: fullList('https://x') })).toEqual(['input']);
+  });
+
+  test('reports at most 50 errors of a split description', async () => {
+    const split_description = fullList({ name: 1 }).slice(1);
+    const error: unknown = await pipe
+      .transform({ type: 'split', input: 'x', split_description })
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ options: { errors: { length: 50 } } });
+  });
+
+  test('cuts a long name of a field that holds a jobid://', async () => {
+    const name = 'n'.repeat(1_000_000);
+    const [path = ''] = await complaints({ type: 'parse', input: 'x', [name]: 'jobid://y' });
+    expect(path.length).toBeLessThan(300);
+  });
+});

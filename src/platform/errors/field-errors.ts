@@ -2,30 +2,58 @@ import {
   BadRequestException,
   HttpStatus,
   ValidationPipe,
+  type ArgumentMetadata,
   type ValidationPipeOptions,
 } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import { GatewayError, type FieldError } from './error-codes.js';
 
-/** class-validator's findings as a flat list, without the values that were given. */
-export function fieldErrors(errors: readonly ValidationError[], parent = ''): FieldError[] {
-  return errors.flatMap((error) => {
-    const path = parent === '' ? error.property : `${parent}.${error.property}`;
-    const messages = Object.values(error.constraints ?? {}).map((message) => ({
-      path,
-      message: message.replace(new RegExp(`^(each value in )?${escape(error.property)} `), '$1'),
-    }));
-    return [...messages, ...fieldErrors(error.children ?? [], path)];
-  });
+/** The most findings that an answer reports. */
+export const MAX_FIELD_ERRORS = 50;
+const MAX_PATH = 200;
+/** No body or query string of a class has as many values; the library's cost grows with the square of them. */
+const MAX_VALUES = 500;
+
+/** class-validator's findings as a flat list of at most `MAX_FIELD_ERRORS`, without the values that were given. */
+export function fieldErrors(errors: readonly ValidationError[]): FieldError[] {
+  const found: FieldError[] = [];
+  collectErrors(errors, '', found);
+  return found;
 }
 
-function escape(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+function collectErrors(
+  errors: readonly ValidationError[],
+  parent: string,
+  found: FieldError[],
+): void {
+  for (const error of errors) {
+    const property = cutName(error.property);
+    const path = cutName(parent === '' ? property : `${parent}.${property}`);
+    for (const message of Object.values(error.constraints ?? {})) {
+      if (found.length >= MAX_FIELD_ERRORS) return;
+      found.push({ path, message: withoutName(message, error.property) });
+    }
+    collectErrors(error.children ?? [], path, found);
+  }
+}
+
+/** The message without the field's name at its beginning: the path says it. */
+function withoutName(message: string, property: string): string {
+  const each = message.startsWith('each value in ') ? 'each value in ' : '';
+  const rest = message.slice(each.length);
+  return cutName(
+    rest.startsWith(`${property} `) ? each + rest.slice(property.length + 1) : message,
+  );
+}
+
+/** Names of fields come from the caller, and can be as long as the request. */
+export function cutName(text: string): string {
+  return text.length > MAX_PATH ? `${text.slice(0, MAX_PATH).toWellFormed()}…` : text;
 }
 
 /** Validates bodies (422) and query strings (400) with class-validator; unknown fields are refused. */
 export function validationPipe(options: ValidationPipeOptions = {}): ValidationPipe {
-  return new ValidationPipe({
+  return new BoundedValidationPipe({
     transform: true,
     whitelist: true,
     forbidNonWhitelisted: true,
@@ -36,4 +64,28 @@ export function validationPipe(options: ValidationPipeOptions = {}): ValidationP
     },
     ...options,
   });
+}
+
+class BoundedValidationPipe extends ValidationPipe {
+  override transform(
+    value: unknown,
+    metadata: ArgumentMetadata,
+  ): ReturnType<ValidationPipe['transform']> {
+    if (this.toValidate(metadata) && hasMoreValuesThan(value, MAX_VALUES)) {
+      throw new GatewayError('validation_failed', `More than ${MAX_VALUES} values were given.`);
+    }
+    return super.transform(value, metadata);
+  }
+}
+
+/** Visits at most `limit` values. */
+function hasMoreValuesThan(value: unknown, limit: number): boolean {
+  const unvisited: unknown[] = [value];
+  for (let visited = 0; unvisited.length > 0; visited++) {
+    const item = unvisited.pop();
+    const children = typeof item === 'object' && item !== null ? Object.values(item) : [];
+    if (visited + unvisited.length + children.length > limit) return true;
+    unvisited.push(...children);
+  }
+  return false;
 }

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { GatewayError } from '../errors/error-codes.js';
+import { exceededJsonLimit } from '../json-limits.js';
 
 /** The bytes of a request as they came, for routes that check a signature over them. */
 export class RawBody {
@@ -26,6 +27,7 @@ export type RawRoutes = ReadonlyMap<string, number>;
 
 /** Beyond what any form of ours has. */
 const FORM_LIMIT = 65_536;
+const MAX_FORM_FIELDS = 100;
 
 /**
  * JSON for the API, raw bytes for `rawRoutes`, forms for the routes below `formsBelow`. On a raw route nothing is refused here, neither type
@@ -56,6 +58,8 @@ export function registerBodyParsers(
       throw new GatewayError('payload_too_large', `A request can have at most ${jsonLimit} bytes.`);
     }
     if (body.bytes.length === 0) return undefined;
+    const excess = exceededJsonLimit(body.bytes);
+    if (excess !== undefined) throw new GatewayError('validation_failed', excess);
     if (!isUtf8(body.bytes)) throw new GatewayError('malformed_request', 'The body is not UTF-8.');
     request.jsonText = body.bytes.toString();
     return parseJson(request.jsonText);
@@ -64,7 +68,11 @@ export function registerBodyParsers(
     if (!request.routeOptions.url?.startsWith(formsBelow)) return refuseType();
     const body = await read(payload, FORM_LIMIT);
     if (!body.complete) throw new GatewayError('payload_too_large');
-    return new URLSearchParams(body.bytes.toString());
+    const text = body.bytes.toString();
+    if (text.split('&', MAX_FORM_FIELDS + 1).length > MAX_FORM_FIELDS) {
+      throw new GatewayError('malformed_request', 'The form has too many fields.');
+    }
+    return new URLSearchParams(text);
   };
   /** The bytes where the route is a raw one, and else what `parse` makes of them. */
   const rawOr =

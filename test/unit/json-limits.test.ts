@@ -1,0 +1,56 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  exceededJsonLimit,
+  MAX_JSON_DEPTH,
+  MAX_JSON_VALUES,
+} from '../../src/platform/json-limits.js';
+
+const exceeded = (json: string): string | undefined => exceededJsonLimit(Buffer.from(json));
+const list = (length: number, item: string): string => `[${Array(length).fill(item).join(',')}]`;
+
+test.each([
+  ['an array of numbers', list(MAX_JSON_VALUES, '1')],
+  ['an array of objects', list(MAX_JSON_VALUES / 2 + 1, '{"a":1}')],
+  [
+    'an object of many members',
+    `{${Array.from({ length: MAX_JSON_VALUES }, (_, i) => `"${i}":1`).join(',')}}`,
+  ],
+  ['an array of empty arrays', list(MAX_JSON_VALUES, '[]')],
+  ['a text that is no JSON', ','.repeat(5_000_000)],
+])('refuses too many values: %s', (_shape, json) => {
+  expect(exceeded(json)).toContain(`${MAX_JSON_VALUES} values`);
+});
+
+test.each([
+  ['arrays', '['.repeat(MAX_JSON_DEPTH + 1)],
+  ['objects', '{"a":'.repeat(MAX_JSON_DEPTH + 1)],
+  ['millions of arrays', '['.repeat(5_000_000)],
+])('refuses nesting that is too deep: %s', (_shape, json) => {
+  expect(exceeded(json)).toContain(`${MAX_JSON_DEPTH} deep`);
+});
+
+test('takes nesting up to the limit', () => {
+  expect(exceeded('['.repeat(MAX_JSON_DEPTH) + ']'.repeat(MAX_JSON_DEPTH))).toBeUndefined();
+});
+
+test('does not count what stands within strings', () => {
+  const text = JSON.stringify('[{,"\\'.repeat(100_000));
+  expect(exceeded(`[${text},${text}]`)).toBeUndefined();
+});
+
+test('does not read beyond a string that has no end', () => {
+  expect(exceeded(`"${'\\'.repeat(1001)}`)).toBeUndefined();
+});
+
+test('counts as many values as the JSON has, give or take the empty containers', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 4 }), fc.integer({ min: 1, max: 20 }), (value, copies) => {
+      const repeated = Array(MAX_JSON_VALUES).fill(value).slice(0, copies);
+      expect(exceeded(JSON.stringify(repeated))).toBeUndefined();
+      const many = list(MAX_JSON_VALUES, JSON.stringify(value));
+      expect(exceeded(many)).toBeDefined();
+    }),
+    { numRuns: 20 },
+  );
+});
