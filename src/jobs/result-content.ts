@@ -1,4 +1,4 @@
-import { ResultDownloadError } from '../reducto/result-download.js';
+import { ResultDownloadError } from '../reducto/result-download-error.js';
 import type { RemotePart, ResultDocument } from './result-document.js';
 
 /**

@@ -3,7 +3,8 @@ import { Settings } from '../platform/config/settings.js';
 import { inSpan } from '../platform/tracing/spans.js';
 import { withoutPilingUp } from '../platform/young-garbage.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
-import { ResultDownload, ResultDownloadError } from '../reducto/result-download.js';
+import { ResultDownload } from '../reducto/result-download.js';
+import { ResultDownloadError } from '../reducto/result-download-error.js';
 import { JobFigures } from './job-figures.js';
 import { JobClaims, type HeldJob } from './job-claims.js';
 import {

@@ -1,19 +1,20 @@
-import ipaddr from 'ipaddr.js';
 import { LRUCache } from 'lru-cache';
-import { isIP } from 'node:net';
 import type { AddressBlock } from '../platform/config/setting-kinds.js';
+import { parseAddress, unmapAddress, type IpAddress } from '../platform/ip-address.js';
 
 interface Address {
   /** In its shortest form. */
   readonly text: string;
   /** `undefined` for a text that is no address. */
-  readonly parsed: ipaddr.IPv4 | ipaddr.IPv6 | undefined;
+  readonly parsed: IpAddress | undefined;
 }
 
 /** Mostly the same few addresses come; to parse one costs more than to check it. */
 const addresses = new LRUCache<string, Address>({ max: 1000 });
 /** No address is longer, with brackets, zone and port. */
 const LONGEST_ADDRESS = 100;
+/** No real chain of trusted proxies is longer. */
+const MAX_PROXIES = 32;
 
 /**
  * The address that a request comes from, as far as it can be believed: the peer itself, or, where the
@@ -22,7 +23,8 @@ const LONGEST_ADDRESS = 100;
  * sender's own claim.
  *
  * @returns the address in its shortest form (IPv4-mapped ones as IPv4), or the text as it stands
- * where a trusted proxy named something that is no address: that matches no allowlist.
+ * where a trusted proxy named something that is no address, or where the chain of trusted proxies has no end:
+ * that matches no allowlist.
  */
 export function clientAddress(
   peer: string,
@@ -31,16 +33,35 @@ export function clientAddress(
 ): string {
   let address = normalAddress(peer);
   if (forwardedFor === undefined || trustedProxies.length === 0) return address;
-  const hops = forwardedFor
-    .split(',')
-    .map((hop) => hop.trim())
-    .filter((hop) => hop !== '');
-  while (isWithin(address, trustedProxies)) {
-    const next = hops.pop();
-    if (next === undefined) return address;
-    address = normalAddress(next);
+  const hops = hopsFromRight(forwardedFor);
+  for (let proxies = 0; isWithin(address, trustedProxies); proxies++) {
+    if (proxies === MAX_PROXIES) return `more than ${MAX_PROXIES} trusted proxies`;
+    const { value: hop } = hops.next();
+    if (hop === undefined) return address;
+    address = normalAddress(hop);
   }
   return address;
+}
+
+/** The entries of `X-Forwarded-For`, the last one first; empty ones are none (RFC 9110, 5.6.1). */
+function* hopsFromRight(header: string): Generator<string, undefined> {
+  for (let end = header.length; end > 0;) {
+    const comma = header.lastIndexOf(',', end - 1);
+    const hop = withoutBlanks(header, comma + 1, end);
+    if (hop !== '') yield hop;
+    end = comma;
+  }
+}
+
+/** Only spaces and tabs may surround an entry; `trim` would also drop a non-breaking space. */
+function withoutBlanks(text: string, start: number, end: number): string {
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (start < end && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 /** Whether `address` lies in one of `blocks`. Never for a text that is no address. */
@@ -63,12 +84,13 @@ function parse(given: string): Address {
   const known = addresses.get(text);
   if (known !== undefined) return known;
   const bare =
-    /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1] ??
-    /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(text)?.[1] ??
+    /^\[([\da-f.]*:[\da-f:.]*)(?:%[\w.~-]+)?\](?::\d{1,5})?$/i.exec(text)?.[1] ??
+    /^([\d.]+):\d{1,5}$/.exec(text)?.[1] ??
+    /^([\da-f.]*:[\da-f:.]*)%[\w.~-]+$/i.exec(text)?.[1] ??
     text;
-  const bareAddress = bare.replace(/%.*$/, '');
-  const address = isIP(bareAddress) === 0 ? undefined : ipaddr.process(bareAddress);
-  const result = { text: address?.toString() ?? bareAddress, parsed: address };
+  const address = parseAddress(bare);
+  const normal = address === undefined ? undefined : unmapAddress(address);
+  const result = { text: normal?.toString() ?? text, parsed: normal };
   addresses.set(text, result);
   return result;
 }

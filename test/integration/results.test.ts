@@ -139,11 +139,16 @@ describe('a result behind a URL', () => {
       '169.254.169.254',
       '2130706433',
     ]) {
-      expect(await read(`https://${host}:${port}/health/live`)).toMatch(/private address/);
+      expect(await read(`https://${host}/health/live`)).toMatch(/private address/);
     }
-    expect(await read(`http://127.0.0.1:${port}/health/live`)).toMatch(/not https/);
-    expect(await read(`http://127.0.0.1:${port}/health/live`, ['127.0.0.1'])).toBe('read');
-    expect(await read(`https://example.com/x`, ['files.example.com'])).toMatch(/RESULT_URL_HOSTS/);
+    expect(await read(`http://example.com:${port}/health/live`)).toMatch(/not https/);
+    expect(await read(`http://127.0.0.1:${port}/health/live`, [`127.0.0.1:${port}`])).toBe('read');
+    expect(await read(`http://127.0.0.1:${port}/health/live`, ['127.0.0.1:443'])).toMatch(
+      /RESULT_URL_HOSTS/,
+    );
+    expect(await read(`https://example.com/x`, ['files.example.com:443'])).toMatch(
+      /RESULT_URL_HOSTS/,
+    );
     expect(await read('file:///etc/passwd')).toMatch(/not https/);
   });
 });

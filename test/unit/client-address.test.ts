@@ -66,10 +66,53 @@ describe('clientAddress', () => {
     '[10.0.0.1',
     'for=10.0.0.1',
     '10.0.0.1 10.0.0.1',
+    '[10.0.0.1]',
+    '[10.0.0.1]:80',
+    '10.0.0.1%eth0',
+    '10.0.0.1:',
+    '10.0.0.1:800000',
+    '10.0.0.1:80:80',
+    '"10.0.0.1"',
+    '\u00a010.0.0.1',
+    '\u000b10.0.0.1',
+    '1０.0.0.1',
+    '[]',
+    '[::1',
+    '::1]',
+    '[::ffff:10.0.0.1]x',
+    '::10.0.0.256',
+    ':',
+    '%',
   ])('takes the hop %s for no address, and goes no further left', (hop) => {
     const address = clientAddress('10.0.0.1', `198.51.100.1, ${hop}`, TRUSTED);
     expect(address).not.toBe('198.51.100.1');
     expect(isWithin(address, blocks('0.0.0.0/0', '::/0'))).toBe(false);
+  });
+
+  test.each([
+    '  203.0.113.9',
+    '203.0.113.9\t ',
+    `${' '.repeat(5000)}203.0.113.9${' '.repeat(5000)}`,
+  ])('ignores spaces and tabs around an entry (case %#)', (hop) => {
+    expect(clientAddress('10.0.0.1', `198.51.100.1,${hop}`, TRUSTED)).toBe('203.0.113.9');
+  });
+
+  test('does not take the deprecated ::10.0.0.1 for the trusted proxy 10.0.0.1', () => {
+    expect(clientAddress('::10.0.0.1', '203.0.113.9', TRUSTED)).toBe('::a00:1');
+    expect(clientAddress('10.0.0.1', '203.0.113.9, ::10.0.0.1', TRUSTED)).toBe('::a00:1');
+  });
+
+  test('gives up on a chain of trusted proxies without end', () => {
+    const header = Array.from({ length: 5000 }, (_, hop) => `10.0.${hop >> 8}.${hop & 255}`).join();
+    const address = clientAddress('10.0.0.1', header, TRUSTED);
+    expect(address).toBe('more than 32 trusted proxies');
+    expect(isWithin(address, blocks('0.0.0.0/0', '::/0'))).toBe(false);
+  });
+
+  test('finds the client behind thousands of empty entries', () => {
+    expect(clientAddress('10.0.0.1', `203.0.113.9${', '.repeat(20_000)}`, TRUSTED)).toBe(
+      '203.0.113.9',
+    );
   });
 
   test('cuts off a hop of endless garbage', () => {
@@ -95,6 +138,17 @@ describe('isWithin', () => {
     ['2001:db8:0:2::1', '2001:db8::/63', false],
     ['2001:db8::1', '2001:db8::1', true],
     ['2001:db8::2', '2001:db8::1', false],
+    ['::203.0.113.9', '203.0.113.9', false],
+    ['::203.0.113.9', '0.0.0.0/0', false],
+    ['0:0:0:0:0:0:203.0.113.9', '203.0.113.9', false],
+    ['::ffff:0:203.0.113.9', '203.0.113.9', false],
+    ['64:ff9b::203.0.113.9', '203.0.113.9', false],
+    ['::ffff:203.0.113.9', '203.0.113.9', true],
+    ['::ffff:cb00:7109', '203.0.113.9', true],
+    ['0:0:0:0:0:FFFF:203.0.113.9', '203.0.113.9', true],
+    ['203.0.113.9', '::203.0.113.9', false],
+    ['203.0.113.9', '::203.0.113.0/120', false],
+    ['::203.0.113.9', '::203.0.113.0/120', true],
     ['198.51.100.7', '::/0', false],
     ['2001:db8::1', '0.0.0.0/0', false],
     ['0306.063.0144.7', '198.51.100.0/24', false],

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { contentOf } from '../../src/jobs/result-content.js';
 import type { RemotePart, ResultDocument } from '../../src/jobs/result-document.js';
-import { ResultDownloadError } from '../../src/reducto/result-download.js';
+import { ResultDownloadError } from '../../src/reducto/result-download-error.js';
 
 const PARSE: RemotePart = { url: 'u', aroundArray: ['{"type":"full","chunks":', '}'] };
 const PLAIN: RemotePart = { url: 'u', aroundArray: ['', ''] };

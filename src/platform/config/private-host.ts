@@ -1,9 +1,9 @@
-import ipaddr from 'ipaddr.js';
 import { isIP } from 'node:net';
+import { isPublicAddress } from '../ip-address.js';
 
-/** Whether an address is one that the public internet does not route to: private, loopback, link-local and their like. */
+/** Whether this is an address that the internet does not route to: private, loopback, link-local, and their like. */
 export function isPrivateAddress(address: string): boolean {
-  return isIP(address) !== 0 && ipaddr.process(address).range() !== 'unicast';
+  return isIP(address) !== 0 && !isPublicAddress(address);
 }
 
 /**

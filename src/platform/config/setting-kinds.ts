@@ -1,11 +1,10 @@
-import ipaddr from 'ipaddr.js';
-import { isIP } from 'node:net';
+import { parseAddress, unmapAddress, type IpAddress } from '../ip-address.js';
 
 /** Turns the text of one environment variable into a value; throws an `Error` whose message completes "NAME …". */
 export type Parse<T> = (text: string) => T;
 
 /** An address block, as `ipaddr.js` compares it: the network and the length of its prefix. */
-export type AddressBlock = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+export type AddressBlock = readonly [IpAddress, number];
 
 /** A signing key with the number that travels in the token, so that several can be valid at once. */
 export interface TokenKey {
@@ -92,17 +91,19 @@ export const postgresUrl: Parse<string> = (value) => {
 /** One address or CIDR block, IPv4 or IPv6. An IPv4-mapped IPv6 block means its IPv4 block. */
 export const addressBlock: Parse<AddressBlock> = (value) => {
   const [address = '', prefix, ...rest] = value.split('/');
-  if (isIP(address) === 0 || rest.length > 0 || (prefix !== undefined && !/^\d+$/.test(prefix))) {
+  const parsed = parseAddress(address);
+  if (
+    parsed === undefined ||
+    rest.length > 0 ||
+    (prefix !== undefined && !/^\d{1,3}$/.test(prefix))
+  ) {
     throw new Error(`has "${value}", which is not an address or a CIDR block`);
   }
-  const parsed = ipaddr.parse(address);
   const bits = parsed.kind() === 'ipv4' ? 32 : 128;
   const length = prefix === undefined ? bits : Number(prefix);
   if (length > bits) throw new Error(`has "${value}", whose prefix is longer than ${bits}`);
-  if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() && length >= 96) {
-    return [parsed.toIPv4Address(), length - 96];
-  }
-  return [parsed, length];
+  const unmapped = unmapAddress(parsed);
+  return unmapped !== parsed && length >= 96 ? [unmapped, length - 96] : [parsed, length];
 };
 
 /** `2:<base64>`: the version and at least 32 bytes of key. */
@@ -139,9 +140,16 @@ export const longSecret: Parse<string> = (value) => {
   return value;
 };
 
-export const hostName: Parse<string> = (value) => {
-  if (!/^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$|^\[?[0-9a-f:]+\]?$/i.test(value)) {
-    throw new Error(`has "${value}", which is not a host name`);
+/**
+ * `files.example.com`, `*.example.com` (all subdomains), `10.0.0.5:9000`, `[fd00::5]:9000`: as a URL writes the host,
+ * always with its port. Without one it is that of https.
+ */
+export const hostAndPort: Parse<string> = (value) => {
+  const [, wildcard = '', host = '', port = '443'] =
+    /^(\*\.)?([a-z0-9.-]*[a-z0-9]|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?$/i.exec(value) ?? [];
+  const url = `https://${host}`;
+  if (!URL.canParse(url) || Number(port) > 65_535) {
+    throw new Error(`has "${value}", which is not a host or host:port`);
   }
-  return value.toLowerCase();
+  return `${wildcard}${new URL(url).hostname}:${port}`;
 };

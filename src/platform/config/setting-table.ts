@@ -2,7 +2,7 @@ import {
   addressBlock,
   delays,
   headerList,
-  hostName,
+  hostAndPort,
   httpUrl,
   integer,
   listOf,
@@ -327,9 +327,9 @@ export const SETTING_TABLE = {
     'how long the download of a result may take as a whole',
   ),
   RESULT_URL_HOSTS: setting(
-    listOf(hostName),
+    listOf(hostAndPort),
     '',
-    'hosts that results may be downloaded from (`*.example.com` for all below); empty: any public one and Reducto’s own',
+    '`host` or `host:port` (`*.example.com`: all subdomains) that results may be downloaded from, beside Reducto’s own host; empty: any public host, by https on port 443',
   ),
 
   RESULT_RETENTION_DAYS: setting(

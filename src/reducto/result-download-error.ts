@@ -1,0 +1,7 @@
+/** Why a result could not be downloaded. The message never holds the URL: its query is a credential. */
+export class ResultDownloadError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ResultDownloadError';
+  }
+}
