@@ -183,7 +183,7 @@ test.each([
   async (protocol, hostname, port) => {
     const connect = policy().connector({ timeout: 5000 });
     const error = await new Promise((resolve) => {
-      connect({ protocol, hostname, port, host: hostname }, (failure) => resolve(failure));
+      connect({ protocol, hostname, port, host: hostname }, (...[failure]) => resolve(failure));
     });
     expect(error).toBeInstanceOf(ResultDownloadError);
   },
