@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { freePort } from '../../src/platform/database/free-port.js';
@@ -46,4 +46,33 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<
   const exit = once(child, 'exit');
   child.kill(signal);
   return ((await exit) as [number | null])[0];
+}
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Both, in the order in which they came. */
+  readonly text: string;
+}
+
+/** Runs a program to its end, with `environment` alone. */
+export async function run(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+  program = process.execPath,
+): Promise<Finished> {
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'], ...environment },
+  });
+  const output = { stdout: '', stderr: '', text: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (part: string) => {
+      output[name] += part;
+      output.text += part;
+    });
+  }
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, ...output };
 }
