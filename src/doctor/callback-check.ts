@@ -96,7 +96,7 @@ async function checkReachable(settings: Settings, hostname: string): Promise<Fin
   const message = `PUBLIC_URL leads to ${addresses[0]?.address}, which cannot be called from the internet`;
   const fix =
     'if the DNS says the same outside, set PUBLIC_URL to a public address, or WEBHOOK_MODE=none';
-  return [warn(CHECK, message, fix)];
+  return [warn('public address', message, fix)];
 }
 
 function parsed(text: string): Record<string, unknown> {

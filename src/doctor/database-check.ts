@@ -82,7 +82,7 @@ async function examine(
     await checkMigrations(client),
     ...(await checkPrivileges(client, settings)),
     checkConnections(facts, settings),
-    checkSkew('clock', 'the database', skew, SKEW_SECONDS),
+    checkSkew('database clock', 'the database', skew, SKEW_SECONDS),
   ];
 }
 

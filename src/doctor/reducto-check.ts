@@ -20,7 +20,7 @@ export async function checkReducto(settings: Settings, signal: AbortSignal): Pro
     const found = [judge(host, status, contentType, milliseconds)];
     if (date !== undefined) {
       const skew = skewSeconds(date, began, Date.now());
-      found.push(checkSkew('clock', 'Reducto', skew, SKEW_SECONDS));
+      found.push(checkSkew('reducto clock', 'Reducto', skew, SKEW_SECONDS));
     }
     return found;
   } catch (error) {

@@ -80,8 +80,13 @@ describe('a gateway that is well', () => {
       ['durability', expect.stringContaining('fsync is off')],
     ]);
     expect(found.map(({ check }) => check).join(', ')).toBe(
-      'settings, database, durability, migrations, privileges, connections, clock, reducto, clock, callback address',
+      'settings, database, durability, migrations, privileges, connections, database clock, reducto, reducto clock, callback address',
     );
+  });
+
+  it('gives each check a name of its own', async () => {
+    const names = (await doctor()).map(({ check }) => check);
+    expect(names).toEqual([...new Set(names)]);
   });
 
   it('is left as it was: no job, no refusal, no callback', async () => {
@@ -297,9 +302,11 @@ describe('Reducto', () => {
       const date = new Date(Date.now() + 400_000).toUTCString();
       reply.writeHead(200, { 'content-type': 'application/json', date }).end('{"jobs":[]}');
     });
-    const clocks = await finding('clock', { REDUCTO_BASE_URL: base });
-    expect(clocks).toMatch(/warn: this clock is (399|400) s behind that of Reducto/);
-    expect(clocks).toMatch(/ok: this clock and that of the database agree/);
+    const clock = (name: string) => finding(name, { REDUCTO_BASE_URL: base });
+    expect(await clock('reducto clock')).toMatch(
+      /warn: this clock is (399|400) s behind that of Reducto/,
+    );
+    expect(await clock('database clock')).toMatch(/ok: this clock and that of the database agree/);
   });
 });
 
@@ -336,7 +343,7 @@ describe('the callback address', () => {
 
   it('is private, while Reducto is on the internet', async () => {
     const changes = { REDUCTO_BASE_URL: 'https://platform.reducto.invalid' };
-    expect(await at(gateway.url, changes)).toMatch(
+    expect(await finding('public address', { PUBLIC_URL: gateway.url, ...changes })).toMatch(
       /^warn: PUBLIC_URL leads to 127\.0\.0\.1, which cannot be called/,
     );
   });

@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +6,7 @@ import { afterEach, expect, it } from 'vitest';
 import { freePort } from '../../src/platform/database/free-port.js';
 import { startSandbox } from '../../src/sandbox/sandbox.js';
 import { eventually, newDatabase, send } from '../support/gateway.js';
-import { ADMIN_KEY, cleanUp, cleanUps, end, start } from '../support/processes.js';
+import { ADMIN_KEY, cleanUp, cleanUps, end, run, start } from '../support/processes.js';
 
 afterEach(cleanUp);
 
@@ -21,20 +19,6 @@ async function keyOf(url: string): Promise<Record<string, string>> {
     admin,
   );
   return { authorization: `Bearer ${body.key}` };
-}
-
-async function run(
-  args: string[],
-  environment: Record<string, string>,
-): Promise<{ code: number | null; text: string }> {
-  const child = spawn(process.execPath, args, {
-    env: { PATH: process.env['PATH'], ...environment },
-  });
-  let text = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (part) => (text += String(part)));
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, text };
 }
 
 it('production names everything that is missing, in one message, and does not start', async () => {
@@ -127,25 +111,3 @@ it('a 202 survives kill -9: every accepted job reaches Reducto exactly once and 
   const upstream = sandbox.jobs.all().map((job) => JSON.stringify(job.body));
   for (const id of ids) expect(upstream.filter((body) => body.includes(id))).toHaveLength(1);
 }, 120_000);
-
-it('the commands create, list and revoke keys', async () => {
-  const database = await newDatabase();
-  cleanUps.push(() => database.drop());
-  const environment = { DATABASE_URL: database.url };
-  const made = await run(
-    ['dist/src/cli.js', 'keys', 'create', '--service', 'billing', '--scopes', 'jobs'],
-    environment,
-  );
-  expect(made).toMatchObject({ code: 0 });
-  const [, id] = /Key ([0-9a-f-]{36})/.exec(made.text) ?? [];
-  expect(made.text).toMatch(/^rgw_[\w-]{43}$/m);
-  const listed = await run(['dist/src/cli.js', 'keys', 'list'], environment);
-  expect(listed.text).toContain('billing');
-  expect(listed.text).not.toMatch(/rgw_[\w-]{43}/);
-  expect((await run(['dist/src/cli.js', 'keys', 'revoke', id ?? ''], environment)).code).toBe(0);
-  expect((await run(['dist/src/cli.js', 'keys', 'revoke', id ?? ''], environment)).code).toBe(1);
-  expect(
-    (await run(['dist/src/cli.js', 'keys', 'create', '--service', '../x'], environment)).code,
-  ).toBe(1);
-  expect((await run(['dist/src/cli.js', 'dance'], environment)).text).toContain('Usage:');
-});

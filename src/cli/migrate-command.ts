@@ -1,0 +1,14 @@
+import { prepareDatabase } from '../platform/database/prepare-database.js';
+import { installTaskQueues } from '../tasks/task-queue.js';
+import { withSettings } from './command-context.js';
+import { CommandLog } from './command-log.js';
+import { print } from './print.js';
+
+/** Waits for a database that is still starting: deployments start both at once. */
+export function runMigrations(): Promise<void> {
+  return withSettings(async (settings) => {
+    const run = settings.with({ DATABASE_MIGRATIONS: 'run' });
+    await prepareDatabase(run, new CommandLog(true), installTaskQueues);
+    print('The database is up to date.');
+  });
+}
