@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { EntityManager } from 'typeorm';
 import { JobRetentionStore, type Searched } from './job-retention.store.js';
+import { UploadStore } from './upload.store.js';
 
 /** Whoever began to read a result before it expired may go on for so long. */
 const READ_GRACE_SECONDS = 3600;
@@ -18,7 +19,10 @@ const LOST_AFTER_MILLISECONDS = 24 * 3_600_000;
  */
 @Injectable()
 export class JobRetention {
-  constructor(private readonly store: JobRetentionStore) {}
+  constructor(
+    private readonly store: JobRetentionStore,
+    private readonly uploads: UploadStore,
+  ) {}
 
   expireResults(manager: EntityManager, days: number, limit: number): Promise<number> {
     return this.store.expireResults(manager, days, limit);
@@ -26,6 +30,11 @@ export class JobRetention {
 
   removeJobs(manager: EntityManager, days: number, limit: number): Promise<number> {
     return this.store.removeJobs(manager, days, limit);
+  }
+
+  /** After that the gateway no longer knows their ids and keys; their files are Reducto's to delete. */
+  removeUploads(manager: EntityManager, hours: number, limit: number): Promise<number> {
+    return this.uploads.deleteOld(manager, hours, limit);
   }
 
   removeTraces(manager: EntityManager, jobIds: readonly string[]): Promise<void> {

@@ -35,6 +35,8 @@ import { SubmitPlaces } from './submit-places.js';
 import { SubmitSteps } from './submit-steps.js';
 import { Submitter } from './submitter.js';
 import { UncertainSubmits } from './uncertain-submits.js';
+import { UploadReferences } from './upload-references.js';
+import { UploadStore } from './upload.store.js';
 import { UpstreamSearch } from './upstream-search.js';
 import { WaitingJobs } from './waiting-jobs.js';
 
@@ -68,6 +70,8 @@ import { WaitingJobs } from './waiting-jobs.js';
     JobsService,
     JobsAdmin,
     SourceJobs,
+    UploadStore,
+    UploadReferences,
     SubmitPlaces,
     Submitter,
     SubmitFeed,
@@ -90,6 +94,7 @@ import { WaitingJobs } from './waiting-jobs.js';
     OverdueJobs,
     WaitingJobs,
     JobRetention,
+    UploadStore,
     AccessModule,
     ReductoModule,
   ],

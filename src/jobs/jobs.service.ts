@@ -17,6 +17,7 @@ import { JobReads, type JobFilter } from './job-reads.store.js';
 import { ResultStore } from './result.store.js';
 import { SourceJobs } from './source-jobs.js';
 import { isJobId } from './source-references.js';
+import { UploadReferences } from './upload-references.js';
 
 /** A request for a job, checked. */
 export interface JobRequest {
@@ -37,6 +38,7 @@ export class JobsService {
     private readonly endings: JobEndings,
     private readonly cancels: CancelSteps,
     private readonly sources: SourceJobs,
+    private readonly uploads: UploadReferences,
   ) {}
 
   /**
@@ -50,6 +52,7 @@ export class JobsService {
     const repeated = await this.findRepeat(service, idempotencyKey, requestHash);
     if (repeated !== null) return repeated;
     await this.sources.check(service, request.body['input']);
+    await this.uploads.check(service, JSON.stringify(request.body));
     const id = uuidv7();
     addLogFields({ jobId: id });
     const { body, ...rest } = request;

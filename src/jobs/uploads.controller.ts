@@ -4,15 +4,21 @@ import {
   ApiBody,
   ApiConsumes,
   ApiCreatedResponse,
+  ApiHeader,
   ApiOperation,
   ApiProperty,
   ApiPropertyOptional,
   ApiTags,
 } from '@nestjs/swagger';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { IsOptional, Matches } from 'class-validator';
 import type { FastifyRequest } from 'fastify';
 import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
+import type { Caller } from '../access/caller.js';
+import { CurrentCaller } from '../access/caller.decorator.js';
 import { ApiProblems } from '../platform/errors/api-problems.js';
+import { readIdempotencyKey } from './idempotency-key.js';
+import { EXPECTED_UPLOAD } from './upload-form.js';
 import { UploadsService } from './uploads.service.js';
 
 class UploadQuery {
@@ -45,10 +51,17 @@ export class UploadsController {
   constructor(private readonly uploads: UploadsService) {}
 
   @Post()
+  @RouteConfig({ expectedBody: EXPECTED_UPLOAD })
   @ApiOperation({
     summary: 'Upload a document to Reducto',
     description:
-      'One file, as the part `file` of a multipart form. It is passed on while it arrives; the gateway keeps nothing of it.',
+      'One file, as the part `file` of a multipart form. It is passed on while it arrives; the gateway keeps nothing of its content. The upload belongs to your service: no other can use its id.',
+  })
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description:
+      'A repeat with the same key and content returns the same upload, and nothing is sent to Reducto again. While the first one is in progress, a repeat is answered with 409.',
   })
   @ApiConsumes('multipart/form-data')
   @ApiBody({
@@ -61,15 +74,24 @@ export class UploadsController {
   @ApiCreatedResponse({ type: UploadView })
   @ApiProblems(
     'malformed_request',
+    'invalid_query',
     'payload_too_large',
     'unsupported_media_type',
     'validation_failed',
+    'idempotency_key_in_use',
+    'idempotency_key_reused',
     'upload_rejected',
     'upstream_rejected',
     'upstream_unavailable',
+    'unavailable',
   )
-  async upload(@Req() request: FastifyRequest, @Query() query: UploadQuery): Promise<UploadView> {
-    const id = await this.uploads.passOn(request, query.extension);
+  async upload(
+    @CurrentCaller() caller: Caller,
+    @Req() request: FastifyRequest,
+    @Query() query: UploadQuery,
+  ): Promise<UploadView> {
+    const key = readIdempotencyKey(request.headers['idempotency-key']);
+    const id = await this.uploads.upload(caller.service, request, query.extension, key);
     return { id, file_id: id };
   }
 }

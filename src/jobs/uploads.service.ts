@@ -1,84 +1,114 @@
-import type { MultipartFile } from '@fastify/multipart';
-import { Injectable } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { Injectable, Logger } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Settings } from '../platform/config/settings.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { withoutPilingUp } from '../platform/young-garbage.js';
 import { UploadsClient } from '../reducto/uploads.client.js';
+import { UploadForm } from './upload-form.js';
+import {
+  UploadStore,
+  type StoredUpload,
+  type UploadDigest,
+  type UploadKey,
+} from './upload.store.js';
+
+/** Well below the time after which a lease expires. */
+const RENEW_MILLISECONDS = 5000;
 
 /** Passes uploads on to Reducto while they arrive: at no time is more than a chunk or two in memory. */
 @Injectable()
 export class UploadsService {
+  private readonly logger = new Logger(UploadsService.name);
+
   constructor(
     private readonly settings: Settings,
     private readonly client: UploadsClient,
+    private readonly store: UploadStore,
   ) {}
 
-  /** The `reducto://` id of the file in `request`. */
-  async passOn(request: FastifyRequest, extension: string | undefined): Promise<string> {
-    const part = await this.firstFile(request);
-    return this.client.upload({
-      name: part.filename === '' ? 'document' : part.filename,
-      contentType: /^[\w.+-]+\/[\w.+-]+$/.test(part.mimetype)
-        ? part.mimetype
-        : 'application/octet-stream',
-      content: withoutPilingUp(limited(part, this.settings.UPLOAD_MAX_BYTES)),
-      ...(extension === undefined ? {} : { extension: extension.replace(/^\./, '') }),
-    });
+  /**
+   * Returns the `reducto://` id of the file in `request`; from then on it is durable that it belongs to `service`. With
+   * an `idempotencyKey` that the service has used, returns the id of then. Throws `idempotency_key_reused` where the
+   * content was another, and `idempotency_key_in_use` while the first upload is in progress.
+   */
+  async upload(
+    service: string,
+    request: FastifyRequest,
+    extension: string | undefined,
+    idempotencyKey: string | null,
+  ): Promise<string> {
+    const form = await UploadForm.open(request, this.settings.UPLOAD_MAX_BYTES);
+    try {
+      return idempotencyKey === null
+        ? await this.send(service, form, extension, null)
+        : await this.sendOnce(
+            { service, key: idempotencyKey, holder: randomUUID() },
+            form,
+            extension,
+          );
+    } catch (error) {
+      form.abandon();
+      throw error;
+    }
   }
 
-  private async firstFile(request: FastifyRequest): Promise<MultipartFile> {
-    if (!request.isMultipart()) {
+  private async sendOnce(
+    key: UploadKey,
+    form: UploadForm,
+    extension: string | undefined,
+  ): Promise<string> {
+    const first = await this.store.findByKey(key.service, key.key);
+    if (first !== undefined) return idOfRepeat(first, await form.readDigest());
+    if (!(await this.store.acquireLease(key))) {
       throw new GatewayError(
-        'unsupported_media_type',
-        'Send multipart/form-data with the file as part "file".',
+        'idempotency_key_in_use',
+        'An upload with this key is in progress. Repeat the request when it has ended.',
+        { retryAfterSeconds: 2 },
       );
     }
-    const declared = Number(request.headers['content-length'] ?? 0);
-    // The form around the file is small; what is far larger need not be read at all.
-    if (declared > this.settings.UPLOAD_MAX_BYTES + 65_536)
-      throw tooLarge(this.settings.UPLOAD_MAX_BYTES);
-    const part = await request.file().catch(brokenForm);
-    if (part?.fieldname !== 'file') {
-      part?.file.resume();
-      throw new GatewayError('validation_failed', undefined, {
-        errors: [
-          {
-            path: 'file',
-            message: 'is required: the file, as the first part of the form with content',
-          },
-        ],
-      });
+    const renewal = setInterval(() => {
+      // Where a lease is lost, the unique index of the uploads still lets one of them win.
+      this.store
+        .renewLease(key)
+        .catch((error: unknown) => this.logger.warn({ msg: 'lease not renewed', err: error }));
+    }, RENEW_MILLISECONDS);
+    try {
+      // The first upload may have ended between the two statements above.
+      const ended = await this.store.findByKey(key.service, key.key);
+      if (ended !== undefined) return idOfRepeat(ended, await form.readDigest());
+      return await this.send(key.service, form, extension, key.key);
+    } finally {
+      clearInterval(renewal);
+      await this.store
+        .releaseLease(key)
+        .catch((error: unknown) => this.logger.warn({ msg: 'lease not released', err: error }));
     }
-    return part;
   }
-}
 
-async function* limited(part: MultipartFile, maxBytes: number): AsyncGenerator<Buffer> {
-  let size = 0;
-  try {
-    for await (const chunk of part.file as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > maxBytes) throw tooLarge(maxBytes);
-      yield chunk;
-    }
-  } catch (error) {
-    brokenForm(error);
-  }
-  if (size === 0)
-    throw new GatewayError('validation_failed', undefined, {
-      errors: [{ path: 'file', message: 'is empty' }],
+  private async send(
+    service: string,
+    form: UploadForm,
+    extension: string | undefined,
+    key: string | null,
+  ): Promise<string> {
+    const id = await this.client.upload({
+      name: form.name,
+      contentType: form.contentType,
+      content: withoutPilingUp(form.read()),
+      ...(extension === undefined ? {} : { extension: extension.replace(/^\./, '') }),
     });
+    const isNew = await this.store.insert(service, id, form.digestOfRead, key);
+    if (isNew || key === null) return id;
+    const first = await this.store.findByKey(service, key);
+    return first === undefined ? id : idOfRepeat(first, form.digestOfRead);
+  }
 }
 
-/** The form ended early, or is none. */
-function brokenForm(error: unknown): never {
-  if (error instanceof GatewayError) throw error;
-  throw new GatewayError('malformed_request', 'The form is broken or ended too early.', {
-    cause: error,
-  });
-}
-
-function tooLarge(maxBytes: number): GatewayError {
-  return new GatewayError('payload_too_large', `An upload can have at most ${maxBytes} bytes.`);
+function idOfRepeat(first: StoredUpload, { sha256 }: UploadDigest): string {
+  if (first.sha256.equals(sha256)) return first.id;
+  throw new GatewayError(
+    'idempotency_key_reused',
+    `It belongs to upload ${first.id}, whose content was another.`,
+  );
 }

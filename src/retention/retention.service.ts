@@ -19,7 +19,14 @@ import { RetentionTurnStore, type Turn } from './retention-turn.store.js';
  * How much one step takes, so that it lasts some hundredths of a second and what it writes is small. Chunks
  * have a quarter of a megabyte each.
  */
-const STEP = { results: 200, jobs: 200, callbacks: 500, chunks: 64, contents: 500 } as const;
+const STEP = {
+  results: 200,
+  jobs: 200,
+  callbacks: 500,
+  chunks: 64,
+  contents: 500,
+  uploads: 500,
+} as const;
 
 /** How much a pass has removed. */
 export interface Removals {
@@ -27,6 +34,7 @@ export interface Removals {
   readonly jobs: number;
   readonly callbacks: number;
   readonly chunks: number;
+  readonly uploads: number;
 }
 
 /** One step; returns how much of its size it did. */
@@ -69,6 +77,7 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
       RESULT_RETENTION_DAYS: resultDays,
       JOB_RETENTION_DAYS: jobDays,
       CALLBACK_RETENTION_DAYS: callbackDays,
+      UPLOAD_RETENTION_HOURS: uploadHours,
     } = this.settings;
     const results = await this.removeOlder(resultDays, 'result', STEP.results, (manager) =>
       this.jobs.expireResults(manager, resultDays, STEP.results),
@@ -85,16 +94,19 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
     const chunks = await this.remove('result_chunk', STEP.chunks, (manager) =>
       this.jobs.removeChunks(manager, STEP.chunks),
     );
+    const uploads = await this.removeOlder(uploadHours, 'upload', STEP.uploads, (manager) =>
+      this.jobs.removeUploads(manager, uploadHours, STEP.uploads),
+    );
 
-    const removals = { results, jobs, callbacks, chunks };
+    const removals = { results, jobs, callbacks, chunks, uploads };
     if (Object.values(removals).some((count) => count > 0)) {
       this.logger.log({ msg: 'removed what was too old', ...removals });
     }
     return removals;
   }
 
-  private removeOlder(days: number, kind: Removed, size: number, step: Step): Promise<number> {
-    return days === 0 ? Promise.resolve(0) : this.remove(kind, size, step);
+  private removeOlder(age: number, kind: Removed, size: number, step: Step): Promise<number> {
+    return age === 0 ? Promise.resolve(0) : this.remove(kind, size, step);
   }
 
   private remove(kind: Removed, size: number, step: Step): Promise<number> {

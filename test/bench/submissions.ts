@@ -5,7 +5,7 @@ import { gatewaysIn, ratioLine, ratioOf, tableOf, takeTurns, type Contestant } f
 /** What a service sends. */
 export const SUBMISSION = JSON.stringify({
   type: 'parse',
-  input: 'reducto://43822ede-0f4c-4b1c-9d2c-5a3f7d0c3a11.pdf',
+  input: 'https://files.example.com/43822ede-0f4c-4b1c-9d2c-5a3f7d0c3a11.pdf',
   metadata: { invoice: 4711, tenant: 'north' },
 });
 

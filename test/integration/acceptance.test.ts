@@ -11,7 +11,12 @@ beforeEach(async () => {
 afterEach(() => gateway.close());
 
 const submit = (body: Record<string, unknown>, headers: Record<string, string> = {}) =>
-  gateway.call('POST', '/v1/jobs', { type: 'parse', input: 'reducto://a.pdf', ...body }, headers);
+  gateway.call(
+    'POST',
+    '/v1/jobs',
+    { type: 'parse', input: 'https://example.com/a.pdf', ...body },
+    headers,
+  );
 
 async function count(sql: string): Promise<number> {
   const { rows } = await gateway.pool.query(`SELECT count(*)::int AS n FROM ${sql}`);

@@ -65,7 +65,7 @@ describe('a result that is too old', () => {
     const failed = await gateway.submit({ sim: { outcome: 'failed' } });
     await gateway.ended(failed);
     await letAge(gateway.pool, failed, 300);
-    expect(await sweep()).toEqual({ results: 0, jobs: 0, callbacks: 1, chunks: 0 });
+    expect(await sweep()).toEqual({ results: 0, jobs: 0, callbacks: 1, chunks: 0, uploads: 0 });
     expect([(await read(young)).status, (await read(almost)).status]).toEqual([200, 200]);
     expect(await read(failed)).toMatchObject({ body: { code: 'job_has_no_result' } });
     expect((await gateway.call('GET', `/v1/jobs/${failed}`)).body.resultExpiredAt).toBeNull();
@@ -141,11 +141,11 @@ describe('a job that is too old', () => {
       [id],
     );
     await gateway.pool.query(`UPDATE job_events SET at = now() - interval '10 years'`);
-    expect(await sweep()).toEqual({ results: 0, jobs: 0, callbacks: 0, chunks: 0 });
+    expect(await sweep()).toEqual({ results: 0, jobs: 0, callbacks: 0, chunks: 0, uploads: 0 });
     expect([await count('jobs'), await count('callbacks')]).toEqual([1, 1]);
     await gateway.call('POST', `/v1/jobs/${id}/cancel`);
     await gateway.ended(id);
-    expect(await sweep()).toEqual({ results: 0, jobs: 0, callbacks: 1, chunks: 0 });
+    expect(await sweep()).toEqual({ results: 0, jobs: 0, callbacks: 1, chunks: 0, uploads: 0 });
   });
 
   it('counts from its end: one that runs longer than any age stays, and so does one that has just ended', async () => {
@@ -162,7 +162,13 @@ describe('a job that is too old', () => {
       const ended = await patient.submit();
       await patient.ended(ended);
       await patient.pool.query(`UPDATE jobs SET created_at = now() - interval '29 days'`);
-      expect(await sweep(patient)).toEqual({ results: 0, jobs: 0, callbacks: 0, chunks: 0 });
+      expect(await sweep(patient)).toEqual({
+        results: 0,
+        jobs: 0,
+        callbacks: 0,
+        chunks: 0,
+        uploads: 0,
+      });
       expect((await patient.call('GET', `/v1/jobs/${running}`)).body.endedAt).toBeNull();
       expect((await patient.call('GET', `/v1/jobs/${ended}/result`)).status).toBe(200);
     } finally {
@@ -260,9 +266,21 @@ it('0 keeps for ever, and a result without an age of its own goes with its job',
   try {
     await addOldJobs(keeps.pool, 3, 5000);
     await addOldJobs(keeps.pool, 1, 9);
-    expect(await sweep(keeps)).toEqual({ results: 0, jobs: 0, callbacks: 0, chunks: 0 });
+    expect(await sweep(keeps)).toEqual({
+      results: 0,
+      jobs: 0,
+      callbacks: 0,
+      chunks: 0,
+      uploads: 0,
+    });
     await keeps.pool.query(`UPDATE retention_turn SET held_until = now() - interval '1 s'`);
-    expect(await sweep(jobsOnly)).toEqual({ results: 0, jobs: 3, callbacks: 3, chunks: 0 });
+    expect(await sweep(jobsOnly)).toEqual({
+      results: 0,
+      jobs: 3,
+      callbacks: 3,
+      chunks: 0,
+      uploads: 0,
+    });
     await letGracePass(keeps.pool);
     expect((await sweep(jobsOnly)).chunks).toBe(3);
     expect(await countOf(keeps.pool, 'job_results')).toBe(1);

@@ -347,6 +347,11 @@ export const SETTING_TABLE = {
     '365',
     'how long a job and its timeline are kept after its end, and with them its `Idempotency-Key`; 0: for ever',
   ),
+  UPLOAD_RETENTION_HOURS: setting(
+    integer(0, 876_000),
+    '48',
+    'how long the gateway knows an upload and its `Idempotency-Key`, and accepts its id; Reducto itself keeps files for about a day; 0: for ever',
+  ),
   RETENTION_INTERVAL_SECONDS: setting(
     integer(1, 86_400),
     '600',

@@ -15,6 +15,10 @@ export const ERROR_CODES = {
   job_not_completed: { status: 409, title: 'The job has no result yet' },
   job_has_no_result: { status: 409, title: 'The job ended without a result' },
   job_already_ended: { status: 409, title: 'The job has already ended' },
+  idempotency_key_in_use: {
+    status: 409,
+    title: 'A request with this Idempotency-Key is in progress',
+  },
   result_expired: { status: 410, title: 'The result is no longer kept' },
   payload_too_large: { status: 413, title: 'The request is too large' },
   unsupported_media_type: { status: 415, title: 'This content type is not accepted here' },

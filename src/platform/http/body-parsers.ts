@@ -20,6 +20,10 @@ declare module 'fastify' {
     /** The JSON text that `body` was parsed from; undefined where the request has no JSON body. */
     jsonText: string | undefined;
   }
+  interface FastifyContextConfig {
+    /** What to send to a route that does not read JSON: the detail of its 415. */
+    expectedBody?: string;
+  }
 }
 
 /** Routes that take any body raw, by path, with their limit in bytes. */
@@ -65,7 +69,7 @@ export function registerBodyParsers(
     return parseJson(request.jsonText);
   };
   const readForm = async (request: FastifyRequest, payload: Payload): Promise<unknown> => {
-    if (!request.routeOptions.url?.startsWith(formsBelow)) return refuseType();
+    if (!request.routeOptions.url?.startsWith(formsBelow)) return refuseType(request);
     const body = await read(payload, FORM_LIMIT);
     if (!body.complete) throw new GatewayError('payload_too_large');
     const text = body.bytes.toString();
@@ -99,8 +103,9 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function refuseType(): Promise<never> {
-  return Promise.reject(new GatewayError('unsupported_media_type', 'Send application/json.'));
+async function refuseType({ routeOptions }: FastifyRequest): Promise<never> {
+  const detail = routeOptions.config.expectedBody ?? 'Send application/json.';
+  return Promise.reject(new GatewayError('unsupported_media_type', detail));
 }
 
 function read(payload: Payload, limit: number): Promise<RawBody> {

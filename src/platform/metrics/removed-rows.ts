@@ -3,7 +3,7 @@ import type { Counter } from '@opentelemetry/api';
 import { Metrics } from './metrics.js';
 
 /** What is removed once it is older than it shall become. */
-export type Removed = 'result' | 'job' | 'callback' | 'result_chunk' | 'audit_entry';
+export type Removed = 'result' | 'job' | 'callback' | 'result_chunk' | 'upload' | 'audit_entry';
 
 /** How much was removed for its age, as a figure. */
 @Injectable()
