@@ -27,7 +27,7 @@ export class CancelSteps {
       if (unsent === undefined) await this.tasks.add(manager, 'cancel', [job.id]);
       return unsent;
     });
-    this.figures.ended('cancelled', ended);
+    this.figures.ended('cancelled', ended, 'cancelled');
   }
 
   /** Reducto has been told to cancel: its answer is looked for soon. */

@@ -70,6 +70,22 @@ export class JobClaimsStore {
       .execute();
   }
 
+  /** Releases a job whose handler threw. The attempt counts, so that the waits grow. */
+  async releaseFailed(id: string, claim: string, seconds: number): Promise<void> {
+    await this.jobs
+      .createQueryBuilder()
+      .update()
+      .set({
+        claim: null,
+        looking: false,
+        looks: () => 'looks + 1',
+        nextCheckAt: inSeconds(seconds),
+      })
+      .where('id = :id', { id })
+      .andWhere(...heldBy(claim))
+      .execute();
+  }
+
   /**
    * Claims up to `limit` jobs that are due, the longest due first, skipping those that another
    * process is claiming. A callback may still take one of them for its look.

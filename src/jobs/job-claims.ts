@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { JobClaimsStore } from './job-claims.store.js';
+import { JobFailures } from './job-failures.js';
 import { JobReads, type OpenJob } from './job-reads.store.js';
 
 /** A job that this process, and nobody else, looks at. */
@@ -23,6 +24,7 @@ export class JobClaims {
   constructor(
     private readonly claims: JobClaimsStore,
     private readonly reads: JobReads,
+    private readonly failures: JobFailures,
   ) {}
 
   /**
@@ -37,9 +39,7 @@ export class JobClaims {
       const open = await this.reads.findOpen(id);
       if (open?.job.claim === claim) await work({ claim, ...open });
     } catch (error) {
-      // Without this the job would wait for the end of the lease.
-      await this.claims.release(id, claim, 1).catch(() => undefined);
-      throw error;
+      await this.failures.handle(id, claim, error);
     } finally {
       clearInterval(renewal);
     }

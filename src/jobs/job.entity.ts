@@ -1,17 +1,7 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { JobError } from './job-error.js';
 import type { JobStatus } from './job-status.js';
 import type { JobType } from './job-type.js';
-
-/** Why a job failed, was given up or waits, as services read it. Never holds secrets or document content of ours. */
-export interface JobError {
-  /** Stable; see the table in the API documentation. */
-  code: string;
-  message: string;
-  /** Reducto's own name for it, where it gave one. */
-  upstreamName?: string;
-  /** Whether the same request may succeed if it is submitted again as a new job. */
-  retryable: boolean;
-}
 
 /** Who found out how the job ended. */
 export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation';

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { EntityManager, type QueryDeepPartialEntity } from 'typeorm';
 import { preparedRows } from '../platform/database/sql.js';
 import { CHANNEL, NOTIFY } from '../tasks/channel.js';
+import { CANCELLED_BEFORE_SUBMIT } from './job-error.js';
 import { JobEvent, type JobEventType } from './job-event.entity.js';
 import { isTerminal, predecessorsOf, type JobStatus } from './job-status.js';
 import type { JobType } from './job-type.js';
@@ -109,8 +110,8 @@ export class JobStore {
       manager,
       id,
       'cancelled',
-      { settledBy: 'cancellation' },
-      ['cancelled'],
+      { settledBy: 'cancellation', error: CANCELLED_BEFORE_SUBMIT },
+      ['cancelled', { code: CANCELLED_BEFORE_SUBMIT.code }],
       [`status = 'queued' AND ${sql}`, parameters],
     );
   }

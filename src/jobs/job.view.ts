@@ -2,22 +2,12 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { JOB_EVENT_TYPES, type JobEvent, type JobEventType } from './job-event.entity.js';
 import { JOB_STATUSES, type JobStatus } from './job-status.js';
 import { JOB_TYPES, type JobType } from './job-type.js';
-import type { Job, JobError, SettledBy } from './job.entity.js';
+import { JOB_ERROR_CODES, type JobError, type JobErrorCode } from './job-error.js';
+import type { Job, SettledBy } from './job.entity.js';
 
 class JobErrorView implements JobError {
-  @ApiProperty({
-    enum: [
-      'rejected_upstream',
-      'failed_upstream',
-      'unknown_upstream',
-      'result_unavailable',
-      'submit_outcome_unknown',
-      'source_unusable',
-      'gave_up',
-    ],
-    description: 'Stable; decide by this.',
-  })
-  code!: string;
+  @ApiProperty({ enum: JOB_ERROR_CODES, description: 'Stable; decide by this.' })
+  code!: JobErrorCode;
 
   @ApiProperty({ description: 'For people; Reducto’s own words where it gave a reason.' })
   message!: string;

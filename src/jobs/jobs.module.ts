@@ -11,6 +11,7 @@ import { JobClaims } from './job-claims.js';
 import { JobClaimsStore } from './job-claims.store.js';
 import { JobEndings } from './job-endings.js';
 import { JobEvent } from './job-event.entity.js';
+import { JobFailures } from './job-failures.js';
 import { JobFigures } from './job-figures.js';
 import { JobQueueStore } from './job-queue.store.js';
 import { JobReads } from './job-reads.store.js';
@@ -61,6 +62,7 @@ import { WaitingJobs } from './waiting-jobs.js';
     JobTokens,
     JobFigures,
     JobClaimsStore,
+    JobFailures,
     JobClaims,
     SubmitSteps,
     SettleSteps,

@@ -1,7 +1,7 @@
 import type { Settings } from '../platform/config/settings.js';
 import type { Look } from '../reducto/answers.js';
 import { mayHelpToRetry } from '../reducto/upstream-error.js';
-import type { JobError } from './job.entity.js';
+import { CANCELLED, gaveUp, type JobError } from './job-error.js';
 
 /**
  * The decisions about a job that Reducto has: pure, from what is known and how long it has been so.
@@ -45,7 +45,7 @@ export type WaitOrEnd =
   | {
       readonly do: 'end';
       readonly status: 'failed' | 'cancelled' | 'expired';
-      readonly error: JobError | null;
+      readonly error: JobError;
     };
 
 export type LookStep = WaitOrEnd | { readonly do: 'fetch-result' };
@@ -59,7 +59,7 @@ export function afterLook(answer: Look, waiting: Waiting, limits: LookLimits): L
     case 'completed':
       return { do: 'fetch-result' };
     case 'cancelled':
-      return { do: 'end', status: 'cancelled', error: null };
+      return { do: 'end', status: 'cancelled', error: CANCELLED };
     case 'failed':
       return endAsFailed(answer.error, waiting);
     case 'gone':
@@ -76,7 +76,10 @@ export function afterLook(answer: Look, waiting: Waiting, limits: LookLimits): L
       return (
         tooOld(waiting, limits) ?? {
           do: 'wait',
-          seconds: Math.max(nextLook(waiting, limits), answer.retryAfterSeconds ?? 0),
+          seconds: Math.min(
+            Math.max(nextLook(waiting, limits), answer.retryAfterSeconds ?? 0),
+            secondsLeft(waiting, limits),
+          ),
           because: 'trouble',
         }
       );
@@ -84,7 +87,7 @@ export function afterLook(answer: Look, waiting: Waiting, limits: LookLimits): L
       return (
         tooOld(waiting, limits) ?? {
           do: 'wait',
-          seconds: answer.retryAfterSeconds,
+          seconds: Math.min(answer.retryAfterSeconds, secondsLeft(waiting, limits)),
           because: 'not-asked',
         }
       );
@@ -97,8 +100,9 @@ export function afterMissingResult(
   waiting: Waiting,
   limits: LookLimits,
 ): WaitOrEnd {
-  if ((waiting.resultMissingSeconds ?? 0) < limits.resultGraceSeconds) {
-    const seconds = clamp(waiting.resultMissingSeconds ?? 0, 2, 60);
+  const missingSeconds = waiting.resultMissingSeconds ?? 0;
+  if (missingSeconds < limits.resultGraceSeconds && waiting.ageSeconds < limits.maxAgeSeconds) {
+    const seconds = Math.min(clamp(missingSeconds, 2, 60), secondsLeft(waiting, limits));
     return { do: 'wait', seconds, because: 'open' };
   }
   return {
@@ -122,7 +126,7 @@ export function nextLook(
 ): number {
   const { scheduleSeconds } = limits;
   const planned = scheduleSeconds[Math.min(waiting.looks, scheduleSeconds.length - 1)] ?? 60;
-  const left = Math.max(limits.maxAgeSeconds - waiting.ageSeconds, 1);
+  const left = secondsLeft(waiting, limits);
   const hints = [waiting.sinceCallbackSeconds, waiting.sinceCancelSeconds].filter(
     (age) => age !== null,
   );
@@ -136,7 +140,7 @@ function afterGone(waiting: Waiting, limits: LookLimits): WaitOrEnd {
     waiting.missingSeconds !== null && waiting.missingSeconds >= CONFIRM_GONE_SECONDS;
   // A job that was to be cancelled may be gone because it is; yet one "not found" proves nothing here either.
   if (confirmed && waiting.sinceCancelSeconds !== null) {
-    return { do: 'end', status: 'cancelled', error: null };
+    return { do: 'end', status: 'cancelled', error: CANCELLED };
   }
   if (!inGrace && confirmed) {
     return {
@@ -157,7 +161,7 @@ function afterGone(waiting: Waiting, limits: LookLimits): WaitOrEnd {
 function endAsFailed(error: { name?: string; message: string }, waiting: Waiting): WaitOrEnd {
   // How a cancelled job shows is not documented; asked for and named so, it is one.
   if (waiting.sinceCancelSeconds !== null && /cancel/i.test(error.message)) {
-    return { do: 'end', status: 'cancelled', error: null };
+    return { do: 'end', status: 'cancelled', error: CANCELLED };
   }
   return {
     do: 'end',
@@ -176,18 +180,14 @@ export function jittered(seconds: number): number {
   return seconds * (0.9 + Math.random() * 0.2);
 }
 
-function tooOld(waiting: Pick<Waiting, 'ageSeconds'>, limits: LookLimits): WaitOrEnd | undefined {
-  if (waiting.ageSeconds < limits.maxAgeSeconds) return undefined;
-  return { do: 'end', status: 'expired', error: gaveUp(limits) };
+/** Until the maximum age, which no wait outlasts. */
+function secondsLeft(waiting: Pick<Waiting, 'ageSeconds'>, limits: LookLimits): number {
+  return Math.max(limits.maxAgeSeconds - waiting.ageSeconds, 1);
 }
 
-/** The end of a job whose time is over. */
-export function gaveUp({ maxAgeSeconds }: LookLimits): JobError {
-  return {
-    code: 'gave_up',
-    message: `The job had not ended ${maxAgeSeconds} seconds after it was accepted.`,
-    retryable: true,
-  };
+function tooOld(waiting: Pick<Waiting, 'ageSeconds'>, limits: LookLimits): WaitOrEnd | undefined {
+  if (waiting.ageSeconds < limits.maxAgeSeconds) return undefined;
+  return { do: 'end', status: 'expired', error: gaveUp(limits.maxAgeSeconds) };
 }
 
 function clamp(value: number, low: number, high: number): number {

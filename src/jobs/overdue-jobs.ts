@@ -4,7 +4,9 @@ import { Transactions } from '../platform/database/transactions.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { JobClaimsStore, type Due, type DueJob } from './job-claims.store.js';
 import { JobReads } from './job-reads.store.js';
-import { gaveUp, jittered, lookLimits, nextLook, type LookLimits } from './look-plan.js';
+import { gaveUp } from './job-error.js';
+import { JobFailures } from './job-failures.js';
+import { jittered, lookLimits, nextLook, type LookLimits } from './look-plan.js';
 import { SettleSteps } from './settle-steps.js';
 import { UncertainSubmits } from './uncertain-submits.js';
 
@@ -27,6 +29,7 @@ export class OverdueJobs {
     private readonly reads: JobReads,
     private readonly steps: SettleSteps,
     private readonly uncertain: UncertainSubmits,
+    private readonly failures: JobFailures,
     private readonly tasks: TaskQueue,
     private readonly transactions: Transactions,
   ) {
@@ -79,11 +82,13 @@ export class OverdueJobs {
   /** Ends jobs whose time is over while Reducto cannot be asked. */
   async giveUp(claim: string, ids: readonly string[]): Promise<void> {
     for (const id of ids) {
-      const open = await this.reads.findOpen(id);
-      if (open === undefined) continue;
-      const error = gaveUp(this.limits);
-      if (await this.steps.end(open.job, claim, 'expired', error)) {
-        this.logger.error({ msg: 'job expired', jobId: id, code: error.code });
+      try {
+        const error = gaveUp(this.limits.maxAgeSeconds);
+        if (await this.steps.end({ id }, claim, 'expired', error)) {
+          this.logger.error({ msg: 'job expired', jobId: id, code: error.code });
+        }
+      } catch (error) {
+        await this.failures.handle(id, claim, error);
       }
     }
   }

@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { classifyDatabaseError, sqlStateOf } from '../platform/database/database-errors.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { JobFigures } from './job-figures.js';
 import type { TerminalStatus } from './job-status.js';
-import type { Job, JobError } from './job.entity.js';
+import type { JobError } from './job-error.js';
+import type { Job } from './job.entity.js';
 import { heldBy, inSeconds, JobStore } from './job.store.js';
 import { ResultStore, type StoredContent } from './result.store.js';
 
@@ -21,6 +24,17 @@ export interface LookNote {
 /** Whoever gave the hint gets the credit: the callback if one has come, else the reconciler. */
 const SETTLED_BY_HINT = (): string =>
   `CASE WHEN callback_received_at IS NULL THEN 'reconciler' ELSE 'webhook' END`;
+
+/** PostgreSQL refuses the values of an outcome, and would refuse them for ever. */
+export class OutcomeNotStorable extends Error {
+  constructor(
+    readonly sqlState: string,
+    options: ErrorOptions,
+  ) {
+    super('PostgreSQL refuses the outcome of a job', options);
+    this.name = 'OutcomeNotStorable';
+  }
+}
 
 /**
  * What a look at a job may write, each as one transaction and only for the holder of `claim`: a
@@ -41,7 +55,7 @@ export class SettleSteps {
    * callback has come while the look was under way.
    */
   putOff(job: Job, claim: string, note: LookNote): Promise<boolean> {
-    return this.transactions.run(async (manager) => {
+    return this.write(async (manager) => {
       const changed = await this.store.change(
         manager,
         job.id,
@@ -71,7 +85,7 @@ export class SettleSteps {
 
   /** Completes the job with `content`; removes `content` where that may not be. */
   async complete(job: Job, claim: string, content: StoredContent): Promise<boolean> {
-    const moved = await this.transactions.run(async (manager) => {
+    const moved = await this.write(async (manager) => {
       const done = await this.store.move(
         manager,
         job.id,
@@ -82,6 +96,10 @@ export class SettleSteps {
       );
       if (done !== undefined) await this.results.attach(manager, job.id, content);
       return done;
+    }).catch(async (error: unknown) => {
+      // Any other error may hide that the job did complete with it.
+      if (error instanceof OutcomeNotStorable) await this.results.discard(content.contentId);
+      throw error;
     });
     this.figures.ended('completed', moved);
     if (moved === undefined) await this.results.discard(content.contentId);
@@ -90,22 +108,32 @@ export class SettleSteps {
 
   /** Ends the job without a result. */
   async end(
-    job: Job,
+    job: Pick<Job, 'id'>,
     claim: string,
     status: Exclude<TerminalStatus, 'completed'>,
-    error: JobError | null,
+    error: JobError,
   ): Promise<boolean> {
-    const moved = await this.transactions.run((manager) =>
+    const moved = await this.write((manager) =>
       this.store.move(
         manager,
         job.id,
         status,
         { error, settledBy: SETTLED_BY_HINT },
-        [status, error === null ? {} : { code: error.code }],
+        [status, { code: error.code }],
         heldBy(claim),
       ),
     );
-    this.figures.ended(status, moved, error?.code);
+    this.figures.ended(status, moved, error.code);
     return moved !== undefined;
+  }
+
+  /** Throws `OutcomeNotStorable`. */
+  private async write<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    try {
+      return await this.transactions.run(work);
+    } catch (error) {
+      if (classifyDatabaseError(error) !== 'data') throw error;
+      throw new OutcomeNotStorable(sqlStateOf(error), { cause: error });
+    }
   }
 }

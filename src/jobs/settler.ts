@@ -101,7 +101,7 @@ export class Settler {
       const ended = await this.steps.end(job, claim, step.status, step.error);
       if (!ended) return;
       const level = step.status === 'expired' ? 'error' : 'log';
-      this.logger[level]({ msg: `job ${step.status}`, code: step.error?.code });
+      this.logger[level]({ msg: `job ${step.status}`, code: step.error.code });
       return;
     }
     const seconds = jittered(step.seconds);

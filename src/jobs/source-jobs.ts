@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { truncate } from '../platform/text.js';
 import { isTerminal, type JobStatus } from './job-status.js';
-import type { Job, JobError } from './job.entity.js';
+import type { JobError } from './job-error.js';
+import type { Job } from './job.entity.js';
 import { JobReads } from './job-reads.store.js';
 import { isJobId, referencedIds, translateReferences } from './source-references.js';
 

@@ -5,7 +5,8 @@ import { Transactions } from '../platform/database/transactions.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { Wakeups } from '../tasks/wakeups.js';
 import { JobFigures } from './job-figures.js';
-import type { Job, JobError } from './job.entity.js';
+import type { JobError } from './job-error.js';
+import type { Job } from './job.entity.js';
 import { JobQueueStore, type Attempt, type QueuedJob } from './job-queue.store.js';
 import { JobSubmitsStore, type MadeUpstream } from './job-submits.store.js';
 import { atAttempt, inSeconds, JOBS_QUEUED, JobStore, now, type Fence } from './job.store.js';
@@ -77,7 +78,7 @@ export class SubmitSteps {
       }
       return { put, ended };
     });
-    this.figures.ended('cancelled', ended);
+    this.figures.ended('cancelled', ended, 'cancelled');
     return put;
   }
 
@@ -160,7 +161,7 @@ export class SubmitSteps {
         {},
       ]),
     );
-    this.figures.ended('cancelled', ended);
+    this.figures.ended('cancelled', ended, 'cancelled');
   }
 
   /** The job ends without having been made: Reducto refused it, it cannot be sent, or not in time. */

@@ -1,7 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
+import { classifyDatabaseError, sqlStateOf } from '../platform/database/database-errors.js';
 import type { SubmitAnswer } from '../reducto/answers.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
+import { UPSTREAM_JOB_TAKEN, UPSTREAM_UNUSABLE, type JobError } from './job-error.js';
 import type { QueuedJob, Unsent } from './job-queue.store.js';
 import { JobTokens } from './job-token.js';
 import { JobReads } from './job-reads.store.js';
@@ -45,6 +47,31 @@ export class Submitter {
 
   /** A job as it has just been taken up. Resolves to it where nothing of it has left, and it should go back. */
   async send(job: QueuedJob): Promise<Unsent | undefined> {
+    const progress = { mayHaveLeft: false };
+    try {
+      return await this.sendOnce(job, progress);
+    } catch (error) {
+      const passes = ['unavailable', 'read_only', 'conflict'].includes(
+        classifyDatabaseError(error),
+      );
+      // One that may have left becomes uncertain when its lease ends.
+      if (passes || progress.mayHaveLeft) throw error;
+      this.logger.error({ msg: 'a job could not be sent', err: error });
+      const seconds = this.settings.SUBMIT_BACKOFF_SECONDS.at(-1) ?? 60;
+      await this.steps.defer(
+        job,
+        job.attempts,
+        seconds,
+        'the gateway could not prepare the request',
+      );
+      return undefined;
+    }
+  }
+
+  private async sendOnce(
+    job: QueuedJob,
+    progress: { mayHaveLeft: boolean },
+  ): Promise<Unsent | undefined> {
     if (!job.begun && (await this.isOver(job))) return undefined;
     const source = await this.sources.resolve(job);
     if (source.state === 'pending') {
@@ -55,12 +82,29 @@ export class Submitter {
       await this.steps.refuse(job, job.attempts, 'failed', source.error);
       return undefined;
     }
-    const { outcome, ...attempt } = await this.places.run(() => this.attempt(job, source.request));
+    const { outcome, ...attempt } = await this.places.run(() =>
+      this.attempt(job, source.request, progress),
+    );
     if (outcome === 'lost') return undefined;
     if (outcome === 'unsent') return attempt;
     // No longer in its place: the next job is on its way while this one is written down.
     await this.record(job, attempt.attempt, outcome);
     return undefined;
+  }
+
+  /** An answer that PostgreSQL refuses ends the job: the request is not sent again. */
+  private async record(job: QueuedJob, attempt: number, answer: SubmitAnswer): Promise<void> {
+    try {
+      await this.recordAnswer(job, attempt, answer);
+    } catch (error) {
+      if (classifyDatabaseError(error) !== 'data') throw error;
+      const accepted = answer.kind === 'accepted';
+      // Only that another job has the upstream id can be wrong with an accepted one.
+      const reason = accepted ? UPSTREAM_JOB_TAKEN : UPSTREAM_UNUSABLE;
+      const sqlState = sqlStateOf(error);
+      this.logger.error({ msg: 'the answer to a submit cannot be stored', attempt, sqlState });
+      await this.steps.refuse(job, attempt, 'failed', reason);
+    }
   }
 
   /** Whether a job that cannot be sent as it is, is not to be sent now, or ever. */
@@ -81,23 +125,25 @@ export class Submitter {
   private async attempt(
     job: QueuedJob,
     request: Record<string, unknown>,
+    progress: { mayHaveLeft: boolean },
   ): Promise<Unsent & { outcome: SubmitAnswer | 'lost' | 'unsent' }> {
     const { id, begun, attempts } = job;
     let begin = job.takenAt;
     let attempt = { id, attempt: attempts, begun };
+    const body = this.bodyOf(job, request);
     if (!begun) {
       if (this.stopping) return { ...attempt, outcome: 'unsent' };
       begin = performance.now();
       attempt = { id, attempt: attempts + 1, begun: true };
       if (!(await this.steps.begin(attempt))) return { ...attempt, outcome: 'lost' };
     }
-    const body = this.bodyOf(job, request);
     const late = performance.now() - begin > LEAVES_WITHIN_SECONDS * 1000;
     if (this.stopping || late) return { ...attempt, outcome: 'unsent' };
+    progress.mayHaveLeft = true;
     return { ...attempt, outcome: await this.reducto.submit(job.type, body) };
   }
 
-  private async record(job: QueuedJob, attempt: number, answer: SubmitAnswer): Promise<void> {
+  private async recordAnswer(job: QueuedJob, attempt: number, answer: SubmitAnswer): Promise<void> {
     switch (answer.kind) {
       case 'accepted': {
         const kept = await this.steps.markSubmitted(job, answer.upstreamId, 'answer');
@@ -108,12 +154,18 @@ export class Submitter {
         const { status, name, message } = answer.error;
         this.logger.warn({ msg: 'Reducto refused a job', status, name });
         const upstreamName = name === undefined ? {} : { upstreamName: name };
-        const error = { code: 'rejected_upstream', message, ...upstreamName, retryable: false };
-        await this.steps.refuse(job, attempt, 'failed', error);
+        await this.steps.refuse(job, attempt, 'failed', {
+          code: 'rejected_upstream',
+          message,
+          ...upstreamName,
+          retryable: false,
+        });
         return;
       }
       case 'deferred': {
-        const seconds = Math.max(answer.retryAfterSeconds ?? 0, this.backoff(attempt));
+        const planned = Math.max(answer.retryAfterSeconds ?? 0, this.backoff(attempt));
+        const left = Math.max(this.settings.JOB_MAX_AGE_SECONDS - job.ageSeconds, 1);
+        const seconds = Math.min(planned, left);
         await this.steps.defer(job, attempt, seconds, answer.error.message);
         return;
       }
@@ -131,7 +183,7 @@ export class Submitter {
   }
 
   private async giveUp(job: QueuedJob): Promise<void> {
-    const error = {
+    const error: JobError = {
       code: 'gave_up',
       message: `The job did not reach Reducto within ${this.settings.JOB_MAX_AGE_SECONDS} seconds.`,
       retryable: true,

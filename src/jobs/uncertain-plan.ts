@@ -1,4 +1,4 @@
-import type { JobError } from './job.entity.js';
+import { CANCELLED_BEFORE_SUBMIT, type JobError } from './job-error.js';
 import type { SearchResult } from './upstream-search.js';
 
 /** What is known of a job whose submit may or may not have made something. Ages by the database's clock. */
@@ -20,7 +20,7 @@ export type UncertainStep =
   | {
       readonly do: 'end';
       readonly status: 'failed' | 'cancelled' | 'expired';
-      readonly error: JobError | null;
+      readonly error: JobError;
     };
 
 /**
@@ -39,8 +39,8 @@ export function afterSearch(found: SearchResult, state: UncertainState): Uncerta
     return { do: 'end', status: 'expired', error: unknownOutcome('expired before it was known') };
   }
   if (found.kind === 'trouble') {
-    const patience = Math.min(state.scheduleSeconds[0] ?? 5, untilTooOld(state));
-    const seconds = Math.max(patience, found.retryAfterSeconds ?? 0);
+    const patience = state.scheduleSeconds[0] ?? 5;
+    const seconds = Math.min(Math.max(patience, found.retryAfterSeconds ?? 0), untilTooOld(state));
     return { do: 'wait', seconds, because: 'the listing could not be read' };
   }
   const seconds = untilNextSearch(state);
@@ -48,7 +48,7 @@ export function afterSearch(found: SearchResult, state: UncertainState): Uncerta
     return { do: 'wait', seconds, because: `not in the listing (${found.kind})` };
   if (found.kind === 'absent' || state.resubmitUnresolved) {
     return state.cancelRequested
-      ? { do: 'end', status: 'cancelled', error: null }
+      ? { do: 'end', status: 'cancelled', error: CANCELLED_BEFORE_SUBMIT }
       : { do: 'resubmit' };
   }
   return { do: 'end', status: 'failed', error: unknownOutcome('could not be found out') };

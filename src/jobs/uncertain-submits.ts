@@ -1,14 +1,23 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
+import { isDatabaseAway } from '../platform/database/database-errors.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { JobClaims, type HeldJob } from './job-claims.js';
-import type { Job, JobError } from './job.entity.js';
+import { UPSTREAM_JOB_TAKEN } from './job-error.js';
+import { JobFailures } from './job-failures.js';
+import type { Job } from './job.entity.js';
 import { JobReads, type JobAges, type OpenJob } from './job-reads.store.js';
 import { heldBy } from './job.store.js';
 import { SettleSteps } from './settle-steps.js';
 import { SubmitSteps } from './submit-steps.js';
 import { afterSearch, type UncertainStep } from './uncertain-plan.js';
 import { isRequestOf, UpstreamSearch, type SearchResult } from './upstream-search.js';
+
+/** A job to search for, and the upstream id that a callback gave it without proof. */
+interface Uncertain {
+  readonly open: OpenJob;
+  readonly claimed: string | null;
+}
 
 /**
  * Resolves submits of which it is unknown whether they made a job: by what a callback claims, else by
@@ -22,6 +31,7 @@ export class UncertainSubmits {
     private readonly settings: Settings,
     private readonly reads: JobReads,
     private readonly claims: JobClaims,
+    private readonly failures: JobFailures,
     private readonly submits: SubmitSteps,
     private readonly settles: SettleSteps,
     private readonly search: UpstreamSearch,
@@ -35,30 +45,54 @@ export class UncertainSubmits {
     await this.submits.markSubmitted(held.job, claim.upstreamId, 'callback');
   }
 
-  /** Resolves jobs that the sweep has claimed: one walk through the listing for all of them. */
+  /**
+   * Resolves jobs that the sweep has claimed: one walk through the listing for all of them. A job that fails
+   * does not keep the others from being resolved.
+   */
   async resolveAll(claim: string, ids: readonly string[]): Promise<void> {
-    const uncertain: { open: OpenJob; claimed: string | null }[] = [];
+    const uncertain: Uncertain[] = [];
     for (const id of ids) {
-      const open = await this.reads.findOpen(id);
-      if (open?.job.claim !== claim || open.job.status !== 'uncertain') continue;
-      const claimed = await this.weigh(open.job);
-      if (claimed?.proven === true) {
-        await this.submits.markSubmitted(open.job, claimed.upstreamId, 'callback');
-      } else {
-        uncertain.push({ open, claimed: claimed?.upstreamId ?? null });
-      }
+      await this.isolated(id, claim, async () => {
+        const open = await this.reads.findOpen(id);
+        if (open?.job.claim !== claim || open.job.status !== 'uncertain') return;
+        const claimed = await this.weigh(open.job);
+        if (claimed?.proven === true) {
+          await this.submits.markSubmitted(open.job, claimed.upstreamId, 'callback');
+        } else {
+          uncertain.push({ open, claimed: claimed?.upstreamId ?? null });
+        }
+      });
     }
     if (uncertain.length === 0) return;
-    const found = await this.search.find(
-      uncertain.map(({ open }) => ({
-        id: open.job.id,
-        sinceSubmitSeconds: sinceSubmit(open.ages),
-      })),
-    );
+    const found = await this.searchAll(uncertain);
     for (const { open, claimed } of uncertain) {
-      const result = found.get(open.job.id);
-      if (result === undefined) continue;
-      await this.take(open.job, claim, this.stepAfter(result, open, claimed));
+      await this.isolated(open.job.id, claim, async () => {
+        const result = found.get(open.job.id);
+        if (result === undefined) return;
+        await this.take(open.job, claim, this.stepAfter(result, open, claimed));
+      });
+    }
+  }
+
+  private async isolated(id: string, claim: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      await this.failures.handle(id, claim, error);
+    }
+  }
+
+  private async searchAll(uncertain: readonly Uncertain[]): Promise<Map<string, SearchResult>> {
+    const sought = uncertain.map(({ open }) => ({
+      id: open.job.id,
+      sinceSubmitSeconds: sinceSubmit(open.ages),
+    }));
+    try {
+      return await this.search.find(sought);
+    } catch (error) {
+      if (isDatabaseAway(error)) throw error;
+      this.logger.error({ msg: 'the listing of Reducto could not be searched', err: error });
+      return new Map(sought.map(({ id }) => [id, { kind: 'trouble' }]));
     }
   }
 
@@ -82,7 +116,7 @@ export class UncertainSubmits {
     switch (step.do) {
       case 'adopt':
         if ((await this.reads.knownUpstreamIds([step.upstreamId])).size > 0) {
-          await this.take(job, claim, { do: 'end', status: 'failed', error: TAKEN });
+          await this.take(job, claim, { do: 'end', status: 'failed', error: UPSTREAM_JOB_TAKEN });
           return;
         }
         await this.submits.markSubmitted(job, step.upstreamId, step.via);
@@ -97,7 +131,7 @@ export class UncertainSubmits {
         return;
       case 'end':
         if (await this.settles.end(job, claim, step.status, step.error)) {
-          this.logger.error({ msg: `job ${step.status}`, jobId: job.id, code: step.error?.code });
+          this.logger.error({ msg: `job ${step.status}`, jobId: job.id, code: step.error.code });
         }
         return;
       case 'wait':
@@ -129,12 +163,6 @@ export class UncertainSubmits {
     return undefined;
   }
 }
-
-const TAKEN: JobError = {
-  code: 'submit_outcome_unknown',
-  message: 'What the submit made at Reducto is held by another job of this gateway.',
-  retryable: true,
-};
 
 function sinceSubmit(ages: JobAges): number {
   return ages.submitStarted ?? ages.created;

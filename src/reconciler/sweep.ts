@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { OverdueJobs, type DueJob } from '../jobs/overdue-jobs.js';
 import { Settings } from '../platform/config/settings.js';
+import { isDatabaseAway } from '../platform/database/database-errors.js';
 import { UpstreamPace } from '../reducto/upstream-pace.js';
 import { ListingNarrowing, type Narrowed } from './listing-narrowing.js';
 import { planSweep } from './sweep-plan.js';
@@ -22,6 +23,7 @@ const RENEWAL_SECONDS = 10;
 /** One bounded pass over the jobs that are due: claim, decide, and set going what each needs. */
 @Injectable()
 export class Sweep {
+  private readonly logger = new Logger(Sweep.name);
   /** Claims of passes that broke off: until they are let go of, nobody takes their jobs up. */
   private readonly abandoned = new Set<string>();
 
@@ -66,7 +68,7 @@ export class Sweep {
     });
     await this.wake(claim, plan.looks);
     await this.overdue.giveUp(claim, ids(plan.giveUps));
-    const narrowed = plan.narrow.length > 0 ? await this.narrowing.narrow(plan.narrow) : NOTHING;
+    const narrowed = plan.narrow.length > 0 ? await this.narrow(plan.narrow) : NOTHING;
     if (narrowed.open.length > 0) await this.overdue.stillOpen(claim, narrowed.open);
     await this.wake(claim, narrowed.looks);
     await this.overdue.resolve(claim, ids(plan.searches));
@@ -77,6 +79,17 @@ export class Sweep {
       giveUps: plan.giveUps.length,
       listingCalls: narrowed.calls,
     };
+  }
+
+  /** Without a usable listing every job is polled. */
+  private async narrow(jobs: readonly DueJob[]): Promise<Narrowed> {
+    try {
+      return await this.narrowing.narrow(jobs);
+    } catch (error) {
+      if (isDatabaseAway(error)) throw error;
+      this.logger.error({ msg: 'the listing of Reducto could not be used', err: error });
+      return { ...NOTHING, looks: jobs };
+    }
   }
 
   private async wake(claim: string, jobs: readonly DueJob[]): Promise<void> {

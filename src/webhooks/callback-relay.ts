@@ -5,8 +5,11 @@ import {
   type OnApplicationBootstrap,
   type OnModuleInit,
 } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Repository, type EntityManager } from 'typeorm';
 import { CallbackHints } from '../jobs/callback-hints.js';
+import { Settings } from '../platform/config/settings.js';
+import { classifyDatabaseError, sqlStateOf } from '../platform/database/database-errors.js';
 import { preparedRows } from '../platform/database/sql.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { Duties } from '../platform/schedule/duties.js';
@@ -14,7 +17,7 @@ import { StopTime } from '../platform/config/stop-time.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { WokenLoop } from '../tasks/woken-loop.js';
 import { CALLBACKS_KEPT } from './callback-inbox.js';
-import type { InboxEntry } from './inbox-entry.entity.js';
+import { InboxEntry } from './inbox-entry.entity.js';
 
 /** How often a relay looks without having been woken. */
 const LOOK_SECONDS = 1;
@@ -39,6 +42,8 @@ export class CallbackRelay
   );
 
   constructor(
+    private readonly settings: Settings,
+    @InjectRepository(InboxEntry) private readonly inbox: Repository<InboxEntry>,
     private readonly stopTime: StopTime,
     private readonly tasks: TaskQueue,
     private readonly duties: Duties,
@@ -61,27 +66,78 @@ export class CallbackRelay
   }
 
   /** Returns how many it took. */
-  private relay(): Promise<number> {
-    return this.transactions.run(async (manager) => {
-      const taken = await preparedRows<Delivery>(manager, TAKE, [MOST_PER_TRANSACTION]);
-      if (taken.length === 0) return 0;
-      const messages = distinct(taken);
-      const repeated = await enter(manager, messages);
-      await this.hints.take(
-        manager,
-        messages.map(({ jobId, upstreamId, status, provedBy, receivedAt, trace }, n) => ({
-          jobId,
-          upstreamId,
-          status,
-          proven: provedBy !== 'none',
-          repeated: repeated[n] ?? false,
-          receivedAt,
-          trace,
-        })),
-      );
-      return taken.length;
-    });
+  private async relay(): Promise<number> {
+    try {
+      return await this.transactions.run(async (manager) => {
+        const taken = await preparedRows<Delivery>(manager, TAKE, [MOST_PER_TRANSACTION]);
+        await this.takeUp(manager, taken);
+        return taken.length;
+      });
+    } catch (error) {
+      if (!concernsRow(error)) throw error;
+      return this.relayOneByOne();
+    }
   }
+
+  /** A callback that cannot be taken up does not hold back the others. Returns how many it took or dropped. */
+  private async relayOneByOne(): Promise<number> {
+    const waiting = await this.inbox.find({ order: { id: 'ASC' }, take: MOST_PER_TRANSACTION });
+    let done = 0;
+    for (const entry of waiting) {
+      try {
+        await this.transactions.run(async (manager) => {
+          await this.takeUp(manager, await preparedRows<Delivery>(manager, TAKE_ONE, [entry.id]));
+        });
+        done += 1;
+      } catch (error) {
+        if (!concernsRow(error)) throw error;
+        if (await this.drop(entry, error)) done += 1;
+      }
+    }
+    return done;
+  }
+
+  private async takeUp(manager: EntityManager, taken: readonly Delivery[]): Promise<void> {
+    if (taken.length === 0) return;
+    const messages = distinct(taken);
+    const repeated = await enter(manager, messages);
+    await this.hints.take(
+      manager,
+      messages.map(({ jobId, upstreamId, status, provedBy, receivedAt, trace }, n) => ({
+        jobId,
+        upstreamId,
+        status,
+        proven: provedBy !== 'none',
+        repeated: repeated[n] ?? false,
+        receivedAt,
+        trace,
+      })),
+    );
+  }
+
+  /**
+   * Drops a callback that PostgreSQL refuses; one that fails for another reason only when no job can still need
+   * it. Nothing but a trigger is lost: the job is polled without it.
+   */
+  private async drop({ id, jobId, receivedAt }: InboxEntry, error: unknown): Promise<boolean> {
+    const refused = classifyDatabaseError(error) === 'data';
+    const maxAge = this.settings.JOB_MAX_AGE_SECONDS * 1000;
+    const dropped = refused || Date.now() - receivedAt.getTime() > maxAge;
+    const msg = dropped ? 'a callback was dropped' : 'a callback could not be taken up';
+    // The message of PostgreSQL may quote the data.
+    this.logger.error({
+      msg,
+      jobId,
+      ...(refused ? { sqlState: sqlStateOf(error) } : { err: error }),
+    });
+    if (dropped) await this.inbox.delete({ id });
+    return dropped;
+  }
+}
+
+/** Whether the callbacks are at fault, and not the database. */
+function concernsRow(error: unknown): boolean {
+  return ['data', 'other'].includes(classifyDatabaseError(error));
 }
 
 type Delivery = Omit<InboxEntry, 'id'>;
@@ -140,6 +196,14 @@ const TAKE = {
   SELECT job_id AS "jobId", upstream_id AS "upstreamId", status, proved_by AS "provedBy",
          client_address AS "clientAddress", received_at AS "receivedAt", trace
     FROM taken ORDER BY id`,
+};
+
+const TAKE_ONE = {
+  name: 'callback-inbox-take-one',
+  text: `
+  DELETE FROM callback_inbox WHERE id = $1
+  RETURNING job_id AS "jobId", upstream_id AS "upstreamId", status, proved_by AS "provedBy",
+            client_address AS "clientAddress", received_at AS "receivedAt", trace`,
 };
 
 /** In the order of the key, so that two processes never wait for each other. */

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 import { cleanUp, start } from '../support/processes.js';
+import { refuseRows } from '../support/refusing-database.js';
 import { waitingJobs } from '../support/waiting-jobs.js';
 
 /* The inbox between the door and the workers: what is in it is taken up once, whatever happens. */
@@ -46,7 +47,7 @@ it('keeps the moment at which a callback came, however late it is taken up', asy
     `INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address, received_at)
      SELECT id, upstream_id, 'Completed', 'token', '192.0.2.1', now() - interval '1 hour' FROM jobs`,
   );
-  await expect.poll(figures).toMatchObject({ inbox: 0, noted: 1 });
+  await expect.poll(figures, { timeout: 10_000 }).toMatchObject({ inbox: 0, noted: 1 });
   const { rows } = await gateway.pool.query(`SELECT
     round(extract(epoch FROM now() - received_at) / 60)::int AS minutes,
     round(extract(epoch FROM now() - callback_received_at) / 60)::int AS noted
@@ -106,4 +107,42 @@ it('does not stumble over the callback of a job that is no longer there', async 
   );
   await putIn(2);
   await expect.poll(figures, { timeout: 10_000 }).toMatchObject({ inbox: 0, entered: 3, noted: 2 });
+});
+
+describe('a callback that cannot be taken up', () => {
+  it('because PostgreSQL refuses it is dropped with an error, and holds nobody back', async () => {
+    gateway = await startGateway(QUIET);
+    await waitingJobs(gateway, 300);
+    await refuseRows(gateway.pool, 'callbacks', `NEW.status = 'Poison'`);
+    await gateway.pool.query(
+      `INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address)
+       SELECT id, upstream_id, CASE WHEN row_number() OVER () % 100 = 1 THEN 'Poison' ELSE 'Completed' END,
+              'token', '192.0.2.1' FROM jobs`,
+    );
+    await expect
+      .poll(figures, { timeout: 20_000 })
+      .toEqual({ inbox: 0, entered: 297, events: 297, noted: 297 });
+    const dropped = gateway.logs.filter((line) => line.includes('a callback was dropped'));
+    expect(dropped).toHaveLength(3);
+    expect(dropped.every((line) => line.includes('"level":"error"'))).toBe(true);
+    expect(dropped.join('')).toContain('22021');
+  });
+
+  it('because of a defect stays while its job may need it, and holds nobody back', async () => {
+    gateway = await startGateway(QUIET);
+    await waitingJobs(gateway, 3);
+    await refuseRows(gateway.pool, 'callbacks', `NEW.status = 'Poison'`, '42P01');
+    await gateway.pool.query(
+      `INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address)
+       SELECT id, upstream_id, CASE WHEN row_number() OVER () = 1 THEN 'Poison' ELSE 'Completed' END,
+              'token', '192.0.2.1' FROM jobs`,
+    );
+    await expect
+      .poll(figures, { timeout: 10_000 })
+      .toMatchObject({ inbox: 1, entered: 2, noted: 2 });
+    await gateway.pool.query(`UPDATE callback_inbox SET received_at = now() - interval '2 days'`);
+    await expect
+      .poll(figures, { timeout: 10_000 })
+      .toMatchObject({ inbox: 0, entered: 2, noted: 2 });
+  });
 });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { JobClaims } from '../../src/jobs/job-claims.js';
 import { JobClaimsStore } from '../../src/jobs/job-claims.store.js';
 import { OverdueJobs } from '../../src/jobs/overdue-jobs.js';
+import { UPSTREAM_UNUSABLE } from '../../src/jobs/job-error.js';
 import { JobReads } from '../../src/jobs/job-reads.store.js';
 import { ResultStore } from '../../src/jobs/result.store.js';
 import { SettleSteps } from '../../src/jobs/settle-steps.js';
@@ -40,6 +41,13 @@ const row = async (id: string) =>
 /** The lease of whoever looks at the job is over, as after a minute of sleep. */
 const letLeaseEnd = (id: string) =>
   gateway.pool.query(`UPDATE jobs SET next_check_at = now() - interval '1 s' WHERE id = $1`, [id]);
+const secondsUntilDue = async (id: string): Promise<number> => {
+  const { rows } = await gateway.pool.query(
+    'SELECT extract(epoch FROM next_check_at - now())::float8 AS seconds FROM jobs WHERE id = $1',
+    [id],
+  );
+  return rows[0].seconds;
+};
 const openJob = async (id: string) => {
   const open = await get(JobReads).findOpen(id);
   if (open === undefined) throw new Error('the job has ended');
@@ -63,7 +71,7 @@ describe('whoever slept through the end of a claim', () => {
       })(),
     );
     expect(await get(SettleSteps).complete(job, stale ?? '', content)).toBe(false);
-    expect(await get(SettleSteps).end(job, stale ?? '', 'failed', null)).toBe(false);
+    expect(await get(SettleSteps).end(job, stale ?? '', 'failed', UPSTREAM_UNUSABLE)).toBe(false);
     expect(await get(SettleSteps).putOff(job, stale ?? '', NOTE)).toBe(false);
     expect(await get(JobClaimsStore).keep(id, stale ?? '', 30)).toBe(false);
     await get(JobClaimsStore).release(id, stale ?? '', 1);
@@ -83,8 +91,8 @@ describe('whoever slept through the end of a claim', () => {
       `UPDATE jobs SET status = 'queued', upstream_id = NULL, submit_attempts = 2 WHERE id = $1`,
       [id],
     );
-    const error = { code: 'rejected_upstream', message: 'no', retryable: false };
-    expect(await get(SubmitSteps).refuse(await openJob(id), 1, 'failed', error)).toBe(false);
+    const job = await openJob(id);
+    expect(await get(SubmitSteps).refuse(job, 1, 'failed', UPSTREAM_UNUSABLE)).toBe(false);
     expect((await row(id)).status).toBe('queued');
     await gateway.pool.query('DELETE FROM jobs WHERE id = $1', [id]);
   });
@@ -141,11 +149,23 @@ describe('a look', () => {
     expect((await gateway.ended(id)).settledBy).toBe('webhook');
   });
 
-  it('that breaks is repeated soon, not at the end of its lease', async () => {
+  it('that breaks because the database is away is repeated within a second', async () => {
     const { id } = await waitingJob();
-    const broken = get(JobClaims).hold(id, () => Promise.reject(new Error('broken')));
-    await expect(broken).rejects.toThrow('broken');
-    expect(await row(id)).toMatchObject({ looking: false, status: 'submitted' });
+    const away = Object.assign(new Error('starting up'), { code: '57P03' });
+    const broken = get(JobClaims).hold(id, () => Promise.reject(away));
+    await expect(broken).rejects.toThrow('starting up');
+    expect(await row(id)).toMatchObject({ looking: false, status: 'submitted', looks: 0 });
+    expect(await secondsUntilDue(id)).toBeLessThanOrEqual(1);
+  });
+
+  it('that throws what nobody expected is repeated on the schedule, and counts', async () => {
+    const { id } = await waitingJob();
+    for (const looks of [1, 2]) {
+      await letLeaseEnd(id);
+      await get(JobClaims).hold(id, () => Promise.reject(new TypeError('broken')));
+      expect(await row(id)).toMatchObject({ looking: false, status: 'submitted', looks });
+      expect(await secondsUntilDue(id)).toBeGreaterThan(300);
+    }
   });
 
   it('counts, and the timeline says what brought the end to light and after how many', async () => {

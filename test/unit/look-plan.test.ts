@@ -7,6 +7,7 @@ import {
   type LookLimits,
   type Waiting,
 } from '../../src/jobs/look-plan.js';
+import { CANCELLED } from '../../src/jobs/job-error.js';
 import type { JobAnswer, Look } from '../../src/reducto/answers.js';
 
 const LIMITS: LookLimits = {
@@ -40,11 +41,11 @@ describe('an answer that ends the job', () => {
     expect(after(done, { ageSeconds: 1e9 })).toEqual({ do: 'fetch-result' });
   });
 
-  test('cancelled: ends without an error', () => {
+  test('cancelled: ends with an error that says so', () => {
     expect(after(look({ kind: 'cancelled' }), { ageSeconds: 1e9 })).toEqual({
       do: 'end',
       status: 'cancelled',
-      error: null,
+      error: CANCELLED,
     });
   });
 
@@ -92,7 +93,7 @@ describe('gone', () => {
     const once = after(GONE, { sinceCancelSeconds: 0, sinceSubmitSeconds: 1 });
     expect(once).toMatchObject({ do: 'wait', because: 'missing' });
     const step = after(GONE, { sinceCancelSeconds: 9, sinceSubmitSeconds: 10, missingSeconds: 6 });
-    expect(step).toEqual({ do: 'end', status: 'cancelled', error: null });
+    expect(step).toEqual({ do: 'end', status: 'cancelled', error: CANCELLED });
   });
 
   test('does not outlive the maximum age, grace or not', () => {
@@ -123,6 +124,7 @@ describe('open and trouble', () => {
   test('trouble obeys Retry-After where it is longer than the plan', () => {
     const later = look({ kind: 'trouble', error: { message: 'x' }, retryAfterSeconds: 77 });
     expect(after(later)).toEqual({ do: 'wait', seconds: 77, because: 'trouble' });
+    expect(after(later, { ageSeconds: 990 })).toMatchObject({ seconds: 10 });
     const sooner = look({ kind: 'trouble', error: { message: 'x' }, retryAfterSeconds: 2 });
     expect(after(sooner)).toMatchObject({ seconds: 10 });
     expect(after(TROUBLE)).toMatchObject({ seconds: 10, because: 'trouble' });
@@ -145,6 +147,16 @@ describe('a result that cannot be had', () => {
     expect(missing(599)).toMatchObject({ do: 'wait', seconds: 60 });
     expect(missing(600)).toMatchObject({
       do: 'end',
+      status: 'failed',
+      error: { code: 'result_unavailable' },
+    });
+  });
+
+  test('is not tried beyond the maximum age', () => {
+    const missing = (ageSeconds: number) =>
+      afterMissingResult('404', waiting({ ageSeconds, resultMissingSeconds: 30 }), LIMITS);
+    expect(missing(990)).toMatchObject({ do: 'wait', seconds: 10 });
+    expect(missing(1000)).toMatchObject({
       status: 'failed',
       error: { code: 'result_unavailable' },
     });
@@ -182,17 +194,16 @@ const undecided = fc.oneof(
   ),
 );
 
-test('property: open and trouble never wait beyond the maximum age by more than a second or Retry-After, and always end there', () => {
+test('property: open and trouble never wait beyond the maximum age by more than a second, and always end there', () => {
   fc.assert(
     fc.property(undecided, states, limits, (answer, state, limit) => {
       const step = afterLook(answer, state, limit);
-      const retryAfter = answer.kind === 'trouble' ? (answer.retryAfterSeconds ?? 0) : 0;
       const tooOld = state.ageSeconds >= limit.maxAgeSeconds;
       expect(step.do).toBe(tooOld ? 'end' : 'wait');
       const seconds = step.do === 'wait' ? step.seconds : 1;
       expect(seconds).toBeGreaterThan(0);
       expect(step.do === 'wait' ? state.ageSeconds + seconds : 0).toBeLessThanOrEqual(
-        limit.maxAgeSeconds + Math.max(1, retryAfter) + 1e-6,
+        limit.maxAgeSeconds + 1 + 1e-6,
       );
     }),
   );

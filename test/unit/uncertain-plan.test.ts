@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { CANCELLED_BEFORE_SUBMIT } from '../../src/jobs/job-error.js';
 import { afterSearch, type UncertainState } from '../../src/jobs/uncertain-plan.js';
 import type { SearchResult } from '../../src/jobs/upstream-search.js';
 
@@ -52,7 +53,7 @@ describe('absent', () => {
     expect(after({ kind: 'absent' }, { cancelRequested: true })).toEqual({
       do: 'end',
       status: 'cancelled',
-      error: null,
+      error: CANCELLED_BEFORE_SUBMIT,
     });
   });
 

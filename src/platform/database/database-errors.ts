@@ -40,13 +40,20 @@ export function classifyDatabaseError(thrown: unknown): DatabaseErrorKind {
   if (!(thrown instanceof Error) || isRefusedOption(thrown)) return 'other';
   if (thrown instanceof QueryRunnerAlreadyReleasedError) return 'unavailable';
   if (thrown instanceof QueryRunnerProviderAlreadyReleasedError) return 'unavailable';
-  const code = 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';
+  const code = sqlStateOf(thrown);
   const kind = KIND_OF_SQLSTATE.find(([sqlstate]) => sqlstate.test(code))?.[1];
   if (kind !== undefined) return kind;
   if (code === '55000' && RECOVERY_MESSAGE.test(thrown.message)) return 'read_only';
   return UNREACHABLE.test(code) || UNREACHABLE_MESSAGE.test(thrown.message)
     ? 'unavailable'
     : 'other';
+}
+
+/** The SQLSTATE, or the code of a system error; empty where there is none. */
+export function sqlStateOf(thrown: unknown): string {
+  return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string'
+    ? thrown.code
+    : '';
 }
 
 /** Whether the database cannot be reached, or takes no writes, right now. */

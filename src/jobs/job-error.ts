@@ -1,0 +1,58 @@
+/** Why a job did not complete. Stable; the README explains each. */
+export const JOB_ERROR_CODES = [
+  'rejected_upstream',
+  'failed_upstream',
+  'unknown_upstream',
+  'upstream_unusable',
+  'result_unavailable',
+  'submit_outcome_unknown',
+  'source_unusable',
+  'cancelled',
+  'gave_up',
+] as const;
+
+export type JobErrorCode = (typeof JOB_ERROR_CODES)[number];
+
+/** Why a job did not complete, as services read it. Never holds secrets or document content of ours. */
+export interface JobError {
+  code: JobErrorCode;
+  message: string;
+  /** Reducto's own name for it, where it gave one. */
+  upstreamName?: string;
+  /** Whether the same request may succeed if it is submitted again as a new job. */
+  retryable: boolean;
+}
+
+/** PostgreSQL refuses what the gateway has to store about the job, and always will. */
+export const UPSTREAM_UNUSABLE: JobError = {
+  code: 'upstream_unusable',
+  message: 'Reducto’s answer about the job cannot be stored.',
+  retryable: true,
+};
+
+export const UPSTREAM_JOB_TAKEN: JobError = {
+  code: 'submit_outcome_unknown',
+  message: 'What the submit made at Reducto is held by another job of this gateway.',
+  retryable: true,
+};
+
+export const CANCELLED_BEFORE_SUBMIT: JobError = {
+  code: 'cancelled',
+  message: 'The job was cancelled before Reducto had it.',
+  retryable: false,
+};
+
+export const CANCELLED: JobError = {
+  code: 'cancelled',
+  message: 'The job was cancelled at Reducto.',
+  retryable: false,
+};
+
+/** The end of a job that is older than the maximum age. */
+export function gaveUp(maxAgeSeconds: number): JobError {
+  return {
+    code: 'gave_up',
+    message: `The job had not ended ${maxAgeSeconds} seconds after it was accepted.`,
+    retryable: true,
+  };
+}
