@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isRecord } from '../platform/json.js';
-import { redact } from '../platform/logging/redaction.js';
+import { isCut, redact, redactStart } from '../platform/logging/redaction.js';
 import { truncate } from '../platform/text.js';
 import type { OriginalCallback } from './originals.js';
 
@@ -16,13 +16,22 @@ export interface ShownRequest {
 
 const BLANK = '[redacted]';
 const MAX_SAMPLE = 1500;
+/** A longer text may be the content of a document. */
+const MAX_TEXT = 300;
 const MAX_HEADERS = 40;
 const MAX_HEADER = 300;
 const MAX_DEPTH = 6;
+const MAX_ITEMS = 20;
+const MAX_MEMBERS = 50;
+const MAX_VALUES = 100;
+const MAX_NAME = 200;
 
-/** Headers and fields whose value is a secret whatever it looks like, and those that may hold documents. */
+/** Names of headers and fields whose value is a secret whatever it looks like. */
 const SECRET_NAME =
-  /auth|cookie|token|secret|passw|credential|signature|api[-_]?key|^key$|session|private/i;
+  /pass|pwd|secret|token|jwt|auth|credential|session|cookie|signature|key|private|bearer|hmac/i;
+/** The same for names that are part of too many others: as a whole word of the name. */
+const SECRET_WORD = /^(pins?|pw|psk|sid|sig|otp|totp|sas|jws|jwe|csrf|xsrf|cvv|cvc)$/i;
+/** Names of fields that may hold documents. */
 const CONTENT_NAME = /^(result|results|chunks|content|text|document|blocks|raw_config)$/i;
 
 export function shownRequest(
@@ -31,7 +40,7 @@ export function shownRequest(
 ): ShownRequest {
   return {
     method: printable(method, 20),
-    path: printable(path, 300),
+    path: printable(path.replace(/([?#;]).+$/s, `$1${BLANK}`), 300),
     headers: shownHeaders(headers),
     bodyBytes: body.length,
     bodySha256: createHash('sha256').update(body).digest('hex'),
@@ -39,13 +48,22 @@ export function shownRequest(
   };
 }
 
-/** Foreign text on one line: control characters as `\u…`, nothing that PostgreSQL or a terminal chokes on. */
+/** Untrusted text on one line: control characters as `\u…`, nothing that PostgreSQL or a terminal chokes on. */
 export function printable(text: string, limit: number): string {
-  const safe = redact(text)
+  return oneLine(redactStart(text, limit), limit, isCut(text, limit));
+}
+
+/** The same without the values of fields that look like secrets: for text that may hold a form, JSON, or a header. */
+function printableFields(text: string, limit: number): string {
+  return oneLine(redactFields(redactStart(text, limit)), limit, isCut(text, limit));
+}
+
+function oneLine(redacted: string, limit: number, hasMore: boolean): string {
+  const safe = redacted
     .toWellFormed()
     // oxlint-disable-next-line no-control-regex -- these are what must not get through
     .replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped);
-  return safe.length > limit ? `${truncate(safe, limit)}…` : safe;
+  return hasMore || safe.length > limit ? `${truncate(safe, limit)}…` : safe;
 }
 
 function escaped(character: string): string {
@@ -57,18 +75,18 @@ function shownHeaders(headers: OriginalCallback['headers']): Record<string, stri
     .slice(0, MAX_HEADERS)
     .map(([name, value]) => [
       printable(name, 100),
-      SECRET_NAME.test(name) ? BLANK : printable(String(value), MAX_HEADER),
+      isSecretName(name) ? BLANK : printableFields(String(value), MAX_HEADER),
     ]);
   return Object.fromEntries(shown);
 }
 
-/** The beginning of a body. JSON is blanked field by field; anything else by what looks like a secret. */
+/** The beginning of a body: JSON is redacted field by field, anything else by what looks like a field. */
 function sampleOf(body: Buffer): string {
   if (body.length === 0) return '';
   const text = body.subarray(0, 65_536).toString();
   const parsed = parse(text);
-  const whole = parsed === undefined ? withoutFields(text) : JSON.stringify(blanked(parsed, 0));
-  return printable(whole, MAX_SAMPLE);
+  if (parsed === undefined) return printableFields(text, MAX_TEXT);
+  return printable(JSON.stringify(new JsonSample().of(parsed)), MAX_SAMPLE);
 }
 
 function parse(text: string): unknown {
@@ -79,25 +97,90 @@ function parse(text: string): unknown {
   }
 }
 
-function blanked(value: unknown, depth: number): unknown {
-  if (depth > MAX_DEPTH) return '…';
-  if (Array.isArray(value)) return value.slice(0, 20).map((item) => blanked(item, depth + 1));
-  if (typeof value === 'string') return truncate(value, MAX_SAMPLE);
-  if (!isRecord(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .slice(0, 50)
-      .map(([name, item]) => [
-        name,
-        SECRET_NAME.test(name) || CONTENT_NAME.test(name) ? BLANK : blanked(item, depth + 1),
-      ]),
-  );
+function isSecretName(name: string): boolean {
+  if (name.length > MAX_NAME || SECRET_NAME.test(name)) return true;
+  const words = name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').split(/[^A-Za-z0-9]+/);
+  return words.some((word) => SECRET_WORD.test(word));
 }
 
-/** Text that is no JSON may still hold `"token": "…"` or `token=…`. */
-function withoutFields(text: string): string {
-  const field = /\b([\w-]{1,40})(["']?\s{0,4}[:=]\s{0,4}["']?)[^\s"',&}]{1,2000}/g;
-  return text.replace(field, (whole, name: string, separator: string) =>
-    SECRET_NAME.test(name) ? `${name}${separator}${BLANK}` : whole,
+function isBlankName(name: string): boolean {
+  return isSecretName(name) || CONTENT_NAME.test(name);
+}
+
+/** Whether a value is itself the name of a secret, whose value stands next to it: `{"name": "pin", "value": 1}`. */
+function namesSecret(value: unknown): boolean {
+  return typeof value === 'string' && /^[\w.-]{1,100}$/.test(value) && isSecretName(value);
+}
+
+/** A JSON value without secrets and content. Visits no more values than a sample can show. */
+class JsonSample {
+  private left = MAX_VALUES;
+
+  of(value: unknown, depth = 0): unknown {
+    this.left -= 1;
+    if (depth > MAX_DEPTH || this.left < 0) return '…';
+    if (typeof value === 'string') {
+      return value.length > MAX_TEXT ? `[${value.length} characters]` : redactFields(value);
+    }
+    if (Array.isArray(value)) {
+      return value
+        .slice(0, MAX_ITEMS)
+        .map((item, index, items) =>
+          namesSecret(items[index - 1]) ? BLANK : this.of(item, depth + 1),
+        );
+    }
+    if (!isRecord(value)) return value;
+    const isNamed = [value['name'], value['field'], value['header']].some(namesSecret);
+    return Object.fromEntries(
+      Object.entries(value)
+        .slice(0, MAX_MEMBERS)
+        .map(([name, item]) => [
+          redactFields(truncate(name, MAX_NAME)),
+          isNamed || isBlankName(name) ? BLANK : this.of(item, depth + 1),
+        ]),
+    );
+  }
+}
+
+/** Text of a few hundred characters without the values of secret fields and without queries, percent-encoded or not. */
+function redactFields(text: string): string {
+  const plain = redactPlainFields(redact(text));
+  const decoded = plain.replace(/%([2-7][0-9a-f])/gi, (_code, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
   );
+  return decoded === plain ? plain : redact(redactPlainFields(decoded));
+}
+
+/**
+ * A name and what separates it from its value, as in `name=`, `"name": "`, and `<name>`, and in a multipart body. A match
+ * begins only at the beginning of a word and cannot fail beyond it, so that the time is linear.
+ */
+const NAME_AND_SEPARATOR = /(?<![\w.-])([\w.-]+)([^\w.-]{1,60})/g;
+
+function redactPlainFields(text: string): string {
+  let clean = '';
+  let from = 0;
+  for (const { 0: match, 1: name = '', 2: separator = '', index } of text.matchAll(
+    NAME_AND_SEPARATOR,
+  )) {
+    if (index < from || !/[:=>"'\n]/.test(separator) || !isBlankName(name)) continue;
+    const start = index + match.length;
+    const value = valueAfter(separator);
+    value.lastIndex = start;
+    const end = start + (value.exec(text)?.[0].length ?? 0);
+    if (end === start) continue;
+    clean += text.slice(from, start) + BLANK;
+    from = end;
+  }
+  return (clean + text.slice(from)).replace(/\?[^\s"'<>\\]+/g, `?${BLANK}`);
+}
+
+/** What the value of a field extends over, by what stands before it; rather too much than too little. */
+function valueAfter(separator: string): RegExp {
+  if (/[:=]\s*["']?\s*[[{]/.test(separator)) return /.*/sy;
+  if (separator.endsWith('"')) return /(?:[^"\\]|\\.)*/sy;
+  if (separator.endsWith("'")) return /(?:[^'\\]|\\.)*/sy;
+  if (separator.trimEnd().endsWith('>')) return /[^<]*/y;
+  if (separator.trimEnd().endsWith('=')) return /[^&;<>"'\r\n]*/y;
+  return /^["']/.test(separator) && !separator.includes('\n') ? /[^\s,}\]]*/y : /[^\r\n]*/y;
 }
