@@ -9,6 +9,7 @@ import { CallbackHistory } from '../webhooks/callback-history.js';
 import { ActionsPagesController } from './actions-pages.controller.js';
 import { AssetsController } from './assets.controller.js';
 import { ConsoleAssets } from './console-assets.js';
+import { HomeController } from './home.controller.js';
 import { JobsPagesController } from './jobs-pages.controller.js';
 import { KeysPagesController } from './keys-pages.controller.js';
 import { LostController } from './lost.controller.js';
@@ -35,6 +36,7 @@ import { SignInController } from './sign-in.controller.js';
     JobsModule,
   ],
   controllers: [
+    HomeController,
     AssetsController,
     SignInController,
     OverviewController,

@@ -50,6 +50,23 @@ const PAGES = [
   '/admin/actions',
 ];
 
+describe('the root path', () => {
+  const root = (accept: string) => send(`${gateway.url}/`, 'GET', undefined, { accept }, 'manual');
+
+  it('redirects a browser to the console, also below the path prefix of a proxy', async () => {
+    const { status, headers } = await root('text/html,application/xhtml+xml,*/*;q=0.8');
+    expect(status).toBe(302);
+    const location = headers.get('location') ?? '';
+    expect(new URL(location, 'https://host.example/').pathname).toBe('/admin');
+    expect(new URL(location, 'https://host.example/gw/').pathname).toBe('/gw/admin');
+  });
+
+  it('answers a client of the API with a problem', async () => {
+    const { status, body } = await root('*/*');
+    expect({ status, code: body.code }).toEqual({ status: 404, code: 'not_found' });
+  });
+});
+
 describe('every page', () => {
   it.each(PAGES)('%s is there before anything has happened', async (path) => {
     const { status, headers, body } = await user.get(path);
