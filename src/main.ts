@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
+import { servedAddresses } from './app.addresses.js';
 import { createApp } from './app.setup.js';
-import { describeSettings, Settings, SettingsError } from './platform/config/settings.js';
+import { changedSettings } from './platform/config/changed-settings.js';
+import { Settings, SettingsError } from './platform/config/settings.js';
 import { prepareDatabase } from './platform/database/prepare-database.js';
 import { createLogger, NestLogger } from './platform/logging/logger.js';
 import { neverPrintSettings } from './platform/logging/secret-settings.js';
@@ -26,13 +28,14 @@ try {
   settings = standIns.settings;
   neverPrintSettings(settings);
   await prepareDatabase(settings, log, installTaskQueues);
-  log.log({ msg: 'settings', ...describeSettings(settings) }, 'Start');
+  for (const line of changedSettings(settings, process.env)) log.log(line, 'Settings');
   for (const warning of settings.warnings()) log.warn(warning, 'Start');
 
   const app = await createApp(settings, log);
   await app.listen(settings.PORT, settings.HOST);
   const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
   log.log(`gateway listening on ${url} (${settings.ROLES.join(', ')})`, 'Start');
+  for (const line of servedAddresses(settings, url)) log.log(line, 'Start');
   process.send?.({ type: 'listening', url });
   await standIns.introduce(app, url);
   stopOnSignal(async () => {
@@ -54,7 +57,10 @@ function stopOnSignal(stop: () => Promise<void>): void {
     log.log(`${signal}: finishing what is running`, 'Stop');
     setTimeout(() => process.exit(1), (settings.SHUTDOWN_TIMEOUT_SECONDS + 5) * 1000).unref();
     stop().then(
-      () => process.exit(0),
+      () => {
+        log.log('stopped', 'Stop');
+        process.exit(0);
+      },
       (error: unknown) => {
         log.error({ msg: 'the stop went wrong', err: error });
         process.exit(1);

@@ -73,7 +73,7 @@ export class InsideServer implements OnApplicationBootstrap, OnApplicationShutdo
     this.server.on('error', (error) =>
       this.logger.warn({ msg: 'trouble on METRICS_PORT', err: error }),
     );
-    this.logger.log(`figures on ${this.url}/metrics`);
+    this.logger.log(`Metrics: ${this.url}/metrics`);
   }
 
   async onApplicationShutdown(): Promise<void> {

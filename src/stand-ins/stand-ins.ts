@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import type { INestApplication, LoggerService } from '@nestjs/common';
 import { ApiKeysService } from '../access/api-keys.service.js';
 import { httpUrl } from '../platform/config/setting-kinds.js';
@@ -74,18 +75,40 @@ async function printKeyOnce(keys: ApiKeysService, url: string): Promise<void> {
   const issued = (await keys.list()).filter((key) => key.origin === 'issued');
   if (issued.length > 0) {
     process.stdout.write(
-      `\nYour API key was printed at the first start. For another one:\n  npm run gateway -- keys create --service local --scopes jobs,admin\n\n`,
+      `\nThe API key was printed at the first start. To create another one:\n  ${CREATE_KEY}\n\n`,
     );
     return;
   }
   const { key } = await keys.create('local', ['jobs', 'admin']);
   // Straight to the terminal: log lines never hold a key.
-  process.stdout.write(
-    `\nAn API key for trying it out (shown only now):\n  ${key}\n\n` +
-      `Submit a document:\n` +
-      `  curl -s ${url}/v1/jobs -H "Authorization: Bearer ${key}" \\\n` +
-      `    -H "Content-Type: application/json" \\\n` +
-      `    -d '{"type":"parse","input":"https://example.com/invoice.pdf"}'\n\n` +
-      `API documentation: ${url}/docs\nConsole for admins: ${url}/admin (sign in with this key)\n\n`,
-  );
+  process.stdout.write(introduction(key, url));
+}
+
+const CREATE_KEY =
+  'npm run --silent gateway -- keys create --service local --scopes jobs,admin --quiet';
+
+const DOCUMENT = fileURLToPath(new URL('../../../src/demo/rental-agreement.pdf', import.meta.url));
+
+/** The commands need a POSIX shell and curl, and end with the result of the job. */
+function introduction(key: string, url: string): string {
+  return `
+An API key of the service "local", shown only now; it also signs in to the console:
+  ${key}
+
+To parse a document, paste this into another terminal:
+
+  AUTH='Authorization: Bearer ${key}'
+  first_id() { grep -o '"id":"[^"]*"' | head -n 1 | cut -d '"' -f 4; }
+  FILE=$(curl -s ${url}/v1/uploads -H "$AUTH" -F ${quoted(`file=@"${DOCUMENT}"`)} | first_id)
+  JOB=$(curl -s ${url}/v1/jobs -H "$AUTH" -H 'Content-Type: application/json' \\
+    -d '{"type":"parse","input":"'"$FILE"'"}' | first_id)
+  curl -s "${url}/v1/jobs/$JOB?wait=60" -H "$AUTH"; echo
+  curl -s "${url}/v1/jobs/$JOB/result" -H "$AUTH"; echo
+
+`;
+}
+
+/** One word of a shell. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,12 +1,21 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../src/platform/database/free-port.js';
 import { startSandbox } from '../../src/sandbox/sandbox.js';
 import { eventually, newDatabase, send } from '../support/gateway.js';
-import { ADMIN_KEY, cleanUp, cleanUps, end, run, start } from '../support/processes.js';
+import {
+  ADMIN_KEY,
+  cleanUp,
+  cleanUps,
+  end,
+  run,
+  start,
+  type Started,
+} from '../support/processes.js';
 
 afterEach(cleanUp);
 
@@ -46,31 +55,95 @@ it('production refuses a database that lacks migrations, and says what to run', 
   expect(text).toContain('npm run migrate');
 });
 
-it('on a bare machine it brings its own database and sandbox, keeps the data, and prints a key once', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gateway-bare-'));
-  cleanUps.push(() => rm(directory, { recursive: true, force: true }));
-  const first = await start({ DATA_DIR: directory });
-  const key = await eventually('a key', () => /rgw_[\w-]{43}/.exec(first.output.join(''))?.[0]);
-  const headers = { authorization: `Bearer ${key}` };
-  expect(first.output.join('')).toMatch(/EMBEDDED PostgreSQL[\s\S]*SANDBOX/);
-  const job = await send(
-    `${first.url}/v1/jobs`,
-    'POST',
-    { type: 'parse', input: 'https://example.com/a.pdf' },
-    headers,
-  );
-  expect(
-    (await send(`${first.url}/v1/jobs/${job.body.id}?wait=20`, 'GET', undefined, headers)).body
-      .status,
-  ).toBe('completed');
-  expect(await end(first.child, 'SIGTERM')).toBe(0);
+describe('on a bare machine', () => {
+  let directory: string;
 
-  const second = await start({ DATA_DIR: directory });
-  expect(
-    (await send(`${second.url}/v1/jobs/${job.body.id}/result`, 'GET', undefined, headers)).status,
-  ).toBe(200);
-  await expect.poll(() => second.output.join('')).toContain('keys create');
-  expect(second.output.join('')).not.toMatch(/rgw_[\w-]{43}/);
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'gateway-bare-'));
+    cleanUps.push(() => rm(directory, { recursive: true, force: true }));
+  });
+
+  const printedBy = ({ output }: Started): string => output.join('');
+  const keyPrintedBy = (started: Started): Promise<string> =>
+    eventually('a key', () => /rgw_[\w-]{43}/.exec(printedBy(started))?.[0]);
+
+  it('brings its own database and sandbox, keeps the data, and prints a key once', async () => {
+    const first = await start({ DATA_DIR: directory });
+    const headers = { authorization: `Bearer ${await keyPrintedBy(first)}` };
+    expect(printedBy(first)).toMatch(/EMBEDDED PostgreSQL[\s\S]*SANDBOX/);
+    const job = await send(
+      `${first.url}/v1/jobs`,
+      'POST',
+      { type: 'parse', input: 'https://example.com/a.pdf' },
+      headers,
+    );
+    expect(
+      (await send(`${first.url}/v1/jobs/${job.body.id}?wait=20`, 'GET', undefined, headers)).body
+        .status,
+    ).toBe('completed');
+    expect(await end(first.child, 'SIGTERM')).toBe(0);
+
+    const second = await start({ DATA_DIR: directory });
+    expect(
+      (await send(`${second.url}/v1/jobs/${job.body.id}/result`, 'GET', undefined, headers)).status,
+    ).toBe(200);
+    await expect.poll(() => printedBy(second)).toContain('keys create');
+    expect(printedBy(second)).not.toMatch(/rgw_[\w-]{43}/);
+  });
+
+  it('prints an example that ends with a result when it is pasted into a shell', async () => {
+    const started = await start({ DATA_DIR: directory });
+    const [example = ''] = await eventually(
+      'the example',
+      () => /^ {2}AUTH=[\s\S]*?\/result".*\n/m.exec(printedBy(started)) ?? undefined,
+    );
+    const { code, stdout, stderr } = await run(['-c', example], {}, 'sh');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const [job, result] = stdout.trim().split('\n');
+    expect(JSON.parse(job ?? '')).toMatchObject({ status: 'completed' });
+    expect(JSON.parse(result ?? '').result.chunks[0].content).toContain('Rental Agreement');
+  });
+
+  it('reports at every start what it serves and where', async () => {
+    for (const _ of ['first', 'second']) {
+      const started = await start({ DATA_DIR: directory });
+      const { url } = started;
+      for (const line of [
+        `API: ${url}/v1`,
+        `API documentation: ${url}/docs`,
+        `Console: ${url}/admin`,
+        `Metrics: ${url}/metrics`,
+      ]) {
+        await expect.poll(() => printedBy(started)).toContain(line);
+      }
+      await end(started.child, 'SIGTERM');
+    }
+  });
+
+  it('reports each setting that differs from its default in a line, and no other setting', async () => {
+    const started = await start({
+      DATA_DIR: directory,
+      DATABASE_POOL_SIZE: '7',
+      LOG_LEVEL: 'info',
+    });
+    const lines = printedBy(started)
+      .split('\n')
+      .filter((line) => line.includes('"context":"Settings"'))
+      .map((line) => String(JSON.parse(line).msg));
+    expect(lines).toContain('DATABASE_POOL_SIZE=7 (environment)');
+    expect(lines).toContain('BOOTSTRAP_ADMIN_KEY=******** (environment)');
+    expect(lines).toContain('TOKEN_KEYS=******** (set by the gateway for local use)');
+    expect(lines.filter((line) => /^(LOG_LEVEL|HOST|ROLES)=/.test(line))).toEqual([]);
+  });
+
+  it('says "stopped" as its last line', async () => {
+    const started = await start({ DATA_DIR: directory });
+    await keyPrintedBy(started);
+    const closed = once(started.child, 'close');
+    expect(await end(started.child, 'SIGTERM')).toBe(0);
+    await closed;
+    expect(JSON.parse(printedBy(started).trim().split('\n').at(-1) ?? '').msg).toBe('stopped');
+  });
 });
 
 it('a 202 survives kill -9: every accepted job reaches Reducto exactly once and completes', async () => {
