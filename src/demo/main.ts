@@ -16,6 +16,9 @@ import { DemoClient, type DemoJob } from './demo-client.js';
 const DOCUMENT = fileURLToPath(new URL('../../../src/demo/rental-agreement.pdf', import.meta.url));
 const GATEWAY = fileURLToPath(new URL('../main.js', import.meta.url));
 
+/** Lines of a result that are shown. */
+const EXCERPT_LINES = 8;
+
 const say = (text = ''): void => void process.stdout.write(`${text}\n`);
 
 const directory = await mkdtemp(join(tmpdir(), 'reducto-gateway-demo-'));
@@ -55,7 +58,7 @@ async function startGateway(): Promise<{ gateway: ReturnType<typeof fork>; url: 
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => child.kill('SIGTERM'));
-  say(`   The gateway listens on ${address}.`);
+  say(`   API documentation: ${address}/docs   Console: ${address}/admin`);
   return { gateway: child, url: address };
 }
 
@@ -99,24 +102,24 @@ async function show(gatewayUrl: string): Promise<void> {
   const forged = await client.forgeCallback(parse.id);
   say(`   refused with ${forged.status}, ${forged.code}`);
 
-  say('\nWhat to try next:');
+  say('\nThe demo has ended, and removes its data. What to try next:');
   say(
-    '   npm start        the gateway with an embedded database and the sandbox, an API key and a curl line',
+    '   npm start   the gateway on http://127.0.0.1:3000, with the console at /admin, and a key to sign in',
   );
-  say('   npm test         the tests, on a real PostgreSQL');
-  say('   README.md        what it does, how to set it up with your Reducto key');
+  say('   npm test    the tests, on a real PostgreSQL');
+  say('   README.md   what the gateway does, and how to use it with your key for Reducto');
 }
 
 async function report(client: DemoClient, job: DemoJob, withResult = true): Promise<void> {
   say(`   job ${job.id}: ${job.status}, settled by the ${job.settledBy ?? '?'}`);
   const events = await client.events(job.id);
   const begin = Date.parse(events[0]?.at ?? '');
-  for (const event of events) {
-    const after = String(Date.parse(event.at) - begin).padStart(6);
-    say(`   ${after} ms  ${event.type}`);
-  }
+  const times = events.map(({ at, type }) => `${type} ${Date.parse(at) - begin} ms`);
+  say(`   ${times.join(' → ')}`);
   if (!withResult) return;
   const text = await client.resultText(job.id);
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
   say(`   its result (${text.length} characters) begins:`);
-  say(text.slice(0, 700).replaceAll(/^/gm, '      ') + (text.length > 700 ? ' …' : ''));
+  for (const line of lines.slice(0, EXCERPT_LINES)) say(`      ${line}`);
+  if (lines.length > EXCERPT_LINES) say('      …');
 }
