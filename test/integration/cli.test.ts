@@ -228,6 +228,25 @@ describe('migrate', () => {
   });
 });
 
+describe('a database that a newer version has migrated', () => {
+  let newer: Awaited<ReturnType<typeof newDatabase>>;
+  beforeAll(async () => {
+    newer = await newDatabase();
+    const client = new Client({ connectionString: newer.url });
+    await client.connect();
+    await client.query(
+      `INSERT INTO schema_migrations (timestamp, name) VALUES (9999999999999, 'FromTheFuture9999999999999')`,
+    );
+    await client.end();
+  });
+  afterAll(() => newer.drop());
+
+  it.each([[['migrate']], [['keys', 'list']]])('does not keep %j from working', async (args) => {
+    const { code, stderr } = await gateway(args, { DATABASE_URL: newer.url });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+});
+
 describe('audit verify', () => {
   it('says how many entries are whole', async () => {
     await newKey('audited');
