@@ -1,70 +1,130 @@
+import { JsonScanner, JsonSyntaxError } from '../platform/json/json-scanner.js';
 import { ResultDownloadError } from '../reducto/result-download-error.js';
-import type { RemotePart, ResultDocument } from './result-document.js';
+import { ownId, type JobIds, type RemotePart, type ResultDocument } from './result-document.js';
+
+interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly replacement: Buffer;
+}
+
+/** Bounds the work between two turns of the event loop. */
+const SLICE_BYTES = 65_536;
+
+/** Bytes of an id that has begun, held back until its end is known. Longer values are no id. */
+const MAX_HELD_BYTES = 1024;
 
 /**
- * The bytes of a result document, its remote parts downloaded as they are needed. Nothing is parsed
- * or gathered: a part is only checked at its two ends, which tells JSON from error pages and from
- * most of what was cut off.
+ * The bytes of a result document, its remote parts downloaded as they are needed. Each part is checked to be one
+ * whole JSON value while it passes through. Throws `ResultDownloadError`, also beyond `maxBytes`.
  */
-export async function* contentOf(
+export async function* resultContent(
   document: ResultDocument,
   download: (url: string) => AsyncIterable<Buffer>,
+  ids: JobIds,
+  maxBytes: number,
 ): AsyncGenerator<Buffer> {
+  let size = 0;
   for (const part of document) {
-    if (typeof part === 'string') yield Buffer.from(part);
-    else yield* remoteJson(part, download(part.url));
+    const bytes = Buffer.isBuffer(part) ? [part] : remoteJson(part, download(part.url), ids);
+    for await (const piece of inSlices(bytes)) {
+      size += piece.length;
+      if (size > maxBytes) {
+        throw new ResultDownloadError(`the result is larger than RESULT_MAX_BYTES (${maxBytes})`);
+      }
+      yield piece;
+    }
   }
+}
+
+async function* remoteJson(
+  part: RemotePart,
+  download: AsyncIterable<Buffer>,
+  ids: JobIds,
+): AsyncGenerator<Buffer> {
+  try {
+    yield* edited(part, download, ids);
+  } catch (error) {
+    if (!(error instanceof JsonSyntaxError)) throw error;
+    throw new ResultDownloadError(`the URL of the result holds no whole JSON (${error.message})`);
+  }
+}
+
+async function* edited(
+  { aroundArray: [before, after], watched }: RemotePart,
+  download: AsyncIterable<Buffer>,
+  ids: JobIds,
+): AsyncGenerator<Buffer> {
+  let bytes: Buffer = Buffer.alloc(0);
+  /** Of the first of `bytes` in the download. */
+  let offset = 0;
+  let edits: Edit[] = [];
+  let opening: number | undefined;
+  const scanner = new JsonScanner(watched, (_label, start, end) => {
+    if (start < offset || end - start > MAX_HELD_BYTES) return;
+    const replacement = ownId(bytes.subarray(start - offset, end - offset), ids);
+    if (replacement !== undefined) edits.push({ start, end, replacement });
+  });
+  for await (const slice of inSlices(withoutByteOrderMark(download))) {
+    bytes = bytes.length === 0 ? slice : Buffer.concat([bytes, slice]);
+    const end = offset + bytes.length;
+    if (opening === undefined) {
+      const first = slice.findIndex((byte) => !isWhitespace(byte));
+      opening = slice[first];
+      const start = end - slice.length + first;
+      if (opening === OPEN_ARRAY)
+        edits.push({ start, end: start, replacement: Buffer.from(before) });
+      else if (opening !== undefined && opening !== OPEN_OBJECT) {
+        throw new ResultDownloadError('the URL of the result holds no JSON object or array');
+      }
+    }
+    scanner.write(slice);
+    for (const edit of edits) {
+      yield bytes.subarray(0, edit.start - offset);
+      yield edit.replacement;
+      bytes = bytes.subarray(edit.end - offset);
+      offset = edit.end;
+    }
+    edits = [];
+    const held = end - Math.max(scanner.openStart ?? end, offset);
+    const kept = held > MAX_HELD_BYTES ? 0 : held;
+    yield bytes.subarray(0, bytes.length - kept);
+    bytes = bytes.subarray(bytes.length - kept);
+    offset = end - kept;
+  }
+  scanner.end();
+  if (opening === OPEN_ARRAY) yield Buffer.from(after);
 }
 
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
-const CLOSING: Readonly<Record<string, string>> = { '{': '}', '[': ']' };
+const OPEN_ARRAY = 0x5b;
+const OPEN_OBJECT = 0x7b;
 
-async function* remoteJson(part: RemotePart, bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const [before, after] = part.aroundArray;
-  let opening = '';
-  let last = '';
-  for await (const chunk of withoutLead(bytes)) {
-    if (opening === '') {
-      opening = String.fromCharCode(chunk[0] ?? 0);
-      if (CLOSING[opening] === undefined) {
-        throw new ResultDownloadError('what the URL of the result holds is not JSON');
-      }
-      if (opening === '[' && before !== '') yield Buffer.from(before);
-    }
-    last = lastVisible(chunk) ?? last;
-    yield chunk;
-  }
-  if (opening === '' || last !== CLOSING[opening]) {
-    throw new ResultDownloadError('what the URL of the result holds is incomplete');
-  }
-  if (opening === '[' && after !== '') yield Buffer.from(after);
-}
-
-/** Drops a byte order mark and white space at the beginning, however the bytes are cut. */
-async function* withoutLead(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let begun = false;
-  let lead = Buffer.alloc(0);
+/** A byte order mark can stand before JSON, but not within it. */
+async function* withoutByteOrderMark(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let lead: Buffer = Buffer.alloc(0);
+  let isComplete = false;
   for await (const chunk of bytes) {
-    if (begun) {
+    if (isComplete) {
       yield chunk;
       continue;
     }
     lead = Buffer.concat([lead, chunk]);
-    const cutMark = lead.length < 3 && BYTE_ORDER_MARK.subarray(0, lead.length).equals(lead);
-    const text = lead.subarray(0, 3).equals(BYTE_ORDER_MARK) ? lead.subarray(3) : lead;
-    const first = text.findIndex((byte) => !isSpace(byte));
-    if (first === -1 && !cutMark) lead = lead.subarray(0, 0);
-    if (cutMark || first === -1) continue;
-    begun = true;
-    yield text.subarray(first);
+    if (lead.length < 3 && BYTE_ORDER_MARK.subarray(0, lead.length).equals(lead)) continue;
+    isComplete = true;
+    yield lead.subarray(0, 3).equals(BYTE_ORDER_MARK) ? lead.subarray(3) : lead;
+  }
+  if (!isComplete) yield lead;
+}
+
+async function* inSlices(bytes: Iterable<Buffer> | AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of bytes) {
+    for (let at = 0; at < chunk.length; at += SLICE_BYTES) {
+      yield chunk.subarray(at, at + SLICE_BYTES);
+    }
   }
 }
 
-function lastVisible(bytes: Buffer): string | undefined {
-  const last = bytes.findLastIndex((byte) => !isSpace(byte));
-  return last === -1 ? undefined : String.fromCharCode(bytes[last] ?? 0);
-}
-
-function isSpace(byte: number): boolean {
-  return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+function isWhitespace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }

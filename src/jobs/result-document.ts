@@ -1,79 +1,90 @@
-import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { isRecord } from '../platform/json.js';
+import { JsonScanner, type WatchedPaths } from '../platform/json/json-scanner.js';
 import type { JobType } from './job-type.js';
+import { answerPaths, DOWNLOADED, EXTRACTED } from './result-paths.js';
 
-/** A stretch of the result that is still behind a URL. */
+/** A part of the result that is behind a URL. */
 export interface RemotePart {
   readonly url: string;
   /** What to put around the bytes where they turn out to be a bare array. */
   readonly aroundArray: readonly [before: string, after: string];
+  readonly watched: WatchedPaths;
 }
 
-/** A result as JSON text with gaps, to be filled in order with what the URLs hold. */
-export type ResultDocument = readonly (string | RemotePart)[];
+/** A result as JSON with gaps, to be filled in order with what the URLs hold. */
+export type ResultDocument = readonly (Buffer | RemotePart)[];
 
-/** Reducto hands out a parse either as the object or as the bare array of its chunks. */
+/** The ids of one job. Services know the gateway's only. */
+export interface JobIds {
+  readonly own: string;
+  readonly upstream: string;
+}
+
+/** Reducto serves a parse either as the object or as the bare array of its chunks. */
 const AS_FULL_PARSE = ['{"type":"full","chunks":', '}'] as const;
 const AS_IT_IS = ['', ''] as const;
 
+/** Scanned without a pause: well below a millisecond. */
+const SLICE_BYTES = 65_536;
+
+/** Longer values are neither an id nor a URL. */
+const MAX_REPLACED_BYTES = 16_384;
+
 /**
- * Takes apart the `result` of a completed job. Near 6 MB Reducto replaces the inner result by
- * `{type: "url", url}`; services shall not have to care, so the document has the same shape either
- * way. URLs count only in the places where Reducto puts them: anywhere else, `{type: "url"}` may be
- * something that an extraction found in a document.
+ * Takes apart the `result` of a completed job, given as JSON text. Near 6 MB Reducto replaces the inner result by
+ * `{type: "url", url}`; the document has the same shape either way. All bytes stay as they are, apart from URLs and
+ * job ids in the places where Reducto documents them: anywhere else they can be what an extraction found.
  */
-export function resultDocument(type: JobType, result: unknown): ResultDocument {
-  const parts: RemotePart[] = [];
-  // Unguessable, so that nothing in a document can pass for a gap.
-  const mark = randomUUID();
-  const gap = (part: RemotePart): string => `${mark}:${parts.push(part) - 1}`;
-  return JSON.stringify(withGaps(type, result, gap))
-    .split(new RegExp(`"${mark}:(\\d+)"`))
-    .map((piece, index) => (index % 2 === 0 ? piece : (parts[Number(piece)] ?? '')))
-    .filter((piece) => piece !== '');
-}
-
-function withGaps(type: JobType, result: unknown, gap: (part: RemotePart) => string): unknown {
-  if (!isRecord(result) || !('result' in result)) return result;
-  const inner = result['result'];
-  if (type !== 'pipeline') {
-    const around = type === 'parse' ? AS_FULL_PARSE : AS_IT_IS;
-    return { ...result, result: fill(inner, around, gap) };
-  }
-  if (!isRecord(inner)) return result;
-  const steps = Object.entries(inner).map(([step, value]) => {
-    const around = step === 'parse' ? AS_FULL_PARSE : AS_IT_IS;
-    return [
-      step,
-      Array.isArray(value)
-        ? value.map((item) => fillStep(item, around, gap))
-        : fillStep(value, around, gap),
-    ];
+export async function resultDocument(
+  type: JobType,
+  result: string,
+  ids: JobIds,
+): Promise<ResultDocument> {
+  const bytes = Buffer.from(result);
+  const replaced: { start: number; end: number; by: Buffer | RemotePart }[] = [];
+  const scanner = new JsonScanner(answerPaths(type), (label, start, end) => {
+    if (end - start > MAX_REPLACED_BYTES) return;
+    const value = bytes.subarray(start, end);
+    const by = label === 'id' ? ownId(value, ids) : remotePart(label, value);
+    if (by !== undefined) replaced.push({ start, end, by });
   });
-  return { ...result, result: Object.fromEntries(steps) };
-}
-
-/** A step of a pipeline is either the inner result itself or the whole answer of its endpoint. */
-function fillStep(
-  value: unknown,
-  around: RemotePart['aroundArray'],
-  gap: (part: RemotePart) => string,
-): unknown {
-  if (isRecord(value) && isUrlResult(value['result'])) {
-    return { ...value, result: fill(value['result'], around, gap) };
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
+    scanner.write(bytes.subarray(at, at + SLICE_BYTES));
+    await setImmediate();
   }
-  return fill(value, around, gap);
+  scanner.end();
+  const document: (Buffer | RemotePart)[] = [];
+  let done = 0;
+  for (const { start, end, by } of replaced) {
+    document.push(bytes.subarray(done, start), by);
+    done = end;
+  }
+  return [...document, bytes.subarray(done)];
 }
 
-function fill(
-  value: unknown,
-  aroundArray: RemotePart['aroundArray'],
-  gap: (part: RemotePart) => string,
-): unknown {
-  return isUrlResult(value) ? gap({ url: value.url, aroundArray }) : value;
+/** The gateway's id as JSON, where `value` is the upstream id of the same job. */
+export function ownId(value: Buffer, ids: JobIds): Buffer | undefined {
+  return parsed(value) === ids.upstream ? Buffer.from(JSON.stringify(ids.own)) : undefined;
 }
 
-function isUrlResult(value: unknown): value is { type: 'url'; url: string } {
+function remotePart(label: string, value: Buffer): RemotePart | undefined {
+  if (value[0] !== 0x7b) return undefined;
+  const reference = parsed(value);
+  if (!isUrlResult(reference)) return undefined;
+  if (label === 'strict-url' && typeof reference.result_id !== 'string') return undefined;
+  return {
+    url: reference.url,
+    aroundArray: label === 'parse-url' ? AS_FULL_PARSE : AS_IT_IS,
+    watched: label === 'parse-url' ? DOWNLOADED : EXTRACTED,
+  };
+}
+
+function parsed(value: Buffer): unknown {
+  return JSON.parse(value.toString());
+}
+
+function isUrlResult(value: unknown): value is { type: 'url'; url: string; result_id?: unknown } {
   return (
     isRecord(value) &&
     value['type'] === 'url' &&

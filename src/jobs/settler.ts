@@ -16,8 +16,8 @@ import {
   type Waiting,
   type WaitOrEnd,
 } from './look-plan.js';
-import { contentOf } from './result-content.js';
-import { resultDocument } from './result-document.js';
+import { resultContent } from './result-content.js';
+import { resultDocument, type JobIds } from './result-document.js';
 import { ResultStore } from './result.store.js';
 import { SettleSteps } from './settle-steps.js';
 import { UncertainSubmits } from './uncertain-submits.js';
@@ -31,6 +31,7 @@ import { UncertainSubmits } from './uncertain-submits.js';
 export class Settler {
   private readonly logger = new Logger(Settler.name);
   private readonly limits: LookLimits;
+  private readonly maxResultBytes: number;
 
   constructor(
     settings: Settings,
@@ -43,6 +44,7 @@ export class Settler {
     private readonly figures: JobFigures,
   ) {
     this.limits = lookLimits(settings);
+    this.maxResultBytes = settings.RESULT_MAX_BYTES;
   }
 
   /** Does nothing where somebody else looks at the job: they will act upon the hint too. */
@@ -61,21 +63,26 @@ export class Settler {
     }
     const step = afterLook(answer, waitingOf(held), this.limits);
     if (step.do === 'fetch-result') {
-      return this.complete(held, answer.kind === 'completed' ? answer.result : null);
+      const ids = { own: job.id, upstream: job.upstreamId };
+      return this.complete(held, ids, answer.kind === 'completed' ? answer.result : null);
     }
     await this.take(held, step, answer.kind === 'open' ? answer.progress : null);
   }
 
   /** Stores the result, then completes the job: never the other way round. */
-  private async complete(held: HeldJob, result: unknown): Promise<void> {
+  private async complete(held: HeldJob, ids: JobIds, result: string | null): Promise<void> {
     const { job, claim } = held;
     const begin = performance.now();
     const seconds = (): number => (performance.now() - begin) / 1000;
     try {
       if (result === null) throw new ResultDownloadError('Reducto’s answer holds no result');
-      const document = resultDocument(job.type, result);
+      const document = await resultDocument(job.type, result, ids);
+      const deadline = this.download.deadline();
+      const download = (url: string): AsyncIterable<Buffer> => this.download.read(url, deadline);
       const content = await inSpan('result fetch', {}, () =>
-        this.results.write(withoutPilingUp(contentOf(document, (url) => this.download.read(url)))),
+        this.results.write(
+          withoutPilingUp(resultContent(document, download, ids, this.maxResultBytes)),
+        ),
       );
       this.figures.fetched('stored', seconds(), Number(content.sizeBytes));
       if (await this.steps.complete(job, claim, content)) {

@@ -1,5 +1,6 @@
 import type { JobAnswer, ListAnswer, ListedJob, Look } from './answers.js';
 import { isRecord } from '../platform/json.js';
+import { findValue } from '../platform/json/json-text.js';
 import { readJobFailure } from './upstream-error.js';
 
 /**
@@ -17,18 +18,22 @@ export function readUpstreamId(answer: unknown): string | undefined {
   return isUpstreamId(id) ? id : undefined;
 }
 
-export function readLook(answer: unknown): Look {
+/** `text`: the same answer as it came. */
+export function readLook(answer: unknown, text: string): Look {
   const rawConfig = isRecord(answer) ? answer['raw_config'] : undefined;
-  return { ...readJob(answer), rawConfig: shown(rawConfig) };
+  return { ...readJob(answer, text), rawConfig: shown(rawConfig) };
 }
 
-function readJob(answer: unknown): JobAnswer {
+function readJob(answer: unknown, text: string): JobAnswer {
   if (!isRecord(answer) || typeof answer['status'] !== 'string') {
     return { kind: 'trouble', error: { message: 'Reducto’s answer is no job' } };
   }
   switch (answer['status']) {
     case 'Completed':
-      return { kind: 'completed', result: answer['result'] ?? null };
+      return {
+        kind: 'completed',
+        result: (answer['result'] ?? null) === null ? null : textOf(text, 'result'),
+      };
     case 'Failed': {
       const error = readJobFailure(answer['reason'], answer['error']);
       return error.name === 'JOB_CANCELLED' ? { kind: 'cancelled' } : { kind: 'failed', error };
@@ -39,6 +44,12 @@ function readJob(answer: unknown): JobAnswer {
       // Pending, Idle, InProgress, Completing, and whatever is added later: not finished.
       return { kind: 'open', progress: finite(answer['progress']) };
   }
+}
+
+/** The value of a member as it is written. */
+function textOf(object: string, name: string): string | null {
+  const value = findValue(object, [name]);
+  return value === undefined ? null : object.slice(value.start, value.end);
 }
 
 const RUNNING = ['Pending', 'Idle', 'InProgress', 'Completing'];

@@ -19,7 +19,7 @@ const SUBMIT_PATH = {
 
 /** An answer that says "done", or whatever came instead of one. */
 type Outcome =
-  | { readonly ok: true; readonly body: unknown }
+  | { readonly ok: true; readonly body: unknown; readonly text: string }
   | {
       readonly ok: false;
       readonly error: UpstreamError;
@@ -95,7 +95,7 @@ export class ReductoClient {
   private async lookAt(upstreamId: string): Promise<Look> {
     const outcome = await this.read('GET', `/job/${upstreamId}`);
     if (outcome.ok) {
-      const look = readLook(outcome.body);
+      const look = readLook(outcome.body, outcome.text);
       return look.kind === 'trouble' ? { ...look, error: { status: 200, ...look.error } } : look;
     }
     const { error, reductos, delay } = outcome;
@@ -175,8 +175,8 @@ export class ReductoClient {
     request: UpstreamRequest,
   ): Promise<Outcome> {
     try {
-      const { status, headers, body } = await this.transport.ask(method, path, request);
-      if (status >= 200 && status < 300) return { ok: true, body };
+      const { status, headers, body, text } = await this.transport.ask(method, path, request);
+      if (status >= 200 && status < 300) return { ok: true, body, text };
       return {
         ok: false,
         error: readUpstreamError(status, body),

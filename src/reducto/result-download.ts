@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Agent, fetch, type Response } from 'undici';
+import { Agent, request, type Dispatcher } from 'undici';
 import { Settings } from '../platform/config/settings.js';
+import { decodeContent } from './content-coding.js';
 import { ResultDownloadError } from './result-download-error.js';
 import { ResultUrlPolicy } from './result-url-policy.js';
 
@@ -21,22 +22,18 @@ export class ResultDownload implements OnApplicationShutdown {
     });
   }
 
-  /** The bytes behind `address`, decompressed, at most `RESULT_MAX_BYTES`. Throws `ResultDownloadError`. */
-  async *read(address: string): AsyncGenerator<Buffer> {
-    const signal = AbortSignal.timeout(this.settings.RESULT_TIMEOUT_SECONDS * 1000);
+  /** When the download of one result, from however many URLs, has to be done. */
+  deadline(): AbortSignal {
+    return AbortSignal.timeout(this.settings.RESULT_TIMEOUT_SECONDS * 1000);
+  }
+
+  /** The decoded bytes behind `address`, all of them. Throws `ResultDownloadError`. */
+  async *read(address: string, deadline: AbortSignal = this.deadline()): AsyncGenerator<Buffer> {
     try {
-      const response = await this.open(address, signal);
-      let size = 0;
-      for await (const part of response.body ?? []) {
-        const bytes = Buffer.from(part as Uint8Array);
-        size += bytes.length;
-        if (size > this.settings.RESULT_MAX_BYTES) {
-          throw new ResultDownloadError('the result is larger than RESULT_MAX_BYTES');
-        }
-        yield bytes;
-      }
+      const { headers, body } = await this.open(address, deadline);
+      yield* decodeContent(body, headers['content-encoding']);
     } catch (error) {
-      throw readable(error, signal);
+      throw readable(error, deadline);
     }
   }
 
@@ -44,21 +41,22 @@ export class ResultDownload implements OnApplicationShutdown {
     await this.agent.destroy();
   }
 
-  private async open(address: string, signal: AbortSignal): Promise<Response> {
+  private async open(address: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     let url = this.policy.check(address);
     for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
-      const response = await fetch(url, { dispatcher: this.agent, redirect: 'manual', signal });
-      const location = response.headers.get('location');
-      if (response.status >= 300 && response.status < 400 && location !== null) {
-        await response.body?.cancel();
-        url = this.policy.check(location, url);
-        continue;
+      const answer = await request(url, {
+        dispatcher: this.agent,
+        headers: { accept: 'application/json', 'accept-encoding': 'gzip, br' },
+        signal,
+      });
+      const { statusCode: status, headers, body } = answer;
+      if (status === 200) return answer;
+      await body.dump();
+      const { location } = headers;
+      if (status < 300 || status >= 400 || typeof location !== 'string') {
+        throw new ResultDownloadError(`the host of the result answered ${status}`);
       }
-      if (response.status !== 200) {
-        await response.body?.cancel();
-        throw new ResultDownloadError(`the host of the result answered ${response.status}`);
-      }
-      return response;
+      url = this.policy.check(location, url);
     }
     throw new ResultDownloadError('the host of the result redirects without end');
   }

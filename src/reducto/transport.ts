@@ -1,10 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { pipeline, type Duplex, type Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Agent, request } from 'undici';
+import { Agent, request, type Dispatcher } from 'undici';
 import { Settings } from '../platform/config/settings.js';
+import { decodeContent } from './content-coding.js';
 
 /** Before Reducto's servers and the proxies before them drop an idle connection (5 s is common). */
 const KEEP_ALIVE_MILLISECONDS = 4000;
@@ -75,16 +73,8 @@ export class Transport implements OnApplicationShutdown {
         signal: timed ? deadline.signal : within,
         dispatcher: this.agent,
       });
-      const coding = answer.headers['content-encoding'];
-      const received = await (coding === undefined
-        ? answer.body.text()
-        : text(decoded(answer.body, coding)));
-      return {
-        status: answer.statusCode,
-        headers: answer.headers,
-        body: parsed(received),
-        text: received,
-      };
+      const { statusCode: status, headers } = answer;
+      return { status, headers, ...parsed(await readBytes(answer)) };
     } finally {
       clearTimeout(timer);
     }
@@ -95,29 +85,39 @@ export class Transport implements OnApplicationShutdown {
   }
 }
 
-function parsed(received: string): unknown {
-  try {
-    return JSON.parse(received);
-  } catch {
-    return received;
+/** Reducto answers with a URL from 6 MB on. What is larger is not read, however small it came. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+async function readBytes({ headers, body }: Dispatcher.ResponseData): Promise<Buffer> {
+  const coding = headers['content-encoding'];
+  if (coding === undefined && Number(headers['content-length']) <= MAX_ANSWER_BYTES) {
+    return Buffer.from(await body.arrayBuffer());
   }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of decodeContent(body, coding) as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) throw new AnswerTooLargeError();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
-const DECODERS = new Map<string, () => Duplex>([
-  ['gzip', createGunzip],
-  ['x-gzip', createGunzip],
-  ['deflate', createInflate],
-  ['br', createBrotliDecompress],
-]);
+class AnswerTooLargeError extends Error {
+  readonly code = 'ANSWER_TOO_LARGE';
+}
 
-/** Without the codings that `Content-Encoding` names, the last of them first; one that is not known stays. */
-function decoded(body: Readable, codings: string | string[]): Readable {
-  const names = String(codings).toLowerCase().split(',');
-  return names.reduceRight<Readable>((coded, name) => {
-    const decoder = DECODERS.get(name.trim())?.();
-    // What goes wrong is thrown where the last of them is read.
-    return decoder === undefined ? coded : pipeline(coded, decoder, () => undefined);
-  }, body);
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** What is not UTF-8 is no JSON: with characters replaced it would be another answer. */
+function parsed(bytes: Buffer): Pick<UpstreamAnswer, 'body' | 'text'> {
+  try {
+    const text = strictUtf8.decode(bytes);
+    return { body: JSON.parse(text), text };
+  } catch {
+    const text = bytes.toString();
+    return { body: text, text };
+  }
 }
 
 const NEVER_CONNECTED = new Set([

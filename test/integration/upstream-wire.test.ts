@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, constants, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ReductoClient } from '../../src/reducto/reducto.client.js';
 import { Transport } from '../../src/reducto/transport.js';
@@ -47,6 +47,13 @@ async function clientOf(answer: RequestListener): Promise<ReductoClient> {
 const body = { input: 'https://example.com/a.pdf' };
 const submitted = (client: ReductoClient) => client.submit('parse', body);
 const JSON_TYPE = { 'content-type': 'application/json' };
+/** 100 MB of whitespace around an answer. */
+const LARGE = brotliCompressSync(
+  Buffer.concat([Buffer.alloc(100_000_000, ' '), Buffer.from('{}')]),
+  {
+    params: { [constants.BROTLI_PARAM_QUALITY]: 1 },
+  },
+);
 const MADE = JSON.stringify({ job_id: 'job_1' });
 
 function sendCoded(response: ServerResponse, status: number, coding: string, bytes: Buffer): void {
@@ -68,7 +75,8 @@ describe('an answer of Reducto', () => {
       sendCoded(response, 200, coding, compress(text));
     });
     expect(await submitted(client)).toEqual({ kind: 'accepted', upstreamId: 'job_1' });
-    expect(await client.look('job_1')).toMatchObject({ kind: 'completed', result: { long } });
+    const result = JSON.stringify({ long });
+    expect(await client.look('job_1')).toMatchObject({ kind: 'completed', result });
   });
 
   it('is read where an error is compressed', async () => {
@@ -87,6 +95,38 @@ describe('an answer of Reducto', () => {
     [
       'is cut within gzip',
       (r: ServerResponse) => sendCoded(r, 200, 'gzip', gzipSync(MADE).subarray(0, 15)),
+    ],
+    [
+      'is gzip without its trailer',
+      (r: ServerResponse) => sendCoded(r, 200, 'gzip', gzipSync(MADE).subarray(0, -8)),
+    ],
+    [
+      'goes on after the end of gzip',
+      (r: ServerResponse) =>
+        sendCoded(r, 200, 'gzip', Buffer.concat([gzipSync(MADE), Buffer.from('more')])),
+    ],
+    [
+      'is cut within brotli',
+      (r: ServerResponse) => sendCoded(r, 200, 'br', brotliCompressSync(MADE).subarray(0, -2)),
+    ],
+    [
+      'is cut within deflate',
+      (r: ServerResponse) => sendCoded(r, 200, 'deflate', deflateSync(MADE).subarray(0, -4)),
+    ],
+    [
+      'is a few kilobytes that unpack to more than an answer has',
+      (r: ServerResponse) => sendCoded(r, 200, 'br', LARGE),
+    ],
+    [
+      'has more codings than anybody applies',
+      (r: ServerResponse) => sendCoded(r, 200, 'gzip,'.repeat(50) + 'gzip', gzipSync(MADE)),
+    ],
+    [
+      'is not UTF-8',
+      (r: ServerResponse) =>
+        void r
+          .writeHead(200, JSON_TYPE)
+          .end(Buffer.from('{"job_id":"job_1","a":"\xff"}', 'latin1')),
     ],
     [
       'breaks off',

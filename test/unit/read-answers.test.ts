@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import type { Look } from '../../src/reducto/answers.js';
 import {
   isUpstreamId,
   readList,
   readLook,
   readUpstreamId,
 } from '../../src/reducto/read-answers.js';
+
+/** What an answer of these bytes means. */
+const look = (answer: unknown): Look => readLook(answer, JSON.stringify(answer) ?? '');
 
 describe('upstream ids', () => {
   test.each(['a', '0', 'job_1-x', '9b2f0a51-0000-4000-8000-000000000000', 'x'.repeat(128)])(
@@ -58,7 +62,7 @@ describe('a look', () => {
     { status: 3 },
     { status: ['Completed'] },
   ])('%j is trouble, and never the end of a job', (answer) => {
-    expect(readLook(answer)).toMatchObject({ kind: 'trouble', rawConfig: null });
+    expect(look(answer)).toMatchObject({ kind: 'trouble', rawConfig: null });
   });
 
   test.each([
@@ -72,7 +76,7 @@ describe('a look', () => {
     '',
     'toString',
   ])('status "%s" is open', (status) => {
-    expect(readLook({ status, result: {}, reason: 'x' })).toEqual({
+    expect(look({ status, result: {}, reason: 'x' })).toEqual({
       kind: 'open',
       progress: null,
       rawConfig: null,
@@ -87,29 +91,35 @@ describe('a look', () => {
     [Number.NaN, null],
     [Infinity, null],
   ])('progress %j is read as %j', (progress, expected) => {
-    expect(readLook({ status: 'Pending', progress })).toMatchObject({ progress: expected });
+    expect(look({ status: 'Pending', progress })).toMatchObject({ progress: expected });
   });
 
   test('a completed job without a result has null, so that it is not stored as one', () => {
-    expect(readLook({ status: 'Completed' })).toMatchObject({ kind: 'completed', result: null });
-    expect(readLook({ status: 'Completed', result: {} })).toMatchObject({ result: {} });
+    expect(look({ status: 'Completed' })).toMatchObject({ kind: 'completed', result: null });
+    expect(look({ status: 'Completed', result: null })).toMatchObject({ result: null });
+  });
+
+  test('a completed job has its result as it is written', () => {
+    const result = '{ "b":1.10,"a":1e400,"__proto__":9007199254740993,"a":"\\u0041" }';
+    const text = `{"result":0,"status":"Completed", "result" : ${result} ,"x":"result"}`;
+    expect(readLook(JSON.parse(text), text)).toMatchObject({ kind: 'completed', result });
   });
 
   test('a failed job has a reason; one that was cancelled is cancelled', () => {
-    expect(readLook({ status: 'Failed', reason: 'bad', error: { name: 'X' } })).toMatchObject({
+    expect(look({ status: 'Failed', reason: 'bad', error: { name: 'X' } })).toMatchObject({
       kind: 'failed',
       error: { name: 'X', message: 'bad' },
     });
-    expect(readLook({ status: 'Failed' })).toMatchObject({ kind: 'failed' });
-    expect(readLook({ status: 'Failed', error: { name: 'JOB_CANCELLED' } })).toMatchObject({
+    expect(look({ status: 'Failed' })).toMatchObject({ kind: 'failed' });
+    expect(look({ status: 'Failed', error: { name: 'JOB_CANCELLED' } })).toMatchObject({
       kind: 'cancelled',
     });
-    expect(readLook({ status: 'Cancelled' })).toMatchObject({ kind: 'cancelled' });
+    expect(look({ status: 'Cancelled' })).toMatchObject({ kind: 'cancelled' });
   });
 
   test('the request comes along where it is text', () => {
-    expect(readLook({ status: 'Pending', raw_config: '{}' }).rawConfig).toBe('{}');
-    expect(readLook({ status: 'Pending', raw_config: {} }).rawConfig).toBeNull();
+    expect(look({ status: 'Pending', raw_config: '{}' }).rawConfig).toBe('{}');
+    expect(look({ status: 'Pending', raw_config: {} }).rawConfig).toBeNull();
   });
 });
 

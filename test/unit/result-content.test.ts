@@ -1,31 +1,56 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { contentOf } from '../../src/jobs/result-content.js';
+import { resultContent } from '../../src/jobs/result-content.js';
+import { jsonTexts, jsonWhitespace } from '../support/json-text.js';
 import type { RemotePart, ResultDocument } from '../../src/jobs/result-document.js';
+import { DOWNLOADED, EXTRACTED } from '../../src/jobs/result-paths.js';
 import { ResultDownloadError } from '../../src/reducto/result-download-error.js';
 
-const PARSE: RemotePart = { url: 'u', aroundArray: ['{"type":"full","chunks":', '}'] };
-const PLAIN: RemotePart = { url: 'u', aroundArray: ['', ''] };
+const PARSE: RemotePart = {
+  url: 'u',
+  aroundArray: ['{"type":"full","chunks":', '}'],
+  watched: DOWNLOADED,
+};
+const PLAIN: RemotePart = { url: 'u', aroundArray: ['', ''], watched: EXTRACTED };
+const IDS = { own: '01a2-own', upstream: 'job_up' };
+const NO_LIMIT = 1e9;
 
 /** What comes out where the URL holds `body`, delivered in pieces of `size` bytes. */
-async function through(part: RemotePart, body: string | Buffer, size = 1_000_000): Promise<string> {
+async function through(
+  part: RemotePart,
+  body: string | Buffer,
+  size = 1_000_000,
+  maxBytes = NO_LIMIT,
+): Promise<string> {
   const bytes = Buffer.from(body);
   const download = async function* (): AsyncGenerator<Buffer> {
     for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
   };
   const out: Buffer[] = [];
-  for await (const piece of contentOf(['{"result":', part, '}'], download)) out.push(piece);
+  for await (const piece of resultContent(
+    [Buffer.from('{"result":'), part, Buffer.from('}')],
+    download,
+    IDS,
+    maxBytes,
+  ))
+    out.push(piece);
   return Buffer.concat(out).toString();
 }
 
 test('puts texts and parts together in order, and downloads each when it is its turn', async () => {
   const asked: string[] = [];
-  const document: ResultDocument = ['[', { ...PLAIN, url: 'a' }, ',', { ...PLAIN, url: 'b' }, ']'];
+  const document: ResultDocument = [
+    Buffer.from('['),
+    { ...PLAIN, url: 'a' },
+    Buffer.from(','),
+    { ...PLAIN, url: 'b' },
+    Buffer.from(']'),
+  ];
   const download = async function* (url: string): AsyncGenerator<Buffer> {
     asked.push(url);
     yield Buffer.from(`{"from":"${url}"}`);
   };
-  const content = contentOf(document, download);
+  const content = resultContent(document, download, IDS, NO_LIMIT);
   await content.next();
   expect(asked).toEqual([]);
   const rest: string[] = [];
@@ -47,10 +72,28 @@ describe.each([1, 2, 3, 1000])('in pieces of %d bytes', (size) => {
     expect(await through(PLAIN, '[{"a":"é"}]', size)).toBe('{"result":[{"a":"é"}]}');
   });
 
-  test('white space around does not matter', async () => {
-    const out = await through(PARSE, '\r\n\t  [1, 2]  \n\n', size);
-    expect(JSON.parse(out)).toEqual({ result: { type: 'full', chunks: [1, 2] } });
+  test('whitespace around it stays', async () => {
+    expect(await through(PLAIN, '\r\n\t  [1, 2]  \n\n', size)).toBe(
+      '{"result":\r\n\t  [1, 2]  \n\n}',
+    );
+    expect(await through(PARSE, ' [1]\n', size)).toBe('{"result": {"type":"full","chunks":[1]\n}}');
   });
+
+  test('the upstream id of the job is replaced in a parse, as it is in no extraction', async () => {
+    const body = '{"job_id" : "job_up","chunks":[{"job_id":"job_up"}]}';
+    expect(await through(PARSE, body, size)).toBe(
+      `{"result":${body.replace('job_up', '01a2-own')}}`,
+    );
+    expect(await through(PLAIN, body, size)).toBe(`{"result":${body}}`);
+  });
+
+  test.each(['"job_other"', 'null', '7', '{"job_id":"job_up"}', '["job_up"]', '"job_u"'])(
+    'a job_id that is not that of the job stays: %s',
+    async (value) => {
+      const body = `{"job_id":${value},"a":"job_up"}`;
+      expect(await through(PARSE, body, size)).toBe(`{"result":${body}}`);
+    },
+  );
 
   test('a byte order mark is dropped', async () => {
     const out = await through(PARSE, '\uFEFF[1]', size);
@@ -66,7 +109,7 @@ describe.each([1, 2, 3, 1000])('in pieces of %d bytes', (size) => {
     ['12', 'a number'],
     ['\u001f\u008b', 'something compressed'],
   ])('%s is refused', async (body) => {
-    await expect(through(PARSE, body, size)).rejects.toThrow('not JSON');
+    await expect(through(PARSE, body, size)).rejects.toThrow(ResultDownloadError);
     await expect(through(PLAIN, body, size)).rejects.toThrow(ResultDownloadError);
   });
 
@@ -82,13 +125,21 @@ describe.each([1, 2, 3, 1000])('in pieces of %d bytes', (size) => {
     '[1}',
     '{"a":1]',
   ])('what is cut off is refused: %j', async (body) => {
-    await expect(through(PARSE, body, size)).rejects.toThrow('incomplete');
+    await expect(through(PARSE, body, size)).rejects.toThrow(ResultDownloadError);
   });
 
-  test('something behind the end is refused', async () => {
-    await expect(through(PLAIN, '{"a":1}<!-- cached -->', size)).rejects.toThrow(
-      ResultDownloadError,
-    );
+  test.each([
+    '{"a":1}<!-- cached -->',
+    '{"a":1}{"b":2}',
+    '{"confidence":NaN}',
+    '{"a":1},"b":{"c":2}',
+    '{"a":{"b":1}',
+    '{"a":"\u0001"}',
+    Buffer.from('7b2261223a22ff227d', 'hex'),
+    Buffer.from('efbb', 'hex'),
+  ])('what is not one whole JSON value is refused: %j', async (body) => {
+    await expect(through(PARSE, body, size)).rejects.toThrow(ResultDownloadError);
+    await expect(through(PLAIN, body, size)).rejects.toThrow(ResultDownloadError);
   });
 });
 
@@ -99,24 +150,43 @@ test('an error of the download comes through, and nothing is closed after it', a
   };
   const out: string[] = [];
   const read = async (): Promise<void> => {
-    for await (const piece of contentOf(['{', PARSE, '}'], broken)) out.push(piece.toString());
+    for await (const piece of resultContent(
+      [Buffer.from('{'), PARSE, Buffer.from('}')],
+      broken,
+      IDS,
+      NO_LIMIT,
+    ))
+      out.push(piece.toString());
   };
   await expect(read()).rejects.toThrow('broke off');
   expect(out.join('')).toBe('{{"type":"full","chunks":[1]');
 });
 
-test('property: any object or array, cut anywhere, is the same JSON as inline', async () => {
+test('a long value that only could be an id passes through unchanged', async () => {
+  const body = `{"job_id":"${'job_up'.repeat(50_000)}","b":"${'x'.repeat(70_000)}"}`;
+  expect(await through(PARSE, body, 50_000)).toBe(`{"result":${body}}`);
+});
+
+test('a document larger than the limit is refused with the limit in the reason', async () => {
+  const body = `{"a":"${'x'.repeat(1000)}"}`;
+  const whole = body.length + '{"result":}'.length;
+  await expect(through(PLAIN, body, 100, whole)).resolves.toHaveLength(whole);
+  await expect(through(PLAIN, body, 100, whole - 1)).rejects.toThrow(
+    `larger than RESULT_MAX_BYTES (${whole - 1})`,
+  );
+});
+
+test('property: any object or array, cut anywhere, comes through byte for byte', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.oneof(fc.array(fc.jsonValue()), fc.dictionary(fc.string(), fc.jsonValue())),
+      jsonTexts.filter((text) => /^[[{]/.test(text)),
       fc.integer({ min: 1, max: 7 }),
-      fc.constantFrom('', ' ', '\n\n'),
-      async (value, size, space) => {
-        const text = JSON.stringify(value);
-        const out: unknown = JSON.parse(await through(PLAIN, space + text + space, size));
-        expect(out).toEqual({ result: JSON.parse(text) as unknown });
+      jsonWhitespace,
+      async (text, size, space) => {
+        const body = Buffer.from(space + text + space);
+        expect(await through(PLAIN, body, size)).toBe(`{"result":${body.toString()}}`);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
 });

@@ -1,26 +1,41 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { JOB_TYPES, type JobType } from '../../src/jobs/job-type.js';
-import { contentOf } from '../../src/jobs/result-content.js';
+import { resultContent } from '../../src/jobs/result-content.js';
 import { resultDocument } from '../../src/jobs/result-document.js';
+import { jsonTexts } from '../support/json-text.js';
 
 const URL_1 = 'https://cdn.example.com/1?sig=x';
 const REMOTE = { type: 'url', url: URL_1, result_id: 'r1' };
 
-const urlsOf = (type: JobType, result: unknown): string[] =>
-  resultDocument(type, result).flatMap((part) => (typeof part === 'string' ? [] : [part.url]));
+const IDS = { own: '01a20824-0000-7000-8000-000000000001', upstream: 'job_up' };
+
+async function urlsOf(type: JobType, result: unknown): Promise<string[]> {
+  const document = await resultDocument(type, JSON.stringify(result), IDS);
+  return document.flatMap((part) => (Buffer.isBuffer(part) ? [] : [part.url]));
+}
 
 /** The document as a service gets it, with `bodies` behind the URLs. */
+async function textOf(
+  type: JobType,
+  result: string,
+  bodies: Record<string, string> = {},
+): Promise<string> {
+  const parts: Buffer[] = [];
+  const download = async function* (url: string): AsyncGenerator<Buffer> {
+    yield Buffer.from(bodies[url] ?? '');
+  };
+  const document = await resultDocument(type, result, IDS);
+  for await (const part of resultContent(document, download, IDS, 1e9)) parts.push(part);
+  return Buffer.concat(parts).toString();
+}
+
 async function filled(
   type: JobType,
   result: unknown,
   bodies: Record<string, string> = {},
 ): Promise<unknown> {
-  const parts: Buffer[] = [];
-  const download = async function* (url: string): AsyncGenerator<Buffer> {
-    yield Buffer.from(bodies[url] ?? '');
-  };
-  for await (const part of contentOf(resultDocument(type, result), download)) parts.push(part);
-  return JSON.parse(Buffer.concat(parts).toString()) as unknown;
+  return JSON.parse(await textOf(type, JSON.stringify(result), bodies)) as unknown;
 }
 
 const FULL = { type: 'full', chunks: [{ content: 'Grüße "quoted" \\ \u2028 𝄞', blocks: [] }] };
@@ -33,7 +48,7 @@ describe('an inline result', () => {
       result: { ...FULL, nested: [[], {}, 0, -1.5e-7, '', false] },
       pdf_url: 'https://cdn.example.com/file.pdf',
     };
-    expect(urlsOf(type, result)).toEqual([]);
+    expect(await urlsOf(type, result)).toEqual([]);
     expect(await filled(type, result)).toEqual(result);
   });
 
@@ -49,7 +64,7 @@ describe('an inline result', () => {
     { other: REMOTE },
   ])('%j has no gaps, whatever the type', async (result) => {
     for (const type of JOB_TYPES) {
-      expect(urlsOf(type, result)).toEqual([]);
+      expect(await urlsOf(type, result)).toEqual([]);
       expect(await filled(type, result)).toEqual(result);
     }
   });
@@ -63,17 +78,90 @@ describe('an inline result', () => {
     expect(await filled('edit', result)).toEqual(result);
   });
 
-  test('keeps a key named __proto__ and text that looks like a gap', async () => {
-    const result: unknown = JSON.parse(
-      '{"__proto__":{"a":1},"result":{"a":"00000000-0000-4000-8000-000000000000:0","__proto__":2}}',
-    );
+  test('keeps a key named __proto__', async () => {
+    const result: unknown = JSON.parse('{"__proto__":{"a":1},"result":{"__proto__":2}}');
     expect(JSON.stringify(await filled('extract', result))).toBe(JSON.stringify(result));
   });
 
-  test('keeps lone surrogates readable as JSON', async () => {
-    expect(await filled('parse', { result: { text: '\uD800' } })).toEqual({
-      result: { text: '\uD800' },
-    });
+  test('keeps its bytes: digits, order, whitespace, escapes, and repeated names', async () => {
+    const result =
+      ' { "b":1.10 ,"2":1e400,"1":9007199254740993, "b":"\\u0041\\/\\ud800", "__proto__":{} } ';
+    for (const type of JOB_TYPES) expect(await textOf(type, result)).toBe(result);
+  });
+
+  test('property: keeps its bytes, whatever it is', async () => {
+    await fc.assert(
+      fc.asyncProperty(jsonTexts, fc.constantFrom(...JOB_TYPES), async (text, type) => {
+        expect(await textOf(type, text)).toBe(Buffer.from(text).toString());
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+describe('the upstream id of the job becomes the gateway’s', () => {
+  const ID = '"job_up"';
+  test.each<[string, JobType, string]>([
+    ['in a parse', 'parse', '{"job_id":@,"result":{"type":"full","chunks":[]}}'],
+    ['in an extraction', 'extract', '{"result":[{"total":1}],"job_id" : @ }'],
+    ['in a split', 'split', '{"result":{"splits":[]},"job_id":@}'],
+    ['in an edit', 'edit', '{"document_url":"https://cdn.example.com/a","job_id":@}'],
+    ['in a pipeline', 'pipeline', '{"job_id":@,"result":{"parse":null}}'],
+    ['in the parse of a pipeline', 'pipeline', '{"result":{"parse":{"job_id":@,"result":{}}}}'],
+    ['in each parse of a pipeline', 'pipeline', '{"result":{"parse":[{"job_id":@},{"job_id":@}]}}'],
+    [
+      'in the extraction of a pipeline',
+      'pipeline',
+      '{"result":{"extract":{"result":[],"job_id":@}}}',
+    ],
+    [
+      'in each extraction of a pipeline that splits',
+      'pipeline',
+      '{"result":{"extract":[{"split_name":"a","result":{"job_id":@,"result":{}}}]}}',
+    ],
+    ['in the split of a pipeline', 'pipeline', '{"result":{"split":{"job_id":@}}}'],
+    ['in the edit of a pipeline', 'pipeline', '{"result":{"edit":{"job_id":@}}}'],
+    ['where it is written with escapes', 'parse', '{"job\\u005fid":@}'],
+    ['each time where it is repeated', 'parse', '{"job_id":@,"job_id":@}'],
+  ])('%s', async (_, type, text) => {
+    expect(await textOf(type, text.replaceAll('@', ID))).toBe(
+      text.replaceAll('@', JSON.stringify(IDS.own)),
+    );
+  });
+
+  test('where its value is written with escapes', async () => {
+    expect(await textOf('parse', '{"job_id":"\\u006aob_up"}')).toBe(`{"job_id":"${IDS.own}"}`);
+  });
+
+  test('beside a result behind a URL', async () => {
+    const text = `{"job_id":"job_up","result":${JSON.stringify(REMOTE)},"studio_link":null}`;
+    expect(await textOf('parse', text, { [URL_1]: '{"chunks":[] }' })).toBe(
+      `{"job_id":"${IDS.own}","result":{"chunks":[] },"studio_link":null}`,
+    );
+  });
+});
+
+describe('a job_id that is not the job’s own id in a documented place stays', () => {
+  test.each<[string, JobType, string]>([
+    ['of another job', 'pipeline', '{"result":{"parse":{"job_id":"job_other"}}}'],
+    ['that begins alike', 'parse', '{"job_id":"job_up2"}'],
+    ['that is no string', 'parse', '{"job_id":["job_up"]}'],
+    ['in extracted data', 'extract', '{"result":{"job_id":"job_up"}}'],
+    ['in a list of extracted data', 'extract', '{"result":[{"job_id":"job_up"}]}'],
+    [
+      'in extracted data of a pipeline',
+      'pipeline',
+      '{"result":{"extract":{"result":{"job_id":"job_up"}}}}',
+    ],
+    [
+      'in extracted data of a pipeline that splits',
+      'pipeline',
+      '{"result":{"extract":[{"result":{"result":{"job_id":"job_up"}}}]}}',
+    ],
+    ['in a chunk', 'parse', '{"result":{"chunks":[{"job_id":"job_up"}]}}'],
+    ['in text', 'parse', '{"result":{"content":"\\"job_id\\":\\"job_up\\""}}'],
+  ])('%s', async (_, type, text) => {
+    expect(await textOf(type, text)).toBe(text);
   });
 });
 
@@ -82,7 +170,7 @@ describe('a result behind a URL', () => {
     'of %s is filled in where the inner result stands, and leaves the rest',
     async (type) => {
       const result = { job_id: 'j', result: REMOTE, usage: { num_pages: 9 } };
-      expect(urlsOf(type, result)).toEqual([URL_1]);
+      expect(await urlsOf(type, result)).toEqual([URL_1]);
       const inner = { type: 'full', chunks: [1], a: '"' };
       expect(await filled(type, result, { [URL_1]: JSON.stringify(inner) })).toEqual({
         ...result,
@@ -130,6 +218,20 @@ describe('a result behind a URL', () => {
     });
   });
 
+  test('of each extraction of a pipeline that splits is filled in', async () => {
+    const text = `{"result":{"extract":[{"split_name":"a","result":{"result":${JSON.stringify(REMOTE)}}}]}}`;
+    expect(await textOf('pipeline', text, { [URL_1]: '{"total":1.10}' })).toBe(
+      '{"result":{"extract":[{"split_name":"a","result":{"result":{"total":1.10}}}]}}',
+    );
+  });
+
+  test('is filled in for citations', async () => {
+    const text = `{"result":[],"citations":${JSON.stringify(REMOTE)}}`;
+    expect(await textOf('extract', text, { [URL_1]: '[{"page":1}]' })).toBe(
+      '{"result":[],"citations":[{"page":1}]}',
+    );
+  });
+
   test('may hold anything that looks like a gap of its own', async () => {
     const body = JSON.stringify({ a: REMOTE, b: '"x:0"' });
     expect(await filled('extract', { result: REMOTE }, { [URL_1]: body })).toEqual({
@@ -159,7 +261,7 @@ describe('content of a document that looks like a URL result is not followed', (
       { result: { extract: { result: { link: lure } } } },
     ],
     ['in a list within a pipeline step', 'pipeline', { result: { extract: [{ result: [lure] }] } }],
-  ])('%s', (_where, type, result) => {
-    expect(urlsOf(type, result)).toEqual([]);
+  ])('%s', async (_where, type, result) => {
+    expect(await urlsOf(type, result)).toEqual([]);
   });
 });

@@ -1,0 +1,36 @@
+import { pipeline, type Duplex, type Readable } from 'node:stream';
+import {
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  createZstdDecompress,
+} from 'node:zlib';
+
+/** A stream that ends before its end is an error by default; one that goes on after it is not. */
+const STRICT = { rejectGarbageAfterEnd: true };
+
+const DECODERS = new Map<string, () => Duplex>([
+  ['gzip', () => createGunzip(STRICT)],
+  ['x-gzip', () => createGunzip(STRICT)],
+  ['deflate', () => createInflate(STRICT)],
+  ['br', () => createBrotliDecompress(STRICT)],
+  ['zstd', () => createZstdDecompress(STRICT)],
+]);
+
+/** Each one holds a window of memory, and nobody applies more than two. */
+const MAX_CODINGS = 3;
+
+/** `body` without the codings of its `Content-Encoding`, the last one first. An unknown coding stays. */
+export function decodeContent(body: Readable, codings: string | string[] | undefined): Readable {
+  if (codings === undefined) return body;
+  const names = String(codings).toLowerCase().split(',');
+  if (names.length > MAX_CODINGS) {
+    body.on('error', () => undefined).destroy();
+    throw new Error('the answer has too many content codings');
+  }
+  return names.reduceRight<Readable>((coded, name) => {
+    const decoder = DECODERS.get(name.trim())?.();
+    // The reader of the last stream gets the error of any.
+    return decoder === undefined ? coded : pipeline(coded, decoder, () => undefined);
+  }, body);
+}
