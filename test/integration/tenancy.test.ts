@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startGateway, type Answer, type TestGateway } from '../support/gateway.js';
+
+/*
+ * Service A is `invoices`, whose key `gateway.call` sends. Service B must get the same answer for what belongs to A as for
+ * what does not exist.
+ */
+
+let gateway: TestGateway;
+/** A's. */
+let done: string;
+let open: string;
+let upload: string;
+let callAsB: TestGateway['call'];
+
+const UNKNOWN_JOB = '01a20824-0000-7000-8000-00000000ffff';
+const UNKNOWN_UPLOAD = 'reducto://8f6f2c3a-0000-4000-8000-000000000000.pdf';
+
+beforeAll(async () => {
+  gateway = await startGateway();
+  const key = await gateway.newKey('orders');
+  callAsB = (method, path, body, headers) =>
+    gateway.call(method, path, body, { authorization: `Bearer ${key}`, ...headers });
+  const form = new FormData();
+  form.append('file', new Blob(['%PDF-1.4']), 'a.pdf');
+  upload = (await gateway.call('POST', '/v1/uploads', form)).body.id;
+  done = await gateway.submit();
+  await gateway.ended(done);
+  open = await gateway.submit({ sim: { runMs: 600_000 } });
+});
+afterAll(() => gateway.close());
+
+/** The answer without what differs in every answer, and with `id` replaced. */
+function comparable(answer: Answer, id: string): unknown {
+  const { requestId: _requestId, ...body } = answer.body;
+  const headers = [...answer.headers.keys()].filter((name) => name !== 'date').toSorted();
+  return {
+    status: answer.status,
+    headers,
+    body: JSON.stringify(body).replaceAll(id, '<id>').replaceAll(id.toLowerCase(), '<id>'),
+  };
+}
+
+describe.each<[string, string, string]>([
+  ['read', 'GET', ''],
+  ['wait for', 'GET', '?wait=1'],
+  ['read the result of', 'GET', '/result'],
+  ['read the events of', 'GET', '/events'],
+  ['cancel', 'POST', '/cancel'],
+])('another service cannot %s a job', (_verb, method, suffix) => {
+  it.each<[string, () => string]>([
+    ['that has ended', () => done],
+    ['that is open', () => open],
+    ['whose id is in upper case', () => done.toUpperCase()],
+    ['whose id is in mixed case', () => `${done.slice(0, 18).toUpperCase()}${done.slice(18)}`],
+    ['whose id is percent-encoded', () => done.replace('-', '%2D')],
+  ])('%s', async (_case, id) => {
+    const answer = await callAsB(method, `/v1/jobs/${id()}${suffix}`);
+    expect([answer.status, answer.body.code]).toEqual([404, 'job_not_found']);
+    const unknown = await callAsB(method, `/v1/jobs/${UNKNOWN_JOB}${suffix}`);
+    expect(comparable(answer, id())).toEqual(comparable(unknown, UNKNOWN_JOB));
+  });
+});
+
+it('a cancel by another service leaves the job running', async () => {
+  await callAsB('POST', `/v1/jobs/${open}/cancel`);
+  const { rows } = await gateway.pool.query('SELECT cancel_requested_at FROM jobs WHERE id = $1', [
+    open,
+  ]);
+  expect(rows).toEqual([{ cancel_requested_at: null }]);
+});
+
+it.each([
+  '',
+  '?status=completed',
+  '?type=parse',
+  '?limit=200',
+  '?cursor=ffffffff-ffff-7fff-bfff-ffffffffffff',
+])('another service lists none of the jobs (GET /v1/jobs%s)', async (query) => {
+  const { status, body } = await callAsB('GET', `/v1/jobs${query}`);
+  expect([status, body]).toEqual([200, { jobs: [], nextCursor: null }]);
+});
+
+it('the cursor of another service is a position in the own list, and shows nothing of the other', async () => {
+  const first = (
+    await callAsB('POST', '/v1/jobs', { type: 'parse', input: 'https://example.com/b' })
+  ).body.id;
+  const last = await gateway.submit();
+  const ids = async (cursor: string) =>
+    (await callAsB('GET', `/v1/jobs?cursor=${cursor}`)).body.jobs.map(
+      (job: { id: string }) => job.id,
+    );
+  expect(await ids(last)).toEqual([first]);
+  expect(await ids(last.toUpperCase())).toEqual([first]);
+  expect(await ids(done)).toEqual([]);
+});
+
+describe('the Idempotency-Key of a job', () => {
+  it('is another key for another service', async () => {
+    const headers = { 'idempotency-key': 'shared-1' };
+    const body = { type: 'parse', input: 'https://example.com/a.pdf' };
+    const mine = await gateway.call('POST', '/v1/jobs', body, headers);
+    const same = await callAsB('POST', '/v1/jobs', body, headers);
+    expect([mine.status, same.status]).toEqual([202, 202]);
+    expect(same.body.id).not.toBe(mine.body.id);
+  });
+
+  it('does not tell another service that it was used', async () => {
+    const headers = { 'idempotency-key': 'shared-2' };
+    await gateway.call('POST', '/v1/jobs', { type: 'parse', input: 'https://a.example' }, headers);
+    const other = { type: 'extract', input: 'https://b.example' };
+    expect((await callAsB('POST', '/v1/jobs', other, headers)).status).toBe(202);
+  });
+});
+
+describe.each<[string, (reference: string) => Record<string, unknown>]>([
+  ['as text', (reference) => ({ input: reference })],
+  ['in a list', (reference) => ({ input: ['https://example.com/a.pdf', reference] })],
+  ['as file_id', (reference) => ({ input: { file_id: reference } })],
+])('another service cannot use %s', (_form, inputOf) => {
+  const refusal = async (reference: string): Promise<Answer> => {
+    const answer = await callAsB('POST', '/v1/jobs', { type: 'extract', ...inputOf(reference) });
+    expect([answer.status, answer.body.code]).toEqual([422, 'validation_failed']);
+    return answer;
+  };
+
+  it.each<[string, () => string]>([
+    ['the result of a job', () => done],
+    ['the result of an open job', () => open],
+    ['the result of a job, in upper case', () => done.toUpperCase()],
+  ])('%s', async (_case, id) => {
+    const answer = await refusal(`jobid://${id()}`);
+    const unknown = await refusal(`jobid://${UNKNOWN_JOB}`);
+    expect(comparable(answer, id())).toEqual(comparable(unknown, UNKNOWN_JOB));
+  });
+
+  it("the result of a job by Reducto's id", async () => {
+    const { rows } = await gateway.pool.query('SELECT upstream_id FROM jobs WHERE id = $1', [done]);
+    await refusal(`jobid://${rows[0].upstream_id}`);
+  });
+
+  it('an upload', async () => {
+    const answer = await refusal(upload);
+    const unknown = await refusal(UNKNOWN_UPLOAD);
+    expect(comparable(answer, upload)).toEqual(comparable(unknown, UNKNOWN_UPLOAD));
+  });
+});
+
+it('another service cannot use an upload for an edit', async () => {
+  const edit = (document_url: unknown) =>
+    callAsB('POST', '/v1/jobs', { type: 'edit', document_url, edit_instructions: 'sign' });
+  const answer = await edit(upload);
+  expect(answer).toMatchObject({ status: 422, body: { errors: [{ path: 'document_url' }] } });
+  expect(comparable(answer, upload)).toEqual(
+    comparable(await edit(UNKNOWN_UPLOAD), UNKNOWN_UPLOAD),
+  );
+});
+
+it('another key of the same service shares its jobs and uploads', async () => {
+  const authorization = `Bearer ${await gateway.newKey('invoices')}`;
+  const call = (method: string, path: string, body?: unknown) =>
+    gateway.call(method, path, body, { authorization });
+  expect((await call('GET', `/v1/jobs/${done}`)).status).toBe(200);
+  expect((await call('POST', '/v1/jobs', { type: 'parse', input: upload })).status).toBe(202);
+});
+
+it.each(['Invoices', 'INVOICES', 'invoices.', 'invoice'])(
+  'service %s is not service invoices',
+  async (service) => {
+    const authorization = `Bearer ${await gateway.newKey(service)}`;
+    const answer = await gateway.call('GET', `/v1/jobs/${done}`, undefined, { authorization });
+    expect(answer.status).toBe(404);
+  },
+);
+
+it('a key with the scope admin alone reaches no job', async () => {
+  const authorization = `Bearer ${await gateway.newKey('invoices', ['admin'])}`;
+  const answers = await Promise.all(
+    [`/v1/jobs/${done}`, `/v1/jobs/${done}/result`, '/v1/jobs'].map((path) =>
+      gateway.call('GET', path, undefined, { authorization }),
+    ),
+  );
+  expect(answers.map(({ status }) => status)).toEqual([403, 403, 403]);
+});
+
+it('every route for services is covered by this file', async () => {
+  const { body } = await gateway.call('GET', '/docs/json');
+  const routes = Object.keys(body.paths).filter(
+    (path) => path.startsWith('/v1/') && !path.startsWith('/v1/admin/'),
+  );
+  expect(routes.toSorted()).toEqual([
+    '/v1/jobs',
+    '/v1/jobs/{id}',
+    '/v1/jobs/{id}/cancel',
+    '/v1/jobs/{id}/events',
+    '/v1/jobs/{id}/result',
+    '/v1/uploads',
+  ]);
+});
