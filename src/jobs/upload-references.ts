@@ -6,6 +6,7 @@ import { UploadStore } from './upload.store.js';
 
 /** The members in which Reducto reads documents. */
 const DOCUMENT_MEMBERS = new Set(['input', 'document_url']);
+const MAX_DOCUMENTS = 1000;
 
 interface DocumentText {
   readonly path: string;
@@ -16,7 +17,8 @@ interface DocumentText {
 
 /**
  * The uploads that a request for a job names as `reducto://<id>`. Reducto knows nothing of services, so only an id that
- * the gateway issued to the same service, letter by letter, passes; whatever else could be read as an upload is refused.
+ * the gateway issued to the same service, letter by letter, passes; a text in another spelling is refused, because Reducto
+ * may still read it as that id.
  */
 @Injectable()
 export class UploadReferences {
@@ -50,18 +52,22 @@ function readTexts(request: string): { documents: DocumentText[]; errors: FieldE
   for (const { name, value } of readMembers(request)) {
     const text = request.slice(value.start, value.end);
     if (DOCUMENT_MEMBERS.has(name)) {
-      for (const found of findStrings(text, () => true, Infinity)) {
-        const [step] = found.path;
+      const found = findStrings(text, () => true, MAX_DOCUMENTS + 1);
+      if (found.length > MAX_DOCUMENTS) {
+        errors.push({ path: name, message: `can hold at most ${MAX_DOCUMENTS} documents` });
+        continue;
+      }
+      for (const { path, value: document } of found) {
         documents.push({
-          path: [name, ...found.path].join('.'),
-          text: found.value,
+          path: [name, ...path].join('.'),
+          text: document,
           isDocument:
-            step === undefined ||
-            (found.path.length === 1 && (typeof step === 'number' || step === 'file_id')),
+            path.length === 0 ||
+            (path.length === 1 && (typeof path[0] === 'number' || path[0] === 'file_id')),
         });
       }
     } else {
-      for (const { path } of findStrings(text, isMisplaced, MAX_FIELD_ERRORS)) {
+      for (const { path } of findStrings(text, isReferenceAt, MAX_FIELD_ERRORS)) {
         errors.push({
           path: cutName([name, ...path].join('.')),
           message: 'cannot hold a reducto:// id; only `input` and `document_url` can',
@@ -74,47 +80,29 @@ function readTexts(request: string): { documents: DocumentText[]; errors: FieldE
 
 function problemOf(text: string, isDocument: boolean): string | undefined {
   if (isUploadId(text)) return 'names an upload that does not exist; upload the file again';
-  if (couldNameUpload(text)) return 'must name an upload exactly as the gateway returned its id';
-  if (isDocument && !/^[\s\p{C}]*[a-z][a-z\d+.-]*:/iu.test(text)) {
-    return 'must be a URL, the id of an upload, or jobid:// and the id of a job';
-  }
-  return undefined;
+  if (isDocument ? isOtherDocument(text) : !isReference(text)) return undefined;
+  return 'must be a URL, the id of an upload exactly as the gateway returned it, or jobid:// and the id of a job';
 }
 
 function isUploadId(text: string): boolean {
   return /^reducto:\/\/[\w.-]{1,200}$/.test(text);
 }
 
-/** Whether some reader, after decoding or cleaning, could find the scheme in it. A URL can hold the word. */
-function couldNameUpload(text: string): boolean {
-  const plain = plainText(text).replace(/[\s\p{Z}]/gu, '');
-  return /^https?:/.test(plain) ? /reducto:[/\\]/.test(plain) : plain.includes('reducto:');
+/** Whether the text plainly is something else than an upload. What has no scheme may be an id whose scheme Reducto adds. */
+function isOtherDocument(text: string): boolean {
+  if (/^\s*jobid:\/\//i.test(text)) return true;
+  if (/^\s*https?:\/\//i.test(text)) return !/reducto:[/\\]/i.test(text);
+  return /^[a-z][a-z\d+.-]*:/i.test(text) && !/reducto:/i.test(text);
 }
 
-/** Other fields hold prose, such as prompts: only a text that is a reference and nothing else is refused. */
-function isMisplaced(json: string, start: number, end: number): boolean {
-  if (!canBeginScheme(json.charCodeAt(start))) return false;
-  const plain = plainText(String(JSON.parse(json.slice(start - 1, end + 1))));
-  return /^[\s\p{Z}]*reducto:(?:[/\\]|\S+$)/u.test(plain);
+/** Fields that are no documents hold prose, such as prompts: only a text that is nothing but a reference counts. */
+function isReference(text: string): boolean {
+  return /^[\s\p{C}\p{Z}]*reducto(?::|%3a)(?:[/\\]|\S+$)/iu.test(text);
 }
 
 /** Tests the first character before the string is decoded, because a large request holds many strings. */
-function canBeginScheme(code: number): boolean {
-  return code <= 0x20 || code > 0x7e || 'rR%\\'.includes(String.fromCharCode(code));
-}
-
-const MAX_DECODINGS = 5;
-
-/** Percent-decoded, in compatibility form (NFKC), without control and format characters, in lower case. */
-function plainText(text: string): string {
-  let plain = text;
-  for (let count = 0; count < MAX_DECODINGS && /%[\da-f]{2}/i.test(plain); count++) {
-    plain = plain.replace(/(?:%[\da-f]{2})+/gi, (encoded) =>
-      Buffer.from(encoded.replaceAll('%', ''), 'hex').toString(),
-    );
-  }
-  return plain
-    .normalize('NFKC')
-    .replace(/[\p{Cf}\p{Co}\p{Cs}]|(?!\s)\p{Cc}/gu, '')
-    .toLowerCase();
+function isReferenceAt(json: string, start: number, end: number): boolean {
+  const first = json.charCodeAt(start);
+  if (first > 0x20 && first < 0x7f && !'rR\\'.includes(String.fromCharCode(first))) return false;
+  return isReference(String(JSON.parse(json.slice(start - 1, end + 1))));
 }

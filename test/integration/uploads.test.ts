@@ -310,6 +310,12 @@ describe('a job', () => {
     ).toContain('document_url');
   });
 
+  it('is refused with more than 1000 documents', async () => {
+    const documents = (count: number) => Array.from({ length: count }, () => id);
+    expect((await submit({ input: documents(1000) })).status).toBe(202);
+    expect(pathsOf(await submit({ input: documents(1001) }))).toEqual(['input']);
+  });
+
   it('is refused with the path of each unknown upload of a list', async () => {
     const unknown = 'reducto://8f6f2c3a-0000-4000-8000-000000000000.pdf';
     expect(pathsOf(await submit({ input: [id, unknown, id, unknown] }))).toEqual([
