@@ -136,7 +136,9 @@ describe.each<[string, (reference: string) => Record<string, unknown>]>([
 
   it("the result of a job by Reducto's id", async () => {
     const { rows } = await gateway.pool.query('SELECT upstream_id FROM jobs WHERE id = $1', [done]);
-    await refusal(`jobid://${rows[0].upstream_id}`);
+    const id: string = rows[0].upstream_id;
+    const answer = await refusal(`jobid://${id}`);
+    expect(answer.body.errors[0].message).toContain('does not exist');
   });
 
   it('an upload', async () => {
