@@ -6,6 +6,7 @@ import { AdminSessions1790400000000 } from './1790400000000-admin-sessions.js';
 import { InboxAndQueue1790500000000 } from './1790500000000-inbox-and-queue.js';
 import { Retention1790600000000 } from './1790600000000-retention.js';
 import { ResultsByTime1790610000000 } from './1790610000000-results-by-time.js';
+import { ReplacedBootstrapKeys1790720000000 } from './1790720000000-replaced-bootstrap-keys.js';
 import { Uploads1790730000000 } from './1790730000000-uploads.js';
 
 /** All migrations, in their order. A new one is added here. */
@@ -18,5 +19,6 @@ export const MIGRATIONS = [
   InboxAndQueue1790500000000,
   Retention1790600000000,
   ResultsByTime1790610000000,
+  ReplacedBootstrapKeys1790720000000,
   Uploads1790730000000,
 ];

@@ -25,7 +25,7 @@ export class ApiKey {
   @Column({ type: 'text' })
   hint!: string;
 
-  /** `bootstrap`: from the setting BOOTSTRAP_ADMIN_KEY, and revoked when that changes. */
+  /** `bootstrap`: from the setting BOOTSTRAP_ADMIN_KEY. */
   @Column({ type: 'text' })
   origin!: 'issued' | 'bootstrap';
 
@@ -38,4 +38,8 @@ export class ApiKey {
 
   @Column({ name: 'revoked_at', type: 'timestamptz', nullable: true })
   revokedAt!: Date | null;
+
+  /** Revoked because BOOTSTRAP_ADMIN_KEY names another key, and not by an admin. */
+  @Column({ type: 'boolean', default: false })
+  replaced!: boolean;
 }

@@ -6,6 +6,12 @@ import type { Caller } from './caller.js';
 
 type NewKey = Pick<ApiKey, 'id' | 'service' | 'scopes' | 'keyHash' | 'hint'>;
 
+/** What became of the key of BOOTSTRAP_ADMIN_KEY; `revoked`: an admin has revoked it, and it stays revoked. */
+export type BootstrapChange = 'unchanged' | 'added' | 'replaced' | 'revoked';
+
+/** Processes that start together set the bootstrap key one after the other. */
+const BOOTSTRAP_LOCK = 7_203_114_906;
+
 /** All SQL on `api_keys`. */
 @Injectable()
 export class ApiKeyStore {
@@ -36,11 +42,14 @@ export class ApiKeyStore {
     return this.keys.find({ order: { id: 'ASC' } });
   }
 
-  /** False where there is no such key, or it was revoked before. */
+  /** False where there is no such key, or an admin has revoked it before. */
   async revoke(id: string): Promise<boolean> {
     const { affected } = await this.keys.update(
-      { id, revokedAt: IsNull() },
-      { revokedAt: () => 'now()' },
+      [
+        { id, revokedAt: IsNull() },
+        { id, replaced: true },
+      ],
+      { revokedAt: () => 'coalesce(revoked_at, now())', replaced: false },
     );
     return affected === 1;
   }
@@ -49,22 +58,25 @@ export class ApiKeyStore {
     await this.keys.update({ id }, { lastUsedAt: () => 'now()' });
   }
 
-  async upsertBootstrapKey(key: NewKey): Promise<void> {
-    await this.keys
-      .createQueryBuilder()
-      .insert()
-      .values({ ...key, origin: 'bootstrap' })
-      .orUpdate(['revoked_at'], ['key_hash'])
-      .execute();
-  }
-
-  async revokeBootstrapKeysExcept(keyHash: Buffer | null): Promise<void> {
-    await this.keys
-      .createQueryBuilder()
-      .update()
-      .set({ revokedAt: () => 'now()' })
-      .where(`origin = 'bootstrap' AND revoked_at IS NULL`)
-      .andWhere('(CAST(:keyHash AS bytea) IS NULL OR key_hash <> :keyHash)', { keyHash })
-      .execute();
+  /**
+   * Makes `key` the bootstrap key, and revokes one that it replaces. A key that an admin has revoked stays so.
+   * Changes nothing where `key` is in force already, so that a restart of one process undoes nothing.
+   */
+  setBootstrapKey(key: NewKey): Promise<BootstrapChange> {
+    return this.keys.manager.transaction(async (manager) => {
+      await manager.query('SELECT pg_advisory_xact_lock($1)', [BOOTSTRAP_LOCK]);
+      const keys = manager.getRepository(ApiKey);
+      const { keyHash } = key;
+      const known = await keys.findOneBy({ keyHash });
+      if (known?.revokedAt === null) return 'unchanged';
+      if (known !== null && !known.replaced) return 'revoked';
+      const { affected } = await keys.update(
+        { origin: 'bootstrap', revokedAt: IsNull() },
+        { revokedAt: () => 'now()', replaced: true },
+      );
+      if (known === null) await keys.insert({ ...key, origin: 'bootstrap' });
+      else await keys.update({ keyHash }, { revokedAt: null, replaced: false });
+      return affected === 0 ? 'added' : 'replaced';
+    });
   }
 }

@@ -26,19 +26,24 @@ export class ApiKeysService implements OnApplicationBootstrap {
     private readonly settings: Settings,
   ) {}
 
-  /** Makes the key of BOOTSTRAP_ADMIN_KEY the only one of its kind: a replaced one stops working. */
+  /**
+   * Only a key that is new or was replaced before changes anything: other processes may have another setting, or
+   * none, and what they set must not be undone by a restart.
+   */
   async onApplicationBootstrap(): Promise<void> {
-    if (!this.settings.has('api')) return;
     const key = this.settings.BOOTSTRAP_ADMIN_KEY;
-    await this.store.revokeBootstrapKeysExcept(key === undefined ? null : hashOfKey(key));
-    if (key === undefined) return;
-    await this.store.upsertBootstrapKey({
+    if (key === undefined || !this.settings.has('api')) return;
+    const change = await this.store.setBootstrapKey({
       id: uuidv7(),
       service: 'bootstrap',
       scopes: ['admin'],
       keyHash: hashOfKey(key),
       hint: hintOfKey(key),
     });
+    if (change === 'replaced') this.logger.warn('BOOTSTRAP_ADMIN_KEY replaced the one before');
+    if (change === 'revoked') {
+      this.logger.warn('BOOTSTRAP_ADMIN_KEY names a revoked key: set another one, or unset it');
+    }
   }
 
   /** The caller behind `key`, or `undefined` where it is unknown or revoked. */
