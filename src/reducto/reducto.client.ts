@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { Settings } from '../platform/config/settings.js';
 import type { CancelAnswer, ListAnswer, Look, SubmitAnswer } from './answers.js';
 import { readList, readLook, readUpstreamId } from './read-answers.js';
-import { neverSent, Transport, type UpstreamRequest } from './transport.js';
+import { neverBuilt, neverSent, Transport, type UpstreamRequest } from './transport.js';
 import { UpstreamFigures } from './upstream-figures.js';
 import { UpstreamPace } from './upstream-pace.js';
 import { readUpstreamError, type UpstreamError } from './upstream-error.js';
@@ -214,6 +214,9 @@ function isRedirect(status: number | undefined): boolean {
 /** Without the address: what connects where is in the settings, and may hold a credential. */
 function describe(thrown: unknown): string {
   const root = rootCause(thrown);
+  if (neverBuilt(thrown)) {
+    return 'The request could not be built. Check REDUCTO_API_KEY and REDUCTO_BASE_URL';
+  }
   const name = root instanceof Error ? root.name : '';
   if (/abort|timeout/i.test(name)) return 'Reducto did not answer in time';
   const code = root instanceof Error && 'code' in root ? root.code : undefined;

@@ -130,8 +130,29 @@ const NEVER_CONNECTED = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
+/** undici and Node refuse these before they use a connection: an invalid header, path, URL, or body. */
+const NEVER_BUILT = new Set([
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
+  'ERR_INVALID_CHAR',
+  'ERR_INVALID_HTTP_TOKEN',
+  'ERR_INVALID_URL',
+  'ERR_HTTP_INVALID_HEADER_VALUE',
+  'ERR_UNESCAPED_CHARACTERS',
+]);
+
+/** Whether `error` (or what caused it) proves that the request could not even be built. */
+export function neverBuilt(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== undefined && NEVER_BUILT.has(code)) return true;
+  }
+  return false;
+}
+
 /** Whether `error` (or what caused it) proves that no byte of the request has left. */
 export function neverSent(error: unknown): boolean {
+  if (neverBuilt(error)) return true;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code, syscall } = cause as NodeJS.ErrnoException;
     if (code === undefined) continue;

@@ -30,15 +30,24 @@ export const ratio: Parse<number> = (value) => {
   return Number(value);
 };
 
+/** What a header may hold on every server and proxy: printable ASCII. */
+export const headerValue: Parse<string> = (value) => {
+  if (!/^[\x20-\x7e]*$/.test(value)) {
+    throw new Error('must be printable ASCII, because it is sent in a header');
+  }
+  return value;
+};
+
 /** `name=value,…` as OpenTelemetry writes headers; values may be percent-encoded. */
 export const headerList: Parse<Readonly<Record<string, string>>> = (value) => {
   const pairs = listOf(text)(value).map((pair) => {
     const [, name, content] = /^([\w!#$%&'*+.^`|~-]+)=(.*)$/.exec(pair) ?? [];
     if (name === undefined || content === undefined) throw new Error('must be name=value, …');
     try {
-      return [name, decodeURIComponent(content.trim())] as const;
-    } catch {
-      throw new Error('has a value that is not percent-encoded as it should be');
+      return [name, headerValue(decodeURIComponent(content.trim()))] as const;
+    } catch (error) {
+      if (!(error instanceof URIError)) throw error;
+      throw new Error('has a value that is not percent-encoded as it should be', { cause: error });
     }
   });
   return Object.fromEntries(pairs);

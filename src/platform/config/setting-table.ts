@@ -1,6 +1,7 @@
 import {
   addressBlock,
   delays,
+  headerValue,
   headerList,
   hostAndPort,
   httpUrl,
@@ -106,7 +107,7 @@ export const SETTING_TABLE = {
   DATA_DIR: setting(text, './.data', 'where the embedded server and the local keys live'),
 
   REDUCTO_API_KEY: secret(
-    optional(text, 'the key for Reducto; unset outside production: the sandbox'),
+    optional(headerValue, 'the key for Reducto; unset outside production: the sandbox'),
   ),
   REDUCTO_BASE_URL: setting(
     httpUrl,

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { isPrivateHost } from './private-host.js';
 import {
@@ -6,6 +7,7 @@ import {
   type SettingName,
   type SettingValues,
 } from './setting-table.js';
+import { visibleText } from './visible-text.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -128,15 +130,22 @@ function definitions(): [SettingName, SettingDefinition<unknown>][] {
 }
 
 function givenText(environment: Environment, name: string): string | undefined {
-  const direct = environment[name]?.trim() || undefined;
-  const file = environment[`${name}_FILE`]?.trim() || undefined;
-  if (file === undefined) return direct;
+  const direct = visibleText(environment[name] ?? '', 'has') || undefined;
+  const file = visibleText(environment[`${name}_FILE`] ?? '', `has a ${name}_FILE with`);
+  if (file === '') return direct;
   if (direct !== undefined) throw new Error(`is given twice, also as ${name}_FILE`);
+  return visibleText(contentOf(file, name), `has a file (${name}_FILE) with`) || undefined;
+}
+
+function contentOf(file: string, name: string): string {
+  let bytes: Buffer;
   try {
-    return readFileSync(file, 'utf8').trim() || undefined;
+    bytes = readFileSync(file);
   } catch {
     throw new Error(`cannot be read from the file that ${name}_FILE names`);
   }
+  if (!isUtf8(bytes)) throw new Error(`has a file (${name}_FILE) that is not UTF-8 text`);
+  return bytes.toString('utf8');
 }
 
 function contradictions(settings: Settings): string[] {
