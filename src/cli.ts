@@ -6,6 +6,7 @@ import { runDoctor } from './cli/doctor-command.js';
 import { addKeysCommands } from './cli/keys-commands.js';
 import { runMigrations } from './cli/migrate-command.js';
 import { redact } from './platform/logging/redaction.js';
+import { handleStopSignals } from './platform/stop-signals.js';
 
 /* The gateway's commands. Results go to stdout, everything else to stderr. */
 
@@ -16,6 +17,8 @@ Exit codes:
   ${EXIT.done}  done
   ${EXIT.failed}  the command failed; stderr says why and what to do
   ${EXIT.usage}  the command line or the settings are not valid; nothing was done`;
+
+handleStopSignals();
 
 // The reader may have left, as in \`keys list | head\`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,14 +1,20 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
+import { onAbortedStart } from '../stop-signals.js';
 import { freePort } from './free-port.js';
 import { findBinaries, type PostgresBinaries } from './postgres-binaries.js';
 
 const run = promisify(execFile);
+
+/** What lies in the folder of the embedded server. */
+const DATA = 'postgres';
+const LOG = 'postgres.log';
+const PASSWORD = 'postgres.password';
 
 /** A PostgreSQL server on loopback, running in the background until `stop`. */
 export interface EmbeddedServer {
@@ -34,20 +40,25 @@ export async function startEmbeddedPostgres(
   flags: readonly string[] = [],
 ): Promise<EmbeddedServer> {
   const root = resolve(directory);
-  const dataDirectory = join(root, 'postgres');
+  const dataDirectory = join(root, DATA);
   await mkdir(root, { recursive: true });
   const binaries = await findBinaries();
-  const password = await keptPassword(join(root, 'postgres.password'), binaries.identity);
+  const password = await keptPassword(join(root, PASSWORD), binaries.identity);
   const stop: EmbeddedServer['stop'] = async (mode = 'fast') => {
-    await execute(binaries, 'pg_ctl', ['stop', '-D', dataDirectory, '-m', mode, '-w']);
+    await execute(binaries, root, 'pg_ctl', ['stop', '-D', DATA, '-m', mode, '-w']);
   };
   const running = await runningPort(dataDirectory);
   if (running !== undefined && (await answers(urlOf(running, password)))) {
     return { url: urlOf(running, password), dataDirectory, startedHere: false, stop };
   }
 
+  const aborted = new AbortController();
+  onAbortedStart(async () => {
+    aborted.abort();
+    await execute(binaries, root, 'pg_ctl', ['stop', '-D', DATA, '-m', 'fast', '-W']);
+  });
   if (!existsSync(join(dataDirectory, 'PG_VERSION'))) {
-    await initialise(binaries, dataDirectory, join(root, 'postgres.password'));
+    await initialize(binaries, root, aborted.signal);
   }
   const port = await freePort();
   const options = [
@@ -59,55 +70,48 @@ export async function startEmbeddedPostgres(
     'unix_socket_directories=',
     ...flags,
   ];
-  const log = join(root, 'postgres.log');
+  const start = ['start', '-D', DATA, '-w', '-t', '60', '-l', LOG, '-o', options.join(' ')];
   try {
-    await execute(binaries, 'pg_ctl', [
-      'start',
-      '-D',
-      dataDirectory,
-      '-w',
-      '-t',
-      '60',
-      '-l',
-      log,
-      '-o',
-      options.join(' '),
-    ]);
+    await execute(binaries, root, 'pg_ctl', start);
   } catch (error) {
+    const log = join(root, LOG);
     throw new Error(`The embedded PostgreSQL did not start; its log is ${log}`, { cause: error });
   }
   return { url: urlOf(port, password), dataDirectory, startedHere: true, stop };
 }
 
-async function initialise(
+/** In a folder that gets its name when it is complete, so that an interrupted start leaves no broken data. */
+async function initialize(
   binaries: PostgresBinaries,
-  dataDirectory: string,
-  passwordFile: string,
+  root: string,
+  signal: AbortSignal,
 ): Promise<void> {
-  await execute(binaries, 'initdb', [
-    '-D',
-    dataDirectory,
-    '-U',
-    'postgres',
-    '--auth=scram-sha-256',
-    `--pwfile=${passwordFile}`,
-    '--encoding=UTF8',
-    '--no-locale',
-    '--no-instructions',
-  ]);
+  const part = `${DATA}.new`;
+  await rm(join(root, part), { recursive: true, force: true });
+  const options = ['--auth=scram-sha-256', `--pwfile=${PASSWORD}`, '--encoding=UTF8'];
+  const args = ['-D', part, '-U', 'postgres', ...options, '--no-locale', '--no-instructions'];
+  await execute(binaries, root, 'initdb', args, signal);
+  await rename(join(root, part), join(root, DATA));
 }
 
-/** `pg_ctl start` hands its output to the server, so nothing may wait for the end of that output. */
+/**
+ * Runs a program of PostgreSQL in the folder `root`. `pg_ctl` pastes paths into a shell command, so it gets names
+ * relative to `root`, which may hold quotes and dollar signs. It hands its output to the server, so
+ * nothing may wait for the end of that output.
+ */
 async function execute(
   binaries: PostgresBinaries,
+  root: string,
   program: 'initdb' | 'pg_ctl',
   args: readonly string[],
+  signal?: AbortSignal,
 ): Promise<void> {
   const [command = '', ...rest] = [...binaries.prefix, join(binaries.directory, program), ...args];
   await run(command, rest, {
     ...binaries.identity,
-    cwd: '/',
+    cwd: root,
     env: { ...process.env, LC_ALL: 'C' },
+    ...(signal === undefined ? {} : { signal }),
   });
 }
 

@@ -1,0 +1,75 @@
+import { Logger } from '@nestjs/common';
+import { servedAddresses } from './app.addresses.js';
+import { createApp } from './app.setup.js';
+import { changedSettings } from './platform/config/changed-settings.js';
+import { Settings, SettingsError } from './platform/config/settings.js';
+import { prepareDatabase } from './platform/database/prepare-database.js';
+import { createLogger, NestLogger } from './platform/logging/logger.js';
+import { logCrashes } from './platform/logging/crash-log.js';
+import { neverPrintSettings } from './platform/logging/secret-settings.js';
+import { isStartAborted, stopWith } from './platform/stop-signals.js';
+import { withStandIns } from './stand-ins/stand-ins.js';
+import { installTaskQueues } from './tasks/task-queue.js';
+
+/* The gateway as a process, after `main.ts` has taken over the signals. */
+
+let settings: Settings;
+try {
+  settings = Settings.load(process.env);
+} catch (error) {
+  if (!(error instanceof SettingsError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(2);
+}
+neverPrintSettings(settings);
+const log = new NestLogger(createLogger(settings));
+Logger.overrideLogger(log);
+logCrashes(log);
+
+try {
+  const standIns = await withStandIns(settings, log);
+  settings = standIns.settings;
+  neverPrintSettings(settings);
+  await prepareDatabase(settings, log, installTaskQueues);
+  for (const line of changedSettings(settings, process.env)) log.log(line, 'Settings');
+  for (const warning of settings.warnings()) log.warn(warning, 'Start');
+
+  const app = await createApp(settings, log);
+  await app.listen(settings.PORT, settings.HOST);
+  stopOnSignal(async () => {
+    await app.close();
+    await standIns.stop();
+  });
+  const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
+  log.log(`gateway listening on ${url} (${settings.ROLES.join(', ')})`, 'Start');
+  for (const line of servedAddresses(settings, url)) log.log(line, 'Start');
+  process.send?.({ type: 'listening', url });
+  await standIns.introduce(app, url);
+} catch (error) {
+  if (!isStartAborted()) {
+    log.fatal({ msg: 'the gateway could not start', err: error });
+    process.exitCode = 1;
+    setTimeout(() => process.exit(1), 100);
+  }
+}
+
+/** Finishes what is running, then ends; a second signal or the time limit ends it at once. */
+function stopOnSignal(stop: () => Promise<void>): void {
+  let stopping = false;
+  stopWith((signal) => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.log(`${signal}: finishing what is running`, 'Stop');
+    setTimeout(() => process.exit(1), (settings.SHUTDOWN_TIMEOUT_SECONDS + 5) * 1000).unref();
+    stop().then(
+      () => {
+        log.log('stopped', 'Stop');
+        process.exit(0);
+      },
+      (error: unknown) => {
+        log.error({ msg: 'the stop went wrong', err: error });
+        process.exit(1);
+      },
+    );
+  });
+}
