@@ -12,6 +12,7 @@ import type { Settings } from './platform/config/settings.js';
 import { ProblemFilter } from './platform/errors/problem.filter.js';
 import { validationPipe } from './platform/errors/field-errors.js';
 import { registerBodyParsers } from './platform/http/body-parsers.js';
+import { serializeJsonAnswers } from './platform/http/json-answer.js';
 import { measureRequests } from './platform/http/http-figures.js';
 import { closeOrderly } from './platform/http/orderly-close.js';
 import { traceRequests } from './platform/http/request-log.js';
@@ -58,6 +59,7 @@ export async function createApp(
     new Map([[CALLBACK_PATH, settings.WEBHOOK_MAX_BYTES]]),
     `${CONSOLE_PATH}/`,
   );
+  serializeJsonAnswers(fastify);
   const everything = settings.LOG_LEVEL === 'debug' || settings.LOG_LEVEL === 'trace';
   traceRequests(fastify, (route) => !everything && isQuiet(route));
   const readiness = app.get(Readiness, { strict: false });

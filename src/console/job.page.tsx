@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import type { RefusalView } from '../admin/refusals.view.js';
+import { printable } from '../audit/redacted-request.js';
 import type { JobEvent } from '../jobs/job-event.entity.js';
 import { isTerminal } from '../jobs/job-status.js';
 import type { JobError } from '../jobs/job-error.js';
@@ -72,7 +73,9 @@ export function JobDetail({
       {job.metadata === null ? null : (
         <>
           <h2>Metadata</h2>
-          <Details value={job.metadata} />
+          <pre class="sample" tabIndex={0}>
+            <bdi>{printableLines(job.metadata)}</bdi>
+          </pre>
         </>
       )}
       <h2>Timeline</h2>
@@ -129,6 +132,14 @@ export function JobDetail({
       )}
     </>
   );
+}
+
+/** Metadata as the service wrote them. */
+function printableLines(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => printable(line, line.length * 6))
+    .join('\n');
 }
 
 function ErrorNote({ error, open }: { error: JobError; open: boolean }): JSX.Element {

@@ -11,7 +11,8 @@ export interface QueuedJob {
   readonly service: string;
   readonly type: JobType;
   readonly priority: boolean;
-  readonly request: Record<string, unknown> | null;
+  readonly request: string | null;
+  readonly refersToJobs: boolean;
   readonly trace: string | null;
   /** So many attempts have begun. */
   readonly attempts: number;
@@ -83,10 +84,8 @@ export class JobQueueStore {
   }
 }
 
-/** What only looks like a reference costs the job a statement of its own, and nothing else. */
-const READY = `(submit_started_at IS NULL AND cancel_requested_at IS NULL
-      AND created_at > now() - make_interval(secs => $4)
-      AND coalesce((request -> 'input')::text NOT ILIKE '%jobid://%', true))`;
+const READY = `(submit_started_at IS NULL AND cancel_requested_at IS NULL AND NOT refers_to_jobs
+      AND created_at > now() - make_interval(secs => $4))`;
 
 /**
  * The limit is a subquery so that PostgreSQL plans the statement once: with the number itself it reckons that
@@ -106,7 +105,8 @@ const TAKE = {
         ORDER BY next_check_at
         LIMIT (SELECT $1::integer)
           FOR UPDATE SKIP LOCKED))
-    RETURNING id, service, type, priority, request, trace, submit_attempts AS attempts,
+    RETURNING id, service, type, priority, request, refers_to_jobs AS "refersToJobs", trace,
+              submit_attempts AS attempts,
               coalesce(submit_started_at = now(), false) AS begun,
               cancel_requested_at IS NOT NULL AS "cancelWanted",
               ${age('created_at')} AS "ageSeconds",

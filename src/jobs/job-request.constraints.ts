@@ -1,7 +1,6 @@
 import { buildMessage, ValidateBy, type ValidationOptions } from 'class-validator';
 import type { FieldError } from '../platform/errors/error-codes.js';
 import { isRecord } from '../platform/json.js';
-import { isReference } from './source-references.js';
 
 /** The longest list of documents, or of parts of a split description. */
 export const MAX_LIST_ITEMS = 1000;
@@ -29,37 +28,6 @@ export const IsDocumentInput = (options?: ValidationOptions): PropertyDecorator 
     },
     options,
   );
-
-/** No `jobid://`: where it is not translated it could reach the job of another service. */
-export const IsNoReference = (): PropertyDecorator =>
-  ValidateBy({
-    name: 'isNoReference',
-    validator: {
-      validate: (value: unknown) => !holdsReference(value),
-      defaultMessage: () => 'cannot be a jobid://',
-    },
-  });
-
-export const MaxJsonBytes = (bytes: number): PropertyDecorator =>
-  ValidateBy({
-    name: 'maxJsonBytes',
-    validator: {
-      validate: (value: unknown) => Buffer.byteLength(JSON.stringify(value) ?? '') <= bytes,
-      defaultMessage: () => `must be at most ${bytes} bytes of JSON`,
-    },
-  });
-
-/** Whether a `jobid://` stands anywhere in `value`. */
-export function holdsReference(value: unknown): boolean {
-  const unvisited: unknown[] = [value];
-  while (unvisited.length > 0) {
-    const item = unvisited.pop();
-    if (isReference(item)) return true;
-    if (typeof item !== 'object' || item === null) continue;
-    for (const child of Object.values(item)) unvisited.push(child);
-  }
-  return false;
-}
 
 /** What is wrong with the parts of a split description, by path. */
 export function splitDescriptionErrors(parts: unknown): FieldError[] {

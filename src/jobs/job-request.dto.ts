@@ -10,16 +10,10 @@ import {
   IsOptional,
   IsString,
 } from 'class-validator';
-import {
-  IsAbsent,
-  IsDocumentInput,
-  IsNoReference,
-  MAX_LIST_ITEMS,
-  MaxJsonBytes,
-} from './job-request.constraints.js';
+import { IsAbsent, IsDocumentInput, MAX_LIST_ITEMS } from './job-request.constraints.js';
 import { JOB_TYPES, type JobType } from './job-type.js';
 
-const METADATA_BYTES = 16_384;
+export const METADATA_BYTES = 16_384;
 const GATEWAYS_OWN = 'is set by the gateway and cannot be given';
 
 const INPUT_SCHEMA = {
@@ -46,13 +40,12 @@ export abstract class JobRequestBase {
 
   @IsOptional()
   @IsObject()
-  @MaxJsonBytes(METADATA_BYTES)
   @ApiPropertyOptional({
     type: 'object',
     additionalProperties: true,
-    description: `Your own notes, returned with the job and never sent to Reducto; at most ${METADATA_BYTES} bytes of JSON.`,
+    description: `Your own notes, returned with the job as you wrote them and never sent to Reducto; at most ${METADATA_BYTES} bytes of JSON.`,
   })
-  metadata?: Record<string, unknown> | null;
+  metadata?: object | null;
 
   @IsOptional()
   @IsBoolean()
@@ -89,7 +82,7 @@ export class ExtractRequest extends InputRequest {
     additionalProperties: true,
     description: 'Reducto’s instructions: `schema` (a JSON Schema) and `system_prompt`.',
   })
-  instructions?: Record<string, unknown>;
+  instructions?: object;
 }
 
 /** `splitDescriptionErrors` checks it: class-validator needs 30 µs for each. */
@@ -111,7 +104,6 @@ export class SplitRequest extends InputRequest {
 
 export class EditRequest extends JobRequestBase {
   @IsDocumentInput()
-  @IsNoReference()
   @ApiProperty({
     ...INPUT_SCHEMA,
     description: 'A URL, a `reducto://` id, or the answer of an upload as it is.',

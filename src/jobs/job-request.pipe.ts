@@ -1,59 +1,98 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
 import { getMetadataStorage, validate } from 'class-validator';
-import { GatewayError } from '../platform/errors/error-codes.js';
+import { GatewayError, type FieldError } from '../platform/errors/error-codes.js';
 import { cutName, fieldErrors, MAX_FIELD_ERRORS } from '../platform/errors/field-errors.js';
+import type { JsonBody } from '../platform/http/json-body.decorator.js';
 import { isRecord } from '../platform/json.js';
-import { holdsReference, splitDescriptionErrors } from './job-request.constraints.js';
-import { REQUEST_CLASSES, type JobRequestBase } from './job-request.dto.js';
-import { JOB_TYPES } from './job-type.js';
+import { readMembers, removeMembers, type JsonMember } from '../platform/json/json-text.js';
+import { splitDescriptionErrors } from './job-request.constraints.js';
+import { METADATA_BYTES, REQUEST_CLASSES, type JobRequestBase } from './job-request.dto.js';
+import { JOB_TYPES, type JobType } from './job-type.js';
 import type { JobRequest } from './jobs.service.js';
+import { findReferences, MAX_REFERENCES, type Reference } from './source-references.js';
+
+/** Members that the gateway keeps for itself. */
+const OWN_MEMBERS = new Set(['type', 'metadata', 'priority']);
 
 /**
  * Checks the body of `POST /v1/jobs`: the gateway's own fields and those that Reducto requires. All
- * others go through as they are, so that what Reducto adds tomorrow works today.
+ * others go through as text, so that what Reducto adds tomorrow works today, and nothing is altered.
  */
 @Injectable()
-export class JobRequestPipe implements PipeTransform<unknown, Promise<JobRequest>> {
-  async transform(body: unknown): Promise<JobRequest> {
-    if (!isRecord(body)) throw new GatewayError('validation_failed', 'Send a JSON object.');
-    const type = JOB_TYPES.find((known) => known === body['type']);
+export class JobRequestPipe implements PipeTransform<JsonBody, Promise<JobRequest>> {
+  async transform({ value, text }: JsonBody): Promise<JobRequest> {
+    if (!isRecord(value)) throw new GatewayError('validation_failed', 'Send a JSON object.');
+    const type = JOB_TYPES.find((known) => known === value['type']);
     if (type === undefined) {
       const message = `must be one of ${JOB_TYPES.join(', ')}`;
-      throw new GatewayError('validation_failed', undefined, {
-        errors: [{ path: 'type', message }],
-      });
+      throw invalid([{ path: 'type', message }]);
     }
-    const errors = fieldErrors(await validate(checkedPart(body, REQUEST_CLASSES[type])));
-    if (type === 'split') errors.push(...splitDescriptionErrors(body['split_description']));
-    const { type: _type, metadata, priority, ...rest } = body;
-    const misplaced = Object.entries(rest).find(
-      ([name, value]) => name !== 'input' && holdsReference(value),
-    );
-    if (misplaced !== undefined && errors.every(({ path }) => path !== misplaced[0])) {
-      errors.push({
-        path: cutName(misplaced[0]),
-        message: 'cannot hold a jobid://; only `input` can',
-      });
-    }
-    if (errors.length > 0) {
-      const first = errors.slice(0, MAX_FIELD_ERRORS);
-      throw new GatewayError('validation_failed', undefined, { errors: first });
-    }
-    return {
-      type,
-      priority: priority === true,
-      metadata: isRecord(metadata) ? metadata : null,
-      body: rest,
-    };
+    const members = readMembers(text);
+    const metadata = metadataOf(text, members);
+    const body = removeMembers(text, members, OWN_MEMBERS);
+    const references = findReferences(body);
+    const errors = [
+      ...fieldErrors(await validate(checkedPart(type, value))),
+      ...(type === 'split' ? splitDescriptionErrors(value['split_description']) : []),
+      ...repeatedFields(type, members),
+      ...sizeErrors(metadata),
+      ...misplacedReferences(type, references),
+    ];
+    if (errors.length > 0) throw invalid(errors.slice(0, MAX_FIELD_ERRORS));
+    return { type, priority: value['priority'] === true, metadata, body, references, text };
   }
 }
 
-/** The fields that `Request` has rules for. To make an instance of the whole body would cost time for each value in it. */
-function checkedPart(
-  body: Record<string, unknown>,
-  Request: new () => JobRequestBase,
-): JobRequestBase {
-  const rules = getMetadataStorage().getTargetValidationMetadatas(Request, '', false, false);
-  const fields = rules.map(({ propertyName }) => [propertyName, body[propertyName]] as const);
-  return Object.assign(new Request(), Object.fromEntries(fields));
+function invalid(errors: readonly FieldError[]): GatewayError {
+  return new GatewayError('validation_failed', undefined, { errors });
+}
+
+/** The fields that have rules. To make an instance of the whole body would walk through what is free-form. */
+function checkedPart(type: JobType, value: Record<string, unknown>): JobRequestBase {
+  const fields = [...fieldsOf(type)].map((name) => [name, value[name]] as const);
+  return Object.assign(new REQUEST_CLASSES[type](), Object.fromEntries(fields));
+}
+
+function fieldsOf(type: JobType): Set<string> {
+  const rules = getMetadataStorage().getTargetValidationMetadatas(
+    REQUEST_CLASSES[type],
+    '',
+    false,
+    false,
+  );
+  return new Set(rules.map(({ propertyName }) => propertyName));
+}
+
+/** Of members of one name Reducto may read another than was checked here. */
+function repeatedFields(type: JobType, members: readonly JsonMember[]): FieldError[] {
+  const fields = fieldsOf(type);
+  const counts = Map.groupBy(members, ({ name }) => name);
+  return [...counts]
+    .filter(([name, { length }]) => length > 1 && fields.has(name))
+    .map(([path]) => ({ path, message: 'is given more than once' }));
+}
+
+function metadataOf(text: string, members: readonly JsonMember[]): string | null {
+  const span = members.findLast(({ name }) => name === 'metadata')?.value;
+  const metadata = span === undefined ? 'null' : text.slice(span.start, span.end);
+  return metadata === 'null' ? null : metadata;
+}
+
+function sizeErrors(metadata: string | null): FieldError[] {
+  if (metadata === null || Buffer.byteLength(metadata) <= METADATA_BYTES) return [];
+  return [{ path: 'metadata', message: `must be at most ${METADATA_BYTES} bytes of JSON` }];
+}
+
+/** A `jobid://` that is not translated could reach the job of another service. */
+function misplacedReferences(type: JobType, references: readonly Reference[]): FieldError[] {
+  if (references.length > MAX_REFERENCES) {
+    return [{ path: 'input', message: `refers to more than ${MAX_REFERENCES} jobs` }];
+  }
+  const misplaced = references.find(({ path }) => type === 'edit' || path[0] !== 'input');
+  if (misplaced === undefined) return [];
+  const message =
+    type === 'edit'
+      ? 'cannot hold a jobid://, because an edit cannot build upon a job'
+      : 'cannot hold a jobid://; only `input` can';
+  return [{ path: cutName(misplaced.path.join('.')), message }];
 }

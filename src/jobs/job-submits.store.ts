@@ -11,10 +11,11 @@ export interface NewJob {
   service: string;
   type: JobType;
   priority: boolean;
-  request: Record<string, unknown>;
-  metadata: Record<string, unknown> | null;
+  request: string;
+  refersToJobs: boolean;
+  metadata: string | null;
   idempotencyKey: string | null;
-  requestHash: Buffer;
+  requestHash: Buffer | null;
   trace: string | null;
 }
 
@@ -44,10 +45,11 @@ export class JobSubmitsStore {
 
   /** Enters new jobs with the beginning of their timelines. Missing are those whose service used the idempotency key before. */
   async insert(jobs: readonly NewJob[]): Promise<Job[]> {
-    const rows = jobs.map(({ requestHash, idempotencyKey, ...job }) => ({
+    const rows = jobs.map(({ refersToJobs, requestHash, idempotencyKey, ...job }) => ({
       ...job,
+      refers_to_jobs: refersToJobs,
       idempotency_key: idempotencyKey,
-      request_hash: `\\x${requestHash.toString('hex')}`,
+      request_hash: requestHash === null ? null : `\\x${requestHash.toString('hex')}`,
     }));
     const inserted = await preparedRows<InsertedRow>(this.database, INSERT_JOBS, [
       JSON.stringify(rows),
@@ -85,12 +87,13 @@ const INSERT_JOBS = {
   name: 'jobs-insert',
   text: `
   WITH inserted AS (
-    INSERT INTO jobs (id, service, type, priority, request, metadata, idempotency_key, request_hash,
-                      trace, next_check_at)
-    SELECT id, service, type, priority, request, metadata, idempotency_key, request_hash,
-           trace, now()
+    INSERT INTO jobs (id, service, type, priority, request, refers_to_jobs, metadata, idempotency_key,
+                      request_hash, trace, next_check_at)
+    SELECT id, service, type, priority, request, refers_to_jobs, metadata, idempotency_key,
+           request_hash, trace, now()
       FROM json_to_recordset($1::json) AS job (id uuid, service text, type text, priority boolean,
-             request jsonb, metadata jsonb, idempotency_key text, request_hash bytea, trace text)
+             request text, refers_to_jobs boolean, metadata text, idempotency_key text,
+             request_hash bytea, trace text)
      ORDER BY service, idempotency_key, id
     ON CONFLICT DO NOTHING
     RETURNING id, type, created_at, next_check_at),

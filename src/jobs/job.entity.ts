@@ -36,19 +36,27 @@ export class Job {
   @Column({ type: 'boolean', default: false })
   priority!: boolean;
 
-  /** Reducto's body without what is the gateway's. Dropped when the job ends: it may hold a document's password. */
-  @Column({ type: 'jsonb', nullable: true })
-  request!: Record<string, unknown> | null;
+  /**
+   * JSON text: the service's body without the gateway's members. Deleted when the job ends: it may hold a document's
+   * password.
+   */
+  @Column({ type: 'text', nullable: true })
+  request!: string | null;
 
-  /** The service's own; never sent upstream. */
-  @Column({ type: 'jsonb', nullable: true })
-  metadata!: Record<string, unknown> | null;
+  /** Its input holds a `jobid://`, which is translated when the request is sent. */
+  @Column({ name: 'refers_to_jobs', type: 'boolean', default: false })
+  refersToJobs!: boolean;
+
+  /** JSON text: the service's own; never sent upstream. */
+  @Column({ type: 'text', nullable: true })
+  metadata!: string | null;
 
   @Column({ name: 'idempotency_key', type: 'text', nullable: true })
   idempotencyKey!: string | null;
 
-  @Column({ name: 'request_hash', type: 'bytea' })
-  requestHash!: Buffer;
+  /** Of the whole request; only where it came with an idempotency key. */
+  @Column({ name: 'request_hash', type: 'bytea', nullable: true })
+  requestHash!: Buffer | null;
 
   @Column({ name: 'upstream_id', type: 'text', nullable: true })
   upstreamId!: string | null;

@@ -1,4 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { JsonAnswer } from '../platform/http/json-answer.js';
+import { appendMembers } from '../platform/json/json-text.js';
 import { JOB_EVENT_TYPES, type JobEvent, type JobEventType } from './job-event.entity.js';
 import { JOB_STATUSES, type JobStatus } from './job-status.js';
 import { JOB_TYPES, type JobType } from './job-type.js';
@@ -111,15 +113,26 @@ export class JobEventList {
   events!: JobEventView[];
 }
 
-export function viewOfJob(job: Job): JobView {
-  return {
+/** A job as its service sees it, with its metadata as they were written. */
+export function jobAnswer(job: Job): JsonAnswer {
+  return new JsonAnswer(jobText(job));
+}
+
+export function pageAnswer(jobs: readonly Job[], limit: number): JsonAnswer {
+  const page = jobs.slice(0, limit);
+  const nextCursor = jobs.length > limit ? (page.at(-1)?.id ?? null) : null;
+  const list = page.map(jobText).join(',');
+  return new JsonAnswer(`{"jobs":[${list}],"nextCursor":${JSON.stringify(nextCursor)}}`);
+}
+
+function jobText(job: Job): string {
+  const view: Omit<JobView, 'metadata'> = {
     id: job.id,
     type: job.type,
     status: job.status,
     reason: job.error?.message ?? null,
     error: job.error,
     progress: job.progress,
-    metadata: job.metadata,
     priority: job.priority,
     settledBy: job.settledBy,
     createdAt: job.createdAt.toISOString(),
@@ -128,14 +141,7 @@ export function viewOfJob(job: Job): JobView {
     endedAt: job.endedAt?.toISOString() ?? null,
     resultExpiredAt: job.resultExpiredAt?.toISOString() ?? null,
   };
-}
-
-export function viewOfPage(jobs: readonly Job[], limit: number): JobPage {
-  const page = jobs.slice(0, limit);
-  return {
-    jobs: page.map(viewOfJob),
-    nextCursor: jobs.length > limit ? (page.at(-1)?.id ?? null) : null,
-  };
+  return appendMembers(JSON.stringify(view), { metadata: job.metadata ?? 'null' });
 }
 
 export function viewOfEvent(event: JobEvent): JobEventView {

@@ -1,15 +1,4 @@
-import {
-  Body,
-  Controller,
-  Get,
-  HttpCode,
-  Param,
-  Post,
-  Query,
-  Req,
-  Res,
-  UseGuards,
-} from '@nestjs/common';
+import { Controller, Get, HttpCode, Param, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiBody,
@@ -25,10 +14,12 @@ import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
 import type { Caller } from '../access/caller.js';
 import { CurrentCaller } from '../access/caller.decorator.js';
 import { ApiProblems } from '../platform/errors/api-problems.js';
+import type { JsonAnswer } from '../platform/http/json-answer.js';
+import { JsonBody } from '../platform/http/json-body.decorator.js';
 import { readIdempotencyKey } from './idempotency-key.js';
 import { DescribesJobRequests, JOB_REQUEST_SCHEMA } from './job-request.dto.js';
 import { JobRequestPipe } from './job-request.pipe.js';
-import { JobEventList, JobPage, JobView, viewOfEvent, viewOfJob, viewOfPage } from './job.view.js';
+import { JobEventList, jobAnswer, JobPage, JobView, pageAnswer, viewOfEvent } from './job.view.js';
 import { ListQuery, WaitQuery } from './jobs.query.js';
 import { JobsService, type JobRequest } from './jobs.service.js';
 import { sendResult } from './result-response.js';
@@ -49,7 +40,7 @@ export class JobsController {
   @ApiOperation({
     summary: 'Submit a document',
     description:
-      'The job is durable once this answers. Beside `type`, `metadata` and `priority` the body is Reducto’s own for that endpoint; fields that the gateway does not know are passed through.',
+      'The job is durable once this answers. Beside `type`, `metadata` and `priority` the body is Reducto’s own for that endpoint; fields that the gateway does not know are passed through. All of it is sent as you wrote it: the order of names, the digits of numbers, and escapes stay.',
   })
   @ApiHeader({
     name: 'Idempotency-Key',
@@ -74,21 +65,21 @@ export class JobsController {
   )
   async submit(
     @CurrentCaller() caller: Caller,
-    @Body(JobRequestPipe) body: JobRequest,
+    @JsonBody(JobRequestPipe) body: JobRequest,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JobView> {
+  ): Promise<JsonAnswer> {
     const key = readIdempotencyKey(request.headers['idempotency-key']);
     const job = await this.jobs.accept(caller.service, body, key);
     void reply.header('location', `/v1/jobs/${job.id}`);
-    return viewOfJob(job);
+    return jobAnswer(job);
   }
 
   @Get()
   @ApiOperation({ summary: 'List your jobs, newest first' })
   @ApiOkResponse({ type: JobPage })
   @ApiProblems('validation_failed')
-  async list(@CurrentCaller() caller: Caller, @Query() query: ListQuery): Promise<JobPage> {
+  async list(@CurrentCaller() caller: Caller, @Query() query: ListQuery): Promise<JsonAnswer> {
     const { status, type, cursor, limit = PAGE_SIZE } = query;
     const filter = {
       ...(status === undefined ? {} : { status }),
@@ -96,7 +87,7 @@ export class JobsController {
       ...(cursor === undefined ? {} : { before: cursor }),
     };
     // One more than asked for tells whether there is a next page.
-    return viewOfPage(await this.jobs.list(caller.service, filter, limit + 1), limit);
+    return pageAnswer(await this.jobs.list(caller.service, filter, limit + 1), limit);
   }
 
   @Get(':id')
@@ -109,8 +100,8 @@ export class JobsController {
     @Param('id') id: string,
     @Query() query: WaitQuery,
     @Req() request: FastifyRequest,
-  ): Promise<JobView> {
-    return viewOfJob(await this.jobs.get(caller.service, id, query.wait ?? 0, request.signal));
+  ): Promise<JsonAnswer> {
+    return jobAnswer(await this.jobs.get(caller.service, id, query.wait ?? 0, request.signal));
   }
 
   @Get(':id/result')
@@ -155,7 +146,7 @@ export class JobsController {
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiResponse({ status: 202, type: JobView })
   @ApiProblems('job_not_found', 'job_already_ended')
-  async cancel(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<JobView> {
-    return viewOfJob(await this.jobs.cancel(caller.service, id));
+  async cancel(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<JsonAnswer> {
+    return jobAnswer(await this.jobs.cancel(caller.service, id));
   }
 }

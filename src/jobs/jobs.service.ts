@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { GatewayError } from '../platform/errors/error-codes.js';
+import { withoutWhitespace } from '../platform/json/json-text.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { currentTraceparent } from '../platform/tracing/spans.js';
 import { Acceptances } from './acceptances.js';
 import { CancelSteps } from './cancel-steps.js';
-import { canonicalJson } from '../platform/canonical-json.js';
 import { JobEndings } from './job-endings.js';
 import type { JobEvent } from './job-event.entity.js';
 import type { JobResult } from './job-result.entity.js';
@@ -16,16 +16,21 @@ import type { Job } from './job.entity.js';
 import { JobReads, type JobFilter } from './job-reads.store.js';
 import { ResultStore } from './result.store.js';
 import { SourceJobs } from './source-jobs.js';
-import { isJobId } from './source-references.js';
+import { isJobId, type Reference } from './source-references.js';
 import { UploadReferences } from './upload-references.js';
 
 /** A request for a job, checked. */
 export interface JobRequest {
   readonly type: JobType;
   readonly priority: boolean;
-  readonly metadata: Record<string, unknown> | null;
-  /** Reducto's own fields. */
-  readonly body: Record<string, unknown>;
+  /** JSON text. */
+  readonly metadata: string | null;
+  /** JSON text: Reducto's own members as the service wrote them. */
+  readonly body: string;
+  /** The jobs that `body` refers to. */
+  readonly references: readonly Reference[];
+  /** The JSON text of all of it, as it came. */
+  readonly text: string;
 }
 
 /** What internal services can do with their jobs. Another service's job does not exist here. */
@@ -47,26 +52,28 @@ export class JobsService {
    * `idempotency_key_reused` where that was another request.
    */
   async accept(service: string, request: JobRequest, idempotencyKey: string | null): Promise<Job> {
-    const canonical = canonicalJson(request);
-    const requestHash = createHash('sha256').update(canonical).digest();
+    const requestHash = idempotencyKey === null ? null : hashOf(request.text);
     const repeated = await this.findRepeat(service, idempotencyKey, requestHash);
     if (repeated !== null) return repeated;
-    await this.sources.check(service, request.body['input']);
-    await this.uploads.check(service, JSON.stringify(request.body));
+    const { type, priority, metadata, body, references, text } = request;
+    await this.sources.check(service, references);
+    await this.uploads.check(service, body);
     const id = uuidv7();
     addLogFields({ jobId: id });
-    const { body, ...rest } = request;
     const job = await this.acceptances.add(
       {
         id,
         service,
-        ...rest,
+        type,
+        priority,
+        metadata,
         request: body,
+        refersToJobs: references.length > 0,
         idempotencyKey,
         requestHash,
         trace: currentTraceparent() ?? null,
       },
-      canonical.length,
+      text.length,
     );
     if (job !== 'repeated') return job;
     const first = await this.findRepeat(service, idempotencyKey, requestHash);
@@ -149,10 +156,11 @@ export class JobsService {
   private async findRepeat(
     service: string,
     key: string | null,
-    requestHash: Buffer,
+    requestHash: Buffer | null,
   ): Promise<Job | null> {
-    const job = key === null ? null : await this.reads.findByIdempotencyKey(service, key);
-    if (job !== null && !job.requestHash.equals(requestHash)) {
+    if (key === null || requestHash === null) return null;
+    const job = await this.reads.findByIdempotencyKey(service, key);
+    if (job !== null && job.requestHash?.equals(requestHash) !== true) {
       throw new GatewayError(
         'idempotency_key_reused',
         `It belongs to job ${job.id}, whose request was another.`,
@@ -160,4 +168,9 @@ export class JobsService {
     }
     return job;
   }
+}
+
+/** Two requests are the same if they differ in whitespace between tokens only. */
+function hashOf(request: string): Buffer {
+  return createHash('sha256').update(withoutWhitespace(request)).digest();
 }

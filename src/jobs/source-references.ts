@@ -1,52 +1,59 @@
 import { validate as isUuid } from 'uuid';
+import {
+  applyEdits,
+  decodeString,
+  findStrings,
+  type FoundString,
+  type JsonPath,
+} from '../platform/json/json-text.js';
 
 /**
- * `jobid://<id>` in an input means the result of an earlier job. Services know only the gateway's ids,
- * so each is looked up among the service's own jobs and replaced by Reducto's id before it is sent.
+ * A `jobid://<id>` in a request means the result of an earlier job. Services know only the gateway's ids, so each is
+ * looked up among the service's own jobs and replaced by Reducto's id before it is sent.
  */
-const REFERENCE = /^\s*jobid:\/\/(.*)$/is;
-
-/** The ids behind every `jobid://` in `input`, as they were written. */
-export function referencedIds(input: unknown): string[] {
-  const found: string[] = [];
-  mapReferences(input, (id) => {
-    found.push(id);
-    return id;
-  });
-  return found;
+export interface Reference extends FoundString {
+  /** What follows the scheme, as it was written. */
+  readonly id: string;
 }
 
-/** Whether a text is such a reference, wherever it stands. */
-export function isReference(value: unknown): boolean {
-  return typeof value === 'string' && REFERENCE.test(value);
+/** More than that in one request are refused. */
+export const MAX_REFERENCES = 1000;
+
+/** Whatever may be stripped before a reader sees the scheme. */
+const REFERENCE = /^[\s\p{C}\p{Z}]*jobid:\/\/(.*)$/isu;
+
+/** All references in a request, at most one more than `MAX_REFERENCES`. */
+export function findReferences(request: string): Reference[] {
+  return findStrings(request, isReferenceAt, MAX_REFERENCES + 1).flatMap((found) => {
+    const [, id = ''] = REFERENCE.exec(found.value) ?? [];
+    return { ...found, id: id.trim() };
+  });
 }
 
 export function isJobId(id: string): boolean {
   return isUuid(id);
 }
 
-/** `input` with every referenced id replaced; `upstreamIdOf` must know them all. */
+/** `request` with the id of every job replaced; `upstreamIdOf` must know them all. */
 export function translateReferences(
-  input: unknown,
+  request: string,
+  references: readonly Reference[],
   upstreamIdOf: ReadonlyMap<string, string>,
-): unknown {
-  return mapReferences(input, (id) => {
+): string {
+  const edits = references.map(({ id, span }) => {
     const upstreamId = upstreamIdOf.get(id.toLowerCase());
     if (upstreamId === undefined) throw new Error('a referenced job has no upstream id');
-    return upstreamId;
+    return { ...span, replacement: JSON.stringify(`jobid://${upstreamId}`) };
   });
+  return applyEdits(request, edits);
 }
 
-function mapReferences(value: unknown, replace: (id: string) => string): unknown {
-  if (typeof value === 'string') {
-    const id = REFERENCE.exec(value)?.[1]?.trim();
-    return id === undefined ? value : `jobid://${replace(id)}`;
-  }
-  if (Array.isArray(value)) return value.map((item) => mapReferences(item, replace));
-  if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(
-      Object.entries(value).map(([name, item]) => [name, mapReferences(item, replace)]),
-    );
-  }
-  return value;
+/** Tests the first character before it decodes the string, because a large request holds many strings. */
+function isReferenceAt(text: string, start: number, end: number): boolean {
+  if (end - start < 'jobid://'.length || !canBeginReference(text.charCodeAt(start))) return false;
+  return REFERENCE.test(decodeString(text, { start: start - 1, end: end + 1 }));
+}
+
+function canBeginReference(code: number): boolean {
+  return code <= 0x20 || code > 0x7e || 'jJ\\'.includes(String.fromCharCode(code));
 }

@@ -124,7 +124,7 @@ export class Submitter {
 
   private async attempt(
     job: QueuedJob,
-    request: Record<string, unknown>,
+    request: string,
     progress: { mayHaveLeft: boolean },
   ): Promise<Unsent & { outcome: SubmitAnswer | 'lost' | 'unsent' }> {
     const { id, begun, attempts } = job;
@@ -201,7 +201,7 @@ export class Submitter {
     await this.reducto.cancel(upstreamId);
   }
 
-  private bodyOf(job: QueuedJob, request: Record<string, unknown>): Record<string, unknown> {
+  private bodyOf(job: QueuedJob, request: string): string {
     const { WEBHOOK_MODE: mode, SVIX_CHANNELS: channels, callbackUrl: url } = this.settings;
     // Without callbacks nobody sends a token back, and there may be no key to make one.
     const token = mode === 'none' ? {} : { token: this.tokens.sign(job.id) };

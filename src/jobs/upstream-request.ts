@@ -1,4 +1,5 @@
 import type { SettingValues } from '../platform/config/setting-table.js';
+import { appendMembers } from '../platform/json/json-text.js';
 import type { Job } from './job.entity.js';
 
 /** Where Reducto is to send the callback, as the settings say. */
@@ -15,27 +16,26 @@ export interface CallbackMetadata {
 }
 
 /**
- * The body that goes to Reducto: the service's own fields, and the gateway's part in the shape that
- * the endpoint expects. Edit has an older shape than the rest: `priority` and `webhook`, which
+ * The JSON text that goes to Reducto: the service's members as they were written, then the gateway's in the shape
+ * that the endpoint expects. Edit has an older shape than the rest: `priority` and `webhook`, which
  * holds the metadata, stand at the top.
  */
 export function upstreamRequest(
   job: Pick<Job, 'type' | 'priority'>,
-  request: Record<string, unknown>,
+  request: string,
   metadata: CallbackMetadata,
   target: CallbackTarget,
-): Record<string, unknown> {
+): string {
   if (job.type === 'edit') {
-    return {
-      ...request,
-      ...(job.priority ? { priority: true } : {}),
-      webhook: { ...editWebhook(target), metadata },
-    };
+    return appendMembers(request, {
+      ...(job.priority ? { priority: 'true' } : {}),
+      webhook: JSON.stringify({ ...editWebhook(target), metadata }),
+    });
   }
-  return {
-    ...request,
-    async: { metadata, ...(job.priority ? { priority: true } : {}), webhook: webhook(target) },
-  };
+  const priority = job.priority ? { priority: true } : {};
+  return appendMembers(request, {
+    async: JSON.stringify({ metadata, ...priority, webhook: webhook(target) }),
+  });
 }
 
 function webhook({ mode, url, channels }: CallbackTarget): Record<string, unknown> | null {

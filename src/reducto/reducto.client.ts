@@ -48,12 +48,12 @@ export class ReductoClient {
     private readonly figures: UpstreamFigures,
   ) {}
 
-  /** Submits `body` to the endpoint of `type`. */
-  submit(type: keyof typeof SUBMIT_PATH, body: object): Promise<SubmitAnswer> {
+  /** Submits `body`, JSON text, to the endpoint of `type`. */
+  submit(type: keyof typeof SUBMIT_PATH, body: string): Promise<SubmitAnswer> {
     return this.figures.measure('submit', () => this.post(type, body));
   }
 
-  private async post(type: keyof typeof SUBMIT_PATH, body: object): Promise<SubmitAnswer> {
+  private async post(type: keyof typeof SUBMIT_PATH, body: string): Promise<SubmitAnswer> {
     const within = this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS;
     const outcome = await this.ask('POST', SUBMIT_PATH[type], { body, within });
     if (outcome.ok) {

@@ -10,8 +10,8 @@ const KEEP_ALIVE_MILLISECONDS = 4000;
 /** What a request consists of, apart from where it goes. */
 export interface UpstreamRequest {
   readonly query?: Readonly<Record<string, string>> | undefined;
-  /** Sent as JSON. */
-  readonly body?: object;
+  /** JSON text, sent as it is. */
+  readonly body?: string;
   /** Until the last byte of the answer has come: so many seconds, or until the signal. */
   readonly within: number | AbortSignal;
 }
@@ -69,7 +69,7 @@ export class Transport implements OnApplicationShutdown {
           body === undefined
             ? this.headers
             : { ...this.headers, 'content-type': 'application/json' },
-        body: body === undefined ? null : JSON.stringify(body),
+        body: body ?? null,
         signal: timed ? deadline.signal : within,
         dispatcher: this.agent,
       });

@@ -44,7 +44,7 @@ async function clientOf(answer: RequestListener): Promise<ReductoClient> {
   );
 }
 
-const body = { input: 'https://example.com/a.pdf' };
+const body = '{"input":"https://example.com/a.pdf"}';
 const submitted = (client: ReductoClient) => client.submit('parse', body);
 const JSON_TYPE = { 'content-type': 'application/json' };
 /** 100 MB of whitespace around an answer. */

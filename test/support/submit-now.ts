@@ -7,13 +7,14 @@ export async function submitNow({ app }: Pick<TestGateway, 'app'>, id: string): 
   const open = await app.get(JobReads, { strict: false }).findOpen(id);
   if (open?.job.status !== 'queued') return;
   const { job, ages } = open;
-  const { service, type, priority, request, trace } = job;
+  const { service, type, priority, request, refersToJobs, trace } = job;
   await app.get(Submitter, { strict: false }).send({
     id,
     service,
     type,
     priority,
     request,
+    refersToJobs,
     trace,
     attempts: job.submitAttempts,
     begun: false,

@@ -15,11 +15,22 @@ const SMALLEST: Record<JobType, Record<string, unknown>> = {
   pipeline: { input: 'https://x/a.pdf', pipeline_id: 'p' },
 };
 
-const accept = (body: unknown): Promise<JobRequest> => pipe.transform(body);
+const transform = (text: string): Promise<JobRequest> =>
+  pipe.transform({ value: JSON.parse(text), text });
+
+/** With metadata and body as they parse. */
+async function accept(body: unknown) {
+  const { type, priority, metadata, body: rest } = await transform(JSON.stringify(body));
+  return { type, priority, metadata: JSON.parse(metadata ?? 'null'), body: JSON.parse(rest) };
+}
 
 /** The paths that are complained about. Fails where the body is accepted, or where the error is another. */
 async function complaints(body: unknown): Promise<string[]> {
-  const error: unknown = await pipe.transform(body).then(
+  return complaintsAbout(JSON.stringify(body ?? null));
+}
+
+async function complaintsAbout(text: string): Promise<string[]> {
+  const error: unknown = await transform(text).then(
     () => new Error('it was accepted'),
     (thrown: unknown) => thrown,
   );
@@ -109,21 +120,44 @@ describe.each(JOB_TYPES)('%s', (type) => {
     expect(answer.body).toEqual({ ...SMALLEST[type], ...unknown });
   });
 
-  test('passes on a field named constructor, or refuses it, but does not break', async () => {
-    const outcome = await pipe.transform({ ...body, constructor: 1 }).then(
-      () => 'accepted',
-      (error: unknown) => (error instanceof GatewayError ? error.code : error),
-    );
-    expect(['accepted', 'validation_failed']).toContain(outcome);
-  });
+  test.each(['constructor', '__proto__', 'prototype', 'toString', 'hasOwnProperty', '2024'])(
+    'passes on the name %s wherever it is, with any value',
+    async (name) => {
+      for (const value of ['{}', '{"a":{}}', '1', 'null', '[[]]', '"x"']) {
+        const free = `{"${name}":${value}}`;
+        const own = JSON.stringify(body).slice(0, -1);
+        const text = `${own},"${name}":${value},"instructions":${free},"metadata":${free}}`;
+        const { metadata, body: passedOn } = await transform(text);
+        expect(metadata).toBe(free);
+        expect(passedOn.endsWith(`,"${name}":${value},"instructions":${free}}`)).toBe(true);
+      }
+    },
+  );
 
   test.each([
-    ['a text', 'jobid://x'],
-    ['odd case', '  JobID://x'],
-    ['a list', ['a', 'jobid://x']],
-    ['deep', { a: [{ b: 'jobid://x' }] }],
-  ])('refuses jobid:// in another field than input: %s', async (_where, value) => {
-    expect(await complaints({ ...body, other: value })).toEqual(['other']);
+    ['other', 'jobid://x'],
+    ['other', '  JobID://x'],
+    ['other.1', ['a', 'jobid://x']],
+    ['other.a.0.b', { a: [{ b: 'jobid://x' }] }],
+  ])('refuses jobid:// in another field than input: at %s', async (path, value) => {
+    expect(await complaints({ ...body, other: value })).toEqual([path]);
+  });
+
+  test('refuses references to more than 1,000 jobs', async () => {
+    const many = Array.from({ length: 1001 }, () => 'jobid://x');
+    expect(await complaints({ ...body, other: many })).toEqual(['input']);
+  });
+
+  test('refuses a field of its own that is given twice, under any spelling', async () => {
+    const own = JSON.stringify(body).slice(0, -1);
+    for (const [first = ''] of [...Object.entries(body), ['priority'], ['metadata']]) {
+      const escaped = `\\u${first.charCodeAt(0).toString(16).padStart(4, '0')}${first.slice(1)}`;
+      const again = JSON.stringify(
+        Object.entries(body).find(([name]) => name === first)?.[1] ?? null,
+      );
+      const twice = `${own},"${escaped}":${again},"${first}":${again}}`;
+      expect(await complaintsAbout(twice)).toEqual([first]);
+    }
   });
 
   test.each([[[]], ['x'], [7], [true]])(
@@ -147,8 +181,8 @@ describe.each(JOB_TYPES)('%s', (type) => {
 });
 
 test('does not break on a value nested thousands deep', async () => {
-  const deep: unknown = JSON.parse('['.repeat(20_000) + ']'.repeat(20_000));
-  const outcome = await pipe.transform({ type: 'parse', input: 'x', other: deep }).then(
+  const deep = '['.repeat(20_000) + ']'.repeat(20_000);
+  const outcome = await transform(`{"type":"parse","input":"x","other":${deep}}`).then(
     () => 'accepted',
     (error: unknown) => (error instanceof GatewayError ? error.code : error),
   );
@@ -182,10 +216,12 @@ describe('input', () => {
 });
 
 test('an edit cannot build upon a job: its document_url takes no jobid://', async () => {
-  for (const document_url of ['jobid://x', ['a', ' JOBID://x'], { file_id: 'jobid://x' }]) {
-    expect(await complaints({ type: 'edit', ...SMALLEST.edit, document_url })).toEqual([
-      'document_url',
-    ]);
+  for (const [path, document_url] of [
+    ['document_url', 'jobid://x'],
+    ['document_url.1', ['a', ' JOBID://x']],
+    ['document_url.file_id', { file_id: 'jobid://x' }],
+  ] as const) {
+    expect(await complaints({ type: 'edit', ...SMALLEST.edit, document_url })).toEqual([path]);
   }
 });
 
@@ -199,6 +235,16 @@ test('names every part of a split description that is not right', async () => {
     'split_description.1.name',
   ]);
 });
+
+test.each([[[[]]], [[[{ name: 'a', description: 'b' }]]], [[null]], [['a']], [[{}]]])(
+  'refuses the split descriptions %j',
+  async (split_description) => {
+    const paths = await complaints({ type: 'split', input: 'x', split_description });
+    expect(new Set(paths.map((path) => path.split('.')[0]))).toEqual(
+      new Set(['split_description']),
+    );
+  },
+);
 
 test('passes on what a split description has beyond its name', async () => {
   const split_description = [{ name: 'a', description: 'b', partition_key: 'c' }];
@@ -224,7 +270,7 @@ test('reports everything that is wrong at once, without the values', async () =>
     priority: 'secret-value',
   };
   expect(await complaints(body)).toEqual(['async', 'input', 'pipeline_id', 'priority']);
-  const error: unknown = await pipe.transform(body).catch((thrown: unknown) => thrown);
+  const error: unknown = await transform(JSON.stringify(body)).catch((thrown: unknown) => thrown);
   expect(JSON.stringify(error)).not.toContain('secret-value');
 });
 
@@ -244,9 +290,8 @@ describe('lists that are too long', () => {
 
   test('reports at most 50 errors of a split description', async () => {
     const split_description = fullList({ name: 1 }).slice(1);
-    const error: unknown = await pipe
-      .transform({ type: 'split', input: 'x', split_description })
-      .catch((thrown: unknown) => thrown);
+    const text = JSON.stringify({ type: 'split', input: 'x', split_description });
+    const error: unknown = await transform(text).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ options: { errors: { length: 50 } } });
   });
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import {
+  findReferences,
   isJobId,
-  isReference,
-  referencedIds,
+  MAX_REFERENCES,
   translateReferences,
 } from '../../src/jobs/source-references.js';
 
@@ -12,75 +12,88 @@ const KNOWN = new Map([
   [A, 'up-a'],
   [B, 'up-b'],
 ]);
+const found = (request: string) =>
+  findReferences(request).map(({ id, path }) => [id, path.join('.')]);
+const translated = (request: string) =>
+  translateReferences(request, findReferences(request), KNOWN);
 
-test.each([
-  'jobid://x',
-  ' jobid://x',
-  '\n\tjobid://x',
-  'JOBID://x',
-  'jobid://',
-  'JobId://a\nb',
-  '\uFEFFjobid://x',
-])('%j is a reference', (text) => {
-  expect(isReference(text)).toBe(true);
-});
+describe('findReferences', () => {
+  test.each([
+    'jobid://x',
+    ' jobid://x',
+    '\n\tjobid://x',
+    'JOBID://x',
+    '\uFEFFjobid://x',
+    '\u0000\u001c\u00a0jobid://x ',
+    '\u200bjobid://x',
+  ])('takes %j for the reference to a job', (text) => {
+    expect(found(JSON.stringify({ input: text }))).toEqual([['x', 'input']]);
+  });
 
-test.each([
-  '',
-  'jobid',
-  'jobid:/x',
-  'https://x/?u=jobid://x',
-  'reducto://x',
-  'xjobid://x',
-  7,
-  null,
-  ['jobid://x'],
-  {},
-])('%j is none', (value) => {
-  expect(isReference(value)).toBe(false);
-});
+  test.each(['"jobid:\\/\\/x"', '"\\u006aobid://x"', '"\\tjob\\u0069d://x"'])(
+    'sees through the escapes of %s',
+    (text) => {
+      expect(found(`[${text}]`)).toEqual([['x', '0']]);
+    },
+  );
 
-describe('referencedIds', () => {
-  test('finds every one, in lists and objects, as it was written', () => {
+  test.each([
+    '',
+    'jobid',
+    'jobid:/x',
+    'https://x/?u=jobid://x',
+    'xjobid://x',
+    'reducto://x',
+    7,
+    null,
+    {},
+  ])('takes %j for none', (value) => {
+    expect(found(JSON.stringify({ input: value }))).toEqual([]);
+  });
+
+  test('finds every one in lists and objects, as they were written, with their paths', () => {
     const input = [
       'https://x',
       `jobid://${A}`,
-      { file_id: ` jobid:// ${B.toUpperCase()} `, deep: [[`JOBID://${A}`]] },
+      { file_id: ` jobid:// ${B.toUpperCase()} `, deep: [['JOBID://x', 'reducto://a.pdf']] },
     ];
-    expect(referencedIds(input)).toEqual([A, B.toUpperCase(), A]);
+    expect(found(JSON.stringify({ input }))).toEqual([
+      [A, 'input.1'],
+      [B.toUpperCase(), 'input.2.file_id'],
+      ['x', 'input.2.deep.0.0'],
+    ]);
   });
 
-  test('answers what is behind the scheme whole, so that a trick does not pass for an id', () => {
-    expect(referencedIds(`jobid://${A}/../${B}`)).toEqual([`${A}/../${B}`]);
-    expect(referencedIds(`jobid://${A},jobid://${B}`)).toEqual([`${A},jobid://${B}`]);
-    expect(referencedIds(`jobid://${A}\njobid://${B}`)).toEqual([`${A}\njobid://${B}`]);
-    expect(referencedIds('jobid://')).toEqual(['']);
+  test('finds the ones that another member of the same name hides', () => {
+    expect(found('{"input":{"file_id":"jobid://x","file_id":"https://y"}}')).toHaveLength(1);
   });
 
-  test.each([undefined, null, 1, true, 'https://x', [], {}])('finds none in %j', (input) => {
-    expect(referencedIds(input)).toEqual([]);
+  test.each([[`${A}/../${B}`], [`${A},jobid://${B}`], [`${A}\njobid://${B}`], ['']])(
+    'answers what is behind the scheme whole, so that a trick does not pass for an id: %j',
+    (id) => {
+      expect(found(JSON.stringify([`jobid://${id}`]))).toEqual([[id, '0']]);
+    },
+  );
+
+  test('stops soon after the number that a request can hold', () => {
+    const many = JSON.stringify(Array.from({ length: 5000 }, () => 'jobid://x'));
+    expect(findReferences(many)).toHaveLength(MAX_REFERENCES + 1);
   });
 });
 
 describe('translateReferences', () => {
-  test('replaces the ids and nothing else, and leaves its argument alone', () => {
-    const input = {
-      file_id: `jobid://${A.toUpperCase()}`,
-      other: ['https://x', null, 1, ` JOBID://${B} `],
-    };
-    const before = structuredClone(input);
-    expect(translateReferences(input, KNOWN)).toEqual({
-      file_id: 'jobid://up-a',
-      other: ['https://x', null, 1, 'jobid://up-b'],
-    });
-    expect(input).toEqual(before);
+  test('replaces the ids and leaves every other byte', () => {
+    const request = `{ "input": ["jobid:\\/\\/${A.toUpperCase()}", 1.10, " JOBID://${B} "],"a":"\\u0041" }`;
+    expect(translated(request)).toBe(
+      '{ "input": ["jobid://up-a", 1.10, "jobid://up-b"],"a":"\\u0041" }',
+    );
   });
 
   test('throws rather than let an unknown id through to Reducto', () => {
-    expect(() =>
-      translateReferences([`jobid://${A}`, 'jobid://up-of-another-service'], KNOWN),
-    ).toThrow('upstream id');
-    expect(() => translateReferences('jobid://', KNOWN)).toThrow('upstream id');
+    expect(() => translated(`["jobid://${A}","jobid://up-of-another-service"]`)).toThrow(
+      'upstream id',
+    );
+    expect(() => translated('["jobid://"]')).toThrow('upstream id');
   });
 });
 

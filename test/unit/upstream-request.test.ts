@@ -9,11 +9,12 @@ const target = (mode: CallbackTarget['mode'], channels: string[] = []): Callback
   url: URL_OF_GATEWAY,
   channels,
 });
+const parsed = (text: string): Record<string, unknown> => JSON.parse(text);
 const REQUEST = { input: 'https://x', settings: { a: [1] } };
 
 describe.each(JOB_TYPES.filter((type) => type !== 'edit'))('%s', (type) => {
   const build = (to: CallbackTarget, priority = false) =>
-    upstreamRequest({ type, priority }, REQUEST, METADATA, to);
+    parsed(upstreamRequest({ type, priority }, JSON.stringify(REQUEST), METADATA, to));
 
   test('direct: asks for a call to our URL', () => {
     expect(build(target('direct'))).toEqual({
@@ -49,7 +50,7 @@ describe.each(JOB_TYPES.filter((type) => type !== 'edit'))('%s', (type) => {
 describe('edit', () => {
   const request = { document_url: 'https://x', edit_instructions: 'sign' };
   const build = (to: CallbackTarget, priority = false) =>
-    upstreamRequest({ type: 'edit', priority }, request, METADATA, to);
+    parsed(upstreamRequest({ type: 'edit', priority }, JSON.stringify(request), METADATA, to));
 
   test('has its webhook, with the metadata in it, and its priority at the top', () => {
     expect(build(target('direct'), true)).toEqual({
@@ -71,17 +72,10 @@ describe('edit', () => {
   });
 });
 
-test.each(JOB_TYPES)(
-  'the fields of a %s request cannot take the place of the gateway’s own',
-  (type) => {
-    const sneaky = { async: { webhook: 'evil' }, webhook: 'evil' };
-    const built = upstreamRequest({ type, priority: false }, sneaky, METADATA, target('direct'));
-    expect(JSON.stringify(built[type === 'edit' ? 'webhook' : 'async'])).not.toContain('evil');
-  },
-);
-
-test('leaves the request that it was given alone', () => {
-  const request = Object.freeze({ input: 'x' });
-  upstreamRequest({ type: 'parse', priority: true }, request, METADATA, target('direct'));
-  expect(request).toEqual({ input: 'x' });
+test.each(JOB_TYPES)('leaves every byte of a %s request as the service wrote it', (type) => {
+  const request =
+    '{ "2024": 1.10, "2023": 9007199254740993,\n "constructor": {"a": "\\u0041\\/"} }';
+  const built = upstreamRequest({ type, priority: false }, request, METADATA, target('direct'));
+  expect(built.startsWith(request.slice(0, -1))).toBe(true);
+  expect(Object.keys(parsed(built)).at(-1)).toBe(type === 'edit' ? 'webhook' : 'async');
 });

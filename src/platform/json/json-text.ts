@@ -53,7 +53,7 @@ export function readMembers(text: string, at = 0): JsonMember[] {
     const nameSpan = { start: index, end: endOfString(text, index) };
     const start = skipWhitespace(text, skipWhitespace(text, nameSpan.end) + 1);
     const end = endOfValue(text, start);
-    members.push({ name: decode(text, nameSpan), nameSpan, value: { start, end } });
+    members.push({ name: decodeString(text, nameSpan), nameSpan, value: { start, end } });
     index = skipSeparator(text, end);
   }
   return members;
@@ -112,7 +112,7 @@ export function findStrings(
         } else if (matches(text, index + 1, end - 1)) {
           const span = { start: index, end };
           found.push({
-            value: decode(text, span),
+            value: decodeString(text, span),
             span,
             path: pathOf(text, steps, isObject, depth),
           });
@@ -204,11 +204,14 @@ function pathOf(
   return steps
     .slice(0, depth)
     .map((step, level) =>
-      isObject[level] === true ? decode(text, { start: step, end: endOfString(text, step) }) : step,
+      isObject[level] === true
+        ? decodeString(text, { start: step, end: endOfString(text, step) })
+        : step,
     );
 }
 
-function decode(text: string, { start, end }: Span): string {
+/** The string at a span that includes its quotes, without escapes. */
+export function decodeString(text: string, { start, end }: Span): string {
   const content = text.slice(start + 1, end - 1);
   return content.includes('\\') ? String(JSON.parse(text.slice(start, end))) : content;
 }
