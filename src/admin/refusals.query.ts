@@ -6,6 +6,7 @@ import {
   IsNumberString,
   IsOptional,
   IsString,
+  Matches,
   Max,
   MaxLength,
   Min,
@@ -13,6 +14,10 @@ import {
 import type { RefusalFilter } from '../audit/audit-reads.js';
 import { GUARDS, REFUSAL_CAUSES, type GuardName, type RefusalCause } from '../audit/refusal.js';
 import { asNumber } from '../platform/http/as-number.js';
+
+/** PostgreSQL refuses NUL and lone surrogates. */
+const HasNoControlCharacters = (): PropertyDecorator =>
+  Matches(/^[^\p{Cc}\p{Cs}]*$/u, { message: '$property cannot hold control characters' });
 
 /** Which refusals: all that is given must hold. */
 export class RefusalQuery {
@@ -29,12 +34,14 @@ export class RefusalQuery {
   @IsOptional()
   @IsString()
   @MaxLength(100)
+  @HasNoControlCharacters()
   @ApiPropertyOptional({ example: '203.0.113.7', description: 'The client address.' })
   address?: string;
 
   @IsOptional()
   @IsString()
   @MaxLength(128)
+  @HasNoControlCharacters()
   @ApiPropertyOptional({ description: 'The gateway’s id of a job, or Reducto’s.' })
   job?: string;
 

@@ -35,7 +35,7 @@ describe('POST /v1/jobs', () => {
     [
       'a jobid:// hidden elsewhere',
       { type: 'parse', input: 'x', parsing: { from: ['jobid://y'] } },
-      'parsing',
+      'parsing.from.0',
     ],
     ['async', { type: 'parse', input: 'x', async: null }, 'async'],
     ['async_config', { type: 'parse', input: 'x', async_config: {} }, 'async_config'],

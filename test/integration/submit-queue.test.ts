@@ -66,10 +66,7 @@ describe('a queued job that is taken', () => {
     ['is to be cancelled', 'cancel_requested_at = now()'],
     ['is too old', `created_at = now() - interval '9 days'`],
     ['has an attempt under way', `submit_started_at = now() - interval '9 s', submit_attempts = 1`],
-    [
-      'builds upon another job',
-      `request = request || '{"input": ["https://example.com/a.pdf", " JobID://x"]}'`,
-    ],
+    ['builds upon another job', 'refers_to_jobs = true'],
   ])('does not begin where it %s', async (_, change) => {
     const id = await gateway.submit();
     await gateway.pool.query(`UPDATE jobs SET ${change}`);
@@ -82,10 +79,10 @@ describe('a queued job that is taken', () => {
     expect(after.next_check_at.getTime()).toBeGreaterThan(Date.now() + 20_000);
   });
 
-  it('is sent although its text only looks like a reference', async () => {
+  it('begins where its input only looks like the id of another job', async () => {
     const id = await gateway.submit({ input: 'https://example.com/?from=jobid://x' });
     const taken = await takeOne();
-    expect(taken.begun).toBe(false);
+    expect(taken.begun).toBe(true);
     expect(await get(Submitter).send(taken)).toBeUndefined();
     expect((await row(id)).status).toBe('submitted');
   });

@@ -185,7 +185,7 @@ describe('an answer of Reducto', () => {
       authorization: 'Bearer key',
       'content-type': 'application/json',
       'accept-encoding': 'gzip, deflate, br',
-      'content-length': String(Buffer.byteLength(JSON.stringify(body))),
+      'content-length': String(body.length),
     });
   });
 });
