@@ -4,7 +4,6 @@ import {
   decodeString,
   findStrings,
   type FoundString,
-  type JsonPath,
 } from '../platform/json/json-text.js';
 
 /**
