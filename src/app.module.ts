@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { AdminModule } from './admin/admin.module.js';
 import { AlertsModule } from './alerts/alerts.module.js';
 import { AuditRetentionModule } from './audit/audit-retention.module.js';
+import { ErrorsPageController } from './app.errors.controller.js';
 import { ConsoleModule } from './console/console.module.js';
 import { HealthModule } from './health/health.module.js';
 import { JobsApiModule } from './jobs/jobs-api.module.js';
@@ -23,6 +24,7 @@ export class AppModule {
   static with(settings: Settings): DynamicModule {
     return {
       module: AppModule,
+      controllers: settings.has('api') ? [ErrorsPageController] : [],
       imports: [
         ConfigModule.of(settings),
         DatabaseModule.connect(),

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
 import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -15,6 +14,7 @@ import { registerBodyParsers } from './platform/http/body-parsers.js';
 import { serializeJsonAnswers } from './platform/http/json-answer.js';
 import { measureRequests } from './platform/http/http-figures.js';
 import { closeOrderly } from './platform/http/orderly-close.js';
+import { requestIdOf } from './platform/http/request-id.js';
 import { traceRequests } from './platform/http/request-log.js';
 import { Metrics } from './platform/metrics/metrics.js';
 import { spanRequests } from './platform/tracing/http-spans.js';
@@ -42,7 +42,7 @@ export async function createApp(
   const adapter = new FastifyAdapter({
     trustProxy: false,
     bodyLimit: settings.REQUEST_MAX_BYTES,
-    genReqId: () => randomUUID(),
+    genReqId: requestIdOf,
     keepAliveTimeout: REQUEST_IDLE_MILLISECONDS,
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },

@@ -18,7 +18,7 @@ const PAGE_SIZE = 50;
 @NeedsScope('admin')
 @ApiTags('Admin')
 @ApiBearerAuth()
-@ApiProblems('unauthenticated', 'forbidden', 'validation_failed')
+@ApiProblems('unauthenticated', 'forbidden', 'invalid_query', 'validation_failed')
 export class AuditController {
   constructor(
     private readonly verifier: AuditVerifier,

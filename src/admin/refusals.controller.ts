@@ -48,7 +48,7 @@ const MOST_JOBS_SHOWN = 1000;
 @NeedsScope('admin')
 @ApiTags('Admin')
 @ApiBearerAuth()
-@ApiProblems('unauthenticated', 'forbidden', 'validation_failed')
+@ApiProblems('unauthenticated', 'forbidden', 'invalid_query', 'validation_failed')
 export class RefusalsController {
   constructor(
     private readonly refusals: RefusalsService,

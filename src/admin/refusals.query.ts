@@ -1,19 +1,16 @@
 import { ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import {
   IsIn,
-  IsInt,
   IsISO8601,
   IsNumberString,
   IsOptional,
   IsString,
   Matches,
-  Max,
   MaxLength,
-  Min,
 } from 'class-validator';
 import type { RefusalFilter } from '../audit/audit-reads.js';
 import { GUARDS, REFUSAL_CAUSES, type GuardName, type RefusalCause } from '../audit/refusal.js';
-import { asNumber } from '../platform/http/as-number.js';
+import { IsWholeNumber } from '../platform/http/whole-number.js';
 
 /** PostgreSQL refuses NUL and lone surrogates. */
 const HasNoControlCharacters = (): PropertyDecorator =>
@@ -72,10 +69,7 @@ export class PageQuery {
   cursor?: string;
 
   @IsOptional()
-  @asNumber
-  @IsInt()
-  @Min(1)
-  @Max(200)
+  @IsWholeNumber(1, 200)
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
   limit?: number;
 }

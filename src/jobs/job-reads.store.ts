@@ -11,6 +11,7 @@ import { age } from './job.store.js';
 export interface JobFilter {
   readonly status?: JobStatus;
   readonly type?: JobType;
+  readonly idempotencyKey?: string;
   /** Only jobs older than this one. */
   readonly before?: string;
 }
@@ -120,6 +121,7 @@ export class JobReads {
     const where: FindOptionsWhere<Job> = { service };
     if (filter.status !== undefined) where.status = filter.status;
     if (filter.type !== undefined) where.type = filter.type;
+    if (filter.idempotencyKey !== undefined) where.idempotencyKey = filter.idempotencyKey;
     if (filter.before !== undefined) where.id = LessThan(filter.before);
     return this.jobs.find({ where, order: { id: 'DESC' }, take: limit });
   }

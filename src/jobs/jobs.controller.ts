@@ -56,7 +56,7 @@ export class JobsController {
   })
   @ApiProblems(
     'malformed_request',
-    'invalid_query',
+    'invalid_idempotency_key',
     'payload_too_large',
     'unsupported_media_type',
     'validation_failed',
@@ -78,12 +78,13 @@ export class JobsController {
   @Get()
   @ApiOperation({ summary: 'List your jobs, newest first' })
   @ApiOkResponse({ type: JobPage })
-  @ApiProblems('validation_failed')
+  @ApiProblems('invalid_query')
   async list(@CurrentCaller() caller: Caller, @Query() query: ListQuery): Promise<JsonAnswer> {
-    const { status, type, cursor, limit = PAGE_SIZE } = query;
+    const { status, type, idempotencyKey, cursor, limit = PAGE_SIZE } = query;
     const filter = {
       ...(status === undefined ? {} : { status }),
       ...(type === undefined ? {} : { type }),
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       ...(cursor === undefined ? {} : { before: cursor }),
     };
     // One more than asked for tells whether there is a next page.
@@ -94,7 +95,7 @@ export class JobsController {
   @ApiOperation({ summary: 'Read a job, or wait for its end' })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: JobView })
-  @ApiProblems('job_not_found', 'validation_failed')
+  @ApiProblems('job_not_found', 'invalid_query')
   async get(
     @CurrentCaller() caller: Caller,
     @Param('id') id: string,

@@ -1,15 +1,13 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsInt, IsOptional, IsUUID, Max, Min } from 'class-validator';
-import { asNumber } from '../platform/http/as-number.js';
+import { IsIn, IsOptional, IsUUID, Matches } from 'class-validator';
+import { IsWholeNumber } from '../platform/http/whole-number.js';
+import { IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_RULE } from './idempotency-key.js';
 import { JOB_STATUSES, type JobStatus } from './job-status.js';
 import { JOB_TYPES, type JobType } from './job-type.js';
 
 export class WaitQuery {
   @IsOptional()
-  @asNumber
-  @IsInt()
-  @Min(0)
-  @Max(60)
+  @IsWholeNumber(0, 60)
   @ApiPropertyOptional({
     type: 'integer',
     minimum: 0,
@@ -32,15 +30,17 @@ export class ListQuery {
   type?: JobType;
 
   @IsOptional()
+  @Matches(IDEMPOTENCY_KEY, { message: IDEMPOTENCY_KEY_RULE })
+  @ApiPropertyOptional({ description: 'The job that was submitted with this `Idempotency-Key`.' })
+  idempotencyKey?: string;
+
+  @IsOptional()
   @IsUUID()
   @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
   cursor?: string;
 
   @IsOptional()
-  @asNumber
-  @IsInt()
-  @Min(1)
-  @Max(200)
+  @IsWholeNumber(1, 200)
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
   limit?: number;
 }

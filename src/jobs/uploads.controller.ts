@@ -74,7 +74,7 @@ export class UploadsController {
   @ApiCreatedResponse({ type: UploadView })
   @ApiProblems(
     'malformed_request',
-    'invalid_query',
+    'invalid_idempotency_key',
     'payload_too_large',
     'unsupported_media_type',
     'validation_failed',

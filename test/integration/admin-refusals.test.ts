@@ -199,7 +199,7 @@ describe('the list', () => {
   it.each(['cause=nonsense', 'from=yesterday', 'cursor=x', 'limit=0', 'guard=x', 'other=1'])(
     'refuses %s',
     async (query) => {
-      expect((await ask(`refusals?${query}`)).body).toMatchObject({ code: 'validation_failed' });
+      expect((await ask(`refusals?${query}`)).body).toMatchObject({ code: 'invalid_query' });
     },
   );
 

@@ -81,7 +81,7 @@ describe('POST /v1/jobs', () => {
     ],
     [413, 'payload_too_large', { type: 'parse', input: 'x'.repeat(30_000) }],
     [422, 'validation_failed', [1]],
-    [400, 'invalid_query', { type: 'parse', input: 'x' }, { 'idempotency-key': 'a b' }],
+    [400, 'invalid_idempotency_key', { type: 'parse', input: 'x' }, { 'idempotency-key': 'a b' }],
   ])('answers %i %s', async (status, code, body, headers) => {
     const answer = await gateway.call('POST', '/v1/jobs', body, headers);
     expect([answer.status, answer.body.code]).toEqual([status, code]);
@@ -101,6 +101,71 @@ it('accepts a request and returns metadata that have a key named __proto__', asy
   });
   expect(answer.status).toBe(202);
   expect(JSON.stringify(answer.body.metadata)).toBe(metadata);
+});
+
+describe('a query parameter that is not valid', () => {
+  const UNKNOWN = '01a2082b-ff8e-76c7-b113-fc1d5c8ed87a';
+
+  it.each([
+    [`/v1/jobs/${UNKNOWN}?wait=abc`, 'wait', 'must be a whole number from 0 to 60'],
+    [`/v1/jobs/${UNKNOWN}?wait=61`, 'wait', 'must be a whole number from 0 to 60'],
+    [`/v1/jobs/${UNKNOWN}?wait=1&wait=2`, 'wait', 'must be a whole number from 0 to 60'],
+    ['/v1/jobs?limit=0', 'limit', 'must be a whole number from 1 to 200'],
+    ['/v1/jobs?idempotencyKey=a%20b', 'idempotencyKey', 'must be 1 to 255 printable'],
+    ['/v1/jobs?nonsense=1', 'nonsense', 'should not exist'],
+  ])('%s is refused with invalid_query and one message', async (path, field, message) => {
+    const { status, body } = await gateway.call('GET', path);
+    expect([status, body.code]).toEqual([422, 'invalid_query']);
+    expect(body.errors).toEqual([{ path: field, message: expect.stringContaining(message) }]);
+  });
+});
+
+describe('GET /v1/jobs?idempotencyKey=', () => {
+  it('finds the job that was submitted with the key, and no other', async () => {
+    const request = { type: 'parse', input: 'https://example.com/a.pdf' };
+    const submit = (key: string) =>
+      gateway.call('POST', '/v1/jobs', request, { 'idempotency-key': key });
+    const wanted = await submit('order/7');
+    await submit('order/8');
+    const { body } = await gateway.call('GET', '/v1/jobs?idempotencyKey=order%2F7');
+    expect(body.jobs.map(({ id }: { id: string }) => id)).toEqual([wanted.body.id]);
+  });
+
+  it('finds no job of another service', async () => {
+    const request = { type: 'parse', input: 'https://example.com/a.pdf' };
+    await gateway.call('POST', '/v1/jobs', request, { 'idempotency-key': 'shared-key' });
+    const authorization = `Bearer ${await gateway.newKey('another')}`;
+    const { body } = await gateway.call('GET', '/v1/jobs?idempotencyKey=shared-key', undefined, {
+      authorization,
+    });
+    expect(body.jobs).toEqual([]);
+  });
+});
+
+describe('X-Request-Id', () => {
+  const answered = async (id: string) => {
+    const { headers, body } = await gateway.call('GET', '/v1/jobs?limit=0', undefined, {
+      'x-request-id': id,
+    });
+    expect(body.requestId).toBe(headers.get('x-request-id'));
+    return body.requestId;
+  };
+
+  it.each(['order-7', 'a b', 'x'.repeat(128), '{"a":"b"}'])('%j is kept', async (id) => {
+    expect(await answered(id)).toBe(id);
+  });
+
+  it.each(['', 'x'.repeat(129), 'caf\u00e9', 'a\tb'])('%j is replaced', async (id) => {
+    expect(await answered(id)).toMatch(/^[0-9a-f-]{36}$/);
+  });
+});
+
+it('a problem links to the section of its code in the documentation', async () => {
+  const { body } = await gateway.call('GET', '/v1/jobs/unknown');
+  const link = new URL(body.type, gateway.url);
+  const page = await fetch(link);
+  expect(page.headers.get('content-type')).toContain('text/html');
+  expect(await page.text()).toContain(`<h2 id="${link.hash.slice(1)}">job_not_found</h2>`);
 });
 
 describe('without a valid key', () => {

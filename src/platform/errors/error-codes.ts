@@ -4,7 +4,7 @@
  */
 export const ERROR_CODES = {
   malformed_request: { status: 400, title: 'The request cannot be read' },
-  invalid_query: { status: 400, title: 'A parameter of the URL is not valid' },
+  invalid_idempotency_key: { status: 400, title: 'The header Idempotency-Key is not valid' },
   unauthenticated: { status: 401, title: 'A valid API key is needed' },
   forbidden: { status: 403, title: 'This API key may not do that' },
   not_found: { status: 404, title: 'Nothing is here' },
@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   result_expired: { status: 410, title: 'The result is no longer kept' },
   payload_too_large: { status: 413, title: 'The request is too large' },
   unsupported_media_type: { status: 415, title: 'This content type is not accepted here' },
+  invalid_query: { status: 422, title: 'A parameter of the URL is not valid' },
   validation_failed: { status: 422, title: 'The request is not valid' },
   idempotency_key_reused: {
     status: 422,

@@ -51,7 +51,7 @@ export function cutName(text: string): string {
   return text.length > MAX_PATH ? `${text.slice(0, MAX_PATH).toWellFormed()}…` : text;
 }
 
-/** Validates bodies (422) and query strings (400) with class-validator; unknown fields are refused. */
+/** Validates bodies (`validation_failed`) and query strings (`invalid_query`) with class-validator; unknown fields are refused. */
 export function validationPipe(options: ValidationPipeOptions = {}): ValidationPipe {
   return new BoundedValidationPipe({
     transform: true,
@@ -72,10 +72,21 @@ class BoundedValidationPipe extends ValidationPipe {
     metadata: ArgumentMetadata,
   ): ReturnType<ValidationPipe['transform']> {
     if (this.toValidate(metadata) && hasMoreValuesThan(value, MAX_VALUES)) {
-      throw new GatewayError('validation_failed', `More than ${MAX_VALUES} values were given.`);
+      const error = new GatewayError(
+        'validation_failed',
+        `More than ${MAX_VALUES} values were given.`,
+      );
+      throw metadata.type === 'query' ? asQueryError(error) : error;
     }
-    return super.transform(value, metadata);
+    return super.transform(value, metadata).catch((error: unknown) => {
+      throw metadata.type === 'query' ? asQueryError(error) : error;
+    });
   }
+}
+
+function asQueryError(error: unknown): unknown {
+  if (!(error instanceof GatewayError) || error.code !== 'validation_failed') return error;
+  return new GatewayError('invalid_query', error.detail, error.options);
 }
 
 /** Visits at most `limit` values. */

@@ -11,7 +11,10 @@ class ProblemField implements FieldError {
 
 /** An error as the API answers it: RFC 9457 problem details, `application/problem+json`. */
 export class Problem {
-  @ApiProperty({ example: 'about:blank' })
+  @ApiProperty({
+    example: '/docs/errors#job_not_found',
+    description: 'Links to the section of the code in the documentation.',
+  })
   type!: string;
 
   @ApiProperty({ example: 'There is no such job' })
@@ -36,7 +39,7 @@ export class Problem {
 function problemOf({ code, detail, options: { errors } }: GatewayError): Problem {
   const { status, title } = ERROR_CODES[code];
   return {
-    type: 'about:blank',
+    type: `/docs/errors#${code}`,
     title,
     status,
     code,

@@ -1,0 +1,20 @@
+import { applyDecorators } from '@nestjs/common';
+import { Transform } from 'class-transformer';
+import { ValidateBy } from 'class-validator';
+
+/** A number in a query string, which comes as text. One message says what it must be. */
+export function IsWholeNumber(min: number, max: number): PropertyDecorator {
+  return applyDecorators(
+    Transform(({ value }: { value: unknown }) =>
+      typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value,
+    ),
+    ValidateBy({
+      name: 'isWholeNumber',
+      validator: {
+        validate: (value) =>
+          Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+        defaultMessage: () => `must be a whole number from ${min} to ${max}`,
+      },
+    }),
+  );
+}
