@@ -60,7 +60,8 @@ EXPOSE 3000
 # should ask /health/live instead (see deploy/stack.yml): a new container does not bring a database back.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --start-interval=1s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/ready`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "dist/src/main.js"]
+# V8 would take more than the container has. The rest is for buffers, young objects, and Node itself.
+CMD ["node", "--max-old-space-size-percentage=55", "dist/src/main.js"]
 # Last, so that a new revision does not build anything anew.
 ARG VERSION=0.1.0
 ARG REVISION=unknown

@@ -2,15 +2,23 @@ import multipart from '@fastify/multipart';
 import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { API_PATH, Authentication } from './access/authentication.js';
 import { AppModule } from './app.module.js';
 import { setUpDocs } from './app.docs.js';
 import { CONSOLE_PATH, setUpConsole } from './console/console.setup.js';
 import { Readiness } from './health/readiness.js';
 import type { Settings } from './platform/config/settings.js';
-import { ProblemFilter } from './platform/errors/problem.filter.js';
+import { ProblemFilter, toGatewayError } from './platform/errors/problem.filter.js';
+import { sendProblem } from './platform/errors/send-problem.js';
 import { validationPipe } from './platform/errors/field-errors.js';
-import { registerBodyParsers } from './platform/http/body-parsers.js';
+import { BodyBudget } from './platform/http/body-budget.js';
+import { registerBodyParsers, type BodyKind } from './platform/http/body-parsers.js';
+import {
+  announceClose,
+  limitUnreadBodies,
+  refuseUnknownRoutes,
+} from './platform/http/early-answers.js';
 import { serializeJsonAnswers } from './platform/http/json-answer.js';
 import { measureRequests } from './platform/http/http-figures.js';
 import { closeOrderly } from './platform/http/orderly-close.js';
@@ -19,8 +27,7 @@ import { traceRequests } from './platform/http/request-log.js';
 import { Metrics } from './platform/metrics/metrics.js';
 import { spanRequests } from './platform/tracing/http-spans.js';
 import { startTracing } from './platform/tracing/tracing.js';
-import { answerProbes, CALLBACK_PATH } from './webhooks/callback-probe.js';
-import { EarlyRefusals } from './webhooks/early-refusals.js';
+import { answerProbes, CALLBACK_PATH, takeEveryMethod } from './webhooks/callback-probe.js';
 
 /** Long enough for the longest `wait`, with room for the answer. */
 const REQUEST_IDLE_MILLISECONDS = 75_000;
@@ -33,12 +40,19 @@ function isQuiet(route: string): boolean {
   return route === CALLBACK_PATH || /^\/health\b/.test(route);
 }
 
+function bodyKindOf(route: string): BodyKind | undefined {
+  if (route === CALLBACK_PATH) return 'unread';
+  if (route.startsWith(API_PATH)) return 'json';
+  return route.startsWith(`${CONSOLE_PATH}/`) ? 'form' : undefined;
+}
+
 /** Builds the gateway exactly as it runs in production; tests use it too. It does not listen yet. */
 export async function createApp(
   settings: Settings,
   logger: LoggerService,
 ): Promise<NestFastifyApplication> {
   const stopTracing = await startTracing(settings);
+  const headersMilliseconds = settings.REQUEST_HEADERS_TIMEOUT_SECONDS * 1000;
   const adapter = new FastifyAdapter({
     trustProxy: false,
     bodyLimit: settings.REQUEST_MAX_BYTES,
@@ -46,6 +60,13 @@ export async function createApp(
     keepAliveTimeout: REQUEST_IDLE_MILLISECONDS,
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    http: {
+      headersTimeout: headersMilliseconds,
+      connectionsCheckingInterval: headersMilliseconds / 2,
+    },
+    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) =>
+      sendProblem(reply, toGatewayError(error)),
+    skipMiddie: true,
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(settings), adapter, {
     logger,
@@ -53,12 +74,6 @@ export async function createApp(
     abortOnError: false,
   });
   const fastify: FastifyInstance = adapter.getInstance();
-  registerBodyParsers(
-    fastify,
-    settings.REQUEST_MAX_BYTES,
-    new Map([[CALLBACK_PATH, settings.WEBHOOK_MAX_BYTES]]),
-    `${CONSOLE_PATH}/`,
-  );
   serializeJsonAnswers(fastify);
   const everything = settings.LOG_LEVEL === 'debug' || settings.LOG_LEVEL === 'trace';
   traceRequests(fastify, (route) => !everything && isQuiet(route));
@@ -69,9 +84,22 @@ export async function createApp(
     fastify.addHook('onClose', stopTracing);
   }
   measureRequests(fastify, app.get(Metrics, { strict: false }));
+  limitUnreadBodies(fastify.server);
+  announceClose(fastify);
+  // Before a body is read: routes that do not exist, then API keys.
+  refuseUnknownRoutes(fastify);
+  if (settings.has('api')) app.get(Authentication, { strict: false }).register(fastify);
+  registerBodyParsers(fastify, {
+    forApi: settings.has('api'),
+    kindOf: bodyKindOf,
+    maxJsonBytes: settings.REQUEST_MAX_BYTES,
+    timeoutMilliseconds: settings.REQUEST_BODY_TIMEOUT_SECONDS * 1000,
+    budget: BodyBudget.of(settings.REQUEST_BODY_BUDGET_BYTES, settings.REQUEST_MAX_BYTES),
+    ownerOf: ({ caller }) => caller?.service,
+  });
   if (settings.has('webhooks')) {
+    takeEveryMethod(fastify);
     answerProbes(fastify, settings);
-    app.get(EarlyRefusals, { strict: false }).register(fastify);
   }
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(validationPipe());

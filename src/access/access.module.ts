@@ -4,10 +4,11 @@ import { ApiKey } from './api-key.entity.js';
 import { ApiKeyGuard } from './api-key.guard.js';
 import { ApiKeyStore } from './api-key.store.js';
 import { ApiKeysService } from './api-keys.service.js';
+import { Authentication } from './authentication.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([ApiKey])],
-  providers: [ApiKeyStore, ApiKeysService, ApiKeyGuard],
+  providers: [ApiKeyStore, ApiKeysService, ApiKeyGuard, Authentication],
   exports: [ApiKeysService, ApiKeyGuard],
 })
 export class AccessModule {}

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import type { Caller } from './caller.js';
 
-/** The caller that `ApiKeyGuard` found. */
+/** The caller that `Authentication` found. */
 export const CurrentCaller = createParamDecorator(
   (_: unknown, context: ExecutionContext): Caller => {
     const { caller } = context.switchToHttp().getRequest<FastifyRequest>();

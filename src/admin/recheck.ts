@@ -4,7 +4,7 @@ import { AuditReads, type RefusalFilter } from '../audit/audit-reads.js';
 import { unseal, type OriginalCallback } from '../audit/originals.js';
 import { CallbackHints, type CallbackJob, type NotedCallback } from '../jobs/callback-hints.js';
 import { Transactions } from '../platform/database/transactions.js';
-import { RawBody } from '../platform/http/body-parsers.js';
+import { RawBody } from '../platform/http/body-reader.js';
 import { CallbackChecks, type Judgement } from '../webhooks/callback-checks.js';
 import { AdminActions, type Actor } from './admin-actions.js';
 

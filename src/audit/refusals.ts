@@ -68,27 +68,28 @@ export class Refusals {
       });
   }
 
-  /** `describe` is asked only where more than the number is kept: of a flood, hardly ever. */
-  record(counted: CountedRefusal, describe: () => Refusal): void {
+  /** Counts a refusal. Returns what records it whole, where more than the number is kept: of a flood, hardly ever. */
+  count(counted: CountedRefusal): ((refusal: Refusal) => void) | undefined {
     const { cause, outcome } = counted;
     const of = this.byCause.get(cause);
-    if (of === undefined) return;
+    if (of === undefined) return undefined;
     of[outcome] += 1;
     const nowSeconds = performance.now() / 1000;
     const at = new Date();
     const kept = this.writer.hasRoom ? this.budget.spend(counted, nowSeconds) : 'number';
     if (kept === 'number') this.writer.count(counted, at);
     const line = of.nextLine(nowSeconds);
-    if (kept === 'number' && line > LINES_PER_MINUTE) return;
+    if (kept === 'number' && line > LINES_PER_MINUTE) return undefined;
 
-    const refusal = describe();
-    if (line <= LINES_PER_MINUTE) this.log(refusal, line);
-    if (kept === 'number') return;
-    const sealed = kept === 'original' && refusal.bodyComplete && this.keys.areGiven;
-    this.writer.add({
-      entry: { at, kind: outcome, data: dataOf(refusal) },
-      ...(sealed ? { sealed: seal(this.keys.current, refusal.original) } : {}),
-    });
+    return (refusal) => {
+      if (line <= LINES_PER_MINUTE) this.log(refusal, line);
+      if (kept === 'number') return;
+      const sealed = kept === 'original' && refusal.bodyComplete && this.keys.areGiven;
+      this.writer.add({
+        entry: { at, kind: outcome, data: dataOf(refusal) },
+        ...(sealed ? { sealed: seal(this.keys.current, refusal.original) } : {}),
+      });
+    };
   }
 
   private log(

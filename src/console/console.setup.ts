@@ -1,5 +1,6 @@
 import cookie from '@fastify/cookie';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { onRequestHookHandler } from 'fastify';
 
 /** Routes below it are the console's. */
 export const CONSOLE_PATH = '/admin';
@@ -33,8 +34,13 @@ const HEADERS = {
 export async function setUpConsole(app: NestFastifyApplication): Promise<void> {
   await app.register(cookie);
   const fastify = app.getHttpAdapter().getInstance();
-  fastify.addHook('onRequest', (request, reply, done) => {
-    if (/^\/admin(?:[/?#;]|$)/i.test(request.url)) void reply.headers(HEADERS);
+  const addHeaders: onRequestHookHandler = (_request, reply, done) => {
+    void reply.headers(HEADERS);
     done();
+  };
+  // By route, since one path can be written in many ways.
+  fastify.addHook('onRoute', (route) => {
+    if (!`${route.url}/`.startsWith(`${CONSOLE_PATH}/`)) return;
+    route.onRequest = [addHeaders, ...[route.onRequest ?? []].flat()];
   });
 }

@@ -167,7 +167,7 @@ function Repair({ session, refusal }: RefusalProperties): JSX.Element {
 
 function bodyWords({ bodyBytes, bodyComplete }: RefusalView): string {
   const size = `${count(bodyBytes ?? 0)} bytes`;
-  return bodyComplete === false ? `${size} read; it was longer than WEBHOOK_MAX_BYTES` : size;
+  return bodyComplete === false ? `${size} read: only the beginning` : size;
 }
 
 /** The sample is on one line as it is stored. Where it is JSON and whole, it reads better on several. */

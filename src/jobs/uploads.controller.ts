@@ -75,6 +75,7 @@ export class UploadsController {
   @ApiProblems(
     'malformed_request',
     'invalid_idempotency_key',
+    'request_timeout',
     'payload_too_large',
     'unsupported_media_type',
     'validation_failed',

@@ -3,6 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Settings } from '../platform/config/settings.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
+import { requireRate } from '../platform/http/upload-rate.js';
 import { withoutPilingUp } from '../platform/young-garbage.js';
 import { UploadsClient } from '../reducto/uploads.client.js';
 import { UploadForm } from './upload-form.js';
@@ -30,9 +31,31 @@ export class UploadsService {
   /**
    * Returns the `reducto://` id of the file in `request`; from then on it is durable that it belongs to `service`. With
    * an `idempotencyKey` that the service has used, returns the id of then. Throws `idempotency_key_reused` where the
-   * content was another, and `idempotency_key_in_use` while the first upload is in progress.
+   * content was another, `idempotency_key_in_use` while the first upload is in progress, and `request_timeout` where the
+   * file arrives too slowly.
    */
   async upload(
+    service: string,
+    request: FastifyRequest,
+    extension: string | undefined,
+    idempotencyKey: string | null,
+  ): Promise<string> {
+    const tooSlow = Promise.withResolvers<never>();
+    const bytesPerSecond = this.settings.UPLOAD_MIN_BYTES_PER_SECOND;
+    const graceSeconds = this.settings.REQUEST_BODY_TIMEOUT_SECONDS;
+    const stop = requireRate(request.raw, { bytesPerSecond, graceSeconds }, () => {
+      const detail = `An upload must arrive with at least ${bytesPerSecond} bytes per second.`;
+      tooSlow.reject(new GatewayError('request_timeout', detail));
+    });
+    try {
+      const upload = this.passOn(service, request, extension, idempotencyKey);
+      return await Promise.race([upload, tooSlow.promise]);
+    } finally {
+      stop();
+    }
+  }
+
+  private async passOn(
     service: string,
     request: FastifyRequest,
     extension: string | undefined,

@@ -9,6 +9,7 @@ import {
 } from '@nestjs/common';
 import { Readiness } from '../health/readiness.js';
 import { Settings } from '../platform/config/settings.js';
+import { closesAfterAnswer, limitUnreadBodies } from '../platform/http/early-answers.js';
 import { Metrics, METRICS_TYPE } from '../platform/metrics/metrics.js';
 
 interface Page {
@@ -30,6 +31,11 @@ const REQUEST_MILLISECONDS = 10_000;
 export class InsideServer implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Start');
   private readonly server = createServer(
+    {
+      headersTimeout: REQUEST_MILLISECONDS,
+      requestTimeout: REQUEST_MILLISECONDS,
+      connectionsCheckingInterval: REQUEST_MILLISECONDS / 2,
+    },
     (request, response) => void this.answer(request, response),
   );
   private readonly pages: ReadonlyMap<string, () => Promise<Page>>;
@@ -51,7 +57,7 @@ export class InsideServer implements OnApplicationBootstrap, OnApplicationShutdo
       ],
     ]);
     this.server.maxConnections = MOST_CONNECTIONS;
-    this.server.requestTimeout = REQUEST_MILLISECONDS;
+    limitUnreadBodies(this.server);
   }
 
   /** Where it listens. */
@@ -90,6 +96,7 @@ export class InsideServer implements OnApplicationBootstrap, OnApplicationShutdo
       'Content-Type': type,
       'Cache-Control': 'no-store',
       'Content-Length': Buffer.byteLength(body),
+      ...(closesAfterAnswer(request) ? { Connection: 'close' } : {}),
     });
     response.end(request.method === 'HEAD' ? undefined : body);
   }

@@ -4,7 +4,7 @@ import { GUARDS, type GuardName, type RefusalCause, type Verdict } from '../audi
 import { CallbackHints, type CallbackJob, type KnownJob } from '../jobs/callback-hints.js';
 import { JobTokens, versionOf } from '../jobs/job-token.js';
 import { Settings } from '../platform/config/settings.js';
-import type { RawBody } from '../platform/http/body-parsers.js';
+import type { RawBody } from '../platform/http/body-reader.js';
 import { exceededJsonLimit } from '../platform/json-limits.js';
 import { parseJson, readMessage, type CallbackMessage } from './callback-message.js';
 import { clientAddress, isWithin } from './client-address.js';

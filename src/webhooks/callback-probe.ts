@@ -1,4 +1,5 @@
 import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyRequest, preHandlerHookHandler } from 'fastify';
 import type { TokenKey } from '../platform/config/setting-kinds.js';
 import type { Settings } from '../platform/config/settings.js';
@@ -34,6 +35,13 @@ export function answerOf(keys: readonly TokenKey[], ask: string): string | undef
   if (nonce.length !== 24) return undefined;
   const key = keys.find((candidate) => same(sign(candidate, 'ask', nonce), mac));
   return key && sign(key, 'answer', nonce);
+}
+
+/** Lets callbacks come by any method that HTTP knows: of others the guards, and with them the audit, would never hear. */
+export function takeEveryMethod(fastify: FastifyInstance): void {
+  for (const method of METHODS.filter((name) => !fastify.supportedMethods.includes(name))) {
+    fastify.addHttpMethod(method, { hasBody: false });
+  }
 }
 
 /** Answers probes before any guard is asked. Call it before any route is declared. */

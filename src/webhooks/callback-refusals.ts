@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GUARD_OF_CAUSE, REFUSAL_CAUSES, type RefusalCause } from '../audit/refusal.js';
 import { Refusals } from '../audit/refusals.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
+import { declaredLength } from '../platform/http/body-reader.js';
+import { CallbackBodies } from './callback-body.js';
 import { CallbackChecks } from './callback-checks.js';
 import {
   countedOf,
@@ -16,16 +19,43 @@ export class CallbackRefusals {
   constructor(
     private readonly refusals: Refusals,
     private readonly checks: CallbackChecks,
+    private readonly bodies: CallbackBodies,
   ) {}
 
   /** Records the refusal and returns the answer, which names the guard and nothing more. */
-  refuse({ guard, refusalCause }: CallbackRefused, callback: ReceivedCallback): GatewayError {
+  refuse(
+    { guard, refusalCause }: CallbackRefused,
+    callback: ReceivedCallback,
+    http: { request: FastifyRequest; reply: FastifyReply },
+  ): GatewayError | Promise<GatewayError> {
     const answer = ANSWERS.get(refusalCause) ?? answerTo(refusalCause);
-    this.refusals.record(countedOf(callback, refusalCause, 'refused'), () => {
-      if (guard === 'source_ip') this.checkFurther(callback);
-      return refusalOf(callback, refusalCause, answer.status);
+    const isUnread = guard === 'source_ip';
+    const bytes = isUnread ? this.sampleSize(http.request) : callback.body.bytes.length;
+    const record = this.refusals.count(countedOf(callback, refusalCause, 'refused', bytes));
+    if (record === undefined) return answer;
+    if (!isUnread) {
+      record(refusalOf(callback, refusalCause, answer.status));
+      return answer;
+    }
+    return this.refuseBySample(callback, http, () => {
+      record(refusalOf(callback, refusalCause, answer.status));
+      return answer;
     });
-    return answer;
+  }
+
+  private async refuseBySample(
+    callback: ReceivedCallback,
+    { request, reply }: { request: FastifyRequest; reply: FastifyReply },
+    refuse: () => GatewayError,
+  ): Promise<GatewayError> {
+    callback.body = await this.bodies.readSample(request, reply);
+    if (this.bodies.isDecisive(callback.body)) this.checkFurther(callback);
+    return refuse();
+  }
+
+  /** At most, before it is read. */
+  private sampleSize({ raw }: FastifyRequest): number {
+    return Math.min(declaredLength(raw) ?? Infinity, this.bodies.sampleBytes);
   }
 
   /**

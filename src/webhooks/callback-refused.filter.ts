@@ -13,10 +13,13 @@ export class CallbackRefusedFilter implements ExceptionFilter<CallbackRefused> {
     private readonly checks: CallbackChecks,
   ) {}
 
-  catch(refused: CallbackRefused, host: ArgumentsHost): void {
+  catch(refused: CallbackRefused, host: ArgumentsHost): void | Promise<void> {
     const http = host.switchToHttp();
-    const callback = callbackOf(http.getRequest<FastifyRequest>(), this.checks);
-    const answer = this.refusals.refuse(refused, callback);
-    sendProblem(http.getResponse<FastifyReply>(), answer);
+    const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
+    const callback = callbackOf(request, this.checks);
+    const answer = this.refusals.refuse(refused, callback, { request, reply });
+    if (!(answer instanceof Promise)) return sendProblem(reply, answer);
+    return answer.then((late) => sendProblem(reply, late));
   }
 }

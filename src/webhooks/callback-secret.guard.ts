@@ -1,15 +1,20 @@
-import { Injectable } from '@nestjs/common';
-import { enter, type CallbackRefused, type ReceivedCallback } from './received-callback.js';
-import { StatelessGuard } from './stateless.guard.js';
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { CallbackChecks } from './callback-checks.js';
+import { callbackOf, enterVerdict } from './received-callback.js';
 
 /** Asks: does the sender know a secret, our token for this job or the key of a Svix signature? */
 @Injectable()
-export class CallbackSecretGuard extends StatelessGuard {
-  check(callback: ReceivedCallback): CallbackRefused | undefined {
-    return enter(callback, 'secret', this.checks.modeOf('secret', undefined), () => {
+export class CallbackSecretGuard implements CanActivate {
+  constructor(private readonly checks: CallbackChecks) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const callback = callbackOf(context.switchToHttp().getRequest<FastifyRequest>(), this.checks);
+    enterVerdict(callback, 'secret', this.checks.modeOf('secret', undefined), () => {
       const { verdict, found } = this.checks.secret(callback, callback.message);
       if (found !== undefined) callback.provedBy = found;
       return verdict;
     });
+    return true;
   }
 }

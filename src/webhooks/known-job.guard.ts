@@ -2,7 +2,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import type { FastifyRequest } from 'fastify';
 import { CallbackChecks } from './callback-checks.js';
 import { CallbackInbox } from './callback-inbox.js';
-import { callbackOf, enter } from './received-callback.js';
+import { callbackOf, enterVerdict } from './received-callback.js';
 
 /**
  * Asks: is this a job that we submitted, and is the id that Reducto gives it the one we know? The last of the guards: the
@@ -30,8 +30,7 @@ export class KnownJobGuard implements CanActivate {
       else callback.mismatchedJob = job;
     }
     const mode = this.checks.modeOf('job_id', provedBy);
-    const refused = enter(callback, 'job_id', mode, () => verdict);
-    if (refused !== undefined) throw refused;
+    enterVerdict(callback, 'job_id', mode, () => verdict);
     return true;
   }
 }

@@ -13,9 +13,8 @@ export class ObservedRefusals {
       const verdict = callback.verdicts[guard];
       if (verdict.result === 'observed') {
         const { cause } = verdict;
-        this.refusals.record(countedOf(callback, cause, 'observed'), () =>
-          refusalOf(callback, cause, 200),
-        );
+        const record = this.refusals.count(countedOf(callback, cause, 'observed'));
+        record?.(refusalOf(callback, cause, 200));
       }
     }
   }

@@ -10,7 +10,7 @@ import {
   type Verdict,
 } from '../audit/refusal.js';
 import type { KnownJob } from '../jobs/callback-hints.js';
-import { RawBody } from '../platform/http/body-parsers.js';
+import { RawBody } from '../platform/http/body-reader.js';
 import type { CallbackChecks, CallbackRequest, GuardMode } from './callback-checks.js';
 import type { CallbackMessage } from './callback-message.js';
 import { clientAddress } from './client-address.js';
@@ -21,6 +21,8 @@ export interface ReceivedCallback extends CallbackRequest {
   readonly path: string;
   readonly clientAddress: string;
   readonly verdicts: Record<GuardName, Verdict>;
+  /** Empty and incomplete until the guard of the form has read it. */
+  body: RawBody;
   /** Set by the guard of the form. */
   message?: CallbackMessage;
   /** Set by the guard of the secret. */
@@ -62,8 +64,11 @@ export function callbackOf(request: FastifyRequest, checks: CallbackChecks): Rec
   return (request.callback ??= open(request, checks));
 }
 
+const UNREAD = new RawBody(Buffer.alloc(0), false);
+
 function open(request: FastifyRequest, checks: CallbackChecks): ReceivedCallback {
-  const { method, headers, body, id: requestId, url: path } = request;
+  const { id: requestId, url: path } = request;
+  const { headers, method = '' } = request.raw;
   const peerAddress = clientAddress(request.socket.remoteAddress ?? '', undefined, []);
   return {
     requestId,
@@ -72,7 +77,7 @@ function open(request: FastifyRequest, checks: CallbackChecks): ReceivedCallback
     headers,
     peerAddress,
     clientAddress: checks.clientOf({ peerAddress, headers }),
-    body: body instanceof RawBody ? body : new RawBody(Buffer.alloc(0), true),
+    body: UNREAD,
     receivedAt: new Date(),
     verdicts: emptyVerdicts(),
   };
@@ -83,21 +88,21 @@ function emptyVerdicts(): Record<GuardName, Verdict> {
   return { source_ip: notChecked, well_formed: notChecked, secret: notChecked, job_id: notChecked };
 }
 
-/** Enters a guard's verdict, once; returns the refusal where it failed and the mode enforces it. */
-export function enter(
+/** Enters a guard's verdict, and throws `CallbackRefused` where it failed and the mode enforces it. */
+export function enterVerdict(
   callback: ReceivedCallback,
   guard: GuardName,
   mode: GuardMode,
   judge: () => Verdict,
-): CallbackRefused | undefined {
-  if (mode === 'off' || callback.verdicts[guard].result !== 'not_checked') return undefined;
+): void {
+  if (mode === 'off') return;
   const verdict = judge();
   if (verdict.result !== 'fail') {
     callback.verdicts[guard] = verdict;
-    return undefined;
+    return;
   }
   callback.verdicts[guard] = mode === 'enforce' ? verdict : { ...verdict, result: 'observed' };
-  return mode === 'enforce' ? CallbackRefused.for(verdict.cause) : undefined;
+  if (mode === 'enforce') throw CallbackRefused.for(verdict.cause);
 }
 
 /** As much of a refusal as is counted. */
@@ -105,8 +110,9 @@ export function countedOf(
   { clientAddress, body }: ReceivedCallback,
   cause: RefusalCause,
   outcome: Outcome,
+  bytes = body.bytes.length,
 ): CountedRefusal {
-  return { cause, outcome, clientAddress, bytes: body.bytes.length };
+  return { cause, outcome, clientAddress, bytes };
 }
 
 /** The record of a refusal, or of what a guard that only observes would have refused. */

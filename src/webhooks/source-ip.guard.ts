@@ -1,13 +1,17 @@
-import { Injectable } from '@nestjs/common';
-import { enter, type CallbackRefused, type ReceivedCallback } from './received-callback.js';
-import { StatelessGuard } from './stateless.guard.js';
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { CallbackChecks } from './callback-checks.js';
+import { callbackOf, enterVerdict } from './received-callback.js';
 
 /** Asks: does the callback come from an address that may send callbacks? */
 @Injectable()
-export class SourceIpGuard extends StatelessGuard {
-  check(callback: ReceivedCallback): CallbackRefused | undefined {
-    return enter(callback, 'source_ip', this.checks.modeOf('source_ip', undefined), () =>
-      this.checks.sourceIp(callback.clientAddress),
-    );
+export class SourceIpGuard implements CanActivate {
+  constructor(private readonly checks: CallbackChecks) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const callback = callbackOf(context.switchToHttp().getRequest<FastifyRequest>(), this.checks);
+    const mode = this.checks.modeOf('source_ip', undefined);
+    enterVerdict(callback, 'source_ip', mode, () => this.checks.sourceIp(callback.clientAddress));
+    return true;
   }
 }

@@ -4,10 +4,10 @@ import { AuditModule } from '../audit/audit.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { TasksModule } from '../tasks/tasks.module.js';
 import { CallbackChecksModule } from './callback-checks.module.js';
+import { CallbackBodies } from './callback-body.js';
 import { CallbackFigures } from './callback-figures.js';
 import { CallbackRefusals } from './callback-refusals.js';
 import { CallbackSecretGuard } from './callback-secret.guard.js';
-import { EarlyRefusals } from './early-refusals.js';
 import { SourceIpGuard } from './source-ip.guard.js';
 import { WellFormedGuard } from './well-formed.guard.js';
 import { CallbackInbox } from './callback-inbox.js';
@@ -29,7 +29,7 @@ import { WebhooksController } from './webhooks.controller.js';
     WellFormedGuard,
     CallbackSecretGuard,
     CallbackRefusals,
-    EarlyRefusals,
+    CallbackBodies,
     CallbackInbox,
     CallbackFigures,
     ObservedRefusals,

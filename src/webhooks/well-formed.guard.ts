@@ -1,15 +1,27 @@
-import { Injectable } from '@nestjs/common';
-import { enter, type CallbackRefused, type ReceivedCallback } from './received-callback.js';
-import { StatelessGuard } from './stateless.guard.js';
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CallbackBodies } from './callback-body.js';
+import { CallbackChecks } from './callback-checks.js';
+import { callbackOf, enterVerdict } from './received-callback.js';
 
-/** Asks: is this a callback at all? Without that, the guards after it have nothing to check. */
+/** Asks: is this a callback at all? Without that, the guards after it have nothing to check. It reads the body. */
 @Injectable()
-export class WellFormedGuard extends StatelessGuard {
-  check(callback: ReceivedCallback): CallbackRefused | undefined {
-    return enter(callback, 'well_formed', 'enforce', () => {
+export class WellFormedGuard implements CanActivate {
+  constructor(
+    private readonly checks: CallbackChecks,
+    private readonly bodies: CallbackBodies,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const callback = callbackOf(request, this.checks);
+    callback.body = await this.bodies.read(request, http.getResponse<FastifyReply>());
+    enterVerdict(callback, 'well_formed', 'enforce', () => {
       const { verdict, found } = this.checks.form(callback);
       if (found !== undefined) callback.message = found;
       return verdict;
     });
+    return true;
   }
 }

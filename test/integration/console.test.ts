@@ -230,7 +230,7 @@ describe('a form', () => {
   it('that is JSON, too large or not for the console is refused', async () => {
     const { cookie } = user;
     const json = await send(`${gateway.url}/admin/keys`, 'POST', create, { cookie });
-    expect(json.status).toBe(403);
+    expect(json.status).toBe(415);
     expect((await user.post('/admin/keys', { service: 'x'.repeat(70_000) })).status).toBe(413);
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     const elsewhere = await gateway.call('POST', '/v1/jobs', 'type=parse', form);

@@ -146,6 +146,25 @@ export const SETTING_TABLE = {
     '5242880',
     'largest JSON body of a request to the API',
   ),
+  REQUEST_HEADERS_TIMEOUT_SECONDS: setting(
+    integer(1, 600),
+    '10',
+    'how long the headers of a request may take',
+  ),
+  REQUEST_BODY_TIMEOUT_SECONDS: setting(
+    integer(1, 600),
+    '30',
+    'how long a body may take, uploads excepted; for an upload, how long it may fall behind its minimum rate',
+  ),
+  REQUEST_BODY_BUDGET_BYTES: optional(
+    integer(65_536, 10_737_418_240),
+    'request bodies that a process holds at a time, beyond which it answers 503; unset: a sixteenth of V8’s heap',
+  ),
+  UPLOAD_MIN_BYTES_PER_SECOND: setting(
+    integer(1, 1_000_000),
+    '1024',
+    'minimum rate of an upload; a slower one is broken off',
+  ),
   UPLOAD_MAX_BYTES: setting(
     integer(1024, 5_368_709_120),
     '104857600',

@@ -12,6 +12,7 @@ export const ERROR_CODES = {
   key_not_found: { status: 404, title: 'There is no such API key' },
   refusal_not_found: { status: 404, title: 'There is no such refusal' },
   method_not_allowed: { status: 405, title: 'This method is not allowed here' },
+  request_timeout: { status: 408, title: 'The request did not arrive in time' },
   job_not_completed: { status: 409, title: 'The job has no result yet' },
   job_has_no_result: { status: 409, title: 'The job ended without a result' },
   job_already_ended: { status: 409, title: 'The job has already ended' },

@@ -1,22 +1,22 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
+import type {
+  FastifyInstance,
+  FastifyRequest,
+  onRequestHookHandler,
+  preParsingHookHandler,
+} from 'fastify';
 import { GatewayError } from '../errors/error-codes.js';
 import { exceededJsonLimit } from '../json-limits.js';
+import type { BodyBudget, BodyReservation } from './body-budget.js';
+import { declaredLength, readBody, type RawBody } from './body-reader.js';
 
-/** The bytes of a request as they came, for routes that check a signature over them. */
-export class RawBody {
-  constructor(
-    readonly bytes: Buffer,
-    /** False where the body was longer than the route allows; `bytes` is its beginning then. */
-    readonly complete: boolean,
-  ) {}
-}
+/** `unread`: the guards of the route read the body, whatever its type. */
+export type BodyKind = 'json' | 'form' | 'unread';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Bytes that a body may have which is to be kept as it came; undefined on all other routes. */
-    rawLimit: number | undefined;
+    bodyKind: BodyKind | undefined;
+    bodyReservation: BodyReservation | undefined;
     /** The JSON text that `body` was parsed from; undefined where the request has no JSON body. */
     jsonText: string | undefined;
   }
@@ -26,41 +26,64 @@ declare module 'fastify' {
   }
 }
 
-/** Routes that take any body raw, by path, with their limit in bytes. */
-export type RawRoutes = ReadonlyMap<string, number>;
+/** Which routes take which bodies. All others take none, and nothing of a body is read there. */
+export interface BodyRules {
+  /** Whether there are routes of the API and the console. */
+  readonly forApi: boolean;
+  kindOf(route: string): BodyKind | undefined;
+  readonly maxJsonBytes: number;
+  readonly timeoutMilliseconds: number;
+  readonly budget: BodyBudget;
+  /** In whose name the budget is used; hooks of `onRequest` have run. */
+  ownerOf(request: FastifyRequest): string | undefined;
+}
 
 /** Beyond what any form of ours has. */
 const FORM_LIMIT = 65_536;
 const MAX_FORM_FIELDS = 100;
 
-/**
- * JSON for the API, raw bytes for `rawRoutes`, forms for the routes below `formsBelow`. On a raw route nothing is refused here, neither type
- * nor size: its guards judge, so that every refusal is recorded in one place.
- */
-export function registerBodyParsers(
-  fastify: FastifyInstance,
-  jsonLimit: number,
-  rawRoutes: RawRoutes,
-  formsBelow: string,
-): void {
-  fastify.decorateRequest('rawLimit', undefined);
+/** What Fastify takes for a content type; it answers others by itself. */
+const READABLE_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/;
+
+/** Call it before any route is declared. */
+export function registerBodyParsers(fastify: FastifyInstance, rules: BodyRules): void {
+  fastify.decorateRequest('bodyKind', undefined);
+  fastify.decorateRequest('bodyReservation', undefined);
   fastify.decorateRequest('jsonText', undefined);
   fastify.addHook('onRoute', (route) => {
-    const limit = rawRoutes.get(route.url);
-    if (limit === undefined) return;
+    const kind = rules.kindOf(route.url);
+    if (kind === undefined) return;
     const mark: onRequestHookHandler = (request, _reply, done) => {
-      request.rawLimit = limit;
+      request.bodyKind = kind;
+      const type = request.raw.headers['content-type'];
+      if (kind === 'unread' && type !== undefined && !READABLE_TYPE.test(type)) {
+        request.headers = { 'content-type': 'application/octet-stream' };
+      }
       done();
     };
     route.onRequest = [...[route.onRequest ?? []].flat(), mark];
+    if (kind === 'unread') return;
+    const invite: preParsingHookHandler = (request, reply, payload, done) => {
+      const reservation = rules.budget.open(rules.ownerOf(request));
+      request.bodyReservation = reservation;
+      // Until the answer is out: what was made of the body takes more memory than the body.
+      reply.raw.once('close', () => reservation.release());
+      if (request.raw.headers.expect !== undefined) reply.raw.writeContinue();
+      done(null, payload);
+    };
+    route.preParsing = [...[route.preParsing ?? []].flat(), invite];
   });
 
-  fastify.removeAllContentTypeParsers();
-  const readJson = async (request: FastifyRequest, payload: Payload): Promise<unknown> => {
-    const body = await read(payload, jsonLimit);
-    if (!body.complete) {
-      throw new GatewayError('payload_too_large', `A request can have at most ${jsonLimit} bytes.`);
-    }
+  const read = (request: FastifyRequest, maxBytes: number): Promise<RawBody> => {
+    const { timeoutMilliseconds } = rules;
+    const { bodyReservation: reservation } = request;
+    if (reservation === undefined) throw new Error('a body has no reservation');
+    if ((declaredLength(request.raw) ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes));
+    return readBody(request.raw, { maxBytes, timeoutMilliseconds, reservation });
+  };
+  const readJson = async (request: FastifyRequest): Promise<unknown> => {
+    const body = await read(request, rules.maxJsonBytes);
+    if (!body.complete) throw tooLarge(rules.maxJsonBytes);
     if (body.bytes.length === 0) return undefined;
     const excess = exceededJsonLimit(body.bytes);
     if (excess !== undefined) throw new GatewayError('validation_failed', excess);
@@ -68,31 +91,38 @@ export function registerBodyParsers(
     request.jsonText = body.bytes.toString();
     return parseJson(request.jsonText);
   };
-  const readForm = async (request: FastifyRequest, payload: Payload): Promise<unknown> => {
-    if (!request.routeOptions.url?.startsWith(formsBelow)) return refuseType(request);
-    const body = await read(payload, FORM_LIMIT);
-    if (!body.complete) throw new GatewayError('payload_too_large');
+  const readForm = async (request: FastifyRequest): Promise<unknown> => {
+    const body = await read(request, FORM_LIMIT);
+    if (!body.complete) throw tooLarge(FORM_LIMIT);
     const text = body.bytes.toString();
     if (text.split('&', MAX_FORM_FIELDS + 1).length > MAX_FORM_FIELDS) {
       throw new GatewayError('malformed_request', 'The form has too many fields.');
     }
     return new URLSearchParams(text);
   };
-  /** The bytes where the route is a raw one, and else what `parse` makes of them. */
-  const rawOr =
-    (parse: (request: FastifyRequest, payload: Payload) => Promise<unknown>) =>
-    (request: FastifyRequest, payload: Payload, done: Done<RawBody>) => {
-      if (request.rawLimit === undefined) return parse(request, payload);
-      return collect(payload, request.rawLimit, done);
-    };
-  fastify.addContentTypeParser(/^application\/([\w.-]+\+)?json(\s*;|$)/i, rawOr(readJson));
-  fastify.addContentTypeParser('application/x-www-form-urlencoded', rawOr(readForm));
-  fastify.addContentTypeParser('*', rawOr(refuseType));
+  const parseOther = (request: FastifyRequest, _payload: unknown, done: Done): void =>
+    done(request.bodyKind === 'unread' ? null : unsupportedType(request));
+  const only =
+    (kind: BodyKind, parse: (request: FastifyRequest) => Promise<unknown>) =>
+    (request: FastifyRequest, payload: unknown, done: Done) =>
+      request.bodyKind === kind ? parse(request) : parseOther(request, payload, done);
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', parseOther);
+  if (!rules.forApi) return;
+  fastify.addContentTypeParser(/^application\/([\w.-]+\+)?json(\s*;|$)/i, only('json', readJson));
+  fastify.addContentTypeParser('application/x-www-form-urlencoded', only('form', readForm));
 }
 
-type Payload = IncomingMessage;
+type Done = (error: Error | null) => void;
 
-type Done<Body> = (error: Error | null, body?: Body) => void;
+function tooLarge(maxBytes: number): GatewayError {
+  return new GatewayError('payload_too_large', `A body can have at most ${maxBytes} bytes here.`);
+}
+
+function unsupportedType({ routeOptions }: FastifyRequest): GatewayError {
+  const detail = routeOptions.config.expectedBody ?? 'Send application/json.';
+  return new GatewayError('unsupported_media_type', detail);
+}
 
 /** `__proto__` and `constructor` are names like any other: `JSON.parse` makes own properties of them. */
 function parseJson(text: string): unknown {
@@ -101,46 +131,4 @@ function parseJson(text: string): unknown {
   } catch {
     throw new GatewayError('malformed_request', 'The body is not valid JSON.');
   }
-}
-
-async function refuseType({ routeOptions }: FastifyRequest): Promise<never> {
-  const detail = routeOptions.config.expectedBody ?? 'Send application/json.';
-  return Promise.reject(new GatewayError('unsupported_media_type', detail));
-}
-
-function read(payload: Payload, limit: number): Promise<RawBody> {
-  return new Promise((resolve, reject) =>
-    collect(payload, limit, (error, body) => (body === undefined ? reject(error) : resolve(body))),
-  );
-}
-
-/**
- * Reads up to `limit` bytes. What comes after them is thrown away as it comes: the next request on the
- * connection stands behind it, and the connection must live until it has the answer.
- */
-function collect(payload: Payload, limit: number, done: Done<RawBody>): void {
-  const parts: Buffer[] = [];
-  let size = 0;
-  let isDone = false;
-  const finish = (error: Error | null, body?: RawBody): void => {
-    if (isDone) return;
-    isDone = true;
-    done(error, body);
-  };
-  const succeed = (): void => {
-    const [first] = parts;
-    const bytes = parts.length === 1 && first !== undefined ? first : Buffer.concat(parts);
-    finish(null, new RawBody(bytes, size <= limit));
-  };
-  payload.on('data', (part: Buffer) => {
-    if (size > limit) return;
-    size += part.length;
-    if (size > limit) succeed();
-    else parts.push(part);
-  });
-  payload.on('end', succeed);
-  payload.on('error', finish);
-  payload.on('close', () => {
-    if (!payload.complete) finish(new GatewayError('malformed_request', 'The body was cut off.'));
-  });
 }

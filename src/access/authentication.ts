@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { GatewayError } from '../platform/errors/error-codes.js';
+import { addLogFields } from '../platform/logging/log-context.js';
+import { ApiKeysService } from './api-keys.service.js';
+import type { Caller } from './caller.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    caller?: Caller;
+  }
+}
+
+/** Routes below it need an API key. */
+export const API_PATH = '/v1/';
+
+/** Looks up the API key of a request, before anything of its body is read. */
+@Injectable()
+export class Authentication {
+  constructor(private readonly keys: ApiKeysService) {}
+
+  /** Call it before any route is declared. */
+  register(fastify: FastifyInstance): void {
+    const authenticate = async (request: FastifyRequest): Promise<void> => {
+      request.caller = await this.findCaller(request.headers.authorization);
+      addLogFields({ service: request.caller.service });
+    };
+    fastify.addHook('onRoute', (route) => {
+      if (!route.url.startsWith(API_PATH)) return;
+      route.onRequest = [...[route.onRequest ?? []].flat(), authenticate];
+    });
+  }
+
+  private async findCaller(header: string | undefined): Promise<Caller> {
+    const key = /^bearer +(\S{1,512})$/i.exec(header?.trim() ?? '')?.[1];
+    if (key === undefined) {
+      throw new GatewayError(
+        'unauthenticated',
+        'Send the header "Authorization: Bearer <API key>".',
+      );
+    }
+    const caller = await this.keys.authenticate(key);
+    if (caller === undefined) {
+      throw new GatewayError('unauthenticated', 'This API key is unknown or revoked.');
+    }
+    return caller;
+  }
+}

@@ -1,0 +1,110 @@
+import type { IncomingMessage } from 'node:http';
+import { GatewayError } from '../errors/error-codes.js';
+import type { BodyReservation } from './body-budget.js';
+
+/** The bytes of a request as they came. */
+export class RawBody {
+  constructor(
+    readonly bytes: Buffer,
+    /** False where `bytes` is only the beginning of the body. */
+    readonly complete: boolean,
+  ) {}
+}
+
+export interface BodyLimits {
+  readonly maxBytes: number;
+  readonly timeoutMilliseconds: number;
+  readonly reservation: BodyReservation;
+  /** Return what has come when the time is over, instead of throwing. */
+  readonly cutWhenLate?: boolean;
+}
+
+/** The length that a request declares for its body; undefined for a chunked one. */
+export function declaredLength({ headers }: IncomingMessage): number | undefined {
+  if (headers['transfer-encoding'] !== undefined) return undefined;
+  return Number(headers['content-length'] ?? 0);
+}
+
+/**
+ * Reads a body up to `maxBytes` and stops there; who answers then closes the connection. Memory grows with what has
+ * come, never by what was declared. Throws `request_timeout`, `unavailable` where the budget of bodies is used up, and
+ * `malformed_request` where the connection broke.
+ */
+export function readBody(payload: IncomingMessage, limits: BodyLimits): Promise<RawBody> {
+  const { maxBytes, timeoutMilliseconds, reservation, cutWhenLate = false } = limits;
+  return new Promise((resolve, reject) => {
+    const declared = declaredLength(payload);
+    const buffer = new GrowingBuffer(Math.min(declared ?? maxBytes, maxBytes));
+    const stop = (): void => {
+      clearTimeout(timer);
+      payload.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
+      payload.pause();
+    };
+    const finish = (complete: boolean): void => {
+      stop();
+      resolve(new RawBody(buffer.bytes, complete));
+    };
+    const fail = (error: GatewayError): void => {
+      stop();
+      reject(error);
+    };
+    const onData = (part: Buffer): void => {
+      const room = maxBytes - buffer.size;
+      if (declared === undefined && !reserve(buffer.size + part.length)) return;
+      buffer.append(part.length > room ? part.subarray(0, room) : part);
+      if (part.length > room) finish(false);
+    };
+    const reserve = (bytes: number): boolean => {
+      if (reservation.growTo(Math.min(bytes, maxBytes))) return true;
+      fail(
+        new GatewayError('unavailable', 'Too many large requests at once. Try again shortly.', {
+          retryAfterSeconds: 1,
+        }),
+      );
+      return false;
+    };
+    const onEnd = (): void => finish(true);
+    const onBroken = (): void =>
+      fail(new GatewayError('malformed_request', 'The body was cut off.'));
+    const onLate = (): void => {
+      if (cutWhenLate) return finish(false);
+      const seconds = Math.ceil(timeoutMilliseconds / 1000);
+      fail(new GatewayError('request_timeout', `A body must arrive within ${seconds} seconds.`));
+    };
+    const timer = setTimeout(onLate, timeoutMilliseconds);
+    if (payload.readableEnded) return finish(true);
+    if (payload.destroyed) return onBroken();
+    if (declared !== undefined && !reserve(declared)) return;
+    payload.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken);
+  });
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** Copies what comes together: thousands of parts of one byte would take hundreds of times their size. */
+class GrowingBuffer {
+  size = 0;
+  private buffer: Buffer = EMPTY;
+
+  constructor(private readonly expected: number) {}
+
+  get bytes(): Buffer {
+    return this.buffer.subarray(0, this.size);
+  }
+
+  append(part: Buffer): void {
+    const size = this.size + part.length;
+    // Mostly a body comes as one part.
+    if (this.size === 0) this.buffer = part;
+    else {
+      if (size > this.buffer.length) {
+        const length = Math.max(size, Math.min(2 * this.buffer.length, this.expected));
+        const larger = Buffer.allocUnsafeSlow(length);
+        this.buffer.copy(larger, 0, 0, this.size);
+        this.buffer = larger;
+      }
+      part.copy(this.buffer, this.size);
+    }
+    this.size = size;
+  }
+}
