@@ -38,10 +38,10 @@ export class Job {
 
   /**
    * JSON text: the service's body without the gateway's members. Deleted when the job ends: it may hold a document's
-   * password.
+   * password. Not loaded with the job, because it can have megabytes.
    */
-  @Column({ type: 'text', nullable: true })
-  request!: string | null;
+  @Column({ type: 'text', nullable: true, select: false })
+  request?: string | null;
 
   /** Its input holds a `jobid://`, which is translated when the request is sent. */
   @Column({ name: 'refers_to_jobs', type: 'boolean', default: false })

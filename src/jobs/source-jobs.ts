@@ -3,7 +3,7 @@ import { GatewayError } from '../platform/errors/error-codes.js';
 import { cutName } from '../platform/errors/field-errors.js';
 import { isTerminal, type JobStatus } from './job-status.js';
 import type { JobError } from './job-error.js';
-import type { Job } from './job.entity.js';
+import type { QueuedJob } from './job-queue.store.js';
 import { JobReads } from './job-reads.store.js';
 import {
   findReferences,
@@ -49,7 +49,7 @@ export class SourceJobs {
   }
 
   /** The request with Reducto's ids in it, once every job that it refers to has completed. */
-  async resolve(job: Pick<Job, 'service' | 'request' | 'refersToJobs'>): Promise<Sources> {
+  async resolve(job: Pick<QueuedJob, 'service' | 'request' | 'refersToJobs'>): Promise<Sources> {
     const request = job.request ?? '{}';
     if (!job.refersToJobs) return { state: 'ready', request };
     const references = findReferences(request);

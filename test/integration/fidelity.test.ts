@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { JobReads } from '../../src/jobs/job-reads.store.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { jsonObjectTexts, jsonTexts, jsonWhitespace } from '../support/json-text.js';
 import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.js';
@@ -158,6 +159,12 @@ describe('metadata are answered as they came', () => {
     const { headers } = await gateway.call('GET', `/v1/jobs/${id}`);
     expect(headers.get('content-type')).toBe('application/json; charset=utf-8');
   });
+});
+
+it('does not load the requests of the jobs that it lists', async () => {
+  const id = await submit(parse(`"text":"${'x'.repeat(1_000_000)}"`));
+  const [job] = await gateway.app.get(JobReads, { strict: false }).list('invoices', {}, 1);
+  expect([job?.id, job?.request]).toEqual([id, undefined]);
 });
 
 describe('an idempotency key', () => {

@@ -3,17 +3,24 @@ import { Submitter } from '../../src/jobs/submitter.js';
 import type { TestGateway } from './gateway.js';
 
 /** Has this process send job `id`, as it does with a job that it has taken up. */
-export async function submitNow({ app }: Pick<TestGateway, 'app'>, id: string): Promise<void> {
+export async function submitNow(
+  { app, pool }: Pick<TestGateway, 'app' | 'pool'>,
+  id: string,
+): Promise<void> {
   const open = await app.get(JobReads, { strict: false }).findOpen(id);
   if (open?.job.status !== 'queued') return;
   const { job, ages } = open;
-  const { service, type, priority, request, refersToJobs, trace } = job;
+  const { service, type, priority, refersToJobs, trace } = job;
+  const { rows } = await pool.query<{ request: string | null }>(
+    'SELECT request FROM jobs WHERE id = $1',
+    [id],
+  );
   await app.get(Submitter, { strict: false }).send({
     id,
     service,
     type,
     priority,
-    request,
+    request: rows[0]?.request ?? null,
     refersToJobs,
     trace,
     attempts: job.submitAttempts,
