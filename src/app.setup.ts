@@ -14,6 +14,7 @@ import { sendProblem } from './platform/errors/send-problem.js';
 import { validationPipe } from './platform/errors/field-errors.js';
 import { BodyBudget } from './platform/http/body-budget.js';
 import { registerBodyParsers, type BodyKind } from './platform/http/body-parsers.js';
+import { compressAnswers } from './platform/http/compression.js';
 import {
   announceClose,
   limitUnreadBodies,
@@ -83,6 +84,7 @@ export async function createApp(
     spanRequests(fastify, new Set([CALLBACK_PATH]));
     fastify.addHook('onClose', stopTracing);
   }
+  compressAnswers(fastify, (route) => isQuiet(route) || route.startsWith(CONSOLE_PATH));
   measureRequests(fastify, app.get(Metrics, { strict: false }));
   limitUnreadBodies(fastify.server);
   announceClose(fastify);

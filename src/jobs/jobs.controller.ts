@@ -110,14 +110,22 @@ export class JobsController {
   @ApiOperation({
     summary: 'Read the result of a completed job',
     description:
-      'Reducto’s result in one shape, whether Reducto delivered it inline or by URL. Compressed where `Accept-Encoding` allows; `ETag` and `If-None-Match` are supported.',
+      'Reducto’s result in one shape, whether Reducto delivered it inline or by URL. Compressed where `Accept-Encoding` prefers gzip; `HEAD`, `If-None-Match`, and `Range` with one range (of the decoded bytes) are supported.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({
     content: { 'application/json': { schema: { type: 'object', additionalProperties: true } } },
   })
+  @ApiResponse({ status: 206, description: 'The bytes that `Range` asks for.' })
   @ApiResponse({ status: 304, description: 'You have it already (`If-None-Match`).' })
-  @ApiProblems('job_not_found', 'job_not_completed', 'job_has_no_result', 'result_expired')
+  @ApiProblems(
+    'job_not_found',
+    'not_acceptable',
+    'job_not_completed',
+    'job_has_no_result',
+    'result_expired',
+    'range_not_satisfiable',
+  )
   async result(
     @CurrentCaller() caller: Caller,
     @Param('id') id: string,

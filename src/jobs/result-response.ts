@@ -1,11 +1,14 @@
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { GatewayError } from '../platform/errors/error-codes.js';
+import { acceptedCodings } from '../platform/http/accept-encoding.js';
+import { readByteRange, type ByteRange } from '../platform/http/byte-range.js';
 import type { JobResult } from './job-result.entity.js';
 
 /**
- * Answers with a stored result: as it is stored (gzip) where the client accepts that, else unpacked on
- * the way. Neither form is ever whole in memory.
+ * Answers with a stored result: as it is stored (gzip) where the client prefers that, else decoded while it is sent.
+ * A range is one of the decoded bytes. Neither form is ever whole in memory.
  */
 export async function sendResult(
   request: FastifyRequest,
@@ -13,47 +16,83 @@ export async function sendResult(
   result: JobResult,
   bytes: () => AsyncIterable<Buffer>,
 ): Promise<void> {
-  const compressed = acceptsGzip(request.headers['accept-encoding']);
+  const codings = acceptedCodings(request.headers);
+  const range = requestedRange(request, result, codings);
+  const coding = range === undefined ? codings[0] : 'identity';
+  if (coding === undefined) {
+    throw new GatewayError('not_acceptable', 'Accept-Encoding excludes both gzip and identity.');
+  }
+  const isCompressed = coding === 'gzip';
   // Two encodings are two representations, hence two tags.
-  const tag = `"${result.sha256}${compressed ? '-gzip' : ''}"`;
+  const tag = isCompressed ? `"${result.sha256}-gzip"` : identityTag(result);
   void reply
     .header('etag', tag)
     .header('vary', 'Accept-Encoding')
-    .header('cache-control', 'private');
+    .header('cache-control', 'private')
+    .header('accept-ranges', 'bytes');
   if (isKnown(request.headers['if-none-match'], result.sha256)) {
-    await reply.status(304).send();
+    await reply.status(304).send(NOTHING());
     return;
   }
+  const size = Number(isCompressed ? result.storedBytes : result.sizeBytes);
+  if (range === 'unsatisfiable') {
+    void reply.header('content-range', `bytes */${size}`);
+    throw new GatewayError('range_not_satisfiable', `The result has ${size} bytes.`);
+  }
   void reply.header('content-type', 'application/json; charset=utf-8');
-  if (compressed) void reply.header('content-encoding', 'gzip');
-  void reply.header('content-length', compressed ? result.storedBytes : result.sizeBytes);
+  if (isCompressed) void reply.header('content-encoding', 'gzip');
+  if (range !== undefined) {
+    void reply.status(206).header('content-range', `bytes ${range.start}-${range.end}/${size}`);
+  }
+  const length = range === undefined ? size : range.end - range.start + 1;
+  void reply.header('content-length', length);
   if (request.method === 'HEAD') {
-    await reply.send();
+    await reply.send(NOTHING());
     return;
   }
   const stored = Readable.from(bytes(), { objectMode: false });
-  await reply.send(compressed ? stored : unpack(stored));
+  if (isCompressed) await reply.send(stored);
+  else await reply.send(range === undefined ? decoded(stored) : part(decoded(stored), range));
 }
 
-function unpack(stored: Readable): Readable {
+/** For an answer without a body: Fastify overwrites the Content-Length of a HEAD that sends nothing at all. */
+const NOTHING = (): Readable => Readable.from([]);
+
+/** `undefined` where all of the result is to be sent. Only the decoded bytes have ranges. */
+function requestedRange(
+  { method, headers }: FastifyRequest,
+  result: JobResult,
+  codings: readonly string[],
+): ByteRange | 'unsatisfiable' | undefined {
+  if (method !== 'GET' || !codings.includes('identity')) return undefined;
+  const condition = headers['if-range'];
+  if (condition !== undefined && condition !== identityTag(result)) return undefined;
+  return readByteRange(headers.range, Number(result.sizeBytes));
+}
+
+function identityTag({ sha256 }: JobResult): string {
+  return `"${sha256}"`;
+}
+
+function decoded(stored: Readable): Readable {
   const plain = createGunzip();
   stored.on('error', (error) => plain.destroy(error));
   plain.on('close', () => stored.destroy());
   return stored.pipe(plain);
 }
 
-/** `gzip` or `*` with a weight above 0. */
-function acceptsGzip(header: string | string[] | undefined): boolean {
-  const weights = new Map<string, number>();
-  for (const part of String(header ?? '').split(',')) {
-    const [name = '', ...parameters] = part
-      .trim()
-      .toLowerCase()
-      .split(/\s*;\s*/);
-    const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
-    weights.set(name, weight === undefined ? 1 : Number(weight));
+/** Decodes from the beginning, because gzip has no other place to begin, and stops after the last byte. */
+function part(bytes: AsyncIterable<Buffer>, { start, end }: ByteRange): Readable {
+  async function* read(): AsyncGenerator<Buffer> {
+    let at = 0;
+    for await (const chunk of bytes) {
+      const piece = chunk.subarray(Math.max(start - at, 0), end + 1 - at);
+      at += chunk.length;
+      if (piece.length > 0) yield piece;
+      if (at > end) return;
+    }
   }
-  return (weights.get('gzip') ?? weights.get('x-gzip') ?? weights.get('*') ?? 0) > 0;
+  return Readable.from(read(), { objectMode: false });
 }
 
 function isKnown(header: string | undefined, sha256: string): boolean {

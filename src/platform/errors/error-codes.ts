@@ -12,6 +12,7 @@ export const ERROR_CODES = {
   key_not_found: { status: 404, title: 'There is no such API key' },
   refusal_not_found: { status: 404, title: 'There is no such refusal' },
   method_not_allowed: { status: 405, title: 'This method is not allowed here' },
+  not_acceptable: { status: 406, title: 'No acceptable form of the answer exists' },
   request_timeout: { status: 408, title: 'The request did not arrive in time' },
   job_not_completed: { status: 409, title: 'The job has no result yet' },
   job_has_no_result: { status: 409, title: 'The job ended without a result' },
@@ -23,6 +24,7 @@ export const ERROR_CODES = {
   result_expired: { status: 410, title: 'The result is no longer kept' },
   payload_too_large: { status: 413, title: 'The request is too large' },
   unsupported_media_type: { status: 415, title: 'This content type is not accepted here' },
+  range_not_satisfiable: { status: 416, title: 'The range is not within the result' },
   invalid_query: { status: 422, title: 'A parameter of the URL is not valid' },
   validation_failed: { status: 422, title: 'The request is not valid' },
   idempotency_key_reused: {
