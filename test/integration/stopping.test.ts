@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
+import { Client } from 'pg';
 import { Agent, fetch } from 'undici';
 import { afterEach, expect, it } from 'vitest';
 import { startSandbox } from '../../src/sandbox/sandbox.js';
 import { newDatabase } from '../support/gateway.js';
+import { startRawUpstream } from '../support/raw-upstream.js';
 import { ADMIN_KEY, cleanUp, cleanUps, end, start } from '../support/processes.js';
 
 /* The built gateway as a process that is told to stop while requests run. `npm test` builds it first. */
@@ -48,6 +51,53 @@ it('a stop lets running requests finish, answers who waits, and does not wait fo
   upload.finish();
   expect(await upload.status).toBe(201);
   expect(await code).toBe(0);
+});
+
+it('a stop waits for a result that is being downloaded, and the job completes', async () => {
+  const database = await newDatabase();
+  cleanUps.push(() => database.drop());
+  const begun = Promise.withResolvers<void>();
+  const served = Promise.withResolvers<void>();
+  const upstream = await startRawUpstream({
+    other: async () => {
+      begun.resolve();
+      await served.promise;
+      return { body: '{"type":"full","chunks":[]}' };
+    },
+  });
+  cleanUps.push(() => upstream.close());
+  const { url: at } = upstream;
+  upstream.answers.poll = {
+    body: `{"status":"Completed","result":{"result":{"type":"url","url":"${at}/1","result_id":"r"}}}`,
+  };
+  const { child, url } = await start({
+    DATABASE_URL: database.url,
+    REDUCTO_API_KEY: 'key',
+    REDUCTO_BASE_URL: at,
+    WEBHOOK_MODE: 'none',
+    LOOK_SCHEDULE_SECONDS: '0.2,0.5',
+    RECONCILE_INTERVAL_SECONDS: '1',
+    TOKEN_KEYS: `1:${randomBytes(32).toString('base64')}`,
+  });
+  const post = async (path: string, key: string, body: object): Promise<Record<string, string>> => {
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+    const answer = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) });
+    return (await answer.json()) as Record<string, string>;
+  };
+  const { key = '' } = await post('/v1/admin/keys', ADMIN_KEY, { service: 'p', scopes: ['jobs'] });
+  await post('/v1/jobs', key, { type: 'parse', input: 'https://e.com/a.pdf' });
+  await begun.promise;
+
+  const exit = end(child, 'SIGTERM').then((code) => ({ code }));
+  // Longer than a stop takes that waits for nothing.
+  expect(await Promise.race([exit, setTimeout(2000, 'waits')])).toBe('waits');
+  served.resolve();
+  expect(await exit).toEqual({ code: 0 });
+  const client = new Client({ connectionString: database.url });
+  await client.connect();
+  cleanUps.push(() => client.end());
+  const { rows } = await client.query('SELECT status FROM jobs');
+  expect(rows).toEqual([{ status: 'completed' }]);
 });
 
 /** An upload whose end comes when it is told. */
