@@ -23,8 +23,8 @@ export function compressAnswers(
       return payload;
     }
     if (reply.hasHeader('content-encoding') || payload.length < MIN_BYTES) return payload;
-    const vary = reply.getHeader('vary');
-    void reply.header('vary', vary === undefined ? 'Accept-Encoding' : `${vary}, Accept-Encoding`);
+    const vary = [reply.getHeader('vary') ?? [], 'Accept-Encoding'].flat();
+    void reply.header('vary', vary.join(', '));
     if (acceptedCodings(request.headers)[0] !== 'gzip') return payload;
     const compressed = await gzipAsync(payload, { level: LEVEL });
     void reply.header('content-encoding', 'gzip').removeHeader('content-length');
