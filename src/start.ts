@@ -13,6 +13,7 @@ import { installTaskQueues } from './tasks/task-queue.js';
 
 /* The gateway as a process, after `main.ts` has taken over the signals. */
 
+let stopping = false;
 let settings: Settings;
 try {
   settings = Settings.load(process.env);
@@ -46,7 +47,8 @@ try {
   process.send?.({ type: 'listening', url });
   await standIns.introduce(app, url);
 } catch (error) {
-  if (!isStartAborted()) {
+  // A stop during the rest of the start breaks that off.
+  if (!isStartAborted() && !stopping) {
     log.fatal({ msg: 'the gateway could not start', err: error });
     process.exitCode = 1;
     setTimeout(() => process.exit(1), 100);
@@ -55,7 +57,6 @@ try {
 
 /** Finishes what is running, then ends; a second signal or the time limit ends it at once. */
 function stopOnSignal(stop: () => Promise<void>): void {
-  let stopping = false;
   stopWith((signal) => {
     if (stopping) process.exit(1);
     stopping = true;

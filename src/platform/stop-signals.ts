@@ -3,6 +3,9 @@
 /** How long an aborted start may clean up. */
 const CLEAN_UP_MILLISECONDS = 700;
 
+/** Ctrl-C reaches a process below npm twice: from the terminal, and from npm, which passes it on. */
+const REPEAT_MILLISECONDS = 500;
+
 const EXIT_CODES = { SIGTERM: 143, SIGINT: 130 } as const;
 
 export type StopSignal = keyof typeof EXIT_CODES;
@@ -14,7 +17,12 @@ let isAborted = false;
 /** Handles stop signals: they abort the start, until `stopWith` says what else they do. Call it first of all. */
 export function handleStopSignals(): void {
   process.on('SIGTERM', () => handle('SIGTERM'));
-  process.on('SIGINT', () => handle('SIGINT'));
+  let lastInterrupt = -Infinity;
+  process.on('SIGINT', () => {
+    const isRepeat = performance.now() - lastInterrupt < REPEAT_MILLISECONDS;
+    lastInterrupt = performance.now();
+    if (!isRepeat) handle('SIGINT');
+  });
   // Started by another program (the demo, a test): the process must not outlive it.
   if (process.send !== undefined) process.once('disconnect', () => handle('SIGTERM'));
 }

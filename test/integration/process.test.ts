@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -135,6 +136,30 @@ describe('on a bare machine', () => {
     expect(lines).toContain('TOKEN_KEYS=******** (set by the gateway for local use)');
     expect(lines.filter((line) => /^(LOG_LEVEL|HOST|ROLES)=/.test(line))).toEqual([]);
   });
+
+  it('finishes in order where npm passes on a Ctrl-C that the terminal has sent already', async () => {
+    const started = await start({ DATA_DIR: directory });
+    await keyPrintedBy(started);
+    const exit = end(started.child, 'SIGINT');
+    await eventually('a stop', () => printedBy(started).includes('SIGINT: finishing') || undefined);
+    started.child.kill('SIGINT');
+    expect(await exit).toBe(0);
+    await expect.poll(() => printedBy(started)).toContain('"msg":"stopped"');
+  });
+
+  it('finishes in order where SIGTERM goes to npm', async () => {
+    const npm = spawn('npm', ['run', '--ignore-scripts', 'start'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, NODE_ENV: '', DATA_DIR: directory, PORT: String(await freePort()) },
+    });
+    let output = '';
+    npm.stdout.on('data', (part) => (output += String(part)));
+    const closed = once(npm, 'close');
+    await expect.poll(() => output, { timeout: 30_000 }).toContain('Metrics: ');
+    npm.kill('SIGTERM');
+    expect(await closed).toEqual([0, null]);
+    expect(output).toContain('"msg":"stopped"');
+  }, 60_000);
 
   it('says "stopped" as its last line', async () => {
     const started = await start({ DATA_DIR: directory });
