@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { isRecord } from '../platform/json.js';
-import { JsonScanner, type WatchedPaths } from '../platform/json/json-scanner.js';
+import { JsonScanner, JsonSyntaxError, type WatchedPaths } from '../platform/json/json-scanner.js';
+import { ResultDownloadError } from '../reducto/result-download-error.js';
 import type { JobType } from './job-type.js';
 import { answerPaths, DOWNLOADED, EXTRACTED } from './result-paths.js';
 
@@ -34,7 +35,8 @@ const MAX_REPLACED_BYTES = 16_384;
 /**
  * Takes apart the `result` of a completed job, given as JSON text. Near 6 MB Reducto replaces the inner result by
  * `{type: "url", url}`; the document has the same shape either way. All bytes stay as they are, apart from URLs and
- * job ids in the places where Reducto documents them: anywhere else they can be what an extraction found.
+ * job ids in the places where Reducto documents them: anywhere else they can be what an extraction found. Throws
+ * `ResultDownloadError` where the nesting is deeper than the scanner follows.
  */
 export async function resultDocument(
   type: JobType,
@@ -49,11 +51,16 @@ export async function resultDocument(
     const by = label === 'id' ? ownId(value, ids) : remotePart(label, value);
     if (by !== undefined) replaced.push({ start, end, by });
   });
-  for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
-    scanner.write(bytes.subarray(at, at + SLICE_BYTES));
-    await setImmediate();
+  try {
+    for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
+      scanner.write(bytes.subarray(at, at + SLICE_BYTES));
+      await setImmediate();
+    }
+    scanner.end();
+  } catch (error) {
+    if (!(error instanceof JsonSyntaxError)) throw error;
+    throw new ResultDownloadError(`the result cannot be read (${error.message})`);
   }
-  scanner.end();
   const document: (Buffer | RemotePart)[] = [];
   let done = 0;
   for (const { start, end, by } of replaced) {

@@ -155,6 +155,28 @@ describe('a result behind a URL that is not whole', () => {
     }
   });
 
+  it('fails the job once RESULT_TIMEOUT_SECONDS are over for all of its URLs', async () => {
+    const hurried = await startGateway({
+      REDUCTO_BASE_URL: upstream.url,
+      WEBHOOK_MODE: 'none',
+      RESULT_GRACE_SECONDS: '0',
+      RESULT_TIMEOUT_SECONDS: '1',
+    });
+    try {
+      const held = Promise.withResolvers<RawAnswer>();
+      upstream.answers.other = ({ path }) => (path === '/2' ? held.promise : { body: '[]' });
+      const at = (path: string): string =>
+        `{"type":"url","url":"${upstream.url}/${path}","result_id":"r"}`;
+      completeWith(`{"result":${at('1')},"citations":${at('2')}}`);
+      const { error } = await hurried.ended(await hurried.submit({ type: 'extract', ...SCHEMA }));
+      expect(error).toMatchObject({ code: 'result_unavailable' });
+      expect(error.message).toContain('took too long');
+      held.resolve({});
+    } finally {
+      await hurried.close();
+    }
+  });
+
   it('names the limit where it is larger than RESULT_MAX_BYTES', async () => {
     completeByUrl({ body: JSON.stringify({ a: 'x'.repeat(200_000) }) });
     const { error } = await gateway.ended(await gateway.submit());

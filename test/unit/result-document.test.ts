@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { JOB_TYPES, type JobType } from '../../src/jobs/job-type.js';
 import { resultContent } from '../../src/jobs/result-content.js';
+import { MAX_JSON_DEPTH } from '../../src/platform/json/json-scanner.js';
+import { ResultDownloadError } from '../../src/reducto/result-download-error.js';
 import { resultDocument } from '../../src/jobs/result-document.js';
 import { jsonTexts } from '../support/json-text.js';
 
@@ -87,6 +89,11 @@ describe('an inline result', () => {
     const result =
       ' { "b":1.10 ,"2":1e400,"1":9007199254740993, "b":"\\u0041\\/\\ud800", "__proto__":{} } ';
     for (const type of JOB_TYPES) expect(await textOf(type, result)).toBe(result);
+  });
+
+  test('is refused where it is nested too deep to be checked', async () => {
+    const result = '['.repeat(MAX_JSON_DEPTH + 1) + ']'.repeat(MAX_JSON_DEPTH + 1);
+    await expect(textOf('extract', result)).rejects.toThrow(ResultDownloadError);
   });
 
   test('property: keeps its bytes, whatever it is', async () => {
