@@ -14,6 +14,15 @@ import { findReferences, MAX_REFERENCES, type Reference } from './source-referen
 /** Members that the gateway keeps for itself. */
 const OWN_MEMBERS = new Set(['type', 'metadata', 'priority']);
 
+/** The names of the fields that have rules, by job type. */
+const FIELDS = new Map(
+  JOB_TYPES.map((type) => {
+    const request = REQUEST_CLASSES[type];
+    const rules = getMetadataStorage().getTargetValidationMetadatas(request, '', false, false);
+    return [type, new Set(rules.map(({ propertyName }) => propertyName))];
+  }),
+);
+
 /**
  * Checks the body of `POST /v1/jobs`: the gateway's own fields and those that Reducto requires. All
  * others go through as text, so that what Reducto adds tomorrow works today, and nothing is altered.
@@ -49,26 +58,16 @@ function invalid(errors: readonly FieldError[]): GatewayError {
 
 /** The fields that have rules. To make an instance of the whole body would walk through what is free-form. */
 function checkedPart(type: JobType, value: Record<string, unknown>): JobRequestBase {
-  const fields = [...fieldsOf(type)].map((name) => [name, value[name]] as const);
+  const fields = [...(FIELDS.get(type) ?? [])].map((name) => [name, value[name]] as const);
   return Object.assign(new REQUEST_CLASSES[type](), Object.fromEntries(fields));
-}
-
-function fieldsOf(type: JobType): Set<string> {
-  const rules = getMetadataStorage().getTargetValidationMetadatas(
-    REQUEST_CLASSES[type],
-    '',
-    false,
-    false,
-  );
-  return new Set(rules.map(({ propertyName }) => propertyName));
 }
 
 /** Of members of one name Reducto may read another than was checked here. */
 function repeatedFields(type: JobType, members: readonly JsonMember[]): FieldError[] {
-  const fields = fieldsOf(type);
+  const fields = FIELDS.get(type);
   const counts = Map.groupBy(members, ({ name }) => name);
   return [...counts]
-    .filter(([name, { length }]) => length > 1 && fields.has(name))
+    .filter(([name, { length }]) => length > 1 && fields?.has(name) === true)
     .map(([path]) => ({ path, message: 'is given more than once' }));
 }
 
