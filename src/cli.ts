@@ -5,6 +5,7 @@ import { describeCommandError, EXIT } from './cli/command-error.js';
 import { runDoctor } from './cli/doctor-command.js';
 import { addKeysCommands } from './cli/keys-commands.js';
 import { runMigrations } from './cli/migrate-command.js';
+import { logCrashes } from './platform/logging/crash-log.js';
 import { redact } from './platform/logging/redaction.js';
 import { handleStopSignals } from './platform/stop-signals.js';
 
@@ -19,6 +20,7 @@ Exit codes:
   ${EXIT.usage}  the command line or the settings are not valid; nothing was done`;
 
 handleStopSignals();
+logCrashes(report);
 
 // The reader may have left, as in \`keys list | head\`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -25,7 +25,9 @@ try {
 neverPrintSettings(settings);
 const log = new NestLogger(createLogger(settings));
 Logger.overrideLogger(log);
-logCrashes(log);
+logCrashes((error, origin) =>
+  log.fatal({ msg: 'the process ends after an error that nobody caught', origin, err: error }),
+);
 
 try {
   const standIns = await withStandIns(settings, log);

@@ -3,6 +3,7 @@ import { reasonOf } from '../doctor/reasons.js';
 import { SettingsError } from '../platform/config/settings.js';
 import { UnusableDatabaseError } from '../platform/database/await-database.js';
 import { isDatabaseAway } from '../platform/database/database-errors.js';
+import { UnsuitableDatabaseError } from '../platform/database/database-requirements.js';
 import { MigrationLockLostError, PendingMigrationsError } from '../platform/database/migrations.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { redact } from '../platform/logging/redaction.js';
@@ -27,6 +28,7 @@ function messageOf(error: unknown): string {
     error instanceof PendingMigrationsError ||
     error instanceof MigrationLockLostError ||
     error instanceof UnusableDatabaseError ||
+    error instanceof UnsuitableDatabaseError ||
     error instanceof GatewayError
   ) {
     return error.message;

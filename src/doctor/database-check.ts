@@ -2,14 +2,13 @@ import { MIGRATIONS } from '../../migrations/index.js';
 import type { Settings } from '../platform/config/settings.js';
 import { connectionLimits } from '../platform/database/connection-limits.js';
 import { isRefusedOption } from '../platform/database/database-errors.js';
+import { MIN_VERSION, sharesSessions } from '../platform/database/database-requirements.js';
 import { WatchedClient } from '../platform/database/watched-client.js';
 import { checkSkew, skewSeconds } from './clock.js';
 import { fail, ok, warn, type Finding } from './finding.js';
 import { reasonOf } from './reasons.js';
 
 const CHECK = 'database';
-/** What limits of sessions and of migrations need. */
-const OLDEST_VERSION = 14;
 /** What the gateway is tested with. */
 const TESTED_VERSION = 18;
 const SKEW_SECONDS = 5;
@@ -30,6 +29,8 @@ export const GATEWAY_TABLES = [
   'jobs',
   'result_chunks',
   'retention_turn',
+  'upload_leases',
+  'uploads',
   'upstream_pace',
 ];
 
@@ -46,7 +47,10 @@ export async function checkDatabase(settings: Settings, signal: AbortSignal): Pr
   const { host } = new URL(url);
   try {
     await client.connect();
-    return await examine(client, settings, host);
+    return [
+      ...(await checkSessions(client, settings, host)),
+      ...(await examine(client, settings, host)),
+    ];
   } catch (error) {
     if (isRefusedOption(error)) {
       const message = `${host} refuses the limits that come with each connection`;
@@ -63,6 +67,29 @@ export async function checkDatabase(settings: Settings, signal: AbortSignal): Pr
   } finally {
     signal.removeEventListener('abort', client.giveUp);
     await client.end().catch(() => undefined);
+  }
+}
+
+/** A pooler in transaction mode shares sessions of the server among connections. */
+async function checkSessions(
+  first: WatchedClient,
+  settings: Settings,
+  host: string,
+): Promise<Finding[]> {
+  const { DATABASE_URL: connectionString } = settings;
+  const second = new WatchedClient({ connectionString, ...connectionLimits(settings) });
+  second.on('error', () => undefined);
+  try {
+    await second.connect();
+    const isShared = await sharesSessions(
+      (statement) => ask(first, statement),
+      (statement) => ask(second, statement),
+    );
+    if (!isShared) return [];
+    const message = `${host} is behind a connection pooler in transaction mode`;
+    return [fail('sessions', message, 'set it to session mode, or connect to PostgreSQL directly')];
+  } finally {
+    await second.end().catch(() => undefined);
   }
 }
 
@@ -131,7 +158,7 @@ function checkVersion({ version, size, encoding, readOnly }: Facts, host: string
       'create the database with ENCODING UTF8',
     );
   }
-  if (version < OLDEST_VERSION) {
+  if (version < MIN_VERSION) {
     return fail(CHECK, `${what} is too old`, `upgrade it to ${TESTED_VERSION}`);
   }
   if (version < TESTED_VERSION) {

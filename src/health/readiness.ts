@@ -2,6 +2,12 @@ import { setTimeout } from 'node:timers/promises';
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import { Settings } from '../platform/config/settings.js';
+import { DatabaseConnections } from '../platform/database/database-connections.js';
+import {
+  ReadOnlyDatabaseError,
+  requireWritable,
+} from '../platform/database/database-requirements.js';
 import { WatchedClient } from '../platform/database/watched-client.js';
 
 export type CheckResult = 'up' | 'down';
@@ -19,7 +25,14 @@ export class Readiness implements BeforeApplicationShutdown {
   private stopping = false;
   private asking: Promise<CheckResult> | undefined;
 
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+  private readonly connections: DatabaseConnections;
+
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    settings: Settings,
+  ) {
+    this.connections = DatabaseConnections.of(settings.DATABASE_URL ?? '');
+  }
 
   /** From here on a load balancer should send new requests elsewhere. */
   beforeApplicationShutdown(): void {
@@ -65,8 +78,12 @@ export class Readiness implements BeforeApplicationShutdown {
       if (late.aborted) return false;
       if (connection instanceof WatchedClient) giveUp = connection.giveUp;
       late.addEventListener('abort', giveUp);
-      await runner.query('SELECT 1');
+      await requireWritable((sql) => runner.query(sql) as Promise<Record<string, unknown>[]>);
       return true;
+    } catch (error) {
+      // A read succeeds on a read-only server, so nothing else may have noticed yet.
+      if (error instanceof ReadOnlyDatabaseError) this.connections.report(error);
+      throw error;
     } finally {
       late.removeEventListener('abort', giveUp);
       await runner.release();

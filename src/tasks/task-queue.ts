@@ -18,6 +18,9 @@ import { currentTraceparent, inSpan, linksTo } from '../platform/tracing/spans.j
 import { CHANNEL } from './channel.js';
 import { queueConnections } from './queue-connections.js';
 import { awaitAtMost } from '../platform/patience.js';
+import { DroppedConnectionError } from '../platform/database/database-connections.js';
+import { markDatabaseError } from '../platform/database/database-errors.js';
+import { DatabaseMonitor } from '../platform/database/database-monitor.js';
 import { TaskFigures } from './task-figures.js';
 import { TASK_QUEUES, type TaskQueueName } from './task-queues.js';
 
@@ -67,6 +70,7 @@ export class TaskQueue
     private readonly stopTime: StopTime,
     private readonly figures: TaskFigures,
     pools: PoolFigures,
+    monitor: DatabaseMonitor,
   ) {
     const worker = settings.has('worker');
     this.boss = new PgBoss({
@@ -80,8 +84,12 @@ export class TaskQueue
       registerInstance: false,
       reindex: false,
     });
+    monitor.onAvailable(() => void this.listenAgain());
     pools.watch('tasks', () => this.boss.getDb().poolCounts?.() ?? undefined);
-    this.boss.on('error', (error) => this.logger.warn({ msg: 'task queue trouble', err: error }));
+    this.boss.on('error', (error: unknown) => {
+      if (error instanceof DroppedConnectionError) return;
+      this.logger.warn({ msg: 'the task queue reports an error', err: asError(error) });
+    });
     this.boss.on('warning', (warning) => this.logger.warn({ msg: warning.message }));
   }
 
@@ -91,13 +99,7 @@ export class TaskQueue
 
   /** Features have registered by now, in their own `onModuleInit`. */
   async onApplicationBootstrap(): Promise<void> {
-    if (this.subscriptions.length > 0) {
-      this.listening = await this.boss.getDb().listen?.(
-        CHANNEL,
-        (message) => this.hear(message),
-        () => this.subscriptions.forEach(({ onGap }) => onGap()),
-      );
-    }
+    if (this.subscriptions.length > 0) this.listening = await this.listen();
     for (const { queue, concurrency, handler } of this.handlers) {
       await this.boss.work<Task>(
         queue,
@@ -152,6 +154,26 @@ export class TaskQueue
    */
   subscribe(topic: string, onMessage: (payload: string) => void, onGap: () => void): void {
     this.subscriptions.push({ topic, onMessage, onGap });
+  }
+
+  private listen(): Promise<{ close(): Promise<void> }> | undefined {
+    return this.boss.getDb().listen?.(
+      CHANNEL,
+      (message) => this.hear(message),
+      () => this.subscriptions.forEach(({ onGap }) => onGap()),
+    );
+  }
+
+  /** pg-boss listens again by itself, but after an outage it may wait for 30 s before. */
+  private async listenAgain(): Promise<void> {
+    const before = this.listening;
+    if (before === undefined || this.stopAt > 0) return;
+    try {
+      this.listening = await this.listen();
+      await before.close();
+    } catch (error) {
+      this.logger.warn({ msg: 'the listening connection could not be renewed', err: error });
+    }
   }
 
   private hear(message: string): void {
@@ -216,6 +238,16 @@ export class TaskQueue
       }
     });
   }
+}
+
+/** pg-boss passes some errors on as plain objects. */
+function asError(thrown: unknown): unknown {
+  if (thrown instanceof Error || typeof thrown !== 'object' || thrown === null) return thrown;
+  const { message, code, stack } = thrown as Partial<Record<string, unknown>>;
+  if (typeof message !== 'string') return thrown;
+  const error = Object.assign(new Error(message), { code, stack });
+  markDatabaseError(error);
+  return error;
 }
 
 const names = new Map<string, string>();

@@ -52,8 +52,8 @@ describe('a database that goes silent', () => {
       return now.length === 2 ? now : undefined;
     });
     proxy.set('silent');
-    await eventually('trouble of the task queue', () =>
-      gateway.logs.some((line) => line.includes('task queue trouble')) ? true : undefined,
+    await eventually('the gateway is not ready', async () =>
+      (await gateway.call('GET', '/health/ready')).status === 503 ? true : undefined,
     );
     proxy.set('pass');
     await eventually('both channels are listened to again', async () => {

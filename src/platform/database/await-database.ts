@@ -3,6 +3,7 @@ import type { LoggerService } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { dataSourceOptions, type DatabaseSettings } from './data-source-options.js';
 import { isDatabaseAway, isRefusedOption } from './database-errors.js';
+import { requireSuitableDatabase, UnsuitableDatabaseError } from './database-requirements.js';
 
 const PATIENCE_SECONDS = 120;
 const PAUSE_MILLISECONDS = 2000;
@@ -28,12 +29,15 @@ export async function awaitDatabase(
   for (;;) {
     const dataSource = new DataSource(dataSourceOptions(settings, () => undefined));
     try {
-      return await dataSource.initialize();
+      await dataSource.initialize();
+      await requireSuitableDatabase(dataSource);
+      return dataSource;
     } catch (error) {
       // It may have got as far as a pool.
       await dataSource.driver.disconnect().catch(() => undefined);
       if (!isDatabaseAway(error)) {
-        throw error instanceof Error ? new UnusableDatabaseError(error) : error;
+        if (!(error instanceof Error) || error instanceof UnsuitableDatabaseError) throw error;
+        throw new UnusableDatabaseError(error);
       }
       if (performance.now() - begin > PATIENCE_SECONDS * 1000) {
         const message = `The database of DATABASE_URL was not there for ${PATIENCE_SECONDS} seconds`;

@@ -1,10 +1,14 @@
 import type { Settings } from '../config/settings.js';
+import { DatabaseConnections } from './database-connections.js';
 import { WatchedClient } from './watched-client.js';
 
 /** `work`: statements of milliseconds. `migrations`: statements that may rewrite a table. */
 export type Purpose = 'work' | 'migrations';
 
-export type LimitSettings = Pick<Settings, 'DATABASE_TIMEOUT_SECONDS' | 'DATABASE_SESSION_LIMITS'>;
+export type LimitSettings = Pick<
+  Settings,
+  'DATABASE_URL' | 'DATABASE_TIMEOUT_SECONDS' | 'DATABASE_SESSION_LIMITS'
+>;
 
 /** A statement of a migration may run for this long. Silence is noticed earlier, see `withMigrationLock`. */
 const MIGRATION_MILLISECONDS = 3_600_000;
@@ -24,8 +28,11 @@ export function connectionLimits(settings: LimitSettings, purpose: Purpose = 'wo
   const statementMillis = settings.DATABASE_TIMEOUT_SECONDS * 1000;
   const silenceMillis =
     (purpose === 'work' ? statementMillis : MIGRATION_MILLISECONDS) + ANSWER_MARGIN_MILLISECONDS;
+  const connections = DatabaseConnections.of(settings.DATABASE_URL ?? '');
   return {
     Client: WatchedClient,
+    connections,
+    stream: connections.newSocket,
     silenceMillis,
     connectionTimeoutMillis: Math.min(statementMillis, LONGEST_WAIT_FOR_CONNECTION_MILLISECONDS),
     keepAlive: true,

@@ -3,8 +3,7 @@ import { MIGRATIONS } from '../../../migrations/index.js';
 import type { Settings } from '../config/settings.js';
 import { connectionLimits, type LimitSettings, type Purpose } from './connection-limits.js';
 
-export type DatabaseSettings = Pick<Settings, 'DATABASE_URL' | 'DATABASE_POOL_SIZE'> &
-  LimitSettings;
+export type DatabaseSettings = Pick<Settings, 'DATABASE_POOL_SIZE'> & LimitSettings;
 
 /**
  * How every process of the gateway opens its database.

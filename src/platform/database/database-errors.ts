@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyReleasedError } from 'typeorm';
 
 /**
@@ -54,6 +55,25 @@ export function sqlStateOf(thrown: unknown): string {
   return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string'
     ? thrown.code
     : '';
+}
+
+/** Errors that a connection to the database has reported: codes such as ECONNREFUSED do not tell whose they are. */
+const reportedByConnections = new WeakSet<Error>();
+
+/** Notes that `error` comes from a connection to the database. */
+export function markDatabaseError(error: Error): void {
+  reportedByConnections.add(error);
+}
+
+/** Whether `thrown` says that the database is not available, and surely comes from the database. */
+export function isDatabaseOutage(thrown: unknown): thrown is Error {
+  if (!isNativeError(thrown) || !isDatabaseAway(thrown)) return false;
+  const code = 'code' in thrown ? thrown.code : undefined;
+  if (typeof code !== 'string' || /^[0-9][0-9A-Z]{4}$/.test(code)) return true;
+  const driverError = 'driverError' in thrown ? thrown.driverError : undefined;
+  return [thrown, driverError].some(
+    (error) => error instanceof Error && reportedByConnections.has(error),
+  );
 }
 
 /** Whether the database cannot be reached, or takes no writes, right now. */

@@ -2,7 +2,9 @@ import { Global, Logger, Module, type DynamicModule } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Settings } from '../config/settings.js';
 import { dataSourceOptions } from './data-source-options.js';
+import { DroppedConnectionError } from './database-connections.js';
 import { isDatabaseAway } from './database-errors.js';
+import { DatabaseMonitor } from './database-monitor.js';
 import { Goodbye } from './goodbye.js';
 import { Transactions } from './transactions.js';
 
@@ -20,9 +22,10 @@ export class DatabaseModule {
         TypeOrmModule.forRootAsync({
           inject: [Settings],
           useFactory: (settings: Settings) => ({
-            ...dataSourceOptions(settings, (error) =>
-              logger.warn({ msg: 'a database connection was lost', err: error }),
-            ),
+            ...dataSourceOptions(settings, (error) => {
+              if (error instanceof DroppedConnectionError) return;
+              logger.warn({ msg: 'a database connection was lost', err: error });
+            }),
             autoLoadEntities: true,
             retryAttempts: START_ATTEMPTS,
             retryDelay: 2000,
@@ -30,8 +33,8 @@ export class DatabaseModule {
           }),
         }),
       ],
-      providers: [Transactions, Goodbye],
-      exports: [Transactions],
+      providers: [Transactions, Goodbye, DatabaseMonitor],
+      exports: [Transactions, DatabaseMonitor],
     };
   }
 }

@@ -1,5 +1,7 @@
 import { Socket } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
+import { DroppedConnectionError, type DatabaseConnections } from './database-connections.js';
+import { markDatabaseError } from './database-errors.js';
 
 /** How long the server may take to say goodbye. Nothing waits for it, so nothing is lost. */
 const GOODBYE_MILLISECONDS = 1000;
@@ -7,6 +9,8 @@ const GOODBYE_MILLISECONDS = 1000;
 export interface WatchedClientConfig extends ClientConfig {
   /** For how long nothing may arrive while an answer is owed. */
   silenceMillis?: number;
+  /** Those that this connection is one of. */
+  connections?: DatabaseConnections;
 }
 
 /** The database owed an answer and sent nothing; its connection has been destroyed. */
@@ -17,6 +21,7 @@ export class SilentDatabaseError extends Error {
   constructor(milliseconds: number) {
     super(`The database has not answered for ${milliseconds} ms; the connection was given up`);
     this.name = 'SilentDatabaseError';
+    markDatabaseError(this);
   }
 }
 
@@ -35,19 +40,26 @@ export class SilentDatabaseError extends Error {
 export class WatchedClient extends Client {
   private readonly silenceMillis: number;
   private leaving = false;
+  /** A statement or a transaction runs, or the connection is not open yet. */
+  private isBusy = true;
+  private isDropped = false;
 
   constructor(config?: string | WatchedClientConfig) {
     super(config);
-    this.silenceMillis = (typeof config === 'object' ? config.silenceMillis : undefined) ?? 0;
+    const { silenceMillis = 0, connections } = typeof config === 'object' ? config : {};
+    this.silenceMillis = silenceMillis;
     const { connection } = this;
+    connections?.own(connection.stream, this);
     const query = connection.query.bind(connection);
     const sync = connection.sync.bind(connection);
     const end = connection.end.bind(connection);
     connection.query = (text) => {
+      this.isBusy = true;
       this.watch(this.silenceMillis);
       query(text);
     };
     connection.sync = () => {
+      this.isBusy = true;
       this.watch(this.silenceMillis);
       sync();
     };
@@ -56,7 +68,20 @@ export class WatchedClient extends Client {
       this.watch(GOODBYE_MILLISECONDS);
       end();
     };
-    connection.on('readyForQuery', () => this.watch(0));
+    connection.on('errorMessage', (error: Error) => connections?.report(error));
+    connection.on('readyForQuery', ({ status }: { status: string }) => {
+      this.watch(0);
+      this.isBusy = status !== 'I';
+      // The statement gets its answer first.
+      if (this.isDropped && !this.isBusy) setImmediate(() => this.drop());
+    });
+  }
+
+  /** Destroys the connection as soon as no statement and no transaction runs on it. */
+  drop(): void {
+    this.isDropped = true;
+    if (this.isBusy || this.leaving) return;
+    this.connection.stream.destroy(new DroppedConnectionError());
   }
 
   /** Destroys the connection now; what waits for an answer fails. */

@@ -6,7 +6,12 @@ import {
   type ExceptionFilter,
 } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { isDatabaseAway } from '../database/database-errors.js';
+import {
+  classifyDatabaseError,
+  isDatabaseOutage,
+  type DatabaseErrorKind,
+} from '../database/database-errors.js';
+import { RepeatedEvents } from '../logging/repeated-events.js';
 import { GatewayError, type ErrorCode } from './error-codes.js';
 import { sendProblem } from './send-problem.js';
 
@@ -23,10 +28,19 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   503: 'unavailable',
 };
 
+const RETRY_LATER: Readonly<Partial<Record<DatabaseErrorKind, string>>> = {
+  unavailable: 'The database cannot be reached. Try again shortly.',
+  read_only: 'The database takes no writes right now. Try again shortly.',
+  conflict: 'Another request changed the same data. Try again.',
+};
+
 /** Answers every error as problem details. What is not meant for the caller is logged and answered without detail. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Errors');
+  private readonly repeated = new RepeatedEvents((code, count) =>
+    this.logger.error({ msg: 'more requests failed', code, count }),
+  );
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     this.answer(toGatewayError(thrown), host);
@@ -35,19 +49,21 @@ export class ProblemFilter implements ExceptionFilter {
   answer(error: GatewayError, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const reply = http.getResponse<FastifyReply>();
-    if (error.status >= 500) {
-      this.logger.error({
-        msg: 'request failed',
-        code: error.code,
-        err: error.options.cause ?? error,
-      });
-    }
+    if (error.status >= 500) this.log(error);
     // Headers are out and a stream has broken: ending the connection is all that tells the client.
     if (reply.sent || reply.raw.headersSent) {
       reply.raw.destroy();
       return;
     }
     sendProblem(reply, error);
+  }
+
+  private log(error: GatewayError): void {
+    const { code, status } = error;
+    const err = error.options.cause ?? error;
+    // An overload refuses requests by the thousand. The log sums up an outage of the database by itself.
+    if (status === 503 && !isDatabaseOutage(err) && !this.repeated.isFirst(code)) return;
+    this.logger.error({ msg: 'request failed', code, err });
   }
 }
 
@@ -58,11 +74,9 @@ export function toGatewayError(thrown: unknown): GatewayError {
   if (code !== undefined) {
     return new GatewayError(code, thrown instanceof Error ? thrown.message : undefined);
   }
-  if (isDatabaseAway(thrown)) {
-    return new GatewayError('unavailable', 'The database cannot be reached. Try again shortly.', {
-      retryAfterSeconds: 2,
-      cause: thrown,
-    });
+  const detail = RETRY_LATER[classifyDatabaseError(thrown)];
+  if (detail !== undefined) {
+    return new GatewayError('unavailable', detail, { retryAfterSeconds: 2, cause: thrown });
   }
   return new GatewayError('internal_error', undefined, { cause: thrown });
 }

@@ -3,6 +3,8 @@ import { pino, type DestinationStream, type Logger } from 'pino';
 import { pretty } from './pretty-output.js';
 import { currentLogFields } from './log-context.js';
 import { truncate } from '../text.js';
+import { isDatabaseOutage } from '../database/database-errors.js';
+import { OUTAGE_OVER, OutageLog } from './outage-log.js';
 import { redact } from './redaction.js';
 import type { Settings } from '../config/settings.js';
 
@@ -122,6 +124,8 @@ const CHATTY = new Set([
 
 /** Lets Nest and everything that uses Nest's `Logger` write through pino. */
 export class NestLogger implements LoggerService {
+  private readonly outage = new OutageLog();
+
   constructor(private readonly logger: Logger) {}
 
   log(message: unknown, ...context: unknown[]): void {
@@ -163,9 +167,42 @@ export class NestLogger implements LoggerService {
       const { msg, ...rest } = message as Record<string, unknown>;
       // pino leaves out fields that are undefined, but `undefined` can be thrown.
       if ('err' in rest && rest['err'] === undefined) rest['err'] = 'undefined';
-      this.logger[level]({ ...fields, ...rest }, typeof msg === 'string' ? msg : undefined);
+      const isOver = OUTAGE_OVER in message;
+      this.writeFields(
+        level,
+        { ...fields, ...rest },
+        typeof msg === 'string' ? msg : undefined,
+        isOver,
+      );
       return;
     }
-    this.logger[level](fields, message instanceof Error ? message.message : String(message));
+    this.writeFields(level, fields, message instanceof Error ? message.message : String(message));
+  }
+
+  /** Lines that only say that the database is not available are summed up. */
+  private writeFields(
+    level: 'info' | 'error' | 'warn' | 'debug' | 'trace' | 'fatal',
+    fields: Record<string, unknown>,
+    message: string | undefined,
+    isOver = false,
+  ): void {
+    if (isOver) {
+      const summary = this.outage.end();
+      if (summary !== undefined) this.logger[level]({ ...fields, ...summary }, message);
+      return;
+    }
+    if (message === 'request' && fields['status'] === 503 && this.outage.isActive) {
+      this.outage.countRequest();
+      return;
+    }
+    if (level !== 'fatal' && isDatabaseOutage(fields['err'])) {
+      const counted = this.outage.count(message ?? '');
+      if (counted === undefined) return;
+      if (counted !== 'write') {
+        this.logger.warn({ context: 'Database', ...counted }, 'the database is still unavailable');
+        return;
+      }
+    }
+    this.logger[level](fields, message);
   }
 }

@@ -1,0 +1,79 @@
+import { Socket } from 'node:net';
+import { classifyDatabaseError, markDatabaseError } from './database-errors.js';
+
+/** A connection that can be told to end as soon as nothing runs on it. */
+export interface DroppableConnection {
+  drop(): void;
+}
+
+interface OpenConnection {
+  readonly openedAt: number;
+  /** Unknown for connections that a library opens by itself, such as the listening ones. */
+  owner?: DroppableConnection;
+}
+
+/**
+ * Every connection of this process to one database, whoever opened it: pools, the task queue, and the listening
+ * connections. After a failover none of them may stay with the old primary.
+ */
+export class DatabaseConnections {
+  private static readonly byUrl = new Map<string, DatabaseConnections>();
+
+  private readonly open = new Map<Socket, OpenConnection>();
+  private readonly listeners = new Set<(error: unknown) => void>();
+
+  static of(url: string): DatabaseConnections {
+    let found = this.byUrl.get(url);
+    if (found === undefined) this.byUrl.set(url, (found = new DatabaseConnections()));
+    return found;
+  }
+
+  /** Makes the socket of a new connection: the option `stream` of `pg`. */
+  readonly newSocket = (): Socket => {
+    const socket = new Socket();
+    this.open.set(socket, { openedAt: performance.now() });
+    socket.once('close', () => this.open.delete(socket));
+    socket.on('error', (error) => this.report(error));
+    return socket;
+  };
+
+  /** From now on, `owner` decides when the connection over `socket` may end. */
+  own(socket: unknown, owner: DroppableConnection): void {
+    const connection = socket instanceof Socket ? this.open.get(socket) : undefined;
+    if (connection !== undefined) connection.owner = owner;
+  }
+
+  /** Tells the listeners of an error that says "not now"; others are none of their business. */
+  report(error: Error): void {
+    markDatabaseError(error);
+    if (error instanceof DroppedConnectionError) return;
+    const kind = classifyDatabaseError(error);
+    if (kind !== 'unavailable' && kind !== 'read_only') return;
+    for (const listener of this.listeners) listener(error);
+  }
+
+  /** Calls `listener` for every such error. Returns a function that ends that. */
+  onUnavailable(listener: (error: unknown) => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  /** Ends the connections that were opened before `moment`, each as soon as nothing runs on it. */
+  dropOpenedBefore(moment: number): void {
+    for (const [socket, { openedAt, owner }] of this.open) {
+      if (openedAt >= moment) continue;
+      if (owner === undefined) socket.destroy(new DroppedConnectionError());
+      else owner.drop();
+    }
+  }
+}
+
+/** The connection was ended because it may lead to a server that takes no writes any more. */
+export class DroppedConnectionError extends Error {
+  readonly code = '25006';
+
+  constructor() {
+    super('The connection was dropped: the database is or was read-only');
+    this.name = 'DroppedConnectionError';
+  }
+}
