@@ -2,21 +2,21 @@ import multipart from '@fastify/multipart';
 import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { API_PATH, Authentication } from './access/authentication.js';
 import { AppModule } from './app.module.js';
 import { setUpDocs } from './app.docs.js';
 import { CONSOLE_PATH, setUpConsole } from './console/console.setup.js';
 import { Readiness } from './health/readiness.js';
 import type { Settings } from './platform/config/settings.js';
-import { ProblemFilter, toGatewayError } from './platform/errors/problem.filter.js';
-import { sendProblem } from './platform/errors/send-problem.js';
+import { ProblemFilter } from './platform/errors/problem.filter.js';
 import { validationPipe } from './platform/errors/field-errors.js';
 import { BodyBudget } from './platform/http/body-budget.js';
 import { registerBodyParsers, type BodyKind } from './platform/http/body-parsers.js';
 import { compressAnswers } from './platform/http/compression.js';
 import {
   announceClose,
+  answerRouterError,
   limitUnreadBodies,
   refuseUnknownRoutes,
 } from './platform/http/early-answers.js';
@@ -65,8 +65,7 @@ export async function createApp(
       headersTimeout: headersMilliseconds,
       connectionsCheckingInterval: headersMilliseconds / 2,
     },
-    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) =>
-      sendProblem(reply, toGatewayError(error)),
+    frameworkErrors: answerRouterError,
     skipMiddie: true,
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(settings), adapter, {

@@ -142,6 +142,35 @@ describe('GET /v1/jobs?idempotencyKey=', () => {
   });
 });
 
+describe('a path', () => {
+  it.each([
+    ['/v1/jobs/%zz', 400, 'malformed_request'],
+    ['/v1/jobs/%', 400, 'malformed_request'],
+    ['/v1/jobs/%ff/result', 400, 'malformed_request'],
+    [`/v1/jobs/${'a'.repeat(300)}`, 404, 'not_found'],
+    [`/v1/jobs/${'a'.repeat(300)}/events`, 404, 'not_found'],
+    ['/v1/nonsense', 404, 'not_found'],
+  ])('%s is answered with a problem', async (path, status, code) => {
+    const answer = await gateway.call('GET', path);
+    expect([answer.status, answer.body.code]).toEqual([status, code]);
+    expect(answer.headers.get('content-type')).toContain('application/problem+json');
+    expect(answer.headers.get('x-request-id')).toBe(answer.body.requestId);
+  });
+
+  it.each([
+    ['DELETE', '/v1/jobs', ['GET', 'HEAD', 'POST']],
+    ['PUT', '/v1/jobs/', ['GET', 'HEAD', 'POST']],
+    ['PATCH', '/v1/jobs/01a2082b-ff8e-76c7-b113-fc1d5c8ed87a', ['GET', 'HEAD']],
+    ['GET', '/v1/jobs/01a2082b-ff8e-76c7-b113-fc1d5c8ed87a/cancel', ['POST']],
+    ['GET', '/v1/uploads?extension=pdf', ['POST']],
+    ['POST', '/health/live', ['GET', 'HEAD']],
+  ])('%s %s is 405 with the methods that it has', async (method, path, methods) => {
+    const { status, headers, body } = await gateway.call(method, path);
+    expect([status, body.code]).toEqual([405, 'method_not_allowed']);
+    expect(headers.get('allow')?.split(', ').toSorted()).toEqual(methods);
+  });
+});
+
 describe('X-Request-Id', () => {
   const answered = async (id: string) => {
     const { headers, body } = await gateway.call('GET', '/v1/jobs?limit=0', undefined, {

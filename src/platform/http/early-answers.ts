@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/error-codes.js';
 import { sendProblem } from '../errors/send-problem.js';
 import { declaredLength } from './body-reader.js';
@@ -37,15 +37,66 @@ export function announceClose(fastify: FastifyInstance): void {
   });
 }
 
-/** Answers for a route that does not exist before its body is read. */
+/**
+ * Answers for a route or a method that does not exist before the body is read: 405 with `Allow` where the path has other
+ * methods, else 404. Call it before any route is declared.
+ */
 export function refuseUnknownRoutes(fastify: FastifyInstance): void {
+  const methodsOf = new Map<string, Set<string>>();
+  fastify.addHook('onRoute', ({ method, url }) => {
+    const methods = methodsOf.get(url) ?? new Set();
+    methodsOf.set(url, methods);
+    for (const one of [method].flat()) methods.add(one);
+  });
+  let routes: KnownRoute[] = [];
+  fastify.addHook('onReady', (done) => {
+    routes = [...methodsOf].flatMap(([url, methods]) => knownRoute(url, methods));
+    done();
+  });
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (request.is404) sendProblem(reply, NOT_FOUND);
-    else done();
+    if (!request.is404) return done();
+    const path = request.url.split('?', 1)[0] ?? '';
+    const allowed = routes.filter(({ pattern }) => pattern.test(path)).map(({ allow }) => allow);
+    if (allowed.length === 0) return sendProblem(reply, NOT_FOUND);
+    void reply.header('allow', allowed.join(', '));
+    sendProblem(reply, METHOD_NOT_ALLOWED);
   });
 }
 
+interface KnownRoute {
+  readonly pattern: RegExp;
+  /** For the header `Allow`. */
+  readonly allow: string;
+}
+
+/** None for a wildcard: whether it serves a path, only its handler knows. */
+function knownRoute(url: string, methods: ReadonlySet<string>): KnownRoute[] {
+  if (url.includes('*')) return [];
+  const source = url
+    .replace(/\/$/, '')
+    .split('/')
+    .map((segment) => (segment.startsWith(':') ? '[^/]+' : segment.replaceAll(/[^\w-]/g, '\\$&')))
+    .join('/');
+  return [{ pattern: new RegExp(`^${source}/?$`), allow: [...methods].join(', ') }];
+}
+
+/** Answers for a path that the router cannot read. Its hooks do not run for these. */
+export function answerRouterError(
+  error: Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  void reply.header('x-request-id', request.id);
+  const isTooLong = 'code' in error && error.code === 'FST_ERR_MAX_PARAM_LENGTH';
+  sendProblem(reply, isTooLong ? NOT_FOUND : MALFORMED_PATH);
+}
+
+const MALFORMED_PATH = new GatewayError(
+  'malformed_request',
+  'The path is not percent-encoded correctly.',
+);
 const NOT_FOUND = new GatewayError('not_found');
+const METHOD_NOT_ALLOWED = new GatewayError('method_not_allowed');
 
 /** Whether the connection ends with the answer that is sent now. */
 export function closesAfterAnswer(request: IncomingMessage): boolean {
