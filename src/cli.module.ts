@@ -5,6 +5,7 @@ import { AuditChainModule } from './audit/audit-chain.module.js';
 import { ConfigModule } from './platform/config/config.module.js';
 import type { Settings } from './platform/config/settings.js';
 import { DatabaseModule } from './platform/database/database.module.js';
+import { FiguresModule } from './platform/metrics/figures.module.js';
 
 /** The little that the commands need. */
 @Module({})
@@ -15,6 +16,7 @@ export class CliModule {
       imports: [
         ConfigModule.of(settings),
         DatabaseModule.connect(),
+        FiguresModule,
         AccessModule,
         AuditChainModule,
       ],

@@ -17,12 +17,12 @@ const BOOTSTRAP_LOCK = 7_203_114_906;
 export class ApiKeyStore {
   constructor(@InjectRepository(ApiKey) private readonly keys: Repository<ApiKey>) {}
 
-  async findActive(keyHash: Buffer): Promise<Caller | undefined> {
-    const key = await this.keys.findOne({
-      select: { id: true, service: true, scopes: true },
-      where: { keyHash, revokedAt: IsNull() },
+  async listActive(): Promise<(Caller & Pick<ApiKey, 'keyHash'>)[]> {
+    const keys = await this.keys.find({
+      select: { id: true, service: true, scopes: true, keyHash: true },
+      where: { revokedAt: IsNull() },
     });
-    return key === null ? undefined : { keyId: key.id, service: key.service, scopes: key.scopes };
+    return keys.map(({ id, ...key }) => ({ keyId: id, ...key }));
   }
 
   async findActiveById(id: string): Promise<Caller | undefined> {

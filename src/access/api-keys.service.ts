@@ -5,17 +5,16 @@ import { Settings } from '../platform/config/settings.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import type { ApiKey, Scope } from './api-key.entity.js';
 import { hashOfKey, hintOfKey, newApiKey } from './api-key-format.js';
+import { ActiveKeys } from './active-keys.js';
 import { ApiKeyStore } from './api-key.store.js';
 import type { Caller } from './caller.js';
+import { FailedAttempts, type Surface } from './failed-attempts.js';
 
-/** How long another process may still accept a key that was revoked. */
-const CACHE_MILLISECONDS = 5000;
 const LAST_USE_MILLISECONDS = 60_000;
 
 @Injectable()
 export class ApiKeysService implements OnApplicationBootstrap {
   private readonly logger = new Logger(ApiKeysService.name);
-  private readonly known = new LRUCache<string, Caller>({ max: 10_000, ttl: CACHE_MILLISECONDS });
   private readonly recentlyUsed = new LRUCache<string, true>({
     max: 10_000,
     ttl: LAST_USE_MILLISECONDS,
@@ -23,6 +22,8 @@ export class ApiKeysService implements OnApplicationBootstrap {
 
   constructor(
     private readonly store: ApiKeyStore,
+    private readonly active: ActiveKeys,
+    private readonly attempts: FailedAttempts,
     private readonly settings: Settings,
   ) {}
 
@@ -46,13 +47,13 @@ export class ApiKeysService implements OnApplicationBootstrap {
     }
   }
 
-  /** The caller behind `key`, or `undefined` where it is unknown or revoked. */
-  async authenticate(key: string): Promise<Caller | undefined> {
-    const hash = hashOfKey(key);
-    const cacheKey = hash.toString('base64');
-    const caller = this.known.get(cacheKey) ?? (await this.store.findActive(hash));
-    if (caller === undefined) return undefined;
-    this.known.set(cacheKey, caller, { noUpdateTTL: true });
+  /**
+   * The caller behind `key`, which came from the client address `address`. Throws `unauthenticated` where it is unknown or
+   * revoked, and `too_many_requests` where too many such keys came; a key that is right always passes.
+   */
+  async authenticate(key: string, address: string, surface: Surface): Promise<Caller> {
+    const caller = await this.active.find(hashOfKey(key));
+    if (caller === undefined) throw refusal(this.attempts.count(address, surface));
     this.noteUse(caller.keyId);
     return caller;
   }
@@ -76,6 +77,7 @@ export class ApiKeysService implements OnApplicationBootstrap {
       hint: hintOfKey(key),
       origin: 'issued',
     });
+    this.active.invalidate();
     return { stored, key };
   }
 
@@ -86,7 +88,7 @@ export class ApiKeysService implements OnApplicationBootstrap {
   /** Revokes a key at once here, and within seconds in other processes. Throws `key_not_found`. */
   async revoke(id: string): Promise<void> {
     if (!(await this.store.revoke(id))) throw new GatewayError('key_not_found');
-    this.known.clear();
+    this.active.invalidate();
   }
 
   private noteUse(keyId: string): void {
@@ -96,4 +98,12 @@ export class ApiKeysService implements OnApplicationBootstrap {
       .noteUse(keyId)
       .catch((error: unknown) => this.logger.warn({ msg: 'last use was not noted', err: error }));
   }
+}
+
+function refusal(waitSeconds: number | undefined): GatewayError {
+  const reason = 'This API key is unknown or revoked';
+  if (waitSeconds === undefined) return new GatewayError('unauthenticated', `${reason}.`);
+  const wait = `${waitSeconds} ${waitSeconds === 1 ? 'second' : 'seconds'}`;
+  const detail = `${reason}, and too many attempts have failed. Try again in ${wait}; a valid key is accepted at once.`;
+  return new GatewayError('too_many_requests', detail, { retryAfterSeconds: waitSeconds });
 }

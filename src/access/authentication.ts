@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Settings } from '../platform/config/settings.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
+import { clientAddress } from '../platform/http/client-address.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { ApiKeysService } from './api-keys.service.js';
 import type { Caller } from './caller.js';
@@ -17,12 +19,15 @@ export const API_PATH = '/v1/';
 /** Looks up the API key of a request, before anything of its body is read. */
 @Injectable()
 export class Authentication {
-  constructor(private readonly keys: ApiKeysService) {}
+  constructor(
+    private readonly keys: ApiKeysService,
+    private readonly settings: Settings,
+  ) {}
 
   /** Call it before any route is declared. */
   register(fastify: FastifyInstance): void {
     const authenticate = async (request: FastifyRequest): Promise<void> => {
-      request.caller = await this.findCaller(request.headers.authorization);
+      request.caller = await this.findCaller(request);
       addLogFields({ service: request.caller.service });
     };
     fastify.addHook('onRoute', (route) => {
@@ -31,18 +36,19 @@ export class Authentication {
     });
   }
 
-  private async findCaller(header: string | undefined): Promise<Caller> {
-    const key = /^bearer +(\S{1,512})$/i.exec(header?.trim() ?? '')?.[1];
+  private async findCaller({ headers, socket }: FastifyRequest): Promise<Caller> {
+    const key = /^bearer +(\S{1,512})$/i.exec(headers.authorization?.trim() ?? '')?.[1];
     if (key === undefined) {
       throw new GatewayError(
         'unauthenticated',
         'Send the header "Authorization: Bearer <API key>".',
       );
     }
-    const caller = await this.keys.authenticate(key);
-    if (caller === undefined) {
-      throw new GatewayError('unauthenticated', 'This API key is unknown or revoked.');
-    }
-    return caller;
+    const address = clientAddress(
+      socket.remoteAddress ?? '',
+      headers['x-forwarded-for']?.toString(),
+      this.settings.TRUSTED_PROXIES,
+    );
+    return this.keys.authenticate(key, address, 'api');
   }
 }

@@ -24,7 +24,7 @@ import { ApiKeyList, CreatedApiKey, NewApiKey, viewOfKey } from './api-keys.view
 @NeedsScope('admin')
 @ApiTags('Admin')
 @ApiBearerAuth()
-@ApiProblems('unauthenticated', 'forbidden')
+@ApiProblems('unauthenticated', 'forbidden', 'too_many_requests')
 export class ApiKeysController {
   constructor(
     private readonly keys: ApiKeysService,

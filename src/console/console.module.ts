@@ -22,7 +22,6 @@ import { AdminSession } from './session.entity.js';
 import { SessionRetention } from './session-retention.js';
 import { SessionStore } from './session.store.js';
 import { Sessions } from './sessions.js';
-import { SignInAttempts } from './sign-in-attempts.js';
 import { SignInController } from './sign-in.controller.js';
 
 /** The pages for admins at `/admin`; only in processes with the role `api`. */
@@ -53,7 +52,6 @@ import { SignInController } from './sign-in.controller.js';
     Sessions,
     SessionStore,
     SessionRetention,
-    SignInAttempts,
     OverviewService,
     CallbackHistory,
   ],

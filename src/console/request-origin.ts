@@ -1,7 +1,7 @@
 import { evaluateCrossOriginRequest } from '@nestjs/core/security/cross-origin-protection.js';
 import type { FastifyRequest } from 'fastify';
 import type { AddressBlock } from '../platform/config/setting-kinds.js';
-import { clientAddress, isWithin } from '../webhooks/client-address.js';
+import { clientAddress, isWithin } from '../platform/http/client-address.js';
 
 /** What a request says of where it comes from, as far as that can be believed. */
 export interface RequestOrigin {

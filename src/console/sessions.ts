@@ -24,10 +24,9 @@ export class Sessions {
     private readonly actions: AdminActions,
   ) {}
 
-  /** Throws `unauthenticated` for a key that is unknown or revoked, `forbidden` for one without the scope. */
+  /** Throws as `ApiKeysService.authenticate` does, and `forbidden` for a key without the scope. */
   async begin(key: string, address: string): Promise<Session> {
-    const caller = await this.keys.authenticate(key);
-    if (caller === undefined) throw new GatewayError('unauthenticated');
+    const caller = await this.keys.authenticate(key, address, 'console');
     if (!caller.scopes.includes('admin')) throw new GatewayError('forbidden');
     const session = sessionOf(newSessionToken(), caller.keyId, caller.service);
     await this.actions.record(session.actor, 'session.begin', { address });

@@ -10,7 +10,6 @@ import { giveCookie, takeCookie } from './session-cookie.js';
 import { CurrentSession, Form } from './session.decorator.js';
 import { Access } from './session.guard.js';
 import { Sessions, type Session } from './sessions.js';
-import { SignInAttempts } from './sign-in-attempts.js';
 import { SignInRefused } from './sign-in-refused.js';
 import { SignIn } from './sign-in.page.js';
 
@@ -20,7 +19,6 @@ export class SignInController {
   constructor(
     private readonly settings: Settings,
     private readonly sessions: Sessions,
-    private readonly attempts: SignInAttempts,
   ) {}
 
   @Get('sign-in')
@@ -40,15 +38,12 @@ export class SignInController {
   ): Promise<{ url: string }> {
     const next = safeNext(form.get('next'));
     const { address, https } = originOf(request, this.settings.TRUSTED_PROXIES);
-    const tooMany = await this.attempts.begin(address);
-    if (tooMany !== undefined) throw new SignInRefused(tooManyAttempts(tooMany.waitSeconds), next);
     try {
       const session = await this.sessions.begin(form.get('key')?.trim() ?? '', address);
       giveCookie(reply, session.token, { https, hours: this.settings.CONSOLE_SESSION_HOURS });
     } catch (thrown) {
       throw refused(thrown, next);
     }
-    await this.attempts.succeeded(address);
     if (request.session !== undefined) await this.sessions.end(request.session);
     return { url: next };
   }
@@ -71,17 +66,9 @@ export function safeNext(next: unknown): string {
     : '/admin';
 }
 
-function tooManyAttempts(seconds: number): GatewayError {
-  const wait = `${seconds} ${seconds === 1 ? 'second' : 'seconds'}`;
-  const detail = `Too many sign-ins have failed. Try again in ${wait}.`;
-  return new GatewayError('too_many_requests', detail, { retryAfterSeconds: seconds });
-}
-
 function refused(thrown: unknown, next: string): unknown {
-  if (!(thrown instanceof GatewayError)) return thrown;
-  const words =
-    thrown.code === 'forbidden'
-      ? 'This API key is valid, but does not have the scope admin.'
-      : 'This API key is unknown or revoked.';
-  return new SignInRefused(new GatewayError(thrown.code, words), next);
+  if (!(thrown instanceof GatewayError) || thrown.status >= 500) return thrown;
+  if (thrown.code !== 'forbidden') return new SignInRefused(thrown, next);
+  const detail = 'This API key is valid, but does not have the scope admin.';
+  return new SignInRefused(new GatewayError('forbidden', detail), next);
 }

@@ -31,7 +31,7 @@ const PAGE_SIZE = 50;
 @NeedsScope('jobs')
 @ApiTags('Jobs')
 @ApiBearerAuth()
-@ApiProblems('unauthenticated', 'forbidden')
+@ApiProblems('unauthenticated', 'forbidden', 'too_many_requests')
 export class JobsController {
   constructor(private readonly jobs: JobsService) {}
 

@@ -46,7 +46,7 @@ class UploadView {
 @NeedsScope('jobs')
 @ApiTags('Uploads')
 @ApiBearerAuth()
-@ApiProblems('unauthenticated', 'forbidden')
+@ApiProblems('unauthenticated', 'forbidden', 'too_many_requests')
 export class UploadsController {
   constructor(private readonly uploads: UploadsService) {}
 

@@ -7,7 +7,7 @@ import { Settings } from '../platform/config/settings.js';
 import type { RawBody } from '../platform/http/body-reader.js';
 import { exceededJsonLimit } from '../platform/json-limits.js';
 import { parseJson, readMessage, type CallbackMessage } from './callback-message.js';
-import { clientAddress, isWithin } from './client-address.js';
+import { clientAddress, isWithin } from '../platform/http/client-address.js';
 import { SvixSignatures } from './svix-signature.js';
 
 /** A callback as it came, or as it was kept. */

@@ -3,7 +3,7 @@ import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyRequest, preHandlerHookHandler } from 'fastify';
 import type { TokenKey } from '../platform/config/setting-kinds.js';
 import type { Settings } from '../platform/config/settings.js';
-import { clientAddress, isWithin } from './client-address.js';
+import { clientAddress, isWithin } from '../platform/http/client-address.js';
 
 /*
  * How `gateway doctor` asks whether callbacks get here: with a POST to the very address that Reducto calls,

@@ -13,7 +13,7 @@ import type { KnownJob } from '../jobs/callback-hints.js';
 import { RawBody } from '../platform/http/body-reader.js';
 import type { CallbackChecks, CallbackRequest, GuardMode } from './callback-checks.js';
 import type { CallbackMessage } from './callback-message.js';
-import { clientAddress } from './client-address.js';
+import { clientAddress } from '../platform/http/client-address.js';
 
 /** A callback on its way through the guards: what came, and what each guard found. */
 export interface ReceivedCallback extends CallbackRequest {

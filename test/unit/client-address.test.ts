@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { addressBlock } from '../../src/platform/config/setting-kinds.js';
-import { clientAddress, isWithin } from '../../src/webhooks/client-address.js';
+import { clientAddress, isWithin } from '../../src/platform/http/client-address.js';
 
 const blocks = (...list: string[]) => list.map(addressBlock);
 const TRUSTED = blocks('10.0.0.0/8', '2001:db8:aa::/48');

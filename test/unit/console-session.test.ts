@@ -3,10 +3,8 @@ import { originOf } from '../../src/console/request-origin.js';
 import { askedRefusals } from '../../src/console/refusal-filter.js';
 import { csrfTokenOf, newSessionToken, sameText } from '../../src/console/session-token.js';
 import { safeNext } from '../../src/console/sign-in.controller.js';
-import { sender, SignInAttempts } from '../../src/console/sign-in-attempts.js';
 import { slotsUntil } from '../../src/console/overview.service.js';
 import { addressBlock } from '../../src/platform/config/setting-kinds.js';
-import { Settings } from '../../src/platform/config/settings.js';
 
 type Asked = Parameters<typeof originOf>[0];
 
@@ -54,41 +52,6 @@ describe('the token of the forms', () => {
     expect(sameText(csrfTokenOf(one), csrfTokenOf(other))).toBe(false);
     expect(csrfTokenOf(one)).not.toContain(one);
     expect(sameText('', 'x')).toBe(false);
-  });
-});
-
-describe('attempts to sign in', () => {
-  const attempts = (): SignInAttempts =>
-    new SignInAttempts(Settings.load({ CONSOLE_SIGN_IN_ATTEMPTS: '2' }));
-
-  it('are limited per address, and told how long to wait', async () => {
-    const limit = attempts();
-    await limit.begin('192.0.2.1');
-    await limit.begin('192.0.2.1');
-    const third = await limit.begin('192.0.2.1');
-    expect(third?.waitSeconds).toBeGreaterThan(290);
-    expect(third?.waitSeconds).toBeLessThanOrEqual(300);
-    expect(await limit.begin('192.0.2.2')).toBeUndefined();
-  });
-
-  it('are limited all together', async () => {
-    const limit = attempts();
-    for (let n = 0; n < 20; n++) expect(await limit.begin(`192.0.2.${n}`)).toBeUndefined();
-    expect((await limit.begin('198.51.100.1'))?.waitSeconds).toBeLessThanOrEqual(60);
-  });
-
-  it('do not count once one succeeds', async () => {
-    const limit = attempts();
-    for (let n = 0; n < 10; n++) {
-      expect(await limit.begin('192.0.2.1')).toBeUndefined();
-      await limit.succeeded('192.0.2.1');
-    }
-  });
-
-  it('take a /64 of IPv6 for one sender', () => {
-    expect(sender('2001:db8:1:2::1')).toBe(sender('2001:db8:1:2:ffff::9'));
-    expect(sender('2001:db8:1:3::1')).not.toBe(sender('2001:db8:1:2::1'));
-    expect(sender('192.0.2.1')).toBe('192.0.2.1');
   });
 });
 

@@ -257,11 +257,6 @@ export const SETTING_TABLE = {
     '60',
     'after how long without use a sign-in to the console ends',
   ),
-  CONSOLE_SIGN_IN_ATTEMPTS: setting(
-    integer(1, 1000),
-    '10',
-    'sign-ins that may fail within 5 minutes, per client address and process; ten times as many from all together',
-  ),
 
   ALERT_INTERVAL_SECONDS: setting(
     integer(1, 3600),

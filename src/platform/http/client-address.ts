@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import type { AddressBlock } from '../platform/config/setting-kinds.js';
-import { parseAddress, unmapAddress, type IpAddress } from '../platform/ip-address.js';
+import type { AddressBlock } from '../config/setting-kinds.js';
+import { parseAddress, unmapAddress, type IpAddress } from '../ip-address.js';
 
 interface Address {
   /** In its shortest form. */
