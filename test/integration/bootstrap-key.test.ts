@@ -40,8 +40,8 @@ const refuses = (gateway: TestGateway, key: string): Promise<true> =>
 
 async function revoke(gateway: TestGateway, key: string): Promise<void> {
   const keys = gateway.app.get(ApiKeysService, { strict: false });
-  const caller = await keys.authenticate(key);
-  await keys.revoke(caller?.keyId ?? '');
+  const caller = await keys.authenticate(key, '127.0.0.1', 'api');
+  await keys.revoke(caller.keyId);
 }
 
 describe('a bootstrap key', () => {
