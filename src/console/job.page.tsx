@@ -30,6 +30,8 @@ export interface JobProperties {
   readonly session: Session;
   readonly job: Job;
   readonly events: readonly JobEvent[];
+  /** Where the next part of the timeline begins, if there is one. */
+  readonly nextCursor: string | undefined;
   readonly callbacks: readonly JobCallback[];
   readonly refusals: readonly RefusalView[];
   /** What was just done. */
@@ -45,6 +47,7 @@ export function JobDetail({
   session,
   job,
   events,
+  nextCursor,
   callbacks,
   refusals,
   done,
@@ -90,6 +93,11 @@ export function JobDetail({
         keyOf={(event) => event.id}
         empty={<p>Nothing is noted yet.</p>}
       />
+      {nextCursor === undefined ? null : (
+        <p>
+          <a href={link(`/admin/jobs/${job.id}`, { cursor: nextCursor })}>Later events</a>
+        </p>
+      )}
       <h2>Accepted callbacks</h2>
       <DataTable<JobCallback>
         caption="Callbacks that were accepted for this job"

@@ -11,10 +11,12 @@ import { askedJobs } from './job-search.js';
 import { JobDetail, type JobProperties } from './job.page.js';
 import { Jobs } from './jobs.page.js';
 import { Page } from './page.js';
+import { cursorOf } from './refusal-filter.js';
 import { CurrentSession } from './session.decorator.js';
 import type { Session } from './sessions.js';
 
 const PAGE_SIZE = 50;
+const EVENTS_PAGE_SIZE = 100;
 const MOST_REFUSALS = 20;
 
 @ConsolePages()
@@ -43,18 +45,21 @@ export class JobsPagesController {
   async get(
     @CurrentSession() session: Session,
     @Param('id') id: string,
-    @Query('done') asked: unknown,
+    @Query() query: Record<string, unknown>,
   ): Promise<Page> {
     const job = await this.jobs.get(id);
-    const [events, callbacks, refused] = await Promise.all([
-      this.jobs.events(job),
+    const [found, callbacks, refused] = await Promise.all([
+      this.jobs.events(job, cursorOf(query), EVENTS_PAGE_SIZE + 1),
       this.callbacks.ofJob(job.id),
       this.refusals.list({ job: job.id }, undefined, MOST_REFUSALS),
     ]);
+    const asked = query['done'];
     const done: JobProperties['done'] =
       asked === 'settle' || asked === 'cancel' ? asked : undefined;
     const refusals = refused.map(viewOfRefusal);
-    const properties = { session, job, events, callbacks, refusals, done };
+    const events = found.slice(0, EVENTS_PAGE_SIZE);
+    const nextCursor = found.length > EVENTS_PAGE_SIZE ? events.at(-1)?.id : undefined;
+    const properties = { session, job, events, nextCursor, callbacks, refusals, done };
     return new Page(`Job ${job.id}`, 'jobs', h(JobDetail, properties));
   }
 

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository, type EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
+import { MAX_LOOK_EVENTS } from './job-event.entity.js';
 import type { JobStatus } from './job-status.js';
 import { Job } from './job.entity.js';
 import { heldBy, inSeconds, type Fence } from './job.store.js';
@@ -185,12 +186,13 @@ export const PUT_OFF = `
       FROM unnest($2::uuid[], $3::double precision[]) AS listed (id, seconds)
      WHERE jobs.id = listed.id AND jobs.claim = $1 AND jobs.status = 'submitted'
        AND jobs.next_check_at IS NOT NULL
-    RETURNING jobs.id, listed.seconds)
-  INSERT INTO job_events (job_id, type, detail)
-  SELECT id, 'looked', jsonb_build_object('answer', 'open', 'via', 'listing',
-                                          'nextLookInSeconds', round(seconds::numeric))
-    FROM put
-  RETURNING job_id`;
+    RETURNING jobs.id, listed.seconds, jobs.looks),
+  event AS (
+    INSERT INTO job_events (job_id, type, detail)
+    SELECT id, 'looked', jsonb_build_object('answer', 'open', 'via', 'listing',
+                                            'nextLookInSeconds', round(seconds::numeric))
+      FROM put WHERE looks <= ${MAX_LOOK_EVENTS})
+  SELECT id AS job_id FROM put`;
 
 const BRING_FORWARD = `
   UPDATE jobs SET next_check_at = now() + random() * make_interval(secs => $2)

@@ -18,6 +18,12 @@ export const JOB_EVENT_TYPES = [
   'expired',
 ] as const;
 
+/**
+ * The most polls of one job that its timeline records. The schedule needs about 60 a day; whoever has the token of a job can
+ * cause any number.
+ */
+export const MAX_LOOK_EVENTS = 200;
+
 export type JobEventType = (typeof JOB_EVENT_TYPES)[number];
 
 /** One entry of a job's timeline. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { In, IsNull, LessThan, Not, Repository, type FindOptionsWhere } from 'typeorm';
+import { In, IsNull, LessThan, MoreThan, Not, Repository, type FindOptionsWhere } from 'typeorm';
 import { preparedRows, rows } from '../platform/database/sql.js';
 import { JobEvent } from './job-event.entity.js';
 import { isTerminal, type JobStatus } from './job-status.js';
@@ -161,8 +161,11 @@ export class JobReads {
     };
   }
 
-  listEvents(jobId: string): Promise<JobEvent[]> {
-    return this.events.find({ where: { jobId }, order: { id: 'ASC' } });
+  /** The oldest first, from the one after `after` on. */
+  listEvents(jobId: string, after: string | undefined, limit: number): Promise<JobEvent[]> {
+    const where: FindOptionsWhere<JobEvent> = { jobId };
+    if (after !== undefined) where.id = MoreThan(after);
+    return this.events.find({ where, order: { id: 'ASC' }, take: limit });
   }
 
   /** The job and how long it has been so; `undefined` where it has ended (or never was). */

@@ -108,9 +108,16 @@ export class JobEventView {
   detail!: Record<string, unknown>;
 }
 
-export class JobEventList {
+export class JobEventPage {
   @ApiProperty({ type: [JobEventView] })
   events!: JobEventView[];
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Ask with this as `cursor` for the next page; null at the end.',
+  })
+  nextCursor!: string | null;
 }
 
 /** A job as its service sees it, with its metadata as they were written. */
@@ -144,6 +151,14 @@ function jobText(job: Job): string {
   return appendMembers(JSON.stringify(view), { metadata: job.metadata ?? 'null' });
 }
 
-export function viewOfEvent(event: JobEvent): JobEventView {
+export function viewOfEvents(events: readonly JobEvent[], limit: number): JobEventPage {
+  const page = events.slice(0, limit);
+  return {
+    events: page.map(viewOfEvent),
+    nextCursor: events.length > limit ? (page.at(-1)?.id ?? null) : null,
+  };
+}
+
+function viewOfEvent(event: JobEvent): JobEventView {
   return { at: event.at.toISOString(), type: event.type, detail: event.detail };
 }

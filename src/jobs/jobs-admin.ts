@@ -49,8 +49,9 @@ export class JobsAdmin {
     return job;
   }
 
-  events(job: Job): Promise<JobEvent[]> {
-    return this.reads.listEvents(job.id);
+  /** A part of the timeline, the oldest first. */
+  events(job: Job, after: string | undefined, limit: number): Promise<JobEvent[]> {
+    return this.reads.listEvents(job.id, after, limit);
   }
 
   /** Has a worker look at the job now: sends it, or asks Reducto how it stands. Throws `job_already_ended`. */

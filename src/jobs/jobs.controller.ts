@@ -19,12 +19,13 @@ import { JsonBody } from '../platform/http/json-body.decorator.js';
 import { readIdempotencyKey } from './idempotency-key.js';
 import { DescribesJobRequests, JOB_REQUEST_SCHEMA } from './job-request.dto.js';
 import { JobRequestPipe } from './job-request.pipe.js';
-import { JobEventList, jobAnswer, JobPage, JobView, pageAnswer, viewOfEvent } from './job.view.js';
-import { ListQuery, WaitQuery } from './jobs.query.js';
+import { jobAnswer, JobEventPage, JobPage, JobView, pageAnswer, viewOfEvents } from './job.view.js';
+import { EventsQuery, ListQuery, WaitQuery } from './jobs.query.js';
 import { JobsService, type JobRequest } from './jobs.service.js';
 import { sendResult } from './result-response.js';
 
 const PAGE_SIZE = 50;
+const EVENTS_PAGE_SIZE = 100;
 
 @Controller('v1/jobs')
 @UseGuards(ApiKeyGuard)
@@ -137,13 +138,16 @@ export class JobsController {
   }
 
   @Get(':id/events')
-  @ApiOperation({ summary: 'Read the timeline of a job' })
+  @ApiOperation({ summary: 'Read the timeline of a job, oldest event first' })
   @ApiParam({ name: 'id', format: 'uuid' })
-  @ApiOkResponse({ type: JobEventList })
-  @ApiProblems('job_not_found')
-  async events(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<JobEventList> {
-    const events = await this.jobs.events(caller.service, id);
-    return { events: events.map(viewOfEvent) };
+  @ApiOkResponse({ type: JobEventPage })
+  @ApiProblems('job_not_found', 'invalid_query')
+  async events(
+    @CurrentCaller() caller: Caller,
+    @Param('id') id: string,
+    @Query() { cursor, limit = EVENTS_PAGE_SIZE }: EventsQuery,
+  ): Promise<JobEventPage> {
+    return viewOfEvents(await this.jobs.events(caller.service, id, cursor, limit + 1), limit);
   }
 
   @Post(':id/cancel')

@@ -1,5 +1,5 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional, IsUUID, Matches } from 'class-validator';
+import { IsIn, IsNumberString, IsOptional, IsUUID, Matches, MaxLength } from 'class-validator';
 import { IsWholeNumber } from '../platform/http/whole-number.js';
 import { IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_RULE } from './idempotency-key.js';
 import { JOB_STATUSES, type JobStatus } from './job-status.js';
@@ -42,5 +42,18 @@ export class ListQuery {
   @IsOptional()
   @IsWholeNumber(1, 200)
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
+  limit?: number;
+}
+
+export class EventsQuery {
+  @IsOptional()
+  @IsNumberString({ no_symbols: true })
+  @MaxLength(18)
+  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  cursor?: string;
+
+  @IsOptional()
+  @IsWholeNumber(1, 200)
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 100 })
   limit?: number;
 }

@@ -105,9 +105,15 @@ export class JobsService {
     return this.reads.list(service, filter, limit);
   }
 
-  async events(service: string, id: string): Promise<JobEvent[]> {
+  /** A part of the timeline, the oldest first. Throws `job_not_found`. */
+  async events(
+    service: string,
+    id: string,
+    after: string | undefined,
+    limit: number,
+  ): Promise<JobEvent[]> {
     const job = await this.find(service, id);
-    return this.reads.listEvents(job.id);
+    return this.reads.listEvents(job.id, after, limit);
   }
 
   /** The stored result. Throws `job_not_found`, `job_not_completed`, `job_has_no_result` or `result_expired`. */

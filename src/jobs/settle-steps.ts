@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { classifyDatabaseError, sqlStateOf } from '../platform/database/database-errors.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { TaskQueue } from '../tasks/task-queue.js';
+import { MAX_LOOK_EVENTS } from './job-event.entity.js';
 import { JobFigures } from './job-figures.js';
 import type { TerminalStatus } from './job-status.js';
 import type { JobError } from './job-error.js';
@@ -75,7 +76,9 @@ export class SettleSteps {
       );
       if (!changed) return false;
       const detail = { answer: note.answer, nextLookInSeconds: Math.round(note.seconds) };
-      await this.store.addEvent(manager, job.id, 'looked', detail);
+      if (job.looks < MAX_LOOK_EVENTS) {
+        await this.store.addEvent(manager, job.id, 'looked', detail);
+      }
       if ((await this.store.hints(manager, job.id)).again) {
         await this.tasks.add(manager, 'settle', [job.id]);
       }

@@ -99,7 +99,7 @@ export class CallbackRelay
 
   private async takeUp(manager: EntityManager, taken: readonly Delivery[]): Promise<void> {
     if (taken.length === 0) return;
-    const messages = distinct(taken);
+    const messages = distinct(await withinLimit(manager, taken));
     const repeated = await enter(manager, messages);
     await this.hints.take(
       manager,
@@ -147,11 +147,45 @@ interface Message extends Delivery {
   lastReceivedAt: Date;
 }
 
+/** No genuine job has as many; whoever has its token can invent any number. */
+const MAX_MESSAGES_OF_JOB = 20;
+
+/**
+ * Counts callbacks of a job beyond its first `MAX_MESSAGES_OF_JOB` different messages as repeats of the last one that has a row.
+ * Several relays at work at once may each add as many.
+ */
+async function withinLimit(
+  manager: EntityManager,
+  deliveries: readonly Delivery[],
+): Promise<Delivery[]> {
+  const jobIds = [...new Set(deliveries.map(({ jobId }) => jobId))];
+  const stored = await preparedRows<CallbackKey>(manager, STORED, [jobIds, MAX_MESSAGES_OF_JOB]);
+  const ofJobs = new Map<string, Map<string, CallbackKey>>();
+  for (const jobId of jobIds) ofJobs.set(jobId, new Map());
+  for (const key of stored) ofJobs.get(key.jobId)?.set(keyOf(key), key);
+  return deliveries.map((delivery) => {
+    const known = ofJobs.get(delivery.jobId);
+    if (known === undefined || known.has(keyOf(delivery))) return delivery;
+    if (known.size < MAX_MESSAGES_OF_JOB) {
+      known.set(keyOf(delivery), delivery);
+      return delivery;
+    }
+    const { upstreamId, status } = [...known.values()].at(-1) ?? delivery;
+    return { ...delivery, upstreamId, status };
+  });
+}
+
+type CallbackKey = Pick<Delivery, 'jobId' | 'upstreamId' | 'status'>;
+
+function keyOf({ jobId, upstreamId, status }: CallbackKey): string {
+  return JSON.stringify([jobId, upstreamId, status]);
+}
+
 /** A message that came several times is one row; one statement cannot write the same row twice. */
 function distinct(deliveries: readonly Delivery[]): Message[] {
   const messages = new Map<string, Message>();
   for (const delivery of deliveries) {
-    const key = JSON.stringify([delivery.jobId, delivery.upstreamId, delivery.status]);
+    const key = keyOf(delivery);
     const known = messages.get(key);
     if (known === undefined) {
       messages.set(key, { ...delivery, deliveries: 1, lastReceivedAt: delivery.receivedAt });
@@ -204,6 +238,17 @@ const TAKE_ONE = {
   DELETE FROM callback_inbox WHERE id = $1
   RETURNING job_id AS "jobId", upstream_id AS "upstreamId", status, proved_by AS "provedBy",
             client_address AS "clientAddress", received_at AS "receivedAt", trace`,
+};
+
+/** The first `$2` messages of each job. */
+const STORED = {
+  name: 'callbacks-stored',
+  text: `
+  SELECT job.id AS "jobId", upstream_id AS "upstreamId", status
+    FROM unnest((SELECT $1::uuid[])) AS job (id),
+         LATERAL (SELECT id, upstream_id, status FROM callbacks WHERE job_id = job.id
+                   ORDER BY id LIMIT $2) AS message
+   ORDER BY message.id`,
 };
 
 /** In the order of the key, so that two processes never wait for each other. */

@@ -30,7 +30,7 @@ export class SimulatedServices {
         const job = await client.insist('GET', `/v1/jobs/${id}`);
         if (job?.status === 200) record.last = readTold(job.text);
         if (job?.status === 404) record.unknownAnswers += 1;
-        const events = await client.insist('GET', `/v1/jobs/${id}/events`);
+        const events = await client.insist('GET', `/v1/jobs/${id}/events?limit=200`);
         if (events?.status === 200) record.events = readEvents(events.text);
       }),
     );
