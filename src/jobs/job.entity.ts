@@ -95,7 +95,7 @@ export class Job {
   @Column({ name: 'missing_since', type: 'timestamptz', nullable: true })
   missingSince!: Date | null;
 
-  /** When Reducto first said that the job is completed while its result could not be had. */
+  /** When the result could not be fetched, or the answer about the job not be used, for the first time. */
   @Column({ name: 'result_missing_since', type: 'timestamptz', nullable: true })
   resultMissingSince!: Date | null;
 

@@ -16,7 +16,7 @@ export interface Waiting {
   readonly sinceCancelSeconds: number | null;
   /** Since Reducto first said that it does not know the job. */
   readonly missingSeconds: number | null;
-  /** Since Reducto first said "completed" while the result could not be had. */
+  /** Since the result could not be fetched, or the answer not be used, for the first time. */
   readonly resultMissingSeconds: number | null;
 }
 
@@ -40,7 +40,8 @@ export type WaitOrEnd =
   | {
       readonly do: 'wait';
       readonly seconds: number;
-      readonly because: 'open' | 'missing' | 'trouble' | 'not-asked';
+      readonly because:
+        'open' | 'missing' | 'unusable' | 'result-missing' | 'trouble' | 'not-asked';
     }
   | {
       readonly do: 'end';
@@ -72,6 +73,8 @@ export function afterLook(answer: Look, waiting: Waiting, limits: LookLimits): L
           because: 'open',
         }
       );
+    case 'unusable':
+      return afterUnusable('unusable', `${answer.error.message}.`, waiting, limits);
     case 'trouble':
       return (
         tooOld(waiting, limits) ?? {
@@ -100,19 +103,25 @@ export function afterMissingResult(
   waiting: Waiting,
   limits: LookLimits,
 ): WaitOrEnd {
+  const reason = `Reducto completed the job, but its result could not be fetched: ${message}`;
+  return afterUnusable('result-missing', reason, waiting, limits);
+}
+
+function afterUnusable(
+  because: 'unusable' | 'result-missing',
+  message: string,
+  waiting: Waiting,
+  limits: LookLimits,
+): WaitOrEnd {
   const missingSeconds = waiting.resultMissingSeconds ?? 0;
   if (missingSeconds < limits.resultGraceSeconds && waiting.ageSeconds < limits.maxAgeSeconds) {
     const seconds = Math.min(clamp(missingSeconds, 2, 60), secondsLeft(waiting, limits));
-    return { do: 'wait', seconds, because: 'open' };
+    return { do: 'wait', seconds, because };
   }
   return {
     do: 'end',
     status: 'failed',
-    error: {
-      code: 'result_unavailable',
-      message: `Reducto completed the job, but its result could not be fetched: ${message}`,
-      retryable: true,
-    },
+    error: { code: 'result_unavailable', message, retryable: true },
   };
 }
 

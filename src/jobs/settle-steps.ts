@@ -18,8 +18,8 @@ export interface LookNote {
   readonly progress?: number | null;
   /** Reducto did not know the job this time. */
   readonly missing: boolean;
-  /** Reducto said "completed", and the result could not be had. */
-  readonly resultMissing: boolean;
+  /** The result could not be fetched, or the answer not be used; absent where nothing is known of it. */
+  readonly resultMissing?: boolean;
 }
 
 /** Whoever gave the hint gets the credit: the callback if one has come, else the reconciler. */
@@ -67,9 +67,13 @@ export class SettleSteps {
           looks: () => 'looks + 1',
           nextCheckAt: inSeconds(note.seconds),
           missingSince: note.missing ? () => 'coalesce(missing_since, now())' : null,
-          resultMissingSince: note.resultMissing
-            ? () => 'coalesce(result_missing_since, now())'
-            : null,
+          ...(note.resultMissing === undefined
+            ? {}
+            : {
+                resultMissingSince: note.resultMissing
+                  ? () => 'coalesce(result_missing_since, now())'
+                  : null,
+              }),
           ...(note.progress === undefined ? {} : { progress: note.progress }),
         },
         heldBy(claim),

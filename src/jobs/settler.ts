@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
 import { inSpan } from '../platform/tracing/spans.js';
 import { withoutPilingUp } from '../platform/young-garbage.js';
+import type { Look } from '../reducto/answers.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { ResultDownload } from '../reducto/result-download.js';
 import { ResultDownloadError } from '../reducto/result-download-error.js';
@@ -13,6 +14,7 @@ import {
   jittered,
   lookLimits,
   type LookLimits,
+  type LookStep,
   type Waiting,
   type WaitOrEnd,
 } from './look-plan.js';
@@ -58,15 +60,25 @@ export class Settler {
     const { job } = held;
     if (job.upstreamId === null) throw new Error('a submitted job has no upstream id');
     const answer = await this.reducto.look(job.upstreamId);
-    if (answer.kind === 'trouble') {
+    if (answer.kind === 'trouble' || answer.kind === 'unusable') {
       this.logger.warn({ msg: 'a look at a job failed', reason: answer.error.message });
     }
-    const step = afterLook(answer, waitingOf(held), this.limits);
+    const step = await this.stepAfter(answer, held);
     if (step.do === 'fetch-result') {
       const ids = { own: job.id, upstream: job.upstreamId };
       return this.complete(held, ids, answer.kind === 'completed' ? answer.result : null);
     }
     await this.take(held, step, answer.kind === 'open' ? answer.progress : null);
+  }
+
+  private async stepAfter(answer: Look, held: HeldJob): Promise<LookStep> {
+    const waiting = waitingOf(held);
+    const step = afterLook(answer, waiting, this.limits);
+    if (answer.kind !== 'unusable' || step.do !== 'end' || answer.aboutJob) return step;
+    if (await this.reducto.answersProperly()) return step;
+    // Whatever answers for Reducto says the same to everything, so nothing about the job.
+    const { error, rawConfig } = answer;
+    return afterLook({ kind: 'trouble', error, rawConfig }, waiting, this.limits);
   }
 
   /** Stores the result, then completes the job: never the other way round. */
@@ -93,16 +105,11 @@ export class Settler {
       this.figures.fetched('missing', seconds());
       this.logger.warn({ msg: 'a result could not be fetched', reason: error.message });
       const step = afterMissingResult(error.message, waitingOf(held), this.limits);
-      await this.take(held, step, null, true);
+      await this.take(held, step, null);
     }
   }
 
-  private async take(
-    held: HeldJob,
-    step: WaitOrEnd,
-    progress: number | null,
-    resultMissing = false,
-  ): Promise<void> {
+  private async take(held: HeldJob, step: WaitOrEnd, progress: number | null): Promise<void> {
     const { job, claim } = held;
     if (step.do === 'end') {
       const ended = await this.steps.end(job, claim, step.status, step.error);
@@ -115,12 +122,16 @@ export class Settler {
     if (step.because === 'not-asked') return this.claims.release(held, seconds);
     await this.steps.putOff(job, claim, {
       seconds,
-      answer: resultMissing ? 'completed, result not available' : step.because,
+      answer: step.because === 'result-missing' ? 'completed, result not available' : step.because,
       missing: step.because === 'missing',
-      resultMissing,
+      ...(step.because === 'trouble' ? {} : { resultMissing: isMissing(step.because) }),
       ...(step.because === 'open' ? { progress } : {}),
     });
   }
+}
+
+function isMissing(because: string): boolean {
+  return because === 'unusable' || because === 'result-missing';
 }
 
 function waitingOf({ job, ages }: HeldJob): Waiting {

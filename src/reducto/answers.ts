@@ -23,6 +23,11 @@ export type JobAnswer =
   | { readonly kind: 'cancelled' }
   /** Reducto says that it has no such job (404, 410). */
   | { readonly kind: 'gone'; readonly error: UpstreamError }
+  /**
+   * Reducto answered 200 with something that is no job. `aboutJob`: it shows that it is this job's answer, and
+   * not what a proxy answers to every request.
+   */
+  | { readonly kind: 'unusable'; readonly error: UpstreamError; readonly aboutJob: boolean }
   /** No usable answer; says nothing about the job. */
   | {
       readonly kind: 'trouble';

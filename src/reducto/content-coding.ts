@@ -26,7 +26,8 @@ export function decodeContent(body: Readable, codings: string | string[] | undef
   const names = String(codings).toLowerCase().split(',');
   if (names.length > MAX_CODINGS) {
     body.on('error', () => undefined).destroy();
-    throw new Error('the answer has too many content codings');
+    const error = new Error('the answer has too many content codings');
+    throw Object.assign(error, { code: 'TOO_MANY_CODINGS' });
   }
   return names.reduceRight<Readable>((coded, name) => {
     const decoder = DECODERS.get(name.trim())?.();

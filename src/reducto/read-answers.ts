@@ -18,15 +18,19 @@ export function readUpstreamId(answer: unknown): string | undefined {
   return isUpstreamId(id) ? id : undefined;
 }
 
-/** `text`: the same answer as it came. */
-export function readLook(answer: unknown, text: string): Look {
+/** Reads the answer 200 to a poll of job `upstreamId`: parsed JSON, or text that is none. `text`: as it came. */
+export function readLook(answer: unknown, text: string, upstreamId: string): Look {
   const rawConfig = isRecord(answer) ? answer['raw_config'] : undefined;
-  return { ...readJob(answer, text), rawConfig: shown(rawConfig) };
+  return { ...readJob(answer, text, upstreamId), rawConfig: shown(rawConfig) };
 }
 
-function readJob(answer: unknown, text: string): JobAnswer {
+function readJob(answer: unknown, text: string, upstreamId: string): JobAnswer {
+  if (typeof answer === 'string' && answer.trimStart().startsWith('<')) {
+    return { kind: 'trouble', error: { status: 200, message: 'A page came instead of an answer' } };
+  }
   if (!isRecord(answer) || typeof answer['status'] !== 'string') {
-    return { kind: 'trouble', error: { message: 'Reducto’s answer is no job' } };
+    const error = { status: 200, message: 'Reducto’s answer about the job is no valid job' };
+    return { kind: 'unusable', error, aboutJob: isAboutJob(answer, upstreamId) };
   }
   switch (answer['status']) {
     case 'Completed':
@@ -50,6 +54,15 @@ function readJob(answer: unknown, text: string): JobAnswer {
 function textOf(object: string, name: string): string | null {
   const value = findValue(object, [name]);
   return value === undefined ? null : object.slice(value.start, value.end);
+}
+
+const STATUS = /"status"\s*:\s*"(Pending|Idle|InProgress|Completing|Completed|Failed|Cancelled)"/;
+
+/** A proxy may answer anything, also our path, but not with a status of Reducto's. */
+function isAboutJob(answer: unknown, upstreamId: string): boolean {
+  return typeof answer === 'string'
+    ? STATUS.test(answer)
+    : isRecord(answer) && answer['job_id'] === upstreamId;
 }
 
 const RUNNING = ['Pending', 'Idle', 'InProgress', 'Completing'];

@@ -94,10 +94,7 @@ export class ReductoClient {
 
   private async lookAt(upstreamId: string): Promise<Look> {
     const outcome = await this.read('GET', `/job/${upstreamId}`);
-    if (outcome.ok) {
-      const look = readLook(outcome.body, outcome.text);
-      return look.kind === 'trouble' ? { ...look, error: { status: 200, ...look.error } } : look;
-    }
+    if (outcome.ok) return readLook(outcome.body, outcome.text, upstreamId);
     const { error, reductos, delay } = outcome;
     if (reductos && (error.status === 404 || error.status === 410)) {
       return { kind: 'gone', error, rawConfig: null };
@@ -127,6 +124,12 @@ export class ReductoClient {
     return { kind: 'trouble', error, ...delay };
   }
 
+  /** Whether Reducto answers anything properly: what it answers about one job is then about that job alone. */
+  async answersProperly(): Promise<boolean> {
+    const answer = await this.list(null, false, 1);
+    return answer.kind !== 'trouble' || !concernsAll(answer.error);
+  }
+
   cancel(upstreamId: string): Promise<CancelAnswer> {
     return this.figures.measure('cancel', () => this.tell(upstreamId));
   }
@@ -145,11 +148,13 @@ export class ReductoClient {
     answer: Answer,
     upstreamId?: string,
   ): Promise<Answer> {
-    if (answer.kind !== 'trouble' || !concernsAll(answer.error)) {
+    const unclear = answer.kind === 'trouble' || (answer.kind === 'unusable' && !answer.aboutJob);
+    if (!unclear || !concernsAll(answer.error)) {
       if (upstreamId !== undefined) this.odd.delete(upstreamId);
       await this.pace.report('answered');
     } else if (upstreamId === undefined || !this.isOdd(upstreamId, answer.error)) {
-      await this.pace.report('trouble', answer.retryAfterSeconds);
+      const retryAfter = answer.kind === 'trouble' ? answer.retryAfterSeconds : undefined;
+      await this.pace.report('trouble', retryAfter);
     }
     return answer;
   }

@@ -74,7 +74,7 @@ export class Transport implements OnApplicationShutdown {
         dispatcher: this.agent,
       });
       const { statusCode: status, headers } = answer;
-      return { status, headers, ...parsed(await readBytes(answer)) };
+      return { status, headers, ...parsed(await readBytes(answer).catch(asEmpty)) };
     } finally {
       clearTimeout(timer);
     }
@@ -105,6 +105,15 @@ async function readBytes({ headers, body }: Dispatcher.ResponseData): Promise<Bu
 
 class AnswerTooLargeError extends Error {
   readonly code = 'ANSWER_TOO_LARGE';
+}
+
+const UNREADABLE = /^(Z_|ERR__|ERR_TRAILING_JUNK|ZSTD_|ANSWER_TOO_LARGE$|TOO_MANY_CODINGS$)/;
+
+/** A body that is too large, or not what its coding says, is an answer all the same: one without content. */
+function asEmpty(error: unknown): Buffer {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (UNREADABLE.test(code)) return Buffer.alloc(0);
+  throw error;
 }
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });

@@ -80,13 +80,21 @@ describe('trouble at Reducto', () => {
   });
 
   it.each([
-    ['nonsense', { fault: 'truncated' }],
+    ['a page', { fault: 'htmlHttp', httpStatus: 500 }],
     ['5xx', { fault: 'http', httpStatus: 500 }],
   ])('of one job alone (%s, again and again) holds nobody back for long', async (_, poll) => {
     const gateway = await start({ LOOK_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
     await gateway.submit({ sim: { webhook: { send: 'never' }, poll } });
     await expect.poll(() => looks(gateway, 'trouble'), { timeout: 20_000 }).toBeGreaterThan(4);
     expect(await figure(gateway, 'gateway_upstream_holds_total')).toBe(1);
+    expect((await gateway.ended(await gateway.submit())).status).toBe('completed');
+  });
+
+  it('is not what one job makes whose answers are cut short', async () => {
+    const gateway = await start({ LOOK_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
+    await gateway.submit({ sim: { webhook: { send: 'never' }, poll: { fault: 'truncated' } } });
+    await expect.poll(() => looks(gateway, 'unusable'), { timeout: 20_000 }).toBeGreaterThan(1);
+    expect(await figure(gateway, 'gateway_upstream_holds_total')).toBeLessThanOrEqual(1);
     expect((await gateway.ended(await gateway.submit())).status).toBe('completed');
   });
 

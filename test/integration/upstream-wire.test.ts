@@ -90,39 +90,48 @@ describe('an answer of Reducto', () => {
   it.each([
     [
       'is no gzip although it says so',
+      'unusable',
       (r: ServerResponse) => sendCoded(r, 200, 'gzip', Buffer.from(MADE)),
     ],
     [
       'is cut within gzip',
+      'unusable',
       (r: ServerResponse) => sendCoded(r, 200, 'gzip', gzipSync(MADE).subarray(0, 15)),
     ],
     [
       'is gzip without its trailer',
+      'unusable',
       (r: ServerResponse) => sendCoded(r, 200, 'gzip', gzipSync(MADE).subarray(0, -8)),
     ],
     [
       'goes on after the end of gzip',
+      'unusable',
       (r: ServerResponse) =>
         sendCoded(r, 200, 'gzip', Buffer.concat([gzipSync(MADE), Buffer.from('more')])),
     ],
     [
       'is cut within brotli',
+      'unusable',
       (r: ServerResponse) => sendCoded(r, 200, 'br', brotliCompressSync(MADE).subarray(0, -2)),
     ],
     [
       'is cut within deflate',
+      'unusable',
       (r: ServerResponse) => sendCoded(r, 200, 'deflate', deflateSync(MADE).subarray(0, -4)),
     ],
     [
       'is a few kilobytes that unpack to more than an answer has',
+      'unusable',
       (r: ServerResponse) => sendCoded(r, 200, 'br', LARGE),
     ],
     [
       'has more codings than anybody applies',
+      'unusable',
       (r: ServerResponse) => sendCoded(r, 200, 'gzip,'.repeat(50) + 'gzip', gzipSync(MADE)),
     ],
     [
       'is not UTF-8',
+      'unusable',
       (r: ServerResponse) =>
         void r
           .writeHead(200, JSON_TYPE)
@@ -130,6 +139,7 @@ describe('an answer of Reducto', () => {
     ],
     [
       'breaks off',
+      'trouble',
       (r: ServerResponse) => {
         r.writeHead(200, { ...JSON_TYPE, 'content-length': '500' }).write(MADE);
         setTimeout(() => r.destroy(), 20);
@@ -137,20 +147,26 @@ describe('an answer of Reducto', () => {
     ],
     [
       'begins and does not end',
+      'trouble',
       (r: ServerResponse) =>
         void r.writeHead(200, { ...JSON_TYPE, 'content-length': '500' }).write(MADE),
     ],
-    ['does not begin', () => {}],
-    ['is not JSON', (r: ServerResponse) => void r.writeHead(200, JSON_TYPE).end('{"job_id":')],
+    ['does not begin', 'trouble', () => {}],
+    [
+      'is not JSON',
+      'unusable',
+      (r: ServerResponse) => void r.writeHead(200, JSON_TYPE).end('{"job_id":'),
+    ],
     [
       'is a page',
+      'trouble',
       (r: ServerResponse) => void r.writeHead(200, { 'content-type': 'text/html' }).end('<p>'),
     ],
-    ['is empty', (r: ServerResponse) => void r.writeHead(204).end()],
-  ])('leaves it unknown whether a job was made, where it %s', async (_, send) => {
+    ['is empty', 'unusable', (r: ServerResponse) => void r.writeHead(204).end()],
+  ])('leaves it unknown whether a job was made, where it %s', async (_, kind, send) => {
     const client = await clientOf((_request, response) => send(response));
     expect(await submitted(client)).toMatchObject({ kind: 'unknown' });
-    expect(await client.look('job_1')).toMatchObject({ kind: 'trouble' });
+    expect(await client.look('job_1')).toMatchObject({ kind });
   });
 
   it('that redirects is not followed: the key would go elsewhere', async () => {

@@ -152,6 +152,17 @@ describe('a result that cannot be had', () => {
     });
   });
 
+  test('an answer that cannot be used is tried and fails the job like a result that is missing', () => {
+    const error = { status: 200, message: 'no JSON' };
+    const unusable = look({ kind: 'unusable', error, aboutJob: true });
+    expect(after(unusable)).toEqual({ do: 'wait', seconds: 2, because: 'unusable' });
+    expect(after(unusable, { resultMissingSeconds: 600 })).toEqual({
+      do: 'end',
+      status: 'failed',
+      error: { code: 'result_unavailable', message: 'no JSON.', retryable: true },
+    });
+  });
+
   test('is not tried beyond the maximum age', () => {
     const missing = (ageSeconds: number) =>
       afterMissingResult('404', waiting({ ageSeconds, resultMissingSeconds: 30 }), LIMITS);

@@ -8,7 +8,7 @@ import {
 } from '../../src/reducto/read-answers.js';
 
 /** What an answer of these bytes means. */
-const look = (answer: unknown): Look => readLook(answer, JSON.stringify(answer) ?? '');
+const look = (answer: unknown): Look => readLook(answer, JSON.stringify(answer) ?? '', 'job_1');
 
 describe('upstream ids', () => {
   test.each(['a', '0', 'job_1-x', '9b2f0a51-0000-4000-8000-000000000000', 'x'.repeat(128)])(
@@ -54,14 +54,31 @@ describe('a look', () => {
     undefined,
     null,
     '',
-    '<html>',
     7,
     [],
     {},
     { status: null },
     { status: 3 },
     { status: ['Completed'] },
-  ])('%j is trouble, and never the end of a job', (answer) => {
+    { message: 'Sign in' },
+    { job_id: 'another' },
+    'upstream connect error',
+    '{"status": "ok", "detail": NaN}',
+    '{"status":"Comp',
+  ])('%j is unusable, and any server might have said it', (answer) => {
+    expect(look(answer)).toMatchObject({ kind: 'unusable', aboutJob: false, rawConfig: null });
+  });
+
+  test.each([
+    '{"status":"Completed","result":{"confidence":NaN}}',
+    '{"job_id":"job_1","status": "Completed","resu',
+    '{"status":"Failed"}{}',
+    { job_id: 'job_1' },
+  ])('%j is unusable, and about this job', (answer) => {
+    expect(look(answer)).toMatchObject({ kind: 'unusable', aboutJob: true });
+  });
+
+  test.each(['<html>', '\n<!DOCTYPE html>'])('%j is trouble: a page of a proxy', (answer) => {
     expect(look(answer)).toMatchObject({ kind: 'trouble', rawConfig: null });
   });
 
@@ -102,7 +119,7 @@ describe('a look', () => {
   test('a completed job has its result as it is written', () => {
     const result = '{ "b":1.10,"a":1e400,"__proto__":9007199254740993,"a":"\\u0041" }';
     const text = `{"result":0,"status":"Completed", "result" : ${result} ,"x":"result"}`;
-    expect(readLook(JSON.parse(text), text)).toMatchObject({ kind: 'completed', result });
+    expect(readLook(JSON.parse(text), text, 'job_1')).toMatchObject({ kind: 'completed', result });
   });
 
   test('a failed job has a reason; one that was cancelled is cancelled', () => {

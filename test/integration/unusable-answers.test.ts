@@ -1,0 +1,131 @@
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { figure } from '../support/figures.js';
+import { startGateway, type TestGateway } from '../support/gateway.js';
+import {
+  startRawUpstream,
+  type RawAnswer,
+  type RawAnswers,
+  type RawUpstream,
+} from '../support/raw-upstream.js';
+
+/* Answers 200 to a poll that are no job: the job's own fault, or that of whatever answers for Reducto. */
+
+const GRACE_SECONDS = 3;
+
+let gateway: TestGateway;
+let upstream: RawUpstream;
+let defaults: RawAnswers;
+beforeAll(async () => {
+  upstream = await startRawUpstream();
+  defaults = { ...upstream.answers };
+  gateway = await startGateway({
+    REDUCTO_BASE_URL: upstream.url,
+    RESULT_GRACE_SECONDS: String(GRACE_SECONDS),
+  });
+});
+afterAll(async () => {
+  await gateway.close();
+  await upstream.close();
+});
+beforeEach(() => Object.assign(upstream.answers, defaults));
+
+const COMPLETED = '{"status":"Completed","result":{"a":1}}';
+const COMPRESSED = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+
+const UNUSABLE: [string, RawAnswer][] = [
+  ['with NaN', { body: '{"status":"Completed","result":{"confidence":NaN}}' }],
+  ['with Infinity', { body: '{"result":{"a":-Infinity},"status":"Completed"}' }],
+  ['cut within the result', { body: COMPLETED.slice(0, 30) }],
+  ['cut within the status', { body: COMPLETED.slice(0, 14) }],
+  ['followed by another', { body: COMPLETED + COMPLETED }],
+  ['that is an array', { body: '[{"status":"Completed"}]' }],
+  ['that is a string', { body: '"Completed"' }],
+  ['that is null', { body: 'null' }],
+  ['without a status', { body: '{"result":{}}' }],
+  ['whose status is a number', { body: '{"status":3}' }],
+  ['that is plain text', { body: 'Completed', headers: { 'content-type': 'text/plain' } }],
+  ['that is empty', { body: '' }],
+  ['of gzip without its end', { body: gzipSync(COMPLETED).subarray(0, 20), headers: COMPRESSED }],
+  ['that says gzip and is not', { body: COMPLETED, headers: COMPRESSED }],
+];
+
+const answersOf = async (id: string): Promise<string[]> => {
+  const { body } = await gateway.call('GET', `/v1/jobs/${id}/events`);
+  return body.events.map(({ detail }: { detail: { answer?: string } }) => detail.answer ?? '');
+};
+
+describe('a job whose answer is unusable is polled for RESULT_GRACE_SECONDS, then fails', () => {
+  it.concurrent.each(UNUSABLE)('%s', async (_, answer) => {
+    const own = await startRawUpstream({ poll: answer });
+    const other = await startGateway({
+      REDUCTO_BASE_URL: own.url,
+      RESULT_GRACE_SECONDS: String(GRACE_SECONDS),
+    });
+    try {
+      const id = await other.submit();
+      const job = await other.ended(id);
+      expect(job).toMatchObject({
+        status: 'failed',
+        settledBy: 'reconciler',
+        error: { code: 'result_unavailable', retryable: true },
+      });
+      expect(Date.parse(job.endedAt) - Date.parse(job.submittedAt)).toBeGreaterThan(
+        GRACE_SECONDS * 1000,
+      );
+      expect((await other.events(id)).filter((type) => type === 'looked').length).toBeGreaterThan(
+        0,
+      );
+    } finally {
+      await other.close();
+      await own.close();
+    }
+  });
+});
+
+it('a job whose answer is unusable for a moment completes', async () => {
+  let asked = 0;
+  upstream.answers.poll = () => ({ body: (asked += 1) < 2 ? COMPLETED.slice(0, 30) : COMPLETED });
+  const id = await gateway.submit();
+  expect(await gateway.ended(id)).toMatchObject({ status: 'completed' });
+  expect(await answersOf(id)).toContain('unusable');
+});
+
+it('an answer that is about one job holds back no polls', async () => {
+  const before = await figure(gateway, 'gateway_upstream_holds_total');
+  upstream.answers.poll = { body: '{"status":"Completed","result":NaN}' };
+  const id = await gateway.submit();
+  expect(await gateway.ended(id)).toMatchObject({ status: 'failed' });
+  expect(await figure(gateway, 'gateway_upstream_holds_total')).toBe(before);
+});
+
+it.each([
+  ['JSON', { body: '{"message":"Sign in first"}' }],
+  ['text', { body: 'maintenance', headers: { 'content-type': 'text/plain' } }],
+  ['a page', { body: '<p>Sign in</p>', headers: { 'content-type': 'text/html' } }],
+])('no job fails where a proxy answers every request with 200 and %s', async (_, answer) => {
+  upstream.answers.poll = answer;
+  upstream.answers.list = answer;
+  const ids = await Promise.all([gateway.submit(), gateway.submit()]);
+  const first = ids[0] ?? '';
+  await expect.poll(() => gateway.events(first), { timeout: 20_000 }).toContain('looked');
+  const polls = async (): Promise<number> =>
+    (await gateway.events(first)).filter((type) => type === 'looked').length;
+  const before = await polls();
+  await gateway.pool.query(
+    `UPDATE jobs SET result_missing_since = now() - interval '1 hour', next_check_at = now()
+      WHERE id = ANY ($1::uuid[]) AND NOT looking`,
+    [ids],
+  );
+  await expect.poll(polls, { timeout: 30_000 }).toBeGreaterThan(before + 1);
+  expect((await gateway.call('GET', `/v1/jobs/${first}`)).body.status).toBe('submitted');
+  upstream.answers.poll = { body: COMPLETED };
+  upstream.answers.list = defaults.list;
+  for (const id of ids) {
+    await expect
+      .poll(async () => (await gateway.call('GET', `/v1/jobs/${id}`)).body.status, {
+        timeout: 30_000,
+      })
+      .toBe('completed');
+  }
+});
