@@ -8,6 +8,7 @@ import { Retention1790600000000 } from './1790600000000-retention.js';
 import { ResultsByTime1790610000000 } from './1790610000000-results-by-time.js';
 import { ReplacedBootstrapKeys1790720000000 } from './1790720000000-replaced-bootstrap-keys.js';
 import { Uploads1790730000000 } from './1790730000000-uploads.js';
+import { Deferrals1790740000000 } from './1790740000000-deferrals.js';
 import { RequestsAsText1790750000000 } from './1790750000000-requests-as-text.js';
 
 /** All migrations, in their order. A new one is added here. */
@@ -22,5 +23,6 @@ export const MIGRATIONS = [
   ResultsByTime1790610000000,
   ReplacedBootstrapKeys1790720000000,
   Uploads1790730000000,
+  Deferrals1790740000000,
   RequestsAsText1790750000000,
 ];

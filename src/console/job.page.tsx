@@ -5,6 +5,7 @@ import type { JobEvent } from '../jobs/job-event.entity.js';
 import { isTerminal } from '../jobs/job-status.js';
 import type { JobError } from '../jobs/job-error.js';
 import type { Job } from '../jobs/job.entity.js';
+import { reasonOf } from '../jobs/job.view.js';
 import type { JobCallback } from '../webhooks/callback-history.js';
 import { DataTable } from './data-table.js';
 import { Details } from './details.js';
@@ -53,6 +54,7 @@ export function JobDetail({
   done,
 }: JobProperties): JSX.Element {
   const open = !isTerminal(job.status);
+  const reason = reasonOf(job);
   return (
     <>
       <p class="back">
@@ -70,7 +72,12 @@ export function JobDetail({
         </Note>
       )}
       <p>{STATUS_WORDS[job.status]}</p>
-      {job.error === null ? null : <ErrorNote error={job.error} open={open} />}
+      {job.error === null ? null : <ErrorNote error={job.error} />}
+      {job.error !== null || reason === null ? null : (
+        <Note tone="warn">
+          <p>{reason}</p>
+        </Note>
+      )}
       {open ? <Actions session={session} job={job} /> : null}
       <Facts facts={factsOf(job)} />
       {job.metadata === null ? null : (
@@ -150,9 +157,9 @@ function printableLines(text: string): string {
     .join('\n');
 }
 
-function ErrorNote({ error, open }: { error: JobError; open: boolean }): JSX.Element {
+function ErrorNote({ error }: { error: JobError }): JSX.Element {
   return (
-    <Note tone={open ? 'warn' : 'bad'}>
+    <Note tone="bad">
       <p>
         <Code text={error.code} /> <Foreign text={error.message} />
       </p>

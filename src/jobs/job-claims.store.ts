@@ -6,7 +6,7 @@ import { rows } from '../platform/database/sql.js';
 import { MAX_LOOK_EVENTS } from './job-event.entity.js';
 import type { JobStatus } from './job-status.js';
 import { Job } from './job.entity.js';
-import { heldBy, inSeconds, type Fence } from './job.store.js';
+import { deferred, heldBy, inSeconds, type Fence } from './job.store.js';
 
 /** A job that the reconciler has taken up, with what is to be known to decide what it needs. */
 export interface DueJob {
@@ -61,11 +61,13 @@ export class JobClaimsStore {
   }
 
   /** Lets go of a job that was not looked at. */
-  async release(id: string, claim: string, seconds: number): Promise<void> {
+  async release(id: string, claim: string, seconds: number, reason?: string): Promise<void> {
+    const next =
+      reason === undefined ? { nextCheckAt: inSeconds(seconds) } : deferred(seconds, reason);
     await this.jobs
       .createQueryBuilder()
       .update()
-      .set({ looking: false, nextCheckAt: inSeconds(seconds) })
+      .set({ looking: false, ...next })
       .where('id = :id', { id })
       .andWhere(...heldBy(claim))
       .execute();
@@ -73,6 +75,7 @@ export class JobClaimsStore {
 
   /** Releases a job whose handler threw. The attempt counts, so that the waits grow. */
   async releaseFailed(id: string, claim: string, seconds: number): Promise<void> {
+    const reason = 'The gateway could not process the job, and tries again';
     await this.jobs
       .createQueryBuilder()
       .update()
@@ -80,7 +83,7 @@ export class JobClaimsStore {
         claim: null,
         looking: false,
         looks: () => 'looks + 1',
-        nextCheckAt: inSeconds(seconds),
+        ...deferred(seconds, reason),
       })
       .where('id = :id', { id })
       .andWhere(...heldBy(claim))
@@ -180,7 +183,7 @@ export const HAND_OVER = `
 export const PUT_OFF = `
   WITH put AS (
     UPDATE jobs
-       SET claim = NULL, looks = looks + 1,
+       SET claim = NULL, looks = looks + 1, deferral_reason = NULL, deferred_until = NULL,
            next_check_at = now() + CASE WHEN hinted THEN interval '0'
                                         ELSE make_interval(secs => listed.seconds) END
       FROM unnest($2::uuid[], $3::double precision[]) AS listed (id, seconds)

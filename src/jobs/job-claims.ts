@@ -46,8 +46,8 @@ export class JobClaims {
   }
 
   /** Lets go of a job without having looked at it. */
-  release({ job, claim }: HeldJob, seconds: number): Promise<void> {
-    return this.claims.release(job.id, claim, seconds);
+  release({ job, claim }: HeldJob, seconds: number, reason?: string): Promise<void> {
+    return this.claims.release(job.id, claim, seconds, reason);
   }
 
   private async renew(id: string, claim: string): Promise<void> {

@@ -98,6 +98,8 @@ const TAKE = {
     UPDATE jobs
        SET submit_started_at = CASE WHEN ${READY} THEN now() ELSE submit_started_at END,
            submit_attempts = submit_attempts + CASE WHEN ${READY} THEN 1 ELSE 0 END,
+           deferral_reason = CASE WHEN ${READY} THEN NULL ELSE deferral_reason END,
+           deferred_until = CASE WHEN ${READY} THEN NULL ELSE deferred_until END,
            next_check_at = now() + make_interval(secs => CASE WHEN ${READY} THEN $2::float8 ELSE $3 END)
      WHERE id = ANY (ARRAY(
        SELECT id FROM jobs
@@ -123,6 +125,7 @@ const BEGIN = {
   WITH begun AS (
     UPDATE jobs
        SET submit_started_at = now(), submit_attempts = $2::integer,
+           deferral_reason = NULL, deferred_until = NULL,
            next_check_at = now() + make_interval(secs => $3)
      WHERE id = $1 AND status = 'queued' AND submit_started_at IS NULL
        AND cancel_requested_at IS NULL AND submit_attempts = $2::integer - 1

@@ -110,7 +110,7 @@ const MARK_SUBMITTED = {
   WITH moved AS (
     UPDATE jobs
        SET status = 'submitted', upstream_id = made.upstream_id, upstream_url = $5,
-           submitted_at = now(), submit_started_at = NULL, looks = 0, claim = NULL, looking = false,
+           submitted_at = now(), submit_started_at = NULL, deferral_reason = NULL, deferred_until = NULL, looks = 0, claim = NULL, looking = false,
            next_check_at = now() + make_interval(secs =>
              CASE WHEN callback_received_at IS NULL THEN made.first_look ELSE 5 END)
       FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[]), (SELECT $3::text[]),
@@ -144,6 +144,8 @@ const NEW_JOB = {
   claimedUpstreamId: null,
   progress: null,
   error: null,
+  deferralReason: null,
+  deferredUntil: null,
   settledBy: null,
   submittedAt: null,
   endedAt: null,

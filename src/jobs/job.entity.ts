@@ -116,6 +116,14 @@ export class Job {
   @Column({ type: 'jsonb', nullable: true })
   error!: JobError | null;
 
+  /** Why the job waits and what the gateway does next, as its service reads it; null where nothing is out of the ordinary. */
+  @Column({ name: 'deferral_reason', type: 'text', nullable: true })
+  deferralReason!: string | null;
+
+  /** When the gateway does that. */
+  @Column({ name: 'deferred_until', type: 'timestamptz', nullable: true })
+  deferredUntil!: Date | null;
+
   @Column({ name: 'settled_by', type: 'text', nullable: true })
   settledBy!: SettledBy | null;
 

@@ -48,6 +48,17 @@ export interface MovedJob {
   readonly sinceCallbackSeconds: number | null;
 }
 
+/** Changes that put a job off for `seconds`. `reason` says why, and what the gateway does then; null: it is routine. */
+export const deferred = (
+  seconds: number,
+  reason: string | null,
+): Pick<Changes, 'nextCheckAt' | 'deferralReason' | 'deferredUntil'> => ({
+  nextCheckAt: inSeconds(seconds),
+  deferralReason: reason,
+  deferredUntil: reason === null ? null : inSeconds(seconds),
+});
+const NOT_DEFERRED = { deferralReason: null, deferredUntil: null } as const;
+
 /** An expression for `set`: now, or so many seconds from now, by the database's clock. */
 export const now = (): string => 'now()';
 export const inSeconds = (seconds: number) => (): string =>
@@ -77,7 +88,7 @@ export class JobStore {
     const { raw } = await manager
       .createQueryBuilder()
       .update(Job)
-      .set({ ...changes, ...end, claim: null, looking: false, status: to })
+      .set({ ...NOT_DEFERRED, ...changes, ...end, claim: null, looking: false, status: to })
       .where('id = :id AND status IN (:...from)', { id, from: predecessorsOf(to) })
       .andWhere(...fence)
       .returning(

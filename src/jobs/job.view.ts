@@ -38,7 +38,8 @@ export class JobView {
   @ApiProperty({
     type: String,
     nullable: true,
-    description: 'Why the job failed, expired or is put off.',
+    description:
+      'Why the job did not complete; while it is put off, why and until when. For people: decide by `error.code`.',
   })
   reason!: string | null;
 
@@ -120,6 +121,13 @@ export class JobEventPage {
   nextCursor!: string | null;
 }
 
+/** Why the job did not complete, or why and until when it is put off. */
+export function reasonOf({ error, deferralReason, deferredUntil }: Job): string | null {
+  if (error !== null) return error.message;
+  if (deferralReason === null || deferredUntil === null) return null;
+  return `${deferralReason} at ${deferredUntil.toISOString()}.`;
+}
+
 /** A job as its service sees it, with its metadata as they were written. */
 export function jobAnswer(job: Job): JsonAnswer {
   return new JsonAnswer(jobText(job));
@@ -137,7 +145,7 @@ function jobText(job: Job): string {
     id: job.id,
     type: job.type,
     status: job.status,
-    reason: job.error?.message ?? null,
+    reason: reasonOf(job),
     error: job.error,
     progress: job.progress,
     priority: job.priority,

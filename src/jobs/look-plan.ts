@@ -36,12 +36,14 @@ export function lookLimits(settings: Settings): LookLimits {
   };
 }
 
+export type WaitReason =
+  'open' | 'missing' | 'unusable' | 'result-missing' | 'trouble' | 'not-asked';
+
 export type WaitOrEnd =
   | {
       readonly do: 'wait';
       readonly seconds: number;
-      readonly because:
-        'open' | 'missing' | 'unusable' | 'result-missing' | 'trouble' | 'not-asked';
+      readonly because: WaitReason;
     }
   | {
       readonly do: 'end';

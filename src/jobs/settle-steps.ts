@@ -8,13 +8,15 @@ import { JobFigures } from './job-figures.js';
 import type { TerminalStatus } from './job-status.js';
 import type { JobError } from './job-error.js';
 import type { Job } from './job.entity.js';
-import { heldBy, inSeconds, JobStore } from './job.store.js';
+import { deferred, heldBy, JobStore } from './job.store.js';
 import { ResultStore, type StoredContent } from './result.store.js';
 
 /** What a look that ended nothing leaves behind. */
 export interface LookNote {
   readonly seconds: number;
   readonly answer: string;
+  /** Why the job waits and what the gateway does next, for its service; null where it is just not finished. */
+  readonly reason: string | null;
   readonly progress?: number | null;
   /** Reducto did not know the job this time. */
   readonly missing: boolean;
@@ -65,7 +67,7 @@ export class SettleSteps {
           claim: null,
           looking: false,
           looks: () => 'looks + 1',
-          nextCheckAt: inSeconds(note.seconds),
+          ...deferred(note.seconds, note.reason),
           missingSince: note.missing ? () => 'coalesce(missing_since, now())' : null,
           ...(note.resultMissing === undefined
             ? {}

@@ -3,6 +3,7 @@ import { Settings } from '../platform/config/settings.js';
 import { inSpan } from '../platform/tracing/spans.js';
 import { withoutPilingUp } from '../platform/young-garbage.js';
 import type { Look } from '../reducto/answers.js';
+import { summaryOf, type UpstreamError } from '../reducto/upstream-error.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { ResultDownload } from '../reducto/result-download.js';
 import { ResultDownloadError } from '../reducto/result-download-error.js';
@@ -17,6 +18,7 @@ import {
   type LookStep,
   type Waiting,
   type WaitOrEnd,
+  type WaitReason,
 } from './look-plan.js';
 import { resultContent } from './result-content.js';
 import { resultDocument, type JobIds } from './result-document.js';
@@ -68,7 +70,8 @@ export class Settler {
       const ids = { own: job.id, upstream: job.upstreamId };
       return this.complete(held, ids, answer.kind === 'completed' ? answer.result : null);
     }
-    await this.take(held, step, answer.kind === 'open' ? answer.progress : null);
+    const error = 'error' in answer ? answer.error : undefined;
+    await this.take(held, step, answer.kind === 'open' ? answer.progress : null, error);
   }
 
   private async stepAfter(answer: Look, held: HeldJob): Promise<LookStep> {
@@ -109,7 +112,12 @@ export class Settler {
     }
   }
 
-  private async take(held: HeldJob, step: WaitOrEnd, progress: number | null): Promise<void> {
+  private async take(
+    held: HeldJob,
+    step: WaitOrEnd,
+    progress: number | null,
+    error?: UpstreamError,
+  ): Promise<void> {
     const { job, claim } = held;
     if (step.do === 'end') {
       const ended = await this.steps.end(job, claim, step.status, step.error);
@@ -119,14 +127,36 @@ export class Settler {
       return;
     }
     const seconds = jittered(step.seconds);
-    if (step.because === 'not-asked') return this.claims.release(held, seconds);
+    const reason = reasonOf(step.because, error);
+    if (step.because === 'not-asked')
+      return this.claims.release(held, seconds, reason ?? undefined);
     await this.steps.putOff(job, claim, {
       seconds,
+      reason,
       answer: step.because === 'result-missing' ? 'completed, result not available' : step.because,
       missing: step.because === 'missing',
       ...(step.because === 'trouble' ? {} : { resultMissing: isMissing(step.because) }),
       ...(step.because === 'open' ? { progress } : {}),
     });
+  }
+}
+
+/** Why the job waits, as its service reads it. */
+function reasonOf(because: WaitReason, error: UpstreamError | undefined): string | null {
+  const next = 'the gateway polls the job again';
+  switch (because) {
+    case 'open':
+      return null;
+    case 'missing':
+      return `Reducto does not know the job (yet); ${next}`;
+    case 'unusable':
+      return `Reducto’s answer about the job cannot be used; ${next}`;
+    case 'result-missing':
+      return `Reducto completed the job, but its result cannot be fetched; the gateway tries again`;
+    case 'trouble':
+      return `${summaryOf(error)}; ${next}`;
+    case 'not-asked':
+      return `Polls of Reducto are held back; ${next}`;
   }
 }
 

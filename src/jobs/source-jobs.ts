@@ -16,7 +16,7 @@ import {
 export type Sources =
   /** `request` is JSON text. */
   | { readonly state: 'ready'; readonly request: string }
-  | { readonly state: 'pending' }
+  | { readonly state: 'pending'; readonly id: string }
   | { readonly state: 'unusable'; readonly error: JobError };
 
 /**
@@ -62,7 +62,7 @@ export class SourceJobs {
     }
     const upstreamIds = new Map<string, string>();
     for (const { id, status, upstreamId } of sources) {
-      if (status !== 'completed' || upstreamId === null) return { state: 'pending' };
+      if (status !== 'completed' || upstreamId === null) return { state: 'pending', id };
       upstreamIds.set(id, upstreamId);
     }
     return { state: 'ready', request: translateReferences(request, references, upstreamIds) };

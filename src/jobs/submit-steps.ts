@@ -9,10 +9,14 @@ import type { JobError } from './job-error.js';
 import type { Job } from './job.entity.js';
 import { JobQueueStore, type Attempt, type QueuedJob } from './job-queue.store.js';
 import { JobSubmitsStore, type MadeUpstream } from './job-submits.store.js';
-import { atAttempt, inSeconds, JOBS_QUEUED, JobStore, now, type Fence } from './job.store.js';
+import { atAttempt, deferred, JOBS_QUEUED, JobStore, now, type Fence } from './job.store.js';
 import { jittered } from './look-plan.js';
 
 type JobId = Pick<Job, 'id'>;
+
+/** For the service whose job is uncertain. */
+export const UNCERTAIN_REASON =
+  'Reducto’s answer to the submit was lost; the gateway searches for the job at Reducto';
 
 /** Beyond the timeout of its request, an attempt that has not reported back is taken for lost. */
 const LOST_AFTER_SECONDS = 20;
@@ -61,10 +65,17 @@ export class SubmitSteps {
     return this.queue.begin(attempt, this.attemptSeconds);
   }
 
-  /** Puts off a submit of which it is known that nothing was made. One that was to be cancelled ends here. */
-  async defer(job: JobId, attempt: number, seconds: number, reason?: string): Promise<boolean> {
+  /**
+   * Puts off a submit of which it is known that nothing was made. One that was to be cancelled ends here.
+   * `reason` is for the service; `failure` for the timeline, where an attempt was made.
+   */
+  async defer(
+    job: JobId,
+    attempt: number,
+    { seconds, reason, failure }: { seconds: number; reason: string; failure?: string },
+  ): Promise<boolean> {
     const { put, ended } = await this.transactions.run(async (manager) => {
-      const changes = { submitStartedAt: null, nextCheckAt: inSeconds(seconds) };
+      const changes = { submitStartedAt: null, ...deferred(seconds, reason) };
       const put = await this.store.change(manager, job.id, 'queued', changes, atAttempt(attempt));
       if (!put) return { put };
       // After the change, which holds the row: a cancel is either seen here or sees the job unsent.
@@ -72,8 +83,8 @@ export class SubmitSteps {
         'cancel_requested_at IS NOT NULL',
         {},
       ]);
-      if (ended === undefined && reason !== undefined) {
-        const detail = { attempt, reason, retryInSeconds: Math.round(seconds) };
+      if (ended === undefined && failure !== undefined) {
+        const detail = { attempt, reason: failure, retryInSeconds: Math.round(seconds) };
         await this.store.addEvent(manager, job.id, 'submit_deferred', detail);
       }
       return { put, ended };
@@ -118,13 +129,13 @@ export class SubmitSteps {
 
   /** It was sent, and nobody knows whether it arrived. */
   markUncertain(job: JobId, attempt: number, reason: string): Promise<boolean> {
-    const nextCheckAt = inSeconds(this.settings.UNCERTAIN_SCHEDULE_SECONDS[0] ?? 5);
+    const seconds = this.settings.UNCERTAIN_SCHEDULE_SECONDS[0] ?? 5;
     return this.transactions.run(async (manager) => {
       const moved = await this.store.move(
         manager,
         job.id,
         'uncertain',
-        { looks: 0, nextCheckAt },
+        { looks: 0, ...deferred(seconds, UNCERTAIN_REASON) },
         ['submit_uncertain', { attempt, reason }],
         atAttempt(attempt),
       );

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
 import { classifyDatabaseError, sqlStateOf } from '../platform/database/database-errors.js';
 import type { SubmitAnswer } from '../reducto/answers.js';
+import { summaryOf } from '../reducto/upstream-error.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { UPSTREAM_JOB_TAKEN, UPSTREAM_UNUSABLE, type JobError } from './job-error.js';
 import type { QueuedJob, Unsent } from './job-queue.store.js';
@@ -58,12 +59,11 @@ export class Submitter {
       if (passes || progress.mayHaveLeft) throw error;
       this.logger.error({ msg: 'a job could not be sent', err: error });
       const seconds = this.settings.SUBMIT_BACKOFF_SECONDS.at(-1) ?? 60;
-      await this.steps.defer(
-        job,
-        job.attempts,
+      await this.steps.defer(job, job.attempts, {
         seconds,
-        'the gateway could not prepare the request',
-      );
+        reason: 'The gateway could not send the job, and tries again',
+        failure: 'the gateway could not send the job',
+      });
       return undefined;
     }
   }
@@ -75,7 +75,8 @@ export class Submitter {
     if (!job.begun && (await this.isOver(job))) return undefined;
     const source = await this.sources.resolve(job);
     if (source.state === 'pending') {
-      await this.steps.defer(job, job.attempts, SOURCE_POLL_SECONDS);
+      const reason = `Job ${source.id}, whose result the job needs, has not completed; the gateway checks again`;
+      await this.steps.defer(job, job.attempts, { seconds: SOURCE_POLL_SECONDS, reason });
       return undefined;
     }
     if (source.state === 'unusable') {
@@ -166,7 +167,8 @@ export class Submitter {
         const planned = Math.max(answer.retryAfterSeconds ?? 0, this.backoff(attempt));
         const left = Math.max(this.settings.JOB_MAX_AGE_SECONDS - job.ageSeconds, 1);
         const seconds = Math.min(planned, left);
-        await this.steps.defer(job, attempt, seconds, answer.error.message);
+        const reason = `${summaryOf(answer.error)}; the gateway submits the job again`;
+        await this.steps.defer(job, attempt, { seconds, reason, failure: answer.error.message });
         return;
       }
       case 'unknown':

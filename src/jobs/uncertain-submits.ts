@@ -9,7 +9,7 @@ import type { Job } from './job.entity.js';
 import { JobReads, type JobAges, type OpenJob } from './job-reads.store.js';
 import { heldBy } from './job.store.js';
 import { SettleSteps } from './settle-steps.js';
-import { SubmitSteps } from './submit-steps.js';
+import { SubmitSteps, UNCERTAIN_REASON } from './submit-steps.js';
 import { afterSearch, type UncertainStep } from './uncertain-plan.js';
 import { isRequestOf, UpstreamSearch, type SearchResult } from './upstream-search.js';
 
@@ -138,6 +138,7 @@ export class UncertainSubmits {
         await this.settles.putOff(job, claim, {
           seconds: step.seconds,
           answer: step.because,
+          reason: UNCERTAIN_REASON,
           missing: false,
           resultMissing: false,
         });

@@ -61,6 +61,12 @@ export function readJobFailure(reason: unknown, error: unknown): UpstreamError {
   };
 }
 
+/** What went wrong without Reducto's own words, which may quote the request. */
+export function summaryOf(error: UpstreamError | undefined): string {
+  if (error?.status !== undefined) return `Reducto answered ${error.status}`;
+  return error?.message.replace(/\.$/, '') ?? 'Reducto gave no answer';
+}
+
 function readBody(body: unknown): { name?: string | undefined; message?: string | undefined } {
   if (typeof body === 'string') return { message: textOf(textOfPage(body)) };
   if (!isRecord(body)) return {};

@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => gateway.close());
 
 const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, { strict: false });
-const NOTE = { seconds: 60, answer: 'open', missing: false, resultMissing: false };
+const NOTE = { seconds: 60, answer: 'open', reason: null, missing: false, resultMissing: false };
 
 async function waitingJob(): Promise<{ id: string; upstream: string }> {
   const [upstream] = await waitingJobs(gateway, 1);

@@ -136,10 +136,9 @@ it('gives up a job past the maximum age: once, and loudly', async () => {
     `SELECT count(*)::int AS events, count(DISTINCT job_id)::int AS jobs FROM job_events WHERE type = 'expired'`,
   );
   expect(rows[0]).toEqual({ events: 80, jobs: 80 });
-  const loud = gateway.logs.filter(
-    (line) => line.includes('"level":"error"') && line.includes('gave_up'),
-  );
-  expect(loud).toHaveLength(80);
+  const loud = (): string[] =>
+    gateway.logs.filter((line) => line.includes('"level":"error"') && line.includes('gave_up'));
+  await expect.poll(() => loud().length, { timeout: 10_000 }).toBe(80);
   expect(await figure(gateway, 'gateway_jobs_ended_total', { code: 'gave_up' })).toBe(80);
 });
 
