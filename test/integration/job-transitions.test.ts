@@ -1,0 +1,291 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Canceller } from '../../src/jobs/canceller.js';
+import { JobClaims } from '../../src/jobs/job-claims.js';
+import { UPSTREAM_UNUSABLE } from '../../src/jobs/job-error.js';
+import { OverdueJobs } from '../../src/jobs/overdue-jobs.js';
+import { Settler } from '../../src/jobs/settler.js';
+import { SubmitSteps } from '../../src/jobs/submit-steps.js';
+import { Submitter } from '../../src/jobs/submitter.js';
+import { ListingNarrowing } from '../../src/reconciler/listing-narrowing.js';
+import { Sweep } from '../../src/reconciler/sweep.js';
+import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
+import { UpstreamPace } from '../../src/reducto/upstream-pace.js';
+import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+import { startRawUpstream, type RawAnswers, type RawUpstream } from '../support/raw-upstream.js';
+
+/* Late, repeated, and misdirected reports about a job. No worker runs by itself. */
+
+let gateway: TestGateway;
+let upstream: RawUpstream;
+let defaults: RawAnswers;
+let narrowing: ListingNarrowing;
+let sweep: Sweep;
+const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, { strict: false });
+
+beforeAll(async () => {
+  upstream = await startRawUpstream();
+  defaults = { ...upstream.answers };
+  gateway = await startGateway({
+    ROLES: 'api,webhooks',
+    REDUCTO_BASE_URL: upstream.url,
+    GONE_GRACE_SECONDS: '0',
+    UNCERTAIN_SCHEDULE_SECONDS: '600',
+    RECONCILE_LISTING_FROM: '1',
+  });
+});
+afterAll(async () => {
+  await gateway.close();
+  await upstream.close();
+});
+beforeEach(async () => {
+  await gateway.pool.query('DELETE FROM jobs; DELETE FROM upstream_pace');
+  Object.assign(upstream.answers, defaults);
+  upstream.requests.length = 0;
+  const { settings } = gateway;
+  narrowing = new ListingNarrowing(settings, get(UpstreamListing), get(OverdueJobs));
+  sweep = new Sweep(settings, get(OverdueJobs), get(UpstreamPace), narrowing);
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const row = async (id: string) =>
+  (await gateway.pool.query('SELECT * FROM jobs WHERE id = $1', [id])).rows[0];
+
+/** A due job with these changes of its row. */
+async function jobWith(changes: string): Promise<string> {
+  const id = randomUUID();
+  await gateway.pool.query(
+    `INSERT INTO jobs (id, service, type, request, request_hash, next_check_at)
+     VALUES ($1, 'invoices', 'parse', '{"input":"https://example.com/a.pdf"}', '\\x00', now())`,
+    [id],
+  );
+  await gateway.pool.query(`UPDATE jobs SET ${changes} WHERE id = $1`, [id]);
+  return id;
+}
+const submitted = (changes = 'looks = 0'): Promise<string> =>
+  jobWith(
+    `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), submit_attempts = 1, ${changes}`,
+  );
+const ended = (status: string): Promise<string> =>
+  jobWith(
+    `status = '${status}', ended_at = now(), next_check_at = NULL, request = NULL, submit_attempts = 1`,
+  );
+const uncertain = (changes = 'looks = 0'): Promise<string> =>
+  jobWith(`status = 'uncertain', submit_attempts = 1, submit_started_at = now(), ${changes}`);
+
+async function takeUpAndSend(): Promise<void> {
+  for (const job of await get(SubmitSteps).take(5)) await get(Submitter).send(job);
+}
+const cancelled = (): string[] =>
+  upstream.requests.flatMap(({ path }) => (path.startsWith('/cancel/') ? [path.slice(8)] : []));
+const listing = (upstreamId: string, jobId: string) => ({
+  body: JSON.stringify({
+    jobs: [
+      {
+        job_id: upstreamId,
+        status: 'InProgress',
+        created_at: new Date().toISOString(),
+        raw_config: JSON.stringify({ metadata: { gateway_job_id: jobId } }),
+      },
+    ],
+    next_cursor: null,
+  }),
+});
+
+const TERMINAL = ['completed', 'failed', 'cancelled', 'expired'];
+
+describe.each([...TERMINAL, 'submitted'])('a job that is %s', (status) => {
+  const make = (): Promise<string> => (status === 'submitted' ? submitted() : ended(status));
+
+  it('is not made uncertain by a late report of its attempt', async () => {
+    const id = await make();
+    const before = await row(id);
+    expect(await get(SubmitSteps).markUncertain({ id }, 1, 'no answer')).toBe(false);
+    expect(await row(id)).toEqual(before);
+  });
+
+  it('is not queued, put off, or refused by a late report of its attempt', async () => {
+    const id = await make();
+    const before = await row(id);
+    const steps = get(SubmitSteps);
+    expect(await steps.requeue({ id }, ['submit_attempts = 1', {}])).toBe(false);
+    expect(await steps.defer({ id }, 1, { seconds: 1, reason: 'later' })).toBe(false);
+    expect(await steps.refuse({ id }, 1, 'failed', UPSTREAM_UNUSABLE)).toBe(false);
+    expect(await row(id)).toEqual(before);
+  });
+
+  it('does not become another upstream job by a late answer to its submit', async () => {
+    const id = await make();
+    const before = await row(id);
+    expect(await get(SubmitSteps).markSubmitted({ id }, 'late', 'answer')).toBe(false);
+    expect(await row(id)).toEqual(before);
+  });
+});
+
+it('a late report of attempt 1 changes nothing while attempt 2 is in progress', async () => {
+  const id = await jobWith('submit_attempts = 2, submit_started_at = now()');
+  const before = await row(id);
+  const steps = get(SubmitSteps);
+  expect(await steps.markUncertain({ id }, 1, 'no answer')).toBe(false);
+  expect(await steps.defer({ id }, 1, { seconds: 1, reason: 'later' })).toBe(false);
+  expect(await steps.refuse({ id }, 1, 'failed', UPSTREAM_UNUSABLE)).toBe(false);
+  expect(await row(id)).toEqual(before);
+});
+
+it('a job that is cancelled during its submit is cancelled at Reducto, though the answer is lost', async () => {
+  const id = await gateway.submit();
+  upstream.answers.submit = async () => {
+    const { body } = await gateway.call('POST', `/v1/jobs/${id}/cancel`);
+    expect(body.status).toBe('queued');
+    return { breakOff: true };
+  };
+  await takeUpAndSend();
+  expect((await row(id)).status).toBe('uncertain');
+  upstream.answers.list = listing('made', id);
+  await gateway.pool.query('UPDATE jobs SET next_check_at = now()');
+  await sweep.run();
+  expect(await row(id)).toMatchObject({ status: 'submitted', upstream_id: 'made' });
+  await get(Canceller).cancel(id);
+  expect(cancelled()).toEqual(['made']);
+});
+
+it.each(['expired', 'cancelled'])(
+  'what a submit makes is cancelled at Reducto where the job was %s meanwhile',
+  async (status) => {
+    const id = await gateway.submit();
+    upstream.answers.submit = async () => {
+      await gateway.pool.query(
+        `UPDATE jobs SET status = $2, ended_at = now(), next_check_at = NULL WHERE id = $1`,
+        [id, status],
+      );
+      return { body: '{"job_id":"orphan"}' };
+    };
+    await takeUpAndSend();
+    expect((await row(id)).status).toBe(status);
+    expect(cancelled()).toEqual(['orphan']);
+  },
+);
+
+it('an uncertain job does not take the upstream id of a callback behind which another request stands', async () => {
+  const id = await uncertain(`claimed_upstream_id = 'theirs'`);
+  const rawConfig = JSON.stringify({ metadata: { gateway_job_id: randomUUID() } });
+  upstream.answers.poll = { body: JSON.stringify({ status: 'Pending', raw_config: rawConfig }) };
+  upstream.answers.list = { status: 404, body: '{}' };
+  await get(Settler).settle(id);
+  await gateway.pool.query('UPDATE jobs SET next_check_at = now()');
+  await sweep.run();
+  expect(await row(id)).toMatchObject({ status: 'uncertain', upstream_id: null });
+});
+
+it('an uncertain job does not take an upstream job that another job has', async () => {
+  const first = await submitted();
+  const second = await uncertain();
+  await gateway.pool.query('UPDATE jobs SET next_check_at = NULL WHERE id = $1', [first]);
+  upstream.answers.list = listing(`up-${first}`, second);
+  await sweep.run();
+  expect(await row(second)).toMatchObject({
+    status: 'failed',
+    upstream_id: null,
+    error: { code: 'submit_outcome_unknown' },
+  });
+});
+
+describe('a lease', () => {
+  const RENEWAL_MILLISECONDS = 10_000;
+  const soonOver = (id: string) =>
+    gateway.pool.query(`UPDATE jobs SET next_check_at = now() + interval '1 s' WHERE id = $1`, [
+      id,
+    ]);
+  const renewed = (id: string) =>
+    eventually('a renewal', async () => {
+      const { rows } = await gateway.pool.query(
+        `SELECT next_check_at > now() + interval '20 s' AS renewed FROM jobs WHERE id = $1`,
+        [id],
+      );
+      return rows[0].renewed ? true : undefined;
+    });
+
+  it('of a poll is renewed for as long as the poll takes', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const id = await submitted();
+    let wasRenewed = false;
+    await get(JobClaims).hold(id, async () => {
+      await soonOver(id);
+      vi.advanceTimersByTime(RENEWAL_MILLISECONDS);
+      wasRenewed = await renewed(id);
+    });
+    expect(wasRenewed).toBe(true);
+  });
+
+  it('of a sweep is renewed for as long as the sweep takes', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const id = await submitted();
+    let wasRenewed = false;
+    vi.spyOn(narrowing, 'narrow').mockImplementation(async (jobs) => {
+      await soonOver(id);
+      vi.advanceTimersByTime(RENEWAL_MILLISECONDS);
+      wasRenewed = await renewed(id);
+      return { open: [], looks: jobs, calls: 1 };
+    });
+    await sweep.run();
+    expect(wasRenewed).toBe(true);
+  });
+});
+
+describe('the request of a job is deleted', () => {
+  it.each([
+    ['completed', { body: '{"status":"Completed","result":{}}' }],
+    ['failed', { body: '{"status":"Failed"}' }],
+    ['cancelled', { body: '{"status":"Cancelled"}' }],
+    ['expired', { status: 410, body: '{}' }],
+  ])('when a poll shows that it is %s', async (status, answer) => {
+    const id = await submitted(`missing_since = now() - interval '1 minute'`);
+    expect((await row(id)).request).not.toBeNull();
+    upstream.answers.poll = answer;
+    await get(Settler).settle(id);
+    expect(await row(id)).toMatchObject({ status, request: null });
+  });
+
+  it('when Reducto refuses it', async () => {
+    const id = await gateway.submit();
+    upstream.answers.submit = { status: 422, body: '{}' };
+    await takeUpAndSend();
+    expect(await row(id)).toMatchObject({ status: 'failed', request: null });
+  });
+
+  it('when the job is cancelled before its submit', async () => {
+    const id = await gateway.submit();
+    await gateway.call('POST', `/v1/jobs/${id}/cancel`);
+    expect(await row(id)).toMatchObject({ status: 'cancelled', request: null });
+  });
+});
+
+it('a sweep takes up no job that is not too old while polls are held back', async () => {
+  const ids = [await submitted(), await uncertain()];
+  await get(UpstreamPace).report('trouble', 300);
+  const before = await Promise.all(ids.map(row));
+  expect(await sweep.run()).toMatchObject({ searches: 0, looks: 0, narrowed: 0, giveUps: 0 });
+  expect(await Promise.all(ids.map(row))).toEqual(before);
+  expect(upstream.requests).toEqual([]);
+});
+
+it.each([404, 410])('a page of a proxy with %i, seen twice, does not end a job', async (status) => {
+  const id = await submitted();
+  upstream.answers.poll = {
+    status,
+    headers: { 'content-type': 'text/html' },
+    body: '<html><title>Not Found</title></html>',
+  };
+  for (let poll = 0; poll < 3; poll++) {
+    await gateway.pool.query(
+      `UPDATE jobs SET missing_since = missing_since - interval '1 hour', submitted_at = now() - interval '1 hour',
+              next_check_at = now()`,
+    );
+    await gateway.pool.query('DELETE FROM upstream_pace');
+    await get(Settler).settle(id);
+  }
+  expect(await row(id)).toMatchObject({ status: 'submitted', looks: 3 });
+});
