@@ -61,7 +61,7 @@ const DUE = `next_check_at = now() - interval '1 s'`;
 const STATES: Record<string, string> = {
   'queued, put off again and again': 'submit_attempts = 7',
   'queued, its attempt interrupted': `submit_attempts = 1, submit_started_at = now() - interval '1 hour'`,
-  'queued, waiting for a job that does not end': `request = '{"input":"jobid://' || (SELECT id FROM jobs WHERE upstream_id = 'source') || '"}'`,
+  'queued, waiting for a job that does not end': `request = '{"input":"jobid://' || (SELECT id FROM jobs WHERE upstream_id = 'source') || '"}', refers_to_jobs = true`,
   uncertain: `status = 'uncertain', submit_attempts = 1, submit_started_at = now() - interval '2 hours'`,
   'uncertain, with the id that a callback claims': `status = 'uncertain', submit_attempts = 1, claimed_upstream_id = 'claimed'`,
   'uncertain, to be cancelled': `status = 'uncertain', submit_attempts = 1, cancel_requested_at = now()`,
