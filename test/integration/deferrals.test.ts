@@ -90,7 +90,7 @@ it.each([
   async (_, answers, reason) => {
     Object.assign(upstream.answers, answers);
     const found = await reasonOf(await gateway.submit());
-    expect(found).toEqual(typeof reason === 'string' ? reason : expect.stringMatching(reason));
+    expect(found).toMatch(reason);
     expect(found).not.toContain('document');
   },
 );
