@@ -108,6 +108,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
     'failed',
     'cancelled',
     'gone',
+    'unusable',
     'trouble',
     'page',
     'unsupported',
