@@ -112,13 +112,14 @@ describe('a stop signal ends within a second', () => {
     cleanUps.push(() => other.end());
     await other.query('SELECT pg_advisory_lock(7203114905)');
     const starting = start(MAIN, { ...settings, DATABASE_URL: database.url });
-    await eventually('it asks for the lock', async () => {
+    const asks = async (): Promise<number | null> => {
       const { rowCount } = await other.query(
         `SELECT FROM pg_stat_activity
           WHERE datname = current_database() AND query LIKE '%pg_try_advisory_lock%' AND pid <> pg_backend_pid()`,
       );
-      return rowCount === 0 ? undefined : true;
-    });
+      return rowCount;
+    };
+    await expect.poll(asks, { timeout: 45_000 }).toBeGreaterThan(0);
     const { code, milliseconds } = await starting.stop('SIGTERM');
     expect(code).toBe(143);
     expect(milliseconds).toBeLessThan(1500);
@@ -128,9 +129,8 @@ describe('a stop signal ends within a second', () => {
     const directory = await mkdtemp(join(tmpdir(), 'gateway-stop-'));
     cleanUps.push(() => rm(directory, { recursive: true, force: true }));
     const first = start(MAIN, { ...settings, DATA_DIR: directory });
-    await eventually('initdb runs', () =>
-      existsSync(join(directory, 'postgres.new')) ? true : undefined,
-    );
+    const isMaking = (): boolean => existsSync(join(directory, 'postgres.new'));
+    await expect.poll(isMaking, { timeout: 45_000, interval: 20 }).toBe(true);
     const { code, milliseconds } = await first.stop('SIGTERM');
     expect(code).toBe(143);
     expect(milliseconds).toBeLessThan(1500);
