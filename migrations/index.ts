@@ -10,6 +10,7 @@ import { ReplacedBootstrapKeys1790720000000 } from './1790720000000-replaced-boo
 import { Uploads1790730000000 } from './1790730000000-uploads.js';
 import { Deferrals1790740000000 } from './1790740000000-deferrals.js';
 import { RequestsAsText1790750000000 } from './1790750000000-requests-as-text.js';
+import { AuditAnchor1790800000000 } from './1790800000000-audit-anchor.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -25,4 +26,5 @@ export const MIGRATIONS = [
   Uploads1790730000000,
   Deferrals1790740000000,
   RequestsAsText1790750000000,
+  AuditAnchor1790800000000,
 ];

@@ -3,6 +3,7 @@ import { AdminModule } from './admin/admin.module.js';
 import { AlertsModule } from './alerts/alerts.module.js';
 import { AuditRetentionModule } from './audit/audit-retention.module.js';
 import { ErrorsPageController } from './app.errors.controller.js';
+import { AuditWatchModule } from './audit/audit-watch.module.js';
 import { ConsoleModule } from './console/console.module.js';
 import { HealthModule } from './health/health.module.js';
 import { JobsApiModule } from './jobs/jobs-api.module.js';
@@ -30,6 +31,7 @@ export class AppModule {
         DatabaseModule.connect(),
         FiguresModule,
         DutiesModule,
+        AuditWatchModule,
         HealthModule,
         MetricsModule.for(settings),
         ...(settings.has('api') ? [JobsApiModule, AdminModule, ConsoleModule] : []),

@@ -4,6 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import { API_PATH, Authentication } from './access/authentication.js';
+import { AccessFailures } from './admin/access-failures.js';
 import { AppModule } from './app.module.js';
 import { setUpDocs } from './app.docs.js';
 import { CONSOLE_PATH, setUpConsole } from './console/console.setup.js';
@@ -89,7 +90,10 @@ export async function createApp(
   announceClose(fastify);
   // Before a body is read: routes that do not exist, then API keys.
   refuseUnknownRoutes(fastify);
-  if (settings.has('api')) app.get(Authentication, { strict: false }).register(fastify);
+  if (settings.has('api')) {
+    app.get(Authentication, { strict: false }).register(fastify);
+    app.get(AccessFailures, { strict: false }).register(fastify);
+  }
   registerBodyParsers(fastify, {
     forApi: settings.has('api'),
     kindOf: bodyKindOf,

@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AccessModule } from './access/access.module.js';
 import { AdminActions } from './admin/admin-actions.js';
+import { AdminKeys } from './admin/admin-keys.js';
 import { AuditChainModule } from './audit/audit-chain.module.js';
 import { ConfigModule } from './platform/config/config.module.js';
 import type { Settings } from './platform/config/settings.js';
@@ -20,7 +21,7 @@ export class CliModule {
         AccessModule,
         AuditChainModule,
       ],
-      providers: [AdminActions],
+      providers: [AdminActions, AdminKeys],
     };
   }
 }

@@ -50,6 +50,7 @@ function newProgram(): Command {
     .description('verify the audit')
     .command('verify')
     .description('verify that nobody has changed the audit')
+    .option('--since <head>', 'a head of the audit from the log, which must still be in it')
     .action(verifyAudit);
   program
     .command('doctor')

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { IsNull, Repository } from 'typeorm';
+import { IsNull, Repository, type EntityManager } from 'typeorm';
 import { ApiKey } from './api-key.entity.js';
 import type { Caller } from './caller.js';
 
@@ -33,25 +33,31 @@ export class ApiKeyStore {
     return key === null ? undefined : { keyId: key.id, service: key.service, scopes: key.scopes };
   }
 
-  async insert(key: NewKey & Pick<ApiKey, 'origin'>): Promise<ApiKey> {
-    await this.keys.insert(key);
-    return this.keys.findOneByOrFail({ id: key.id });
+  async insert(key: NewKey & Pick<ApiKey, 'origin'>, manager?: EntityManager): Promise<ApiKey> {
+    const keys = this.keysWithin(manager);
+    await keys.insert(key);
+    return keys.findOneByOrFail({ id: key.id });
   }
 
   list(): Promise<ApiKey[]> {
     return this.keys.find({ order: { id: 'ASC' } });
   }
 
-  /** False where there is no such key, or an admin has revoked it before. */
-  async revoke(id: string): Promise<boolean> {
-    const { affected } = await this.keys.update(
+  /** `undefined` where there is no such key, or an admin has revoked it before. */
+  async revoke(id: string, manager?: EntityManager): Promise<ApiKey | undefined> {
+    const keys = this.keysWithin(manager);
+    const { affected } = await keys.update(
       [
         { id, revokedAt: IsNull() },
         { id, replaced: true },
       ],
       { revokedAt: () => 'coalesce(revoked_at, now())', replaced: false },
     );
-    return affected === 1;
+    return affected === 1 ? keys.findOneByOrFail({ id }) : undefined;
+  }
+
+  private keysWithin(manager: EntityManager | undefined): Repository<ApiKey> {
+    return manager?.getRepository(ApiKey) ?? this.keys;
   }
 
   async noteUse(id: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Settings } from '../platform/config/settings.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
@@ -67,17 +68,19 @@ export class ApiKeysService implements OnApplicationBootstrap {
   async create(
     service: string,
     scopes: readonly Scope[],
+    manager?: EntityManager,
   ): Promise<{ stored: ApiKey; key: string }> {
     const key = newApiKey();
-    const stored = await this.store.insert({
+    const issued: Parameters<ApiKeyStore['insert']>[0] = {
       id: uuidv7(),
       service,
       scopes: [...new Set(scopes)],
       keyHash: hashOfKey(key),
       hint: hintOfKey(key),
       origin: 'issued',
-    });
-    this.active.invalidate();
+    };
+    const stored = await this.store.insert(issued, manager);
+    if (manager === undefined) this.active.invalidate();
     return { stored, key };
   }
 
@@ -85,9 +88,15 @@ export class ApiKeysService implements OnApplicationBootstrap {
     return this.store.list();
   }
 
-  /** Revokes a key at once here, and within seconds in other processes. Throws `key_not_found`. */
-  async revoke(id: string): Promise<void> {
-    if (!(await this.store.revoke(id))) throw new GatewayError('key_not_found');
+  /**
+   * Revokes a key. Call `forgetKnown` once it is committed: the key then stops working here at once, and
+   * within seconds in other processes. `undefined` where there is no such key, or it was revoked before.
+   */
+  revoke(id: string, manager?: EntityManager): Promise<ApiKey | undefined> {
+    return this.store.revoke(id, manager);
+  }
+
+  forgetKnown(): void {
     this.active.invalidate();
   }
 

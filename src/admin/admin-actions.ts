@@ -1,8 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { NewEntry } from '../audit/audit-entry.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { printable } from '../audit/redacted-request.js';
+import { GatewayError } from '../platform/errors/error-codes.js';
 
 /** Everything that admins do, as it is called in the audit. */
 export const ADMIN_ACTIONS = [
@@ -11,62 +12,135 @@ export const ADMIN_ACTIONS = [
   'refusals.recheck',
   'refusals.accept',
   'refusals.export',
+  'alert.acknowledge',
   'audit.verify',
   'job.settle',
   'job.cancel',
   'session.begin',
   'session.end',
+  'admin.access',
 ] as const;
 
 export type AdminAction = (typeof ADMIN_ACTIONS)[number];
 
+/** `started`: recorded before it is done; a second entry, `done` or `failed`, names it in `intent`. */
+export type ActionState = 'started' | 'done' | 'failed';
+
 /** Who acts: the owner of an API key, by the API or in the console, or whoever can run commands. */
 export interface Actor {
+  /** Empty for a command, and where no valid key was given. */
   readonly keyId: string;
+  /** The service of the key; for a command, the user of the operating system. */
   readonly service: string;
   readonly via: 'api' | 'console' | 'command';
 }
 
-/**
- * Enters what admins do into the audit, before it is done: nothing can be done without being recorded,
- * and what then fails is on record as an attempt.
- */
+type Detail = Readonly<Record<string, unknown>>;
+
+/** What an action answers, and what the audit says of it beside its intent. */
+interface Outcome<T> {
+  readonly result: T;
+  readonly detail?: Detail;
+}
+
+/** Records what admins do and how it ended. Nothing can be done without being recorded. */
 @Injectable()
 export class AdminActions {
+  private readonly logger = new Logger(AdminActions.name);
+
   constructor(private readonly audit: AuditLog) {}
 
-  async record(
+  /** Runs a change of the database in one transaction with its entry: both happen, or neither. */
+  async transact<T>(
     actor: Actor,
     action: AdminAction,
-    detail: Readonly<Record<string, unknown>> = {},
-  ): Promise<void> {
-    await this.audit.append([{ entry: entryOf(actor, action, detail) }]);
+    intent: Detail,
+    work: (manager: EntityManager) => Promise<Outcome<T>>,
+  ): Promise<T> {
+    try {
+      return await this.audit.transact(async (manager, append) => {
+        const { result, detail } = await work(manager);
+        const entry = actionEntry({
+          actor,
+          action,
+          state: 'done',
+          detail: { ...intent, ...detail },
+        });
+        await append([{ entry }]);
+        return result;
+      });
+    } catch (error) {
+      await this.recordOutcome({ actor, action, ...failure(error), detail: intent });
+      throw error;
+    }
   }
 
-  /** As part of the transaction that does it. */
-  async recordWithin(
-    manager: EntityManager,
+  /** Records that `work` begins, and afterwards how it ended. */
+  async run<T>(
     actor: Actor,
     action: AdminAction,
-    detail: Readonly<Record<string, unknown>>,
-  ): Promise<void> {
-    await this.audit.appendWithin(manager, [{ entry: entryOf(actor, action, detail) }]);
+    intent: Detail,
+    work: () => Promise<Outcome<T>>,
+  ): Promise<T> {
+    const [started] = await this.audit.append([
+      { entry: actionEntry({ actor, action, state: 'started', detail: intent }) },
+    ]);
+    const about = { actor, action, intent: started?.id ?? '' };
+    try {
+      const { result, detail = {} } = await work();
+      await this.recordOutcome({ ...about, state: 'done', detail: { ...intent, ...detail } });
+      return result;
+    } catch (error) {
+      await this.recordOutcome({ ...about, ...failure(error), detail: intent });
+      throw error;
+    }
+  }
+
+  /** What was done is done: a database that is away must not turn it into an error. */
+  private async recordOutcome(action: ActionRecord): Promise<void> {
+    try {
+      await this.audit.append([{ entry: actionEntry(action) }]);
+    } catch (error) {
+      this.logger.error({
+        msg: 'the outcome of an admin action could not be recorded',
+        action: action.action,
+        state: action.state,
+        err: error,
+      });
+    }
   }
 }
 
-function entryOf(
-  actor: Actor,
-  action: AdminAction,
-  detail: Readonly<Record<string, unknown>>,
+export interface ActionRecord {
+  readonly actor: Actor;
+  readonly action: AdminAction;
+  readonly state: ActionState;
+  readonly detail: Detail;
+  /** Why it failed. */
+  readonly reason?: string;
+  /** The entry that says that it was started. */
+  readonly intent?: string;
+}
+
+export function actionEntry(
+  { detail, ...action }: ActionRecord,
+  at: Date = new Date(),
+  count = 1,
 ): NewEntry {
-  return {
-    at: new Date(),
-    kind: 'action',
-    data: { action, actor: { ...actor }, detail: JSON.parse(JSON.stringify(detail, asPrintable)) },
-  };
+  const counted = count === 1 ? {} : { count };
+  const data = { ...action, actor: { ...action.actor }, ...counted };
+  const shown: Record<string, unknown> = JSON.parse(
+    JSON.stringify({ ...data, detail: { ...detail } }, asPrintable),
+  );
+  return { at, kind: 'action', data: shown };
 }
 
-/** What admins type is foreign text too. */
+function failure(error: unknown): { state: 'failed'; reason: string } {
+  const reason = error instanceof GatewayError ? error.code : 'internal_error';
+  return { state: 'failed', reason };
+}
+
+/** What admins type is untrusted text too. */
 function asPrintable(_name: string, value: unknown): unknown {
   return typeof value === 'string' ? printable(value, 300) : value;
 }

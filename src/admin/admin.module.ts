@@ -3,9 +3,12 @@ import { AccessModule } from '../access/access.module.js';
 import { AuditModule } from '../audit/audit.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { CallbackChecksModule } from '../webhooks/callback-checks.module.js';
+import { AccessFailures } from './access-failures.js';
 import { AdminActions } from './admin-actions.js';
+import { AdminKeys } from './admin-keys.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { AuditController } from './audit.controller.js';
+import { AuditVerification } from './audit-verification.js';
 import { RefusalRecheck } from './recheck.js';
 import { RefusalExport } from './refusal-export.js';
 import { RefusalsController } from './refusals.controller.js';
@@ -14,7 +17,23 @@ import { RefusalsService } from './refusals.service.js';
 @Module({
   imports: [AccessModule, AuditModule, JobsModule, CallbackChecksModule],
   controllers: [ApiKeysController, RefusalsController, AuditController],
-  providers: [AdminActions, RefusalsService, RefusalRecheck, RefusalExport],
-  exports: [AdminActions, RefusalsService, RefusalRecheck, RefusalExport],
+  providers: [
+    AccessFailures,
+    AdminActions,
+    AdminKeys,
+    AuditVerification,
+    RefusalsService,
+    RefusalRecheck,
+    RefusalExport,
+  ],
+  exports: [
+    AccessFailures,
+    AdminActions,
+    AdminKeys,
+    AuditVerification,
+    RefusalsService,
+    RefusalRecheck,
+    RefusalExport,
+  ],
 })
 export class AdminModule {}

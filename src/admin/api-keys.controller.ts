@@ -8,14 +8,12 @@ import {
   ApiParam,
   ApiTags,
 } from '@nestjs/swagger';
-import { validate as isUuid } from 'uuid';
 import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
 import type { Caller } from '../access/caller.js';
 import { CurrentCaller } from '../access/caller.decorator.js';
 import { ApiKeysService } from '../access/api-keys.service.js';
 import { ApiProblems } from '../platform/errors/api-problems.js';
-import { GatewayError } from '../platform/errors/error-codes.js';
-import { AdminActions } from './admin-actions.js';
+import { AdminKeys } from './admin-keys.js';
 import { byApi } from './refusals.controller.js';
 import { ApiKeyList, CreatedApiKey, NewApiKey, viewOfKey } from './api-keys.view.js';
 
@@ -28,7 +26,7 @@ import { ApiKeyList, CreatedApiKey, NewApiKey, viewOfKey } from './api-keys.view
 export class ApiKeysController {
   constructor(
     private readonly keys: ApiKeysService,
-    private readonly actions: AdminActions,
+    private readonly adminKeys: AdminKeys,
   ) {}
 
   @Post()
@@ -42,8 +40,7 @@ export class ApiKeysController {
     @CurrentCaller() caller: Caller,
     @Body() { service, scopes }: NewApiKey,
   ): Promise<CreatedApiKey> {
-    await this.actions.record(byApi(caller), 'key.create', { service, scopes });
-    const { stored, key } = await this.keys.create(service, scopes);
+    const { stored, key } = await this.adminKeys.create(byApi(caller), service, scopes);
     return { id: stored.id, service: stored.service, scopes: stored.scopes, key };
   }
 
@@ -63,9 +60,7 @@ export class ApiKeysController {
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiNoContentResponse()
   @ApiProblems('key_not_found')
-  async revoke(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<void> {
-    if (!isUuid(id)) throw new GatewayError('key_not_found');
-    await this.actions.record(byApi(caller), 'key.revoke', { key: id });
-    await this.keys.revoke(id);
+  revoke(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<void> {
+    return this.adminKeys.revoke(byApi(caller), id);
   }
 }

@@ -4,11 +4,11 @@ import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
 import type { Caller } from '../access/caller.js';
 import { CurrentCaller } from '../access/caller.decorator.js';
 import { AuditReads } from '../audit/audit-reads.js';
-import { AuditVerifier } from '../audit/audit-verifier.js';
+import { AuditWriter } from '../audit/audit-writer.js';
 import { ApiProblems } from '../platform/errors/api-problems.js';
-import { AdminActions } from './admin-actions.js';
+import { AuditVerification } from './audit-verification.js';
 import { byApi } from './refusals.controller.js';
-import { PageQuery } from './refusals.query.js';
+import { PageQuery, VerificationQuery } from './refusals.query.js';
 import { ActionPage, VerificationView, viewOfActions } from './refusals.view.js';
 
 const PAGE_SIZE = 50;
@@ -21,9 +21,9 @@ const PAGE_SIZE = 50;
 @ApiProblems('unauthenticated', 'forbidden', 'invalid_query', 'validation_failed')
 export class AuditController {
   constructor(
-    private readonly verifier: AuditVerifier,
+    private readonly verification: AuditVerification,
     private readonly reads: AuditReads,
-    private readonly actions: AdminActions,
+    private readonly writer: AuditWriter,
   ) {}
 
   @Get('audit/verify')
@@ -32,16 +32,18 @@ export class AuditController {
     description: 'Recomputes the whole chain, and names the first entry that is not right.',
   })
   @ApiOkResponse({ type: VerificationView })
-  async verify(@CurrentCaller() caller: Caller): Promise<VerificationView> {
-    const found = await this.verifier.verify();
-    await this.actions.record(byApi(caller), 'audit.verify', { ...found });
-    return found;
+  verify(
+    @CurrentCaller() caller: Caller,
+    @Query() { since }: VerificationQuery,
+  ): Promise<VerificationView> {
+    return this.verification.verify(byApi(caller), since);
   }
 
   @Get('actions')
   @ApiOperation({ summary: 'List what admins did, newest first' })
   @ApiOkResponse({ type: ActionPage })
   async list(@Query() { limit = PAGE_SIZE, cursor }: PageQuery): Promise<ActionPage> {
+    await this.writer.flush();
     return viewOfActions(await this.reads.actions(cursor, limit + 1), limit);
   }
 }

@@ -1,7 +1,10 @@
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { stringify } from 'csv-stringify';
 import { AuditReads, type AuditEntry, type RefusalFilter } from '../audit/audit-reads.js';
+import { AuditWriter } from '../audit/audit-writer.js';
+import { AdminActions, type Actor } from './admin-actions.js';
 import { viewOfRefusal, type RefusalView } from './refusals.view.js';
 
 const PAGE_SIZE = 500;
@@ -34,7 +37,28 @@ const VERDICTS = ['source_ip', 'well_formed', 'secret', 'job_id'] as const;
 /** Refusals as a file, a page of the database at a time, the newest first. */
 @Injectable()
 export class RefusalExport {
-  constructor(private readonly reads: AuditReads) {}
+  constructor(
+    private readonly reads: AuditReads,
+    private readonly writer: AuditWriter,
+    private readonly actions: AdminActions,
+  ) {}
+
+  async send(
+    actor: Actor,
+    format: 'csv' | 'json',
+    filter: RefusalFilter,
+    reply: FastifyReply,
+  ): Promise<void> {
+    await this.writer.flush();
+    const type = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/json; charset=utf-8';
+    await this.actions.run(actor, 'refusals.export', { format, filter }, async () => {
+      await reply
+        .header('content-type', type)
+        .header('content-disposition', `attachment; filename="refusals.${format}"`)
+        .send(this[format](filter));
+      return { result: undefined, detail: { complete: reply.raw.writableFinished } };
+    });
+  }
 
   /** A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula: such cells are quoted by `'`. */
   csv(filter: RefusalFilter): Readable {

@@ -24,7 +24,7 @@ import type { Caller } from '../access/caller.js';
 import { CurrentCaller } from '../access/caller.decorator.js';
 import { isTerminal } from '../jobs/job-status.js';
 import { ApiProblems } from '../platform/errors/api-problems.js';
-import { AdminActions, type Actor } from './admin-actions.js';
+import type { Actor } from './admin-actions.js';
 import { RefusalRecheck, type Recheck } from './recheck.js';
 import { RefusalExport } from './refusal-export.js';
 import { ExportQuery, filterOf, RefusalPageQuery, RefusalQuery } from './refusals.query.js';
@@ -54,7 +54,6 @@ export class RefusalsController {
     private readonly refusals: RefusalsService,
     private readonly recheck: RefusalRecheck,
     private readonly exports: RefusalExport,
-    private readonly actions: AdminActions,
   ) {}
 
   @Get()
@@ -82,14 +81,7 @@ export class RefusalsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const { format = 'json' } = query;
-    const filter = filterOf(query);
-    await this.refusals.summary({});
-    await this.actions.record(byApi(caller), 'refusals.export', { format, filter });
-    const type = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/json; charset=utf-8';
-    await reply
-      .header('content-type', type)
-      .header('content-disposition', `attachment; filename="refusals.${format}"`)
-      .send(this.exports[format](filter));
+    await this.exports.send(byApi(caller), format, filterOf(query), reply);
   }
 
   @Get(':id')
@@ -115,9 +107,7 @@ export class RefusalsController {
     @Body() body: RefusalQuery,
   ): Promise<RecheckView> {
     const filter = { ...filterOf(query), ...filterOf(body) };
-    await this.refusals.summary({});
-    await this.actions.record(byApi(caller), 'refusals.recheck', { filter });
-    return viewOfRecheck(await this.recheck.judge(filter));
+    return viewOfRecheck(await this.recheck.recheck(filter, byApi(caller)));
   }
 
   @Post('accept')
@@ -133,7 +123,6 @@ export class RefusalsController {
     @Query() query: RefusalQuery,
     @Body() body: RefusalQuery,
   ): Promise<AcceptView> {
-    await this.refusals.summary({});
     const filter = { ...filterOf(query), ...filterOf(body) };
     const { settling, ...found } = await this.recheck.accept(filter, byApi(caller));
     return Object.assign(viewOfRecheck(found), { settling });

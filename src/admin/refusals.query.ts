@@ -74,6 +74,16 @@ export class PageQuery {
   limit?: number;
 }
 
+export class VerificationQuery {
+  @IsOptional()
+  @IsString()
+  @MaxLength(1000)
+  @ApiPropertyOptional({
+    description: 'A head of the audit from the log, which the chain must still hold.',
+  })
+  since?: string;
+}
+
 export class RefusalPageQuery extends IntersectionType(RefusalQuery, PageQuery) {}
 
 export class ExportQuery extends RefusalQuery {

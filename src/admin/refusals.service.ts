@@ -23,19 +23,19 @@ export class RefusalsService {
     cursor: string | undefined,
     limit: number,
   ): Promise<AuditEntry[]> {
-    await this.writer.settle();
+    await this.writer.flush();
     const entries = await this.reads.list(filter, cursor, limit);
     return Promise.all(entries.map((entry) => this.withJob(entry)));
   }
 
   async summary(filter: RefusalFilter): Promise<RefusalSummary> {
-    await this.writer.settle();
+    await this.writer.flush();
     return this.reads.summary(filter);
   }
 
   /** Throws `refusal_not_found`. */
   async find(id: string): Promise<AuditEntry> {
-    await this.writer.settle();
+    await this.writer.flush();
     const entry = /^\d{1,18}$/.test(id) ? await this.reads.find(id) : undefined;
     if (entry === undefined || entry.kind === 'action') throw new GatewayError('refusal_not_found');
     return this.withJob(entry);

@@ -89,6 +89,9 @@ export class RefusalView {
   @ApiPropertyOptional({ description: 'The beginning, without secrets.' })
   bodySample?: string;
 
+  @ApiPropertyOptional({ description: 'Of the encrypted original that a re-check needs.' })
+  originalSha256?: string;
+
   @ApiPropertyOptional({ description: 'Whether it can be checked again.' })
   recheckable?: boolean;
 
@@ -145,9 +148,20 @@ export class RecheckView {
   stillRefused!: number;
 
   @ApiProperty({
-    description: 'Matching refusals that cannot be checked: only counted, or their time is over.',
+    description: 'Matching refusals that are not kept: only counted, or their time is over.',
   })
   notKept!: number;
+
+  @ApiProperty({
+    description: 'Kept, but they cannot be read: the key that they are sealed with is missing.',
+  })
+  keyMissing!: number;
+
+  @ApiProperty({ type: [String], description: 'The ids of the keys that `AUDIT_KEYS` lacks.' })
+  missingKeys!: readonly string[];
+
+  @ApiProperty({ description: 'Kept, but not as they were sealed: somebody changed them.' })
+  unreadable!: number;
 
   @ApiProperty({ type: 'object', additionalProperties: { type: 'integer' } })
   stillRefusedBy!: Record<string, number>;
@@ -174,6 +188,12 @@ export class VerificationView {
   @ApiProperty()
   ok!: boolean;
 
+  @ApiProperty({
+    enum: ['intact', 'changed', 'unverifiable'],
+    description: '`unverifiable`: nothing changed was found, but a key is missing.',
+  })
+  state!: 'intact' | 'changed' | 'unverifiable';
+
   @ApiProperty({ description: 'Entries that were read.' })
   rows!: number;
 
@@ -182,6 +202,13 @@ export class VerificationView {
 
   @ApiProperty({ type: String, nullable: true })
   reason!: string | null;
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'The newest entry as one word: keep it, and pass it as `since` later.',
+  })
+  head!: string | null;
 }
 
 export class ActionView {
@@ -193,6 +220,18 @@ export class ActionView {
 
   @ApiProperty({ example: 'refusals.accept' })
   action!: unknown;
+
+  @ApiProperty({
+    enum: ['started', 'done', 'failed'],
+    description: '`started`: recorded before; a second entry says how it ended.',
+  })
+  state!: unknown;
+
+  @ApiProperty({ type: String, nullable: true, description: 'Why it failed.' })
+  reason!: unknown;
+
+  @ApiProperty({ type: String, nullable: true, description: 'The entry that says `started`.' })
+  intent!: unknown;
 
   @ApiProperty({ type: 'object', additionalProperties: true })
   actor!: unknown;
@@ -241,6 +280,9 @@ export function viewOfActions(entries: readonly AuditEntry[], limit: number): Ac
       id,
       at: at.toISOString(),
       action: data['action'],
+      state: data['state'] ?? 'done',
+      reason: data['reason'] ?? null,
+      intent: data['intent'] ?? null,
       actor: data['actor'],
       detail: data['detail'],
     })),

@@ -1,13 +1,23 @@
 import { Module } from '@nestjs/common';
+import { AuditAlarm } from './audit-alarm.js';
 import { AuditKeys } from './audit-keys.js';
+import { AuditLog } from './audit-log.js';
 import { AuditReads } from './audit-reads.js';
 import { AuditVerifier } from './audit-verifier.js';
-import { AuditLog } from './audit-log.js';
+import { KnownHead } from './known-head.js';
 import { RecentRefusals } from './recent-refusals.js';
 
 /** The chain of the audit, without what records refusals. */
 @Module({
-  providers: [AuditKeys, AuditLog, AuditReads, AuditVerifier, RecentRefusals],
-  exports: [AuditKeys, AuditLog, AuditReads, AuditVerifier, RecentRefusals],
+  providers: [
+    AuditAlarm,
+    AuditKeys,
+    AuditLog,
+    AuditReads,
+    AuditVerifier,
+    KnownHead,
+    RecentRefusals,
+  ],
+  exports: [AuditAlarm, AuditKeys, AuditLog, AuditReads, AuditVerifier, RecentRefusals],
 })
 export class AuditChainModule {}

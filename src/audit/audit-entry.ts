@@ -4,9 +4,10 @@ import { authenticate, type AuditKey } from './audit-keys.js';
 /**
  * `refused`: one callback that was refused. `observed`: one that a guard would have refused if its mode
  * were not `observe`, or a genuine one that is not for this gateway. `counted`: so many of one cause, too
- * fast to be kept one by one. `action`: what an admin did.
+ * fast to be kept one by one. `action`: what an admin did. `tampering`: a process found that the chain
+ * before this entry is not as it was written.
  */
-export const ENTRY_KINDS = ['refused', 'observed', 'counted', 'action'] as const;
+export const ENTRY_KINDS = ['refused', 'observed', 'counted', 'action', 'tampering'] as const;
 
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 
@@ -39,10 +40,15 @@ export interface ChainEnds {
   readonly firstHash: Buffer;
   readonly lastId: string;
   readonly lastHash: Buffer;
+  /** The ids of the keys that entries were written with, each with the id of the last such entry. */
+  readonly keys: Readonly<Record<string, string>>;
 }
 
-export function macOf(key: AuditKey, ends: ChainEnds): Buffer {
-  return authenticate(key, ['ends', ends.firstId, ends.firstHash, ends.lastId, ends.lastHash]);
+/** Binds the ends to each other and to the database (`installation`) that they belong to. */
+export function macOfEnds(key: AuditKey, installation: string, ends: ChainEnds): Buffer {
+  const { firstId, firstHash, lastId, lastHash, keys } = ends;
+  const parts = ['ends', installation, firstId, firstHash, lastId, lastHash, canonicalJson(keys)];
+  return authenticate(key, parts);
 }
 
 /** Gives `entries` their places after `ends`. */
@@ -57,5 +63,6 @@ export function chain(
     lastHash = hashOf(key, lastHash, lastId, entry);
     return { ...entry, id: lastId, keyId: key.id, hash: lastHash };
   });
-  return { chained, ends: { ...ends, lastId, lastHash } };
+  const keys = chained.length === 0 ? ends.keys : { ...ends.keys, [key.id]: lastId };
+  return { chained, ends: { ...ends, lastId, lastHash, keys } };
 }

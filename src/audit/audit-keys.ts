@@ -12,20 +12,18 @@ export interface AuditKey {
 }
 
 /**
- * The keys of the audit: `AUDIT_KEYS`, or keys derived from `TOKEN_KEYS` where that is not set. The
- * first one writes, all can read. Whoever has the database but none of the keys can neither forge
- * an entry nor read a sealed one.
+ * The keys of the audit (`AUDIT_KEYS`). The first one writes, all can read. Whoever has the database
+ * but none of the keys can neither forge an entry nor read a sealed one.
  */
 @Injectable()
 export class AuditKeys {
   private readonly keys: readonly AuditKey[];
 
   constructor(settings: Settings) {
-    const given = settings.AUDIT_KEYS ?? settings.TOKEN_KEYS ?? [];
-    this.keys = given.map(({ key }) => derive(key));
+    this.keys = (settings.AUDIT_KEYS ?? []).map(({ key }) => derive(key));
   }
 
-  /** The key that writes. Without any, entries are chained all the same, but anybody could do it. */
+  /** The key that writes. Without any, entries are chained with a key that everybody knows. */
   get current(): AuditKey {
     return this.keys[0] ?? UNKEYED;
   }
@@ -34,9 +32,20 @@ export class AuditKeys {
     return this.keys.length > 0;
   }
 
+  /** The key that everybody knows counts only where no other one is configured. */
   find(id: string): AuditKey | undefined {
-    return id === UNKEYED.id ? UNKEYED : this.keys.find((key) => key.id === id);
+    if (!this.areGiven && isUnkeyed(id)) return UNKEYED;
+    return this.keys.find((key) => key.id === id);
   }
+
+  /** Written with the key that everybody knows, although this process has one of its own. */
+  isForgeable(id: string): boolean {
+    return this.areGiven && isUnkeyed(id);
+  }
+}
+
+function isUnkeyed(id: string): boolean {
+  return id === UNKEYED.id;
 }
 
 function derive(secret: Buffer, id?: string): AuditKey {

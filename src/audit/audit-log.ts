@@ -1,16 +1,31 @@
-import { Injectable } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 import { Transactions } from '../platform/database/transactions.js';
+import { AuditAlarm } from './audit-alarm.js';
 import {
   chain,
   GENESIS,
-  macOf,
+  macOfEnds,
   type ChainedEntry,
   type ChainEnds,
   type NewEntry,
 } from './audit-entry.js';
+import { formatHead } from './audit-head.js';
 import { AuditKeys } from './audit-keys.js';
+import { findRetirable } from './audit-retirement.js';
+import { findSchemaChange } from './audit-schema.js';
+import {
+  endsOf,
+  findProblem,
+  macOfAnchor,
+  readChainState,
+  type ChainProblem,
+  type ChainState,
+} from './chain-state.js';
+import { isDatabaseUsed } from './database-use.js';
+import { KnownHead } from './known-head.js';
 
 /** An entry to append, with the sealed bytes that belong to it. */
 export interface Appendix {
@@ -23,17 +38,32 @@ export interface AppendAttempt {
   transaction?: string;
 }
 
-export interface KnownEnds extends ChainEnds {
-  readonly keyId: string;
-  readonly mac: Buffer;
+/** Appends as part of a transaction, which then holds up all others that append until it ends. */
+export type Append = (appendices: readonly Appendix[]) => Promise<ChainedEntry[]>;
+
+/** What a transaction did to the chain; holds once it is committed. */
+interface ChainChange {
+  problem?: ChainProblem;
+  ends?: ChainEnds;
 }
 
-/** All that writes `audit_entries`, `audit_chain` and `audit_originals`. */
+interface LockedChain {
+  readonly installation: string;
+  readonly ends: ChainEnds;
+}
+
+/** All that writes `audit_entries`, `audit_chain`, `audit_originals`, and `installation`. */
 @Injectable()
 export class AuditLog {
+  private readonly logger = new Logger(AuditLog.name);
+  private anchoring: Promise<void> | undefined;
+  private reportedSchemaChange: string | undefined;
+
   constructor(
     private readonly keys: AuditKeys,
     private readonly transactions: Transactions,
+    private readonly known: KnownHead,
+    private readonly alarm: AuditAlarm,
   ) {}
 
   /**
@@ -41,12 +71,20 @@ export class AuditLog {
    * `attempt` learns the transaction, for asking later what became of it.
    */
   append(appendices: readonly Appendix[], attempt: AppendAttempt = {}): Promise<ChainedEntry[]> {
-    return this.transactions.run(async (manager) => {
-      const chained = await this.appendWithin(manager, appendices);
+    return this.transact(async (manager, append) => {
+      const chained = await append(appendices);
       const [row] = await rows<{ id: string }>(manager, `SELECT pg_current_xact_id()::text AS id`);
       if (row !== undefined) attempt.transaction = row.id;
       return chained;
     });
+  }
+
+  /** Runs `work` in a transaction that also appends. */
+  async transact<T>(work: (manager: EntityManager, append: Append) => Promise<T>): Promise<T> {
+    await this.ensureAnchor();
+    return this.change((manager, change) =>
+      work(manager, (appendices) => this.appendWithin(manager, change, appendices)),
+    );
   }
 
   /** Whether a transaction whose commit was not heard of has happened. Throws while it is still open. */
@@ -62,55 +100,83 @@ export class AuditLog {
     });
   }
 
-  /** As part of a transaction, which then holds up everybody who appends until it ends. */
-  async appendWithin(
-    manager: EntityManager,
-    appendices: readonly Appendix[],
-  ): Promise<ChainedEntry[]> {
-    if (appendices.length === 0) return [];
-    const { current } = this.keys;
-    const before = await this.lockEnds(manager);
-    const { chained, ends } = chain(
-      current,
-      before,
-      appendices.map(({ entry }) => entry),
+  /**
+   * Creates the anchor, once and only in a database that was never used: in any other its absence is
+   * tampering. Signs the anchor and the ends with the current key where an older one did.
+   */
+  ensureAnchor(): Promise<void> {
+    this.anchoring ??= this.change((manager, change) => this.anchorWithin(manager, change)).catch(
+      (error: unknown) => {
+        this.anchoring = undefined;
+        throw error;
+      },
     );
-    await rows(manager, APPEND, [
-      chained.map(({ id }) => id),
-      chained.map(({ at }) => at),
-      chained.map(({ kind }) => kind),
-      chained.map(({ data }) => JSON.stringify(data)),
-      chained.map(({ hash }) => hash),
-      current.id,
-    ]);
-    const originals = chained.flatMap(({ id }, n) => {
-      const sealed = appendices[n]?.sealed;
-      return sealed === undefined ? [] : [{ id, sealed }];
-    });
-    if (originals.length > 0) {
-      const ids = originals.map(({ id }) => id);
-      await rows(manager, KEEP, [ids, originals.map(({ sealed }) => sealed), current.id]);
+    return this.anchoring;
+  }
+
+  /** Compares the chain with what this process remembers of it. What is wrong is recorded in the chain. */
+  async check(): Promise<ChainProblem | undefined> {
+    const schemaChange = await this.transactions.run(findSchemaChange);
+    if (schemaChange !== undefined) this.reportSchemaChange(schemaChange);
+    const known = this.known.current;
+    const state = await this.transactions.run((manager) => readChainState(manager, known));
+    const problem = findProblem(this.keys, state, known);
+    const [ends] = state.ends;
+    if (problem === undefined) {
+      if (ends !== undefined) this.known.remember({ id: ends.lastId, hash: ends.lastHash });
+      return undefined;
     }
-    await this.moveEnds(manager, ends);
-    return chained;
+    try {
+      await this.append([]);
+    } catch (error) {
+      this.alarm.raise(problem.message, { recorded: false });
+      throw error;
+    }
+    return problem;
+  }
+
+  /** The newest entry as one word to keep elsewhere; `undefined` where the chain has no anchor. */
+  async head(): Promise<string | undefined> {
+    const { ends, anchors } = await this.transactions.run((manager) =>
+      readChainState(manager, undefined),
+    );
+    const [[end], [anchor]] = [ends, anchors];
+    if (end === undefined || anchor === undefined) return undefined;
+    return formatHead(this.keys, anchor.id, { id: end.lastId, hash: end.lastHash }, new Date());
+  }
+
+  /** Ids of keys that entries of the chain were written with, and that are not configured. */
+  async missingKeys(): Promise<string[]> {
+    const { ends } = await this.transactions.run((manager) => readChainState(manager, undefined));
+    const ids = ends.flatMap((stored) => [stored.keyId, ...Object.keys(endsOf(stored).keys)]);
+    return [...new Set(ids)].filter((id) => this.keys.find(id) === undefined);
   }
 
   /**
    * Retires entries older than `days` from the beginning of the chain, at most `limit`. What is left
    * stays verifiable: the chain remembers the hash of the last one that has gone. Returns how many went.
+   * Only entries that are as they were written go: otherwise a changed time would cut the chain.
    */
-  retire(days: number, limit: number): Promise<number> {
-    return this.transactions.run(async (manager) => {
-      const ends = await this.lockEnds(manager);
-      await manager.query(`SET LOCAL gateway.audit_retention = 'on'`);
-      const gone = await rows<{ id: string; hash: Buffer }>(manager, RETIRE, [
-        ends.firstId,
-        days,
+  async retire(days: number, limit: number): Promise<number> {
+    await this.ensureAnchor();
+    return this.change(async (manager, change) => {
+      const { installation, ends } = await this.lockChain(manager, change);
+      if (change.problem !== undefined) return 0;
+      const before = new Date(Date.now() - days * 86_400_000);
+      const { last, count, stoppedBy } = await findRetirable(
+        manager,
+        this.keys,
+        ends,
+        before,
         limit,
-      ]);
-      const last = gone.toSorted((one, other) => Number(BigInt(one.id) - BigInt(other.id))).at(-1);
+      );
+      if (stoppedBy !== undefined) this.reportStopped(stoppedBy);
       if (last === undefined) return 0;
-      await this.moveEnds(manager, { ...ends, firstId: last.id, firstHash: last.hash });
+      await manager.query(`SET LOCAL gateway.audit_retention = 'on'`);
+      const gone = await rows(manager, RETIRE, [ends.firstId, last.id]);
+      if (gone.length !== count) throw new Error('the beginning of the audit changed meanwhile');
+      const moved = { ...ends, firstId: last.id, firstHash: last.hash };
+      await this.moveEnds(manager, installation, moved);
       return gone.length;
     });
   }
@@ -123,51 +189,211 @@ export class AuditLog {
     });
   }
 
-  /** The newest entry, as the chain knows it; `undefined` before the first. */
-  async end(): Promise<{ id: string; hash: string } | undefined> {
-    return this.transactions.run(async (manager) => {
-      const [ends] = await rows<KnownEnds>(manager, SELECT_ENDS);
-      return ends && { id: ends.lastId, hash: ends.lastHash.toString('hex') };
+  /** Runs `work` in a transaction, and remembers what it did to the chain once that is committed. */
+  private async change<T>(
+    work: (manager: EntityManager, change: ChainChange) => Promise<T>,
+  ): Promise<T> {
+    const change: ChainChange = {};
+    const result = await this.transactions.run((manager) => work(manager, change));
+    const { problem, ends } = change;
+    if (ends !== undefined) {
+      const head = { id: ends.lastId, hash: ends.lastHash.toString('hex') };
+      if (problem === undefined) this.known.remember(head);
+      else this.known.replace(head);
+    }
+    if (problem?.code === 'key_missing') this.logger.warn({ msg: problem.message });
+    else if (problem !== undefined) this.alarm.raise(problem.message, { entry: ends?.lastId });
+    return result;
+  }
+
+  private async appendWithin(
+    manager: EntityManager,
+    change: ChainChange,
+    appendices: readonly Appendix[],
+  ): Promise<ChainedEntry[]> {
+    const { installation, ends: before } = await this.lockChain(manager, change);
+    if (appendices.length === 0) return [];
+    const entries = appendices.map(({ entry }) => entry);
+    const { chained, ends } = chain(this.keys.current, before, entries);
+    await this.insert(manager, chained);
+    const originals = chained.flatMap(({ id }, n) => {
+      const sealed = appendices[n]?.sealed;
+      return sealed === undefined ? [] : [{ id, sealed }];
     });
+    if (originals.length > 0) {
+      const ids = originals.map(({ id }) => id);
+      const texts = originals.map(({ sealed }) => sealed);
+      await rows(manager, KEEP, [ids, texts, this.keys.current.id]);
+    }
+    await this.moveEnds(manager, installation, ends);
+    change.ends = ends;
+    return chained;
   }
 
-  private async lockEnds(manager: EntityManager): Promise<ChainEnds> {
-    const [ends] = await rows<KnownEnds>(manager, `${SELECT_ENDS} FOR UPDATE`);
-    if (ends !== undefined) return ends;
-    const none = { firstId: '0', firstHash: GENESIS, lastId: '0', lastHash: GENESIS };
-    const { current } = this.keys;
-    // Two at once: the second waits here for the first, and then finds its row.
-    await rows(manager, FIRST_ENDS, [GENESIS, current.id, macOf(current, none)]);
-    const [now] = await rows<KnownEnds>(manager, `${SELECT_ENDS} FOR UPDATE`);
-    return now ?? none;
+  /**
+   * Locks the chain and compares it with what this process remembers. Where something is wrong, an entry
+   * says so from then on, and the chain continues after it: nothing may be lost because of an attacker.
+   */
+  private async lockChain(manager: EntityManager, change: ChainChange): Promise<LockedChain> {
+    const locked = await rows(manager, 'SELECT 1 FROM audit_chain FOR UPDATE');
+    if (locked.length !== 1) await manager.query(LOCK_CHAIN);
+    const known = change.ends === undefined ? this.known.current : undefined;
+    const state = await readChainState(manager, known);
+    const problem = findProblem(this.keys, state, known);
+    const [[anchor], [stored]] = [state.anchors, state.ends];
+    if (problem === undefined && anchor !== undefined && stored !== undefined) {
+      const ends = endsOf(stored);
+      change.ends ??= ends;
+      return { installation: anchor.id, ends };
+    }
+    const found = problem ?? UNKNOWN_PROBLEM;
+    change.problem = found;
+    const installation = await this.repairAnchor(manager, state, found);
+    const entry = tamperingEntry(found, state, known);
+    const { chained, ends } = chain(this.keys.current, continuedFrom(state), [entry]);
+    await this.insert(manager, chained);
+    await manager.query('DELETE FROM audit_chain');
+    await rows(manager, FIRST_ENDS, this.endsRow(installation, ends));
+    change.ends = ends;
+    return { installation, ends };
   }
 
-  private async moveEnds(manager: EntityManager, ends: ChainEnds): Promise<void> {
+  private async anchorWithin(manager: EntityManager, change: ChainChange): Promise<void> {
+    await manager.query('LOCK TABLE installation IN SHARE ROW EXCLUSIVE MODE');
     const { current } = this.keys;
-    await rows(manager, MOVE_ENDS, [
-      ends.firstId,
-      ends.firstHash,
-      ends.lastId,
-      ends.lastHash,
-      current.id,
-      macOf(current, ends),
+    const { anchors } = await readChainState(manager, undefined);
+    const [anchor] = anchors;
+    if (anchor === undefined) {
+      if (await isDatabaseUsed(manager)) return;
+      const installation = await this.insertAnchor(manager);
+      const ends = { firstId: '0', firstHash: GENESIS, lastId: '0', lastHash: GENESIS, keys: {} };
+      await rows(manager, FIRST_ENDS, this.endsRow(installation, ends));
+      change.ends = ends;
+      return;
+    }
+    const [stored] = (await readChainState(manager, undefined)).ends;
+    if (anchor.keyId === current.id && stored?.keyId === current.id) return;
+    const { installation, ends } = await this.lockChain(manager, change);
+    if (change.problem !== undefined) return;
+    await rows(manager, SIGN_ANCHOR, [current.id, macOfAnchor(current, installation)]);
+    await this.moveEnds(manager, installation, ends);
+  }
+
+  /** Returns the id of the anchor, which is a new one where the old one cannot be believed. */
+  private async repairAnchor(
+    manager: EntityManager,
+    { anchors }: ChainState,
+    { code }: ChainProblem,
+  ): Promise<string> {
+    const [anchor] = anchors;
+    const isKept = code !== 'anchor_missing' && code !== 'anchor_changed' && code !== 'unkeyed';
+    if (anchor !== undefined && isKept) return anchor.id;
+    await manager.query('DELETE FROM installation');
+    return this.insertAnchor(manager);
+  }
+
+  private async insertAnchor(manager: EntityManager): Promise<string> {
+    const id = randomUUID();
+    const { current } = this.keys;
+    await rows(manager, INSERT_ANCHOR, [id, current.id, macOfAnchor(current, id)]);
+    return id;
+  }
+
+  private async insert(manager: EntityManager, chained: readonly ChainedEntry[]): Promise<void> {
+    await rows(manager, APPEND, [
+      chained.map(({ id }) => id),
+      chained.map(({ at }) => at),
+      chained.map(({ kind }) => kind),
+      chained.map(({ data }) => JSON.stringify(data)),
+      chained.map(({ hash }) => hash),
+      this.keys.current.id,
     ]);
+  }
+
+  private async moveEnds(
+    manager: EntityManager,
+    installation: string,
+    ends: ChainEnds,
+  ): Promise<void> {
+    const keys = Object.entries(ends.keys).filter(
+      ([, last]) => BigInt(last) > BigInt(ends.firstId),
+    );
+    const moved = { ...ends, keys: Object.fromEntries(keys) };
+    await rows(manager, MOVE_ENDS, this.endsRow(installation, moved));
+  }
+
+  private endsRow(installation: string, ends: ChainEnds): unknown[] {
+    const { current } = this.keys;
+    const { firstId, firstHash, lastId, lastHash, keys } = ends;
+    const mac = macOfEnds(current, installation, ends);
+    return [firstId, firstHash, lastId, lastHash, JSON.stringify(keys), current.id, mac];
+  }
+
+  /** It stays as it is until somebody repairs it, so it is reported once. */
+  private reportSchemaChange(reason: string): void {
+    if (this.reportedSchemaChange === reason) return;
+    this.reportedSchemaChange = reason;
+    this.alarm.raise(reason);
+  }
+
+  private reportStopped({ id, problem }: { id: string; problem: ChainProblem }): void {
+    const { code, message } = problem;
+    if (code === 'key_missing') {
+      this.logger.warn({
+        msg: 'the retention of the audit stops here',
+        entry: id,
+        reason: message,
+      });
+    } else {
+      this.alarm.raise(message, { entry: id });
+    }
   }
 }
 
-export const SELECT_ENDS = `
-  SELECT first_id AS "firstId", first_hash AS "firstHash", last_id AS "lastId",
-         last_hash AS "lastHash", key_id AS "keyId", mac
-    FROM audit_chain`;
+const UNKNOWN_PROBLEM: ChainProblem = {
+  code: 'ends_missing',
+  message: 'the ends of the chain are missing',
+};
+
+/** What was found, in the chain itself. A later verification may find the key that was missing here. */
+function tamperingEntry(
+  { code, message }: ChainProblem,
+  { ends, anchors }: ChainState,
+  known: { id: string; hash: string } | undefined,
+): NewEntry {
+  const data = {
+    problem: code,
+    message,
+    installation: anchors[0]?.id ?? null,
+    ends: ends[0] ?? null,
+    remembered: known ?? null,
+  };
+  return { at: new Date(), kind: 'tampering', data };
+}
+
+/** Where the chain goes on: after everything that is there. */
+function continuedFrom({ ends: [stored], newest }: ChainState): ChainEnds {
+  const ends =
+    stored === undefined
+      ? { firstId: '0', firstHash: GENESIS, lastId: '0', lastHash: GENESIS, keys: {} }
+      : endsOf(stored);
+  if (newest === null || BigInt(newest.id) < BigInt(ends.lastId)) return ends;
+  return { ...ends, lastId: newest.id, lastHash: Buffer.from(newest.hash, 'hex') };
+}
+
+const LOCK_CHAIN = 'LOCK TABLE audit_chain IN SHARE ROW EXCLUSIVE MODE';
+
+const INSERT_ANCHOR = `INSERT INTO installation (id, key_id, mac) VALUES ($1, $2, $3)`;
+
+const SIGN_ANCHOR = `UPDATE installation SET key_id = $1, mac = $2`;
 
 const FIRST_ENDS = `
-  INSERT INTO audit_chain (first_id, first_hash, last_id, last_hash, key_id, mac)
-  VALUES (0, $1, 0, $1, $2, $3)
-  ON CONFLICT DO NOTHING`;
+  INSERT INTO audit_chain (first_id, first_hash, last_id, last_hash, keys, key_id, mac)
+  VALUES ($1, $2, $3, $4, $5, $6, $7)`;
 
 const MOVE_ENDS = `
   UPDATE audit_chain
-     SET first_id = $1, first_hash = $2, last_id = $3, last_hash = $4, key_id = $5, mac = $6`;
+     SET first_id = $1, first_hash = $2, last_id = $3, last_hash = $4, keys = $5, key_id = $6, mac = $7`;
 
 const APPEND = `
   INSERT INTO audit_entries (id, at, kind, data, hash, key_id)
@@ -177,17 +403,11 @@ const APPEND = `
 
 const KEEP = `
   INSERT INTO audit_originals (entry_id, sealed, key_id)
-  SELECT id, sealed, $3 FROM unnest($1::bigint[], $2::bytea[]) AS original (id, sealed)`;
+  SELECT id, sealed, $3 FROM unnest($1::bigint[], $2::bytea[]) AS original (id, sealed)
+  -- What an entry that was cut off has left behind.
+  ON CONFLICT (entry_id) DO UPDATE SET sealed = excluded.sealed, key_id = excluded.key_id, at = now()`;
 
-const RETIRE = `
-  DELETE FROM audit_entries
-   WHERE id IN (
-     SELECT id FROM audit_entries
-      WHERE id > $1 AND at < now() - make_interval(days => $2)
-        AND id < (SELECT coalesce(min(id), 9223372036854775807) FROM audit_entries
-                   WHERE id > $1 AND at >= now() - make_interval(days => $2))
-      ORDER BY id LIMIT $3)
-  RETURNING id, hash`;
+const RETIRE = `DELETE FROM audit_entries WHERE id > $1 AND id <= $2 RETURNING id`;
 
 const FORGET = `
   DELETE FROM audit_originals

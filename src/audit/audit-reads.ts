@@ -27,6 +27,12 @@ export interface AuditEntry {
   readonly sealed: boolean;
 }
 
+/** A refusal whose original is kept. */
+export interface KeptRefusal extends AuditEntry {
+  readonly keyId: string;
+  readonly original: Buffer;
+}
+
 export interface RefusalSummary {
   readonly stored: number;
   readonly counted: number;
@@ -121,11 +127,7 @@ export class AuditReads {
   }
 
   /** The sealed originals of refusals that match, the oldest first, after `after`. */
-  originals(
-    filter: RefusalFilter,
-    after: string,
-    limit: number,
-  ): Promise<(AuditEntry & { keyId: string; original: Buffer })[]> {
+  originals(filter: RefusalFilter, after: string, limit: number): Promise<KeptRefusal[]> {
     const { where, values } = conditions(filter);
     where.push(`id > $${values.push(after)}`);
     return rows(

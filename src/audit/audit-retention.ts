@@ -1,9 +1,4 @@
-import {
-  Injectable,
-  Logger,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-} from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
 import { RemovedRows } from '../platform/metrics/removed-rows.js';
 import { Duties } from '../platform/schedule/duties.js';
@@ -14,13 +9,9 @@ const INTERVAL_SECONDS = 600;
 /** Small, so that nobody who writes to the audit waits long. */
 const STEP = 1000;
 
-/**
- * Lets go of what is older than its time. It also writes the end of the chain to the log: whoever keeps
- * logs elsewhere can tell whether a database was put back to an older state.
- */
+/** Deletes entries and sealed originals that are older than their settings allow. */
 @Injectable()
 export class AuditRetention implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly logger = new Logger(AuditRetention.name);
   private readonly stop = new AbortController();
 
   constructor(
@@ -46,8 +37,6 @@ export class AuditRetention implements OnApplicationBootstrap, OnModuleDestroy {
     );
     const entries = await inSteps(STEP, this.stop.signal, () => this.audit.retire(days, STEP));
     this.removed.add('audit_entry', entries);
-    const end = await this.audit.end();
-    if (end !== undefined) this.logger.log({ msg: 'the audit ends here', ...end });
     return { entries, originals };
   }
 }

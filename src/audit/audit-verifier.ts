@@ -1,20 +1,51 @@
-import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
-import { hashOf, macOf, type ChainedEntry } from './audit-entry.js';
+import { isRecord } from '../platform/json.js';
+import { hashOf, type ChainedEntry } from './audit-entry.js';
+import { formatHead, readHead } from './audit-head.js';
 import { AuditKeys } from './audit-keys.js';
-import { SELECT_ENDS, type KnownEnds } from './audit-log.js';
+import { findSchemaChange } from './audit-schema.js';
+import {
+  endsOf,
+  findProblem,
+  findRollback,
+  findWrongEnds,
+  readChainState,
+  type ChainProblem,
+  type ChainState,
+  type StoredEnds,
+} from './chain-state.js';
+import { KnownHead, type Head } from './known-head.js';
 
 export interface Verification {
   readonly ok: boolean;
+  /**
+   * `changed`: something is not as it was written. `unverifiable`: nothing changed was found, but a key is
+   * missing, so that entries could not be verified.
+   */
+  readonly state: 'intact' | 'changed' | 'unverifiable';
   /** Entries that were read. */
   readonly rows: number;
-  /** The first entry that is changed, missing or made up; `null` where the chain is whole. */
+  /** The first entry that is changed, missing, made up, or unverifiable; `null` where none is to blame. */
   readonly firstBroken: string | null;
-  /** In plain words; `null` where the chain is whole. */
+  /** In plain words; `null` where the chain is intact. */
   readonly reason: string | null;
+  /** The newest entry as one word, for `--since` of a later verification; `null` where it is not intact. */
+  readonly head: string | null;
+}
+
+/** What the verification has come upon so far. */
+interface Finding {
+  readonly id: string | null;
+  readonly reason: string;
+}
+
+/** An entry with the columns to search by, which must agree with its data. */
+interface StoredEntry extends ChainedEntry {
+  readonly columns: Readonly<Record<string, unknown>>;
+  readonly exact: boolean;
 }
 
 const PAGE_SIZE = 2000;
@@ -27,72 +58,233 @@ const PAGE_SIZE = 2000;
 export class AuditVerifier {
   constructor(
     private readonly keys: AuditKeys,
+    private readonly known: KnownHead,
     @InjectDataSource() private readonly dataSource: DataSource,
   ) {}
 
-  verify(): Promise<Verification> {
-    return this.dataSource.transaction('REPEATABLE READ', (manager) => this.walk(manager));
+  /** @param since a head of the chain from the log, which the chain must hold */
+  verify(since?: string): Promise<Verification> {
+    // Before the snapshot is taken: what is remembered must be in it.
+    const known = this.known.current;
+    return this.dataSource.transaction('REPEATABLE READ', (manager) =>
+      new Walk(manager, this.keys).verify(known, since),
+    );
+  }
+}
+
+class Walk {
+  private read = 0;
+  private endsAreVerified = true;
+  private missingKey: { readonly id: string | null; readonly keyId: string } | undefined;
+
+  constructor(
+    private readonly manager: EntityManager,
+    private readonly keys: AuditKeys,
+  ) {}
+
+  async verify(known: Head | undefined, since: string | undefined): Promise<Verification> {
+    const schemaChange = await findSchemaChange(this.manager);
+    if (schemaChange !== undefined) return this.changed({ id: null, reason: schemaChange });
+    const state = await readChainState(this.manager, known);
+    const changed =
+      (await this.findChange(state)) ??
+      this.findRollback(state, known) ??
+      (await this.findSince(state, since));
+    if (changed !== undefined) return this.changed(changed);
+    if (this.missingKey !== undefined) {
+      const { id, keyId } = this.missingKey;
+      const reason = `unverifiable: key ${keyId} missing; AUDIT_KEYS must hold it`;
+      return this.result('unverifiable', { id, reason }, null);
+    }
+    const [[anchor], [ends]] = [state.anchors, state.ends];
+    const head =
+      anchor === undefined || ends === undefined
+        ? null
+        : formatHead(this.keys, anchor.id, { id: ends.lastId, hash: ends.lastHash }, new Date());
+    return this.result('intact', { id: null, reason: null }, head);
   }
 
-  private async walk(manager: EntityManager): Promise<Verification> {
-    const [ends] = await rows<KnownEnds>(manager, SELECT_ENDS);
-    if (ends === undefined) return this.withoutEnds(manager);
-    const endsKey = this.keys.find(ends.keyId);
-    if (endsKey === undefined) return broken(0, ends.lastId, UNKNOWN_KEY(ends.keyId));
-    if (!same(macOf(endsKey, ends), ends.mac)) {
-      return broken(0, ends.firstId, 'the ends of the chain (audit_chain) have been changed');
+  private async findChange(state: ChainState): Promise<Finding | undefined> {
+    const problem = findProblem(this.keys, state, undefined);
+    const [ends] = state.ends;
+    // The walk says better where the end does not match.
+    if (problem?.code === 'key_missing') {
+      this.endsAreVerified = false;
+      this.noteMissing(null, problem.keyId ?? '');
+    } else if (problem !== undefined && problem.code !== 'end_mismatch') {
+      return { id: idOf(problem, state), reason: problem.message };
     }
+    if (ends === undefined) return { id: null, reason: 'the ends of the chain are missing' };
+    return (
+      (await this.walk(ends)) ?? (await this.findStrays(ends)) ?? (await this.findSwapped(ends))
+    );
+  }
 
+  private async walk(ends: StoredEnds): Promise<Finding | undefined> {
     let expected = BigInt(ends.firstId) + 1n;
-    let previous = ends.firstHash;
-    let read = 0;
+    let previous: Buffer = Buffer.from(ends.firstHash, 'hex');
     for (;;) {
-      const page = await rows<ChainedEntry>(manager, PAGE, [String(expected - 1n), PAGE_SIZE]);
+      const page = await rows<StoredEntry>(this.manager, PAGE, [String(expected - 1n), PAGE_SIZE]);
       for (const entry of page) {
         const place = String(expected);
-        if (entry.id !== place) return broken(read, place, 'this entry is missing');
+        if (BigInt(entry.id) < expected)
+          return { id: entry.id, reason: 'this entry is there twice' };
+        if (entry.id !== place) return { id: place, reason: 'this entry is missing' };
         if (expected > BigInt(ends.lastId)) {
-          return broken(read, entry.id, 'this entry comes after the end of the chain');
+          return { id: place, reason: 'this entry comes after the end of the chain' };
         }
-        const key = this.keys.find(entry.keyId);
-        if (key === undefined) return broken(read, entry.id, UNKNOWN_KEY(entry.keyId));
-        const hash = hashOf(key, previous, entry.id, entry);
-        if (!same(hash, entry.hash)) {
-          return broken(read, entry.id, 'this entry, or the one before it, has been changed');
-        }
-        previous = hash;
+        const reason = this.wrongWith(entry, previous, ends);
+        if (reason !== undefined) return { id: place, reason };
+        previous = entry.hash;
         expected += 1n;
-        read += 1;
+        this.read += 1;
       }
       if (page.length < PAGE_SIZE) break;
     }
     if (expected <= BigInt(ends.lastId)) {
-      return broken(read, String(expected), 'entries are missing from here to the end');
+      return { id: String(expected), reason: 'entries are missing from here to the end' };
     }
-    if (!same(previous, ends.lastHash)) {
-      return broken(read, ends.lastId, 'the end of the chain does not match its last entry');
-    }
-    return { ok: true, rows: read, firstBroken: null, reason: null };
+    return previous.toString('hex') === ends.lastHash
+      ? undefined
+      : { id: ends.lastId, reason: 'the end of the chain does not match its last entry' };
   }
 
-  private async withoutEnds(manager: EntityManager): Promise<Verification> {
-    const [first] = await rows<ChainedEntry>(manager, PAGE, ['0', 1]);
-    if (first === undefined) return { ok: true, rows: 0, firstBroken: null, reason: null };
-    return broken(0, first.id, 'the ends of the chain (audit_chain) are missing');
+  private wrongWith(entry: StoredEntry, previous: Buffer, ends: StoredEnds): string | undefined {
+    const key = this.keys.find(entry.keyId);
+    if (key === undefined) {
+      if (this.keys.isForgeable(entry.keyId)) return 'this entry was written without a key';
+      const last = endsOf(ends).keys[entry.keyId];
+      if (this.endsAreVerified && (last === undefined || BigInt(entry.id) > BigInt(last))) {
+        return `this entry names key ${entry.keyId}, which AUDIT_KEYS never held for it`;
+      }
+      this.noteMissing(entry.id, entry.keyId);
+    } else if (!hashOf(key, previous, entry.id, entry).equals(entry.hash)) {
+      return 'this entry, or the one before it, has been changed';
+    }
+    if (!entry.exact) return 'the time of this entry has been changed';
+    const column = wrongColumn(entry);
+    if (column !== undefined) return `the column ${column} of this entry does not match its data`;
+    return entry.kind === 'tampering' ? this.judgeTampering(entry, previous) : undefined;
+  }
+
+  /** A process without the key could not verify the chain before this entry. Perhaps this one can. */
+  private judgeTampering({ id, data }: StoredEntry, previous: Buffer): string | undefined {
+    const { problem, message, installation, ends } = data;
+    const said = `a process found here that ${String(message)}`;
+    if (problem !== 'key_missing' || !isStoredEnds(ends) || typeof installation !== 'string')
+      return said;
+    const wrong = findWrongEnds(this.keys, installation, ends);
+    if (wrong?.code === 'key_missing') {
+      this.noteMissing(id, ends.keyId);
+      return undefined;
+    }
+    const isContinued =
+      ends.lastId === String(BigInt(id) - 1n) && ends.lastHash === previous.toString('hex');
+    return wrong === undefined && isContinued ? undefined : said;
+  }
+
+  /** Entries that the walk did not come by. */
+  private async findStrays({ firstId, lastId }: StoredEnds): Promise<Finding | undefined> {
+    const [stray] = await rows<{ id: string | null }>(this.manager, STRAYS, [firstId, lastId]);
+    return stray && { id: stray.id, reason: 'this entry is not part of the chain, or there twice' };
+  }
+
+  /** Originals that do not belong to their entries. */
+  private async findSwapped({ firstId }: StoredEnds): Promise<Finding | undefined> {
+    const [swapped] = await rows<{ id: string }>(this.manager, SWAPPED_ORIGINALS, [firstId]);
+    return swapped && { id: swapped.id, reason: 'the original of this entry has been changed' };
+  }
+
+  private findRollback(state: ChainState, known: Head | undefined): Finding | undefined {
+    const [ends] = state.ends;
+    if (known === undefined || ends === undefined) return undefined;
+    const problem = findRollback(ends, state.knownHash, known);
+    return problem && { id: known.id, reason: problem.message };
+  }
+
+  private async findSince(
+    { anchors: [anchor], ends: [ends] }: ChainState,
+    since: string | undefined,
+  ): Promise<Finding | undefined> {
+    if (since === undefined || anchor === undefined || ends === undefined) return undefined;
+    const read = readHead(this.keys, anchor.id, since);
+    if (read.outcome === 'key_missing') {
+      this.noteMissing(null, read.keyId);
+      return undefined;
+    }
+    if (read.outcome === 'invalid') {
+      const reason =
+        'the head given as "since" was not written by a gateway on this database: it is incomplete, or the database was replaced';
+      return { id: null, reason };
+    }
+    const state = await readChainState(this.manager, read.head);
+    const problem = findRollback(ends, state.knownHash, read.head);
+    return problem && { id: read.head.id, reason: problem.message };
+  }
+
+  private noteMissing(id: string | null, keyId: string): void {
+    this.missingKey ??= { id, keyId };
+  }
+
+  private changed(finding: Finding): Verification {
+    return this.result('changed', finding, null);
+  }
+
+  private result(
+    state: Verification['state'],
+    { id, reason }: { id: string | null; reason: string | null },
+    head: string | null,
+  ): Verification {
+    return { ok: state === 'intact', state, rows: this.read, firstBroken: id, reason, head };
   }
 }
 
-const UNKNOWN_KEY = (id: string): string =>
-  `it was written with key ${id}, which AUDIT_KEYS (or TOKEN_KEYS) does not hold`;
+/** Ends that cannot be believed are blamed on the beginning of the chain. */
+function idOf({ code }: ChainProblem, { ends, newest }: ChainState): string | null {
+  if (code === 'ends_changed') return ends[0]?.firstId ?? null;
+  return newest === null ? null : '1';
+}
+
+function isStoredEnds(value: unknown): value is StoredEnds {
+  if (!isRecord(value)) return false;
+  const texts = ['firstId', 'firstHash', 'lastId', 'lastHash', 'keyId', 'mac'];
+  return texts.every((name) => typeof value[name] === 'string');
+}
+
+/** The first column whose content is not what the migration computes from `data`. */
+function wrongColumn({ data, columns }: StoredEntry): string | undefined {
+  const expected: Readonly<Record<string, unknown>> = {
+    cause: textOf(data['cause']),
+    guard: textOf(data['guard']),
+    address: textOf(data['clientAddress']),
+    jobId: textOf(data['jobId']) ?? textOf(data['claimedJobId']),
+    count: Number(textOf(data['count']) ?? 1),
+  };
+  return Object.keys(expected).find((name) => columns[name] !== expected[name]);
+}
+
+/** As PostgreSQL's `->>`. */
+function textOf(value: unknown): string | null {
+  if (value === undefined || value === null) return null;
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
 
 const PAGE = `
-  SELECT id, at, kind, data, key_id AS "keyId", hash
+  SELECT id, at, kind, data, key_id AS "keyId", hash,
+         at = date_trunc('milliseconds', at) AS exact,
+         jsonb_build_object('cause', cause, 'guard', guard, 'address', address, 'jobId', job_id,
+                            'count', count) AS columns
     FROM audit_entries WHERE id > $1 ORDER BY id LIMIT $2`;
 
-function broken(read: number, id: string, reason: string): Verification {
-  return { ok: false, rows: read, firstBroken: id, reason };
-}
+const STRAYS = `
+  SELECT id FROM audit_entries WHERE id <= $1::bigint OR id > $2::bigint OR id IS NULL
+  UNION ALL
+  SELECT id FROM audit_entries GROUP BY id HAVING count(*) > 1
+  LIMIT 1`;
 
-function same(one: Buffer, other: Buffer): boolean {
-  return one.length === other.length && timingSafeEqual(one, other);
-}
+const SWAPPED_ORIGINALS = `
+  SELECT entry_id AS id
+    FROM audit_originals LEFT JOIN audit_entries ON id = entry_id
+   WHERE entry_id > $1::bigint
+     AND data->>'originalSha256' IS DISTINCT FROM encode(pg_catalog.sha256(sealed), 'hex')
+   ORDER BY entry_id LIMIT 1`;

@@ -57,13 +57,13 @@ export class AuditWriter implements OnApplicationShutdown {
   }
 
   /** Resolves when everything that was handed in before is in the database; rejects where it cannot be. */
-  settle(): Promise<void> {
+  flush(): Promise<void> {
     return this.write(true);
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.stopping = true;
-    const end = await awaitAtMost(GOODBYE_MILLISECONDS, this.settle());
+    const end = await awaitAtMost(GOODBYE_MILLISECONDS, this.flush());
     if (end.outcome === 'done') return;
     this.logger.error({
       msg: 'entries of the audit were lost',

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AuditKey } from './audit-keys.js';
 
@@ -20,6 +20,11 @@ export function seal(key: AuditKey, { body, ...rest }: OriginalCallback): Buffer
   const plain = JSON.stringify({ ...rest, body: body.toString('base64') });
   const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
   return Buffer.concat([nonce, cipher.getAuthTag(), sealed]);
+}
+
+/** What the entry of a sealed original says of it, so that it cannot be exchanged for another entry's. */
+export function boundTo(sealed: Buffer): { originalSha256: string } {
+  return { originalSha256: createHash('sha256').update(sealed).digest('hex') };
 }
 
 /** Throws where `sealed` was changed, or sealed with another key. */

@@ -3,7 +3,7 @@ import { Settings } from '../platform/config/settings.js';
 import { Metrics } from '../platform/metrics/metrics.js';
 import { AuditKeys } from './audit-keys.js';
 import { AuditWriter } from './audit-writer.js';
-import { seal } from './originals.js';
+import { boundTo, seal } from './originals.js';
 import { printable, shownRequest } from './redacted-request.js';
 import { RefusalBudget } from './refusal-budget.js';
 import {
@@ -84,11 +84,14 @@ export class Refusals {
     return (refusal) => {
       if (line <= LINES_PER_MINUTE) this.log(refusal, line);
       if (kept === 'number') return;
-      const sealed = kept === 'original' && refusal.bodyComplete && this.keys.areGiven;
-      this.writer.add({
-        entry: { at, kind: outcome, data: dataOf(refusal) },
-        ...(sealed ? { sealed: seal(this.keys.current, refusal.original) } : {}),
-      });
+      const isSealed = kept === 'original' && refusal.bodyComplete && this.keys.areGiven;
+      const sealed = isSealed ? seal(this.keys.current, refusal.original) : undefined;
+      const data = dataOf(refusal);
+      this.writer.add(
+        sealed === undefined
+          ? { entry: { at, kind: outcome, data } }
+          : { entry: { at, kind: outcome, data: { ...data, ...boundTo(sealed) } }, sealed },
+      );
     };
   }
 

@@ -1,19 +1,20 @@
-import { mkdir } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { ApiKeysService } from '../access/api-keys.service.js';
-import { AdminActions, type AdminAction } from '../admin/admin-actions.js';
+import type { Actor } from '../admin/admin-actions.js';
+import { AdminKeys } from '../admin/admin-keys.js';
 import { AuditVerifier } from '../audit/audit-verifier.js';
 import { CliModule } from '../cli.module.js';
 import { reasonOf } from '../doctor/reasons.js';
-import { Settings } from '../platform/config/settings.js';
+import { Settings, SettingsError } from '../platform/config/settings.js';
 import { dataSourceOptions } from '../platform/database/data-source-options.js';
 import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js';
 import { refusePendingMigrations } from '../platform/database/migrations.js';
 import { prepareDatabase } from '../platform/database/prepare-database.js';
 import { neverPrintSettings } from '../platform/logging/secret-settings.js';
-import { localTokenKeys } from '../stand-ins/local-token-keys.js';
+import { withLocalKeys } from '../stand-ins/local-keys.js';
 import { installTaskQueues } from '../tasks/task-queue.js';
 import { CommandError } from './command-error.js';
 import { CommandLog } from './command-log.js';
@@ -21,9 +22,10 @@ import { CommandLog } from './command-log.js';
 /** The services that commands work with. */
 export interface CommandContext {
   readonly keys: ApiKeysService;
+  readonly adminKeys: AdminKeys;
   readonly verifier: AuditVerifier;
-  /** Enters into the audit what is about to be done. */
-  readonly record: (action: AdminAction, detail: Record<string, unknown>) => Promise<void>;
+  /** Who runs the command, as the audit names them. */
+  readonly actor: Actor;
 }
 
 /** Runs `work` on a database that is there and up to date; fails at once where it is not. */
@@ -35,16 +37,11 @@ export async function withContext(work: (context: CommandContext) => Promise<voi
       abortOnError: false,
     });
     try {
-      const actor = {
-        keyId: '',
-        service: process.env['USER'] ?? `uid ${process.getuid?.() ?? ''}`,
-        via: 'command',
-      } as const;
-      const actions = app.get(AdminActions, { strict: false });
       await work({
+        actor: { keyId: '', service: userName(), via: 'command' },
         keys: app.get(ApiKeysService, { strict: false }),
+        adminKeys: app.get(AdminKeys, { strict: false }),
         verifier: app.get(AuditVerifier, { strict: false }),
-        record: (action, detail) => actions.record(actor, action, detail),
       });
     } finally {
       await app.close();
@@ -52,10 +49,23 @@ export async function withContext(work: (context: CommandContext) => Promise<voi
   });
 }
 
-/** With the embedded server of a local gateway where no other database is named. */
-export async function withSettings(work: (settings: Settings) => Promise<void>): Promise<void> {
-  // A command needs the database alone, so it does not ask for the rest of production's settings.
-  const given = Settings.load({ ...process.env, ROLES: 'webhooks', WEBHOOK_MODE: 'none' });
+/**
+ * With the embedded server of a local gateway where no other database is named. A command needs the
+ * database and the keys of the audit, so it does not ask for the rest of production's settings.
+ */
+export async function withSettings(
+  work: (settings: Settings) => Promise<void>,
+  { needsAuditKeys } = { needsAuditKeys: true },
+): Promise<void> {
+  const { settings: given, problems } = Settings.read({
+    ...process.env,
+    ROLES: 'webhooks',
+    WEBHOOK_MODE: 'none',
+  });
+  const serious = problems.filter(
+    (problem) => needsAuditKeys || !problem.startsWith('AUDIT_KEYS is missing'),
+  );
+  if (serious.length > 0) throw new SettingsError(serious);
   const settings = await withLocalKeys(given);
   neverPrintSettings(settings);
   Logger.overrideLogger(new CommandLog());
@@ -71,11 +81,13 @@ export async function withSettings(work: (settings: Settings) => Promise<void>):
   }
 }
 
-/** The audit of a local gateway is written with the keys that it made for itself. */
-async function withLocalKeys(settings: Settings): Promise<Settings> {
-  if (settings.NODE_ENV === 'production' || settings.TOKEN_KEYS !== undefined) return settings;
-  await mkdir(settings.DATA_DIR, { recursive: true });
-  return settings.with({ TOKEN_KEYS: await localTokenKeys(settings.DATA_DIR) });
+/** The user of the operating system; a container may have none with a name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
 }
 
 /** One attempt, unlike the start of a gateway: a person waits for the answer. */

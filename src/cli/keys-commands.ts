@@ -41,9 +41,8 @@ export function addKeysCommands(program: Command): void {
 }
 
 function createKey({ service, scopes, quiet }: CreateOptions): Promise<void> {
-  return withContext(async ({ keys, record }) => {
-    await record('key.create', { service, scopes });
-    const { stored, key } = await keys.create(service, scopes);
+  return withContext(async ({ adminKeys, actor }) => {
+    const { stored, key } = await adminKeys.create(actor, service, scopes);
     const about = `Created key ${stored.id} for ${service} (${stored.scopes.join(', ')}).`;
     print(quiet === true ? key : `${about} Store it now, it is shown only once:\n${key}`);
   });
@@ -57,10 +56,9 @@ function listKeys({ json }: { readonly json?: true }): Promise<void> {
 }
 
 function revokeKey(id: string): Promise<void> {
-  return withContext(async ({ keys, record }) => {
-    await record('key.revoke', { key: id });
+  return withContext(async ({ adminKeys, actor }) => {
     try {
-      await keys.revoke(id);
+      await adminKeys.revoke(actor, id);
     } catch (error) {
       if (!(error instanceof GatewayError) || error.code !== 'key_not_found') throw error;
       throw new CommandError(

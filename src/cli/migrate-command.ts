@@ -6,9 +6,12 @@ import { print } from './print.js';
 
 /** Waits for a database that is still starting: deployments start both at once. */
 export function runMigrations(): Promise<void> {
-  return withSettings(async (settings) => {
-    const run = settings.with({ DATABASE_MIGRATIONS: 'run' });
-    await prepareDatabase(run, new CommandLog(true), installTaskQueues);
-    print('The database is up to date.');
-  });
+  return withSettings(
+    async (settings) => {
+      const run = settings.with({ DATABASE_MIGRATIONS: 'run' });
+      await prepareDatabase(run, new CommandLog(true), installTaskQueues);
+      print('The database is up to date.');
+    },
+    { needsAuditKeys: false },
+  );
 }

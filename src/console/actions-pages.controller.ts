@@ -1,9 +1,9 @@
 import { Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { h } from 'preact';
-import { AdminActions } from '../admin/admin-actions.js';
+import { AuditVerification } from '../admin/audit-verification.js';
 import { viewOfActions, type ActionPage } from '../admin/refusals.view.js';
 import { AuditReads } from '../audit/audit-reads.js';
-import { AuditVerifier } from '../audit/audit-verifier.js';
+import { AuditWriter } from '../audit/audit-writer.js';
 import { Actions } from './actions.page.js';
 import { ConsolePages } from './console-pages.decorator.js';
 import { Page } from './page.js';
@@ -18,8 +18,8 @@ const PAGE_SIZE = 50;
 export class ActionsPagesController {
   constructor(
     private readonly reads: AuditReads,
-    private readonly verifier: AuditVerifier,
-    private readonly actions: AdminActions,
+    private readonly verification: AuditVerification,
+    private readonly writer: AuditWriter,
   ) {}
 
   @Get()
@@ -35,13 +35,13 @@ export class ActionsPagesController {
   @Post('verify')
   @HttpCode(200)
   async verify(@CurrentSession() session: Session): Promise<Page> {
-    const verified = await this.verifier.verify();
-    await this.actions.record(session.actor, 'audit.verify', { ...verified });
+    const verified = await this.verification.verify(session.actor);
     const properties = { session, page: await this.page(undefined), cursor: undefined, verified };
     return new Page('Admin actions', 'actions', h(Actions, properties));
   }
 
   private async page(cursor: string | undefined): Promise<ActionPage> {
+    await this.writer.flush();
     return viewOfActions(await this.reads.actions(cursor, PAGE_SIZE + 1), PAGE_SIZE);
   }
 }

@@ -6,7 +6,7 @@ import { DataTable, type TableColumn } from './data-table.js';
 import { Details } from './details.js';
 import { link } from './page.js';
 import type { Session } from './sessions.js';
-import { Code, count, CsrfField, Foreign, Moment, None, Note, Pager } from './widgets.js';
+import { Code, count, CsrfField, Foreign, Moment, None, Note, Pager, Tag } from './widgets.js';
 
 interface ActionsProperties {
   readonly session: Session;
@@ -26,6 +26,8 @@ const ACTION_WORDS: Readonly<Record<string, string>> = {
   'job.cancel': 'Cancelled a job',
   'session.begin': 'Signed in',
   'session.end': 'Signed out',
+  'alert.acknowledge': 'Acknowledged an alert',
+  'admin.access': 'Used an admin route',
 };
 
 /** Who did what, and whether the record of it is as it was written. */
@@ -67,11 +69,24 @@ function Verified({ verified }: { verified: Verification }): JSX.Element {
     <Note tone="good">
       <p>The audit is whole: all {count(verified.rows)} entries are as they were written.</p>
     </Note>
+  ) : verified.state === 'unverifiable' ? (
+    <Note tone="warn">
+      <p>
+        <strong>The audit cannot be verified as a whole.</strong>{' '}
+        <Foreign text={verified.reason ?? ''} />.
+      </p>
+      <p>Nothing that is changed was found among {count(verified.rows)} entries.</p>
+    </Note>
   ) : (
     <Note tone="bad">
       <p>
-        <strong>The audit has been changed.</strong> The first entry that is not right is{' '}
-        <Code text={verified.firstBroken} />: <Foreign text={verified.reason ?? ''} />.
+        <strong>The audit has been changed.</strong>{' '}
+        {verified.firstBroken === null ? null : (
+          <>
+            The first entry that is not right is <Code text={verified.firstBroken} />:{' '}
+          </>
+        )}
+        <Foreign text={verified.reason ?? ''} />.
       </p>
       <p>{count(verified.rows)} entries before it are as they were written.</p>
     </Note>
@@ -86,16 +101,33 @@ const COLUMNS: readonly TableColumn<ActionView>[] = [
     main: true,
     cell: ({ action }) => ACTION_WORDS[String(action)] ?? <Foreign text={String(action)} />,
   },
+  {
+    head: 'State',
+    cell: ({ state, reason }) => (
+      <>
+        <Tag tone={state === 'done' ? 'good' : state === 'failed' ? 'bad' : 'busy'}>
+          {String(state)}
+        </Tag>
+        {typeof reason === 'string' ? <Foreign text={` ${reason}`} /> : null}
+      </>
+    ),
+  },
   { head: 'Detail', cell: ({ detail }) => <Details value={detail} ours /> },
 ];
 
 function Who({ actor }: { actor: unknown }): JSX.Element {
   if (!isRecord(actor)) return <None />;
   const { service, via, keyId } = actor;
+  const name = service === '' ? 'unknown' : String(service);
   return (
-    <span title={`API key ${String(keyId)}`}>
-      <Foreign text={String(service)} />{' '}
-      <span class="muted">{via === 'console' ? 'console' : 'API'}</span>
+    <span {...(keyId === '' ? {} : { title: `API key ${String(keyId)}` })}>
+      <Foreign text={name} /> <span class="muted">{VIA_NAMES[String(via)] ?? null}</span>
     </span>
   );
 }
+
+const VIA_NAMES: Readonly<Record<string, string>> = {
+  api: 'API',
+  console: 'console',
+  command: 'command line',
+};

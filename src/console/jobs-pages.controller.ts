@@ -3,6 +3,7 @@ import { h } from 'preact';
 import { AdminActions } from '../admin/admin-actions.js';
 import { RefusalsService } from '../admin/refusals.service.js';
 import { viewOfRefusal } from '../admin/refusals.view.js';
+import type { Job } from '../jobs/job.entity.js';
 import { JobsAdmin } from '../jobs/jobs-admin.js';
 import { CallbackHistory } from '../webhooks/callback-history.js';
 import { CancelJob } from './cancel-job.page.js';
@@ -70,8 +71,9 @@ export class JobsPagesController {
     @Param('id') id: string,
   ): Promise<{ url: string }> {
     const job = await this.jobs.get(id);
-    await this.actions.record(actor, 'job.settle', { job: job.id });
-    await this.jobs.settleNow(job.id);
+    await this.actions.run(actor, 'job.settle', identifiersOf(job), async () => ({
+      result: await this.jobs.settleNow(job.id),
+    }));
     return { url: `/admin/jobs/${job.id}?done=settle` };
   }
 
@@ -88,8 +90,13 @@ export class JobsPagesController {
     @Param('id') id: string,
   ): Promise<{ url: string }> {
     const job = await this.jobs.get(id);
-    await this.actions.record(actor, 'job.cancel', { job: job.id });
-    await this.jobs.cancel(job.id);
+    await this.actions.run(actor, 'job.cancel', identifiersOf(job), async () => ({
+      result: await this.jobs.cancel(job.id),
+    }));
     return { url: `/admin/jobs/${job.id}?done=cancel` };
   }
+}
+
+function identifiersOf({ id, service }: Job): Record<string, unknown> {
+  return { job: id, service };
 }

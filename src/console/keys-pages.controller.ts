@@ -3,7 +3,7 @@ import { h } from 'preact';
 import { SCOPES, type ApiKey } from '../access/api-key.entity.js';
 import { ApiKeysService } from '../access/api-keys.service.js';
 import { isServiceName, SERVICE_NAME_RULE } from '../access/service-name.js';
-import { AdminActions } from '../admin/admin-actions.js';
+import { AdminKeys } from '../admin/admin-keys.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { ConsolePages } from './console-pages.decorator.js';
 import { CreatedKey, Keys, RevokeKey } from './keys.page.js';
@@ -16,7 +16,7 @@ import type { Session } from './sessions.js';
 export class KeysPagesController {
   constructor(
     private readonly keys: ApiKeysService,
-    private readonly actions: AdminActions,
+    private readonly adminKeys: AdminKeys,
   ) {}
 
   @Get()
@@ -33,8 +33,7 @@ export class KeysPagesController {
     const scopes = SCOPES.filter((scope) => form.getAll('scopes').includes(scope));
     if (!isServiceName(service)) throw invalid('service', SERVICE_NAME_RULE);
     if (scopes.length === 0) throw invalid('scopes', 'at least one is needed');
-    await this.actions.record(session.actor, 'key.create', { service, scopes });
-    const { stored, key } = await this.keys.create(service, scopes);
+    const { stored, key } = await this.adminKeys.create(session.actor, service, scopes);
     return new Page('Key created', 'keys', h(CreatedKey, { stored, apiKey: key }));
   }
 
@@ -47,9 +46,7 @@ export class KeysPagesController {
   @Post(':id/revoke')
   @Redirect('/admin/keys?done=revoke', 303)
   async revoke(@CurrentSession() session: Session, @Param('id') id: string): Promise<void> {
-    const { id: key } = await this.find(id);
-    await this.actions.record(session.actor, 'key.revoke', { key });
-    await this.keys.revoke(key);
+    await this.adminKeys.revoke(session.actor, id);
   }
 
   private async find(id: string): Promise<ApiKey> {

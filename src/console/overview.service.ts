@@ -71,7 +71,7 @@ export class OverviewService {
   }
 
   private async timeline(range: Range): Promise<Timeline> {
-    await this.writer.settle();
+    await this.writer.flush();
     const { slots: count, slotSeconds } = RANGES[range];
     const slots = slotsUntil(new Date(), count, slotSeconds);
     const from = slots[0] ?? new Date();

@@ -34,6 +34,8 @@ export function Recheck({ session, values, found, settling }: RecheckProperties)
         <Figure name="Would pass" value={found.wouldPass} />
         <Figure name="Still refused" value={found.stillRefused} />
         <Figure name="Not kept" value={found.notKept} />
+        {found.keyMissing > 0 ? <Figure name="Key missing" value={found.keyMissing} /> : null}
+        {found.unreadable > 0 ? <Figure name="Unreadable" value={found.unreadable} /> : null}
       </dl>
       {guards.length === 0 ? null : (
         <p>
@@ -104,6 +106,17 @@ function Verdict({
       </Note>
     );
   }
+  if (found.keyMissing > 0) {
+    return (
+      <Note tone="warn">
+        <p>
+          {count(found.keyMissing)} of these cannot be read: key missing. Put{' '}
+          {found.missingKeys.join(', ')} back into AUDIT_KEYS to judge them. Of the{' '}
+          {count(found.checked)} others, {count(found.wouldPass)} would pass now.
+        </p>
+      </Note>
+    );
+  }
   if (found.checked === 0) {
     return (
       <Note tone="idle">
@@ -114,7 +127,12 @@ function Verdict({
   if (found.wouldPass === 0) {
     return (
       <Note tone="warn">
-        <p>All of them would be refused again, with the settings that this process has now.</p>
+        <p>
+          {found.notKept + found.unreadable > 0
+            ? `All ${count(found.checked)} that could be judged would be refused again`
+            : 'All of them would be refused again'}
+          , with the settings that this process has now.
+        </p>
       </Note>
     );
   }

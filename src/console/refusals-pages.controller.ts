@@ -1,7 +1,6 @@
 import { Controller, Get, Header, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { h } from 'preact';
-import { AdminActions } from '../admin/admin-actions.js';
 import { RefusalRecheck } from '../admin/recheck.js';
 import { RefusalExport } from '../admin/refusal-export.js';
 import { viewOfRecheck } from '../admin/refusals.controller.js';
@@ -34,7 +33,6 @@ export class RefusalsPagesController {
     private readonly refusals: RefusalsService,
     private readonly recheck: RefusalRecheck,
     private readonly exports: RefusalExport,
-    private readonly actions: AdminActions,
   ) {}
 
   @Get()
@@ -71,13 +69,7 @@ export class RefusalsPagesController {
   ): Promise<void> {
     const format = query['format'] === 'json' ? 'json' : 'csv';
     const { filter } = askedRefusals(query);
-    await this.refusals.summary({});
-    await this.actions.record(session.actor, 'refusals.export', { format, filter });
-    const type = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/json; charset=utf-8';
-    await reply
-      .header('content-type', type)
-      .header('content-disposition', `attachment; filename="refusals.${format}"`)
-      .send(this.exports[format](filter));
+    await this.exports.send(session.actor, format, filter, reply);
   }
 
   @Get(':id')
@@ -92,9 +84,7 @@ export class RefusalsPagesController {
     const { filter, values } = askedRefusals(Object.fromEntries(form));
     // What is accepted afterwards is what is shown now, and nothing that comes later.
     const to = filter.to ?? new Date();
-    await this.refusals.summary({});
-    await this.actions.record(session.actor, 'refusals.recheck', { filter });
-    const found = viewOfRecheck(await this.recheck.judge({ ...filter, to }));
+    const found = viewOfRecheck(await this.recheck.recheck({ ...filter, to }, session.actor));
     const shown = { ...values, to: to.toISOString() };
     return new Page('Re-check', 'refusals', h(Recheck, { session, values: shown, found }));
   }
@@ -103,7 +93,6 @@ export class RefusalsPagesController {
   @HttpCode(200)
   async accept(@CurrentSession() session: Session, @Form() form: URLSearchParams): Promise<Page> {
     const { filter, values } = askedRefusals(Object.fromEntries(form));
-    await this.refusals.summary({});
     const { settling, ...done } = await this.recheck.accept(filter, session.actor);
     const found = viewOfRecheck(done);
     return new Page('Accepted', 'refusals', h(Recheck, { session, values, found, settling }));

@@ -13,9 +13,14 @@ export interface StoredSession {
 export class SessionStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  async insert(tokenHash: Buffer, keyId: string, hours: number): Promise<void> {
+  async insert(
+    manager: EntityManager,
+    tokenHash: Buffer,
+    keyId: string,
+    hours: number,
+  ): Promise<void> {
     await rows(
-      this.database,
+      manager,
       `INSERT INTO admin_sessions (token_hash, key_id, expires_at)
        VALUES ($1, $2, now() + make_interval(hours => $3))`,
       [tokenHash, keyId, hours],
@@ -43,8 +48,8 @@ export class SessionStore {
     );
   }
 
-  async remove(tokenHash: Buffer): Promise<void> {
-    await rows(this.database, `DELETE FROM admin_sessions WHERE token_hash = $1`, [tokenHash]);
+  async remove(manager: EntityManager, tokenHash: Buffer): Promise<void> {
+    await rows(manager, `DELETE FROM admin_sessions WHERE token_hash = $1`, [tokenHash]);
   }
 
   /** What is over is of no use to anybody. */

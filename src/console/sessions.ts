@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import type { Caller } from '../access/caller.js';
 import { ApiKeysService } from '../access/api-keys.service.js';
+import { AccessFailures } from '../admin/access-failures.js';
 import { AdminActions, type Actor } from '../admin/admin-actions.js';
 import { Settings } from '../platform/config/settings.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
@@ -22,18 +24,36 @@ export class Sessions {
     private readonly keys: ApiKeysService,
     private readonly store: SessionStore,
     private readonly actions: AdminActions,
+    private readonly failures: AccessFailures,
   ) {}
 
   /** Throws as `ApiKeysService.authenticate` does, and `forbidden` for a key without the scope. */
   async begin(key: string, address: string): Promise<Session> {
-    const caller = await this.keys.authenticate(key, address, 'console');
-    if (!caller.scopes.includes('admin')) throw new GatewayError('forbidden');
+    const caller = await this.authenticate(key, address);
     const session = sessionOf(newSessionToken(), caller.keyId, caller.service);
-    await this.actions.record(session.actor, 'session.begin', { address });
     await this.store.removeEnded(this.settings.CONSOLE_IDLE_MINUTES);
     const hours = this.settings.CONSOLE_SESSION_HOURS;
-    await this.store.insert(hashOfToken(session.token), caller.keyId, hours);
+    const hash = hashOfToken(session.token);
+    await this.actions.transact(session.actor, 'session.begin', { address }, async (manager) => ({
+      result: await this.store.insert(manager, hash, caller.keyId, hours),
+    }));
     return session;
+  }
+
+  private async authenticate(key: string, address: string): Promise<Caller> {
+    let caller: Caller | undefined;
+    try {
+      caller = await this.keys.authenticate(key, address, 'console');
+      if (!caller.scopes.includes('admin')) throw new GatewayError('forbidden');
+      return caller;
+    } catch (error) {
+      if (error instanceof GatewayError && error.status < 500) {
+        const { keyId = '', service = '' } = caller ?? {};
+        const actor = { keyId, service, via: 'console' } as const;
+        this.failures.record({ action: 'session.begin', actor, address, reason: error.code });
+      }
+      throw error;
+    }
   }
 
   /** `undefined` where it is over, or its key has been revoked. */
@@ -52,8 +72,9 @@ export class Sessions {
   }
 
   async end({ token, actor }: Session): Promise<void> {
-    await this.actions.record(actor, 'session.end');
-    await this.store.remove(hashOfToken(token));
+    await this.actions.transact(actor, 'session.end', {}, async (manager) => ({
+      result: await this.store.remove(manager, hashOfToken(token)),
+    }));
   }
 }
 

@@ -1,4 +1,5 @@
 import { MIGRATIONS } from '../../migrations/index.js';
+import { AuditKeys } from '../audit/audit-keys.js';
 import type { Settings } from '../platform/config/settings.js';
 import { connectionLimits } from '../platform/database/connection-limits.js';
 import { isRefusedOption } from '../platform/database/database-errors.js';
@@ -24,6 +25,7 @@ export const GATEWAY_TABLES = [
   'callback_inbox',
   'callbacks',
   'discarded_contents',
+  'installation',
   'job_events',
   'job_results',
   'jobs',
@@ -103,10 +105,13 @@ async function examine(
   const ended = Date.now();
   if (facts === undefined) throw new Error('it gives no facts about itself');
   const skew = skewSeconds(facts.now, began, ended);
+  const migrations = await checkMigrations(client);
   return [
     checkVersion(facts, host),
     ...checkDurability(facts),
-    await checkMigrations(client),
+    migrations,
+    // Without its tables there is no audit yet.
+    ...(migrations.status === 'fail' ? [] : await checkAuditKeys(client, settings)),
     ...(await checkPrivileges(client, settings)),
     checkConnections(facts, settings),
     checkSkew('database clock', 'the database', skew, SKEW_SECONDS),
@@ -200,6 +205,22 @@ async function checkMigrations(client: WatchedClient): Promise<Finding> {
     return warn('migrations', message, 'roll on to that version');
   }
   return ok('migrations', 'none is pending');
+}
+
+/** Keys that the audit was written with, and that a gateway with these settings lacks. */
+async function checkAuditKeys(client: WatchedClient, settings: Settings): Promise<Finding[]> {
+  const written = await ask<{ id: string }>(
+    client,
+    `SELECT key_id AS id FROM audit_chain
+     UNION SELECT jsonb_object_keys(keys) FROM audit_chain ORDER BY id`,
+  );
+  const keys = new AuditKeys(settings);
+  const missing = written.filter(({ id }) => keys.find(id) === undefined).map(({ id }) => id);
+  if (missing.length === 0) return [];
+  const message = `AUDIT_KEYS lacks ${missing.join(', ')}, which the audit was written with: it cannot be verified as a whole`;
+  return [
+    warn('audit keys', message, 'put the old key back behind the new one; see docs/audit.md'),
+  ];
 }
 
 async function checkPrivileges(client: WatchedClient, settings: Settings): Promise<Finding[]> {

@@ -36,11 +36,6 @@ function checkKeys(settings: Settings): Finding[] {
       fail('keys', 'BOOTSTRAP_ADMIN_KEY is easy to guess', 'make one with: openssl rand -hex 24'),
     );
   }
-  if (settings.NODE_ENV === 'production' && settings.AUDIT_KEYS === undefined) {
-    const message =
-      'AUDIT_KEYS is not set: once a key leaves TOKEN_KEYS, the audit from its time cannot be verified';
-    found.push(warn('keys', message, 'set AUDIT_KEYS, and keep it with the backups'));
-  }
   return found;
 }
 

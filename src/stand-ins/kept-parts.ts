@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '../platform/config/settings.js';
 import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js';
-import { localTokenKeys } from './local-token-keys.js';
+import { withLocalKeys } from './local-keys.js';
 
 /**
  * Runs `work` with the keys and the embedded database that a local gateway has made for itself. Makes none:
@@ -12,12 +12,11 @@ export async function withKeptParts<T>(
   settings: Settings,
   work: (settings: Settings, embedded: boolean) => Promise<T>,
 ): Promise<T> {
-  const { DATA_DIR: directory, DATABASE_URL: url, TOKEN_KEYS: keys } = settings;
+  const { DATA_DIR: directory, DATABASE_URL: url } = settings;
   if (settings.NODE_ENV === 'production') return work(settings, false);
-  const local =
-    keys === undefined && existsSync(join(directory, 'token-keys'))
-      ? settings.with({ TOKEN_KEYS: await localTokenKeys(directory) })
-      : settings;
+  const local = existsSync(join(directory, 'token-keys'))
+    ? await withLocalKeys(settings)
+    : settings;
   if (url !== undefined || !existsSync(join(directory, 'postgres', 'PG_VERSION'))) {
     return work(local, false);
   }

@@ -9,7 +9,7 @@ import {
   startEmbeddedPostgres,
   type EmbeddedServer,
 } from '../platform/database/embedded-postgres.js';
-import { localTokenKeys } from './local-token-keys.js';
+import { withLocalKeys } from './local-keys.js';
 import { startSandboxProcess, type SandboxProcess } from './sandbox-process.js';
 
 /** What stands in for missing infrastructure, so that `npm start` works on a bare machine. Never in production. */
@@ -45,8 +45,6 @@ export async function withStandIns(settings: Settings, log: LoggerService): Prom
     values.REDUCTO_API_KEY = sandbox.apiKey;
     values.REDUCTO_BASE_URL = httpUrl(sandbox.url);
   }
-  if (settings.TOKEN_KEYS === undefined)
-    values.TOKEN_KEYS = await localTokenKeys(settings.DATA_DIR);
   if (settings.PUBLIC_URL === undefined) {
     values.PUBLIC_URL = httpUrl(`http://127.0.0.1:${settings.PORT}`);
     if (sandbox === undefined && settings.WEBHOOK_MODE !== 'none') {
@@ -57,7 +55,7 @@ export async function withStandIns(settings: Settings, log: LoggerService): Prom
     }
   }
   return {
-    settings: settings.with(values),
+    settings: (await withLocalKeys(settings)).with(values),
     introduce: async (app, url) => {
       if (database !== undefined && settings.has('api'))
         await printKeyOnce(app.get(ApiKeysService, { strict: false }), url);

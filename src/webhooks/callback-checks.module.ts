@@ -1,13 +1,15 @@
 import { Module } from '@nestjs/common';
+import { AuditChainModule } from '../audit/audit-chain.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { AcceptedCallbacks } from './accepted-callbacks.js';
 import { CallbackChecks } from './callback-checks.js';
+import { RefusalJudge } from './refusal-judge.js';
 import { SvixSignatures } from './svix-signature.js';
 
 /** The checks without the door: for judging a callback again. */
 @Module({
-  imports: [JobsModule],
-  providers: [CallbackChecks, SvixSignatures, AcceptedCallbacks],
-  exports: [CallbackChecks, AcceptedCallbacks],
+  imports: [AuditChainModule, JobsModule],
+  providers: [CallbackChecks, SvixSignatures, AcceptedCallbacks, RefusalJudge],
+  exports: [CallbackChecks, AcceptedCallbacks, RefusalJudge],
 })
 export class CallbackChecksModule {}

@@ -131,7 +131,6 @@ describe('a secret rotation done wrong', () => {
       DATABASE_URL: gateway.settings.DATABASE_URL ?? '',
       REDUCTO_BASE_URL: gateway.settings.REDUCTO_BASE_URL.href,
       TOKEN_KEYS: `2:${NEW_KEY}`,
-      AUDIT_KEYS: `1:${OLD_KEY}`,
       ROLES: 'api,webhooks',
     });
     try {

@@ -57,7 +57,7 @@ describe('TOKEN_KEYS that were changed without keeping the old key', () => {
     });
     const ids = await submitted(gateway, {}, 3);
     await eventually('the refusals', async () => {
-      await door.app.get(AuditWriter, { strict: false }).settle();
+      await door.app.get(AuditWriter, { strict: false }).flush();
       const { rows } = await door.pool.query('SELECT DISTINCT job_id FROM audit_entries');
       return rows.length === 3 || undefined;
     });
@@ -190,7 +190,7 @@ describe('an alert', () => {
   it('is raised once by many passes of many processes', async () => {
     const gateway = await raised();
     const other = await replica(gateway);
-    await gateway.app.get(AuditWriter, { strict: false }).settle();
+    await gateway.app.get(AuditWriter, { strict: false }).flush();
     const counts = await Promise.all([gateway, other, gateway, other, other].map(sweep));
     expect(counts.map((count) => count.raised).toSorted((a, b) => a - b)).toEqual([0, 0, 0, 0, 1]);
     expect(counts.filter(({ hurried }) => hurried > 0)).toHaveLength(1);

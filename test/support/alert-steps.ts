@@ -55,7 +55,7 @@ export const keysOf = ({ settings }: TestGateway): string =>
     .join(',');
 
 export async function sweep(gateway: TestGateway): Promise<AlertCounts> {
-  await gateway.app.get(AuditWriter, { strict: false }).settle();
+  await gateway.app.get(AuditWriter, { strict: false }).flush();
   return gateway.app.get(AlertsService, { strict: false }).sweep();
 }
 export const alerts = (gateway: TestGateway): Promise<Alert[]> =>

@@ -47,6 +47,9 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
+/** All gateways of a test file have the same, as replicas do. */
+export const AUDIT_KEYS = `1:${randomBytes(32).toString('base64')}`;
+
 /** Waits of milliseconds, where production has seconds: the order of events is the same. */
 const QUICK = {
   LOOK_SCHEDULE_SECONDS: '0.3,0.3,0.5,1',
@@ -78,6 +81,7 @@ export async function startGateway(
     REDUCTO_BASE_URL: sandbox.url,
     PUBLIC_URL: `http://127.0.0.1:${port}`,
     TOKEN_KEYS: `1:${randomBytes(32).toString('base64')}`,
+    AUDIT_KEYS,
     ...environment,
   });
   const logs: string[] = [];

@@ -12,6 +12,7 @@ const PRODUCTION = {
   REDUCTO_API_KEY: 'rk-0123456789',
   PUBLIC_URL: 'https://gateway.example.com/',
   TOKEN_KEYS: KEY,
+  AUDIT_KEYS: KEY,
 };
 
 function problemsOf(environment: Record<string, string>): readonly string[] {
@@ -101,6 +102,7 @@ describe('load', () => {
 
   test('lists what production lacks together with what is wrong', () => {
     expect(namesOf({ NODE_ENV: 'production', PORT: 'x', WEBHOOK_MODE: 'none' })).toEqual([
+      'AUDIT_KEYS',
       'DATABASE_URL',
       'PORT',
       'REDUCTO_API_KEY',
@@ -223,15 +225,23 @@ describe('production', () => {
   });
 
   test.each<[string, Record<string, string>, string[]]>([
-    ['all roles', {}, ['DATABASE_URL', 'PUBLIC_URL', 'REDUCTO_API_KEY', 'TOKEN_KEYS']],
-    ['polling only', { WEBHOOK_MODE: 'none' }, ['DATABASE_URL', 'REDUCTO_API_KEY']],
+    [
+      'all roles',
+      {},
+      ['AUDIT_KEYS', 'DATABASE_URL', 'PUBLIC_URL', 'REDUCTO_API_KEY', 'TOKEN_KEYS'],
+    ],
+    ['polling only', { WEBHOOK_MODE: 'none' }, ['AUDIT_KEYS', 'DATABASE_URL', 'REDUCTO_API_KEY']],
     [
       'Svix',
       { WEBHOOK_MODE: 'svix' },
-      ['DATABASE_URL', 'PUBLIC_URL', 'REDUCTO_API_KEY', 'SVIX_SECRETS', 'TOKEN_KEYS'],
+      ['AUDIT_KEYS', 'DATABASE_URL', 'PUBLIC_URL', 'REDUCTO_API_KEY', 'SVIX_SECRETS', 'TOKEN_KEYS'],
     ],
-    ['the callback door alone', { ROLES: 'webhooks' }, ['DATABASE_URL', 'TOKEN_KEYS']],
-    ['the API alone', { ROLES: 'api' }, ['DATABASE_URL', 'REDUCTO_API_KEY']],
+    [
+      'the callback door alone',
+      { ROLES: 'webhooks' },
+      ['AUDIT_KEYS', 'DATABASE_URL', 'TOKEN_KEYS'],
+    ],
+    ['the API alone', { ROLES: 'api' }, ['AUDIT_KEYS', 'DATABASE_URL', 'REDUCTO_API_KEY']],
   ])('names everything that is missing for %s', (_what, environment, missing) => {
     expect(namesOf({ NODE_ENV: 'production', ...environment })).toEqual(missing);
   });

@@ -222,7 +222,7 @@ export const SETTING_TABLE = {
   AUDIT_KEYS: secret(
     optional(
       tokenKeys,
-      '`2:<base64>,1:<base64>`: keys of the audit’s chain and of what a re-check needs; unset: derived from `TOKEN_KEYS`',
+      '`2:<base64>,1:<base64>`: keys of the audit’s chain and of what a re-check needs; the first signs, all verify',
     ),
   ),
   AUDIT_ENTRIES_PER_MINUTE: setting(

@@ -185,6 +185,7 @@ function missingForProduction(settings: Settings): string[] {
     }
   };
   need('DATABASE_URL', 'production keeps its jobs in PostgreSQL');
+  need('AUDIT_KEYS', 'make one with: echo "1:$(openssl rand -base64 32)"');
   if (settings.has('api') || settings.has('worker')) {
     need('REDUCTO_API_KEY', 'any text will do where your own deployment asks for none');
   }

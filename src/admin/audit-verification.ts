@@ -1,0 +1,24 @@
+import { Injectable } from '@nestjs/common';
+import { AuditAlarm } from '../audit/audit-alarm.js';
+import { AuditVerifier, type Verification } from '../audit/audit-verifier.js';
+import { AdminActions, type Actor } from './admin-actions.js';
+
+/** The verification of the audit as admins ask for it. */
+@Injectable()
+export class AuditVerification {
+  constructor(
+    private readonly verifier: AuditVerifier,
+    private readonly alarm: AuditAlarm,
+    private readonly actions: AdminActions,
+  ) {}
+
+  verify(actor: Actor, since?: string): Promise<Verification> {
+    const intent = since === undefined ? {} : { since };
+    return this.actions.run(actor, 'audit.verify', intent, async () => {
+      const result = await this.verifier.verify(since);
+      const { state, rows, firstBroken, reason } = result;
+      if (state === 'changed') this.alarm.raise(reason ?? '', { entry: firstBroken });
+      return { result, detail: { result: state, rows, firstBroken, reason } };
+    });
+  }
+}

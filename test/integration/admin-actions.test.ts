@@ -1,0 +1,141 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AccessFailures } from '../../src/admin/access-failures.js';
+import { AUDIT_KEYS, send, startGateway, type TestGateway } from '../support/gateway.js';
+import { signIn } from '../support/console.js';
+import { run } from '../support/processes.js';
+
+const UNKNOWN_ID = '01a2145e-8e49-76b3-aac9-a97db0330a5d';
+
+let gateway: TestGateway;
+let adminKey: string;
+beforeAll(async () => {
+  gateway = await startGateway({ CONSOLE_SIGN_IN_ATTEMPTS: '1000' });
+  adminKey = await gateway.newKey('platform', ['admin']);
+});
+afterAll(() => gateway.close());
+
+const admin = (method: string, path: string, body?: unknown) =>
+  send(`${gateway.url}/v1/admin/${path}`, method, body, { authorization: `Bearer ${adminKey}` });
+const command = (...args: string[]) =>
+  run(['dist/src/cli.js', ...args], {
+    DATABASE_URL: gateway.settings.DATABASE_URL ?? '',
+    AUDIT_KEYS,
+    USER: 'root',
+  });
+
+interface Action {
+  action: string;
+  state: string;
+  reason: string | null;
+  actor: Record<string, string>;
+  detail: Record<string, unknown>;
+}
+const actions = async (): Promise<Action[]> => (await admin('GET', 'actions')).body.actions;
+
+describe('an API key', () => {
+  it('that was created and revoked is named by service, prefix, and id both times', async () => {
+    const { body } = await admin('POST', 'keys', { service: 'scanner', scopes: ['jobs'] });
+    await admin('DELETE', `keys/${body.id}`);
+    const names = { key: body.id, prefix: `${body.key.slice(0, 8)}…`, service: 'scanner' };
+    expect((await actions()).slice(0, 2)).toMatchObject([
+      {
+        action: 'key.revoke',
+        state: 'done',
+        actor: { via: 'api', service: 'platform' },
+        detail: names,
+      },
+      { action: 'key.create', state: 'done', actor: { via: 'api' }, detail: names },
+    ]);
+  });
+
+  it('that is unknown is recorded as a revocation that failed', async () => {
+    expect((await admin('DELETE', `keys/${UNKNOWN_ID}`)).status).toBe(404);
+    expect((await actions())[0]).toMatchObject({
+      action: 'key.revoke',
+      state: 'failed',
+      reason: 'key_not_found',
+      detail: { key: UNKNOWN_ID },
+    });
+  });
+
+  it('that is unknown is recorded as a failed command of a user', async () => {
+    expect((await command('keys', 'revoke', UNKNOWN_ID)).code).toBe(1);
+    const [last] = await actions();
+    expect(last).toMatchObject({ action: 'key.revoke', state: 'failed', reason: 'key_not_found' });
+    expect(last?.actor).toEqual({ keyId: '', service: expect.stringMatching(/./), via: 'command' });
+  });
+
+  it('that a command created is recorded with its user and its identifiers', async () => {
+    const { stdout } = await command('keys', 'create', '--service', 'by-command');
+    const [, id] = /Created key ([0-9a-f-]{36})/.exec(stdout) ?? [];
+    expect((await actions())[0]).toMatchObject({
+      action: 'key.create',
+      state: 'done',
+      actor: { via: 'command' },
+      detail: { key: id, service: 'by-command', prefix: expect.stringMatching(/^rgw_.{4}…$/) },
+    });
+  });
+
+  it('is not created where the audit cannot be written', async () => {
+    await gateway.pool.query('ALTER TABLE audit_entries RENAME TO hidden');
+    const { status } = await admin('POST', 'keys', { service: 'unrecorded', scopes: ['jobs'] });
+    await gateway.pool.query('ALTER TABLE hidden RENAME TO audit_entries');
+    expect(status).toBe(500);
+    const { rows } = await gateway.pool.query(
+      `SELECT 1 FROM api_keys WHERE service = 'unrecorded'`,
+    );
+    expect(rows).toEqual([]);
+  });
+});
+
+describe('access that is refused', () => {
+  it('to an admin route without a key is recorded', async () => {
+    expect((await send(`${gateway.url}/v1/admin/keys`, 'GET')).status).toBe(401);
+    expect((await actions())[0]).toMatchObject({
+      action: 'admin.access',
+      state: 'failed',
+      reason: 'unauthenticated',
+      actor: { via: 'api', service: '' },
+      detail: { address: '127.0.0.1' },
+    });
+  });
+
+  it('to an admin route with a key without the scope is recorded with its service', async () => {
+    expect((await gateway.call('GET', '/v1/admin/keys')).status).toBe(403);
+    expect((await actions())[0]).toMatchObject({
+      reason: 'forbidden',
+      actor: { via: 'api', service: 'invoices' },
+    });
+  });
+
+  it('to the console is recorded as a sign-in that failed', async () => {
+    expect((await signIn(gateway, 'rgw_guessed')).status).toBe(401);
+    const [last] = await actions();
+    expect(last).toMatchObject({
+      action: 'session.begin',
+      state: 'failed',
+      reason: 'unauthenticated',
+      actor: { via: 'console' },
+      detail: { address: '127.0.0.1' },
+    });
+    expect(JSON.stringify(last)).not.toContain('guessed');
+  });
+
+  it('many times is counted exactly, in a bounded number of entries', async () => {
+    const count = async (): Promise<{ entries: number; failures: number }> => {
+      const { rows } = await gateway.pool.query(
+        `SELECT count(*)::int AS entries, coalesce(sum(count), 0)::int AS failures FROM audit_entries
+          WHERE data->>'action' = 'session.begin' AND data->>'state' = 'failed'`,
+      );
+      return rows[0];
+    };
+    const before = await count();
+    for (let n = 0; n < 100; n++) await signIn(gateway, 'rgw_guessed');
+    gateway.app.get(AccessFailures, { strict: false }).writeCounts();
+    await actions();
+    const after = await count();
+    expect(after.failures - before.failures).toBe(100);
+    // The minute may end in between.
+    expect(after.entries - before.entries).toBeLessThanOrEqual(2 * 20 + 1);
+  });
+});
