@@ -324,7 +324,7 @@ it('describes itself truthfully at /docs/json: every route answers as documented
     ].toSorted(),
   );
   expect(Object.keys(body.paths['/v1/jobs'].post.responses).toSorted()).toEqual(
-    ['202', '400', '401', '403', '408', '413', '415', '422', '503'].toSorted(),
+    ['202', '400', '401', '403', '408', '413', '415', '422', '429', '503'].toSorted(),
   );
   const references = [...JSON.stringify(body).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(
     (match) => match[1] ?? '',
