@@ -26,6 +26,10 @@ export class JobTokens {
     }));
   }
 
+  get areInUse(): boolean {
+    return this.keys.length > 0;
+  }
+
   /** The token of job `jobId`. Throws where no key is configured. */
   sign(jobId: string): string {
     const [key] = this.keys;

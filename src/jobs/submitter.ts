@@ -205,8 +205,8 @@ export class Submitter {
 
   private bodyOf(job: QueuedJob, request: string): string {
     const { WEBHOOK_MODE: mode, SVIX_CHANNELS: channels, callbackUrl: url } = this.settings;
-    // Without callbacks nobody sends a token back, and there may be no key to make one.
-    const token = mode === 'none' ? {} : { token: this.tokens.sign(job.id) };
+    // A gateway that only polls needs no keys.
+    const token = this.tokens.areInUse ? { token: this.tokens.sign(job.id) } : {};
     return upstreamRequest(
       job,
       request,

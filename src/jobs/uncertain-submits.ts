@@ -8,10 +8,12 @@ import { JobFailures } from './job-failures.js';
 import type { Job } from './job.entity.js';
 import { JobReads, type JobAges, type OpenJob } from './job-reads.store.js';
 import { heldBy } from './job.store.js';
+import { JobTokens } from './job-token.js';
 import { SettleSteps } from './settle-steps.js';
 import { SubmitSteps, UNCERTAIN_REASON } from './submit-steps.js';
 import { afterSearch, type UncertainStep } from './uncertain-plan.js';
-import { isRequestOf, UpstreamSearch, type SearchResult } from './upstream-search.js';
+import { UpstreamSearch, type SearchResult } from './upstream-search.js';
+import { jobIdsOf } from './upstream-metadata.js';
 
 /** A job to search for, and the upstream id that a callback gave it without proof. */
 interface Uncertain {
@@ -36,6 +38,7 @@ export class UncertainSubmits {
     private readonly settles: SettleSteps,
     private readonly search: UpstreamSearch,
     private readonly reducto: ReductoClient,
+    private readonly tokens: JobTokens,
   ) {}
 
   /** A callback has said what Reducto calls the job. Where that proves nothing, the listing is asked soon. */
@@ -156,7 +159,7 @@ export class UncertainSubmits {
     const look = await this.reducto.look(upstreamId);
     if (look.kind === 'gone') return undefined;
     if (look.rawConfig === null) return { upstreamId, proven: false };
-    if (isRequestOf(job.id, look.rawConfig)) return { upstreamId, proven: true };
+    if (jobIdsOf(look.rawConfig, this.tokens).includes(job.id)) return { upstreamId, proven: true };
     this.logger.warn({
       msg: 'a callback claimed the upstream job of another request',
       jobId: job.id,

@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { ListedJob } from '../reducto/answers.js';
 import { UpstreamListing, type Walk } from '../reducto/upstream-listing.js';
 import { JobReads } from './job-reads.store.js';
+import { JobTokens } from './job-token.js';
+import { jobIdsOf } from './upstream-metadata.js';
 
 /** A job whose submit may have made something, so many seconds ago. */
 export interface Sought {
@@ -33,6 +35,7 @@ export class UpstreamSearch {
   constructor(
     private readonly listing: UpstreamListing,
     private readonly reads: JobReads,
+    private readonly tokens: JobTokens,
   ) {}
 
   /** The result for each of `sought`, by its id. */
@@ -47,7 +50,7 @@ export class UpstreamSearch {
       { ...limits, since: Math.min(...since.values()) },
       (jobs) => {
         for (const job of jobs) {
-          const ids = idsIn(job.rawConfig ?? '');
+          const ids = jobIdsOf(job.rawConfig ?? '', this.tokens);
           echoes ||= ids.length > 0;
           if (job.rawConfig === null) hidden.push(job);
           else if (ids.length === 0) silent.push(job);
@@ -88,15 +91,4 @@ function judge(walk: Walk, from: number, suspects: readonly ListedJob[]): Search
 
 function earliest(sinceSubmitSeconds: number): number {
   return Date.now() - (sinceSubmitSeconds + CLOCK_SLACK_SECONDS) * 1000;
-}
-
-/** The gateway's job ids in a request as Reducto remembers it, which is text in a form that is not documented. */
-function idsIn(rawConfig: string): string[] {
-  const found = rawConfig.matchAll(/gateway_job_id[\s'":=\\]*([0-9a-f-]{36})/gi);
-  return Array.from(found, ([, id = '']) => id.toLowerCase());
-}
-
-/** Whether a request, as Reducto remembers it, is that of our job. */
-export function isRequestOf(jobId: string, rawConfig: string): boolean {
-  return idsIn(rawConfig).includes(jobId);
 }

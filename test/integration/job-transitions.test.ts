@@ -81,14 +81,14 @@ async function takeUpAndSend(): Promise<void> {
 }
 const cancelled = (): string[] =>
   upstream.requests.flatMap(({ path }) => (path.startsWith('/cancel/') ? [path.slice(8)] : []));
-const listing = (upstreamId: string, jobId: string) => ({
+const listing = (upstreamId: string, jobId: string, token = gateway.tokens.sign(jobId)) => ({
   body: JSON.stringify({
     jobs: [
       {
         job_id: upstreamId,
         status: 'InProgress',
         created_at: new Date().toISOString(),
-        raw_config: JSON.stringify({ metadata: { gateway_job_id: jobId } }),
+        raw_config: JSON.stringify({ async: { metadata: { gateway_job_id: jobId, token } } }),
       },
     ],
     next_cursor: null,
@@ -169,13 +169,20 @@ it.each(['expired', 'cancelled'])(
   },
 );
 
-it('an uncertain job does not take the upstream id of a callback behind which another request stands', async () => {
+it('an uncertain job does not take the upstream id of a callback behind whose request only the job id stands', async () => {
   const id = await uncertain(`claimed_upstream_id = 'theirs'`);
-  const rawConfig = JSON.stringify({ metadata: { gateway_job_id: randomUUID() } });
+  const rawConfig = JSON.stringify({ system_prompt: `{"gateway_job_id":"${id}"}` });
   upstream.answers.poll = { body: JSON.stringify({ status: 'Pending', raw_config: rawConfig }) };
   upstream.answers.list = { status: 404, body: '{}' };
   await get(Settler).settle(id);
   await gateway.pool.query('UPDATE jobs SET next_check_at = now()');
+  await sweep.run();
+  expect(await row(id)).toMatchObject({ status: 'uncertain', upstream_id: null });
+});
+
+it('an uncertain job does not take an upstream job whose request names it without its token', async () => {
+  const id = await uncertain();
+  upstream.answers.list = listing('theirs', id, gateway.tokens.sign(randomUUID()));
   await sweep.run();
   expect(await row(id)).toMatchObject({ status: 'uncertain', upstream_id: null });
 });
