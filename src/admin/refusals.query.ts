@@ -1,48 +1,54 @@
 import { ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import {
   IsIn,
-  IsISO8601,
   IsNumberString,
   IsOptional,
   IsString,
   Matches,
   MaxLength,
+  ValidateIf,
 } from 'class-validator';
 import type { RefusalFilter } from '../audit/audit-reads.js';
 import { GUARDS, REFUSAL_CAUSES, type GuardName, type RefusalCause } from '../audit/refusal.js';
+import { IsMoment, readMoment } from '../platform/http/moment.js';
 import { IsWholeNumber } from '../platform/http/whole-number.js';
 
 /** PostgreSQL refuses NUL and lone surrogates. */
 const HasNoControlCharacters = (): PropertyDecorator =>
   Matches(/^[^\p{Cc}\p{Cs}]*$/u, { message: '$property cannot hold control characters' });
 
+/** As `IsOptional`, but refuses null: in a body it would read as if nothing had been given. */
+const IfGiven = (): PropertyDecorator => ValidateIf((_, value) => value !== undefined);
+
+const MOMENT = 'RFC 3339 with a zone, or a date, which begins at midnight UTC.';
+
 /** Which refusals: all that is given must hold. */
 export class RefusalQuery {
-  @IsOptional()
+  @IfGiven()
   @IsIn(REFUSAL_CAUSES)
   @ApiPropertyOptional({ enum: REFUSAL_CAUSES })
   cause?: RefusalCause;
 
-  @IsOptional()
+  @IfGiven()
   @IsIn(GUARDS)
   @ApiPropertyOptional({ enum: GUARDS, description: 'The guard that refused.' })
   guard?: GuardName;
 
-  @IsOptional()
+  @IfGiven()
   @IsString()
   @MaxLength(100)
   @HasNoControlCharacters()
   @ApiPropertyOptional({ example: '203.0.113.7', description: 'The client address.' })
   address?: string;
 
-  @IsOptional()
+  @IfGiven()
   @IsString()
   @MaxLength(128)
   @HasNoControlCharacters()
   @ApiPropertyOptional({ description: 'The gateway’s id of a job, or Reducto’s.' })
   job?: string;
 
-  @IsOptional()
+  @IfGiven()
   @IsIn(['refused', 'observed'])
   @ApiPropertyOptional({
     enum: ['refused', 'observed'],
@@ -50,14 +56,14 @@ export class RefusalQuery {
   })
   outcome?: 'refused' | 'observed';
 
-  @IsOptional()
-  @IsISO8601({ strict: true })
-  @ApiPropertyOptional({ format: 'date-time' })
+  @IfGiven()
+  @IsMoment()
+  @ApiPropertyOptional({ description: MOMENT, examples: ['2026-11-25', '2026-11-25T18:13:00Z'] })
   from?: string;
 
-  @IsOptional()
-  @IsISO8601({ strict: true })
-  @ApiPropertyOptional({ format: 'date-time', description: 'Not included.' })
+  @IfGiven()
+  @IsMoment()
+  @ApiPropertyOptional({ description: `${MOMENT} Not included.`, examples: ['2026-11-26'] })
   to?: string;
 }
 
@@ -101,7 +107,15 @@ export function filterOf(query: RefusalQuery): RefusalFilter {
     ...(address === undefined ? {} : { address }),
     ...(job === undefined ? {} : { job }),
     ...(outcome === undefined ? {} : { outcome }),
-    ...(from === undefined ? {} : { from: new Date(from) }),
-    ...(to === undefined ? {} : { to: new Date(to) }),
+    ...momentOf('from', from),
+    ...momentOf('to', to),
   };
+}
+
+function momentOf<Name extends 'from' | 'to'>(
+  name: Name,
+  text: string | undefined,
+): { readonly [name in Name]?: Date } {
+  const moment = text === undefined ? undefined : readMoment(text);
+  return moment === undefined ? {} : { [name]: moment };
 }

@@ -1,6 +1,8 @@
 import { filterOf } from '../admin/refusals.query.js';
 import type { RefusalFilter } from '../audit/audit-reads.js';
 import { GUARDS, REFUSAL_CAUSES } from '../audit/refusal.js';
+import { GatewayError } from '../platform/errors/error-codes.js';
+import { readFormMoment } from '../platform/http/moment.js';
 
 export const FILTER_NAMES = ['cause', 'guard', 'outcome', 'address', 'job', 'from', 'to'] as const;
 
@@ -31,6 +33,13 @@ export function askedRefusals(given: Readonly<Record<string, unknown>>): AskedRe
   return { filter: filterOf(values as Parameters<typeof filterOf>[0]), values, problems };
 }
 
+/** As `askedRefusals`, for all but the page with the form. Throws `invalid_query`: to leave a part out would match more. */
+export function requiredRefusals(given: Readonly<Record<string, unknown>>): AskedRefusals {
+  const asked = askedRefusals(given);
+  if (asked.problems.length > 0) throw new GatewayError('invalid_query', asked.problems.join(' '));
+  return asked;
+}
+
 /** The page before which a list begins. */
 export function cursorOf(given: Readonly<Record<string, unknown>>): string | undefined {
   const text = textOf(given['cursor']);
@@ -49,17 +58,9 @@ const oneOf =
 const shorterThan =
   (limit: number) =>
   (text: string): string | undefined =>
-    text.length <= limit && !text.includes('\0') ? text : undefined;
+    text.length <= limit && !/\p{Cc}/u.test(text) ? text : undefined;
 
-/** Also without a time zone, as fields of forms have it: then it is UTC. */
-function moment(text: string): string | undefined {
-  if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?$/.test(text)) {
-    return undefined;
-  }
-  const zoned = /T/.test(text) && !/(Z|[+-]\d\d:\d\d)$/.test(text) ? `${text}Z` : text;
-  const at = new Date(zoned);
-  return Number.isNaN(at.getTime()) ? undefined : at.toISOString();
-}
+const moment = (text: string): string | undefined => readFormMoment(text)?.toISOString();
 
 const READERS: Readonly<Record<FilterName, (text: string) => string | undefined>> = {
   cause: oneOf(REFUSAL_CAUSES),

@@ -15,7 +15,7 @@ import { ConsolePages } from './console-pages.decorator.js';
 import { causeName } from './explanations.js';
 import { Page } from './page.js';
 import { Recheck } from './recheck.page.js';
-import { askedRefusals, cursorOf } from './refusal-filter.js';
+import { askedRefusals, cursorOf, requiredRefusals } from './refusal-filter.js';
 import { Refusal } from './refusal.page.js';
 import { Refusals } from './refusals.page.js';
 import { CurrentSession, Form } from './session.decorator.js';
@@ -36,8 +36,13 @@ export class RefusalsPagesController {
   ) {}
 
   @Get()
-  async list(@CurrentSession() session: Session, @Query() query: Given): Promise<Page> {
+  async list(
+    @CurrentSession() session: Session,
+    @Query() query: Given,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Page> {
     const asked = askedRefusals(query);
+    if (asked.problems.length > 0) void reply.status(422);
     const cursor = cursorOf(query);
     const [entries, summary] = await Promise.all([
       this.refusals.list(asked.filter, cursor, PAGE_SIZE + 1),
@@ -55,7 +60,7 @@ export class RefusalsPagesController {
   async counts(
     @Query() query: Given,
   ): Promise<RefusalSummaryView & { names: Record<string, string> }> {
-    const summary = viewOfSummary(await this.refusals.summary(askedRefusals(query).filter));
+    const summary = viewOfSummary(await this.refusals.summary(requiredRefusals(query).filter));
     const causes = Object.keys(summary.byCause);
     const names = Object.fromEntries(causes.map((cause) => [cause, causeName(cause)]));
     return Object.assign(summary, { names });
@@ -68,7 +73,7 @@ export class RefusalsPagesController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const format = query['format'] === 'json' ? 'json' : 'csv';
-    const { filter } = askedRefusals(query);
+    const { filter } = requiredRefusals(query);
     await this.exports.send(session.actor, format, filter, reply);
   }
 
@@ -81,7 +86,7 @@ export class RefusalsPagesController {
   @Post('recheck')
   @HttpCode(200)
   async judge(@CurrentSession() session: Session, @Form() form: URLSearchParams): Promise<Page> {
-    const { filter, values } = askedRefusals(Object.fromEntries(form));
+    const { filter, values } = requiredRefusals(Object.fromEntries(form));
     // What is accepted afterwards is what is shown now, and nothing that comes later.
     const to = filter.to ?? new Date();
     const found = viewOfRecheck(await this.recheck.recheck({ ...filter, to }, session.actor));
@@ -92,7 +97,7 @@ export class RefusalsPagesController {
   @Post('accept')
   @HttpCode(200)
   async accept(@CurrentSession() session: Session, @Form() form: URLSearchParams): Promise<Page> {
-    const { filter, values } = askedRefusals(Object.fromEntries(form));
+    const { filter, values } = requiredRefusals(Object.fromEntries(form));
     const { settling, ...done } = await this.recheck.accept(filter, session.actor);
     const found = viewOfRecheck(done);
     return new Page('Accepted', 'refusals', h(Recheck, { session, values, found, settling }));
