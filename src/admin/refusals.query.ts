@@ -100,22 +100,15 @@ export class ExportQuery extends RefusalQuery {
 }
 
 export function filterOf(query: RefusalQuery): RefusalFilter {
-  const { cause, guard, address, job, outcome, from, to } = query;
+  const { cause, guard, address, job, outcome } = query;
+  const [from, to] = [query.from, query.to].map((text) => readMoment(text ?? ''));
   return {
     ...(cause === undefined ? {} : { cause }),
     ...(guard === undefined ? {} : { guard }),
     ...(address === undefined ? {} : { address }),
     ...(job === undefined ? {} : { job }),
     ...(outcome === undefined ? {} : { outcome }),
-    ...momentOf('from', from),
-    ...momentOf('to', to),
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
   };
-}
-
-function momentOf<Name extends 'from' | 'to'>(
-  name: Name,
-  text: string | undefined,
-): { readonly [name in Name]?: Date } {
-  const moment = text === undefined ? undefined : readMoment(text);
-  return moment === undefined ? {} : { [name]: moment };
 }
