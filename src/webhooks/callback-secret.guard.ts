@@ -8,13 +8,12 @@ import { callbackOf, enterVerdict } from './received-callback.js';
 export class CallbackSecretGuard implements CanActivate {
   constructor(private readonly checks: CallbackChecks) {}
 
-  canActivate(context: ExecutionContext): boolean {
+  canActivate(context: ExecutionContext): true | Promise<never> {
     const callback = callbackOf(context.switchToHttp().getRequest<FastifyRequest>(), this.checks);
-    enterVerdict(callback, 'secret', this.checks.modeOf('secret', undefined), () => {
+    return enterVerdict(callback, 'secret', this.checks.modeOf('secret', undefined), () => {
       const { verdict, found } = this.checks.secret(callback, callback.message);
       if (found !== undefined) callback.provedBy = found;
       return verdict;
     });
-    return true;
   }
 }

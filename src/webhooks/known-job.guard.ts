@@ -30,7 +30,6 @@ export class KnownJobGuard implements CanActivate {
       else callback.mismatchedJob = job;
     }
     const mode = this.checks.modeOf('job_id', provedBy);
-    enterVerdict(callback, 'job_id', mode, () => verdict);
-    return true;
+    return enterVerdict(callback, 'job_id', mode, () => verdict);
   }
 }

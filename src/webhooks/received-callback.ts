@@ -88,21 +88,24 @@ function emptyVerdicts(): Record<GuardName, Verdict> {
   return { source_ip: notChecked, well_formed: notChecked, secret: notChecked, job_id: notChecked };
 }
 
-/** Enters a guard's verdict, and throws `CallbackRefused` where it failed and the mode enforces it. */
+/**
+ * Enters a guard's verdict. Rejects with `CallbackRefused` where it failed and the mode enforces it. Nothing is thrown: V8 describes
+ * where something is thrown, which costs more than all the guards.
+ */
 export function enterVerdict(
   callback: ReceivedCallback,
   guard: GuardName,
   mode: GuardMode,
   judge: () => Verdict,
-): void {
-  if (mode === 'off') return;
+): true | Promise<never> {
+  if (mode === 'off') return true;
   const verdict = judge();
   if (verdict.result !== 'fail') {
     callback.verdicts[guard] = verdict;
-    return;
+    return true;
   }
   callback.verdicts[guard] = mode === 'enforce' ? verdict : { ...verdict, result: 'observed' };
-  if (mode === 'enforce') throw CallbackRefused.for(verdict.cause);
+  return mode === 'enforce' ? Promise.reject(CallbackRefused.for(verdict.cause)) : true;
 }
 
 /** As much of a refusal as is counted. */

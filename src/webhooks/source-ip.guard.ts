@@ -8,10 +8,11 @@ import { callbackOf, enterVerdict } from './received-callback.js';
 export class SourceIpGuard implements CanActivate {
   constructor(private readonly checks: CallbackChecks) {}
 
-  canActivate(context: ExecutionContext): boolean {
+  canActivate(context: ExecutionContext): true | Promise<never> {
     const callback = callbackOf(context.switchToHttp().getRequest<FastifyRequest>(), this.checks);
     const mode = this.checks.modeOf('source_ip', undefined);
-    enterVerdict(callback, 'source_ip', mode, () => this.checks.sourceIp(callback.clientAddress));
-    return true;
+    return enterVerdict(callback, 'source_ip', mode, () =>
+      this.checks.sourceIp(callback.clientAddress),
+    );
   }
 }

@@ -17,11 +17,10 @@ export class WellFormedGuard implements CanActivate {
     const request = http.getRequest<FastifyRequest>();
     const callback = callbackOf(request, this.checks);
     callback.body = await this.bodies.read(request, http.getResponse<FastifyReply>());
-    enterVerdict(callback, 'well_formed', 'enforce', () => {
+    return enterVerdict(callback, 'well_formed', 'enforce', () => {
       const { verdict, found } = this.checks.form(callback);
       if (found !== undefined) callback.message = found;
       return verdict;
     });
-    return true;
   }
 }

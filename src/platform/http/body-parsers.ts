@@ -100,18 +100,24 @@ export function registerBodyParsers(fastify: FastifyInstance, rules: BodyRules):
     }
     return new URLSearchParams(text);
   };
-  const parseOther = (request: FastifyRequest, _payload: unknown, done: Done): void =>
-    done(request.bodyKind === 'unread' ? null : unsupportedType(request));
+  const parseOther = (request: FastifyRequest, _payload: unknown, done: Done): void => {
+    if (request.bodyKind !== 'unread') return done(unsupportedType(request));
+    // Not within Node's parser: a short body, which is in the same packet as the headers, is there afterwards.
+    setImmediate(done, null);
+  };
   const only =
     (kind: BodyKind, parse: (request: FastifyRequest) => Promise<unknown>) =>
     (request: FastifyRequest, payload: unknown, done: Done) =>
       request.bodyKind === kind ? parse(request) : parseOther(request, payload, done);
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', parseOther);
+  // Also where there is no JSON to parse: Fastify finds the parser of a type by its cache then.
+  fastify.addContentTypeParser(JSON_TYPE, rules.forApi ? only('json', readJson) : parseOther);
   if (!rules.forApi) return;
-  fastify.addContentTypeParser(/^application\/([\w.-]+\+)?json(\s*;|$)/i, only('json', readJson));
   fastify.addContentTypeParser('application/x-www-form-urlencoded', only('form', readForm));
 }
+
+const JSON_TYPE = /^application\/([\w.-]+\+)?json(\s*;|$)/i;
 
 type Done = (error: Error | null) => void;
 

@@ -30,7 +30,24 @@ export function declaredLength({ headers }: IncomingMessage): number | undefined
  * come, never by what was declared. Throws `request_timeout`, `unavailable` where the budget of bodies is used up, and
  * `malformed_request` where the connection broke.
  */
-export function readBody(payload: IncomingMessage, limits: BodyLimits): Promise<RawBody> {
+export async function readBody(payload: IncomingMessage, limits: BodyLimits): Promise<RawBody> {
+  // Mostly the body is in the same packet as the headers. It can be taken as a whole then, without a timer and listeners.
+  if (!payload.complete) await new Promise(setImmediate);
+  if (!payload.complete || payload.destroyed) return collectBody(payload, limits);
+  const bytes: unknown = payload.read();
+  if (!Buffer.isBuffer(bytes)) return new RawBody(EMPTY, true);
+  if (!limits.reservation.growTo(bytes.length)) throw budgetUsedUp();
+  const { maxBytes } = limits;
+  return new RawBody(bytes.subarray(0, maxBytes), bytes.length <= maxBytes);
+}
+
+function budgetUsedUp(): GatewayError {
+  return new GatewayError('unavailable', 'Too many large requests at once. Try again shortly.', {
+    retryAfterSeconds: 1,
+  });
+}
+
+function collectBody(payload: IncomingMessage, limits: BodyLimits): Promise<RawBody> {
   const { maxBytes, timeoutMilliseconds, reservation, cutWhenLate = false } = limits;
   return new Promise((resolve, reject) => {
     const declared = declaredLength(payload);
@@ -56,11 +73,7 @@ export function readBody(payload: IncomingMessage, limits: BodyLimits): Promise<
     };
     const reserve = (bytes: number): boolean => {
       if (reservation.growTo(Math.min(bytes, maxBytes))) return true;
-      fail(
-        new GatewayError('unavailable', 'Too many large requests at once. Try again shortly.', {
-          retryAfterSeconds: 1,
-        }),
-      );
+      fail(budgetUsedUp());
       return false;
     };
     const onEnd = (): void => finish(true);
