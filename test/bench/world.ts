@@ -85,6 +85,7 @@ export class World {
         PUBLIC_URL: 'http://127.0.0.1:9',
         WEBHOOK_IP_ALLOWLIST: '127.0.0.1',
         TOKEN_KEYS: this.keys.tokenKeys,
+        AUDIT_KEYS: this.keys.tokenKeys,
         BOOTSTRAP_ADMIN_KEY: this.keys.adminKey,
         ...variation.environment,
       },

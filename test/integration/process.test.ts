@@ -50,6 +50,7 @@ it('production refuses a database that lacks migrations, and says what to run', 
     REDUCTO_API_KEY: 'key',
     PUBLIC_URL: 'https://gateway.example',
     TOKEN_KEYS: `1:${randomBytes(32).toString('base64')}`,
+    AUDIT_KEYS: `1:${randomBytes(32).toString('base64')}`,
   };
   const { code, text } = await run(['dist/src/main.js'], settings);
   expect(code).toBe(1);
