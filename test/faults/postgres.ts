@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
 import { findBinaries } from '../../src/platform/database/postgres-binaries.js';
@@ -20,7 +20,8 @@ export async function startPostgres(directory: string): Promise<CrashablePostgre
   // Half-open connections stay with the server until it notices: more than the pools hold together.
   const server = await startEmbeddedPostgres(directory, ['-c', 'max_connections=400']);
   const binaries = await findBinaries();
-  const options = { ...binaries.identity, cwd: '/', env: { ...process.env, LC_ALL: 'C' } };
+  // A restart repeats the command line of the start, whose paths are relative to this folder.
+  const options = { ...binaries.identity, cwd: resolve(directory), env: { ...process.env, LC_ALL: 'C' } };
   const commandOf = (...args: string[]): [string, string[]] => {
     const [command, ...rest] = [
       ...binaries.prefix,
