@@ -15,10 +15,10 @@ export function wrongResult({ record, own }: Case): string | undefined {
   const markers = [...new Set(result.text.match(MARKERS))];
   if (markers.length !== 1 || markers[0] !== planned.marker)
     return `the result holds [${markers.join(', ')}] and not ${planned.marker}: ${result.text.slice(0, 300)}`;
-  const upstreamId = jobIdIn(result.text);
-  return upstreamId === undefined || upstreamId === own.id
+  const named = jobIdIn(result.text);
+  return named === undefined || named === own.gatewayJobId
     ? undefined
-    : `the result names ${upstreamId} and not ${own.id}`;
+    : `the result names ${named} and not ${own.gatewayJobId}`;
 }
 
 /** What is wrong with the end that was told of a job without a result, if anything. */

@@ -21,7 +21,11 @@ export async function startPostgres(directory: string): Promise<CrashablePostgre
   const server = await startEmbeddedPostgres(directory, ['-c', 'max_connections=400']);
   const binaries = await findBinaries();
   // A restart repeats the command line of the start, whose paths are relative to this folder.
-  const options = { ...binaries.identity, cwd: resolve(directory), env: { ...process.env, LC_ALL: 'C' } };
+  const options = {
+    ...binaries.identity,
+    cwd: resolve(directory),
+    env: { ...process.env, LC_ALL: 'C' },
+  };
   const commandOf = (...args: string[]): [string, string[]] => {
     const [command, ...rest] = [
       ...binaries.prefix,

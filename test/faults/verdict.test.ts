@@ -42,7 +42,7 @@ function record(changes: Partial<JobRecord> = {}, plan: Partial<PlannedJob> = {}
     first: told('completed'),
     last: told('completed'),
     events: [event('submitted', { upstreamId: 'up-1' }), event('completed')],
-    result: { status: 200, text: '{"job_id":"up-1","text":"MK000001"}' },
+    result: { status: 200, text: `{"job_id":"${ID}","text":"MK000001"}` },
     ...changes,
   };
 }
@@ -91,6 +91,10 @@ it.each([
   ['of another job', { status: 200, text: '{"job_id":"up-1","text":"MK000002"}' }],
   ['of two jobs', { status: 200, text: '{"job_id":"up-1","text":"MK000001 MK000002"}' }],
   ['of no job', { status: 200, text: '{"job_id":"up-1"}' }],
+  [
+    'that names Reducto’s id of the job',
+    { status: 200, text: '{"job_id":"up-1","text":"MK000001"}' },
+  ],
   ['of another upstream job', { status: 200, text: '{"job_id":"up-2","text":"MK000001"}' }],
   ['that is not there', { status: 404, text: '{}' }],
 ])('wrong: a result %s', (_, result) => {
