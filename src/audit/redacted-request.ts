@@ -28,9 +28,21 @@ const MAX_NAME = 200;
 
 /** Names of headers and fields whose value is a secret whatever it looks like. */
 const SECRET_NAME =
-  /pass|pwd|secret|token|jwt|auth|credential|session|cookie|signature|key|private|bearer|hmac/i;
+  /pass|pwd|secret|token|jwt|auth|cred|sess|cookie|signature|key|private|bearer|hmac|otp|pin(?:code)?$|sig$/i;
 /** The same for names that are part of too many others: as a whole word of the name. */
-const SECRET_WORD = /^(pins?|pw|psk|sid|sig|otp|totp|sas|jws|jwe|csrf|xsrf|cvv|cvc)$/i;
+const SECRET_WORD = /^(pins?|pw|psk|sid|sig|sas|jws|jwe|csrf|xsrf|cvv|cvc)$/i;
+/** Names of fields whose value is the name of what stands beside them. */
+const NAMING_FIELDS = [
+  'name',
+  'key',
+  'field',
+  'header',
+  'label',
+  'parameter',
+  'param',
+  'property',
+  'id',
+];
 /** Names of fields that may hold documents. */
 const CONTENT_NAME = /^(result|results|chunks|content|text|document|blocks|raw_config)$/i;
 
@@ -54,7 +66,7 @@ export function printable(text: string, limit: number): string {
 }
 
 /** The same without the values of fields that look like secrets: for text that may hold a form, JSON, or a header. */
-function printableFields(text: string, limit: number): string {
+export function printableFields(text: string, limit: number): string {
   return oneLine(redactFields(redactStart(text, limit)), limit, isCut(text, limit));
 }
 
@@ -99,7 +111,7 @@ function parse(text: string): unknown {
 
 function isSecretName(name: string): boolean {
   if (name.length > MAX_NAME || SECRET_NAME.test(name)) return true;
-  const words = name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').split(/[^A-Za-z0-9]+/);
+  const words = name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').split(/[^A-Za-z]+/);
   return words.some((word) => SECRET_WORD.test(word));
 }
 
@@ -130,7 +142,7 @@ class JsonSample {
         );
     }
     if (!isRecord(value)) return value;
-    const isNamed = [value['name'], value['field'], value['header']].some(namesSecret);
+    const isNamed = NAMING_FIELDS.some((field) => namesSecret(value[field]));
     return Object.fromEntries(
       Object.entries(value)
         .slice(0, MAX_MEMBERS)
@@ -142,13 +154,17 @@ class JsonSample {
   }
 }
 
+/** How often a URL in a URL in a URL is percent-encoded. */
+const MAX_DECODINGS = 3;
+
 /** Text of a few hundred characters without the values of secret fields and without queries, percent-encoded or not. */
-function redactFields(text: string): string {
+function redactFields(text: string, decodings = MAX_DECODINGS): string {
   const plain = redactPlainFields(redact(text));
   const decoded = plain.replace(/%([2-7][0-9a-f])/gi, (_code, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
-  return decoded === plain ? plain : redact(redactPlainFields(decoded));
+  if (decoded === plain) return plain;
+  return decodings === 0 ? BLANK : redactFields(decoded, decodings - 1);
 }
 
 /**
@@ -163,7 +179,7 @@ function redactPlainFields(text: string): string {
   for (const { 0: match, 1: name = '', 2: separator = '', index } of text.matchAll(
     NAME_AND_SEPARATOR,
   )) {
-    if (index < from || !/[:=>"'\n]/.test(separator) || !isBlankName(name)) continue;
+    if (index < from || !/[:=>"'\n\t]/.test(separator) || !isBlankName(name)) continue;
     const start = index + match.length;
     const value = valueAfter(separator);
     value.lastIndex = start;

@@ -4,7 +4,7 @@ import { Metrics } from '../platform/metrics/metrics.js';
 import { AuditKeys } from './audit-keys.js';
 import { AuditWriter } from './audit-writer.js';
 import { boundTo, seal } from './originals.js';
-import { printable, shownRequest } from './redacted-request.js';
+import { printableFields, shownRequest } from './redacted-request.js';
 import { RefusalBudget } from './refusal-budget.js';
 import {
   GUARD_OF_CAUSE,
@@ -104,7 +104,7 @@ export class Refusals {
       cause,
       guard,
       status,
-      clientAddress: printable(clientAddress, 100),
+      clientAddress: printableFields(clientAddress, 100),
       requestId,
       verdicts: Object.fromEntries(GUARDS.map((name) => [name, verdicts[name].result])),
       ...(line === LINES_PER_MINUTE
@@ -117,16 +117,16 @@ export class Refusals {
 function dataOf(refusal: Refusal): Record<string, unknown> {
   const { guard, cause, status, requestId, verdicts, bodyComplete, jobId } = refusal;
   const shown = (text: string | null, limit: number): string | null =>
-    text === null ? null : printable(text, limit);
+    text === null ? null : printableFields(text, limit);
   return {
     guard,
     cause,
     status,
-    requestId,
+    requestId: printableFields(requestId, 128),
     verdicts,
     jobId,
-    peerAddress: printable(refusal.peerAddress, 100),
-    clientAddress: printable(refusal.clientAddress, 100),
+    peerAddress: printableFields(refusal.peerAddress, 100),
+    clientAddress: printableFields(refusal.clientAddress, 100),
     forwardedFor: shown(refusal.forwardedFor, 500),
     claimedJobId: shown(refusal.claimedJobId, 64),
     claimedUpstreamId: shown(refusal.claimedUpstreamId, 128),

@@ -85,6 +85,20 @@ describe('the record of a refusal', () => {
     for (const row of rows) expect(row.data).not.toContain(token);
   });
 
+  it('redacts secret fields in the request id, in X-Forwarded-For, and in the job that the callback names', async () => {
+    const secret = `password=${'c'.repeat(20)}`;
+    const metadata = { gateway_job_id: secret, token: `v1.${'x'.repeat(43)}` };
+    await post(
+      { status: 'Completed', job_id: 'of-secret-fields', metadata },
+      { 'x-request-id': secret, 'x-forwarded-for': secret },
+    );
+    const refusals = await eventually('the refusal', async () => {
+      const text = JSON.stringify((await ask('refusals')).body);
+      return text.includes('of-secret-fields') ? text : undefined;
+    });
+    expect(refusals).not.toContain('ccc');
+  });
+
   it.each([
     ['no JSON', '{"status":', {}, 'not_json'],
     ['another type', 'x', { 'content-type': 'text/plain' }, 'wrong_content_type'],

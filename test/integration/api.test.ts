@@ -180,6 +180,13 @@ describe('X-Request-Id', () => {
     return body.requestId;
   };
 
+  it.each([`rgw_${'k'.repeat(43)}`, `Bearer ${'k'.repeat(30)}`, `v1.${'k'.repeat(43)}`])(
+    'replaces an id that is a credential: %j',
+    async (id) => {
+      expect(await answered(id)).not.toContain('kkk');
+    },
+  );
+
   it.each(['order-7', 'a b', 'x'.repeat(128), '{"a":"b"}'])('%j is kept', async (id) => {
     expect(await answered(id)).toBe(id);
   });

@@ -101,6 +101,14 @@ const SECRET_NAMES = [
   'set-cookie',
   'sessionId',
   'credential',
+  'creds',
+  'PHPSESSID',
+  'userpin',
+  'PINCODE',
+  'pin2',
+  'otp1',
+  'totpcode',
+  'mysig',
   `${'very_'.repeat(12)}long_password`,
 ];
 
@@ -116,6 +124,10 @@ describe.each(SECRET_NAMES)('a secret named %s', (name) => {
       JSON.stringify({ a: [{ b: { [name]: ['canary', { c: 'canary' }] } }] }),
     ],
     ['a named value of JSON', JSON.stringify([{ name, value: 'canary' }])],
+    [
+      'a named value of JSON whose name is its key',
+      JSON.stringify([{ key: name, value: 'canary' }]),
+    ],
     ['a list of names and values', JSON.stringify(['host', 'x', name, 'canary'])],
     ['JSON within JSON', JSON.stringify({ a: JSON.stringify({ [name]: 'canary' }) })],
     ['JSON that is cut off', `{"${name}": "correct canary`],
@@ -131,6 +143,7 @@ describe.each(SECRET_NAMES)('a secret named %s', (name) => {
       `--x\r\nContent-Disposition: form-data; name="${name}"\r\n\r\ncanary\r\n--x`,
     ],
     ['a line of text', `${name}: correct canary`],
+    ['a table', `${name}\tcanary`],
     ['XML', `<a><${name}>correct canary</${name}></a>`],
     ['XML with an attribute', `<a ${name}='correct canary'/>`],
   ])('does not survive in %s', (_where, body) => {
@@ -271,4 +284,16 @@ it.each([
   ['deep arrays', '['.repeat(30_000) + ']'.repeat(30_000)],
 ])('shows JSON of 64 KB at the cost of its first values: %s', (_shape, body) => {
   expect(fastest(() => shown(body))).toBeLessThan(50);
+});
+
+describe.each([
+  ['the parameters of a path', 'sqlserver://host;user=sa;pw=canary'],
+  ['a query that was percent-encoded twice', 'https%253A%252F%252Fhost%252Fa%253Fcode%253Dcanary'],
+])('a URL with a secret in %s', (_where, url) => {
+  it.each([
+    ['a field of JSON', JSON.stringify({ url })],
+    ['a body that is no JSON', url],
+  ])('does not keep it in %s', (_body, body) => {
+    expect(shown(body).bodySample).not.toContain('canary');
+  });
 });

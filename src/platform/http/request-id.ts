@@ -1,8 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { redact } from '../logging/redaction.js';
 
-/** The `X-Request-Id` of the client where it is printable ASCII of up to 128 characters, else a new id. */
+/**
+ * The `X-Request-Id` of the client where it is printable ASCII of up to 128 characters, else a new id. A credential is no
+ * id: the log, the audit, and answers repeat it.
+ */
 export function requestIdOf({ headers }: Pick<IncomingMessage, 'headers'>): string {
   const given = headers['x-request-id'];
-  return typeof given === 'string' && /^[\x20-\x7e]{1,128}$/.test(given) ? given : randomUUID();
+  const isUsable =
+    typeof given === 'string' && /^[\x20-\x7e]{1,128}$/.test(given) && redact(given) === given;
+  return isUsable ? given : randomUUID();
 }

@@ -63,15 +63,15 @@ export function isCut(text: string, length: number): boolean {
   return text.length > length + MARGIN;
 }
 
-/** `rest` is a URL from its authority on. Its user info, query, and fragment may each be a credential. */
+/** `rest` is a URL from its authority on. Its user info, parameters, query, and fragment may each be a credential. */
 function redactUrl(rest: string): string {
-  const authority = rest.slice(0, rest.search(/[/?#\\]|$/));
+  const authority = rest.slice(0, rest.search(/[/?#;\\]|$/));
   let at = authority.lastIndexOf('@');
   if (at === -1 && isPassword(authority)) at = rest.lastIndexOf('@');
   const colon = rest.indexOf(':');
   const user = colon !== -1 && colon < at ? rest.slice(0, colon + 1) : '';
   const redacted = at === -1 ? rest : `${user}${REDACTED}${rest.slice(at)}`;
-  return redacted.replace(/([?#]).+$/s, `$1${REDACTED}`);
+  return redacted.replace(/([?#;]).+$/s, `$1${REDACTED}`);
 }
 
 /** Whether the colon in `authority` begins a password in which `/`, `?`, or `#` are not encoded, and no port. */
