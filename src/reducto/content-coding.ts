@@ -6,12 +6,14 @@ import {
   createZstdDecompress,
 } from 'node:zlib';
 
-/** A stream that ends before its end is an error by default; one that goes on after it is not. */
+/** A truncated stream is an error by default, bytes after its end are not. */
 const STRICT = { rejectGarbageAfterEnd: true };
 
 const DECODERS = new Map<string, () => Duplex>([
-  ['gzip', () => createGunzip(STRICT)],
-  ['x-gzip', () => createGunzip(STRICT)],
+  // Gzip may have several members (RFC 1952), which `STRICT` takes for bytes after the end. Without it, other bytes
+  // are an error all the same, apart from padding with zeros.
+  ['gzip', () => createGunzip()],
+  ['x-gzip', () => createGunzip()],
   ['deflate', () => createInflate(STRICT)],
   ['br', () => createBrotliDecompress(STRICT)],
   ['zstd', () => createZstdDecompress(STRICT)],

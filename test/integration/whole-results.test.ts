@@ -70,12 +70,19 @@ describe('a result behind a URL that is not whole', () => {
     ['gzip with half of its trailer', coded('gzip', gzipSync(INNER).subarray(0, -3))],
     ['gzip of nothing', coded('gzip', Buffer.alloc(0))],
     [
+      'gzip of which the second member is cut',
+      coded(
+        'gzip',
+        Buffer.concat([gzipSync(INNER.slice(0, -1)), gzipSync(INNER.slice(-1)).subarray(0, -8)]),
+      ),
+    ],
+    [
       'two gzip members that hold one document each',
       coded('gzip', Buffer.concat([gzipSync('{"a":1}'), gzipSync('{"b":2}')])),
     ],
     [
       'gzip and something after it',
-      coded('gzip', Buffer.concat([gzipSync(INNER), Buffer.alloc(9)])),
+      coded('gzip', Buffer.concat([gzipSync(INNER), Buffer.from('more')])),
     ],
     ['brotli that is cut', coded('br', brotliCompressSync(INNER).subarray(0, -2))],
     ['deflate that is cut', coded('deflate', deflateSync(INNER).subarray(0, -4))],
@@ -214,6 +221,10 @@ describe('a result comes back byte for byte', () => {
     ['plain', { body: `${ODD}\n` }],
     ['in pieces', { body: `${ODD}\n`.split('') }],
     ['gzip', coded('gzip', gzipSync(`${ODD}\n`))],
+    [
+      'gzip in two members',
+      coded('gzip', Buffer.concat([gzipSync(ODD.slice(0, 9)), gzipSync(`${ODD.slice(9)}\n`)])),
+    ],
     ['brotli', coded('br', brotliCompressSync(`${ODD}\n`))],
     ['deflate', coded('deflate', deflateSync(`${ODD}\n`))],
   ])('behind a URL, %s', async (_, answer) => {
