@@ -1,11 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
-import { classifyDatabaseError } from '../platform/database/database-errors.js';
+import { classifyDatabaseError, sqlStateOf } from '../platform/database/database-errors.js';
 import { JobClaimsStore } from './job-claims.store.js';
 import { gaveUp, UPSTREAM_UNUSABLE, type JobError } from './job-error.js';
 import { JobReads } from './job-reads.store.js';
 import { jittered, lookLimits, nextLook, type LookLimits } from './look-plan.js';
-import { OutcomeNotStorable, SettleSteps } from './settle-steps.js';
+import { SettleSteps } from './settle-steps.js';
 
 /**
  * Decides what becomes of a job whose handler threw, so that no error keeps a job open for ever: it ends at once
@@ -27,19 +27,19 @@ export class JobFailures {
 
   /** Call it as the holder of `claim`. Throws `error` again where the database may work soon. */
   async handle(id: string, claim: string, error: unknown): Promise<void> {
-    if (['unavailable', 'read_only', 'conflict'].includes(classifyDatabaseError(error))) {
+    const kind = classifyDatabaseError(error);
+    if (['unavailable', 'read_only', 'conflict'].includes(kind)) {
       // Without this the job would wait for the end of the lease.
       await this.claims.release(id, claim, 1).catch(() => undefined);
       throw error;
     }
-    const unstorable = error instanceof OutcomeNotStorable;
     // The message of PostgreSQL may quote the data.
-    const why = unstorable ? { sqlState: error.sqlState } : { err: error };
+    const why = kind === 'data' ? { sqlState: sqlStateOf(error) } : { err: error };
     this.logger.error({ msg: 'a job could not be processed', jobId: id, ...why });
     const open = await this.reads.findOpen(id);
     if (open === undefined || open.job.claim !== claim) return;
     const ageSeconds = open.ages.created;
-    if (unstorable && (await this.end(id, claim, 'failed', UPSTREAM_UNUSABLE))) return;
+    if (kind === 'data' && (await this.end(id, claim, 'failed', UPSTREAM_UNUSABLE))) return;
     const { maxAgeSeconds } = this.limits;
     if (ageSeconds >= maxAgeSeconds) {
       if (await this.end(id, claim, 'expired', gaveUp(maxAgeSeconds))) return;
@@ -62,7 +62,7 @@ export class JobFailures {
       }
       return true;
     } catch (thrown) {
-      if (!(thrown instanceof OutcomeNotStorable)) throw thrown;
+      if (classifyDatabaseError(thrown) !== 'data') throw thrown;
       return false;
     }
   }

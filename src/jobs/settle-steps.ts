@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
-import { classifyDatabaseError, sqlStateOf } from '../platform/database/database-errors.js';
+import { classifyDatabaseError } from '../platform/database/database-errors.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { MAX_LOOK_EVENTS } from './job-event.entity.js';
@@ -28,17 +27,6 @@ export interface LookNote {
 const SETTLED_BY_HINT = (): string =>
   `CASE WHEN callback_received_at IS NULL THEN 'reconciler' ELSE 'webhook' END`;
 
-/** PostgreSQL refuses the values of an outcome, and would refuse them for ever. */
-export class OutcomeNotStorable extends Error {
-  constructor(
-    readonly sqlState: string,
-    options: ErrorOptions,
-  ) {
-    super('PostgreSQL refuses the outcome of a job', options);
-    this.name = 'OutcomeNotStorable';
-  }
-}
-
 /**
  * What a look at a job may write, each as one transaction and only for the holder of `claim`: a
  * process that was paused while somebody else took over changes nothing. Each says whether it happened.
@@ -58,7 +46,7 @@ export class SettleSteps {
    * callback has come while the look was under way.
    */
   putOff(job: Job, claim: string, note: LookNote): Promise<boolean> {
-    return this.write(async (manager) => {
+    return this.transactions.run(async (manager) => {
       const changed = await this.store.change(
         manager,
         job.id,
@@ -94,22 +82,24 @@ export class SettleSteps {
 
   /** Completes the job with `content`; removes `content` where that may not be. */
   async complete(job: Job, claim: string, content: StoredContent): Promise<boolean> {
-    const moved = await this.write(async (manager) => {
-      const done = await this.store.move(
-        manager,
-        job.id,
-        'completed',
-        { settledBy: SETTLED_BY_HINT, error: null },
-        ['completed', { sizeBytes: Number(content.sizeBytes) }],
-        heldBy(claim),
-      );
-      if (done !== undefined) await this.results.attach(manager, job.id, content);
-      return done;
-    }).catch(async (error: unknown) => {
-      // Any other error may hide that the job did complete with it.
-      if (error instanceof OutcomeNotStorable) await this.results.discard(content.contentId);
-      throw error;
-    });
+    const moved = await this.transactions
+      .run(async (manager) => {
+        const done = await this.store.move(
+          manager,
+          job.id,
+          'completed',
+          { settledBy: SETTLED_BY_HINT, error: null },
+          ['completed', { sizeBytes: Number(content.sizeBytes) }],
+          heldBy(claim),
+        );
+        if (done !== undefined) await this.results.attach(manager, job.id, content);
+        return done;
+      })
+      .catch(async (error: unknown) => {
+        // Any other error may hide that the job did complete with it.
+        if (classifyDatabaseError(error) === 'data') await this.results.discard(content.contentId);
+        throw error;
+      });
     this.figures.ended('completed', moved);
     if (moved === undefined) await this.results.discard(content.contentId);
     return moved !== undefined;
@@ -122,7 +112,7 @@ export class SettleSteps {
     status: Exclude<TerminalStatus, 'completed'>,
     error: JobError,
   ): Promise<boolean> {
-    const moved = await this.write((manager) =>
+    const moved = await this.transactions.run((manager) =>
       this.store.move(
         manager,
         job.id,
@@ -134,15 +124,5 @@ export class SettleSteps {
     );
     this.figures.ended(status, moved, error.code);
     return moved !== undefined;
-  }
-
-  /** Throws `OutcomeNotStorable`. */
-  private async write<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
-    try {
-      return await this.transactions.run(work);
-    } catch (error) {
-      if (classifyDatabaseError(error) !== 'data') throw error;
-      throw new OutcomeNotStorable(sqlStateOf(error), { cause: error });
-    }
   }
 }

@@ -130,6 +130,19 @@ describe('where PostgreSQL refuses an outcome', () => {
     },
   );
 
+  it.each(['result_chunks', 'job_results'])(
+    'of a download, in %s, the job fails and keeps no part of its result',
+    async (refusing) => {
+      upstream.answers.poll = { body: '{"status":"Completed","result":{}}' };
+      await refuse(refusing, 'true');
+      const job = await gateway.ended(await gateway.submit());
+      expect(job).toMatchObject({ status: 'failed', error: { code: 'upstream_unusable' } });
+      expect(errorLines()).toHaveLength(1);
+      const { rows } = await gateway.pool.query('SELECT count(*)::int AS n FROM result_chunks');
+      expect(rows).toEqual([{ n: 0 }]);
+    },
+  );
+
   it('of a refused submit, the job fails and is not sent again', async () => {
     upstream.answers.submit = { status: 422, body: '{"detail":"no"}' };
     await refuse('jobs', `NEW.error ->> 'code' = 'rejected_upstream'`);
