@@ -1,19 +1,11 @@
 import type { INestApplication } from '@nestjs/common';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import { Problem } from './platform/errors/problem.js';
+import { SwaggerModule } from '@nestjs/swagger';
+import { describeApi } from './app.openapi.js';
+import type { Settings } from './platform/config/settings.js';
 
-/** OpenAPI, from the same classes that validate and answer: pages at `/docs`, JSON at `/docs/json`. */
-export function setUpDocs(app: INestApplication): void {
-  const description = new DocumentBuilder()
-    .setTitle('reducto-gateway')
-    .setDescription(
-      'Submit documents to Reducto and read the results. Errors are problem details (RFC 9457) with a stable `code`.',
-    )
-    .setVersion('1')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key of the gateway.' })
-    .build();
-  const document = SwaggerModule.createDocument(app, description, { extraModels: [Problem] });
-  SwaggerModule.setup('docs', app, document, {
+/** Serves the description of the API: pages at `/docs`, JSON at `/docs/json`, YAML at `/docs/yaml`. */
+export function setUpDocs(app: INestApplication, settings: Settings): void {
+  SwaggerModule.setup('docs', app, describeApi(app, settings), {
     jsonDocumentUrl: 'docs/json',
     yamlDocumentUrl: 'docs/yaml',
   });

@@ -112,7 +112,7 @@ export async function createApp(
     await app.register(multipart, {
       limits: { files: 1, fields: 20, parts: 20, fileSize: Number.MAX_SAFE_INTEGER },
     });
-    setUpDocs(app);
+    setUpDocs(app, settings);
     await setUpConsole(app);
   }
   return app;

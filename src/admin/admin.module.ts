@@ -5,8 +5,10 @@ import { JobsModule } from '../jobs/jobs.module.js';
 import { CallbackChecksModule } from '../webhooks/callback-checks.module.js';
 import { AccessFailures } from './access-failures.js';
 import { AdminActions } from './admin-actions.js';
+import { AdminJobs } from './admin-jobs.js';
 import { AdminKeys } from './admin-keys.js';
 import { ApiKeysController } from './api-keys.controller.js';
+import { AdminJobsController } from './jobs.controller.js';
 import { AuditController } from './audit.controller.js';
 import { AuditVerification } from './audit-verification.js';
 import { RefusalRecheck } from './recheck.js';
@@ -16,10 +18,11 @@ import { RefusalsService } from './refusals.service.js';
 
 @Module({
   imports: [AccessModule, AuditModule, JobsModule, CallbackChecksModule],
-  controllers: [ApiKeysController, RefusalsController, AuditController],
+  controllers: [AdminJobsController, ApiKeysController, RefusalsController, AuditController],
   providers: [
     AccessFailures,
     AdminActions,
+    AdminJobs,
     AdminKeys,
     AuditVerification,
     RefusalsService,
@@ -29,6 +32,7 @@ import { RefusalsService } from './refusals.service.js';
   exports: [
     AccessFailures,
     AdminActions,
+    AdminJobs,
     AdminKeys,
     AuditVerification,
     RefusalsService,

@@ -22,7 +22,6 @@ import { ApiKeyList, CreatedApiKey, NewApiKey, viewOfKey } from './api-keys.view
 @NeedsScope('admin')
 @ApiTags('Admin')
 @ApiBearerAuth()
-@ApiProblems('unauthenticated', 'forbidden', 'too_many_requests')
 export class ApiKeysController {
   constructor(
     private readonly keys: ApiKeysService,
@@ -31,11 +30,12 @@ export class ApiKeysController {
 
   @Post()
   @ApiOperation({
+    operationId: 'createApiKey',
     summary: 'Create an API key',
     description: 'The answer holds the key for the only time.',
   })
   @ApiCreatedResponse({ type: CreatedApiKey })
-  @ApiProblems('malformed_request', 'unsupported_media_type', 'validation_failed')
+  @ApiProblems('validation_failed')
   async create(
     @CurrentCaller() caller: Caller,
     @Body() { service, scopes }: NewApiKey,
@@ -45,7 +45,7 @@ export class ApiKeysController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'List all API keys' })
+  @ApiOperation({ operationId: 'listApiKeys', summary: 'List all API keys' })
   @ApiOkResponse({ type: ApiKeyList })
   async list(): Promise<ApiKeyList> {
     return { keys: (await this.keys.list()).map(viewOfKey) };
@@ -54,6 +54,7 @@ export class ApiKeysController {
   @Delete(':id')
   @HttpCode(204)
   @ApiOperation({
+    operationId: 'revokeApiKey',
     summary: 'Revoke an API key',
     description: 'It stops working here at once, in other processes within 5 seconds.',
   })

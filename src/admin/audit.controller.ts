@@ -5,7 +5,6 @@ import type { Caller } from '../access/caller.js';
 import { CurrentCaller } from '../access/caller.decorator.js';
 import { AuditReads } from '../audit/audit-reads.js';
 import { AuditWriter } from '../audit/audit-writer.js';
-import { ApiProblems } from '../platform/errors/api-problems.js';
 import { AuditVerification } from './audit-verification.js';
 import { byApi } from './refusals.controller.js';
 import { PageQuery, VerificationQuery } from './refusals.query.js';
@@ -18,7 +17,6 @@ const PAGE_SIZE = 50;
 @NeedsScope('admin')
 @ApiTags('Admin')
 @ApiBearerAuth()
-@ApiProblems('unauthenticated', 'forbidden', 'invalid_query', 'validation_failed')
 export class AuditController {
   constructor(
     private readonly verification: AuditVerification,
@@ -28,6 +26,7 @@ export class AuditController {
 
   @Get('audit/verify')
   @ApiOperation({
+    operationId: 'verifyAudit',
     summary: 'Verify that nobody has changed the audit',
     description: 'Recomputes the whole chain, and names the first entry that is not right.',
   })
@@ -40,7 +39,7 @@ export class AuditController {
   }
 
   @Get('actions')
-  @ApiOperation({ summary: 'List what admins did, newest first' })
+  @ApiOperation({ operationId: 'listAdminActions', summary: 'List what admins did, newest first' })
   @ApiOkResponse({ type: ActionPage })
   async list(@Query() { limit = PAGE_SIZE, cursor }: PageQuery): Promise<ActionPage> {
     await this.writer.flush();

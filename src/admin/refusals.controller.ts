@@ -15,7 +15,7 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiParam,
-  ApiProduces,
+  getSchemaPath,
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -48,7 +48,6 @@ const MOST_JOBS_SHOWN = 1000;
 @NeedsScope('admin')
 @ApiTags('Admin')
 @ApiBearerAuth()
-@ApiProblems('unauthenticated', 'forbidden', 'invalid_query', 'validation_failed')
 export class RefusalsController {
   constructor(
     private readonly refusals: RefusalsService,
@@ -57,7 +56,7 @@ export class RefusalsController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'List refused callbacks, newest first' })
+  @ApiOperation({ operationId: 'listRefusals', summary: 'List refused callbacks, newest first' })
   @ApiOkResponse({ type: RefusalPage })
   async list(@Query() query: RefusalPageQuery): Promise<RefusalPage> {
     const { limit = PAGE_SIZE, cursor } = query;
@@ -65,16 +64,31 @@ export class RefusalsController {
   }
 
   @Get('summary')
-  @ApiOperation({ summary: 'Count refused callbacks', description: '`total` is exact.' })
+  @ApiOperation({
+    operationId: 'countRefusals',
+    summary: 'Count refused callbacks',
+    description: '`total` is exact.',
+  })
   @ApiOkResponse({ type: RefusalSummaryView })
   async summary(@Query() query: RefusalQuery): Promise<RefusalSummaryView> {
     return viewOfSummary(await this.refusals.summary(filterOf(query)));
   }
 
   @Get('export')
-  @ApiOperation({ summary: 'Download refused callbacks' })
-  @ApiProduces('text/csv', 'application/json')
-  @ApiOkResponse({ content: { 'text/csv': {}, 'application/json': {} } })
+  @ApiOperation({ operationId: 'exportRefusals', summary: 'Download refused callbacks' })
+  @ApiOkResponse({
+    description: 'The refusals, newest first.',
+    content: {
+      'text/csv': { schema: { type: 'string' } },
+      'application/json': {
+        schema: {
+          type: 'object',
+          properties: { refusals: { type: 'array', items: { $ref: getSchemaPath(RefusalView) } } },
+          required: ['refusals'],
+        },
+      },
+    },
+  })
   async export(
     @CurrentCaller() caller: Caller,
     @Query() query: ExportQuery,
@@ -85,8 +99,11 @@ export class RefusalsController {
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'Read a refused callback: what came, and what every guard found' })
-  @ApiParam({ name: 'id' })
+  @ApiOperation({
+    operationId: 'getRefusal',
+    summary: 'Read a refused callback: what came, and what every guard found',
+  })
+  @ApiParam({ name: 'id', example: '42' })
   @ApiOkResponse({ type: RefusalView })
   @ApiProblems('refusal_not_found')
   async get(@Param('id') id: string): Promise<RefusalView> {
@@ -96,10 +113,12 @@ export class RefusalsController {
   @Post('recheck')
   @HttpCode(200)
   @ApiOperation({
+    operationId: 'recheckRefusals',
     summary: 'Judge refused callbacks again, with the settings of today',
     description: 'Changes nothing. Filters as for the list, in the body or the query.',
   })
   @ApiBody({ type: RefusalQuery, required: false })
+  @ApiProblems('validation_failed')
   @ApiOkResponse({ type: RecheckView })
   async judge(
     @CurrentCaller() caller: Caller,
@@ -113,10 +132,12 @@ export class RefusalsController {
   @Post('accept')
   @HttpCode(200)
   @ApiOperation({
+    operationId: 'acceptRefusals',
     summary: 'Let pass what the guards of today would take',
     description: 'The jobs of those callbacks are looked at. A job that has ended stays as it is.',
   })
   @ApiBody({ type: RefusalQuery, required: false })
+  @ApiProblems('validation_failed')
   @ApiOkResponse({ type: AcceptView })
   async accept(
     @CurrentCaller() caller: Caller,

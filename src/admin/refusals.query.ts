@@ -58,12 +58,12 @@ export class RefusalQuery {
 
   @IfGiven()
   @IsMoment()
-  @ApiPropertyOptional({ description: MOMENT, examples: ['2026-11-25', '2026-11-25T18:13:00Z'] })
+  @ApiPropertyOptional({ description: MOMENT, example: '2026-11-25T18:13:00Z' })
   from?: string;
 
   @IfGiven()
   @IsMoment()
-  @ApiPropertyOptional({ description: `${MOMENT} Not included.`, examples: ['2026-11-26'] })
+  @ApiPropertyOptional({ description: `${MOMENT} Not included.`, example: '2026-11-26' })
   to?: string;
 }
 

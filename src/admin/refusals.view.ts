@@ -22,7 +22,7 @@ export class RefusalView {
   @ApiProperty({ enum: GUARDS })
   guard!: string;
 
-  @ApiPropertyOptional({ description: 'What was answered.' })
+  @ApiPropertyOptional({ type: 'integer', description: 'What was answered.' })
   status?: number;
 
   @ApiPropertyOptional()
@@ -77,7 +77,7 @@ export class RefusalView {
   @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
   headers?: Record<string, string>;
 
-  @ApiPropertyOptional()
+  @ApiPropertyOptional({ type: 'integer' })
   bodyBytes?: number;
 
   @ApiPropertyOptional({ description: 'False where it was longer than allowed and not read on.' })
@@ -95,7 +95,7 @@ export class RefusalView {
   @ApiPropertyOptional({ description: 'Whether it can be checked again.' })
   recheckable?: boolean;
 
-  @ApiPropertyOptional({ description: 'Of a count: how many.' })
+  @ApiPropertyOptional({ type: 'integer', description: 'Of a count: how many.' })
   count?: number;
 
   @ApiPropertyOptional({ format: 'date-time' })
@@ -121,16 +121,19 @@ export class RefusalPage {
 }
 
 export class RefusalSummaryView {
-  @ApiProperty({ description: 'Exact: stored and counted.' })
+  @ApiProperty({ type: 'integer', description: 'Exact: stored and counted.' })
   total!: number;
 
-  @ApiProperty({ description: 'Kept one by one.' })
+  @ApiProperty({ type: 'integer', description: 'Kept one by one.' })
   stored!: number;
 
-  @ApiProperty({ description: 'Only counted, because they came too fast.' })
+  @ApiProperty({ type: 'integer', description: 'Only counted, because they came too fast.' })
   counted!: number;
 
-  @ApiProperty({ description: 'Taken, but a guard that only observes would have refused them.' })
+  @ApiProperty({
+    type: 'integer',
+    description: 'Taken, but a guard that only observes would have refused them.',
+  })
   observed!: number;
 
   @ApiProperty({ type: 'object', additionalProperties: { type: 'integer' } })
@@ -138,21 +141,23 @@ export class RefusalSummaryView {
 }
 
 export class RecheckView {
-  @ApiProperty({ description: 'Refusals that could be checked again.' })
+  @ApiProperty({ type: 'integer', description: 'Refusals that could be checked again.' })
   checked!: number;
 
-  @ApiProperty({ description: 'Of these, how many today’s guards would take.' })
+  @ApiProperty({ type: 'integer', description: 'Of these, how many today’s guards would take.' })
   wouldPass!: number;
 
-  @ApiProperty({ description: 'And how many they would refuse again.' })
+  @ApiProperty({ type: 'integer', description: 'And how many they would refuse again.' })
   stillRefused!: number;
 
   @ApiProperty({
+    type: 'integer',
     description: 'Matching refusals that are not kept: only counted, or their time is over.',
   })
   notKept!: number;
 
   @ApiProperty({
+    type: 'integer',
     description: 'Kept, but they cannot be read: the key that they are sealed with is missing.',
   })
   keyMissing!: number;
@@ -160,16 +165,19 @@ export class RecheckView {
   @ApiProperty({ type: [String], description: 'The ids of the keys that `AUDIT_KEYS` lacks.' })
   missingKeys!: readonly string[];
 
-  @ApiProperty({ description: 'Kept, but not as they were sealed: somebody changed them.' })
+  @ApiProperty({
+    type: 'integer',
+    description: 'Kept, but not as they were sealed: somebody changed them.',
+  })
   unreadable!: number;
 
   @ApiProperty({ type: 'object', additionalProperties: { type: 'integer' } })
   stillRefusedBy!: Record<string, number>;
 
-  @ApiProperty({ description: 'Jobs of those that would pass.' })
+  @ApiProperty({ type: 'integer', description: 'Jobs of those that would pass.' })
   jobsTotal!: number;
 
-  @ApiProperty({ description: 'Of these, the ones that have not ended.' })
+  @ApiProperty({ type: 'integer', description: 'Of these, the ones that have not ended.' })
   jobsOpen!: number;
 
   @ApiProperty({ type: [String], description: 'The first thousand of them.' })
@@ -180,7 +188,7 @@ export class RecheckView {
 }
 
 export class AcceptView extends RecheckView {
-  @ApiProperty({ description: 'Jobs that are looked at now.' })
+  @ApiProperty({ type: 'integer', description: 'Jobs that are looked at now.' })
   settling!: number;
 }
 
@@ -194,7 +202,7 @@ export class VerificationView {
   })
   state!: 'intact' | 'changed' | 'unverifiable';
 
-  @ApiProperty({ description: 'Entries that were read.' })
+  @ApiProperty({ type: 'integer', description: 'Entries that were read.' })
   rows!: number;
 
   @ApiProperty({ type: String, nullable: true, description: 'The first entry that is not right.' })
@@ -218,10 +226,11 @@ export class ActionView {
   @ApiProperty({ format: 'date-time' })
   at!: string;
 
-  @ApiProperty({ example: 'refusals.accept' })
+  @ApiProperty({ type: String, example: 'refusals.accept' })
   action!: unknown;
 
   @ApiProperty({
+    type: String,
     enum: ['started', 'done', 'failed'],
     description: '`started`: recorded before; a second entry says how it ended.',
   })

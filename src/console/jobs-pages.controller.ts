@@ -1,9 +1,8 @@
 import { Controller, Get, Param, Post, Query, Redirect } from '@nestjs/common';
 import { h } from 'preact';
-import { AdminActions } from '../admin/admin-actions.js';
+import { AdminJobs } from '../admin/admin-jobs.js';
 import { RefusalsService } from '../admin/refusals.service.js';
 import { viewOfRefusal } from '../admin/refusals.view.js';
-import type { Job } from '../jobs/job.entity.js';
 import { JobsAdmin } from '../jobs/jobs-admin.js';
 import { CallbackHistory } from '../webhooks/callback-history.js';
 import { CancelJob } from './cancel-job.page.js';
@@ -27,7 +26,7 @@ export class JobsPagesController {
     private readonly jobs: JobsAdmin,
     private readonly callbacks: CallbackHistory,
     private readonly refusals: RefusalsService,
-    private readonly actions: AdminActions,
+    private readonly adminJobs: AdminJobs,
   ) {}
 
   @Get()
@@ -70,10 +69,7 @@ export class JobsPagesController {
     @CurrentSession() { actor }: Session,
     @Param('id') id: string,
   ): Promise<{ url: string }> {
-    const job = await this.jobs.get(id);
-    await this.actions.run(actor, 'job.settle', identifiersOf(job), async () => ({
-      result: await this.jobs.settleNow(job.id),
-    }));
+    const job = await this.adminJobs.poll(actor, id);
     return { url: `/admin/jobs/${job.id}?done=settle` };
   }
 
@@ -89,14 +85,7 @@ export class JobsPagesController {
     @CurrentSession() { actor }: Session,
     @Param('id') id: string,
   ): Promise<{ url: string }> {
-    const job = await this.jobs.get(id);
-    await this.actions.run(actor, 'job.cancel', identifiersOf(job), async () => ({
-      result: await this.jobs.cancel(job.id),
-    }));
+    const job = await this.adminJobs.cancel(actor, id);
     return { url: `/admin/jobs/${job.id}?done=cancel` };
   }
-}
-
-function identifiersOf({ id, service }: Job): Record<string, unknown> {
-  return { job: id, service };
 }

@@ -41,14 +41,14 @@ export class HealthController {
   }
 
   @Get('live')
-  @ApiOperation({ summary: 'Whether the process runs' })
+  @ApiOperation({ operationId: 'getLiveness', summary: 'Whether the process runs' })
   @ApiOkResponse({ type: LiveView })
   live(): LiveView {
     return { status: 'up' };
   }
 
   @Get('ready')
-  @ApiOperation({ summary: 'Whether the process can do its work' })
+  @ApiOperation({ operationId: 'getReadiness', summary: 'Whether the process can do its work' })
   @ApiOkResponse({ type: ReadyView })
   @ApiResponse({ status: 503, type: ReadyView })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadyView> {

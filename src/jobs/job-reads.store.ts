@@ -17,8 +17,9 @@ export interface JobFilter {
 }
 
 /** Jobs of any service. */
-export interface JobSearch extends JobFilter {
+export interface JobSearch extends Omit<JobFilter, 'idempotencyKey'> {
   readonly service?: string;
+  readonly upstreamId?: string;
 }
 
 /** How jobs came to their end lately. */
@@ -134,6 +135,7 @@ export class JobReads {
   search(search: JobSearch, limit: number): Promise<Job[]> {
     const where: FindOptionsWhere<Job> = {};
     if (search.service !== undefined) where.service = search.service;
+    if (search.upstreamId !== undefined) where.upstreamId = search.upstreamId;
     if (search.type !== undefined) where.type = search.type;
     if (search.before !== undefined) where.id = LessThan(search.before);
     if (search.status !== undefined) {

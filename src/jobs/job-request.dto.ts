@@ -1,3 +1,4 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
 import {
   ArrayMaxSize,
@@ -27,22 +28,28 @@ const INPUT_SCHEMA = {
       minItems: 1,
       maxItems: MAX_LIST_ITEMS,
     },
-    { type: 'object', properties: { file_id: { type: 'string' } }, required: ['file_id'] },
+    {
+      type: 'object',
+      properties: { file_id: { type: 'string', minLength: 1 } },
+      required: ['file_id'],
+      additionalProperties: true,
+    },
   ],
   example: 'https://example.com/invoice.pdf',
 };
 
+const IsType = (type: JobType): PropertyDecorator =>
+  applyDecorators(IsIn([type]), ApiProperty({ enum: [type] }));
+
 /** What every kind of job has. Everything beside these fields is Reducto's and passed through. */
 export abstract class JobRequestBase {
-  @IsIn(JOB_TYPES)
-  @ApiProperty({ enum: JOB_TYPES })
-  type!: JobType;
-
   @IsOptional()
   @IsObject()
   @ApiPropertyOptional({
     type: 'object',
     additionalProperties: true,
+    nullable: true,
+    example: { invoice: 815 },
     description: `Your own notes, returned with the job as you wrote them and never sent to Reducto; at most ${METADATA_BYTES} bytes of JSON.`,
   })
   metadata?: object | null;
@@ -50,11 +57,14 @@ export abstract class JobRequestBase {
   @IsOptional()
   @IsBoolean()
   @ApiPropertyOptional({
-    default: false,
-    description: 'Ask Reducto to run it before others, where the account has priority.',
+    type: Boolean,
+    nullable: true,
+    description:
+      'False if absent. Ask Reducto to run it before others, where the account has priority.',
   })
-  priority?: boolean;
+  priority?: boolean | null;
 
+  // Not in the description: a schema for what is never there helps no client.
   @IsAbsent(GATEWAYS_OWN)
   async?: undefined;
 
@@ -72,17 +82,24 @@ abstract class InputRequest extends JobRequestBase {
   input!: unknown;
 }
 
-export class ParseRequest extends InputRequest {}
+export class ParseRequest extends InputRequest {
+  @IsType('parse')
+  type!: 'parse';
+}
 
 export class ExtractRequest extends InputRequest {
+  @IsType('extract')
+  type!: 'extract';
+
   @IsOptional()
   @IsObject()
   @ApiPropertyOptional({
     type: 'object',
     additionalProperties: true,
+    nullable: true,
     description: 'Reducto’s instructions: `schema` (a JSON Schema) and `system_prompt`.',
   })
-  instructions?: object;
+  instructions?: object | null;
 }
 
 /** `splitDescriptionErrors` checks it: class-validator needs 30 µs for each. */
@@ -95,6 +112,9 @@ export class SplitDescription {
 }
 
 export class SplitRequest extends InputRequest {
+  @IsType('split')
+  type!: 'split';
+
   @IsArray()
   @ArrayNotEmpty()
   @ArrayMaxSize(MAX_LIST_ITEMS)
@@ -103,6 +123,9 @@ export class SplitRequest extends InputRequest {
 }
 
 export class EditRequest extends JobRequestBase {
+  @IsType('edit')
+  type!: 'edit';
+
   @IsDocumentInput()
   @ApiProperty({
     ...INPUT_SCHEMA,
@@ -112,14 +135,17 @@ export class EditRequest extends JobRequestBase {
 
   @IsString()
   @IsNotEmpty()
-  @ApiProperty({ example: 'Fill in the name "Ada Lovelace".' })
+  @ApiProperty({ minLength: 1, example: 'Fill in the name "Ada Lovelace".' })
   edit_instructions!: string;
 }
 
 export class PipelineRequest extends InputRequest {
+  @IsType('pipeline')
+  type!: 'pipeline';
+
   @IsString()
   @IsNotEmpty()
-  @ApiProperty()
+  @ApiProperty({ minLength: 1, example: 'invoices-v2' })
   pipeline_id!: string;
 }
 
@@ -131,6 +157,9 @@ export const REQUEST_CLASSES = {
   pipeline: PipelineRequest,
 } as const satisfies Record<JobType, new () => JobRequestBase>;
 
+/** The classes whose fields beside the described ones are passed to Reducto. */
+export const OPEN_CLASSES = [...Object.values(REQUEST_CLASSES), SplitDescription] as const;
+
 /** The body of `POST /v1/jobs`, for the API documentation. */
 export const JOB_REQUEST_SCHEMA = {
   oneOf: JOB_TYPES.map((type) => ({ $ref: getSchemaPath(REQUEST_CLASSES[type]) })),
@@ -141,6 +170,35 @@ export const JOB_REQUEST_SCHEMA = {
     ),
   },
 };
+
+export const JOB_REQUEST_EXAMPLES = {
+  parse: { value: { type: 'parse', input: 'https://example.com/invoice.pdf' } },
+  extract: {
+    value: {
+      type: 'extract',
+      input: 'jobid://01a20824-4a5b-7c31-9f0e-6d2b8c1e7a90',
+      instructions: { schema: { type: 'object', properties: { total: { type: 'number' } } } },
+      metadata: { invoice: 815 },
+    },
+  },
+  split: {
+    value: {
+      type: 'split',
+      input: 'https://example.com/claim.pdf',
+      split_description: [{ name: 'report', description: 'The report of the adjuster.' }],
+    },
+  },
+  edit: {
+    value: {
+      type: 'edit',
+      document_url: 'https://example.com/form.pdf',
+      edit_instructions: 'Fill in the name "Ada Lovelace".',
+    },
+  },
+  pipeline: {
+    value: { type: 'pipeline', input: 'https://example.com/a.pdf', pipeline_id: 'invoices-v2' },
+  },
+} as const satisfies Record<JobType, unknown>;
 
 export const DescribesJobRequests = (): ClassDecorator & MethodDecorator =>
   ApiExtraModels(...Object.values(REQUEST_CLASSES));

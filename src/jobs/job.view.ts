@@ -11,11 +11,15 @@ class JobErrorView implements JobError {
   @ApiProperty({ enum: JOB_ERROR_CODES, description: 'Stable; decide by this.' })
   code!: JobErrorCode;
 
-  @ApiProperty({ description: 'For people; Reducto’s own words where it gave a reason.' })
+  @ApiProperty({
+    example: 'The document cannot be opened.',
+    description: 'For people; Reducto’s own words where it gave a reason.',
+  })
   message!: string;
 
   @ApiPropertyOptional({
     example: 'DOCUMENT_CORRUPT',
+    type: String,
     description: 'Reducto’s own name for the error.',
   })
   upstreamName?: string;
@@ -26,13 +30,17 @@ class JobErrorView implements JobError {
 
 /** A job as its service sees it. */
 export class JobView {
-  @ApiProperty({ format: 'uuid', description: 'UUIDv7' })
+  @ApiProperty({
+    format: 'uuid',
+    example: '01a20824-4a5b-7c31-9f0e-6d2b8c1e7a90',
+    description: 'UUIDv7',
+  })
   id!: string;
 
-  @ApiProperty({ enum: JOB_TYPES })
+  @ApiProperty({ enum: JOB_TYPES, example: 'parse' })
   type!: JobType;
 
-  @ApiProperty({ enum: JOB_STATUSES })
+  @ApiProperty({ enum: JOB_STATUSES, example: 'completed' })
   status!: JobStatus;
 
   @ApiProperty({
@@ -46,10 +54,21 @@ export class JobView {
   @ApiProperty({ type: JobErrorView, nullable: true })
   error!: JobError | null;
 
-  @ApiProperty({ type: Number, nullable: true, description: 'As Reducto reports it.' })
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    example: null,
+    description: 'As Reducto reports it.',
+  })
   progress!: number | null;
 
-  @ApiProperty({ type: 'object', additionalProperties: true, nullable: true })
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    nullable: true,
+    example: { invoice: 815 },
+    description: 'As the job was submitted with them.',
+  })
   metadata!: Record<string, unknown> | null;
 
   @ApiProperty()
@@ -64,7 +83,7 @@ export class JobView {
   })
   settledBy!: SettledBy | null;
 
-  @ApiProperty({ format: 'date-time' })
+  @ApiProperty({ format: 'date-time', example: '2026-11-25T18:13:00.000Z' })
   createdAt!: string;
 
   @ApiProperty({ type: String, format: 'date-time', nullable: true })
@@ -140,7 +159,8 @@ export function pageAnswer(jobs: readonly Job[], limit: number): JsonAnswer {
   return new JsonAnswer(`{"jobs":[${list}],"nextCursor":${JSON.stringify(nextCursor)}}`);
 }
 
-function jobText(job: Job): string {
+/** The JSON of a `JobView`. */
+export function jobText(job: Job): string {
   const view: Omit<JobView, 'metadata'> = {
     id: job.id,
     type: job.type,

@@ -16,12 +16,17 @@ import { CurrentCaller } from '../access/caller.decorator.js';
 import { ApiProblems } from '../platform/errors/api-problems.js';
 import type { JsonAnswer } from '../platform/http/json-answer.js';
 import { JsonBody } from '../platform/http/json-body.decorator.js';
-import { readIdempotencyKey } from './idempotency-key.js';
-import { DescribesJobRequests, JOB_REQUEST_SCHEMA } from './job-request.dto.js';
+import { IDEMPOTENCY_KEY_SCHEMA, readIdempotencyKey } from './idempotency-key.js';
+import {
+  DescribesJobRequests,
+  JOB_REQUEST_EXAMPLES,
+  JOB_REQUEST_SCHEMA,
+} from './job-request.dto.js';
 import { JobRequestPipe } from './job-request.pipe.js';
 import { jobAnswer, JobEventPage, JobPage, JobView, pageAnswer, viewOfEvents } from './job.view.js';
 import { EventsQuery, ListQuery, WaitQuery } from './jobs.query.js';
 import { JobsService, type JobRequest } from './jobs.service.js';
+import { DescribesResult } from './result-description.js';
 import { sendResult } from './result-response.js';
 
 const PAGE_SIZE = 50;
@@ -32,13 +37,13 @@ const EVENTS_PAGE_SIZE = 100;
 @NeedsScope('jobs')
 @ApiTags('Jobs')
 @ApiBearerAuth()
-@ApiProblems('unauthenticated', 'forbidden', 'too_many_requests')
 export class JobsController {
   constructor(private readonly jobs: JobsService) {}
 
   @Post()
   @HttpCode(202)
   @ApiOperation({
+    operationId: 'submitJob',
     summary: 'Submit a document',
     description:
       'The job is durable once this answers. Beside `type`, `metadata` and `priority` the body is Reducto’s own for that endpoint; fields that the gateway does not know are passed through. All of it is sent as you wrote it: the order of names, the digits of numbers, and escapes stay.',
@@ -46,25 +51,20 @@ export class JobsController {
   @ApiHeader({
     name: 'Idempotency-Key',
     required: false,
+    schema: IDEMPOTENCY_KEY_SCHEMA,
     description: 'Repeats with the same key return the same job.',
   })
   @DescribesJobRequests()
-  @ApiBody({ schema: JOB_REQUEST_SCHEMA })
+  @ApiBody({ schema: JOB_REQUEST_SCHEMA, examples: JOB_REQUEST_EXAMPLES })
   @ApiResponse({
     status: 202,
     type: JobView,
-    headers: { Location: { schema: { type: 'string' } } },
+    description: 'The job, which is durable now.',
+    headers: {
+      Location: { description: 'The path of the job.', required: true, schema: { type: 'string' } },
+    },
   })
-  @ApiProblems(
-    'malformed_request',
-    'invalid_idempotency_key',
-    'request_timeout',
-    'payload_too_large',
-    'unsupported_media_type',
-    'validation_failed',
-    'idempotency_key_reused',
-    'unavailable',
-  )
+  @ApiProblems('invalid_idempotency_key', 'validation_failed', 'idempotency_key_reused')
   async submit(
     @CurrentCaller() caller: Caller,
     @JsonBody(JobRequestPipe) body: JobRequest,
@@ -78,9 +78,8 @@ export class JobsController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'List your jobs, newest first' })
-  @ApiOkResponse({ type: JobPage })
-  @ApiProblems('invalid_query')
+  @ApiOperation({ operationId: 'listJobs', summary: 'List your jobs, newest first' })
+  @ApiOkResponse({ type: JobPage, description: 'A page of jobs.' })
   async list(@CurrentCaller() caller: Caller, @Query() query: ListQuery): Promise<JsonAnswer> {
     const { status, type, idempotencyKey, cursor, limit = PAGE_SIZE } = query;
     const filter = {
@@ -94,10 +93,13 @@ export class JobsController {
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'Read a job, or wait for its end' })
+  @ApiOperation({ operationId: 'getJob', summary: 'Read a job, or wait for its end' })
   @ApiParam({ name: 'id', format: 'uuid' })
-  @ApiOkResponse({ type: JobView })
-  @ApiProblems('job_not_found', 'invalid_query')
+  @ApiOkResponse({
+    type: JobView,
+    description: 'The job; after a wait that was too short, still open.',
+  })
+  @ApiProblems('job_not_found')
   async get(
     @CurrentCaller() caller: Caller,
     @Param('id') id: string,
@@ -109,16 +111,13 @@ export class JobsController {
 
   @Get(':id/result')
   @ApiOperation({
+    operationId: 'getJobResult',
     summary: 'Read the result of a completed job',
     description:
       'Reducto’s result in one shape, whether Reducto delivered it inline or by URL. Compressed where `Accept-Encoding` prefers gzip; `HEAD`, `If-None-Match`, and `Range` with one range (of the decoded bytes) are supported.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
-  @ApiOkResponse({
-    content: { 'application/json': { schema: { type: 'object', additionalProperties: true } } },
-  })
-  @ApiResponse({ status: 206, description: 'The bytes that `Range` asks for.' })
-  @ApiResponse({ status: 304, description: 'You have it already (`If-None-Match`).' })
+  @DescribesResult()
   @ApiProblems(
     'job_not_found',
     'not_acceptable',
@@ -138,10 +137,13 @@ export class JobsController {
   }
 
   @Get(':id/events')
-  @ApiOperation({ summary: 'Read the timeline of a job, oldest event first' })
+  @ApiOperation({
+    operationId: 'listJobEvents',
+    summary: 'Read the timeline of a job, oldest event first',
+  })
   @ApiParam({ name: 'id', format: 'uuid' })
-  @ApiOkResponse({ type: JobEventPage })
-  @ApiProblems('job_not_found', 'invalid_query')
+  @ApiOkResponse({ type: JobEventPage, description: 'A page of events.' })
+  @ApiProblems('job_not_found')
   async events(
     @CurrentCaller() caller: Caller,
     @Param('id') id: string,
@@ -153,12 +155,13 @@ export class JobsController {
   @Post(':id/cancel')
   @HttpCode(202)
   @ApiOperation({
+    operationId: 'cancelJob',
     summary: 'Cancel a job',
     description:
       'A job that was not sent yet is cancelled at once. Else Reducto is asked; the job may still complete. Asking twice is harmless.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
-  @ApiResponse({ status: 202, type: JobView })
+  @ApiResponse({ status: 202, type: JobView, description: 'The job, with the cancel noted.' })
   @ApiProblems('job_not_found', 'job_already_ended')
   async cancel(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<JsonAnswer> {
     return jobAnswer(await this.jobs.cancel(caller.service, id));

@@ -17,7 +17,7 @@ import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
 import type { Caller } from '../access/caller.js';
 import { CurrentCaller } from '../access/caller.decorator.js';
 import { ApiProblems } from '../platform/errors/api-problems.js';
-import { readIdempotencyKey } from './idempotency-key.js';
+import { IDEMPOTENCY_KEY_SCHEMA, readIdempotencyKey } from './idempotency-key.js';
 import { EXPECTED_UPLOAD } from './upload-form.js';
 import { UploadsService } from './uploads.service.js';
 
@@ -32,10 +32,14 @@ class UploadQuery {
 }
 
 class UploadView {
-  @ApiProperty({ example: 'reducto://8f6f2c3a-….pdf', description: 'What to give as `input`.' })
+  @ApiProperty({
+    example: 'reducto://8f6f2c3a-0b1d-4c57-9d0e-2f1b7a9c6e55.pdf',
+    description: 'What to give as `input`.',
+  })
   id!: string;
 
   @ApiProperty({
+    example: 'reducto://8f6f2c3a-0b1d-4c57-9d0e-2f1b7a9c6e55.pdf',
     description: 'The same, under Reducto’s name: this whole answer can be given as `input` too.',
   })
   file_id!: string;
@@ -46,13 +50,13 @@ class UploadView {
 @NeedsScope('jobs')
 @ApiTags('Uploads')
 @ApiBearerAuth()
-@ApiProblems('unauthenticated', 'forbidden', 'too_many_requests')
 export class UploadsController {
   constructor(private readonly uploads: UploadsService) {}
 
   @Post()
   @RouteConfig({ expectedBody: EXPECTED_UPLOAD })
   @ApiOperation({
+    operationId: 'uploadDocument',
     summary: 'Upload a document to Reducto',
     description:
       'One file, as the part `file` of a multipart form. It is passed on while it arrives; the gateway keeps nothing of its content. The upload belongs to your service: no other can use its id.',
@@ -60,6 +64,7 @@ export class UploadsController {
   @ApiHeader({
     name: 'Idempotency-Key',
     required: false,
+    schema: IDEMPOTENCY_KEY_SCHEMA,
     description:
       'A repeat with the same key and content returns the same upload, and nothing is sent to Reducto again. While the first one is in progress, a repeat is answered with 409.',
   })
@@ -71,20 +76,15 @@ export class UploadsController {
       required: ['file'],
     },
   })
-  @ApiCreatedResponse({ type: UploadView })
+  @ApiCreatedResponse({ type: UploadView, description: 'The upload, which Reducto has.' })
   @ApiProblems(
-    'malformed_request',
     'invalid_idempotency_key',
-    'request_timeout',
-    'payload_too_large',
-    'unsupported_media_type',
     'validation_failed',
     'idempotency_key_in_use',
     'idempotency_key_reused',
     'upload_rejected',
     'upstream_rejected',
     'upstream_unavailable',
-    'unavailable',
   )
   async upload(
     @CurrentCaller() caller: Caller,

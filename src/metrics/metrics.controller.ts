@@ -10,7 +10,10 @@ export class MetricsController {
   @Get()
   @Header('Content-Type', METRICS_TYPE)
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'The figures of this process, for Prometheus' })
+  @ApiOperation({
+    operationId: 'getMetrics',
+    summary: 'The figures of this process, for Prometheus',
+  })
   @ApiProduces('text/plain')
   @ApiOkResponse({ type: String })
   show(): Promise<string> {

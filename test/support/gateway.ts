@@ -12,6 +12,7 @@ import { freePort } from '../../src/platform/database/free-port.js';
 import { createLogger, NestLogger } from '../../src/platform/logging/logger.js';
 import { neverPrintSettings } from '../../src/platform/logging/secret-settings.js';
 import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox.js';
+import { checkAnswer, registerContract } from './api-contract.js';
 import { databaseUrl, TEMPLATE } from './global-setup.js';
 
 export interface Answer {
@@ -97,6 +98,7 @@ export async function startGateway(
   const url = `http://127.0.0.1:${port}`;
   const call: TestGateway['call'] = (method, path, body, headers) =>
     send(url + path, method, body, { authorization: `Bearer ${key}`, ...headers });
+  registerContract({ url, app, settings });
   const pool = new Pool({ connectionString: database.url, max: 2 });
   pool.on('error', () => undefined);
   return {
@@ -158,7 +160,9 @@ export async function send(
     ...(body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
   });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, body: parsed(text) };
+  const answer = { status: response.status, headers: response.headers, body: parsed(text) };
+  if (!response.redirected) checkAnswer(method, url, answer);
+  return answer;
 }
 
 function parsed(text: string): unknown {

@@ -1,18 +1,63 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import { isRecord } from '../json.js';
 import { ERROR_CODES, type ErrorCode } from './error-codes.js';
 import { Problem } from './problem.js';
 
-/** Documents the problems that a route answers with, one response per status. */
+/** Documents the problems that a route answers with beside `COMMON_PROBLEMS`, one response per status. */
 export function ApiProblems(...codes: ErrorCode[]): MethodDecorator & ClassDecorator {
-  const byStatus = Map.groupBy(codes, (code) => ERROR_CODES[code].status);
   return applyDecorators(
-    ...[...byStatus].map(([status, list]) =>
-      ApiResponse({
-        status,
-        description: list.map((code) => `\`${code}\`: ${ERROR_CODES[code].title}`).join('; '),
-        content: { 'application/problem+json': { schema: { $ref: getSchemaPath(Problem) } } },
-      }),
+    ...[...problemResponses(codes)].map(([status, response]) =>
+      ApiResponse({ status, ...response }),
     ),
   );
+}
+
+/** What every route that needs an API key can answer. */
+export const COMMON_PROBLEMS = [
+  'malformed_request',
+  'unauthenticated',
+  'forbidden',
+  'too_many_requests',
+  'internal_error',
+  'unavailable',
+] as const satisfies ErrorCode[];
+
+/** A response that names its codes, so that a client may decide by them. */
+export function problemResponses(
+  codes: readonly ErrorCode[],
+): Map<number, ReturnType<typeof problemResponse>> {
+  const byStatus = Map.groupBy(new Set(codes), (code) => ERROR_CODES[code].status);
+  return new Map([...byStatus].map(([status, list]) => [status, problemResponse(list)]));
+}
+
+/** The codes of a response of `problemResponses`; none of any other response. */
+export function codesOf(response: unknown): ErrorCode[] {
+  const content = isRecord(response) ? response['content'] : undefined;
+  const media = isRecord(content) ? content[PROBLEM_TYPE] : undefined;
+  const examples = isRecord(media) && isRecord(media['examples']) ? media['examples'] : {};
+  return Object.keys(ERROR_CODES).filter((code): code is ErrorCode =>
+    Object.hasOwn(examples, code),
+  );
+}
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+function problemResponse(codes: readonly ErrorCode[]) {
+  return {
+    description: codes.map((code) => `\`${code}\`: ${ERROR_CODES[code].title}`).join('; '),
+    content: {
+      [PROBLEM_TYPE]: {
+        schema: {
+          allOf: [
+            { $ref: getSchemaPath(Problem) },
+            { type: 'object', properties: { code: { type: 'string', enum: [...codes] } } },
+          ],
+        },
+        examples: Object.fromEntries(
+          codes.map((code) => [code, { $ref: `#/components/examples/${code}` }]),
+        ),
+      },
+    },
+  };
 }

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ERROR_CODES, type ErrorCode, type FieldError, type GatewayError } from './error-codes.js';
+import { ERROR_CODES, GatewayError, type ErrorCode, type FieldError } from './error-codes.js';
 
 class ProblemField implements FieldError {
   @ApiProperty({ example: 'split_description' })
@@ -20,7 +20,7 @@ export class Problem {
   @ApiProperty({ example: 'There is no such job' })
   title!: string;
 
-  @ApiProperty({ example: 404 })
+  @ApiProperty({ type: 'integer', example: 404 })
   status!: number;
 
   @ApiProperty({ enum: Object.keys(ERROR_CODES), description: 'Stable; decide by this.' })
@@ -46,6 +46,11 @@ function problemOf({ code, detail, options: { errors } }: GatewayError): Problem
     ...(detail === undefined ? {} : { detail }),
     ...(errors === undefined ? {} : { errors }),
   };
+}
+
+/** For the description of the API. */
+export function problemExample(code: ErrorCode): Problem {
+  return problemOf(new GatewayError(code));
 }
 
 /** Some errors are made once and answered thousands of times a second. */

@@ -1,0 +1,103 @@
+import { Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
+import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
+import type { Caller } from '../access/caller.js';
+import { CurrentCaller } from '../access/caller.decorator.js';
+import { JobEventPage, viewOfEvents } from '../jobs/job.view.js';
+import { JobsAdmin } from '../jobs/jobs-admin.js';
+import { EventsQuery } from '../jobs/jobs.query.js';
+import { ApiProblems } from '../platform/errors/api-problems.js';
+import type { JsonAnswer } from '../platform/http/json-answer.js';
+import { AdminJobs } from './admin-jobs.js';
+import {
+  adminJobAnswer,
+  AdminJobPage,
+  AdminJobView,
+  AdminListQuery,
+  adminPageAnswer,
+} from './jobs.view.js';
+import { byApi } from './refusals.controller.js';
+
+const PAGE_SIZE = 50;
+const EVENTS_PAGE_SIZE = 100;
+
+@Controller('v1/admin/jobs')
+@UseGuards(ApiKeyGuard)
+@NeedsScope('admin')
+@ApiTags('Admin')
+@ApiBearerAuth()
+export class AdminJobsController {
+  constructor(
+    private readonly jobs: JobsAdmin,
+    private readonly adminJobs: AdminJobs,
+  ) {}
+
+  @Get()
+  @ApiOperation({ operationId: 'listAllJobs', summary: 'List jobs of all services, newest first' })
+  @ApiOkResponse({ type: AdminJobPage, description: 'A page of jobs.' })
+  async list(@Query() query: AdminListQuery): Promise<JsonAnswer> {
+    const { cursor, limit = PAGE_SIZE, ...filter } = query;
+    const search = { ...filter, ...(cursor === undefined ? {} : { before: cursor }) };
+    return adminPageAnswer(await this.jobs.search(search, limit + 1), limit);
+  }
+
+  @Get(':id')
+  @ApiOperation({ operationId: 'getAnyJob', summary: 'Read a job of any service' })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: AdminJobView, description: 'The job.' })
+  @ApiProblems('job_not_found')
+  async get(@Param('id') id: string): Promise<JsonAnswer> {
+    return adminJobAnswer(await this.jobs.get(id));
+  }
+
+  @Get(':id/events')
+  @ApiOperation({
+    operationId: 'listAnyJobEvents',
+    summary: 'Read the timeline of a job of any service, oldest event first',
+  })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: JobEventPage, description: 'A page of events.' })
+  @ApiProblems('job_not_found')
+  async events(
+    @Param('id') id: string,
+    @Query() { cursor, limit = EVENTS_PAGE_SIZE }: EventsQuery,
+  ): Promise<JobEventPage> {
+    const job = await this.jobs.get(id);
+    return viewOfEvents(await this.jobs.events(job, cursor, limit + 1), limit);
+  }
+
+  @Post(':id/poll')
+  @HttpCode(202)
+  @ApiOperation({
+    operationId: 'pollJob',
+    summary: 'Poll a job now',
+    description: 'A worker asks Reducto for its status, or sends the job if it is still queued.',
+  })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiResponse({ status: 202, type: AdminJobView, description: 'The job, before the poll.' })
+  @ApiProblems('job_not_found', 'job_already_ended')
+  async poll(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<JsonAnswer> {
+    return adminJobAnswer(await this.adminJobs.poll(byApi(caller), id));
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(202)
+  @ApiOperation({
+    operationId: 'cancelAnyJob',
+    summary: 'Cancel a job of any service',
+    description: 'As its service can: a job that Reducto already has may still complete.',
+  })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiResponse({ status: 202, type: AdminJobView, description: 'The job, with the cancel noted.' })
+  @ApiProblems('job_not_found', 'job_already_ended')
+  async cancel(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<JsonAnswer> {
+    return adminJobAnswer(await this.adminJobs.cancel(byApi(caller), id));
+  }
+}

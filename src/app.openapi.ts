@@ -1,0 +1,186 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { API_PATH } from './access/authentication.js';
+import { OPEN_CLASSES } from './jobs/job-request.dto.js';
+import type { Settings } from './platform/config/settings.js';
+import { codesOf, COMMON_PROBLEMS, problemResponses } from './platform/errors/api-problems.js';
+import { ERROR_CODES, type ErrorCode } from './platform/errors/error-codes.js';
+import { Problem, problemExample } from './platform/errors/problem.js';
+import { isRecord } from './platform/json.js';
+
+const TAGS = {
+  Jobs: 'Submit documents, follow the jobs, and read the results. Scope `jobs`.',
+  Uploads: 'Upload documents that have no URL. Scope `jobs`.',
+  Admin: 'Jobs of all services, API keys, refused callbacks, and the audit. Scope `admin`.',
+  Health: 'For health checks and Prometheus. No API key is needed.',
+} as const;
+
+const HEADERS = {
+  RequestId: {
+    description: 'The id of the request, as in the logs; your own `X-Request-Id` if it was valid.',
+    required: true,
+    schema: { type: 'string' },
+  },
+  RetryAfter: {
+    description: 'Seconds after which a repeat of the request makes sense.',
+    schema: { type: 'integer', minimum: 0 },
+  },
+} as const;
+
+/** The description of the API: what @nestjs/swagger finds at the classes and routes, completed to OpenAPI 3.1. */
+export function describeApi(app: INestApplication, settings: Settings): OpenAPIObject {
+  const builder = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('reducto-gateway')
+    .setDescription(
+      'Submit documents to Reducto and read the results. Errors are problem details (RFC 9457) with a stable `code`.',
+    )
+    .setVersion('1')
+    .addServer(pathPrefixOf(settings), 'Relative to the address of this description.')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key of the gateway.' });
+  for (const [name, description] of Object.entries(TAGS)) builder.addTag(name, description);
+  const config = builder.build();
+  // The builder adds it to every bearer scheme; the keys of the gateway are no JWTs.
+  for (const scheme of Object.values(config.components?.securitySchemes ?? {})) {
+    Reflect.deleteProperty(scheme, 'bearerFormat');
+  }
+  const document = SwaggerModule.createDocument(app, config, { extraModels: [Problem] });
+  for (const [path, operations] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(operations)) {
+      if (isRecord(operation)) completeOperation(method, path, operation);
+    }
+  }
+  const schemas = document.components?.schemas ?? {};
+  for (const { name } of OPEN_CLASSES)
+    Object.assign(schemas[name] ?? {}, { additionalProperties: true });
+  convertSchemas(document);
+  Object.assign((document.components ??= {}), {
+    headers: HEADERS,
+    examples: problemExamples(document),
+  });
+  return document;
+}
+
+/** A proxy may serve the gateway below a path. Its host may be another one for services than for Reducto. */
+function pathPrefixOf({ PUBLIC_URL }: Settings): string {
+  return PUBLIC_URL?.pathname.replace(/\/+$/, '') || '/';
+}
+
+/** Adds the responses and headers that all routes have in common. */
+function completeOperation(method: string, path: string, operation: Record<string, unknown>): void {
+  const responses: Record<string, unknown> = isRecord(operation['responses'])
+    ? operation['responses']
+    : {};
+  if (path.startsWith(API_PATH)) {
+    const codes = Object.values(responses).flatMap(codesOf);
+    const all = problemResponses([
+      ...codes,
+      ...COMMON_PROBLEMS,
+      ...impliedProblems(method, path, operation),
+    ]);
+    for (const [status, response] of all) responses[status] = response;
+  } else operation['security'] = [];
+  for (const [status, response] of Object.entries(responses)) {
+    if (isRecord(response)) response['headers'] = headersOf(status, response);
+  }
+  operation['responses'] = responses;
+}
+
+function impliedProblems(
+  method: string,
+  path: string,
+  { parameters }: Record<string, unknown>,
+): ErrorCode[] {
+  const inQuery =
+    Array.isArray(parameters) && parameters.some((one) => isRecord(one) && one['in'] === 'query');
+  return [
+    // An id that is longer than any.
+    ...(path.includes('{') ? (['not_found'] as const) : []),
+    ...(inQuery ? (['invalid_query'] as const) : []),
+    ...(method === 'get' ? [] : BODY_PROBLEMS),
+  ];
+}
+
+/** Of every route that may be sent a body, also if it needs none. */
+const BODY_PROBLEMS = [
+  'request_timeout',
+  'payload_too_large',
+  'unsupported_media_type',
+] as const satisfies ErrorCode[];
+
+function headersOf(status: string, response: Record<string, unknown>): Record<string, unknown> {
+  const retries =
+    status === '429' || status === '503' || codesOf(response).includes('idempotency_key_in_use');
+  return {
+    'X-Request-Id': { $ref: '#/components/headers/RequestId' },
+    ...(retries ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {}),
+    ...(status === '401' ? { 'WWW-Authenticate': { schema: { type: 'string' } } } : {}),
+    ...(isRecord(response['headers']) ? response['headers'] : {}),
+  };
+}
+
+function problemExamples(document: OpenAPIObject): Record<string, unknown> {
+  const used = new Set(
+    Object.values(document.paths)
+      .flatMap((operations) => Object.values(operations))
+      .flatMap((operation: unknown) =>
+        isRecord(operation) && isRecord(operation['responses'])
+          ? Object.values(operation['responses'])
+          : [],
+      )
+      .flatMap(codesOf),
+  );
+  return Object.fromEntries(
+    [...used].map((code) => [
+      code,
+      { summary: ERROR_CODES[code].title, value: problemExample(code) },
+    ]),
+  );
+}
+
+/** Converts the schemas in a part of the description, in place. */
+function convertSchemas(part: unknown): void {
+  if (Array.isArray(part)) part.forEach(convertSchemas);
+  if (!isRecord(part)) return;
+  for (const [name, value] of Object.entries(part)) {
+    if (name === 'schema') part[name] = convertSchema(value);
+    else if (name === 'schemas') part[name] = convertEach(value);
+    else if (name !== 'example' && name !== 'examples') convertSchemas(value);
+  }
+}
+
+/** From the dialect of OpenAPI 3.0, in which @nestjs/swagger writes, to JSON Schema 2020-12. */
+function convertSchema(schema: unknown): unknown {
+  if (!isRecord(schema)) return schema;
+  const { nullable, example, ...rest } = schema;
+  const converted: Record<string, unknown> = {};
+  for (const [keyword, value] of Object.entries(rest)) {
+    if (keyword === 'properties') converted[keyword] = convertEach(value);
+    else if (keyword === 'items' || keyword === 'additionalProperties') {
+      converted[keyword] = convertSchema(value);
+    } else if (Array.isArray(value) && /^(all|any|one)Of$/.test(keyword)) {
+      converted[keyword] = value.map(convertSchema);
+    } else if (value === 'binary') {
+      converted['contentMediaType'] = 'application/octet-stream';
+    } else converted[keyword] = value;
+  }
+  if (example !== undefined) converted['examples'] = [example];
+  return nullable === true ? orNull(converted) : converted;
+}
+
+function convertEach(schemas: unknown): unknown {
+  if (!isRecord(schemas)) return schemas;
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => [name, convertSchema(schema)]),
+  );
+}
+
+function orNull(schema: Record<string, unknown>): Record<string, unknown> {
+  const { type, allOf, enum: values, $ref, ...rest } = schema;
+  if (typeof type === 'string' && allOf === undefined) {
+    const allowed = Array.isArray(values) ? { enum: [...values, null] } : {};
+    return { type: [type, 'null'], ...rest, ...allowed };
+  }
+  const some = $ref === undefined ? allOf : [{ $ref }];
+  return { ...rest, anyOf: [...(Array.isArray(some) ? some : []), { type: 'null' }] };
+}

@@ -1,0 +1,52 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiHeader, ApiResponse } from '@nestjs/swagger';
+
+const TAG = { description: 'One for each encoding of the result.', schema: { type: 'string' } };
+const REPRESENTATION = {
+  ETag: { ...TAG, required: true },
+  Vary: { required: true, schema: { type: 'string' } },
+  'Cache-Control': { required: true, schema: { type: 'string' } },
+  'Accept-Ranges': { required: true, schema: { type: 'string', enum: ['bytes'] } },
+};
+const RANGE = {
+  'Content-Range': { required: true, schema: { type: 'string', example: 'bytes 0-99/1234' } },
+};
+
+/** The representations of a result, for the API documentation. */
+export const DescribesResult = (): MethodDecorator & ClassDecorator =>
+  applyDecorators(
+    header('If-None-Match', 'The `ETag` of a result that you have.', '"9f86d081884c7d65"'),
+    header('Range', 'One range of the decoded bytes.', 'bytes=0-99'),
+    header('If-Range', 'The `ETag` of the result that `Range` continues.', '"9f86d081884c7d65"'),
+    ApiResponse({
+      status: 200,
+      description: 'The result as Reducto wrote it; its `job_id` is the gateway’s id of the job.',
+      headers: REPRESENTATION,
+      content: {
+        'application/json': {
+          schema: { type: 'object', additionalProperties: true },
+          example: {
+            job_id: '01a20824-4a5b-7c31-9f0e-6d2b8c1e7a90',
+            duration: 2.1,
+            usage: { num_pages: 3, credits: 3 },
+            result: { type: 'full', chunks: [] },
+          },
+        },
+      },
+    }),
+    ApiResponse({
+      status: 206,
+      description: 'The bytes that `Range` asks for.',
+      headers: { ...REPRESENTATION, ...RANGE },
+      content: { 'application/json': { schema: {} } },
+    }),
+    ApiResponse({
+      status: 304,
+      description: 'You have it already (`If-None-Match`).',
+      headers: REPRESENTATION,
+    }),
+  );
+
+function header(name: string, description: string, example: string): MethodDecorator {
+  return ApiHeader({ name, required: false, description, schema: { type: 'string', example } });
+}

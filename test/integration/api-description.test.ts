@@ -1,0 +1,71 @@
+import { createConfig, lintFromString } from '@redocly/openapi-core';
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startGateway, type Answer, type TestGateway } from '../support/gateway.js';
+
+let gateway: TestGateway;
+let description: Answer['body'];
+
+beforeAll(async () => {
+  gateway = await startGateway();
+  description = (await gateway.call('GET', '/docs/json')).body;
+});
+afterAll(() => gateway.close());
+
+it('passes the linter of Redocly without errors and warnings', async () => {
+  const rules = await readFile('redocly.yaml', 'utf8');
+  const config = await createConfig(rules);
+  const problems = await lintFromString({ source: JSON.stringify(description), config });
+  expect(
+    problems.map(({ severity, ruleId, message, location }) => [
+      severity,
+      ruleId,
+      message,
+      location[0]?.pointer,
+    ]),
+  ).toEqual([]);
+});
+
+it('is OpenAPI 3.1 with a server', () => {
+  expect(description.openapi).toBe('3.1.0');
+  expect(description.servers).toEqual([expect.objectContaining({ url: '/' })]);
+});
+
+it('promises bearer keys without a format', () => {
+  expect(description.components.securitySchemes.bearer).toEqual({
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An API key of the gateway.',
+  });
+});
+
+it('lets requests hold fields that the gateway does not know', () => {
+  for (const name of ['ParseRequest', 'SplitRequest', 'SplitDescription']) {
+    expect(description.components.schemas[name]).toMatchObject({ additionalProperties: true });
+  }
+});
+
+it('writes what may be null as JSON Schema does', () => {
+  expect(JSON.stringify(description)).not.toContain('nullable');
+  expect(description.components.schemas.JobView.properties.endedAt.type).toEqual([
+    'string',
+    'null',
+  ]);
+});
+
+it.each(['401', '403', '429', '500', '503'])(
+  'describes %s at every route that needs a key',
+  (status) => {
+    for (const [path, operations] of Object.entries<
+      Record<string, { responses: Record<string, unknown> }>
+    >(description.paths)) {
+      if (!path.startsWith('/v1/')) continue;
+      for (const operation of Object.values(operations)) {
+        expect(operation.responses[status], path).toHaveProperty([
+          'content',
+          'application/problem+json',
+        ]);
+      }
+    }
+  },
+);
