@@ -140,6 +140,27 @@ it('follows a failover: no connection stays with the old primary, which is read-
   expect(listening.length).toBeGreaterThanOrEqual(2);
 });
 
+it('answers 503 with Retry-After while the database accepts no connections, and is well again', async () => {
+  const server = await startServer(await newFolder());
+  await on(server, 'CREATE DATABASE closable');
+  const url = server.url.replace(/\/postgres$/, '/closable');
+  await migrateTemplate(Settings.load({ DATABASE_URL: url }));
+  const gateway = await start(url);
+  await gateway.submit();
+
+  await on(server, 'ALTER DATABASE closable ALLOW_CONNECTIONS false');
+  await on(
+    server,
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'closable'`,
+  );
+  const { status, headers } = await gateway.call('POST', '/v1/jobs', parse);
+  expect([status, headers.get('retry-after')]).toEqual([503, '2']);
+  expect(await ready(gateway)).toBe(503);
+
+  await on(server, 'ALTER DATABASE closable ALLOW_CONNECTIONS true');
+  await eventually('a job is accepted', () => gateway.submit().catch(() => undefined));
+});
+
 it('sums up an outage under load in a few lines', async () => {
   const server = await startServer(await newFolder());
   await migrateTemplate(Settings.load({ DATABASE_URL: server.url }));

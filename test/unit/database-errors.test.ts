@@ -58,6 +58,16 @@ describe('classifies database errors', () => {
     expect(classifyDatabaseError(error)).toBe('other');
   });
 
+  it.each([
+    ['a password that was changed', '28P01'],
+    ['a database that was renamed', '3D000'],
+    ['a database that accepts no connections', '55000'],
+    ['a privilege to connect that was revoked', '42501'],
+  ])('%s, refused before a statement, as unavailable', (_case, code) => {
+    const error = Object.assign(withCode(code), { severity: 'FATAL' });
+    expect(classifyDatabaseError(error)).toBe('unavailable');
+  });
+
   it('a defect of the program as other', () => {
     expect(classifyDatabaseError(new TypeError('x is not a function'))).toBe('other');
   });

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { LoggerService } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { dataSourceOptions, type DatabaseSettings } from './data-source-options.js';
-import { isDatabaseAway, isRefusedOption } from './database-errors.js';
+import { isDatabaseAway, isRefusedOption, isSessionRefused } from './database-errors.js';
 import { requireSuitableDatabase, UnsuitableDatabaseError } from './database-requirements.js';
 
 const PATIENCE_SECONDS = 120;
@@ -35,7 +35,7 @@ export async function awaitDatabase(
     } catch (error) {
       // It may have got as far as a pool.
       await dataSource.driver.disconnect().catch(() => undefined);
-      if (!isDatabaseAway(error)) {
+      if (!isDatabaseAway(error) || isSessionRefused(error)) {
         if (!(error instanceof Error) || error instanceof UnsuitableDatabaseError) throw error;
         throw new UnusableDatabaseError(error);
       }

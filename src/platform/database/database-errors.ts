@@ -3,7 +3,7 @@ import { QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyReleasedErro
 
 /**
  * What an error of a statement says about a retry:
- * - `unavailable`: the server cannot be reached, starts, stops, is full, or ran into a time limit. Retry later.
+ * - `unavailable`: the server cannot be reached, refuses or ends the session, is full, or ran into a time limit. Retry later.
  * - `read_only`: a standby, or a primary that a failover has demoted. Retry later, on a new connection.
  * - `conflict`: a deadlock or a serialization failure. The same statement may succeed at once.
  * - `data`: PostgreSQL cannot store or compute these values. The same statement fails forever.
@@ -45,9 +45,27 @@ export function classifyDatabaseError(thrown: unknown): DatabaseErrorKind {
   const kind = KIND_OF_SQLSTATE.find(([sqlstate]) => sqlstate.test(code))?.[1];
   if (kind !== undefined) return kind;
   if (code === '55000' && RECOVERY_MESSAGE.test(thrown.message)) return 'read_only';
-  return UNREACHABLE.test(code) || UNREACHABLE_MESSAGE.test(thrown.message)
+  return isFatal(thrown) || UNREACHABLE.test(code) || UNREACHABLE_MESSAGE.test(thrown.message)
     ? 'unavailable'
     : 'other';
+}
+
+/** The server opens no session, or has ended it: the fault is not in a statement. */
+function isFatal(thrown: Error): boolean {
+  return 'severity' in thrown && thrown.severity === 'FATAL';
+}
+
+/**
+ * Whether the server refuses the gateway: a wrong password, a database that does not exist or accepts no connections. An
+ * operator has to act, so a start does not wait; a process that runs treats it as an outage.
+ */
+export function isSessionRefused(thrown: unknown): boolean {
+  const code = sqlStateOf(thrown);
+  return (
+    thrown instanceof Error &&
+    isFatal(thrown) &&
+    !KIND_OF_SQLSTATE.some(([sqlstate]) => sqlstate.test(code))
+  );
 }
 
 /** The SQLSTATE, or the code of a system error; empty where there is none. */

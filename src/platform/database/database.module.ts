@@ -3,7 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { Settings } from '../config/settings.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { DroppedConnectionError } from './database-connections.js';
-import { isDatabaseAway } from './database-errors.js';
+import { isDatabaseAway, isSessionRefused } from './database-errors.js';
 import { DatabaseMonitor } from './database-monitor.js';
 import { Goodbye } from './goodbye.js';
 import { Transactions } from './transactions.js';
@@ -29,7 +29,7 @@ export class DatabaseModule {
             autoLoadEntities: true,
             retryAttempts: START_ATTEMPTS,
             retryDelay: 2000,
-            toRetry: isDatabaseAway,
+            toRetry: (error) => isDatabaseAway(error) && !isSessionRefused(error),
           }),
         }),
       ],
