@@ -88,11 +88,14 @@ function isUploadId(text: string): boolean {
   return /^reducto:\/\/[\w.-]{1,200}$/.test(text);
 }
 
-/** Whether the text plainly is something else than an upload. What has no scheme may be an id whose scheme Reducto adds. */
+/**
+ * Whether the text plainly is something else than an upload: a URL, or `jobid://`, which is checked elsewhere. What has no
+ * scheme may be an id whose scheme Reducto adds.
+ */
 function isOtherDocument(text: string): boolean {
   if (/^\s*jobid:\/\//i.test(text)) return true;
   if (/^\s*https?:\/\//i.test(text)) return !/reducto:[/\\]/i.test(text);
-  return /^[a-z][a-z\d+.-]*:/i.test(text) && !/reducto:/i.test(text);
+  return /^[a-z][a-z\d+.-]*:/i.test(text) && !/(?:reducto|jobid):/i.test(text);
 }
 
 /** Fields that are no documents hold prose, such as prompts: only a text that is nothing but a reference counts. */

@@ -141,6 +141,17 @@ describe.each<[string, (reference: string) => Record<string, unknown>]>([
     expect(answer.body.errors[0].message).toContain('does not exist');
   });
 
+  it.each(['jobid:', 'jobid:/', 'JOBID:\\\\', 'url:jobid://', 'x-jobid://'])(
+    "the result of a job by Reducto's id in the spelling %s",
+    async (scheme) => {
+      const { rows } = await gateway.pool.query('SELECT upstream_id FROM jobs WHERE id = $1', [
+        done,
+      ]);
+      const answer = await refusal(`${scheme}${rows[0].upstream_id}`);
+      expect(answer.body.errors[0].message).toContain('must be');
+    },
+  );
+
   it('an upload', async () => {
     const answer = await refusal(upload);
     const unknown = await refusal(UNKNOWN_UPLOAD);
