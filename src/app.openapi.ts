@@ -114,6 +114,9 @@ function headersOf(status: string, response: Record<string, unknown>): Record<st
   return {
     'X-Request-Id': { $ref: '#/components/headers/RequestId' },
     ...(retries ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {}),
+    ...(status === '416'
+      ? { 'Content-Range': { required: true, schema: { type: 'string' } } }
+      : {}),
     ...(status === '401' ? { 'WWW-Authenticate': { schema: { type: 'string' } } } : {}),
     ...(isRecord(response['headers']) ? response['headers'] : {}),
   };
