@@ -24,6 +24,7 @@ import {
 import { serializeJsonAnswers } from './platform/http/json-answer.js';
 import { measureRequests } from './platform/http/http-figures.js';
 import { closeOrderly } from './platform/http/orderly-close.js';
+import { prefixLocations, withoutPrefix } from './platform/http/path-prefix.js';
 import { requestIdOf } from './platform/http/request-id.js';
 import { traceRequests } from './platform/http/request-log.js';
 import { Metrics } from './platform/metrics/metrics.js';
@@ -67,6 +68,7 @@ export async function createApp(
       connectionsCheckingInterval: headersMilliseconds / 2,
     },
     frameworkErrors: answerRouterError,
+    rewriteUrl: withoutPrefix(settings.pathPrefix),
     skipMiddie: true,
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(settings), adapter, {
@@ -88,6 +90,7 @@ export async function createApp(
   measureRequests(fastify, app.get(Metrics, { strict: false }));
   limitUnreadBodies(fastify.server);
   announceClose(fastify);
+  prefixLocations(fastify, settings.pathPrefix);
   // Before a body is read: routes that do not exist, then API keys.
   refuseUnknownRoutes(fastify);
   if (settings.has('api')) {

@@ -1,6 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { h } from 'preact';
 import { render } from 'preact-render-to-string';
+import { Settings } from '../platform/config/settings.js';
+import { prefixAddresses } from '../platform/http/path-prefix.js';
 import { ConsoleAssets } from './console-assets.js';
 import { Frame } from './frame.js';
 import { OpenAlerts, type ShownAlert } from './open-alerts.js';
@@ -13,6 +15,7 @@ export class PageRenderer {
   private readonly logger = new Logger(PageRenderer.name);
 
   constructor(
+    private readonly settings: Settings,
     private readonly assets: ConsoleAssets,
     private readonly alerts: OpenAlerts,
   ) {}
@@ -20,7 +23,7 @@ export class PageRenderer {
   async render(page: Page, session: Session | undefined): Promise<string> {
     const alerts = session === undefined ? [] : await this.openAlerts();
     const frame = h(Frame, { page, session, alerts, assets: this.assets });
-    return `<!doctype html>${render(frame)}`;
+    return `<!doctype html>${prefixAddresses(render(frame), this.settings.pathPrefix)}`;
   }
 
   /** The page of an error shall not fail for the sake of the banner. */

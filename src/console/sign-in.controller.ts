@@ -40,7 +40,11 @@ export class SignInController {
     const { address, https } = originOf(request, this.settings.TRUSTED_PROXIES);
     try {
       const session = await this.sessions.begin(form.get('key')?.trim() ?? '', address);
-      giveCookie(reply, session.token, { https, hours: this.settings.CONSOLE_SESSION_HOURS });
+      giveCookie(reply, session.token, {
+        prefix: this.settings.pathPrefix,
+        https,
+        hours: this.settings.CONSOLE_SESSION_HOURS,
+      });
     } catch (thrown) {
       throw refused(thrown, next);
     }
@@ -55,7 +59,7 @@ export class SignInController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
     await this.sessions.end(session);
-    takeCookie(reply);
+    takeCookie(reply, this.settings.pathPrefix);
   }
 }
 

@@ -48,8 +48,7 @@ function keepCounting(section) {
         continue;
       }
       const link = document.createElement('a');
-      const target = new URL('/admin/refusals', location.href);
-      target.search = location.search;
+      const target = new URL(location.href);
       target.searchParams.delete('cursor');
       target.searchParams.set('cause', cause);
       link.href = target.href;

@@ -178,7 +178,7 @@ export const SETTING_TABLE = {
 
   PUBLIC_URL: optional(
     httpUrl,
-    'the gateway as Reducto reaches it; callbacks go to `PUBLIC_URL/webhooks/reducto`',
+    'the gateway as Reducto reaches it; callbacks go to `PUBLIC_URL/webhooks/reducto`; its path is the prefix of all links',
   ),
   WEBHOOK_MODE: setting(
     oneOf('direct', 'svix', 'none'),

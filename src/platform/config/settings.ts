@@ -78,8 +78,13 @@ export class Settings {
     return this.ROLES.every((role) => role === 'webhooks');
   }
 
+  /** The path of `PUBLIC_URL`, such as `/gw`, which all addresses that the gateway gives out begin with. */
+  get pathPrefix(): string {
+    return this.PUBLIC_URL?.pathname.replace(/\/+$/, '') ?? '';
+  }
+
   get callbackUrl(): string | undefined {
-    return this.PUBLIC_URL && `${this.PUBLIC_URL.href.replace(/\/$/, '')}/webhooks/reducto`;
+    return this.PUBLIC_URL && `${this.PUBLIC_URL.origin}${this.pathPrefix}/webhooks/reducto`;
   }
 
   /** Things worth a warning at every start, in plain words. */

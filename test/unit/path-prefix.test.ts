@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { prefixAddresses, withoutPrefix } from '../../src/platform/http/path-prefix.js';
+
+describe('the URL of a request behind a path prefix', () => {
+  it.each([
+    ['/gw/admin', '/admin'],
+    ['/gw', '/'],
+    ['/gw?range=1h', '/?range=1h'],
+    ['/gw/', '/'],
+    ['/admin', '/admin'],
+    ['/gwadmin', '/gwadmin'],
+    ['/gw/gw/admin', '/gw/admin'],
+  ])('%s is read as %s', (url, read) => {
+    expect(withoutPrefix('/gw')({ url })).toBe(read);
+  });
+
+  it('stays as it is where there is no prefix', () => {
+    expect(withoutPrefix('')({ url: '/gw/admin' })).toBe('/gw/admin');
+  });
+});
+
+describe('the addresses in a page behind a path prefix', () => {
+  it('begin with the prefix where they are paths of the gateway', () => {
+    expect(prefixAddresses('<a href="/admin">x</a>', '/gw')).toBe('<a href="/gw/admin">x</a>');
+  });
+
+  it.each(['<a href="https://example.com/">x</a>', '<a href="//host/">x</a>', '<p>href=/admin</p>'])(
+    'leave %s as it is',
+    (html) => {
+      expect(prefixAddresses(html, '/gw')).toBe(html);
+    },
+  );
+});
