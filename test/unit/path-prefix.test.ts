@@ -24,10 +24,11 @@ describe('the addresses in a page behind a path prefix', () => {
     expect(prefixAddresses('<a href="/admin">x</a>', '/gw')).toBe('<a href="/gw/admin">x</a>');
   });
 
-  it.each(['<a href="https://example.com/">x</a>', '<a href="//host/">x</a>', '<p>href=/admin</p>'])(
-    'leave %s as it is',
-    (html) => {
-      expect(prefixAddresses(html, '/gw')).toBe(html);
-    },
-  );
+  it.each([
+    '<a href="https://example.com/">x</a>',
+    '<a href="//host/">x</a>',
+    '<p>href=/admin</p>',
+  ])('leave %s as it is', (html) => {
+    expect(prefixAddresses(html, '/gw')).toBe(html);
+  });
 });
