@@ -8,7 +8,8 @@ import { eventually, send, startGateway, type TestGateway } from '../support/gat
 let gateway: TestGateway;
 
 beforeAll(async () => {
-  gateway = await startGateway();
+  // Callbacks end the jobs here: polls come too late.
+  gateway = await startGateway({ LOOK_SCHEDULE_SECONDS: '20' });
 });
 afterAll(() => gateway.close());
 

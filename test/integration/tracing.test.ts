@@ -20,6 +20,8 @@ async function traced(
   const collector = await startCollector(answer);
   const gateway = await startGateway({
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    // Callbacks end the jobs here: polls come too late.
+    LOOK_SCHEDULE_SECONDS: '20',
     ...environment,
   });
   let stopped: Promise<void> | undefined;
