@@ -86,6 +86,13 @@ describe('an endless chunked body', () => {
     expect(taken).toBeLessThan(16 * MEBIBYTE);
   });
 
+  it('is not read on after the answer to an unknown expectation', async () => {
+    const headers = { ...json, expect: 'magic', 'transfer-encoding': 'chunked' };
+    const connection = await openConnection(gateway.url, head('POST /v1/jobs', headers));
+    expect(await flood(connection, CHUNK)).toBeLessThan(16 * MEBIBYTE);
+    expect(statusOf(connection.received())).toBe(417);
+  });
+
   it('is not read on after the answer of the inside port', async () => {
     const headers = { 'transfer-encoding': 'chunked' };
     const connection = await openConnection(inside, head('POST /metrics', headers));

@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/error-codes.js';
@@ -15,7 +15,7 @@ const DRAIN_MILLISECONDS = 1000;
  */
 export function limitUnreadBodies(server: Server): void {
   const stalled = new StalledBodies();
-  server.prependListener('request', (request, response) => {
+  const limit = (request: IncomingMessage, response: ServerResponse): void => {
     if (declaredLength(request) === 0) return;
     // Before the listener of Node, which closes the connection or discards the body.
     response.prependListener('finish', () => {
@@ -23,10 +23,15 @@ export function limitUnreadBodies(server: Server): void {
       if (closesAfterAnswer(request)) drain(request);
       else stalled.add(request);
     });
+  };
+  server.prependListener('request', limit);
+  // Without these listeners, Node asks for the body before the request can be refused, and reads on after its own 417.
+  server.on('checkContinue', (request, response) => server.emit('request', request, response));
+  server.on('checkExpectation', (request, response) => {
+    limit(request, response);
+    response.writeHead(417, { connection: 'close' }).end();
   });
   server.on('close', () => stalled.end());
-  // Without this listener, Node asks for the body before the request can be refused.
-  server.on('checkContinue', (request, response) => server.emit('request', request, response));
 }
 
 /** Announces the end of the connection where the rest of the body may be longer than what is drained. */
