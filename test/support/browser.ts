@@ -43,6 +43,8 @@ export async function openWindow(
     void dialog.dismiss();
   });
   page.on('console', (message) => {
+    // A refused filter is answered with 422 and a page that says so; Chromium reports the status.
+    if (/status of 422/.test(message.text())) return;
     if (['error', 'warning'].includes(message.type())) {
       incidents.push(`${page.url()}: ${message.text()}`);
     }
