@@ -11,6 +11,7 @@ import { Uploads1790730000000 } from './1790730000000-uploads.js';
 import { Deferrals1790740000000 } from './1790740000000-deferrals.js';
 import { RequestsAsText1790750000000 } from './1790750000000-requests-as-text.js';
 import { AuditAnchor1790800000000 } from './1790800000000-audit-anchor.js';
+import { JobSearch1790820000000 } from './1790820000000-job-search.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -27,4 +28,5 @@ export const MIGRATIONS = [
   Deferrals1790740000000,
   RequestsAsText1790750000000,
   AuditAnchor1790800000000,
+  JobSearch1790820000000,
 ];

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Job } from '../jobs/job.entity.js';
 import { JobsAdmin } from '../jobs/jobs-admin.js';
+import { sendResult } from '../jobs/result-response.js';
 import { AdminActions, type Actor } from './admin-actions.js';
 
 /** What admins do to the jobs of services, recorded. */
@@ -14,8 +16,8 @@ export class AdminJobs {
   /** Throws `job_not_found`, `job_already_ended`. */
   async poll(actor: Actor, id: string): Promise<Job> {
     const job = await this.jobs.get(id);
-    return this.actions.run(actor, 'job.settle', identifiersOf(job), async () => ({
-      result: await this.jobs.settleNow(job.id),
+    return this.actions.run(actor, 'job.poll', identifiersOf(job), async () => ({
+      result: await this.jobs.pollNow(job.id),
     }));
   }
 
@@ -25,6 +27,23 @@ export class AdminJobs {
     return this.actions.run(actor, 'job.cancel', identifiersOf(job), async () => {
       await this.jobs.cancel(job.id);
       return { result: await this.jobs.get(job.id) };
+    });
+  }
+
+  /** Sends the result of a job, whatever its service. Throws `job_not_found`, `job_has_no_result`, `result_expired`. */
+  async sendResult(
+    actor: Actor,
+    id: string,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
+    const job = await this.jobs.get(id);
+    const result = await this.jobs.result(job);
+    await this.actions.run(actor, 'job.result', identifiersOf(job), async () => {
+      const name = `attachment; filename="result-${job.id}.json"`;
+      void reply.header('content-disposition', name);
+      const sent = sendResult(request, reply, result, () => this.jobs.resultBytes(result));
+      return { result: await sent, detail: { sha256: result.sha256, bytes: result.sizeBytes } };
     });
   }
 }

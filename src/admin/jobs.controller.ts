@@ -1,4 +1,4 @@
-import { Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
+import { Controller, Get, HttpCode, Param, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiOkResponse,
@@ -7,11 +7,13 @@ import {
   ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
 import type { Caller } from '../access/caller.js';
 import { CurrentCaller } from '../access/caller.decorator.js';
 import { JobEventPage, viewOfEvents } from '../jobs/job.view.js';
 import { JobsAdmin } from '../jobs/jobs-admin.js';
+import { DescribesResult } from '../jobs/result-description.js';
 import { EventsQuery } from '../jobs/jobs.query.js';
 import { ApiProblems } from '../platform/errors/api-problems.js';
 import type { JsonAnswer } from '../platform/http/json-answer.js';
@@ -22,6 +24,7 @@ import {
   AdminJobView,
   AdminListQuery,
   adminPageAnswer,
+  searchOf,
 } from './jobs.view.js';
 import { byApi } from './refusals.controller.js';
 
@@ -43,9 +46,8 @@ export class AdminJobsController {
   @ApiOperation({ operationId: 'listAllJobs', summary: 'List jobs of all services, newest first' })
   @ApiOkResponse({ type: AdminJobPage, description: 'A page of jobs.' })
   async list(@Query() query: AdminListQuery): Promise<JsonAnswer> {
-    const { cursor, limit = PAGE_SIZE, ...filter } = query;
-    const search = { ...filter, ...(cursor === undefined ? {} : { before: cursor }) };
-    return adminPageAnswer(await this.jobs.search(search, limit + 1), limit);
+    const { limit = PAGE_SIZE } = query;
+    return adminPageAnswer(await this.jobs.search(searchOf(query), limit + 1), limit);
   }
 
   @Get(':id')
@@ -71,6 +73,31 @@ export class AdminJobsController {
   ): Promise<JobEventPage> {
     const job = await this.jobs.get(id);
     return viewOfEvents(await this.jobs.events(job, cursor, limit + 1), limit);
+  }
+
+  @Get(':id/result')
+  @ApiOperation({
+    operationId: 'getAnyJobResult',
+    summary: 'Read the result of a job of any service',
+    description: 'As its service can. The read is recorded in the audit.',
+  })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @DescribesResult()
+  @ApiProblems(
+    'job_not_found',
+    'not_acceptable',
+    'job_not_completed',
+    'job_has_no_result',
+    'result_expired',
+    'range_not_satisfiable',
+  )
+  async result(
+    @CurrentCaller() caller: Caller,
+    @Param('id') id: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.adminJobs.sendResult(byApi(caller), id, request, reply);
   }
 
   @Post(':id/poll')

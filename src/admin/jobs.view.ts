@@ -1,14 +1,66 @@
 import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
-import { IsOptional, Matches } from 'class-validator';
+import { IsIn, IsOptional, Matches } from 'class-validator';
 import { IsServiceName } from '../access/service-name.js';
+import { JOB_ERROR_CODES, type JobErrorCode } from '../jobs/job-error.js';
 import type { Job } from '../jobs/job.entity.js';
 import { JobView, jobText } from '../jobs/job.view.js';
+import {
+  SEARCHED_STATUSES,
+  type JobSearch,
+  type Period,
+  type SearchedStatus,
+} from '../jobs/jobs-admin.js';
 import { ListQuery } from '../jobs/jobs.query.js';
+import { IsMoment, readMoment } from '../platform/http/moment.js';
 import { JsonAnswer } from '../platform/http/json-answer.js';
 import { appendMembers } from '../platform/json/json-text.js';
 
+const MOMENT = 'RFC 3339 with a zone, or a date, which begins at midnight UTC.';
+
 /** Which jobs: all that is given must hold. */
-export class AdminListQuery extends OmitType(ListQuery, ['idempotencyKey']) {
+export class AdminListQuery extends OmitType(ListQuery, ['idempotencyKey', 'status']) {
+  @IsOptional()
+  @IsIn(SEARCHED_STATUSES)
+  @ApiPropertyOptional({
+    enum: SEARCHED_STATUSES,
+    description: '`unsuccessful`: failed or expired.',
+  })
+  status?: SearchedStatus;
+
+  @IsOptional()
+  @Matches(/^[\x21-\x7e]{1,128}$/, { message: 'must be 1 to 128 printable ASCII characters' })
+  @ApiPropertyOptional({ description: 'The beginning of the gateway’s id or of Reducto’s.' })
+  id?: string;
+
+  @IsOptional()
+  @IsIn(JOB_ERROR_CODES)
+  @ApiPropertyOptional({ enum: JOB_ERROR_CODES, description: 'The `error.code` of the job.' })
+  code?: JobErrorCode;
+
+  @IsOptional()
+  @IsMoment()
+  @ApiPropertyOptional({ description: `Accepted at or after this time. ${MOMENT}` })
+  acceptedFrom?: string;
+
+  @IsOptional()
+  @IsMoment()
+  @ApiPropertyOptional({ description: `Accepted before this time. ${MOMENT}` })
+  acceptedTo?: string;
+
+  @IsOptional()
+  @IsMoment()
+  @ApiPropertyOptional({
+    description: `Ended at or after this time; the last ended job comes first then. ${MOMENT}`,
+  })
+  endedFrom?: string;
+
+  @IsOptional()
+  @IsMoment()
+  @ApiPropertyOptional({
+    description: `Ended before this time; the last ended job comes first then. ${MOMENT}`,
+  })
+  endedTo?: string;
+
   @IsOptional()
   @IsServiceName()
   @ApiPropertyOptional({ example: 'invoices' })
@@ -18,6 +70,25 @@ export class AdminListQuery extends OmitType(ListQuery, ['idempotencyKey']) {
   @Matches(/^[\x21-\x7e]{1,128}$/, { message: 'must be 1 to 128 printable ASCII characters' })
   @ApiPropertyOptional({ description: 'Reducto’s id of the job.' })
   upstreamId?: string;
+}
+
+export function searchOf(query: AdminListQuery): JobSearch {
+  const { cursor, limit: _, acceptedFrom, acceptedTo, endedFrom, endedTo, ...filter } = query;
+  const accepted = periodOf(acceptedFrom, acceptedTo);
+  const ended = periodOf(endedFrom, endedTo);
+  return {
+    ...filter,
+    ...(accepted === undefined ? {} : { accepted }),
+    ...(ended === undefined ? {} : { ended }),
+    ...(cursor === undefined ? {} : { before: cursor }),
+  };
+}
+
+function periodOf(first: string | undefined, end: string | undefined): Period | undefined {
+  const from = first === undefined ? undefined : readMoment(first);
+  const to = end === undefined ? undefined : readMoment(end);
+  if (from === undefined && to === undefined) return undefined;
+  return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
 }
 
 /** A job as admins see it. */

@@ -100,17 +100,17 @@ export class AuditReads {
     };
   }
 
-  /** Refusals per cause and slot of `slotSeconds` since `from`, for a chart. */
-  perSlot(from: Date, slotSeconds: number): Promise<TimeSlot[]> {
+  /** Refusals per cause and slot of `slotSeconds` from `from` to `to`, for a chart. */
+  perSlot(from: Date, to: Date, slotSeconds: number): Promise<TimeSlot[]> {
     return rows<TimeSlot>(
       this.database,
-      `SELECT date_bin(make_interval(secs => $2), at, 'epoch'::timestamptz) AS at, cause,
+      `SELECT date_bin(make_interval(secs => $3), at, 'epoch'::timestamptz) AS at, cause,
               sum(count)::float8 AS count
          FROM audit_entries
-        WHERE at >= $1 AND kind IN ('refused', 'counted')
+        WHERE at >= $1 AND at < $2 AND kind IN ('refused', 'counted')
           AND coalesce(data->>'outcome', kind) = 'refused'
         GROUP BY 1, 2 ORDER BY 1`,
-      [from, slotSeconds],
+      [from, to, slotSeconds],
     );
   }
 

@@ -1,22 +1,21 @@
 import type { JSX } from 'preact';
+import { REFUSAL_CAUSES } from '../audit/refusal.js';
 import { DataTable } from './data-table.js';
 import type { Timeline } from './overview.service.js';
 import { link } from './page.js';
 import { count } from './widgets.js';
 
-/** Causes that the chart tells apart; the others are one. */
-const MOST_CAUSES = 6;
-
 /** Accepted and refused callbacks over time, and the sums beside it. */
-export function CallbackCharts({ timeline }: { timeline: Timeline }): JSX.Element {
+export function CallbackCharts({ timeline, to }: { timeline: Timeline; to: Date }): JSX.Element {
   const accepted = timeline.accepted.reduce((sum, number) => sum + number, 0);
   const refused = timeline.refused.reduce((sum, { total }) => sum + total, 0);
   const from = timeline.slots[0];
+  const end = to.toISOString();
   if (accepted + refused === 0) {
     return (
       <div class="empty">
         <p>
-          Accepted and refused callbacks are drawn here over time, by cause. In this time none came.
+          Accepted and refused callbacks are drawn here over time, by cause. None came in this time.
         </p>
       </div>
     );
@@ -26,7 +25,7 @@ export function CallbackCharts({ timeline }: { timeline: Timeline }): JSX.Elemen
       <div class="charts" data-chart>
         <figure>
           <figcaption>
-            Accepted <b>{count(accepted)}</b>
+            Accepted <b>{count(accepted)}</b> · times in UTC
           </figcaption>
           <div class="canvas low">
             <canvas data-accepted role="img" aria-label="Accepted callbacks over time" />
@@ -57,18 +56,18 @@ export function CallbackCharts({ timeline }: { timeline: Timeline }): JSX.Elemen
           {
             head: 'Cause',
             main: true,
-            cell: ({ cause, name, place }) => (
-              <a href={link('/admin/refusals', { cause, from })}>
-                <span class={`swatch c${place}`} aria-hidden="true" />
+            cell: ({ cause, name }) => (
+              <a href={link('/admin/refusals', { cause, outcome: 'refused', from, to: end })}>
+                <span class={`swatch ${colorOf(cause)}`} aria-hidden="true" />
                 {name}
               </a>
             ),
           },
           { head: 'Refused', numeric: true, cell: ({ total }) => count(total) },
         ]}
-        rows={timeline.refused.map((series, n) => ({ ...series, place: Math.min(n, MOST_CAUSES) }))}
+        rows={timeline.refused}
         keyOf={({ cause }) => cause}
-        empty={<p>In this time none was refused.</p>}
+        empty={<p>None was refused in this time.</p>}
       />
     </div>
   );
@@ -77,15 +76,12 @@ export function CallbackCharts({ timeline }: { timeline: Timeline }): JSX.Elemen
 /** The figures for the script. `<` is escaped, so that nothing in them can end the element. */
 function ChartData({ timeline }: { timeline: Timeline }): JSX.Element {
   const { slots, slotSeconds, accepted, refused } = timeline;
-  const shown = refused.slice(0, MOST_CAUSES).map(({ name, counts }) => ({ name, counts }));
-  const others = refused.slice(MOST_CAUSES);
-  if (others.length > 0) {
-    const counts = slots.map((_, n) =>
-      others.reduce((sum, other) => sum + (other.counts[n] ?? 0), 0),
-    );
-    shown.push({ name: 'other causes', counts });
-  }
-  const data = JSON.stringify({ slots, slotSeconds, accepted, refused: shown });
+  const series = refused.map(({ cause, name, counts }) => ({
+    name,
+    color: colorOf(cause),
+    counts,
+  }));
+  const data = JSON.stringify({ slots, slotSeconds, accepted, refused: series });
   return (
     <script
       type="application/json"
@@ -93,4 +89,10 @@ function ChartData({ timeline }: { timeline: Timeline }): JSX.Element {
       dangerouslySetInnerHTML={{ __html: data.replaceAll('<', '\\u003c') }}
     />
   );
+}
+
+/** A cause has the same color in every chart, whatever else there is. */
+function colorOf(cause: string): string {
+  const place = REFUSAL_CAUSES.findIndex((known) => known === cause);
+  return place === -1 ? 'c-other' : `c${place}`;
 }

@@ -4,6 +4,8 @@ export interface TableColumn<Row> {
   readonly head: string;
   readonly cell: (row: Row) => ComponentChildren;
   readonly numeric?: boolean;
+  /** Takes a line of its own in a narrow window. */
+  readonly wide?: boolean;
   /** What names the row: its header for screen readers. */
   readonly main?: boolean;
 }
@@ -59,8 +61,8 @@ export function DataTable<Row>({
   );
 }
 
-function cellOf<Row>({ head, cell, numeric, main }: TableColumn<Row>, row: Row): JSX.Element {
-  const look = numeric === true ? 'n' : undefined;
+function cellOf<Row>({ head, cell, numeric, wide, main }: TableColumn<Row>, row: Row): JSX.Element {
+  const look = numeric === true ? 'n' : wide === true ? 'wide' : undefined;
   return main === true ? (
     <th key={head} scope="row" role="rowheader" data-head={head} class={look ?? 'main'}>
       {cell(row)}

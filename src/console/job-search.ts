@@ -1,36 +1,86 @@
-import { isServiceName } from '../access/service-name.js';
-import { JOB_STATUSES, type JobStatus } from '../jobs/job-status.js';
-import { JOB_TYPES, type JobType } from '../jobs/job-type.js';
-import type { JobSearch } from '../jobs/jobs-admin.js';
-import { truncate } from '../platform/text.js';
 import { validate as isUuid } from 'uuid';
+import { isServiceName } from '../access/service-name.js';
+import { JOB_ERROR_CODES, type JobErrorCode } from '../jobs/job-error.js';
+import { JOB_TYPES, type JobType } from '../jobs/job-type.js';
+import { SEARCHED_STATUSES, type JobSearch, type Period } from '../jobs/jobs-admin.js';
+import { readFormMoment } from '../platform/http/moment.js';
+import { truncate } from '../platform/text.js';
 
-/** Which jobs a page is about. */
+/** Whether `from` and `to` are about the acceptance or the end of a job. */
+export const TIMES = ['accepted', 'ended'] as const;
+
+type Name = 'id' | 'service' | 'status' | 'type' | 'code' | 'time' | 'from' | 'to';
+
+export type JobSearchValues = Readonly<Partial<Record<Name, string>>>;
+
+/** Which jobs a page is about: as they are searched for, and as links pass it on. */
 export interface AskedJobs {
-  readonly id: string | undefined;
   readonly search: JobSearch;
-  readonly values: Readonly<Partial<Record<'id' | 'service' | 'status' | 'type', string>>>;
+  readonly values: JobSearchValues;
+  /** What was asked for and cannot be understood; it is left out of the search. */
+  readonly problems: readonly string[];
 }
 
 export function askedJobs(given: Readonly<Record<string, unknown>>): AskedJobs {
-  const id = textOf(given['id']);
-  const service = textOf(given['service']);
-  const status = JOB_STATUSES.find((known): known is JobStatus => known === given['status']);
-  const type = JOB_TYPES.find((known): known is JobType => known === given['type']);
-  const before = textOf(given['cursor']);
-  const search = {
-    ...(isServiceName(service) ? { service } : {}),
-    ...(status === undefined ? {} : { status }),
-    ...(type === undefined ? {} : { type }),
+  const problems: string[] = [];
+  const read = <T>(name: Name, reader: (text: string) => T | undefined): T | undefined => {
+    const text = textOf(given[name]);
+    if (text === '') return undefined;
+    const value = reader(text);
+    if (value === undefined) problems.push(PROBLEMS[name]);
+    return value;
   };
+  const id = read('id', (text) => (/^[\x21-\x7e]{1,128}$/.test(text) ? text : undefined));
+  const service = read('service', (text) => (isServiceName(text) ? text : undefined));
+  const status = read('status', oneOf(SEARCHED_STATUSES));
+  const type = read('type', oneOf<JobType>(JOB_TYPES));
+  const code = read('code', oneOf<JobErrorCode>(JOB_ERROR_CODES));
+  const time = read('time', oneOf(TIMES)) ?? 'accepted';
+  const from = read('from', readFormMoment);
+  const to = read('to', readFormMoment);
+  const before = textOf(given['cursor']);
+  const hasPeriod = from !== undefined || to !== undefined;
+  const chosen = withoutGaps({ id, service, status, type, code });
   return {
-    id: id === '' ? undefined : id,
-    values: { ...search, ...(id === '' ? {} : { id }) },
-    search: isUuid(before) ? { ...search, before } : search,
+    search: {
+      ...chosen,
+      ...(hasPeriod ? { [time]: withoutGaps<Period>({ from, to }) } : {}),
+      ...(isUuid(before) ? { before } : {}),
+    },
+    values: {
+      ...chosen,
+      ...(hasPeriod ? { time } : {}),
+      ...withoutGaps({ from: from?.toISOString(), to: to?.toISOString() }),
+    },
+    problems,
   };
 }
 
-/** No id of a job, ours or Reducto's, is longer. */
+const PROBLEMS: Readonly<Record<Name, string>> = {
+  id: 'An ID has 1 to 128 printable ASCII characters.',
+  service: 'There is no such service.',
+  status: 'There is no such status.',
+  type: 'There is no such type.',
+  code: 'There is no such reason.',
+  time: 'A time is of “accepted” or “ended”.',
+  from: '“From” is not a date with a time.',
+  to: '“To” is not a date with a time.',
+};
+
+const oneOf =
+  <T extends string>(allowed: readonly T[]) =>
+  (text: string): T | undefined =>
+    allowed.find((known) => known === text);
+
+type WithoutGaps<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
+
+function withoutGaps<T extends object>(values: {
+  [Name in keyof T]: T[Name] | undefined;
+}): WithoutGaps<T> {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as WithoutGaps<T>;
+}
+
 function textOf(value: unknown): string {
-  return typeof value === 'string' && !value.includes('\0') ? truncate(value.trim(), 128) : '';
+  return typeof value === 'string' ? truncate(value.trim(), 129) : '';
 }

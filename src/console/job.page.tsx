@@ -15,17 +15,25 @@ import { link } from './page.js';
 import { Outcome } from './refusals.page.js';
 import type { Session } from './sessions.js';
 import {
+  bytes,
   Code,
+  Copyable,
   count,
   CsrfField,
-  duration,
   Facts,
   Foreign,
   Moment,
   None,
   Note,
+  preciseDuration,
   Tag,
 } from './widgets.js';
+
+/** What is known of the stored result. */
+export interface ResultFacts {
+  readonly sizeBytes: number;
+  readonly pages: number | undefined;
+}
 
 export interface JobProperties {
   readonly session: Session;
@@ -35,13 +43,14 @@ export interface JobProperties {
   readonly nextCursor: string | undefined;
   readonly callbacks: readonly JobCallback[];
   readonly refusals: readonly RefusalView[];
+  readonly result: ResultFacts | undefined;
   /** What was just done. */
-  readonly done: 'settle' | 'cancel' | undefined;
+  readonly done: 'poll' | 'cancel' | undefined;
 }
 
 const DONE_WORDS = {
-  settle: 'A worker looks at the job now. Reload the page to see what it found.',
-  cancel: 'The cancel is noted. How the job ends is for Reducto to say, if it already has it.',
+  poll: 'A worker polls the job now. Reload the page to see the answer.',
+  cancel: 'The cancel is noted. If Reducto already has the job, it may still complete.',
 } as const;
 
 export function JobDetail({
@@ -51,10 +60,12 @@ export function JobDetail({
   nextCursor,
   callbacks,
   refusals,
+  result,
   done,
 }: JobProperties): JSX.Element {
   const open = !isTerminal(job.status);
   const reason = reasonOf(job);
+  const steps = stepsOf(events);
   return (
     <>
       <p class="back">
@@ -62,7 +73,7 @@ export function JobDetail({
       </p>
       <div class="headline">
         <h1>
-          Job <Code text={job.id} />
+          Job <Copyable text={job.id} />
         </h1>
         <Tag tone={STATUS_TONES[job.status]}>{job.status}</Tag>
       </div>
@@ -75,11 +86,14 @@ export function JobDetail({
       {job.error === null ? null : <ErrorNote error={job.error} />}
       {job.error !== null || reason === null ? null : (
         <Note tone="warn">
-          <p>{reason}</p>
+          <p>
+            <strong>Deferred.</strong> <Foreign text={reason} />
+          </p>
         </Note>
       )}
       {open ? <Actions session={session} job={job} /> : null}
       <Facts facts={factsOf(job)} />
+      {job.status === 'completed' ? <Result job={job} result={result} /> : null}
       {job.metadata === null ? null : (
         <>
           <h2>Metadata</h2>
@@ -92,13 +106,18 @@ export function JobDetail({
       <DataTable
         caption="What happened to the job"
         columns={[
-          { head: 'Time (UTC)', cell: ({ at }) => <Moment at={at} /> },
-          { head: 'What', main: true, cell: ({ type }) => EVENT_WORDS[type] },
-          { head: 'Detail', cell: ({ detail }) => <Details value={detail} ours /> },
+          { head: 'Time (UTC)', cell: ({ event }) => <Moment at={event.at} precise /> },
+          { head: 'Step took', numeric: true, cell: ({ since }) => since ?? <None /> },
+          { head: 'What', main: true, cell: ({ event }) => EVENT_WORDS[event.type] },
+          {
+            head: 'Detail',
+            wide: true,
+            cell: ({ event }) => <Details value={event.detail} ours />,
+          },
         ]}
-        rows={events}
-        keyOf={(event) => event.id}
-        empty={<p>Nothing is noted yet.</p>}
+        rows={steps}
+        keyOf={({ event }) => event.id}
+        empty={<p>The timeline has no events.</p>}
       />
       {nextCursor === undefined ? null : (
         <p>
@@ -109,8 +128,8 @@ export function JobDetail({
       <DataTable<JobCallback>
         caption="Callbacks that were accepted for this job"
         columns={[
-          { head: 'First (UTC)', cell: ({ receivedAt }) => <Moment at={receivedAt} /> },
-          { head: 'Says', main: true, cell: ({ status }) => <Foreign text={status} /> },
+          { head: 'First (UTC)', cell: ({ receivedAt }) => <Moment at={receivedAt} precise /> },
+          { head: 'Reported status', main: true, cell: ({ status }) => <Foreign text={status} /> },
           { head: 'Proved by', cell: ({ provedBy }) => provedBy },
           { head: 'From', cell: ({ clientAddress }) => <Code text={clientAddress} /> },
           { head: 'Came', numeric: true, cell: ({ deliveries }) => `${count(deliveries)} ×` },
@@ -149,6 +168,45 @@ export function JobDetail({
   );
 }
 
+/** The result is never shown: it is a document's content, and may be any text. */
+function Result({ job, result }: { job: Job; result: ResultFacts | undefined }): JSX.Element {
+  if (result === undefined) return <p class="muted">The result was removed because of its age.</p>;
+  return (
+    <>
+      <h2>Result</h2>
+      <div class="actions">
+        <form method="get" action={`/admin/jobs/${job.id}/result`}>
+          <button type="submit" class="quiet">
+            Download the result
+          </button>
+        </form>
+        <p>
+          JSON, {bytes(result.sizeBytes)}
+          {result.pages === undefined
+            ? ''
+            : `, ${count(result.pages)} ${result.pages === 1 ? 'page' : 'pages'}`}
+          . <span class="muted">The download is recorded.</span>
+        </p>
+      </div>
+    </>
+  );
+}
+
+interface Step {
+  readonly event: JobEvent;
+  /** How long after the event before it. */
+  readonly since: string | undefined;
+}
+
+function stepsOf(events: readonly JobEvent[]): Step[] {
+  return events.map((event, n) => {
+    const before = events[n - 1];
+    const since =
+      before === undefined ? undefined : preciseDuration(event.at.getTime() - before.at.getTime());
+    return { event, since };
+  });
+}
+
 /** Metadata as the service wrote them. */
 function printableLines(text: string): string {
   return text
@@ -161,8 +219,16 @@ function ErrorNote({ error }: { error: JobError }): JSX.Element {
   return (
     <Note tone="bad">
       <p>
-        <Code text={error.code} /> <Foreign text={error.message} />
+        <a href={link('/admin/jobs', { code: error.code })}>
+          <Code text={error.code} />
+        </a>{' '}
+        <Foreign text={error.message} />
       </p>
+      {error.upstreamName === undefined ? null : (
+        <p>
+          Reducto’s name for it: <Code text={error.upstreamName} />
+        </p>
+      )}
       <p class="muted">
         {error.retryable
           ? 'The same request may succeed as a new job.'
@@ -175,9 +241,9 @@ function ErrorNote({ error }: { error: JobError }): JSX.Element {
 function Actions({ session, job }: { session: Session; job: Job }): JSX.Element {
   return (
     <div class="actions">
-      <form method="post" action={`/admin/jobs/${job.id}/settle`}>
+      <form method="post" action={`/admin/jobs/${job.id}/poll`}>
         <CsrfField session={session} />
-        <button type="submit">{job.status === 'queued' ? 'Send now' : 'Settle now'}</button>
+        <button type="submit">{job.status === 'queued' ? 'Send now' : 'Poll now'}</button>
       </form>
       {job.cancelRequestedAt === null ? (
         <form method="get" action={`/admin/jobs/${job.id}/cancel`}>
@@ -186,7 +252,7 @@ function Actions({ session, job }: { session: Session; job: Job }): JSX.Element 
           </button>
         </form>
       ) : (
-        <p class="muted">A cancel has been asked for.</p>
+        <p class="muted">A cancel was requested.</p>
       )}
     </div>
   );
@@ -201,22 +267,22 @@ function factsOf(job: Job): Parameters<typeof Facts>[0]['facts'] {
         <Foreign text={job.service} />
       </a>,
     ],
-    ['Type', job.type],
-    ['Upstream ID', <Code text={job.upstreamId} />],
-    ['Accepted', <Moment at={createdAt} />],
-    ['Reducto has it since', <Moment at={job.submittedAt} />],
-    ['First callback', <Moment at={job.callbackReceivedAt} />],
-    ['Ended', <Moment at={endedAt} />],
+    ['Type', <a href={link('/admin/jobs', { type: job.type })}>{job.type}</a>],
+    ['Upstream ID', <Copyable text={job.upstreamId} />],
+    ['Accepted', <Moment at={createdAt} precise />],
+    ['Submitted', <Moment at={job.submittedAt} precise />],
+    ['First callback', <Moment at={job.callbackReceivedAt} precise />],
+    ['Ended', <Moment at={endedAt} precise />],
     ['Ended by', settledBy === null ? <None /> : SETTLED_BY_WORDS[settledBy]],
     [
       'Took',
-      endedAt === null ? <None /> : duration((endedAt.getTime() - createdAt.getTime()) / 1000),
+      endedAt === null ? <None /> : preciseDuration(endedAt.getTime() - createdAt.getTime()),
     ],
     ...(job.resultExpiredAt === null
       ? []
       : ([['Result removed for its age', <Moment at={job.resultExpiredAt} />]] as const)),
     ['Submits', String(job.submitAttempts)],
-    ['Looks that found it open', String(job.looks)],
-    ['Next look', <Moment at={job.nextCheckAt} />],
+    ['Polls that found it open', String(job.looks)],
+    ['Next poll', <Moment at={job.nextCheckAt} />],
   ];
 }

@@ -1,14 +1,16 @@
-import { Controller, Get, Param, Post, Query, Redirect } from '@nestjs/common';
+import { Controller, Get, Param, Post, Query, Redirect, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { h } from 'preact';
 import { AdminJobs } from '../admin/admin-jobs.js';
 import { RefusalsService } from '../admin/refusals.service.js';
 import { viewOfRefusal } from '../admin/refusals.view.js';
+import type { Job } from '../jobs/job.entity.js';
 import { JobsAdmin } from '../jobs/jobs-admin.js';
 import { CallbackHistory } from '../webhooks/callback-history.js';
 import { CancelJob } from './cancel-job.page.js';
 import { ConsolePages } from './console-pages.decorator.js';
 import { askedJobs } from './job-search.js';
-import { JobDetail, type JobProperties } from './job.page.js';
+import { JobDetail, type JobProperties, type ResultFacts } from './job.page.js';
 import { Jobs } from './jobs.page.js';
 import { Page } from './page.js';
 import { cursorOf } from './refusal-filter.js';
@@ -30,15 +32,21 @@ export class JobsPagesController {
   ) {}
 
   @Get()
-  async list(@Query() query: Record<string, unknown>): Promise<Page> {
+  async list(
+    @Query() query: Record<string, unknown>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Page> {
     const asked = askedJobs(query);
-    const found =
-      asked.id === undefined
-        ? await this.jobs.search(asked.search, PAGE_SIZE + 1)
-        : [await this.jobs.findByAnyId(asked.id)].filter((job) => job !== null);
+    if (asked.problems.length > 0) void reply.status(422);
+    const { before: _, ...all } = asked.search;
+    const [found, counted, services] = await Promise.all([
+      this.jobs.search(asked.search, PAGE_SIZE + 1),
+      this.jobs.count(all),
+      this.jobs.services(),
+    ]);
     const jobs = found.slice(0, PAGE_SIZE);
     const nextCursor = found.length > PAGE_SIZE ? jobs.at(-1)?.id : undefined;
-    return new Page('Jobs', 'jobs', h(Jobs, { asked, jobs, nextCursor }));
+    return new Page('Jobs', 'jobs', h(Jobs, { asked, services, jobs, counted, nextCursor }));
   }
 
   @Get(':id')
@@ -48,29 +56,39 @@ export class JobsPagesController {
     @Query() query: Record<string, unknown>,
   ): Promise<Page> {
     const job = await this.jobs.get(id);
-    const [found, callbacks, refused] = await Promise.all([
+    const [found, callbacks, refused, result] = await Promise.all([
       this.jobs.events(job, cursorOf(query), EVENTS_PAGE_SIZE + 1),
       this.callbacks.ofJob(job.id),
       this.refusals.list({ job: job.id }, undefined, MOST_REFUSALS),
+      this.resultFacts(job),
     ]);
     const asked = query['done'];
-    const done: JobProperties['done'] =
-      asked === 'settle' || asked === 'cancel' ? asked : undefined;
+    const done: JobProperties['done'] = asked === 'poll' || asked === 'cancel' ? asked : undefined;
     const refusals = refused.map(viewOfRefusal);
     const events = found.slice(0, EVENTS_PAGE_SIZE);
     const nextCursor = found.length > EVENTS_PAGE_SIZE ? events.at(-1)?.id : undefined;
-    const properties = { session, job, events, nextCursor, callbacks, refusals, done };
+    const properties = { session, job, events, nextCursor, callbacks, refusals, result, done };
     return new Page(`Job ${job.id}`, 'jobs', h(JobDetail, properties));
   }
 
-  @Post(':id/settle')
+  @Get(':id/result')
+  async result(
+    @CurrentSession() { actor }: Session,
+    @Param('id') id: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.adminJobs.sendResult(actor, id, request, reply);
+  }
+
+  @Post(':id/poll')
   @Redirect('/admin/jobs', 303)
-  async settle(
+  async poll(
     @CurrentSession() { actor }: Session,
     @Param('id') id: string,
   ): Promise<{ url: string }> {
     const job = await this.adminJobs.poll(actor, id);
-    return { url: `/admin/jobs/${job.id}?done=settle` };
+    return { url: `/admin/jobs/${job.id}?done=poll` };
   }
 
   @Get(':id/cancel')
@@ -87,5 +105,12 @@ export class JobsPagesController {
   ): Promise<{ url: string }> {
     const job = await this.adminJobs.cancel(actor, id);
     return { url: `/admin/jobs/${job.id}?done=cancel` };
+  }
+
+  private async resultFacts(job: Job): Promise<ResultFacts | undefined> {
+    const stored = await this.jobs.findResult(job);
+    if (stored === null) return undefined;
+    const pages = await this.jobs.resultPages(stored).catch(() => undefined);
+    return { sizeBytes: Number(stored.sizeBytes), pages };
   }
 }

@@ -1,11 +1,13 @@
 import type { ComponentChildren, JSX } from 'preact';
-import { JOB_STATUSES, type JobStatus } from '../jobs/job-status.js';
+import { JOB_STATUSES, TERMINAL_STATUSES, type JobStatus } from '../jobs/job-status.js';
+import type { EndedJobs, SearchedStatus } from '../jobs/jobs-admin.js';
 import { CallbackCharts } from './callback-charts.js';
 import { DataTable } from './data-table.js';
 import type { ShownAlert } from './open-alerts.js';
 import { RANGES, type OverviewFigures, type Range } from './overview.service.js';
+import { reasonWords, SETTLED_BY, SETTLED_BY_NAMES } from './job-words.js';
 import { link } from './page.js';
-import { count, duration, Foreign, Moment, Tag } from './widgets.js';
+import { Code, count, duration, Foreign, Moment, Tag } from './widgets.js';
 
 interface OverviewProperties {
   readonly range: Range;
@@ -14,13 +16,29 @@ interface OverviewProperties {
 
 /** How callbacks and jobs are doing. */
 export function Overview({ range, figures }: OverviewProperties): JSX.Element {
-  const { timeline, open, ended, lastAlerts } = figures;
+  const { from, to, timeline, open, ended, lastAlerts } = figures;
   const openTotal = open.reduce((sum, job) => sum + job.count, 0);
   const oldest = Math.max(0, ...open.map(({ oldestSeconds }) => oldestSeconds));
-  const recovered = ended.bySettledBy.reconciler ?? 0;
+  const unsuccessful = (ended.byStatus.failed ?? 0) + (ended.byStatus.expired ?? 0);
+  const endedLink: EndedLink = (filter) =>
+    link('/admin/jobs', {
+      ...filter,
+      time: 'ended',
+      from: (ended.firstAt ?? from).toISOString(),
+      to: to.toISOString(),
+    });
   return (
     <>
-      <h1>Overview</h1>
+      <div class="headline apart">
+        <h1>Overview</h1>
+        <RangeLinks range={range} />
+      </div>
+      <p class="muted">
+        From <Moment at={from} /> to <Moment at={to} />. Open jobs are as of the end of this time.
+        {ended.complete
+          ? null
+          : ` More jobs ended than are counted here: these are the last ${count(ended.total)}.`}
+      </p>
       <div class="cards">
         <Card name="Open jobs" value={count(openTotal)}>
           <OpenByStatus open={open} />
@@ -28,27 +46,40 @@ export function Overview({ range, figures }: OverviewProperties): JSX.Element {
         <Card name="Oldest open job" value={openTotal === 0 ? '–' : duration(oldest)}>
           {openTotal === 0 ? 'No job is waiting.' : 'since it was accepted'}
         </Card>
+        <Card name="Ended jobs" value={<a href={endedLink({})}>{count(ended.total)}</a>}>
+          <EndedByStatus ended={ended} endedLink={endedLink} />
+        </Card>
+        <Card
+          name="Failed or expired"
+          value={<a href={endedLink({ status: 'unsuccessful' })}>{count(unsuccessful)}</a>}
+        >
+          {ended.total === 0
+            ? 'No job ended in this time.'
+            : `${percent(unsuccessful, ended.total)} of ${count(ended.total)} ended jobs`}
+        </Card>
+        <Card name="Recovered by the reconciler" value={count(ended.bySettledBy.reconciler ?? 0)}>
+          {ended.total === 0 ? 'No job ended in this time.' : endedBy(ended)}
+        </Card>
         <Card
           name="Callback lag"
           value={ended.callbackLag === null ? '–' : duration(ended.callbackLag.median)}
         >
           {ended.callbackLag === null
-            ? 'No job ended after a callback in 24 hours.'
-            : `median from callback to end; 95 of 100 within ${duration(ended.callbackLag.p95)}`}
-        </Card>
-        <Card name="Recovered by the reconciler" value={count(recovered)}>
-          {ended.total === 0
-            ? 'No job ended in 24 hours.'
-            : `of ${endedWords(ended)}; ${count(ended.bySettledBy.webhook ?? 0)} by callback`}
+            ? 'No job ended after a callback in this time.'
+            : `median from callback to end; p95 ${duration(ended.callbackLag.p95)}`}
         </Card>
       </div>
 
+      {unsuccessful === 0 ? null : (
+        <section aria-labelledby="reasons">
+          <h2 id="reasons">Why jobs failed or expired</h2>
+          <Reasons ended={ended} unsuccessful={unsuccessful} endedLink={endedLink} />
+        </section>
+      )}
+
       <section aria-labelledby="callbacks">
-        <div class="headline">
-          <h2 id="callbacks">Callbacks</h2>
-          <RangeLinks range={range} />
-        </div>
-        <CallbackCharts timeline={timeline} />
+        <h2 id="callbacks">Callbacks</h2>
+        <CallbackCharts timeline={timeline} to={to} />
       </section>
 
       <section aria-labelledby="alerts">
@@ -83,10 +114,89 @@ export function Overview({ range, figures }: OverviewProperties): JSX.Element {
   );
 }
 
-function endedWords({ total, complete }: OverviewFigures['ended']): string {
-  return complete
-    ? `${count(total)} jobs that ended in 24 hours`
-    : `the last ${count(total)} jobs that ended`;
+/** The list of the jobs that ended in the time of the page. */
+type EndedLink = (filter: { status?: SearchedStatus; code?: string }) => string;
+
+function EndedByStatus({
+  ended,
+  endedLink,
+}: {
+  ended: EndedJobs;
+  endedLink: EndedLink;
+}): JSX.Element {
+  const shown = TERMINAL_STATUSES.filter((status) => ended.byStatus[status] !== undefined);
+  if (shown.length === 0) return <>No job ended in this time.</>;
+  return (
+    <>
+      {shown.map((status, n) => (
+        <span key={status}>
+          {n === 0 ? '' : ' · '}
+          <a href={endedLink({ status })}>
+            {count(ended.byStatus[status] ?? 0)} {status}
+          </a>
+        </span>
+      ))}
+    </>
+  );
+}
+
+/** How the gateway learned of the ends; the numbers add up to all of them. */
+function endedBy({ total, bySettledBy }: EndedJobs): string {
+  const known = SETTLED_BY.flatMap((by) => {
+    const number = bySettledBy[by] ?? 0;
+    return number === 0 ? [] : [[number, `by ${SETTLED_BY_NAMES[by]}`] as const];
+  });
+  const rest = total - known.reduce((sum, [number]) => sum + number, 0);
+  const parts = rest === 0 ? known : [...known, [rest, 'not recorded'] as const];
+  return `of ${count(total)}: ${parts.map(([number, name]) => `${count(number)} ${name}`).join(', ')}`;
+}
+
+function Reasons({
+  ended,
+  unsuccessful,
+  endedLink,
+}: {
+  ended: EndedJobs;
+  unsuccessful: number;
+  endedLink: EndedLink;
+}): JSX.Element {
+  const known = ended.reasons.reduce((sum, reason) => sum + reason.count, 0);
+  return (
+    <>
+      <DataTable<EndedJobs['reasons'][number]>
+        caption="Why jobs failed or expired, by error code"
+        columns={[
+          {
+            head: 'Reason',
+            main: true,
+            cell: ({ code }) => (
+              <a href={endedLink({ status: 'unsuccessful', code })}>
+                <Code text={code} />
+              </a>
+            ),
+          },
+          { head: 'Meaning', wide: true, cell: ({ code }) => reasonWords(code) },
+          { head: 'Jobs', numeric: true, cell: (reason) => count(reason.count) },
+          {
+            head: 'Share',
+            numeric: true,
+            cell: (reason) => percent(reason.count, unsuccessful),
+          },
+        ]}
+        rows={ended.reasons}
+        keyOf={({ code }) => code}
+        empty={<p>No reason was recorded.</p>}
+      />
+      {known === unsuccessful ? null : (
+        <p class="muted">{count(unsuccessful - known)} more have no recorded reason.</p>
+      )}
+    </>
+  );
+}
+
+function percent(part: number, whole: number): string {
+  const share = (part / whole) * 100;
+  return `${share > 0 && share < 10 ? share.toFixed(1) : Math.round(share)} %`;
 }
 
 function Card({
@@ -95,7 +205,7 @@ function Card({
   children,
 }: {
   name: string;
-  value: string;
+  value: ComponentChildren;
   children: ComponentChildren;
 }): JSX.Element {
   return (

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { AuditReads } from '../audit/audit-reads.js';
 import { AuditWriter } from '../audit/audit-writer.js';
-import { JobsAdmin, type EndedJobs, type OpenJobs } from '../jobs/jobs-admin.js';
+import { JobsAdmin, type JobsOverview } from '../jobs/jobs-admin.js';
 import { CallbackHistory } from '../webhooks/callback-history.js';
 import { causeName } from './explanations.js';
 import { OpenAlerts, type ShownAlert } from './open-alerts.js';
@@ -30,12 +30,15 @@ export interface Timeline {
   }[];
 }
 
-export interface OverviewFigures {
+/** All of it is of the same time: open jobs as of `to`, the rest from `from` to `to`. */
+export interface OverviewFigures extends JobsOverview {
+  readonly from: Date;
+  readonly to: Date;
   readonly timeline: Timeline;
-  readonly open: readonly OpenJobs[];
-  readonly ended: EndedJobs;
   readonly lastAlerts: readonly ShownAlert[];
 }
+
+type Snapshot = Omit<OverviewFigures, 'lastAlerts'>;
 
 /** The figures may be that old: several admins with the page open ask the database once. */
 const FRESH_MILLISECONDS = 5000;
@@ -43,12 +46,8 @@ const FRESH_MILLISECONDS = 5000;
 /** The figures of the overview, from queries that cost about the same however old the gateway is. */
 @Injectable()
 export class OverviewService {
-  private readonly timelines = new LRUCache<Range, Promise<Timeline>>({
+  private readonly snapshots = new LRUCache<Range, Promise<Snapshot>>({
     max: 10,
-    ttl: FRESH_MILLISECONDS,
-  });
-  private readonly ends = new LRUCache<'ends', Promise<EndedJobs>>({
-    max: 1,
     ttl: FRESH_MILLISECONDS,
   });
 
@@ -61,23 +60,31 @@ export class OverviewService {
   ) {}
 
   async figures(range: Range): Promise<OverviewFigures> {
-    const [timeline, open, ended, lastAlerts] = await Promise.all([
-      fresh(this.timelines, range, () => this.timeline(range)),
-      this.jobs.open(),
-      fresh(this.ends, 'ends', () => this.jobs.ended()),
+    const [snapshot, lastAlerts] = await Promise.all([
+      fresh(this.snapshots, range, () => this.snapshot(range)),
       this.alerts.recent(5),
     ]);
-    return { timeline, open, ended, lastAlerts };
+    return { ...snapshot, lastAlerts };
   }
 
-  private async timeline(range: Range): Promise<Timeline> {
+  private async snapshot(range: Range): Promise<Snapshot> {
     await this.writer.flush();
     const { slots: count, slotSeconds } = RANGES[range];
-    const slots = slotsUntil(new Date(), count, slotSeconds);
-    const from = slots[0] ?? new Date();
+    const to = new Date();
+    const slots = slotsUntil(to, count, slotSeconds);
+    const from = slots[0] ?? to;
+    const [timeline, jobs] = await Promise.all([
+      this.timeline(slots, slotSeconds, to),
+      this.jobs.overview({ from, to }),
+    ]);
+    return { from, to, timeline, ...jobs };
+  }
+
+  private async timeline(slots: readonly Date[], slotSeconds: number, to: Date): Promise<Timeline> {
+    const from = slots[0] ?? to;
     const [accepted, refused] = await Promise.all([
-      this.callbacks.perSlot(from, slotSeconds),
-      this.audit.perSlot(from, slotSeconds),
+      this.callbacks.perSlot(from, to, slotSeconds),
+      this.audit.perSlot(from, to, slotSeconds),
     ]);
     const causes = Map.groupBy(refused, ({ cause }) => cause);
     return {

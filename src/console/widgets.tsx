@@ -42,6 +42,16 @@ export function Code({ text }: { text: string | null | undefined }): JSX.Element
   return <Foreign text={text} code />;
 }
 
+/** As `Code`, with a button that copies it where there are scripts. */
+export function Copyable({ text }: { text: string | null | undefined }): JSX.Element {
+  if (text === null || text === undefined || text === '') return <None />;
+  return (
+    <span data-copy>
+      <Code text={text} />
+    </span>
+  );
+}
+
 export function None(): JSX.Element {
   return (
     <span class="none" title="none">
@@ -50,13 +60,20 @@ export function None(): JSX.Element {
   );
 }
 
-/** A moment in UTC, to the second. */
-export function Moment({ at }: { at: Date | string | null | undefined }): JSX.Element {
+/** A moment in UTC, to the second, or with `precise` to the millisecond. The style hides the zone in tables, whose headings have it. */
+export function Moment({
+  at,
+  precise = false,
+}: {
+  at: Date | string | null | undefined;
+  precise?: boolean;
+}): JSX.Element {
   if (at === null || at === undefined) return <None />;
   const iso = typeof at === 'string' ? at : at.toISOString();
   return (
     <time dateTime={iso} title={iso}>
-      {iso.slice(0, 10)} <span class="clock">{iso.slice(11, 19)}</span>
+      {iso.slice(0, 10)} <span class="clock">{iso.slice(11, precise ? 23 : 19)}</span>
+      <span class="zone"> UTC</span>
     </time>
   );
 }
@@ -130,6 +147,54 @@ export function Pager({ first, next }: { first?: string; next: string | undefine
 
 export function count(value: number): string {
   return value.toLocaleString('en-US').replaceAll(',', '\u202f');
+}
+
+/** A moment as a `datetime-local` field takes it. */
+export function formMoment(iso: string | undefined): string | undefined {
+  return iso?.replace(/(\.000)?Z$/, '');
+}
+
+/** A list to choose from; unless it is `required`, also none. */
+export function Options<T extends string>({
+  name,
+  values,
+  chosen,
+  nameOf = (value) => value,
+  required = false,
+}: {
+  name: string;
+  values: readonly T[];
+  chosen: string | undefined;
+  nameOf?: (value: T) => string;
+  required?: boolean;
+}): JSX.Element {
+  return (
+    <select name={name}>
+      {required ? null : <option value="">any</option>}
+      {values.map((value) => (
+        <option key={value} value={value} selected={chosen === value}>
+          {nameOf(value)}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+/** `120 ms`, `1.25 s`, then as `duration`. */
+export function preciseDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.max(milliseconds, 0)} ms`;
+  if (milliseconds < 10_000) return `${(milliseconds / 1000).toFixed(2)} s`;
+  return duration(milliseconds / 1000);
+}
+
+/** `812 bytes`, `3.4 KB`, `12 MB`. */
+export function bytes(size: number): string {
+  if (size < 1000) return `${size} bytes`;
+  const units = ['KB', 'MB', 'GB', 'TB'];
+  let value = size / 1000;
+  let unit = 0;
+  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
+  return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
 }
 
 /** `4.2 s`, `3 min`, `2 h 5 min`, `3 d 4 h`. */

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { In, IsNull, LessThan, MoreThan, Not, Repository, type FindOptionsWhere } from 'typeorm';
-import { preparedRows, rows } from '../platform/database/sql.js';
+import { In, LessThan, MoreThan, Repository, type FindOptionsWhere } from 'typeorm';
+import { preparedRows } from '../platform/database/sql.js';
 import { JobEvent } from './job-event.entity.js';
 import { isTerminal, type JobStatus } from './job-status.js';
 import type { JobType } from './job-type.js';
-import { Job, type SettledBy } from './job.entity.js';
+import { Job } from './job.entity.js';
 import { age } from './job.store.js';
 
 export interface JobFilter {
@@ -14,23 +14,6 @@ export interface JobFilter {
   readonly idempotencyKey?: string;
   /** Only jobs older than this one. */
   readonly before?: string;
-}
-
-/** Jobs of any service. */
-export interface JobSearch extends Omit<JobFilter, 'idempotencyKey'> {
-  readonly service?: string;
-  readonly upstreamId?: string;
-}
-
-/** How jobs came to their end lately. */
-export interface EndedJobs {
-  readonly total: number;
-  /** False where there were more, and these are the last ones. */
-  readonly complete: boolean;
-  readonly byStatus: Readonly<Partial<Record<JobStatus, number>>>;
-  readonly bySettledBy: Readonly<Partial<Record<SettledBy, number>>>;
-  /** From the first callback for a job to its end; `null` where there was none. */
-  readonly callbackLag: { readonly median: number; readonly p95: number } | null;
 }
 
 /** Seconds since each of a job's moments, by the database's clock. */
@@ -131,38 +114,6 @@ export class JobReads {
     return this.jobs.findOneBy(where);
   }
 
-  /** Of any service, the newest first. What `status` says of `next_check_at` and `ended_at` leads to an index. */
-  search(search: JobSearch, limit: number): Promise<Job[]> {
-    const where: FindOptionsWhere<Job> = {};
-    if (search.service !== undefined) where.service = search.service;
-    if (search.upstreamId !== undefined) where.upstreamId = search.upstreamId;
-    if (search.type !== undefined) where.type = search.type;
-    if (search.before !== undefined) where.id = LessThan(search.before);
-    if (search.status !== undefined) {
-      where.status = search.status;
-      if (isTerminal(search.status)) where.endedAt = Not(IsNull());
-      else where.nextCheckAt = Not(IsNull());
-    }
-    return this.jobs.find({ where, order: { id: 'DESC' }, take: limit });
-  }
-
-  /** Of the jobs that ended in the last `hours`, the last `limit`: costs no more than so many, however old the table. */
-  async describeEnds(hours: number, limit: number): Promise<EndedJobs> {
-    const groups = await rows<EndGroup>(this.jobs.manager, ENDS, [hours, limit]);
-    const [all, ...parts] = groups.toSorted((one, other) => other.level - one.level);
-    const counts = (name: 'status' | 'settledBy'): Record<string, number> =>
-      Object.fromEntries(
-        parts.flatMap((part) => (part[name] === null ? [] : [[part[name], part.count]])),
-      );
-    return {
-      total: all?.count ?? 0,
-      complete: (all?.count ?? 0) < limit,
-      byStatus: counts('status'),
-      bySettledBy: counts('settledBy'),
-      callbackLag: lagOf(all),
-    };
-  }
-
   /** The oldest first, from the one after `after` on. */
   listEvents(jobId: string, after: string | undefined, limit: number): Promise<JobEvent[]> {
     const where: FindOptionsWhere<JobEvent> = { jobId };
@@ -241,46 +192,23 @@ export class JobReads {
       .getRawMany<NamedJob>();
   }
 
-  /** The jobs that have not ended, by status. Costs as much as there are of them. */
-  async countOpen(): Promise<OpenJobs[]> {
-    return this.jobs
-      .createQueryBuilder('job')
-      .select('job.status', 'status')
-      .addSelect('count(*)::integer', 'count')
-      .addSelect('count(*) FILTER (WHERE job.next_check_at <= now())::integer', 'overdue')
-      .addSelect(age('min(job.created_at)'), 'oldestSeconds')
-      .where('job.next_check_at IS NOT NULL')
-      .groupBy('job.status')
-      .getRawMany<OpenJobs>();
+  countOpen(): Promise<OpenJobs[]> {
+    return countOpenJobs(this.jobs);
   }
 }
 
-interface EndGroup {
-  /** 3: all of them. */
-  readonly level: number;
-  readonly status: JobStatus | null;
-  readonly settledBy: SettledBy | null;
-  readonly count: number;
-  readonly median: number | null;
-  readonly p95: number | null;
+/** The jobs that have not ended, by status. Costs as much as there are of them. */
+export function countOpenJobs(jobs: Repository<Job>): Promise<OpenJobs[]> {
+  return jobs
+    .createQueryBuilder('job')
+    .select('job.status', 'status')
+    .addSelect('count(*)::integer', 'count')
+    .addSelect('count(*) FILTER (WHERE job.next_check_at <= now())::integer', 'overdue')
+    .addSelect(age('min(job.created_at)'), 'oldestSeconds')
+    .where('job.next_check_at IS NOT NULL')
+    .groupBy('job.status')
+    .getRawMany<OpenJobs>();
 }
-
-function lagOf(group: EndGroup | undefined): EndedJobs['callbackLag'] {
-  const { median = null, p95 = null } = group ?? {};
-  return median === null || p95 === null ? null : { median, p95 };
-}
-
-const ENDS = `
-  SELECT grouping(status, settled_by) AS level, status, settled_by AS "settledBy",
-         count(*)::integer AS count,
-         percentile_cont(0.5) WITHIN GROUP (ORDER BY lag) AS median,
-         percentile_cont(0.95) WITHIN GROUP (ORDER BY lag) AS p95
-    FROM (SELECT status, settled_by,
-                 extract(epoch FROM ended_at - callback_received_at)::double precision AS lag
-            FROM jobs
-           WHERE ended_at > now() - make_interval(hours => $1)
-           ORDER BY ended_at DESC LIMIT $2) AS recent
-   GROUP BY GROUPING SETS ((), (status), (settled_by))`;
 
 const FIND_BY_ID = {
   name: 'jobs-find-by-id',

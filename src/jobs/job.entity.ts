@@ -7,6 +7,9 @@ import type { JobType } from './job-type.js';
 export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation';
 
 @Entity({ name: 'jobs' })
+// The migration has their definitions: decorators know neither expressions nor BRIN.
+@Index('jobs_by_error', { synchronize: false })
+@Index('jobs_by_acceptance', { synchronize: false })
 @Index('jobs_by_service', ['service', 'id'])
 @Index('jobs_idempotency', ['service', 'idempotencyKey'], {
   unique: true,
@@ -58,7 +61,8 @@ export class Job {
   @Column({ name: 'request_hash', type: 'bytea', nullable: true })
   requestHash!: Buffer | null;
 
-  @Column({ name: 'upstream_id', type: 'text', nullable: true })
+  /** With the collation C, its index finds the beginning of an id too. */
+  @Column({ name: 'upstream_id', type: 'text', collation: 'C', nullable: true })
   upstreamId!: string | null;
 
   /** Reducto's ids belong to the deployment that gave them out. */

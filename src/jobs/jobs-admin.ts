@@ -6,23 +6,45 @@ import { TaskQueue } from '../tasks/task-queue.js';
 import { Wakeups } from '../tasks/wakeups.js';
 import { CancelSteps } from './cancel-steps.js';
 import type { JobEvent } from './job-event.entity.js';
-import { JobReads, type EndedJobs, type JobSearch, type OpenJobs } from './job-reads.store.js';
+import { JobReads } from './job-reads.store.js';
+import {
+  JobSearchStore,
+  type JobCount,
+  type JobSearch,
+  type JobsOverview,
+  type Period,
+} from './job-search.store.js';
 import { JobQueueStore } from './job-queue.store.js';
 import { isTerminal } from './job-status.js';
 import type { Job } from './job.entity.js';
 import { JOBS_QUEUED } from './job.store.js';
+import type { JobResult } from './job-result.entity.js';
+import { throwNoResult } from './no-result.js';
+import { pagesOf } from './result-usage.js';
+import { ResultStore } from './result.store.js';
 import { isJobId } from './source-references.js';
 
-export type { EndedJobs, JobSearch, OpenJobs } from './job-reads.store.js';
+export { SEARCHED_STATUSES } from './job-search.store.js';
+export type { OpenJobs } from './job-reads.store.js';
+export type {
+  EndedJobs,
+  JobCount,
+  JobSearch,
+  JobsOverview,
+  Period,
+  SearchedStatus,
+} from './job-search.store.js';
 
-/** How many of the last ends the figures are about, at most. */
-const MOST_ENDS = 50_000;
+/** How many ended jobs the overview describes. */
+const MAX_ENDED = 50_000;
 
 /** The door of the jobs for admins, who see the jobs of all services. */
 @Injectable()
 export class JobsAdmin {
   constructor(
     private readonly reads: JobReads,
+    private readonly searches: JobSearchStore,
+    private readonly results: ResultStore,
     private readonly cancels: CancelSteps,
     private readonly queue: JobQueueStore,
     private readonly tasks: TaskQueue,
@@ -30,15 +52,17 @@ export class JobsAdmin {
     private readonly transactions: Transactions,
   ) {}
 
-  /** The newest first. */
+  /** The newest first; with `ended`, the last ended first. */
   search(search: JobSearch, limit: number): Promise<Job[]> {
-    return this.reads.search(search, limit);
+    return this.searches.search(search, limit);
   }
 
-  /** By the gateway's id, or by Reducto's: both may be UUIDs. */
-  async findByAnyId(id: string): Promise<Job | null> {
-    const own = isJobId(id) ? await this.reads.findAny({ id }) : null;
-    return own ?? (await this.reads.findAny({ upstreamId: id }));
+  count(search: JobSearch): Promise<JobCount> {
+    return this.searches.count(search);
+  }
+
+  services(): Promise<string[]> {
+    return this.searches.services();
   }
 
   /** Throws `job_not_found`. */
@@ -54,8 +78,8 @@ export class JobsAdmin {
     return this.reads.listEvents(job.id, after, limit);
   }
 
-  /** Has a worker look at the job now: sends it, or asks Reducto how it stands. Throws `job_already_ended`. */
-  async settleNow(id: string): Promise<Job> {
+  /** Has a worker poll the job now, or send it if it is queued. Throws `job_already_ended`. */
+  async pollNow(id: string): Promise<Job> {
     const job = await this.getOpen(id);
     if (job.status === 'queued') {
       await this.queue.bringForward([job.id]);
@@ -73,13 +97,27 @@ export class JobsAdmin {
     return job;
   }
 
-  open(): Promise<OpenJobs[]> {
-    return this.reads.countOpen();
+  /** The stored result of a job; `null` where there is none, or none any more. */
+  findResult({ id, status }: Job): Promise<JobResult | null> {
+    return status === 'completed' ? this.results.find(id) : Promise.resolve(null);
   }
 
-  /** How the jobs of the last 24 hours came to their end, of the last so many. */
-  ended(): Promise<EndedJobs> {
-    return this.reads.describeEnds(24, MOST_ENDS);
+  /** Throws `job_not_completed`, `job_has_no_result`, `result_expired`. */
+  async result(job: Job): Promise<JobResult> {
+    return (await this.findResult(job)) ?? throwNoResult(job);
+  }
+
+  resultBytes(result: JobResult): AsyncIterable<Buffer> {
+    return this.results.read(result);
+  }
+
+  /** The pages that Reducto processed for a result, where it says so. */
+  resultPages(result: JobResult): Promise<number | undefined> {
+    return pagesOf(this.results.read(result));
+  }
+
+  overview(period: Required<Period>): Promise<JobsOverview> {
+    return this.searches.overview(period, MAX_ENDED);
   }
 
   private async getOpen(id: string): Promise<Job> {

@@ -15,6 +15,7 @@ import { JobFailures } from './job-failures.js';
 import { JobFigures } from './job-figures.js';
 import { JobQueueStore } from './job-queue.store.js';
 import { JobReads } from './job-reads.store.js';
+import { JobSearchStore } from './job-search.store.js';
 import { JobResult } from './job-result.entity.js';
 import { JobRetention } from './job-retention.js';
 import { JobRetentionStore } from './job-retention.store.js';
@@ -55,6 +56,7 @@ import { WaitingJobs } from './waiting-jobs.js';
   ],
   providers: [
     JobReads,
+    JobSearchStore,
     JobStore,
     JobSubmitsStore,
     JobQueueStore,

@@ -16,6 +16,7 @@ import type { Job } from './job.entity.js';
 import { JobReads, type JobFilter } from './job-reads.store.js';
 import { ResultStore } from './result.store.js';
 import { SourceJobs } from './source-jobs.js';
+import { throwNoResult } from './no-result.js';
 import { isJobId, type Reference } from './source-references.js';
 import { UploadReferences } from './upload-references.js';
 
@@ -120,19 +121,7 @@ export class JobsService {
   async result(service: string, id: string): Promise<JobResult> {
     const job = await this.find(service, id);
     const result = job.status === 'completed' ? await this.results.find(job.id) : null;
-    if (result !== null) return result;
-    if (!isTerminal(job.status)) {
-      throw new GatewayError(
-        'job_not_completed',
-        `The job is ${job.status}. Ask again when it has ended.`,
-      );
-    }
-    // One that is removed between the two reads is missed as well: a completed job has had its result.
-    if (job.status === 'completed') {
-      const when = job.resultExpiredAt === null ? '' : ` on ${job.resultExpiredAt.toISOString()}`;
-      throw new GatewayError('result_expired', `It was removed${when} because of its age.`);
-    }
-    throw new GatewayError('job_has_no_result', `The job is ${job.status}.`);
+    return result ?? throwNoResult(job);
   }
 
   /** The gzip stream of a result; breaks off with an error where not all of it is there any more. */

@@ -39,14 +39,14 @@ export class CallbackHistory {
     );
   }
 
-  /** Callbacks per slot of `slotSeconds` since `from`; repeats of a message count once. */
-  perSlot(from: Date, slotSeconds: number): Promise<AcceptedSlot[]> {
+  /** Callbacks per slot of `slotSeconds` from `from` to `to`; repeats of a message count once. */
+  perSlot(from: Date, to: Date, slotSeconds: number): Promise<AcceptedSlot[]> {
     return rows<AcceptedSlot>(
       this.database,
-      `SELECT date_bin(make_interval(secs => $2), received_at, 'epoch'::timestamptz) AS at,
+      `SELECT date_bin(make_interval(secs => $3), received_at, 'epoch'::timestamptz) AS at,
               count(*)::integer AS count
-         FROM callbacks WHERE received_at >= $1 GROUP BY 1 ORDER BY 1`,
-      [from, slotSeconds],
+         FROM callbacks WHERE received_at >= $1 AND received_at < $2 GROUP BY 1 ORDER BY 1`,
+      [from, to, slotSeconds],
     );
   }
 }

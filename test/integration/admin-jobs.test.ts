@@ -85,7 +85,7 @@ describe('an admin', () => {
     });
     expect(await gateway.ended(id)).toMatchObject({ status: 'completed' });
     expect(await lastAction()).toMatchObject({
-      action: 'job.settle',
+      action: 'job.poll',
       state: 'failed',
       reason: 'job_already_ended',
       actor: { service: 'platform', via: 'api' },

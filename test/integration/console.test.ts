@@ -278,14 +278,14 @@ describe('jobs', () => {
     const upstream = await finishedUpstream(gateway, id);
     for (const asked of [id, upstream])
       expect((await user.get(`/admin/jobs?id=${asked}`)).body).toContain(`/admin/jobs/${id}"`);
-    expect((await user.get('/admin/jobs?id=nowhere')).body).toContain('neither here nor at');
+    expect((await user.get('/admin/jobs?id=nowhere')).body).toContain('No job matches');
     const page = String((await user.get(`/admin/jobs/${id}`)).body);
-    for (const part of ['submitted', 'Reducto has it', upstream, '77', 'Settle now'])
+    for (const part of ['submitted', 'Reducto has it', upstream, '77', 'Poll now'])
       expect(page).toContain(part);
-    const { status, headers } = await user.post(`/admin/jobs/${id}/settle`);
-    expect([status, headers.get('location')]).toEqual([303, `/admin/jobs/${id}?done=settle`]);
+    const { status, headers } = await user.post(`/admin/jobs/${id}/poll`);
+    expect([status, headers.get('location')]).toEqual([303, `/admin/jobs/${id}?done=poll`]);
     expect((await gateway.ended(id)).status).toBe('completed');
-    expect((await user.post(`/admin/jobs/${id}/settle`)).status).toBe(409);
+    expect((await user.post(`/admin/jobs/${id}/poll`)).status).toBe(409);
 
     const stuck = { sim: { stuck: 'InProgress', webhook: { send: 'never' } } };
     const unwanted = await gateway.submit(stuck);
@@ -300,10 +300,10 @@ describe('jobs', () => {
     expect(done).toMatchObject([
       { action: 'job.cancel', state: 'done', detail: { job: unwanted, service: 'invoices' } },
       { action: 'job.cancel', state: 'started', detail: { job: unwanted } },
-      { action: 'job.settle', state: 'failed', reason: 'job_already_ended', detail: { job: id } },
-      { action: 'job.settle', state: 'started', detail: { job: id } },
-      { action: 'job.settle', state: 'done', detail: { job: id } },
-      { action: 'job.settle', state: 'started', detail: { job: id } },
+      { action: 'job.poll', state: 'failed', reason: 'job_already_ended', detail: { job: id } },
+      { action: 'job.poll', state: 'started', detail: { job: id } },
+      { action: 'job.poll', state: 'done', detail: { job: id } },
+      { action: 'job.poll', state: 'started', detail: { job: id } },
     ]);
   });
 

@@ -91,7 +91,7 @@ function draw() {
       type: 'bar',
       data: {
         labels,
-        datasets: refused.map(({ name, counts }, n) => series(name, counts, `c${n}`)),
+        datasets: refused.map(({ name, color, counts }) => series(name, counts, color)),
       },
       options: options(true, cut),
     }),

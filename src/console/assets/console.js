@@ -77,5 +77,41 @@ function withoutEmptyFields(form) {
   });
 }
 
+/** A button that copies an id or a key. */
+function addCopyButton(element) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'quiet copy';
+  button.textContent = 'Copy';
+  const text = element.textContent;
+  const select = () => {
+    const range = document.createRange();
+    range.selectNodeContents(element.firstElementChild ?? element);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+  };
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      // On plain HTTP browsers have no clipboard API.
+      select();
+      return document.execCommand('copy');
+    }
+  };
+  const showCopied = async () => {
+    button.textContent = (await copy()) ? 'Copied' : 'Press Ctrl+C';
+    setTimeout(() => {
+      button.textContent = 'Copy';
+    }, 2000);
+  };
+  button.addEventListener('click', () => {
+    void showCopied();
+  });
+  element.after(button);
+}
+
+for (const element of document.querySelectorAll('[data-copy]')) addCopyButton(element);
 for (const section of document.querySelectorAll('[data-live]')) keepCounting(section);
 for (const form of document.querySelectorAll('form.filter[method="get"]')) withoutEmptyFields(form);
