@@ -141,8 +141,10 @@ function Verdict({
       <p>
         {count(found.wouldPass)} of {count(found.checked)} would pass now. They concern{' '}
         {count(found.jobsTotal)} {found.jobsTotal === 1 ? 'job' : 'jobs'}, of which{' '}
-        {count(found.jobsOpen)} {found.jobsOpen === 1 ? 'has' : 'have'} not ended. Nothing has been
-        changed yet.
+        {count(found.jobsOpen)} {found.jobsOpen === 1 ? 'has' : 'have'} not ended.{' '}
+        {found.jobsOpen === 0
+          ? 'There is nothing to accept: only open jobs can be polled.'
+          : 'Nothing has been changed yet.'}
       </p>
     </Note>
   );
@@ -150,42 +152,42 @@ function Verdict({
 
 function FilterWords({ values }: { values: FilterValues }): JSX.Element {
   const parts: JSX.Element[] = [];
-  if (values.cause !== undefined) parts.push(<>cause {causeName(values.cause)}</>);
-  if (values.guard !== undefined) parts.push(<>guard {guardName(values.guard)}</>);
+  if (values.cause !== undefined) parts.push(<>cause: {causeName(values.cause)}</>);
+  if (values.guard !== undefined) parts.push(<>guard: {guardName(values.guard)}</>);
   if (values.address !== undefined) {
     parts.push(
       <>
-        address <Code text={values.address} />
+        address: <Code text={values.address} />
       </>,
     );
   }
   if (values.job !== undefined) {
     parts.push(
       <>
-        job <Code text={values.job} />
+        job: <Code text={values.job} />
       </>,
     );
   }
   if (values.from !== undefined) {
     parts.push(
       <>
-        from <Moment at={values.from} />
+        received from <Moment at={values.from} />
       </>,
     );
   }
   if (values.to !== undefined) {
     parts.push(
       <>
-        before <Moment at={values.to} />
+        received before <Moment at={values.to} />
       </>,
     );
   }
   return (
     <p class="muted">
-      {parts.length === 0 ? 'All refusals.' : 'Refusals with '}
+      {parts.length === 0 ? 'All refusals.' : 'Refusals: '}
       {parts.map((part, n) => (
         <span key={n}>
-          {n === 0 ? '' : ', '}
+          {n === 0 ? '' : '; '}
           {part}
         </span>
       ))}

@@ -357,6 +357,7 @@ describe('refusals', () => {
     const dry = await user.post('/admin/refusals/recheck', { job: id });
     expect(dry.body).toContain('Accept: look at 1 job now');
     expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
+    expect(dry.body).toMatch(/Refusals: .*job: .*received before/);
     const to = /name="to" value="([^"]+)"/.exec(String(dry.body))?.[1] ?? '';
     const accepted = await user.post('/admin/refusals/accept', { job: id, to });
     expect(accepted.body).toContain('1 job is being looked at');
@@ -365,6 +366,9 @@ describe('refusals', () => {
       { action: 'refusals.accept', actor: { via: 'console' }, detail: { jobs: 1, jobIds: [id] } },
       { action: 'refusals.recheck', detail: { filter: { job: id } } },
     ]);
+    const again = await user.post('/admin/refusals/recheck', { job: id });
+    expect(again.body).toContain('There is nothing to accept');
+    expect(again.body).not.toContain('Accept: look at');
     const counts = await user.get(`/admin/refusals/counts?job=${id}`);
     expect(counts.body).toMatchObject({ total: 1, byCause: { address_not_allowed: 1 } });
   });
