@@ -1,12 +1,15 @@
 import { Module } from '@nestjs/common';
 import { AccessModule } from '../access/access.module.js';
+import { AlertReadsModule } from '../alerts/alert-reads.module.js';
 import { AuditModule } from '../audit/audit.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { CallbackChecksModule } from '../webhooks/callback-checks.module.js';
 import { AccessFailures } from './access-failures.js';
 import { AdminActions } from './admin-actions.js';
+import { AdminAlerts } from './admin-alerts.js';
 import { AdminJobs } from './admin-jobs.js';
 import { AdminKeys } from './admin-keys.js';
+import { AlertsController } from './alerts.controller.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { AdminJobsController } from './jobs.controller.js';
 import { AuditController } from './audit.controller.js';
@@ -17,11 +20,18 @@ import { RefusalsController } from './refusals.controller.js';
 import { RefusalsService } from './refusals.service.js';
 
 @Module({
-  imports: [AccessModule, AuditModule, JobsModule, CallbackChecksModule],
-  controllers: [AdminJobsController, ApiKeysController, RefusalsController, AuditController],
+  imports: [AccessModule, AlertReadsModule, AuditModule, JobsModule, CallbackChecksModule],
+  controllers: [
+    AlertsController,
+    AdminJobsController,
+    ApiKeysController,
+    RefusalsController,
+    AuditController,
+  ],
   providers: [
     AccessFailures,
     AdminActions,
+    AdminAlerts,
     AdminJobs,
     AdminKeys,
     AuditVerification,
@@ -32,6 +42,7 @@ import { RefusalsService } from './refusals.service.js';
   exports: [
     AccessFailures,
     AdminActions,
+    AdminAlerts,
     AdminJobs,
     AdminKeys,
     AuditVerification,

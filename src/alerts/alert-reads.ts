@@ -1,20 +1,32 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { AlertsStore, type Alert } from './alerts.store.js';
+import { currentAdvice } from './wording.js';
 
 export type { Alert } from './alerts.store.js';
 
-/** The alerts, for whoever shows them; usable in every process. */
+/** The alerts, for whoever shows or acknowledges them; usable in every process. */
 @Injectable()
 export class AlertReads {
   constructor(private readonly store: AlertsStore) {}
 
   /** The oldest first. */
-  openAlerts(): Promise<Alert[]> {
-    return this.store.open();
+  async openAlerts(): Promise<Alert[]> {
+    return (await this.store.open()).map(advised);
   }
 
-  /** Open and closed ones, the newest first. */
-  recent(limit: number): Promise<Alert[]> {
-    return this.store.recent(limit);
+  /** Open and closed ones, the newest first, after the alert `cursor`. */
+  async recent(limit: number, cursor?: string): Promise<Alert[]> {
+    return (await this.store.recent(limit, cursor)).map(advised);
   }
+
+  /** `undefined`: no such alert. */
+  async acknowledge(manager: EntityManager, id: string, by: string): Promise<Alert | undefined> {
+    const alert = await this.store.acknowledge(manager, id, by);
+    return alert === undefined ? undefined : advised(alert);
+  }
+}
+
+function advised(alert: Alert): Alert {
+  return { ...alert, advice: currentAdvice(alert) };
 }

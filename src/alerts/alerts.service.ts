@@ -3,12 +3,14 @@ import { WaitingJobs } from '../jobs/waiting-jobs.js';
 import { Settings } from '../platform/config/settings.js';
 import { Duties } from '../platform/schedule/duties.js';
 import { AlertFigures } from './alert-figures.js';
-import { onlyInforms } from './alert-kinds.js';
+import { RefusalJudge } from '../webhooks/refusal-judge.js';
+import { MISCONFIGURATIONS, onlyInforms, type Misconfiguration } from './alert-kinds.js';
 import { AlertWebhook } from './alert-webhook.js';
 import { AlertsStore, type Alert } from './alerts.store.js';
-import { detect, suspects } from './detect.js';
+import { detect, evidenceFor, suspects } from './detect.js';
 import { SituationReader } from './situation-reader.js';
 import type { Situation } from './situation.js';
+import { currentAdvice } from './wording.js';
 
 /** What a pass did: alerts, and jobs that were hurried. */
 export interface AlertCounts {
@@ -21,6 +23,7 @@ export interface AlertCounts {
 @Injectable()
 export class AlertsService implements OnApplicationBootstrap {
   private readonly logger = new Logger(AlertsService.name);
+  private readonly startedAt = new Date();
 
   constructor(
     private readonly settings: Settings,
@@ -30,6 +33,7 @@ export class AlertsService implements OnApplicationBootstrap {
     private readonly jobs: WaitingJobs,
     private readonly webhook: AlertWebhook,
     private readonly figures: AlertFigures,
+    private readonly judge: RefusalJudge,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -46,6 +50,7 @@ export class AlertsService implements OnApplicationBootstrap {
     const situation = await this.reader.read();
     const raised = await this.raise(situation);
     const closed = await this.close(situation);
+    await this.judgeOpen((await this.store.standing()).open, situation);
     const hurried = await this.hurry(situation);
     this.webhook.begin();
     return { raised, closed, hurried };
@@ -63,6 +68,40 @@ export class AlertsService implements OnApplicationBootstrap {
       this.logger[level]({ msg: 'alert raised', kind, message, advice, figures });
     }
     return count;
+  }
+
+  /** Follows the settings: whether what was refused would be accepted today. */
+  private async judgeOpen(open: ReadonlySet<string>, situation: Situation): Promise<void> {
+    for (const kind of MISCONFIGURATIONS.filter((each) => open.has(each))) {
+      const verdict = await this.verdictOn(kind, situation);
+      if (verdict === 'unknown') continue;
+      if (verdict === 'fixed') {
+        const alert = await this.store.markFixed(kind);
+        if (alert === undefined) continue;
+        this.logger.log({ msg: 'alert seems fixed', kind, advice: currentAdvice(alert) });
+      } else {
+        const alert = await this.store.markFailing(kind);
+        if (alert === undefined) continue;
+        const { message, advice, figures } = alert;
+        this.logger.error({ msg: 'alert is not fixed', kind, message, advice, figures });
+      }
+    }
+  }
+
+  private async verdictOn(
+    kind: Misconfiguration,
+    situation: Situation,
+  ): Promise<'fixed' | 'failing' | 'unknown'> {
+    const evidence = evidenceFor(kind, situation);
+    const [newest] = evidence;
+    if (newest === undefined) return 'unknown';
+    // These settings were in force already: another process refuses with others.
+    if (newest.at.getTime() >= this.startedAt.getTime()) return 'failing';
+    const ids = [...new Set(evidence.map(({ entryId }) => entryId))];
+    const judged = await this.judge.judge({ ids }, ids.length);
+    const { wouldPass, stillRefused, keyMissing, unreadable } = judged;
+    if (stillRefused + keyMissing + unreadable > 0) return 'failing';
+    return wouldPass > 0 ? 'fixed' : 'unknown';
   }
 
   private async close({ accepted }: Situation): Promise<number> {

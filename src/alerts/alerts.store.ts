@@ -16,6 +16,11 @@ export interface Alert {
   readonly lastSeenAt: Date;
   readonly closedAt: Date | null;
   readonly notifiedAt: Date | null;
+  /** Since when the settings would accept what was refused; nobody knows yet whether it helps. */
+  readonly fixedSince: Date | null;
+  readonly acknowledgedAt: Date | null;
+  /** The service of the admin's API key. */
+  readonly acknowledgedBy: string | null;
 }
 
 /** An alert that is to be sent, for the how-many-th time. */
@@ -72,12 +77,27 @@ export class AlertsStore {
     );
   }
 
-  recent(limit: number): Promise<Alert[]> {
-    return rows<Alert>(
-      this.database,
-      `SELECT ${COLUMNS} FROM alerts ORDER BY opened_at DESC LIMIT $1`,
-      [limit],
-    );
+  /** The newest first, after the alert `cursor`. */
+  recent(limit: number, cursor?: string): Promise<Alert[]> {
+    return rows<Alert>(this.database, RECENT, [limit, cursor ?? null]);
+  }
+
+  /** Returns the alert where that is news: it did not count as fixed before. */
+  async markFixed(kind: AlertKind): Promise<Alert | undefined> {
+    const [alert] = await rows<Alert>(this.database, MARK_FIXED, [kind]);
+    return alert;
+  }
+
+  /** Returns the alert where it counted as fixed. Whoever acknowledged it has to be told. */
+  async markFailing(kind: AlertKind): Promise<Alert | undefined> {
+    const [alert] = await rows<Alert>(this.database, MARK_FAILING, [kind]);
+    return alert;
+  }
+
+  /** The first acknowledgement stays. `undefined`: no such alert. */
+  async acknowledge(manager: EntityManager, id: string, by: string): Promise<Alert | undefined> {
+    const [alert] = await rows<Alert>(manager, ACKNOWLEDGE, [id, by]);
+    return alert;
   }
 
   /** Takes one alert to be sent; nobody else does for `leaseSeconds`. */
@@ -105,7 +125,32 @@ export class AlertsStore {
 }
 
 const COLUMNS = `id, kind, message, advice, figures, opened_at AS "openedAt",
-  last_seen_at AS "lastSeenAt", closed_at AS "closedAt", notified_at AS "notifiedAt"`;
+  last_seen_at AS "lastSeenAt", closed_at AS "closedAt", notified_at AS "notifiedAt",
+  fixed_since AS "fixedSince", acknowledged_at AS "acknowledgedAt",
+  acknowledged_by AS "acknowledgedBy"`;
+
+const RECENT = `
+  SELECT ${COLUMNS} FROM alerts
+   WHERE $2::uuid IS NULL
+      OR (opened_at, id) < (SELECT opened_at, id FROM alerts WHERE id = $2::uuid)
+   ORDER BY opened_at DESC, id DESC LIMIT $1`;
+
+const MARK_FIXED = `
+  UPDATE alerts SET fixed_since = now()
+   WHERE kind = $1 AND closed_at IS NULL AND fixed_since IS NULL
+  RETURNING ${COLUMNS}`;
+
+const MARK_FAILING = `
+  UPDATE alerts SET fixed_since = NULL, acknowledged_at = NULL, acknowledged_by = NULL
+   WHERE kind = $1 AND closed_at IS NULL AND fixed_since IS NOT NULL
+  RETURNING ${COLUMNS}`;
+
+const ACKNOWLEDGE = `
+  UPDATE alerts
+     SET acknowledged_at = coalesce(acknowledged_at, now()),
+         acknowledged_by = coalesce(acknowledged_by, $2)
+   WHERE id = $1
+  RETURNING ${COLUMNS}`;
 
 /** What another process has just closed is not opened again for what it had seen. */
 const SEE = `

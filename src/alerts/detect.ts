@@ -43,11 +43,25 @@ export function suspects({ traces, now }: Situation): string[] {
   return [...new Set(fresh.flatMap(({ job }) => job?.id ?? []))];
 }
 
+/** Entries that one pass judges for one alert. */
+const MOST_JUDGED = 100;
+
+/** The newest evidence for an alert, for judging it with the settings of today. */
+export function evidenceFor(kind: Misconfiguration, situation: Situation): Trace[] {
+  const recent = within(ofKind(kind, situation), WINDOWS[2], situation.now);
+  const proving = recent.filter((trace) => isEvidence(kind, trace, situation.now));
+  const found = proving.length > 0 ? proving : recent.filter((trace) => trace.fromKnownSender);
+  const newestFirst = found.toSorted((one, other) => other.at.getTime() - one.at.getTime());
+  return newestFirst.slice(0, MOST_JUDGED);
+}
+
+function ofKind(kind: Misconfiguration, { closed, traces }: Situation): Trace[] {
+  const since = closed.get(kind)?.getTime() ?? 0;
+  return traces.filter((trace) => trace.at.getTime() > since && kindsOf(trace).includes(kind));
+}
+
 function misconfiguration(kind: Misconfiguration, situation: Situation): Finding | undefined {
-  const since = situation.closed.get(kind)?.getTime() ?? 0;
-  const own = situation.traces.filter(
-    (trace) => trace.at.getTime() > since && kindsOf(trace).includes(kind),
-  );
+  const own = ofKind(kind, situation);
   for (const window of WINDOWS) {
     const inside = within(own, window, situation.now);
     const found = provenByJobs(kind, inside, window, situation)

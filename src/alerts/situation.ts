@@ -15,6 +15,8 @@ export interface NamedState {
 
 /** A refusal, or `count` of them from one address that were only counted, with what it tells. */
 export interface Trace {
+  /** Of its entry in the audit. */
+  readonly entryId: string;
   readonly at: Date;
   readonly cause: RefusalCause;
   readonly count: number;

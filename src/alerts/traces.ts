@@ -53,6 +53,7 @@ export function tracesOf(refusals: readonly RecentRefusal[], known: Known): Trac
       claim === undefined ? undefined : { id: claim, state: 'unknown' };
     const { cause, forwarded, tried, allowed, secretCause, wellFormed } = refusal;
     return Object.entries(refusal.addresses).map(([address, count]) => ({
+      entryId: refusal.id,
       at,
       cause,
       count,

@@ -197,3 +197,15 @@ function mostFrequent<T>(items: readonly T[]): T | undefined {
   for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1);
   return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0];
 }
+
+/** What was advised has been done, it seems: then there is nothing to do but to wait. */
+export function currentAdvice(alert: {
+  readonly advice: string;
+  readonly fixedSince: Date | null;
+  readonly closedAt: Date | null;
+}): string {
+  const { advice, fixedSince, closedAt } = alert;
+  if (fixedSince === null || closedAt !== null) return advice;
+  const clock = fixedSince.toISOString().slice(11, 16);
+  return `Seems fixed since ${clock} UTC, waiting for a genuine callback.`;
+}

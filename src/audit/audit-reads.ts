@@ -7,6 +7,7 @@ import type { GuardName, RefusalCause } from './refusal.js';
 
 /** Which refusals; everything is optional and all must hold. */
 export interface RefusalFilter {
+  readonly ids?: readonly string[];
   readonly cause?: RefusalCause;
   readonly guard?: GuardName;
   readonly address?: string;
@@ -143,7 +144,7 @@ export class AuditReads {
 const COLUMNS = `id, audit_entries.at, kind, data,
   EXISTS (SELECT 1 FROM audit_originals o WHERE o.entry_id = id) AS sealed`;
 
-function conditions({ cause, guard, address, job, outcome, from, to }: RefusalFilter): {
+function conditions({ ids, cause, guard, address, job, outcome, from, to }: RefusalFilter): {
   where: string[];
   values: unknown[];
 } {
@@ -152,6 +153,7 @@ function conditions({ cause, guard, address, job, outcome, from, to }: RefusalFi
   const add = (condition: (parameter: string) => string, value: unknown): void => {
     where.push(condition(`$${values.push(value)}`));
   };
+  if (ids !== undefined) add((value) => `id = ANY (${value}::bigint[])`, ids);
   if (cause !== undefined) add((value) => `cause = ${value}`, cause);
   if (guard !== undefined) add((value) => `guard = ${value}`, guard);
   // A count names its addresses in `data`.

@@ -6,6 +6,8 @@ import type { RefusalCause } from './refusal.js';
 
 /** A refusal that was kept, or so many of one cause that were only counted: then without all but `addresses`. */
 export interface RecentRefusal {
+  /** Of its entry. */
+  readonly id: string;
   readonly at: Date;
   readonly cause: RefusalCause;
   readonly count: number;
@@ -51,7 +53,7 @@ export class RecentRefusals {
 
 /** A day, although an hour is of interest: the clock of the process that wrote an entry may be off. */
 const LIST = `
-  SELECT at, cause, count,
+  SELECT id, at, cause, count,
          CASE kind WHEN 'counted' THEN data->'addresses'
                    ELSE jsonb_build_object(coalesce(address, ''), 1) END AS addresses,
          data->>'forwardedFor' IS NOT NULL AS forwarded,

@@ -33,7 +33,11 @@ export function Frame({ page, session, alerts, assets }: FrameProperties): JSX.E
           Skip to the content
         </a>
         {session === undefined ? null : <TopBar page={page} session={session} />}
-        {alerts.length === 0 ? null : <Banner alerts={alerts} />}
+        {session === undefined || alerts.length === 0 ? null : page.section === 'overview' ? (
+          <Banner alerts={alerts} session={session} />
+        ) : (
+          <AlertLine alerts={alerts} />
+        )}
         <main id="content" tabIndex={-1} class={session === undefined ? 'alone' : undefined}>
           {page.body}
         </main>
@@ -79,7 +83,28 @@ function TopBar({ page, session }: { page: Page; session: Session }): JSX.Elemen
   );
 }
 
-function Banner({ alerts }: { alerts: readonly ShownAlert[] }): JSX.Element {
+/** Outside of Overview: that there is something to see there, unless an admin has seen it. */
+function AlertLine({ alerts }: { alerts: readonly ShownAlert[] }): JSX.Element | null {
+  const unseen = alerts.filter(({ acknowledgedAt }) => acknowledgedAt === null);
+  if (unseen.length === 0) return null;
+  return (
+    <section class="banner" aria-label="Open alerts">
+      {unseen.map(({ id, message, onlyInforms }) => (
+        <p class={onlyInforms ? 'alert line warn' : 'alert line bad'} key={id}>
+          <a href="/admin">{onlyInforms ? 'Note' : 'Alert'}</a>: <Foreign text={message} />
+        </p>
+      ))}
+    </section>
+  );
+}
+
+function Banner({
+  alerts,
+  session,
+}: {
+  alerts: readonly ShownAlert[];
+  session: Session;
+}): JSX.Element {
   return (
     <section class="banner" aria-label="Open alerts">
       {alerts.map((alert) => (
@@ -94,7 +119,22 @@ function Banner({ alerts }: { alerts: readonly ShownAlert[] }): JSX.Element {
           <p class="alert-more">
             Since <Moment at={alert.openedAt} /> ·{' '}
             <a href={alert.refusals}>See the refusals it is about</a>
+            {alert.acknowledgedAt === null ? null : (
+              <>
+                {' '}
+                · acknowledged by <Foreign text={alert.acknowledgedBy ?? ''} />{' '}
+                <Moment at={alert.acknowledgedAt} />
+              </>
+            )}
           </p>
+          {alert.acknowledgedAt === null ? (
+            <form method="post" action={`/admin/alerts/${alert.id}/acknowledge`}>
+              <CsrfField session={session} />
+              <button type="submit" class="quiet">
+                Acknowledge
+              </button>
+            </form>
+          ) : null}
         </div>
       ))}
     </section>

@@ -13,6 +13,9 @@ export interface ShownAlert {
   readonly closedAt: Date | null;
   /** Nothing of ours is wrong. */
   readonly onlyInforms: boolean;
+  readonly fixed: boolean;
+  readonly acknowledgedAt: Date | null;
+  readonly acknowledgedBy: string | null;
   /** The refusals that it is about. */
   readonly refusals: string;
 }
@@ -33,12 +36,24 @@ export class OpenAlerts {
   }
 }
 
-function shown({ id, kind, message, advice, figures, openedAt, closedAt }: Alert): ShownAlert {
+function shown(alert: Alert): ShownAlert {
+  const { id, kind, message, advice, figures, openedAt, closedAt } = alert;
   const from = new Date(openedAt.getTime() - BEFORE_MILLISECONDS).toISOString();
   const cause = mainCause(kind, figures.causes);
   const refusals = link('/admin/refusals', { cause, from, to: closedAt?.toISOString() });
   const informs = onlyInforms(kind);
-  return { id, message, advice, openedAt, closedAt, onlyInforms: informs, refusals };
+  return {
+    id,
+    message,
+    advice,
+    openedAt,
+    closedAt,
+    onlyInforms: informs,
+    fixed: alert.fixedSince !== null,
+    acknowledgedAt: alert.acknowledgedAt,
+    acknowledgedBy: alert.acknowledgedBy,
+    refusals,
+  };
 }
 
 /** A list has one cause: the one that most of the refusals have. An attack has many. */

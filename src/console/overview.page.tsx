@@ -90,9 +90,11 @@ export function Overview({ range, figures }: OverviewProperties): JSX.Element {
             { head: 'Opened (UTC)', cell: ({ openedAt }) => <Moment at={openedAt} /> },
             {
               head: 'State',
-              cell: ({ closedAt, onlyInforms }) =>
+              cell: ({ closedAt, fixed, onlyInforms }) =>
                 closedAt !== null ? (
                   <Tag tone="good">over</Tag>
+                ) : fixed ? (
+                  <Tag tone="busy">seems fixed</Tag>
                 ) : (
                   <Tag tone={onlyInforms ? 'warn' : 'bad'}>open</Tag>
                 ),
@@ -104,8 +106,8 @@ export function Overview({ range, figures }: OverviewProperties): JSX.Element {
           keyOf={({ id }) => id}
           empty={
             <p>
-              When genuine callbacks seem to be refused by mistake, an alert says so here and on
-              every page, with what to do. There was none.
+              When genuine callbacks seem to be refused by mistake, an alert says so here, with what
+              to do, and on every page. There was none.
             </p>
           }
         />

@@ -246,6 +246,37 @@ describe('an alert', () => {
     expect(await kinds(gateway)).toEqual(['source_address', 'source_address']);
   });
 
+  it('says that it seems fixed after a restart with settings that accept its evidence', async () => {
+    const gateway = await raised();
+    await sweep(gateway);
+    expect((await alerts(gateway))[0]).toMatchObject({ kind: 'source_address', fixedSince: null });
+    const mended = await replica(gateway, { WEBHOOK_IP_ALLOWLIST: '' });
+    await sweep(mended);
+    await sweep(mended);
+    const [alert] = await alerts(mended);
+    expect(alert?.fixedSince).toBeInstanceOf(Date);
+    expect(alert?.advice).toMatch(
+      /^Seems fixed since \d\d:\d\d UTC, waiting for a genuine callback\.$/,
+    );
+    expect(logged().filter((line) => line.includes('"alert seems fixed"'))).toHaveLength(1);
+  });
+
+  it('gives its advice again, unacknowledged, when newer evidence fails', async () => {
+    const gateway = await raised();
+    await sweep(gateway);
+    const [{ advice = '' } = {}] = await alerts(gateway);
+    const mended = await replica(gateway, { WEBHOOK_IP_ALLOWLIST: '' });
+    await sweep(mended);
+    await gateway.pool.query(`UPDATE alerts SET acknowledged_at = now(), acknowledged_by = 'ops'`);
+    for (const id of await submitted(gateway, NEVER, 2)) await callback(gateway, id);
+    await gateway.app.get(AuditWriter, { strict: false }).flush();
+    await sweep(mended);
+    const [alert] = await alerts(mended);
+    expect(alert).toMatchObject({ fixedSince: null, acknowledgedAt: null });
+    expect(alert?.advice.slice(0, 30)).toBe(advice.slice(0, 30));
+    expect(logged().filter((line) => line.includes('"alert is not fixed"'))).toHaveLength(1);
+  });
+
   it('is let go after an hour in which nothing came at all', async () => {
     const gateway = await raised();
     await sweep(gateway);

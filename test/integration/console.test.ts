@@ -396,17 +396,32 @@ it('the audit is verified on demand', async () => {
   });
 });
 
-it('every page shows open alerts, with the way to what they are about', async () => {
-  await gateway.pool.query(
+it('shows an open alert in full on Overview and in one line on other pages, until it is acknowledged', async () => {
+  const { rows } = await gateway.pool.query(
     `INSERT INTO alerts (kind, message, advice, figures, last_seen_at)
      VALUES ('token_key', 'Genuine <b>callbacks</b> are refused.', 'Put the key back.',
-             '{"causes":{"token_invalid":3,"token_missing":1}}', now())`,
+             '{"causes":{"token_invalid":3,"token_missing":1}}', now()) RETURNING id`,
   );
-  for (const path of PAGES) {
+  const { id } = rows[0];
+  for (const path of PAGES.filter((each) => each !== '/admin')) {
     const { body } = await user.get(path);
-    expect(body).toContain('Genuine &lt;b>callbacks&lt;/b> are refused.');
-    expect(body).toContain('/admin/refusals?cause=token_invalid&amp;from=');
+    expect(body).toMatch(/<a href="\/admin">Alert<\/a>: .*Genuine &lt;b>callbacks&lt;\/b> are/);
+    expect(body).not.toContain('Put the key back.');
   }
+  const overview = (await user.get('/admin')).body;
+  expect(overview).toContain('Put the key back.');
+  expect(overview).toContain('/admin/refusals?cause=token_invalid&amp;from=');
+  expect(overview).toContain(`action="/admin/alerts/${id}/acknowledge"`);
+
+  expect((await user.post(`/admin/alerts/${id}/acknowledge`)).status).toBe(303);
+  expect((await actions())[0]).toMatchObject({
+    action: 'alert.acknowledge',
+    state: 'done',
+    actor: { via: 'console' },
+    detail: { alert: id, kind: 'token_key' },
+  });
+  expect((await user.get('/admin')).body).toContain('acknowledged by');
+  expect((await user.get('/admin/jobs')).body).not.toContain('are refused.');
 });
 
 it.each(PAGES)('%s is there with rows', async (path) => {

@@ -8,6 +8,7 @@ export const ago = (seconds: number): Date => new Date(NOW.getTime() - seconds *
 /** A refusal that tells nothing, but for `some`. */
 export function trace(some: Partial<Trace> = {}): Trace {
   return {
+    entryId: '1',
     at: ago(10),
     cause: 'token_invalid',
     count: 1,

@@ -7,6 +7,7 @@ import { ago, NOW } from '../support/situations.js';
 const ID = '01900000-0000-7000-8000-000000000001';
 
 const refusal = (some: Partial<RecentRefusal> = {}): RecentRefusal => ({
+  id: '1',
   at: ago(30),
   cause: 'token_invalid',
   count: 1,

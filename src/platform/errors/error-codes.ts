@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   request_timeout: { status: 408, title: 'The request did not arrive in time' },
   job_not_completed: { status: 409, title: 'The job has no result yet' },
   job_has_no_result: { status: 409, title: 'The job ended without a result' },
+  alert_not_found: { status: 404, title: 'No such alert' },
   job_already_ended: { status: 409, title: 'The job has already ended' },
   idempotency_key_in_use: {
     status: 409,

@@ -1,0 +1,25 @@
+import { Injectable } from '@nestjs/common';
+import { isUUID } from 'class-validator';
+import { AlertReads, type Alert } from '../alerts/alert-reads.js';
+import { GatewayError } from '../platform/errors/error-codes.js';
+import { AdminActions, type Actor } from './admin-actions.js';
+
+/** What admins do about alerts, recorded. */
+@Injectable()
+export class AdminAlerts {
+  constructor(
+    private readonly alerts: AlertReads,
+    private readonly actions: AdminActions,
+  ) {}
+
+  /** Throws `alert_not_found`. */
+  async acknowledge(actor: Actor, id: string): Promise<Alert> {
+    return this.actions.transact(actor, 'alert.acknowledge', { alert: id }, async (manager) => {
+      const alert = isUUID(id)
+        ? await this.alerts.acknowledge(manager, id, actor.service)
+        : undefined;
+      if (alert === undefined) throw new GatewayError('alert_not_found');
+      return { result: alert, detail: { kind: alert.kind } };
+    });
+  }
+}

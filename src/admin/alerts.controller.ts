@@ -1,0 +1,48 @@
+import { Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
+import type { Caller } from '../access/caller.js';
+import { CurrentCaller } from '../access/caller.decorator.js';
+import { AlertReads } from '../alerts/alert-reads.js';
+import { ApiProblems } from '../platform/errors/api-problems.js';
+import { AdminAlerts } from './admin-alerts.js';
+import { AlertPage, AlertsQuery, AlertView, viewOfAlert, viewOfAlerts } from './alerts.view.js';
+import { byApi } from './refusals.controller.js';
+
+const PAGE_SIZE = 50;
+
+@Controller('v1/admin/alerts')
+@UseGuards(ApiKeyGuard)
+@NeedsScope('admin')
+@ApiTags('Admin')
+@ApiBearerAuth()
+export class AlertsController {
+  constructor(
+    private readonly alerts: AlertReads,
+    private readonly adminAlerts: AdminAlerts,
+  ) {}
+
+  @Get()
+  @ApiOperation({
+    operationId: 'listAlerts',
+    summary: 'List open and closed alerts, newest first',
+  })
+  @ApiOkResponse({ type: AlertPage, description: 'A page of alerts.' })
+  async list(@Query() { cursor, limit = PAGE_SIZE }: AlertsQuery): Promise<AlertPage> {
+    return viewOfAlerts(await this.alerts.recent(limit + 1, cursor), limit);
+  }
+
+  @Post(':id/acknowledge')
+  @HttpCode(200)
+  @ApiOperation({
+    operationId: 'acknowledgeAlert',
+    summary: 'Acknowledge an alert',
+    description: 'The console then shows it on Overview only. The first acknowledgement stays.',
+  })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: AlertView, description: 'The alert.' })
+  @ApiProblems('alert_not_found')
+  async acknowledge(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<AlertView> {
+    return viewOfAlert(await this.adminAlerts.acknowledge(byApi(caller), id));
+  }
+}

@@ -1,0 +1,96 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsOptional, IsUUID } from 'class-validator';
+import { ALERT_KINDS, type AlertKind } from '../alerts/alert-kinds.js';
+import type { Alert } from '../alerts/alert-reads.js';
+import { IsWholeNumber } from '../platform/http/whole-number.js';
+
+export class AlertsQuery {
+  @IsOptional()
+  @IsUUID()
+  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  cursor?: string;
+
+  @IsOptional()
+  @IsWholeNumber(1, 200)
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
+  limit?: number;
+}
+
+export class AlertView {
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+
+  @ApiProperty({ enum: ALERT_KINDS })
+  kind!: AlertKind;
+
+  @ApiProperty({ description: 'What is probably wrong.' })
+  message!: string;
+
+  @ApiProperty({ description: 'What to do; or that it seems fixed, and since when.' })
+  advice!: string;
+
+  @ApiProperty({ format: 'date-time' })
+  openedAt!: string;
+
+  @ApiProperty({
+    format: 'date-time',
+    description: 'When a callback was last refused for this reason.',
+  })
+  lastSeenAt!: string;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  closedAt!: string | null;
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description:
+      'Since when the settings would accept the kept callbacks that the alert is about; null while they would not.',
+  })
+  fixedSince!: string | null;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  acknowledgedAt!: string | null;
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'The service of the API key with which it was acknowledged.',
+  })
+  acknowledgedBy!: string | null;
+}
+
+export class AlertPage {
+  @ApiProperty({ type: [AlertView] })
+  alerts!: AlertView[];
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Ask with this as `cursor` for the next page; null at the end.',
+  })
+  nextCursor!: string | null;
+}
+
+export function viewOfAlert(alert: Alert): AlertView {
+  const { id, kind, message, advice, acknowledgedBy } = alert;
+  return {
+    id,
+    kind,
+    message,
+    advice,
+    openedAt: alert.openedAt.toISOString(),
+    lastSeenAt: alert.lastSeenAt.toISOString(),
+    closedAt: alert.closedAt?.toISOString() ?? null,
+    fixedSince: alert.fixedSince?.toISOString() ?? null,
+    acknowledgedAt: alert.acknowledgedAt?.toISOString() ?? null,
+    acknowledgedBy,
+  };
+}
+
+/** `alerts` holds one more than `limit` where there is a next page. */
+export function viewOfAlerts(alerts: readonly Alert[], limit: number): AlertPage {
+  const page = alerts.slice(0, limit).map(viewOfAlert);
+  return { alerts: page, nextCursor: alerts.length > limit ? (page.at(-1)?.id ?? null) : null };
+}
