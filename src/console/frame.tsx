@@ -89,9 +89,10 @@ function AlertLine({ alerts }: { alerts: readonly ShownAlert[] }): JSX.Element |
   if (unseen.length === 0) return null;
   return (
     <section class="banner" aria-label="Open alerts">
-      {unseen.map(({ id, message, onlyInforms }) => (
+      {unseen.map(({ id, message, advice, fixed, onlyInforms }) => (
         <p class={onlyInforms ? 'alert line warn' : 'alert line bad'} key={id}>
-          <a href="/admin">{onlyInforms ? 'Note' : 'Alert'}</a>: <Foreign text={message} />
+          <a href="/admin">{onlyInforms ? 'Note' : 'Alert'}</a>:{' '}
+          <Foreign text={fixed ? advice : message} />
         </p>
       ))}
     </section>
