@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { isUUID } from 'class-validator';
-import { AlertReads, type Alert } from '../alerts/alert-reads.js';
+import { AlertQueries, type Alert } from '../alerts/alert-queries.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { AdminActions, type Actor } from './admin-actions.js';
 
@@ -8,7 +8,7 @@ import { AdminActions, type Actor } from './admin-actions.js';
 @Injectable()
 export class AdminAlerts {
   constructor(
-    private readonly alerts: AlertReads,
+    private readonly alerts: AlertQueries,
     private readonly actions: AdminActions,
   ) {}
 

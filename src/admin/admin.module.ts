@@ -1,9 +1,10 @@
 import { Module } from '@nestjs/common';
 import { AccessModule } from '../access/access.module.js';
-import { AlertReadsModule } from '../alerts/alert-reads.module.js';
+import { AlertQueriesModule } from '../alerts/alert-queries.module.js';
 import { AuditModule } from '../audit/audit.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { CallbackChecksModule } from '../webhooks/callback-checks.module.js';
+import { CallbackHistory } from '../webhooks/callback-history.js';
 import { AccessFailures } from './access-failures.js';
 import { AdminActions } from './admin-actions.js';
 import { AdminAlerts } from './admin-alerts.js';
@@ -14,19 +15,22 @@ import { ApiKeysController } from './api-keys.controller.js';
 import { AdminJobsController } from './jobs.controller.js';
 import { AuditController } from './audit.controller.js';
 import { AuditVerification } from './audit-verification.js';
+import { AdminOverviewController } from './overview.controller.js';
+import { OverviewService } from './overview.service.js';
 import { RefusalRecheck } from './recheck.js';
 import { RefusalExport } from './refusal-export.js';
 import { RefusalsController } from './refusals.controller.js';
 import { RefusalsService } from './refusals.service.js';
 
 @Module({
-  imports: [AccessModule, AlertReadsModule, AuditModule, JobsModule, CallbackChecksModule],
+  imports: [AccessModule, AlertQueriesModule, AuditModule, JobsModule, CallbackChecksModule],
   controllers: [
     AlertsController,
     AdminJobsController,
     ApiKeysController,
     RefusalsController,
     AuditController,
+    AdminOverviewController,
   ],
   providers: [
     AccessFailures,
@@ -35,6 +39,8 @@ import { RefusalsService } from './refusals.service.js';
     AdminJobs,
     AdminKeys,
     AuditVerification,
+    CallbackHistory,
+    OverviewService,
     RefusalsService,
     RefusalRecheck,
     RefusalExport,
@@ -46,6 +52,8 @@ import { RefusalsService } from './refusals.service.js';
     AdminJobs,
     AdminKeys,
     AuditVerification,
+    CallbackHistory,
+    OverviewService,
     RefusalsService,
     RefusalRecheck,
     RefusalExport,

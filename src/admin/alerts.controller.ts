@@ -3,7 +3,7 @@ import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@
 import { ApiKeyGuard, NeedsScope } from '../access/api-key.guard.js';
 import type { Caller } from '../access/caller.js';
 import { CurrentCaller } from '../access/caller.decorator.js';
-import { AlertReads } from '../alerts/alert-reads.js';
+import { AlertQueries } from '../alerts/alert-queries.js';
 import { ApiProblems } from '../platform/errors/api-problems.js';
 import { AdminAlerts } from './admin-alerts.js';
 import { AlertPage, AlertsQuery, AlertView, viewOfAlert, viewOfAlerts } from './alerts.view.js';
@@ -18,7 +18,7 @@ const PAGE_SIZE = 50;
 @ApiBearerAuth()
 export class AlertsController {
   constructor(
-    private readonly alerts: AlertReads,
+    private readonly alerts: AlertQueries,
     private readonly adminAlerts: AdminAlerts,
   ) {}
 
@@ -28,8 +28,8 @@ export class AlertsController {
     summary: 'List open and closed alerts, newest first',
   })
   @ApiOkResponse({ type: AlertPage, description: 'A page of alerts.' })
-  async list(@Query() { cursor, limit = PAGE_SIZE }: AlertsQuery): Promise<AlertPage> {
-    return viewOfAlerts(await this.alerts.recent(limit + 1, cursor), limit);
+  async list(@Query() { state, cursor, limit = PAGE_SIZE }: AlertsQuery): Promise<AlertPage> {
+    return viewOfAlerts(await this.alerts.recent(limit + 1, { state, cursor }), limit);
   }
 
   @Post(':id/acknowledge')

@@ -1,10 +1,17 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsOptional, IsUUID } from 'class-validator';
-import { ALERT_KINDS, type AlertKind } from '../alerts/alert-kinds.js';
-import type { Alert } from '../alerts/alert-reads.js';
+import { IsIn, IsOptional, IsUUID } from 'class-validator';
+import { ALERT_KINDS, onlyInforms, type AlertKind } from '../alerts/alert-kinds.js';
+import { refusalsOf } from '../alerts/alert-refusals.js';
+import type { Alert, AlertState } from '../alerts/alert-queries.js';
+import { REFUSAL_CAUSES, type RefusalCause } from '../audit/refusal.js';
 import { IsWholeNumber } from '../platform/http/whole-number.js';
 
 export class AlertsQuery {
+  @IsOptional()
+  @IsIn(['open', 'closed'])
+  @ApiPropertyOptional({ enum: ['open', 'closed'] })
+  state?: AlertState;
+
   @IsOptional()
   @IsUUID()
   @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
@@ -16,12 +23,29 @@ export class AlertsQuery {
   limit?: number;
 }
 
+class AlertRefusalsView {
+  @ApiPropertyOptional({ enum: REFUSAL_CAUSES })
+  cause?: RefusalCause;
+
+  @ApiProperty({ format: 'date-time' })
+  from!: string;
+
+  @ApiPropertyOptional({ format: 'date-time' })
+  to?: string;
+}
+
 export class AlertView {
   @ApiProperty({ format: 'uuid' })
   id!: string;
 
   @ApiProperty({ enum: ALERT_KINDS })
   kind!: AlertKind;
+
+  @ApiProperty({
+    enum: ['alert', 'note'],
+    description: '`note`: it only informs, and nothing has to be changed.',
+  })
+  level!: 'alert' | 'note';
 
   @ApiProperty({ description: 'What is probably wrong.' })
   message!: string;
@@ -59,6 +83,12 @@ export class AlertView {
     description: 'The service of the API key with which it was acknowledged.',
   })
   acknowledgedBy!: string | null;
+
+  @ApiProperty({
+    description:
+      'The filter of `GET /v1/admin/refusals` for the callbacks that the alert is about.',
+  })
+  refusals!: AlertRefusalsView;
 }
 
 export class AlertPage {
@@ -75,9 +105,11 @@ export class AlertPage {
 
 export function viewOfAlert(alert: Alert): AlertView {
   const { id, kind, message, advice, acknowledgedBy } = alert;
+  const { cause, from, to } = refusalsOf(alert);
   return {
     id,
     kind,
+    level: onlyInforms(kind) ? 'note' : 'alert',
     message,
     advice,
     openedAt: alert.openedAt.toISOString(),
@@ -86,6 +118,11 @@ export function viewOfAlert(alert: Alert): AlertView {
     fixedSince: alert.fixedSince?.toISOString() ?? null,
     acknowledgedAt: alert.acknowledgedAt?.toISOString() ?? null,
     acknowledgedBy,
+    refusals: {
+      ...(cause === undefined ? {} : { cause }),
+      from: from.toISOString(),
+      ...(to === undefined ? {} : { to: to.toISOString() }),
+    },
   };
 }
 

@@ -17,14 +17,21 @@ import { DescribesResult } from '../jobs/result-description.js';
 import { EventsQuery } from '../jobs/jobs.query.js';
 import { ApiProblems } from '../platform/errors/api-problems.js';
 import type { JsonAnswer } from '../platform/http/json-answer.js';
+import { CallbackHistory } from '../webhooks/callback-history.js';
 import { AdminJobs } from './admin-jobs.js';
 import {
+  adminDetailAnswer,
   adminJobAnswer,
+  AdminCountQuery,
+  AdminJobDetail,
   AdminJobPage,
   AdminJobView,
   AdminListQuery,
   adminPageAnswer,
+  JobCallbackList,
+  JobCountView,
   searchOf,
+  viewOfCallbacks,
 } from './jobs.view.js';
 import { byApi } from './refusals.controller.js';
 
@@ -40,6 +47,7 @@ export class AdminJobsController {
   constructor(
     private readonly jobs: JobsAdmin,
     private readonly adminJobs: AdminJobs,
+    private readonly callbackHistory: CallbackHistory,
   ) {}
 
   @Get()
@@ -50,13 +58,43 @@ export class AdminJobsController {
     return adminPageAnswer(await this.jobs.search(searchOf(query), limit + 1), limit);
   }
 
+  @Get('count')
+  @ApiOperation({
+    operationId: 'countAllJobs',
+    summary: 'Count jobs of all services',
+    description: 'Filters as for the list. Counting stops at 10,000.',
+  })
+  @ApiOkResponse({ type: JobCountView, description: 'The number of jobs.' })
+  async count(@Query() query: AdminCountQuery): Promise<JobCountView> {
+    const { count, more } = await this.jobs.count(searchOf(query));
+    return { count, complete: !more };
+  }
+
   @Get(':id')
   @ApiOperation({ operationId: 'getAnyJob', summary: 'Read a job of any service' })
   @ApiParam({ name: 'id', format: 'uuid' })
-  @ApiOkResponse({ type: AdminJobView, description: 'The job.' })
+  @ApiOkResponse({ type: AdminJobDetail, description: 'The job.' })
   @ApiProblems('job_not_found')
   async get(@Param('id') id: string): Promise<JsonAnswer> {
-    return adminJobAnswer(await this.jobs.get(id));
+    const job = await this.jobs.get(id);
+    const result = await this.jobs.resultFacts(job);
+    const facts =
+      result === undefined ? null : { bytes: result.sizeBytes, pages: result.pages ?? null };
+    return adminDetailAnswer(job, facts);
+  }
+
+  @Get(':id/callbacks')
+  @ApiOperation({
+    operationId: 'listAnyJobCallbacks',
+    summary: 'List the accepted callbacks of a job of any service, oldest first',
+    description: 'At most 100. Refused ones: `GET /v1/admin/refusals?job=`.',
+  })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: JobCallbackList, description: 'The callbacks.' })
+  @ApiProblems('job_not_found')
+  async callbacks(@Param('id') id: string): Promise<JobCallbackList> {
+    const job = await this.jobs.get(id);
+    return viewOfCallbacks(await this.callbackHistory.ofJob(job.id));
   }
 
   @Get(':id/events')

@@ -1,9 +1,16 @@
-import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
+import {
+  ApiProperty,
+  ApiPropertyOptional,
+  IntersectionType,
+  OmitType,
+  PickType,
+} from '@nestjs/swagger';
 import { IsIn, IsOptional, Matches } from 'class-validator';
 import { IsServiceName } from '../access/service-name.js';
 import { JOB_ERROR_CODES, type JobErrorCode } from '../jobs/job-error.js';
 import type { Job } from '../jobs/job.entity.js';
 import { JobView, jobText } from '../jobs/job.view.js';
+import type { JobCallback } from '../webhooks/callback-history.js';
 import {
   SEARCHED_STATUSES,
   type JobSearch,
@@ -18,7 +25,12 @@ import { appendMembers } from '../platform/json/json-text.js';
 const MOMENT = 'RFC 3339 with a zone, or a date, which begins at midnight UTC.';
 
 /** Which jobs: all that is given must hold. */
-export class AdminListQuery extends OmitType(ListQuery, ['idempotencyKey', 'status']) {
+export class AdminCountQuery extends OmitType(ListQuery, [
+  'idempotencyKey',
+  'status',
+  'cursor',
+  'limit',
+]) {
   @IsOptional()
   @IsIn(SEARCHED_STATUSES)
   @ApiPropertyOptional({
@@ -72,6 +84,11 @@ export class AdminListQuery extends OmitType(ListQuery, ['idempotencyKey', 'stat
   upstreamId?: string;
 }
 
+export class AdminListQuery extends IntersectionType(
+  AdminCountQuery,
+  PickType(ListQuery, ['cursor', 'limit']),
+) {}
+
 export function searchOf(query: AdminListQuery): JobSearch {
   const { cursor, limit: _, acceptedFrom, acceptedTo, endedFrom, endedTo, ...filter } = query;
   const accepted = periodOf(acceptedFrom, acceptedTo);
@@ -122,6 +139,68 @@ export class AdminJobView extends JobView {
   callbackReceivedAt!: string | null;
 }
 
+class ResultFactsView {
+  @ApiProperty({ type: 'integer', description: 'The size of the JSON.' })
+  bytes!: number;
+
+  @ApiProperty({
+    type: 'integer',
+    nullable: true,
+    description: 'The pages that Reducto processed; null where it does not say so.',
+  })
+  pages!: number | null;
+}
+
+export class AdminJobDetail extends AdminJobView {
+  @ApiProperty({ type: ResultFactsView, nullable: true, description: 'The stored result.' })
+  result!: ResultFactsView | null;
+}
+
+export class JobCountView {
+  @ApiProperty({ type: 'integer' })
+  count!: number;
+
+  @ApiProperty({ description: 'False where counting stopped, and there are more.' })
+  complete!: boolean;
+}
+
+/** An accepted callback. */
+export class JobCallbackView {
+  @ApiProperty({ format: 'date-time' })
+  receivedAt!: string;
+
+  @ApiProperty({ format: 'date-time', description: 'When the sender last repeated it.' })
+  lastReceivedAt!: string;
+
+  @ApiProperty({ type: 'integer', description: 'How often it arrived.' })
+  deliveries!: number;
+
+  @ApiProperty({ description: 'As the sender reports it. The gateway asks Reducto.' })
+  status!: string;
+
+  @ApiProperty({ description: 'Reducto’s id of the job, as the sender reports it.' })
+  upstreamId!: string;
+
+  @ApiProperty({
+    example: 'token',
+    description: 'What proved it: `token`, `svix`, or `none` where GUARD_SECRET does not enforce.',
+  })
+  provedBy!: string;
+
+  @ApiProperty({ example: '203.0.113.7' })
+  clientAddress!: string;
+}
+
+export class JobCallbackList {
+  @ApiProperty({ type: [JobCallbackView] })
+  callbacks!: JobCallbackView[];
+}
+
+export class ServiceList {
+  @ApiProperty({ type: [String], example: ['invoices'] })
+  services!: string[];
+}
+
 export class AdminJobPage {
   @ApiProperty({ type: [AdminJobView] })
   jobs!: AdminJobView[];
@@ -136,6 +215,20 @@ export class AdminJobPage {
 
 export function adminJobAnswer(job: Job): JsonAnswer {
   return new JsonAnswer(adminJobText(job));
+}
+
+export function adminDetailAnswer(job: Job, result: AdminJobDetail['result']): JsonAnswer {
+  return new JsonAnswer(appendMembers(adminJobText(job), { result: JSON.stringify(result) }));
+}
+
+export function viewOfCallbacks(callbacks: readonly JobCallback[]): JobCallbackList {
+  return {
+    callbacks: callbacks.map(({ id: _, receivedAt, lastReceivedAt, ...callback }) => ({
+      ...callback,
+      receivedAt: receivedAt.toISOString(),
+      lastReceivedAt: lastReceivedAt.toISOString(),
+    })),
+  };
 }
 
 export function adminPageAnswer(jobs: readonly Job[], limit: number): JsonAnswer {

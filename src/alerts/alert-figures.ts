@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Counter } from '@opentelemetry/api';
 import { Metrics } from '../platform/metrics/metrics.js';
 import { ALERT_KINDS, type AlertKind } from './alert-kinds.js';
-import { AlertReads } from './alert-reads.js';
+import { AlertQueries } from './alert-queries.js';
 
 /** The alerts, as figures. */
 @Injectable()
@@ -10,7 +10,7 @@ export class AlertFigures {
   private readonly raisedAlerts: Counter;
   private readonly failures: Counter;
 
-  constructor(metrics: Metrics, reads: AlertReads) {
+  constructor(metrics: Metrics, reads: AlertQueries) {
     this.raisedAlerts = metrics.counter(
       'gateway_alerts_raised',
       'Alerts that this process raised, by kind',

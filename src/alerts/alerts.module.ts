@@ -3,7 +3,7 @@ import { AuditChainModule } from '../audit/audit-chain.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { CallbackChecksModule } from '../webhooks/callback-checks.module.js';
 import { AlertFigures } from './alert-figures.js';
-import { AlertReadsModule } from './alert-reads.module.js';
+import { AlertQueriesModule } from './alert-queries.module.js';
 import { AlertWebhook } from './alert-webhook.js';
 import { AlertsService } from './alerts.service.js';
 import { AlertsStore } from './alerts.store.js';
@@ -11,7 +11,7 @@ import { SituationReader } from './situation-reader.js';
 
 /** The detector; one process with the role `worker` is enough, and any number may have it. */
 @Module({
-  imports: [AlertReadsModule, AuditChainModule, JobsModule, CallbackChecksModule],
+  imports: [AlertQueriesModule, AuditChainModule, JobsModule, CallbackChecksModule],
   providers: [AlertsStore, SituationReader, AlertFigures, AlertWebhook, AlertsService],
 })
 export class AlertsModule {}

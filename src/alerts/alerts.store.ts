@@ -23,6 +23,14 @@ export interface Alert {
   readonly acknowledgedBy: string | null;
 }
 
+export type AlertState = 'open' | 'closed';
+
+export interface RecentAlerts {
+  readonly state?: AlertState | undefined;
+  /** Only alerts after this one. */
+  readonly cursor?: string | undefined;
+}
+
 /** An alert that is to be sent, for the how-many-th time. */
 export type Unsent = Alert & { readonly attempt: number };
 
@@ -77,9 +85,9 @@ export class AlertsStore {
     );
   }
 
-  /** The newest first, after the alert `cursor`. */
-  recent(limit: number, cursor?: string): Promise<Alert[]> {
-    return rows<Alert>(this.database, RECENT, [limit, cursor ?? null]);
+  /** The newest first. */
+  recent(limit: number, { state, cursor }: RecentAlerts): Promise<Alert[]> {
+    return rows<Alert>(this.database, RECENT, [limit, cursor ?? null, state ?? null]);
   }
 
   /** Returns the alert where that is news: it did not count as fixed before. */
@@ -131,8 +139,9 @@ const COLUMNS = `id, kind, message, advice, figures, opened_at AS "openedAt",
 
 const RECENT = `
   SELECT ${COLUMNS} FROM alerts
-   WHERE $2::uuid IS NULL
-      OR (opened_at, id) < (SELECT opened_at, id FROM alerts WHERE id = $2::uuid)
+   WHERE ($2::uuid IS NULL
+          OR (opened_at, id) < (SELECT opened_at, id FROM alerts WHERE id = $2::uuid))
+     AND ($3::text IS NULL OR (closed_at IS NULL) = ($3::text = 'open'))
    ORDER BY opened_at DESC, id DESC LIMIT $1`;
 
 const MARK_FIXED = `

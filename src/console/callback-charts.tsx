@@ -1,7 +1,8 @@
 import type { JSX } from 'preact';
+import type { Timeline } from '../admin/overview.service.js';
 import { REFUSAL_CAUSES } from '../audit/refusal.js';
 import { DataTable } from './data-table.js';
-import type { Timeline } from './overview.service.js';
+import { causeName } from './explanations.js';
 import { link } from './page.js';
 import { count } from './widgets.js';
 
@@ -56,10 +57,10 @@ export function CallbackCharts({ timeline, to }: { timeline: Timeline; to: Date 
           {
             head: 'Cause',
             main: true,
-            cell: ({ cause, name }) => (
+            cell: ({ cause }) => (
               <a href={link('/admin/refusals', { cause, outcome: 'refused', from, to: end })}>
                 <span class={`swatch ${colorOf(cause)}`} aria-hidden="true" />
-                {name}
+                {causeName(cause)}
               </a>
             ),
           },
@@ -76,8 +77,8 @@ export function CallbackCharts({ timeline, to }: { timeline: Timeline; to: Date 
 /** The figures for the script. `<` is escaped, so that nothing in them can end the element. */
 function ChartData({ timeline }: { timeline: Timeline }): JSX.Element {
   const { slots, slotSeconds, accepted, refused } = timeline;
-  const series = refused.map(({ cause, name, counts }) => ({
-    name,
+  const series = refused.map(({ cause, counts }) => ({
+    name: causeName(cause),
     color: colorOf(cause),
     counts,
   }));

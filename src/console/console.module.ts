@@ -2,10 +2,9 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccessModule } from '../access/access.module.js';
 import { AdminModule } from '../admin/admin.module.js';
-import { AlertReadsModule } from '../alerts/alert-reads.module.js';
+import { AlertQueriesModule } from '../alerts/alert-queries.module.js';
 import { AuditModule } from '../audit/audit.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
-import { CallbackHistory } from '../webhooks/callback-history.js';
 import { ActionsPagesController } from './actions-pages.controller.js';
 import { AssetsController } from './assets.controller.js';
 import { ConsoleAssets } from './console-assets.js';
@@ -15,7 +14,6 @@ import { KeysPagesController } from './keys-pages.controller.js';
 import { LostController } from './lost.controller.js';
 import { OpenAlerts } from './open-alerts.js';
 import { OverviewController } from './overview.controller.js';
-import { OverviewService } from './overview.service.js';
 import { PageRenderer } from './page-renderer.js';
 import { RefusalsPagesController } from './refusals-pages.controller.js';
 import { AdminSession } from './session.entity.js';
@@ -30,7 +28,7 @@ import { SignInController } from './sign-in.controller.js';
     TypeOrmModule.forFeature([AdminSession]),
     AccessModule,
     AdminModule,
-    AlertReadsModule,
+    AlertQueriesModule,
     AuditModule,
     JobsModule,
   ],
@@ -45,15 +43,6 @@ import { SignInController } from './sign-in.controller.js';
     ActionsPagesController,
     LostController,
   ],
-  providers: [
-    ConsoleAssets,
-    PageRenderer,
-    OpenAlerts,
-    Sessions,
-    SessionStore,
-    SessionRetention,
-    OverviewService,
-    CallbackHistory,
-  ],
+  providers: [ConsoleAssets, PageRenderer, OpenAlerts, Sessions, SessionStore, SessionRetention],
 })
 export class ConsoleModule {}

@@ -6,6 +6,7 @@ import { isTerminal } from '../jobs/job-status.js';
 import type { JobError } from '../jobs/job-error.js';
 import type { Job } from '../jobs/job.entity.js';
 import { reasonOf } from '../jobs/job.view.js';
+import type { ResultFacts } from '../jobs/jobs-admin.js';
 import type { JobCallback } from '../webhooks/callback-history.js';
 import { DataTable } from './data-table.js';
 import { Details } from './details.js';
@@ -28,12 +29,6 @@ import {
   preciseDuration,
   Tag,
 } from './widgets.js';
-
-/** What is known of the stored result. */
-export interface ResultFacts {
-  readonly sizeBytes: number;
-  readonly pages: number | undefined;
-}
 
 export interface JobProperties {
   readonly session: Session;

@@ -4,13 +4,12 @@ import { h } from 'preact';
 import { AdminJobs } from '../admin/admin-jobs.js';
 import { RefusalsService } from '../admin/refusals.service.js';
 import { viewOfRefusal } from '../admin/refusals.view.js';
-import type { Job } from '../jobs/job.entity.js';
 import { JobsAdmin } from '../jobs/jobs-admin.js';
 import { CallbackHistory } from '../webhooks/callback-history.js';
 import { CancelJob } from './cancel-job.page.js';
 import { ConsolePages } from './console-pages.decorator.js';
 import { askedJobs } from './job-search.js';
-import { JobDetail, type JobProperties, type ResultFacts } from './job.page.js';
+import { JobDetail, type JobProperties } from './job.page.js';
 import { Jobs } from './jobs.page.js';
 import { Page } from './page.js';
 import { cursorOf } from './refusal-filter.js';
@@ -60,7 +59,7 @@ export class JobsPagesController {
       this.jobs.events(job, cursorOf(query), EVENTS_PAGE_SIZE + 1),
       this.callbacks.ofJob(job.id),
       this.refusals.list({ job: job.id }, undefined, MOST_REFUSALS),
-      this.resultFacts(job),
+      this.jobs.resultFacts(job),
     ]);
     const asked = query['done'];
     const done: JobProperties['done'] = asked === 'poll' || asked === 'cancel' ? asked : undefined;
@@ -105,12 +104,5 @@ export class JobsPagesController {
   ): Promise<{ url: string }> {
     const job = await this.adminJobs.cancel(actor, id);
     return { url: `/admin/jobs/${job.id}?done=cancel` };
-  }
-
-  private async resultFacts(job: Job): Promise<ResultFacts | undefined> {
-    const stored = await this.jobs.findResult(job);
-    if (stored === null) return undefined;
-    const pages = await this.jobs.resultPages(stored).catch(() => undefined);
-    return { sizeBytes: Number(stored.sizeBytes), pages };
   }
 }

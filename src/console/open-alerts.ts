@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { KIND_OF_CAUSE, onlyInforms, type AlertKind } from '../alerts/alert-kinds.js';
-import { AlertReads, type Alert } from '../alerts/alert-reads.js';
-import { REFUSAL_CAUSES } from '../audit/refusal.js';
+import { onlyInforms } from '../alerts/alert-kinds.js';
+import { AlertQueries, type Alert } from '../alerts/alert-queries.js';
+import { refusalsOf } from '../alerts/alert-refusals.js';
 import { link } from './page.js';
 
 /** An alert as the console shows it. */
@@ -20,12 +20,9 @@ export interface ShownAlert {
   readonly refusals: string;
 }
 
-/** The alert is raised some time after the first of its refusals. */
-const BEFORE_MILLISECONDS = 3_600_000;
-
 @Injectable()
 export class OpenAlerts {
-  constructor(private readonly alerts: AlertReads) {}
+  constructor(private readonly alerts: AlertQueries) {}
 
   async list(): Promise<ShownAlert[]> {
     return (await this.alerts.openAlerts()).map(shown);
@@ -37,28 +34,22 @@ export class OpenAlerts {
 }
 
 function shown(alert: Alert): ShownAlert {
-  const { id, kind, message, advice, figures, openedAt, closedAt } = alert;
-  const from = new Date(openedAt.getTime() - BEFORE_MILLISECONDS).toISOString();
-  const cause = mainCause(kind, figures.causes);
-  const refusals = link('/admin/refusals', { cause, from, to: closedAt?.toISOString() });
-  const informs = onlyInforms(kind);
+  const { id, kind, message, advice, openedAt, closedAt } = alert;
+  const { cause, from, to } = refusalsOf(alert);
   return {
     id,
     message,
     advice,
     openedAt,
     closedAt,
-    onlyInforms: informs,
+    onlyInforms: onlyInforms(kind),
     fixed: alert.fixedSince !== null,
     acknowledgedAt: alert.acknowledgedAt,
     acknowledgedBy: alert.acknowledgedBy,
-    refusals,
+    refusals: link('/admin/refusals', {
+      cause,
+      from: from.toISOString(),
+      to: to?.toISOString(),
+    }),
   };
-}
-
-/** A list has one cause: the one that most of the refusals have. An attack has many. */
-function mainCause(kind: AlertKind, causes: Readonly<Record<string, number>>): string | undefined {
-  if (kind === 'attack') return undefined;
-  const ofKind = REFUSAL_CAUSES.filter((cause) => KIND_OF_CAUSE[cause] === kind);
-  return ofKind.toSorted((one, other) => (causes[other] ?? 0) - (causes[one] ?? 0))[0];
 }

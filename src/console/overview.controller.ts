@@ -1,12 +1,15 @@
 import { Controller, Get, Param, Post, Query, Redirect } from '@nestjs/common';
 import { h } from 'preact';
 import { AdminAlerts } from '../admin/admin-alerts.js';
+import { DEFAULT_RANGE, isRange, OverviewService } from '../admin/overview.service.js';
 import { ConsolePages } from './console-pages.decorator.js';
+import { OpenAlerts } from './open-alerts.js';
 import { Overview } from './overview.page.js';
-import { isRange, OverviewService } from './overview.service.js';
 import { Page } from './page.js';
 import { CurrentSession } from './session.decorator.js';
 import type { Session } from './sessions.js';
+
+const MAX_ALERTS = 5;
 
 @ConsolePages()
 @Controller('admin')
@@ -14,14 +17,18 @@ export class OverviewController {
   constructor(
     private readonly overview: OverviewService,
     private readonly alerts: AdminAlerts,
+    private readonly shownAlerts: OpenAlerts,
   ) {}
 
   @Get()
   async show(@Query() query: Record<string, unknown>): Promise<Page> {
-    const range = isRange(query['range']) ? query['range'] : '24h';
-    const figures = await this.overview.figures(range);
+    const range = isRange(query['range']) ? query['range'] : DEFAULT_RANGE;
+    const [figures, lastAlerts] = await Promise.all([
+      this.overview.figures(range),
+      this.shownAlerts.recent(MAX_ALERTS),
+    ]);
     const scripts = ['chart.js', 'charts.js'];
-    return new Page('Overview', 'overview', h(Overview, { range, figures }), scripts);
+    return new Page('Overview', 'overview', h(Overview, { range, figures, lastAlerts }), scripts);
   }
 
   @Post('alerts/:id/acknowledge')

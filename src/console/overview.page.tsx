@@ -1,10 +1,10 @@
 import type { ComponentChildren, JSX } from 'preact';
+import { RANGES, type OverviewFigures, type Range } from '../admin/overview.service.js';
 import { JOB_STATUSES, TERMINAL_STATUSES, type JobStatus } from '../jobs/job-status.js';
 import type { EndedJobs, SearchedStatus } from '../jobs/jobs-admin.js';
 import { CallbackCharts } from './callback-charts.js';
 import { DataTable } from './data-table.js';
 import type { ShownAlert } from './open-alerts.js';
-import { RANGES, type OverviewFigures, type Range } from './overview.service.js';
 import { reasonWords, SETTLED_BY, SETTLED_BY_NAMES } from './job-words.js';
 import { link } from './page.js';
 import { Code, count, duration, Foreign, Moment, Tag } from './widgets.js';
@@ -12,11 +12,12 @@ import { Code, count, duration, Foreign, Moment, Tag } from './widgets.js';
 interface OverviewProperties {
   readonly range: Range;
   readonly figures: OverviewFigures;
+  readonly lastAlerts: readonly ShownAlert[];
 }
 
 /** How callbacks and jobs are doing. */
-export function Overview({ range, figures }: OverviewProperties): JSX.Element {
-  const { from, to, timeline, open, ended, lastAlerts } = figures;
+export function Overview({ range, figures, lastAlerts }: OverviewProperties): JSX.Element {
+  const { from, to, timeline, open, ended } = figures;
   const openTotal = open.reduce((sum, job) => sum + job.count, 0);
   const oldest = Math.max(0, ...open.map(({ oldestSeconds }) => oldestSeconds));
   const unsuccessful = (ended.byStatus.failed ?? 0) + (ended.byStatus.expired ?? 0);

@@ -35,6 +35,13 @@ export type {
   SearchedStatus,
 } from './job-search.store.js';
 
+/** What is known of a stored result. */
+export interface ResultFacts {
+  readonly sizeBytes: number;
+  /** The pages that Reducto processed, where it says so. */
+  readonly pages: number | undefined;
+}
+
 /** How many ended jobs the overview describes. */
 const MAX_ENDED = 50_000;
 
@@ -97,8 +104,8 @@ export class JobsAdmin {
     return job;
   }
 
-  /** The stored result of a job; `null` where there is none, or none any more. */
-  findResult({ id, status }: Job): Promise<JobResult | null> {
+  /** `null`: no result is stored, or none any more. */
+  private findResult({ id, status }: Job): Promise<JobResult | null> {
     return status === 'completed' ? this.results.find(id) : Promise.resolve(null);
   }
 
@@ -111,9 +118,12 @@ export class JobsAdmin {
     return this.results.read(result);
   }
 
-  /** The pages that Reducto processed for a result, where it says so. */
-  resultPages(result: JobResult): Promise<number | undefined> {
-    return pagesOf(this.results.read(result));
+  /** `undefined`: no result is stored, or none any more. */
+  async resultFacts(job: Job): Promise<ResultFacts | undefined> {
+    const stored = await this.findResult(job);
+    if (stored === null) return undefined;
+    const pages = await pagesOf(this.results.read(stored)).catch(() => undefined);
+    return { sizeBytes: Number(stored.sizeBytes), pages };
   }
 
   overview(period: Required<Period>): Promise<JobsOverview> {

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
-import { AlertReads } from '../../src/alerts/alert-reads.js';
+import { AlertQueries } from '../../src/alerts/alert-queries.js';
 import { AuditWriter } from '../../src/audit/audit-writer.js';
 import { ReconcilerService } from '../../src/reconciler/reconciler.service.js';
 import {
@@ -236,7 +236,7 @@ describe('an alert', () => {
     const counts = await Promise.all([sweep(gateway), sweep(mended)]);
     expect(counts.reduce((sum, { closed }) => sum + closed, 0)).toBe(1);
     expect((await alerts(gateway))[0]?.closedAt).toBeInstanceOf(Date);
-    expect(await gateway.app.get(AlertReads, { strict: false }).openAlerts()).toEqual([]);
+    expect(await gateway.app.get(AlertQueries, { strict: false }).openAlerts()).toEqual([]);
     expect(logged().join('')).toMatch(/"kind":"source_address".*"msg":"alert closed"/);
     expect(await figure(gateway, 'gateway_alerts_open', { kind: 'source_address' })).toBe(0);
     expect((await sweep(gateway)).raised).toBe(0);

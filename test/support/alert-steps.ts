@@ -1,4 +1,4 @@
-import { AlertReads, type Alert } from '../../src/alerts/alert-reads.js';
+import { AlertQueries, type Alert } from '../../src/alerts/alert-queries.js';
 import { AlertsService, type AlertCounts } from '../../src/alerts/alerts.service.js';
 import { AuditWriter } from '../../src/audit/audit-writer.js';
 import { eventually, send, startGateway, type TestGateway } from './gateway.js';
@@ -59,7 +59,7 @@ export async function sweep(gateway: TestGateway): Promise<AlertCounts> {
   return gateway.app.get(AlertsService, { strict: false }).sweep();
 }
 export const alerts = (gateway: TestGateway): Promise<Alert[]> =>
-  gateway.app.get(AlertReads, { strict: false }).recent(10);
+  gateway.app.get(AlertQueries, { strict: false }).recent(10);
 
 export async function submitted(
   gateway: TestGateway,

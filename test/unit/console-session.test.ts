@@ -3,7 +3,7 @@ import { originOf } from '../../src/console/request-origin.js';
 import { askedRefusals } from '../../src/console/refusal-filter.js';
 import { csrfTokenOf, newSessionToken, sameText } from '../../src/console/session-token.js';
 import { safeNext } from '../../src/console/sign-in.controller.js';
-import { slotsUntil } from '../../src/console/overview.service.js';
+import { slotsUntil } from '../../src/admin/overview.service.js';
 import { addressBlock } from '../../src/platform/config/setting-kinds.js';
 
 type Asked = Parameters<typeof originOf>[0];

@@ -4,8 +4,6 @@ import { AuditReads } from '../audit/audit-reads.js';
 import { AuditWriter } from '../audit/audit-writer.js';
 import { JobsAdmin, type JobsOverview } from '../jobs/jobs-admin.js';
 import { CallbackHistory } from '../webhooks/callback-history.js';
-import { causeName } from './explanations.js';
-import { OpenAlerts, type ShownAlert } from './open-alerts.js';
 
 /** How far back a chart goes, and in which steps. */
 export const RANGES = {
@@ -16,6 +14,8 @@ export const RANGES = {
 
 export type Range = keyof typeof RANGES;
 
+export const DEFAULT_RANGE: Range = '24h';
+
 /** Accepted and refused callbacks, slot by slot. */
 export interface Timeline {
   /** The beginning of every slot. */
@@ -24,7 +24,6 @@ export interface Timeline {
   readonly accepted: readonly number[];
   readonly refused: readonly {
     readonly cause: string;
-    readonly name: string;
     readonly total: number;
     readonly counts: readonly number[];
   }[];
@@ -35,10 +34,7 @@ export interface OverviewFigures extends JobsOverview {
   readonly from: Date;
   readonly to: Date;
   readonly timeline: Timeline;
-  readonly lastAlerts: readonly ShownAlert[];
 }
-
-type Snapshot = Omit<OverviewFigures, 'lastAlerts'>;
 
 /** The figures may be that old: several admins with the page open ask the database once. */
 const FRESH_MILLISECONDS = 5000;
@@ -46,7 +42,7 @@ const FRESH_MILLISECONDS = 5000;
 /** The figures of the overview, from queries that cost about the same however old the gateway is. */
 @Injectable()
 export class OverviewService {
-  private readonly snapshots = new LRUCache<Range, Promise<Snapshot>>({
+  private readonly snapshots = new LRUCache<Range, Promise<OverviewFigures>>({
     max: 10,
     ttl: FRESH_MILLISECONDS,
   });
@@ -56,18 +52,13 @@ export class OverviewService {
     private readonly writer: AuditWriter,
     private readonly callbacks: CallbackHistory,
     private readonly jobs: JobsAdmin,
-    private readonly alerts: OpenAlerts,
   ) {}
 
-  async figures(range: Range): Promise<OverviewFigures> {
-    const [snapshot, lastAlerts] = await Promise.all([
-      fresh(this.snapshots, range, () => this.snapshot(range)),
-      this.alerts.recent(5),
-    ]);
-    return { ...snapshot, lastAlerts };
+  figures(range: Range): Promise<OverviewFigures> {
+    return fresh(this.snapshots, range, () => this.readFigures(range));
   }
 
-  private async snapshot(range: Range): Promise<Snapshot> {
+  private async readFigures(range: Range): Promise<OverviewFigures> {
     await this.writer.flush();
     const { slots: count, slotSeconds } = RANGES[range];
     const to = new Date();
@@ -94,7 +85,6 @@ export class OverviewService {
       refused: [...causes]
         .map(([cause, found]) => ({
           cause,
-          name: causeName(cause),
           total: found.reduce((sum, { count }) => sum + count, 0),
           counts: spread(slots, found),
         }))

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AlertsStore, type Alert } from './alerts.store.js';
+import { AlertsStore, type Alert, type RecentAlerts } from './alerts.store.js';
 import { currentAdvice } from './wording.js';
 
-export type { Alert } from './alerts.store.js';
+export type { Alert, AlertState } from './alerts.store.js';
 
 /** The alerts, for whoever shows or acknowledges them; usable in every process. */
 @Injectable()
-export class AlertReads {
+export class AlertQueries {
   constructor(private readonly store: AlertsStore) {}
 
   /** The oldest first. */
@@ -15,9 +15,9 @@ export class AlertReads {
     return (await this.store.open()).map(advised);
   }
 
-  /** Open and closed ones, the newest first, after the alert `cursor`. */
-  async recent(limit: number, cursor?: string): Promise<Alert[]> {
-    return (await this.store.recent(limit, cursor)).map(advised);
+  /** The newest first. */
+  async recent(limit: number, which: RecentAlerts = {}): Promise<Alert[]> {
+    return (await this.store.recent(limit, which)).map(advised);
   }
 
   /** `undefined`: no such alert. */
