@@ -223,10 +223,14 @@ export function adminDetailAnswer(job: Job, result: AdminJobDetail['result']): J
 
 export function viewOfCallbacks(callbacks: readonly JobCallback[]): JobCallbackList {
   return {
-    callbacks: callbacks.map(({ id: _, receivedAt, lastReceivedAt, ...callback }) => ({
-      ...callback,
-      receivedAt: receivedAt.toISOString(),
-      lastReceivedAt: lastReceivedAt.toISOString(),
+    callbacks: callbacks.map((callback) => ({
+      receivedAt: callback.receivedAt.toISOString(),
+      lastReceivedAt: callback.lastReceivedAt.toISOString(),
+      deliveries: callback.deliveries,
+      status: callback.status,
+      upstreamId: callback.upstreamId,
+      provedBy: callback.provedBy,
+      clientAddress: callback.clientAddress,
     })),
   };
 }
