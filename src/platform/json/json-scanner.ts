@@ -71,12 +71,28 @@ const enum State {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
+const COLON = 0x3a;
+const CLOSE_ARRAY = 0x5d;
+const CLOSE_OBJECT = 0x7d;
 
-/** Bytes that a string holds as they are. Whether those above 0x7f are UTF-8 is checked apart. */
-const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
-);
-const ESCAPES = new Set(Buffer.from('"\\/bfnrt'));
+/** What a byte can be, as bits. Whether those above 0x7f are UTF-8 is checked apart. */
+const PLAIN = 1;
+const DIGIT = 2;
+const HEX = 4;
+const ESCAPED = 8;
+const WHITESPACE = 16;
+const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const character = String.fromCharCode(byte);
+  return (
+    (byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH ? PLAIN : 0) |
+    (/[0-9]/.test(character) ? DIGIT : 0) |
+    (/[0-9a-fA-F]/.test(character) ? HEX : 0) |
+    (/["\\/bfnrt]/.test(character) ? ESCAPED : 0) |
+    (/[ \n\r\t]/.test(character) ? WHITESPACE : 0)
+  );
+});
+const is = (byte: number | undefined, kind: number): boolean =>
+  ((KINDS[byte ?? 0] ?? 0) & kind) !== 0;
 
 /** Longer names are not watched: six bytes for each character of the longest one that is, as escapes, and the quotes. */
 const MAX_NAME_BYTES = 6 * 20 + 2;
@@ -95,6 +111,10 @@ export class JsonScanner {
   private objects = new Uint8Array(64);
   /** The watched nodes of the outermost open containers; further in nothing is watched. */
   private readonly nodes: WatchedPaths[] = [];
+  /** The watched node of the innermost open container. */
+  private container: WatchedPaths | undefined;
+  /** Whether that container is an object. */
+  private isInObject = false;
   /** The node of the next value. */
   private next: WatchedPaths | undefined;
   /** Watched values that are open, the outermost first. */
@@ -133,9 +153,44 @@ export class JsonScanner {
     let nameStart = 0;
     while (at < length) {
       const byte = chunk[at] ?? 0;
+      if (state < State.String && is(byte, WHITESPACE)) {
+        at++;
+        continue;
+      }
       switch (state) {
+        case State.Value:
+          state = this.beginValue(byte, at++);
+          break;
+        case State.FirstElement:
+          state = byte === CLOSE_ARRAY ? this.closeContainer(++at) : this.beginValue(byte, at++);
+          break;
+        case State.FirstName:
+          nameStart = at;
+          state = byte === CLOSE_OBJECT ? this.closeContainer(++at) : this.beginName(byte, at++);
+          break;
+        case State.Name:
+          nameStart = at;
+          state = this.beginName(byte, at++);
+          break;
+        case State.Colon:
+          if (byte !== COLON) this.fail(at);
+          state = State.Value;
+          at++;
+          break;
+        case State.AfterValue:
+          if (byte === COMMA) {
+            at++;
+            if (this.isInObject) state = State.Name;
+            else {
+              this.next = this.container?.elements;
+              state = State.Value;
+            }
+          } else if (byte === (this.isInObject ? CLOSE_OBJECT : CLOSE_ARRAY)) {
+            state = this.closeContainer(++at);
+          } else this.fail(at);
+          break;
         case State.String:
-          while (at < length && PLAIN[chunk[at] ?? 0] === 1) at++;
+          while (at < length && is(chunk[at], PLAIN)) at++;
           if (at === length) break;
           if (chunk[at] === QUOTE) {
             at++;
@@ -149,12 +204,12 @@ export class JsonScanner {
           if (byte === 0x75) {
             state = State.Hex;
             this.hexDigits = 0;
-          } else if (ESCAPES.has(byte)) state = State.String;
+          } else if (is(byte, ESCAPED)) state = State.String;
           else this.fail(at);
           at++;
           break;
         case State.Hex:
-          if (!isHexDigit(byte)) this.fail(at);
+          if (!is(byte, HEX)) this.fail(at);
           if (++this.hexDigits === 4) state = State.String;
           at++;
           break;
@@ -165,12 +220,13 @@ export class JsonScanner {
           break;
         case State.Minus:
           state = byte === 0x30 ? State.AfterInteger : State.Integer;
-          if (!isDigit(byte)) this.fail(at);
+          if (!is(byte, DIGIT)) this.fail(at);
           at++;
           break;
         case State.Integer:
-          while (at < length && isDigit(chunk[at] ?? 0)) at++;
-          if (at < length) state = State.AfterInteger;
+          while (at < length && is(chunk[at], DIGIT)) at++;
+          if (at === length) break;
+          state = chunk[at] === COMMA ? this.endValue(at) : State.AfterInteger;
           break;
         case State.AfterInteger:
           // Behind the integer part of a number, of which a 0 is all.
@@ -183,12 +239,12 @@ export class JsonScanner {
           } else state = this.endValue(at);
           break;
         case State.Point:
-          if (!isDigit(byte)) this.fail(at);
+          if (!is(byte, DIGIT)) this.fail(at);
           state = State.Fraction;
           at++;
           break;
         case State.Fraction:
-          while (at < length && isDigit(chunk[at] ?? 0)) at++;
+          while (at < length && is(chunk[at], DIGIT)) at++;
           if (at === length) break;
           if (chunk[at] === 0x65 || chunk[at] === 0x45) {
             state = State.Exponent;
@@ -200,23 +256,16 @@ export class JsonScanner {
           if (byte === 0x2b || byte === 0x2d) at++;
           break;
         case State.ExponentSign:
-          if (!isDigit(byte)) this.fail(at);
+          if (!is(byte, DIGIT)) this.fail(at);
           state = State.ExponentDigits;
           at++;
           break;
         case State.ExponentDigits:
-          if (isDigit(byte)) at++;
-          else state = this.endValue(at);
+          while (at < length && is(chunk[at], DIGIT)) at++;
+          if (at < length) state = this.endValue(at);
           break;
         default:
-          // Between tokens.
-          if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) {
-            at++;
-            break;
-          }
-          nameStart = at;
-          state = this.beginToken(state, byte, at);
-          at++;
+          this.fail(at);
       }
     }
     this.state = state;
@@ -240,43 +289,13 @@ export class JsonScanner {
     }
   }
 
-  private beginToken(state: State, byte: number, at: number): State {
-    switch (state) {
-      case State.Value:
-        return this.beginValue(byte, at);
-      case State.FirstElement:
-        if (byte === 0x5d) return this.closeContainer(at);
-        return this.beginValue(byte, at);
-      case State.FirstName:
-        if (byte === 0x7d) return this.closeContainer(at);
-        return this.beginName(byte, at);
-      case State.Name:
-        return this.beginName(byte, at);
-      case State.Colon:
-        return byte === 0x3a ? State.Value : this.fail(at);
-      case State.AfterValue:
-        return this.afterValue(byte, at);
-      default:
-        return this.fail(at);
-    }
-  }
-
-  private afterValue(byte: number, at: number): State {
-    const inObject = this.inObject();
-    if (byte === COMMA) {
-      if (inObject) return State.Name;
-      this.next = this.container()?.elements;
-      return State.Value;
-    }
-    return byte === (inObject ? 0x7d : 0x5d) ? this.closeContainer(at) : this.fail(at);
-  }
-
   private beginValue(byte: number, at: number): State {
     const node = this.next;
     if (node?.label !== undefined) {
       this.open.push({ label: node.label, start: this.offset + at, depth: this.depth });
       this.openDepth = this.depth;
     }
+    if (byte > 0x30 && byte <= 0x39) return State.Integer;
     switch (byte) {
       case QUOTE:
         this.isName = false;
@@ -296,7 +315,7 @@ export class JsonScanner {
       case 0x6e:
         return this.beginLiteral(NULL);
       default:
-        return isDigit(byte) ? State.Integer : this.fail(at);
+        return this.fail(at);
     }
   }
 
@@ -309,7 +328,7 @@ export class JsonScanner {
   private beginName(byte: number, at: number): State {
     if (byte !== QUOTE) this.fail(at);
     this.isName = true;
-    this.name = this.container()?.members === undefined ? undefined : EMPTY;
+    this.name = this.container?.members === undefined ? undefined : EMPTY;
     return State.String;
   }
 
@@ -325,7 +344,7 @@ export class JsonScanner {
     this.keepName(chunk, start, end);
     if (this.name !== undefined) {
       const name: unknown = JSON.parse(this.name.toString());
-      this.next = this.container()?.members?.get(String(name));
+      this.next = this.container?.members?.get(String(name));
     }
     return State.Colon;
   }
@@ -342,38 +361,35 @@ export class JsonScanner {
   }
 
   private openContainer(node: WatchedPaths | undefined, isObject: boolean): State {
-    if (this.depth === MAX_JSON_DEPTH) {
-      throw new JsonSyntaxError(`the JSON is nested deeper than ${MAX_JSON_DEPTH} levels`);
-    }
     if (node !== undefined && this.nodes.length === this.depth) this.nodes.push(node);
     const index = this.depth >> 3;
-    if (index === this.objects.length) {
-      const larger = new Uint8Array(2 * index);
-      larger.set(this.objects);
-      this.objects = larger;
-    }
+    if (index === this.objects.length) this.growObjects();
     const bit = 1 << (this.depth & 7);
     const others = (this.objects[index] ?? 0) & ~bit;
     this.objects[index] = isObject ? others | bit : others;
     this.depth++;
-    this.next = isObject ? undefined : this.container()?.elements;
+    this.isInObject = isObject;
+    this.container = node;
+    this.next = isObject ? undefined : node?.elements;
     return isObject ? State.FirstName : State.FirstElement;
   }
 
-  private closeContainer(at: number): State {
-    if (this.nodes.length === this.depth) this.nodes.pop();
-    this.depth--;
-    return this.endValue(at + 1);
+  private growObjects(): void {
+    if (this.depth >= MAX_JSON_DEPTH) {
+      throw new JsonSyntaxError(`the JSON is nested deeper than ${MAX_JSON_DEPTH} levels`);
+    }
+    const larger = new Uint8Array(Math.min(2 * this.objects.length, MAX_JSON_DEPTH / 8));
+    larger.set(this.objects);
+    this.objects = larger;
   }
 
-  private inObject(): boolean {
-    const level = this.depth - 1;
-    return ((this.objects[level >> 3] ?? 0) & (1 << (level & 7))) !== 0;
-  }
-
-  /** The watched node of the innermost open container. */
-  private container(): WatchedPaths | undefined {
-    return this.nodes.length === this.depth ? this.nodes[this.depth - 1] : undefined;
+  /** `end` is behind its bracket. */
+  private closeContainer(end: number): State {
+    const level = --this.depth - 1;
+    if (this.nodes.length > this.depth) this.nodes.pop();
+    this.isInObject = ((this.objects[level >> 3] ?? 0) & (1 << (level & 7))) !== 0;
+    this.container = this.nodes.length === this.depth ? this.nodes[level] : undefined;
+    return this.endValue(end);
   }
 
   private checkCharacters(chunk: Buffer): void {
@@ -394,14 +410,6 @@ export class JsonScanner {
 const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');
-
-function isDigit(byte: number): boolean {
-  return byte >= 0x30 && byte <= 0x39;
-}
-
-function isHexDigit(byte: number): boolean {
-  return isDigit(byte) || (byte >= 0x61 && byte <= 0x66) || (byte >= 0x41 && byte <= 0x46);
-}
 
 /** How many bytes at the end begin a character of more bytes than there are. */
 function lengthOfCutCharacter(bytes: Buffer): number {
