@@ -33,17 +33,16 @@ const SLICE_BYTES = 65_536;
 const MAX_REPLACED_BYTES = 16_384;
 
 /**
- * Takes apart the `result` of a completed job, given as JSON text. Near 6 MB Reducto replaces the inner result by
+ * Takes apart the `result` of a completed job, given as the bytes of its JSON. Near 6 MB Reducto replaces the inner result by
  * `{type: "url", url}`; the document has the same shape either way. All bytes stay as they are, apart from URLs and
  * job ids in the places where Reducto documents them: anywhere else they can be what an extraction found. Throws
  * `ResultDownloadError` where the nesting is deeper than the scanner follows.
  */
 export async function resultDocument(
   type: JobType,
-  result: string,
+  bytes: Buffer,
   ids: JobIds,
 ): Promise<ResultDocument> {
-  const bytes = Buffer.from(result);
   const replaced: { start: number; end: number; by: Buffer | RemotePart }[] = [];
   const scanner = new JsonScanner(answerPaths(type), (label, start, end) => {
     if (end - start > MAX_REPLACED_BYTES) return;

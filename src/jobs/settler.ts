@@ -85,7 +85,7 @@ export class Settler {
   }
 
   /** Stores the result, then completes the job: never the other way round. */
-  private async complete(held: HeldJob, ids: JobIds, result: string | null): Promise<void> {
+  private async complete(held: HeldJob, ids: JobIds, result: Buffer | null): Promise<void> {
     const { job, claim } = held;
     const begin = performance.now();
     const seconds = (): number => (performance.now() - begin) / 1000;

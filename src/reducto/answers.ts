@@ -17,8 +17,8 @@ export type SubmitAnswer =
 /** What a look at a job showed. */
 export type JobAnswer =
   | { readonly kind: 'open'; readonly progress: number | null }
-  /** `result` as it is written; `null` where it is missing. */
-  | { readonly kind: 'completed'; readonly result: string | null }
+  /** `result` as it is written, JSON in UTF-8; `null` where it is missing. */
+  | { readonly kind: 'completed'; readonly result: Buffer | null }
   | { readonly kind: 'failed'; readonly error: UpstreamError }
   | { readonly kind: 'cancelled' }
   /** Reducto says that it has no such job (404, 410). */

@@ -1,6 +1,6 @@
+import { MAX_ANSWER_BYTES, type AnswerBody } from './answer-body.js';
 import type { JobAnswer, ListAnswer, ListedJob, Look } from './answers.js';
 import { isRecord } from '../platform/json.js';
-import { findValue } from '../platform/json/json-text.js';
 import { readJobFailure } from './upstream-error.js';
 
 /**
@@ -18,13 +18,20 @@ export function readUpstreamId(answer: unknown): string | undefined {
   return isUpstreamId(id) ? id : undefined;
 }
 
-/** Reads the answer 200 to a poll of job `upstreamId`: parsed JSON, or text that is none. `text`: as it came. */
-export function readLook(answer: unknown, text: string, upstreamId: string): Look {
-  const rawConfig = isRecord(answer) ? answer['raw_config'] : undefined;
-  return { ...readJob(answer, text, upstreamId), rawConfig: shown(rawConfig) };
+/** Reads the answer 200 to a poll of job `upstreamId`. */
+export function readLook(answer: AnswerBody, upstreamId: string): Look {
+  const { body } = answer;
+  const rawConfig = isRecord(body) ? body['raw_config'] : undefined;
+  return { ...readJob(answer, upstreamId), rawConfig: shown(rawConfig) };
 }
 
-function readJob(answer: unknown, text: string, upstreamId: string): JobAnswer {
+const TOO_LARGE = `Reducto’s answer about the job has more than ${MAX_ANSWER_BYTES / 1024 / 1024} MiB, the limit for a result within an answer. Submit the job with \`settings.force_url_result\`: the limit is then RESULT_MAX_BYTES`;
+
+function readJob({ body: answer, result, isTooLarge }: AnswerBody, upstreamId: string): JobAnswer {
+  if (isTooLarge === true) {
+    const error = { status: 200, message: TOO_LARGE };
+    return { kind: 'unusable', error, aboutJob: isAboutJob(answer, upstreamId) };
+  }
   if (typeof answer === 'string' && answer.trimStart().startsWith('<')) {
     return { kind: 'trouble', error: { status: 200, message: 'A page came instead of an answer' } };
   }
@@ -36,7 +43,7 @@ function readJob(answer: unknown, text: string, upstreamId: string): JobAnswer {
     case 'Completed':
       return {
         kind: 'completed',
-        result: (answer['result'] ?? null) === null ? null : textOf(text, 'result'),
+        result: result === undefined || result.equals(NULL) ? null : result,
       };
     case 'Failed': {
       const error = readJobFailure(answer['reason'], answer['error']);
@@ -50,11 +57,7 @@ function readJob(answer: unknown, text: string, upstreamId: string): JobAnswer {
   }
 }
 
-/** The value of a member as it is written. */
-function textOf(object: string, name: string): string | null {
-  const value = findValue(object, [name]);
-  return value === undefined ? null : object.slice(value.start, value.end);
-}
+const NULL = Buffer.from('null');
 
 const STATUS = /"status"\s*:\s*"(Pending|Idle|InProgress|Completing|Completed|Failed|Cancelled)"/;
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Settings } from '../platform/config/settings.js';
+import type { AnswerBody } from './answer-body.js';
 import type { CancelAnswer, ListAnswer, Look, SubmitAnswer } from './answers.js';
 import { readList, readLook, readUpstreamId } from './read-answers.js';
 import { neverBuilt, neverSent, Transport, type UpstreamRequest } from './transport.js';
@@ -19,7 +20,7 @@ const SUBMIT_PATH = {
 
 /** An answer that says "done", or whatever came instead of one. */
 type Outcome =
-  | { readonly ok: true; readonly body: unknown; readonly text: string }
+  | { readonly ok: true; readonly answer: AnswerBody }
   | {
       readonly ok: false;
       readonly error: UpstreamError;
@@ -57,7 +58,7 @@ export class ReductoClient {
     const within = this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS;
     const outcome = await this.ask('POST', SUBMIT_PATH[type], { body, within });
     if (outcome.ok) {
-      const upstreamId = readUpstreamId(outcome.body);
+      const upstreamId = readUpstreamId(outcome.answer.body);
       if (upstreamId !== undefined) return { kind: 'accepted', upstreamId };
       return {
         kind: 'unknown',
@@ -94,7 +95,7 @@ export class ReductoClient {
 
   private async lookAt(upstreamId: string): Promise<Look> {
     const outcome = await this.read('GET', `/job/${upstreamId}`);
-    if (outcome.ok) return readLook(outcome.body, outcome.text, upstreamId);
+    if (outcome.ok) return readLook(outcome.answer, upstreamId);
     const { error, reductos, delay } = outcome;
     if (reductos && (error.status === 404 || error.status === 410)) {
       return { kind: 'gone', error, rawConfig: null };
@@ -118,7 +119,7 @@ export class ReductoClient {
       exclude_configs: String(!withConfigs),
       ...(cursor === null ? {} : { cursor }),
     });
-    if (outcome.ok) return readList(outcome.body);
+    if (outcome.ok) return readList(outcome.answer.body);
     const { error, reductos, delay } = outcome;
     if (reductos && [404, 405, 501].includes(error.status ?? 0)) return { kind: 'unsupported' };
     return { kind: 'trouble', error, ...delay };
@@ -180,8 +181,9 @@ export class ReductoClient {
     request: UpstreamRequest,
   ): Promise<Outcome> {
     try {
-      const { status, headers, body, text } = await this.transport.ask(method, path, request);
-      if (status >= 200 && status < 300) return { ok: true, body, text };
+      const answer = await this.transport.ask(method, path, request);
+      const { status, headers, body } = answer;
+      if (status >= 200 && status < 300) return { ok: true, answer };
       return {
         ok: false,
         error: readUpstreamError(status, body),

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Agent, request, type Dispatcher } from 'undici';
 import { Settings } from '../platform/config/settings.js';
+import { MAX_ANSWER_BYTES, readAnswerBody, tooLargeBody, type AnswerBody } from './answer-body.js';
 import { decodeContent } from './content-coding.js';
 
 /** Before Reducto's servers and the proxies before them drop an idle connection (5 s is common). */
@@ -16,13 +17,9 @@ export interface UpstreamRequest {
   readonly within: number | AbortSignal;
 }
 
-export interface UpstreamAnswer {
+export interface UpstreamAnswer extends AnswerBody {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** As JSON; its text where it is none. */
-  readonly body: unknown;
-  /** As it came, for what is passed on: parsing alters numbers and the order of names. */
-  readonly text: string;
 }
 
 /** The connections to Reducto's API. A private CA is given to Node itself: `NODE_EXTRA_CA_CERTS`. */
@@ -74,7 +71,7 @@ export class Transport implements OnApplicationShutdown {
         dispatcher: this.agent,
       });
       const { statusCode: status, headers } = answer;
-      return { status, headers, ...parsed(await readBytes(answer).catch(asEmpty)) };
+      return { status, headers, ...(await readBody(answer).catch(asEmpty)) };
     } finally {
       clearTimeout(timer);
     }
@@ -85,48 +82,31 @@ export class Transport implements OnApplicationShutdown {
   }
 }
 
-/** Reducto answers with a URL from 6 MB on. What is larger is not read, however small it came. */
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** Read by undici at once, which costs less than chunk by chunk. */
+const MAX_WHOLE_BYTES = 65_536;
 
-async function readBytes({ headers, body }: Dispatcher.ResponseData): Promise<Buffer> {
+async function readBody({ headers, body }: Dispatcher.ResponseData): Promise<AnswerBody> {
   const coding = headers['content-encoding'];
-  if (coding === undefined && Number(headers['content-length']) <= MAX_ANSWER_BYTES) {
-    return Buffer.from(await body.arrayBuffer());
+  if (coding === undefined && Number(headers['content-length']) <= MAX_WHOLE_BYTES) {
+    return readAnswerBody([Buffer.from(await body.arrayBuffer())]);
   }
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of decodeContent(body, coding) as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) throw new AnswerTooLargeError();
     chunks.push(chunk);
+    if (size > MAX_ANSWER_BYTES) return tooLargeBody(chunks);
   }
-  return Buffer.concat(chunks);
+  return readAnswerBody(chunks);
 }
 
-class AnswerTooLargeError extends Error {
-  readonly code = 'ANSWER_TOO_LARGE';
-}
+const UNREADABLE = /^(Z_|ERR__|ERR_TRAILING_JUNK|ZSTD_|TOO_MANY_CODINGS$)/;
 
-const UNREADABLE = /^(Z_|ERR__|ERR_TRAILING_JUNK|ZSTD_|ANSWER_TOO_LARGE$|TOO_MANY_CODINGS$)/;
-
-/** A body that is too large, or not what its coding says, is an answer all the same: one without content. */
-function asEmpty(error: unknown): Buffer {
+/** A body that is not what its coding says is an answer all the same: one without content. */
+function asEmpty(error: unknown): AnswerBody {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (UNREADABLE.test(code)) return Buffer.alloc(0);
+  if (UNREADABLE.test(code)) return { body: '' };
   throw error;
-}
-
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
-
-/** What is not UTF-8 is no JSON: with characters replaced it would be another answer. */
-function parsed(bytes: Buffer): Pick<UpstreamAnswer, 'body' | 'text'> {
-  try {
-    const text = strictUtf8.decode(bytes);
-    return { body: JSON.parse(text), text };
-  } catch {
-    const text = bytes.toString();
-    return { body: text, text };
-  }
 }
 
 const NEVER_CONNECTED = new Set([

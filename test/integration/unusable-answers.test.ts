@@ -83,6 +83,24 @@ describe('a job whose answer is unusable is polled for RESULT_GRACE_SECONDS, the
   });
 });
 
+it('a job whose inline result is larger than 64 MiB fails with the limit and the way around it', async () => {
+  const before = await figure(gateway, 'gateway_upstream_holds_total');
+  const filler = Buffer.alloc(1024 * 1024, 'x');
+  upstream.answers.poll = {
+    body: ['{"status":"Completed","result":"', ...Array.from({ length: 64 }, () => filler), '"}'],
+  };
+  expect(await gateway.ended(await gateway.submit())).toMatchObject({
+    status: 'failed',
+    error: {
+      code: 'result_unavailable',
+      message:
+        'Reducto’s answer about the job has more than 64 MiB, the limit for a result within an answer. ' +
+        'Submit the job with `settings.force_url_result`: the limit is then RESULT_MAX_BYTES.',
+    },
+  });
+  expect(await figure(gateway, 'gateway_upstream_holds_total')).toBe(before);
+});
+
 it('a job whose answer is unusable for a moment completes', async () => {
   let asked = 0;
   upstream.answers.poll = () => ({ body: (asked += 1) < 2 ? COMPLETED.slice(0, 30) : COMPLETED });

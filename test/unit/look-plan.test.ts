@@ -37,7 +37,7 @@ const after = (answer: Look, some: Partial<Waiting> = {}) =>
 
 describe('an answer that ends the job', () => {
   test('completed: the result is fetched, however old the job is', () => {
-    const done = look({ kind: 'completed', result: '{}' });
+    const done = look({ kind: 'completed', result: Buffer.from('{}') });
     expect(after(done, { ageSeconds: 1e9 })).toEqual({ do: 'fetch-result' });
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Look } from '../../src/reducto/answers.js';
+import { readAnswerBody } from '../../src/reducto/answer-body.js';
 import {
   isUpstreamId,
   readList,
@@ -8,7 +9,7 @@ import {
 } from '../../src/reducto/read-answers.js';
 
 /** What an answer of these bytes means. */
-const look = (answer: unknown): Look => readLook(answer, JSON.stringify(answer) ?? '', 'job_1');
+const look = (body: unknown): Look => readLook({ body }, 'job_1');
 
 describe('upstream ids', () => {
   test.each(['a', '0', 'job_1-x', '9b2f0a51-0000-4000-8000-000000000000', 'x'.repeat(128)])(
@@ -116,10 +117,11 @@ describe('a look', () => {
     expect(look({ status: 'Completed', result: null })).toMatchObject({ result: null });
   });
 
-  test('a completed job has its result as it is written', () => {
+  test('a completed job has its result as it is written', async () => {
     const result = '{ "b":1.10,"a":1e400,"__proto__":9007199254740993,"a":"\\u0041" }';
     const text = `{"result":0,"status":"Completed", "result" : ${result} ,"x":"result"}`;
-    expect(readLook(JSON.parse(text), text, 'job_1')).toMatchObject({ kind: 'completed', result });
+    const look = readLook(await readAnswerBody([Buffer.from(text)]), 'job_1');
+    expect(look).toMatchObject({ kind: 'completed', result: Buffer.from(result) });
   });
 
   test('a failed job has a reason; one that was cancelled is cancelled', () => {

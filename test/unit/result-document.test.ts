@@ -13,7 +13,7 @@ const REMOTE = { type: 'url', url: URL_1, result_id: 'r1' };
 const IDS = { own: '01a20824-0000-7000-8000-000000000001', upstream: 'job_up' };
 
 async function urlsOf(type: JobType, result: unknown): Promise<string[]> {
-  const document = await resultDocument(type, JSON.stringify(result), IDS);
+  const document = await resultDocument(type, Buffer.from(JSON.stringify(result)), IDS);
   return document.flatMap((part) => (Buffer.isBuffer(part) ? [] : [part.url]));
 }
 
@@ -27,7 +27,7 @@ async function textOf(
   const download = async function* (url: string): AsyncGenerator<Buffer> {
     yield Buffer.from(bodies[url] ?? '');
   };
-  const document = await resultDocument(type, result, IDS);
+  const document = await resultDocument(type, Buffer.from(result), IDS);
   for await (const part of resultContent(document, download, IDS, 1e9)) parts.push(part);
   return Buffer.concat(parts).toString();
 }

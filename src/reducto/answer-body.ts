@@ -1,0 +1,134 @@
+import { setImmediate } from 'node:timers/promises';
+import { isRecord } from '../platform/json.js';
+import { JsonScanner, JsonSyntaxError, watchedPaths } from '../platform/json/json-scanner.js';
+import { findValue } from '../platform/json/json-text.js';
+
+/** The body of an answer, as far as the gateway reads it. */
+export interface AnswerBody {
+  /** As JSON; its text where it is none. Of a large object only `READ_MEMBERS`, of a large text its two ends. */
+  readonly body: unknown;
+  /** The bytes of the member `result`, because parsing alters numbers and the order of names. */
+  readonly result?: Buffer | undefined;
+  /** The body is larger than `MAX_ANSWER_BYTES`, and `body` is no more than its beginning. */
+  readonly isTooLarge?: boolean;
+}
+
+/** Reducto answers with a URL from 6 MB on. What is larger is not read, however small it came. */
+export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+/** JSON.parse takes a few milliseconds for as much. */
+const MAX_PARSED_AT_ONCE_BYTES = 262_144;
+/** Bounds the work between two turns of the event loop. */
+const SLICE_BYTES = 65_536;
+
+/** What is read of any answer, at its top level. */
+const READ_MEMBERS = watchedPaths(
+  Object.fromEntries(
+    [
+      'status',
+      'result',
+      'progress',
+      'reason',
+      'error',
+      'job_id',
+      'raw_config',
+      'jobs',
+      'next_cursor',
+      'detail',
+      'message',
+    ].map((name) => [name, name]),
+  ),
+);
+
+const SPACE = 0x20;
+const OPEN_ARRAY = 0x5b;
+const OPEN_OBJECT = 0x7b;
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * Reads a body. One that is not JSON in UTF-8 is text: with characters replaced it would be another answer. However
+ * large it is, the event loop is not held for more than a few milliseconds.
+ */
+export async function readAnswerBody(chunks: readonly Buffer[]): Promise<AnswerBody> {
+  const bytes = await joined(chunks);
+  return bytes.length > MAX_PARSED_AT_ONCE_BYTES ? readLarge(bytes) : readSmall(bytes);
+}
+
+/** The body of which no more than `beginning` was read. */
+export function tooLargeBody(beginning: readonly Buffer[]): AnswerBody {
+  return { body: textOf(beginning[0] ?? Buffer.alloc(0)), isTooLarge: true };
+}
+
+function readSmall(bytes: Buffer): AnswerBody {
+  try {
+    const text = strictUtf8.decode(bytes);
+    const body: unknown = JSON.parse(text);
+    const span = isRecord(body) ? findValue(text, ['result']) : undefined;
+    return span === undefined
+      ? { body }
+      : { body, result: Buffer.from(text.slice(span.start, span.end)) };
+  } catch {
+    return { body: bytes.toString() };
+  }
+}
+
+async function readLarge(bytes: Buffer): Promise<AnswerBody> {
+  const json = withoutByteOrderMark(bytes);
+  const members = new Map<string, Buffer>();
+  // Of members with one name JSON.parse believes the last.
+  const scanner = new JsonScanner(READ_MEMBERS, (name, start, end) =>
+    members.set(name, json.subarray(start, end)),
+  );
+  let opening: number | undefined;
+  try {
+    for (let at = 0; at < json.length; at += SLICE_BYTES) {
+      const slice = json.subarray(at, at + SLICE_BYTES);
+      opening ??= slice.find((byte) => byte > SPACE);
+      scanner.write(slice);
+      await setImmediate();
+    }
+    scanner.end();
+  } catch (error) {
+    if (!(error instanceof JsonSyntaxError)) throw error;
+    return { body: textOf(bytes) };
+  }
+  if (opening === OPEN_ARRAY) return { body: [] };
+  if (opening !== OPEN_OBJECT) return { body: textOf(bytes) };
+  const result = members.get('result');
+  members.delete('result');
+  const entries = [...members].map(([name, value]) => [name, JSON.parse(value.toString())]);
+  return { body: Object.fromEntries(entries), result };
+}
+
+/** Both ends of a large text: errors begin with what they say, and the status of a job is before or after its result. */
+function textOf(bytes: Buffer): string {
+  if (bytes.length <= 2 * SLICE_BYTES) return bytes.toString();
+  return (
+    bytes.toString('utf8', 0, SLICE_BYTES) + bytes.toString('utf8', bytes.length - SLICE_BYTES)
+  );
+}
+
+function withoutByteOrderMark(bytes: Buffer): Buffer {
+  const isMarked = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  return isMarked ? bytes.subarray(3) : bytes;
+}
+
+/** Copied in steps: memory that is new to the process costs more than the copy. */
+async function joined(chunks: readonly Buffer[]): Promise<Buffer> {
+  const [only] = chunks;
+  if (only !== undefined && chunks.length === 1) return only;
+  const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  if (size <= MAX_PARSED_AT_ONCE_BYTES) return Buffer.concat(chunks, size);
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let copied = 0;
+  let sincePause = 0;
+  for (const chunk of chunks) {
+    copied += chunk.copy(bytes, copied);
+    sincePause += chunk.length;
+    if (sincePause < 16 * SLICE_BYTES) continue;
+    sincePause = 0;
+    await setImmediate();
+  }
+  return bytes;
+}
