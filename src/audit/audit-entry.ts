@@ -34,6 +34,13 @@ export function hashOf(key: AuditKey, previous: Buffer, id: string, entry: NewEn
   return authenticate(key, [previous, id, at.toISOString(), kind, canonicalJson(data)]);
 }
 
+/** Is this entry as a holder of `key` wrote it after `previous`? Somebody else may have stored values of any kind. */
+export function isAuthentic(key: AuditKey, previous: Buffer, entry: ChainedEntry): boolean {
+  // PostgreSQL has times that are infinite, or later than a `Date` can be.
+  const isTime = entry.at instanceof Date && !Number.isNaN(entry.at.getTime());
+  return isTime && hashOf(key, previous, entry.id, entry).equals(entry.hash);
+}
+
 /** Both ends of the chain: entries up to `firstId` have been retired, and `lastId` is the newest. */
 export interface ChainEnds {
   readonly firstId: string;

@@ -44,7 +44,7 @@ export type Append = (appendices: readonly Appendix[]) => Promise<ChainedEntry[]
 /** What a transaction did to the chain; holds once it is committed. */
 interface ChainChange {
   problem?: ChainProblem;
-  ends?: ChainEnds;
+  locked?: LockedChain;
 }
 
 interface LockedChain {
@@ -121,9 +121,12 @@ export class AuditLog {
     const known = this.known.current;
     const state = await this.transactions.run((manager) => readChainState(manager, known));
     const problem = findProblem(this.keys, state, known);
-    const [ends] = state.ends;
+    const [[ends], [anchor]] = [state.ends, state.anchors];
     if (problem === undefined) {
-      if (ends !== undefined) this.known.remember({ id: ends.lastId, hash: ends.lastHash });
+      if (ends !== undefined && anchor !== undefined) {
+        const { lastId: id, lastHash: hash } = ends;
+        this.known.remember({ id, hash, installation: anchor.id });
+      }
       return undefined;
     }
     try {
@@ -195,14 +198,16 @@ export class AuditLog {
   ): Promise<T> {
     const change: ChainChange = {};
     const result = await this.transactions.run((manager) => work(manager, change));
-    const { problem, ends } = change;
-    if (ends !== undefined) {
-      const head = { id: ends.lastId, hash: ends.lastHash.toString('hex') };
+    const { problem, locked } = change;
+    if (locked !== undefined) {
+      const { installation, ends } = locked;
+      const head = { id: ends.lastId, hash: ends.lastHash.toString('hex'), installation };
       if (problem === undefined) this.known.remember(head);
       else this.known.replace(head);
     }
     if (problem?.code === 'key_missing') this.logger.warn({ msg: problem.message });
-    else if (problem !== undefined) this.alarm.raise(problem.message, { entry: ends?.lastId });
+    else if (problem !== undefined)
+      this.alarm.raise(problem.message, { entry: locked?.ends.lastId });
     return result;
   }
 
@@ -226,7 +231,7 @@ export class AuditLog {
       await rows(manager, KEEP, [ids, texts, this.keys.current.id]);
     }
     await this.moveEnds(manager, installation, ends);
-    change.ends = ends;
+    change.locked = { installation, ends };
     return chained;
   }
 
@@ -237,14 +242,14 @@ export class AuditLog {
   private async lockChain(manager: EntityManager, change: ChainChange): Promise<LockedChain> {
     const locked = await rows(manager, 'SELECT 1 FROM audit_chain FOR UPDATE');
     if (locked.length !== 1) await manager.query(LOCK_CHAIN);
-    const known = change.ends === undefined ? this.known.current : undefined;
+    const known = change.locked === undefined ? this.known.current : undefined;
     const state = await readChainState(manager, known);
     const problem = findProblem(this.keys, state, known);
     const [[anchor], [stored]] = [state.anchors, state.ends];
     if (problem === undefined && anchor !== undefined && stored !== undefined) {
-      const ends = endsOf(stored);
-      change.ends ??= ends;
-      return { installation: anchor.id, ends };
+      const locked = { installation: anchor.id, ends: endsOf(stored) };
+      change.locked ??= locked;
+      return locked;
     }
     const found = problem ?? UNKNOWN_PROBLEM;
     change.problem = found;
@@ -254,8 +259,8 @@ export class AuditLog {
     await this.insert(manager, chained);
     await manager.query('DELETE FROM audit_chain');
     await rows(manager, FIRST_ENDS, this.endsRow(installation, ends));
-    change.ends = ends;
-    return { installation, ends };
+    change.locked = { installation, ends };
+    return change.locked;
   }
 
   private async anchorWithin(manager: EntityManager, change: ChainChange): Promise<void> {
@@ -268,7 +273,7 @@ export class AuditLog {
       const installation = await this.insertAnchor(manager);
       const ends = { firstId: '0', firstHash: GENESIS, lastId: '0', lastHash: GENESIS, keys: {} };
       await rows(manager, FIRST_ENDS, this.endsRow(installation, ends));
-      change.ends = ends;
+      change.locked = { installation, ends };
       return;
     }
     const [stored] = (await readChainState(manager, undefined)).ends;
@@ -371,12 +376,15 @@ function tamperingEntry(
   return { at: new Date(), kind: 'tampering', data };
 }
 
-/** Where the chain goes on: after everything that is there. */
+/** No chain gets that long: an end beyond it is made up, and would leave no ids. */
+const MAX_PLAUSIBLE_ID = 2n ** 62n;
+
+/** Where the chain goes on: after everything that is there, and after what plausible ends say. */
 function continuedFrom({ ends: [stored], newest }: ChainState): ChainEnds {
-  const ends =
-    stored === undefined
-      ? { firstId: '0', firstHash: GENESIS, lastId: '0', lastHash: GENESIS, keys: {} }
-      : endsOf(stored);
+  const none = { firstId: '0', firstHash: GENESIS, lastId: '0', lastHash: GENESIS, keys: {} };
+  const given = stored === undefined ? none : endsOf(stored);
+  const [first, last] = [BigInt(given.firstId), BigInt(given.lastId)];
+  const ends = first < 0n || last < first || last > MAX_PLAUSIBLE_ID ? none : given;
   if (newest === null || BigInt(newest.id) < BigInt(ends.lastId)) return ends;
   return { ...ends, lastId: newest.id, lastHash: Buffer.from(newest.hash, 'hex') };
 }

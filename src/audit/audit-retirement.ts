@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
-import { hashOf, type ChainedEntry, type ChainEnds } from './audit-entry.js';
+import { isAuthentic, type ChainedEntry, type ChainEnds } from './audit-entry.js';
 import type { AuditKeys } from './audit-keys.js';
 import type { ChainProblem } from './chain-state.js';
 
@@ -39,7 +39,7 @@ export async function findRetirable(
     } else if (
       key === undefined ||
       entry.id !== String(expected) ||
-      !hashOf(key, previous, entry.id, entry).equals(entry.hash)
+      !isAuthentic(key, previous, entry)
     ) {
       return { last, count, stoppedBy: { id: entry.id, problem: CHANGED } };
     } else {

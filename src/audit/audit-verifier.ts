@@ -3,12 +3,13 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 import { isRecord } from '../platform/json.js';
-import { hashOf, type ChainedEntry } from './audit-entry.js';
+import { isAuthentic, type ChainedEntry } from './audit-entry.js';
 import { formatHead, readHead } from './audit-head.js';
 import { AuditKeys } from './audit-keys.js';
 import { findSchemaChange } from './audit-schema.js';
 import {
   endsOf,
+  findForgotten,
   findProblem,
   findRollback,
   findWrongEnds,
@@ -17,7 +18,7 @@ import {
   type ChainState,
   type StoredEnds,
 } from './chain-state.js';
-import { KnownHead, type Head } from './known-head.js';
+import { KnownHead, type KnownChain } from './known-head.js';
 
 export interface Verification {
   readonly ok: boolean;
@@ -82,7 +83,7 @@ class Walk {
     private readonly keys: AuditKeys,
   ) {}
 
-  async verify(known: Head | undefined, since: string | undefined): Promise<Verification> {
+  async verify(known: KnownChain | undefined, since: string | undefined): Promise<Verification> {
     const schemaChange = await findSchemaChange(this.manager);
     if (schemaChange !== undefined) return this.changed({ id: null, reason: schemaChange });
     const state = await readChainState(this.manager, known);
@@ -115,6 +116,10 @@ class Walk {
       return { id: idOf(problem, state), reason: problem.message };
     }
     if (ends === undefined) return { id: null, reason: 'the ends of the chain are missing' };
+    const [anchor] = state.anchors;
+    if (anchor !== undefined && this.keys.find(anchor.keyId) === undefined) {
+      this.noteMissing(null, anchor.keyId);
+    }
     return (
       (await this.walk(ends)) ?? (await this.findStrays(ends)) ?? (await this.findSwapped(ends))
     );
@@ -158,10 +163,11 @@ class Walk {
         return `this entry names key ${entry.keyId}, which AUDIT_KEYS never held for it`;
       }
       this.noteMissing(entry.id, entry.keyId);
-    } else if (!hashOf(key, previous, entry.id, entry).equals(entry.hash)) {
+    } else if (!isAuthentic(key, previous, entry)) {
       return 'this entry, or the one before it, has been changed';
     }
     if (!entry.exact) return 'the time of this entry has been changed';
+    if (!isRecord(entry.data)) return 'this entry has been changed';
     const column = wrongColumn(entry);
     if (column !== undefined) return `the column ${column} of this entry does not match its data`;
     return entry.kind === 'tampering' ? this.judgeTampering(entry, previous) : undefined;
@@ -195,11 +201,9 @@ class Walk {
     return swapped && { id: swapped.id, reason: 'the original of this entry has been changed' };
   }
 
-  private findRollback(state: ChainState, known: Head | undefined): Finding | undefined {
-    const [ends] = state.ends;
-    if (known === undefined || ends === undefined) return undefined;
-    const problem = findRollback(ends, state.knownHash, known);
-    return problem && { id: known.id, reason: problem.message };
+  private findRollback(state: ChainState, known: KnownChain | undefined): Finding | undefined {
+    const problem = known && findForgotten(state, known);
+    return problem && { id: known?.id ?? null, reason: problem.message };
   }
 
   private async findSince(
@@ -286,5 +290,6 @@ const SWAPPED_ORIGINALS = `
   SELECT entry_id AS id
     FROM audit_originals LEFT JOIN audit_entries ON id = entry_id
    WHERE entry_id > $1::bigint
-     AND data->>'originalSha256' IS DISTINCT FROM encode(pg_catalog.sha256(sealed), 'hex')
+     AND (data->>'originalSha256' IS DISTINCT FROM encode(pg_catalog.sha256(sealed), 'hex')
+          OR audit_originals.key_id IS DISTINCT FROM audit_entries.key_id)
    ORDER BY entry_id LIMIT 1`;

@@ -4,7 +4,7 @@ import { rows } from '../platform/database/sql.js';
 import { isRecord } from '../platform/json.js';
 import { macOfEnds, type ChainEnds } from './audit-entry.js';
 import { authenticate, type AuditKey, type AuditKeys } from './audit-keys.js';
-import type { Head } from './known-head.js';
+import type { Head, KnownChain } from './known-head.js';
 
 /** A row of `audit_chain`; hashes and MACs are hexadecimal. */
 export interface StoredEnds {
@@ -24,7 +24,7 @@ export interface StoredAnchor {
   readonly mac: string;
 }
 
-/** What the database says of the chain, read in one statement. */
+/** What the database says of the chain, read in one statement. Nothing in it is null, not even where somebody allowed that. */
 export interface ChainState {
   readonly ends: readonly StoredEnds[];
   readonly anchors: readonly StoredAnchor[];
@@ -65,7 +65,7 @@ export async function readChainState(
 export function findProblem(
   keys: AuditKeys,
   state: ChainState,
-  known: Head | undefined,
+  known: KnownChain | undefined,
 ): ChainProblem | undefined {
   const [anchor] = state.anchors;
   if (anchor === undefined || state.anchors.length > 1) {
@@ -86,12 +86,24 @@ export function findProblem(
     return problem('ends_changed', 'the table audit_chain has more than one row');
   }
   const wrongEnds = findWrongEnds(keys, anchor.id, ends);
-  if (wrongEnds !== undefined) return wrongEnds;
+  if (wrongEnds !== undefined && wrongEnds.code !== 'key_missing') return wrongEnds;
+  // Ends that name a missing key prove nothing, so they must not hide the rest.
   const end = state.newest ?? { id: ends.firstId, hash: ends.firstHash };
   if (end.id !== ends.lastId || end.hash !== ends.lastHash) {
     return problem('end_mismatch', 'the newest entry is not the one that the chain ends with');
   }
-  return known === undefined ? undefined : findRollback(ends, state.knownHash, known);
+  return (known && findForgotten(state, known)) ?? wrongEnds;
+}
+
+/** Does the chain still hold what this process remembers of it? */
+export function findForgotten(
+  { anchors: [anchor], ends: [ends], knownHash }: ChainState,
+  known: KnownChain,
+): ChainProblem | undefined {
+  if (anchor === undefined || ends === undefined) return undefined;
+  if (anchor.id === known.installation) return findRollback(ends, knownHash, known);
+  // Retention does not exchange the anchor: a chain of another anchor must hold the entry itself.
+  return knownHash === known.hash ? undefined : rollback(known);
 }
 
 /** Are these ends ones that a holder of the keys wrote for this installation? */
@@ -126,20 +138,25 @@ export function findRollback(
   if (BigInt(ends.firstId) > id) return undefined;
   const hash = BigInt(ends.firstId) === id ? ends.firstHash : knownHash;
   if (BigInt(ends.lastId) >= id && hash === known.hash) return undefined;
+  return rollback(known);
+}
+
+function rollback({ id }: Head): ChainProblem {
   return problem(
     'rolled_back',
-    `the chain no longer holds entry ${known.id} as it was: the database was put back to an earlier state`,
+    `the chain no longer holds entry ${id} as it was: the database was put back to an earlier state, or exchanged`,
   );
 }
 
 export function endsOf({ firstId, firstHash, lastId, lastHash, keys }: StoredEnds): ChainEnds {
   const entries = isRecord(keys) ? Object.entries(keys) : [];
+  const usable = entries.filter(([, last]) => /^\d{1,19}$/.test(String(last)));
   return {
     firstId,
     firstHash: Buffer.from(firstHash, 'hex'),
     lastId,
     lastHash: Buffer.from(lastHash, 'hex'),
-    keys: Object.fromEntries(entries.map(([id, last]) => [id, String(last)])),
+    keys: Object.fromEntries(usable.map(([id, last]) => [id, String(last)])),
   };
 }
 
@@ -158,13 +175,17 @@ function problem(code: ProblemCode, message: string): ChainProblem {
 
 const SELECT_STATE = `
   SELECT (SELECT coalesce(jsonb_agg(jsonb_build_object(
-            'firstId', first_id::text, 'firstHash', encode(first_hash, 'hex'),
-            'lastId', last_id::text, 'lastHash', encode(last_hash, 'hex'),
-            'keys', keys, 'keyId', key_id, 'mac', encode(mac, 'hex'))), '[]')
+            'firstId', coalesce(first_id, 0)::text,
+            'firstHash', coalesce(encode(first_hash, 'hex'), ''),
+            'lastId', coalesce(last_id, 0)::text,
+            'lastHash', coalesce(encode(last_hash, 'hex'), ''),
+            'keys', keys, 'keyId', coalesce(key_id, ''),
+            'mac', coalesce(encode(mac, 'hex'), ''))), '[]')
             FROM audit_chain) AS ends,
          (SELECT coalesce(jsonb_agg(jsonb_build_object(
-            'id', id::text, 'keyId', key_id, 'mac', encode(mac, 'hex'))), '[]')
+            'id', coalesce(id::text, ''), 'keyId', coalesce(key_id, ''),
+            'mac', coalesce(encode(mac, 'hex'), ''))), '[]')
             FROM installation) AS anchors,
-         (SELECT jsonb_build_object('id', id::text, 'hash', encode(hash, 'hex'))
+         (SELECT jsonb_build_object('id', id::text, 'hash', coalesce(encode(hash, 'hex'), ''))
             FROM audit_entries ORDER BY id DESC LIMIT 1) AS newest,
          (SELECT encode(hash, 'hex') FROM audit_entries WHERE id = $1::bigint LIMIT 1) AS "knownHash"`;

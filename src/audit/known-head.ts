@@ -6,24 +6,29 @@ export interface Head {
   readonly hash: string;
 }
 
+/** The newest entry of a chain, and the id of the anchor that the chain had. */
+export interface KnownChain extends Head {
+  readonly installation: string;
+}
+
 /**
  * The newest entry that this process has seen or written. The database cannot be put back to an earlier
  * state without this process noticing, because it remembers.
  */
 @Injectable()
 export class KnownHead {
-  private head: Head | undefined;
+  private head: KnownChain | undefined;
 
-  get current(): Head | undefined {
+  get current(): KnownChain | undefined {
     return this.head;
   }
 
-  remember(head: Head): void {
+  remember(head: KnownChain): void {
     if (this.head === undefined || BigInt(head.id) >= BigInt(this.head.id)) this.head = head;
   }
 
   /** After tampering was recorded: the chain continues from `head`, also where that is an earlier place. */
-  replace(head: Head): void {
+  replace(head: KnownChain): void {
     this.head = head;
   }
 }
