@@ -36,6 +36,22 @@ export const UPSTREAM_JOB_TAKEN: JobError = {
   retryable: true,
 };
 
+/** PostgreSQL refuses what the gateway has to store about a job that was not sent. */
+export const UNSTORABLE: JobError = {
+  code: 'gave_up',
+  message:
+    'The gateway’s database refuses what is to be stored about the job. It was not sent to Reducto.',
+  retryable: true,
+};
+
+/** The same of a job that may have been sent. */
+export const UNSTORABLE_SUBMIT: JobError = {
+  code: 'submit_outcome_unknown',
+  message:
+    'The gateway’s database refuses what is to be stored about the job. Whether Reducto made it is unknown.',
+  retryable: true,
+};
+
 export const CANCELLED_BEFORE_SUBMIT: JobError = {
   code: 'cancelled',
   message: 'The job was cancelled before Reducto had it.',

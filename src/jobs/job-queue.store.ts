@@ -62,6 +62,12 @@ export class JobQueueStore {
     return taken.map((job) => ({ ...job, takenAt }));
   }
 
+  /** The job that `take` takes first, after so many attempts. */
+  async first(): Promise<Attempt | undefined> {
+    const [job] = await preparedRows<Attempt>(this.database, FIRST, []);
+    return job;
+  }
+
   /** Begins an attempt, with its entry in the timeline. False where the job no longer allows it. */
   async begin({ id, attempt }: Attempt, seconds: number): Promise<boolean> {
     const begun = await preparedRows(this.database, BEGIN, [id, attempt, seconds]);
@@ -117,6 +123,15 @@ const TAKE = {
     INSERT INTO job_events (job_id, type, detail)
     SELECT id, 'submit_started', jsonb_build_object('attempt', attempts) FROM taken WHERE begun)
   SELECT * FROM taken`,
+};
+
+const FIRST = {
+  name: 'jobs-queue-first',
+  text: `
+  SELECT id, submit_attempts AS attempt FROM jobs
+   WHERE next_check_at <= now() AND status = 'queued'
+   ORDER BY next_check_at
+   LIMIT 1`,
 };
 
 const BEGIN = {

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
+import { classifyDatabaseError } from '../platform/database/database-errors.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { JobClaimsStore, type Due, type DueJob } from './job-claims.store.js';
@@ -73,7 +74,24 @@ export class OverdueJobs {
   }
 
   /** The listing has shown that `jobs` are still open: puts off the look at each. Returns how many. */
-  stillOpen(claim: string, jobs: readonly DueJob[]): Promise<number> {
+  async stillOpen(claim: string, jobs: readonly DueJob[]): Promise<number> {
+    try {
+      return await this.putOff(claim, jobs);
+    } catch (error) {
+      if (classifyDatabaseError(error) !== 'data') throw error;
+      const [job] = jobs;
+      if (job !== undefined && jobs.length === 1) {
+        await this.failures.handle(job.id, claim, error);
+        return 0;
+      }
+      // One that PostgreSQL refuses must not keep the others from being put off.
+      let count = 0;
+      for (const one of jobs) count += await this.stillOpen(claim, [one]);
+      return count;
+    }
+  }
+
+  private putOff(claim: string, jobs: readonly DueJob[]): Promise<number> {
     const waits = jobs.map((job) => jittered(nextLook(asWaiting(job), this.limits)));
     const ids = jobs.map(({ id }) => id);
     return this.transactions.run((manager) => this.claims.putOff(manager, claim, ids, waits));

@@ -1,11 +1,12 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
+import { classifyDatabaseError, sqlStateOf } from '../platform/database/database-errors.js';
 import { Batches } from '../platform/batches.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { Wakeups } from '../tasks/wakeups.js';
 import { JobFigures } from './job-figures.js';
-import type { JobError } from './job-error.js';
+import { UNSTORABLE, type JobError } from './job-error.js';
 import type { Job } from './job.entity.js';
 import { JobQueueStore, type Attempt, type QueuedJob } from './job-queue.store.js';
 import { JobSubmitsStore, type MadeUpstream } from './job-submits.store.js';
@@ -33,6 +34,7 @@ const TOGETHER = { size: 100, waiting: 10_000, atATime: 1 };
  */
 @Injectable()
 export class SubmitSteps {
+  private readonly logger = new Logger(SubmitSteps.name);
   private readonly marks = new Batches<MadeUpstream, boolean>(
     (made) => this.markAll(made),
     TOGETHER,
@@ -54,10 +56,24 @@ export class SubmitSteps {
     return this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS + LOST_AFTER_SECONDS;
   }
 
-  /** Takes up queued jobs, and begins the attempts of those that can be sent as they are. */
-  take(limit: number): Promise<QueuedJob[]> {
+  /**
+   * Takes up queued jobs, and begins the attempts of those that can be sent as they are. One whose attempt PostgreSQL
+   * refuses to store ends as failed, so that it does not keep the others from being sent.
+   */
+  async take(limit: number): Promise<QueuedJob[]> {
     const leases = { attempt: this.attemptSeconds, other: LEASE_SECONDS };
-    return this.queue.take(limit, leases, this.settings.JOB_MAX_AGE_SECONDS);
+    try {
+      return await this.queue.take(limit, leases, this.settings.JOB_MAX_AGE_SECONDS);
+    } catch (error) {
+      if (classifyDatabaseError(error) !== 'data') throw error;
+      if (limit > 1) return this.take(Math.ceil(limit / 2));
+      const sqlState = sqlStateOf(error);
+      const job = await this.queue.first();
+      if (job === undefined) return [];
+      this.logger.error({ msg: 'a job could not be sent', jobId: job.id, sqlState });
+      await this.refuse(job, job.attempt, 'failed', UNSTORABLE);
+      return this.take(limit);
+    }
   }
 
   /** Claims the next attempt to submit, before anything is sent. */

@@ -4,7 +4,13 @@ import { classifyDatabaseError, sqlStateOf } from '../platform/database/database
 import type { SubmitAnswer } from '../reducto/answers.js';
 import { summaryOf } from '../reducto/upstream-error.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
-import { UPSTREAM_JOB_TAKEN, UPSTREAM_UNUSABLE, type JobError } from './job-error.js';
+import {
+  UNSTORABLE,
+  UNSTORABLE_SUBMIT,
+  UPSTREAM_JOB_TAKEN,
+  UPSTREAM_UNUSABLE,
+  type JobError,
+} from './job-error.js';
 import type { QueuedJob, Unsent } from './job-queue.store.js';
 import { JobTokens } from './job-token.js';
 import { JobReads } from './job-reads.store.js';
@@ -52,12 +58,18 @@ export class Submitter {
     try {
       return await this.sendOnce(job, progress);
     } catch (error) {
-      const passes = ['unavailable', 'read_only', 'conflict'].includes(
-        classifyDatabaseError(error),
-      );
+      const kind = classifyDatabaseError(error);
+      const passes = ['unavailable', 'read_only', 'conflict'].includes(kind);
       // One that may have left becomes uncertain when its lease ends.
       if (passes || progress.mayHaveLeft) throw error;
-      this.logger.error({ msg: 'a job could not be sent', err: error });
+      // The message of PostgreSQL may quote the data.
+      const why = kind === 'data' ? { sqlState: sqlStateOf(error) } : { err: error };
+      this.logger.error({ msg: 'a job could not be sent', ...why });
+      if (kind === 'data') {
+        const reason = job.attemptSeconds === null ? UNSTORABLE : UNSTORABLE_SUBMIT;
+        await this.steps.refuse(job, job.attempts, 'failed', reason);
+        return undefined;
+      }
       const seconds = this.settings.SUBMIT_BACKOFF_SECONDS.at(-1) ?? 60;
       await this.steps.defer(job, job.attempts, {
         seconds,

@@ -13,6 +13,7 @@ import { ReductoClient } from '../../src/reducto/reducto.client.js';
 import { UpstreamPace } from '../../src/reducto/upstream-pace.js';
 import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
+import { acceptRows, refuseRows } from '../support/refusing-database.js';
 import { startRawUpstream, type RawAnswers, type RawUpstream } from '../support/raw-upstream.js';
 
 /*
@@ -155,4 +156,28 @@ describe.each(Object.keys(STATES))('a job that is %s ends at its maximum age', (
     );
     expect(rows).toEqual([{ type: status }]);
   });
+});
+
+it('a job whose put-off PostgreSQL refuses fails, and the others of its sweep are put off', async () => {
+  await jobAt('submitted', 60);
+  await gateway.pool.query(
+    `INSERT INTO jobs (id, service, type, status, request_hash, upstream_id, submitted_at, next_check_at)
+     SELECT gen_random_uuid(), 'source', 'parse', 'submitted', '\\x00', 'more-' || n, now(), now()
+       FROM generate_series(1, 3) AS n`,
+  );
+  const claim = randomUUID();
+  const due = await get(OverdueJobs).claim(claim, false);
+  const [first, refused] = due;
+  await refuseRows(
+    gateway.pool,
+    'job_events',
+    `NEW.job_id = '${refused?.id}' AND NEW.type = 'looked'`,
+  );
+  try {
+    expect(await get(OverdueJobs).stillOpen(claim, due)).toBe(due.length - 1);
+  } finally {
+    await acceptRows(gateway.pool, 'job_events');
+  }
+  expect(await statusOf(refused?.id ?? '')).toBe('failed');
+  expect(await statusOf(first?.id ?? '')).toBe('submitted');
 });

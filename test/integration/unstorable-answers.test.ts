@@ -152,6 +152,46 @@ describe('where PostgreSQL refuses an outcome', () => {
     expect(errorLines()).toHaveLength(1);
   });
 
+  it('of a job that did not reach Reducto by its maximum age, the job fails', async () => {
+    upstream.answers.submit = { status: 429, headers: { 'retry-after': '300' }, body: '{}' };
+    const id = await gateway.submit();
+    await expect.poll(() => gateway.events(id), { timeout: 10_000 }).toContain('submit_deferred');
+    await refuse('jobs', `NEW.status = 'expired'`);
+    await gateway.pool.query(
+      `UPDATE jobs SET created_at = now() - interval '2 days', next_check_at = now() WHERE id = $1`,
+      [id],
+    );
+    expect(await gateway.ended(id)).toMatchObject({
+      status: 'failed',
+      error: {
+        code: 'gave_up',
+        message:
+          'The gateway’s database refuses what is to be stored about the job. It was not sent to Reducto.',
+        retryable: true,
+      },
+    });
+    expect(errorLines()).toHaveLength(1);
+    expect(gateway.logs.join('\n')).not.toContain('refused:');
+    expect(submits()).toBe(1);
+  });
+
+  it('of the beginning of an attempt, the job fails and the others are sent', async () => {
+    upstream.answers.submit = { status: 429, headers: { 'retry-after': '300' }, body: '{}' };
+    const ids = await Promise.all(Array.from({ length: 5 }, () => gateway.submit()));
+    for (const id of ids) {
+      await expect.poll(() => gateway.events(id), { timeout: 10_000 }).toContain('submit_deferred');
+    }
+    await refuse('job_events', `NEW.job_id = '${ids[2]}' AND NEW.type = 'submit_started'`);
+    upstream.answers.submit = { status: 422, body: '{"detail":"no"}' };
+    await gateway.pool.query(`UPDATE jobs SET next_check_at = now() WHERE id = ANY ($1)`, [ids]);
+    for (const id of ids) {
+      const code = id === ids[2] ? 'gave_up' : 'rejected_upstream';
+      expect(await gateway.ended(id)).toMatchObject({ status: 'failed', error: { code } });
+    }
+    expect(errorLines()).toHaveLength(1);
+    expect(submits()).toBe(9);
+  });
+
   it('of an uncertain submit, the job fails and is not sent again', async () => {
     upstream.answers.submit = { status: 502 };
     await refuse('jobs', `NEW.status = 'uncertain'`);
