@@ -30,11 +30,21 @@ export class CancelSteps {
     this.figures.ended('cancelled', ended, 'cancelled');
   }
 
-  /** Reducto has been told to cancel: its answer is looked for soon. */
+  /** Reducto has been told to cancel: the job is polled soon. */
   sent(job: Job): Promise<void> {
     return this.transactions.run(async (manager) => {
       if (await this.store.noteCancelSent(manager, job.id)) {
         await this.store.addEvent(manager, job.id, 'cancel_sent');
+      }
+    });
+  }
+
+  /** Reducto refused to cancel, as it may for a job that has ended: the job is polled at once. */
+  refused(job: Job, status: number | undefined): Promise<void> {
+    return this.transactions.run(async (manager) => {
+      if (await this.store.noteCancelSent(manager, job.id)) {
+        await this.store.addEvent(manager, job.id, 'cancel_sent', { refusedWith: status });
+        await this.tasks.add(manager, 'settle', [job.id]);
       }
     });
   }

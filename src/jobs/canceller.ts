@@ -3,7 +3,7 @@ import { ReductoClient } from '../reducto/reducto.client.js';
 import { CancelSteps } from './cancel-steps.js';
 import { JobReads } from './job-reads.store.js';
 
-/** Tells Reducto that a job is no longer wanted. How the job then ends, the next look will show. */
+/** Tells Reducto that a job is no longer wanted. A poll shows how the job ends, and cancels it again while it is open. */
 @Injectable()
 export class Canceller {
   private readonly logger = new Logger(Canceller.name);
@@ -23,6 +23,7 @@ export class Canceller {
       this.logger.warn({ msg: 'a cancel did not reach Reducto', reason: answer.error.message });
       throw new Error('a cancel did not reach Reducto');
     }
-    await this.steps.sent(open.job);
+    if (answer.kind === 'accepted') await this.steps.sent(open.job);
+    else await this.steps.refused(open.job, answer.error.status);
   }
 }

@@ -70,8 +70,26 @@ export class Settler {
       const ids = { own: job.id, upstream: job.upstreamId };
       return this.complete(held, ids, answer.kind === 'completed' ? answer.result : null);
     }
+    if (step.do === 'wait' && step.because === 'open' && job.cancelRequestedAt !== null) {
+      const reason = await this.cancelAgain(job.upstreamId);
+      return this.take(held, step, answer.kind === 'open' ? answer.progress : null, reason);
+    }
     const error = 'error' in answer ? answer.error : undefined;
-    await this.take(held, step, answer.kind === 'open' ? answer.progress : null, error);
+    const reason = step.do === 'wait' ? reasonOf(step.because, error) : null;
+    await this.take(held, step, answer.kind === 'open' ? answer.progress : null, reason);
+  }
+
+  /** Cancels a job that is still open although it is to be cancelled. Returns why it waits. */
+  private async cancelAgain(upstreamId: string): Promise<string> {
+    const answer = await this.reducto.cancel(upstreamId);
+    switch (answer.kind) {
+      case 'accepted':
+        return 'Reducto accepted the cancel and has not ended the job; the gateway polls it again';
+      case 'refused':
+        return `Reducto refused to cancel the job (${answer.error.status}); the gateway polls it and cancels it again`;
+      case 'trouble':
+        return `${summaryOf(answer.error)}; the gateway polls the job and cancels it again`;
+    }
   }
 
   private async stepAfter(answer: Look, held: HeldJob): Promise<LookStep> {
@@ -108,7 +126,7 @@ export class Settler {
       this.figures.fetched('missing', seconds());
       this.logger.warn({ msg: 'a result could not be fetched', reason: error.message });
       const step = afterMissingResult(error.message, waitingOf(held), this.limits);
-      await this.take(held, step, null);
+      await this.take(held, step, null, reasonOf('result-missing', undefined));
     }
   }
 
@@ -116,7 +134,7 @@ export class Settler {
     held: HeldJob,
     step: WaitOrEnd,
     progress: number | null,
-    error?: UpstreamError,
+    reason: string | null,
   ): Promise<void> {
     const { job, claim } = held;
     if (step.do === 'end') {
@@ -127,7 +145,6 @@ export class Settler {
       return;
     }
     const seconds = jittered(step.seconds);
-    const reason = reasonOf(step.because, error);
     if (step.because === 'not-asked')
       return this.claims.release(held, seconds, reason ?? undefined);
     await this.steps.putOff(job, claim, {

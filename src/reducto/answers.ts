@@ -64,8 +64,8 @@ export type ListAnswer =
 
 export type CancelAnswer =
   | { readonly kind: 'accepted' }
-  /** It has ended, or Reducto does not know it: the next look will tell. */
-  | { readonly kind: 'too-late' }
+  /** It has ended, or Reducto does not know it, or will not cancel it: a poll tells. */
+  | { readonly kind: 'refused'; readonly error: UpstreamError }
   | {
       readonly kind: 'trouble';
       readonly error: UpstreamError;

@@ -141,7 +141,7 @@ export class ReductoClient {
     const { error, reductos, delay } = outcome;
     const { status = 0 } = error;
     const refused = status >= 400 && status < 500 && ![401, 403, 408, 429].includes(status);
-    return reductos && refused ? { kind: 'too-late' } : { kind: 'trouble', error, ...delay };
+    return reductos && refused ? { kind: 'refused', error } : { kind: 'trouble', error, ...delay };
   }
 
   /** Tells everybody how Reducto is doing. */

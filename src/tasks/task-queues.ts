@@ -18,7 +18,7 @@ const common = {
 
 export const TASK_QUEUES = {
   settle: { ...common, expireInSeconds: 7800 },
-  // Nothing else remembers a cancel that Reducto has not heard of, so this one is tried for hours.
+  // A poll cancels again too, but the next one may be minutes away, so this one is tried for hours.
   cancel: { ...common, expireInSeconds: 1200, retryLimit: 500, retryDelayMax: 60 },
 } as const;
 

@@ -112,7 +112,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
     'trouble',
     'page',
     'unsupported',
-    'too-late',
+    'refused',
   ],
   callbacks: ['direct', 'svix', 'none'],
   check: ['database', 'process'],
