@@ -5,6 +5,7 @@ import { addLogFields } from '../platform/logging/log-context.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { Wakeups } from '../tasks/wakeups.js';
 import { CancelSteps } from './cancel-steps.js';
+import { HeldPolls } from './held-polls.js';
 import type { JobEvent } from './job-event.entity.js';
 import { JobReads } from './job-reads.store.js';
 import {
@@ -51,6 +52,7 @@ export class JobsAdmin {
   constructor(
     private readonly reads: JobReads,
     private readonly searches: JobSearchStore,
+    private readonly held: HeldPolls,
     private readonly results: ResultStore,
     private readonly cancels: CancelSteps,
     private readonly queue: JobQueueStore,
@@ -60,8 +62,8 @@ export class JobsAdmin {
   ) {}
 
   /** The newest first; with `ended`, the last ended first. */
-  search(search: JobSearch, limit: number): Promise<Job[]> {
-    return this.searches.search(search, limit);
+  async search(search: JobSearch, limit: number): Promise<Job[]> {
+    return this.held.explain(await this.searches.search(search, limit));
   }
 
   count(search: JobSearch): Promise<JobCount> {
@@ -77,7 +79,8 @@ export class JobsAdmin {
     const job = isJobId(id) ? await this.reads.findAny({ id }) : null;
     if (job === null) throw new GatewayError('job_not_found');
     addLogFields({ jobId: job.id });
-    return job;
+    const [explained = job] = await this.held.explain([job]);
+    return explained;
   }
 
   /** A part of the timeline, the oldest first. */

@@ -14,6 +14,7 @@ import { JobEvent } from './job-event.entity.js';
 import { JobFailures } from './job-failures.js';
 import { JobFigures } from './job-figures.js';
 import { JobQueueStore } from './job-queue.store.js';
+import { HeldPolls } from './held-polls.js';
 import { JobReads } from './job-reads.store.js';
 import { JobSearchStore } from './job-search.store.js';
 import { JobResult } from './job-result.entity.js';
@@ -56,6 +57,7 @@ import { WaitingJobs } from './waiting-jobs.js';
   ],
   providers: [
     JobReads,
+    HeldPolls,
     JobSearchStore,
     JobStore,
     JobSubmitsStore,

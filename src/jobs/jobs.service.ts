@@ -7,6 +7,7 @@ import { addLogFields } from '../platform/logging/log-context.js';
 import { currentTraceparent } from '../platform/tracing/spans.js';
 import { Acceptances } from './acceptances.js';
 import { CancelSteps } from './cancel-steps.js';
+import { HeldPolls } from './held-polls.js';
 import { JobEndings } from './job-endings.js';
 import type { JobEvent } from './job-event.entity.js';
 import type { JobResult } from './job-result.entity.js';
@@ -40,6 +41,7 @@ export class JobsService {
   constructor(
     private readonly acceptances: Acceptances,
     private readonly reads: JobReads,
+    private readonly held: HeldPolls,
     private readonly results: ResultStore,
     private readonly endings: JobEndings,
     private readonly cancels: CancelSteps,
@@ -102,8 +104,8 @@ export class JobsService {
     }
   }
 
-  list(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
-    return this.reads.list(service, filter, limit);
+  async list(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
+    return this.held.explain(await this.reads.list(service, filter, limit));
   }
 
   /** A part of the timeline, the oldest first. Throws `job_not_found`. */
@@ -145,7 +147,8 @@ export class JobsService {
     const job = isJobId(id) ? await this.reads.findOwn(service, id) : null;
     if (job === null) throw new GatewayError('job_not_found');
     addLogFields({ jobId: job.id });
-    return job;
+    const [explained = job] = await this.held.explain([job]);
+    return explained;
   }
 
   private async findRepeat(

@@ -19,6 +19,8 @@ const PROBES_PER_SECOND = 1;
 /** Waits after the first, second, … trouble in a row; the last one repeats. */
 const HOLDS_SECONDS = [0.5, 1, 2, 4, 8, 15];
 const MOST_TURNS_AT_ONCE = 50;
+/** However many jobs are read, the hold is read no more often. */
+const HOLD_READ_MILLISECONDS = 1000;
 
 /**
  * How fast Reducto may be asked about jobs, by all processes together: the cap is per API key, so
@@ -35,6 +37,7 @@ export class UpstreamPace {
   private readonly perSecond: number;
   private waiting: { resolve: (turn: Turn) => void; reject: (error: unknown) => void }[] = [];
   private serving = false;
+  private hold: { readonly readAt: number; readonly until: Promise<Date | null> } | undefined;
   private troubled = false;
 
   constructor(
@@ -58,6 +61,17 @@ export class UpstreamPace {
   async heldSeconds(): Promise<number> {
     const [row] = await rows<{ seconds: number }>(this.database, HELD, [this.upstream]);
     return Math.max(row?.seconds ?? 0, 0);
+  }
+
+  /** When Reducto may be asked again, while it may not; as of a second ago at most. */
+  async heldUntil(): Promise<Date | null> {
+    const now = performance.now();
+    if (this.hold === undefined || now - this.hold.readAt > HOLD_READ_MILLISECONDS) {
+      const held = rows<{ until: Date | null }>(this.database, HELD_UNTIL, [this.upstream]);
+      this.hold = { readAt: now, until: held.then(([row]) => row?.until ?? null) };
+      this.hold.until.catch(() => (this.hold = undefined));
+    }
+    return this.hold.until;
   }
 
   /** Call with what came of each request. `retryAfterSeconds`: as Reducto asked for it. */
@@ -150,6 +164,12 @@ const NEXT_TURN = `
 
 const HELD = `
   SELECT extract(epoch FROM held_until - clock_timestamp())::float8 AS seconds
+    FROM upstream_pace WHERE upstream = $1`;
+
+/** From the second trouble in a row on, polls go through one by one. */
+const HELD_UNTIL = `
+  SELECT CASE WHEN held_until > clock_timestamp() THEN held_until
+              WHEN troubles > 1 THEN greatest(next_turn_at, clock_timestamp()) END AS until
     FROM upstream_pace WHERE upstream = $1`;
 
 const RECOVERED = `

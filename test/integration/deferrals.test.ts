@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { UpstreamPace } from '../../src/reducto/upstream-pace.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { startRawUpstream, type RawAnswers, type RawUpstream } from '../support/raw-upstream.js';
 
@@ -101,6 +102,54 @@ it('a job that waits for another shows which, and until when', async () => {
   expect(await reasonOf(id)).toBe(
     `Job ${source}, whose result the job needs, has not completed; the gateway checks again at …`,
   );
+});
+
+it('a job whose polls are held back shows why and until when, wherever it is read', async () => {
+  const admin = await gateway.newKey('platform', ['admin']);
+  const readers = await startGateway({
+    DATABASE_URL: String(gateway.settings.DATABASE_URL),
+    ROLES: 'api',
+    REDUCTO_BASE_URL: upstream.url,
+  });
+  try {
+    const ids = await Promise.all([gateway.submit(), gateway.submit(), gateway.submit()]);
+    for (const id of ids) {
+      await eventually('the submit', async () =>
+        (await jobOf(id)).status === 'submitted' ? true : undefined,
+      );
+    }
+    await gateway.app.get(UpstreamPace, { strict: false }).report('trouble', 100);
+    const expected =
+      /^Polls of Reducto are held back(, because it is unavailable or limits requests)?; the gateway polls the job again at …$/;
+    for (const id of ids) {
+      const reason = await reasonOf(id);
+      expect(reason).toMatch(expected);
+    }
+    const shown = [
+      ...(await gateway.call('GET', '/v1/jobs')).body.jobs,
+      ...(
+        await gateway.call('GET', '/v1/admin/jobs', undefined, { authorization: `Bearer ${admin}` })
+      ).body.jobs,
+      (
+        await readers.call('GET', `/v1/jobs/${ids[0]}`, undefined, {
+          authorization: `Bearer ${gateway.key}`,
+        })
+      ).body,
+    ];
+    expect(shown).toHaveLength(7);
+    for (const { reason } of shown) {
+      expect(reason.replace(AT, 'at …')).toMatch(expected);
+      expect(Date.parse(AT.exec(reason)?.[1] ?? '')).toBeGreaterThan(Date.now() + 60_000);
+    }
+    await gateway.pool.query('DELETE FROM upstream_pace');
+    for (const id of ids) {
+      await eventually('no reason', async () =>
+        (await jobOf(id)).reason === null ? true : undefined,
+      );
+    }
+  } finally {
+    await readers.close();
+  }
 });
 
 it('a submit that nobody takes shows that the connection failed', async () => {
