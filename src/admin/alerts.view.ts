@@ -1,7 +1,13 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsUUID } from 'class-validator';
-import { ALERT_KINDS, onlyInforms, type AlertKind } from '../alerts/alert-kinds.js';
-import { refusalsOf } from '../alerts/alert-refusals.js';
+import {
+  ALERT_KINDS,
+  SEVERITIES,
+  severityOf,
+  type AlertKind,
+  type Severity,
+} from '../alerts/alert-kinds.js';
+import { refusalsOf, type AlertRefusals } from '../alerts/alert-refusals.js';
 import type { Alert, AlertState } from '../alerts/alert-queries.js';
 import { REFUSAL_CAUSES, type RefusalCause } from '../audit/refusal.js';
 import { IsWholeNumber } from '../platform/http/whole-number.js';
@@ -42,10 +48,10 @@ export class AlertView {
   kind!: AlertKind;
 
   @ApiProperty({
-    enum: ['alert', 'note'],
-    description: '`note`: it only informs, and nothing has to be changed.',
+    enum: SEVERITIES,
+    description: '`info`: nothing has to be changed.',
   })
-  level!: 'alert' | 'note';
+  severity!: Severity;
 
   @ApiProperty({ description: 'What is probably wrong.' })
   message!: string;
@@ -58,7 +64,8 @@ export class AlertView {
 
   @ApiProperty({
     format: 'date-time',
-    description: 'When a callback was last refused for this reason.',
+    description:
+      'When a callback was last refused for this reason, or the audit last found changed.',
   })
   lastSeenAt!: string;
 
@@ -85,10 +92,12 @@ export class AlertView {
   acknowledgedBy!: string | null;
 
   @ApiProperty({
+    type: AlertRefusalsView,
+    nullable: true,
     description:
-      'The filter of `GET /v1/admin/refusals` for the callbacks that the alert is about.',
+      'The filter of `GET /v1/admin/refusals` for the callbacks that the alert is about; null where it is about none.',
   })
-  refusals!: AlertRefusalsView;
+  refusals!: AlertRefusalsView | null;
 }
 
 export class AlertPage {
@@ -105,11 +114,10 @@ export class AlertPage {
 
 export function viewOfAlert(alert: Alert): AlertView {
   const { id, kind, message, advice, acknowledgedBy } = alert;
-  const { cause, from, to } = refusalsOf(alert);
   return {
     id,
     kind,
-    level: onlyInforms(kind) ? 'note' : 'alert',
+    severity: severityOf(kind),
     message,
     advice,
     openedAt: alert.openedAt.toISOString(),
@@ -118,11 +126,17 @@ export function viewOfAlert(alert: Alert): AlertView {
     fixedSince: alert.fixedSince?.toISOString() ?? null,
     acknowledgedAt: alert.acknowledgedAt?.toISOString() ?? null,
     acknowledgedBy,
-    refusals: {
-      ...(cause === undefined ? {} : { cause }),
-      from: from.toISOString(),
-      ...(to === undefined ? {} : { to: to.toISOString() }),
-    },
+    refusals: viewOfAlertRefusals(refusalsOf(alert)),
+  };
+}
+
+function viewOfAlertRefusals(refusals: AlertRefusals | undefined): AlertRefusalsView | null {
+  if (refusals === undefined) return null;
+  const { cause, from, to } = refusals;
+  return {
+    ...(cause === undefined ? {} : { cause }),
+    from: from.toISOString(),
+    ...(to === undefined ? {} : { to: to.toISOString() }),
   };
 }
 

@@ -13,10 +13,21 @@ export const MISCONFIGURATIONS = [
 
 export type Misconfiguration = (typeof MISCONFIGURATIONS)[number];
 
-/** `attack` only informs: strangers knock, and nothing of ours is wrong. */
-export const ALERT_KINDS = [...MISCONFIGURATIONS, 'attack'] as const;
+/** `attack` only informs: the callbacks are forged, and nothing has to be changed. */
+export const ALERT_KINDS = [...MISCONFIGURATIONS, 'audit_tampered', 'attack'] as const;
 
 export type AlertKind = (typeof ALERT_KINDS)[number];
+
+/** Kinds that are detected from refused callbacks. */
+export type DetectedKind = Exclude<AlertKind, 'audit_tampered'>;
+
+export const SEVERITIES = ['critical', 'info'] as const;
+
+export type Severity = (typeof SEVERITIES)[number];
+
+export function severityOf(kind: AlertKind): Severity {
+  return onlyInforms(kind) ? 'info' : 'critical';
+}
 
 export function onlyInforms(kind: AlertKind): boolean {
   return kind === 'attack';

@@ -13,8 +13,14 @@ export interface AlertRefusals {
 /** An alert is raised some time after the first of its refusals. */
 const BEFORE_MILLISECONDS = 3_600_000;
 
-/** The refused callbacks that an alert is about. */
-export function refusalsOf({ kind, figures, openedAt, closedAt }: Alert): AlertRefusals {
+/** The refused callbacks that an alert is about; `undefined` where it is about something else. */
+export function refusalsOf({
+  kind,
+  figures,
+  openedAt,
+  closedAt,
+}: Alert): AlertRefusals | undefined {
+  if (!('causes' in figures)) return undefined;
   const ofKind = REFUSAL_CAUSES.filter((cause) => KIND_OF_CAUSE[cause] === kind);
   const { causes } = figures;
   const [cause] = ofKind.toSorted((one, other) => (causes[other] ?? 0) - (causes[one] ?? 0));

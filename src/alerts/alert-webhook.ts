@@ -2,6 +2,7 @@ import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/comm
 import { Webhook } from 'standardwebhooks';
 import { Settings } from '../platform/config/settings.js';
 import { redact } from '../platform/logging/redaction.js';
+import { severityOf } from './alert-kinds.js';
 import { AlertsStore, type Alert } from './alerts.store.js';
 
 const TIMEOUT_MILLISECONDS = 5000;
@@ -92,6 +93,6 @@ export class AlertWebhook implements BeforeApplicationShutdown {
 }
 
 function bodyOf({ id, kind, message, advice, figures, openedAt }: Alert): string {
-  const data = { id, kind, message, advice, figures, openedAt };
+  const data = { id, kind, severity: severityOf(kind), message, advice, figures, openedAt };
   return redact(JSON.stringify({ type: 'alert.raised', timestamp: openedAt, data }));
 }

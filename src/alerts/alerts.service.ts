@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { AuditAlarm } from '../audit/audit-alarm.js';
 import { WaitingJobs } from '../jobs/waiting-jobs.js';
 import { Settings } from '../platform/config/settings.js';
 import { Duties } from '../platform/schedule/duties.js';
@@ -10,7 +11,7 @@ import { AlertsStore, type Alert } from './alerts.store.js';
 import { detect, evidenceFor, suspects } from './detect.js';
 import { SituationReader } from './situation-reader.js';
 import type { Situation } from './situation.js';
-import { currentAdvice } from './wording.js';
+import { currentAdvice, tamperingWords } from './wording.js';
 
 /** What a pass did: alerts, and jobs that were hurried. */
 export interface AlertCounts {
@@ -19,7 +20,10 @@ export interface AlertCounts {
   readonly hurried: number;
 }
 
-/** Notices that genuine callbacks are refused, says what is probably wrong, and has the jobs looked at. */
+/**
+ * Notices that genuine callbacks are refused, says what is probably wrong, and has the jobs polled. Raises an alert
+ * too where this process has found that the audit was tampered with.
+ */
 @Injectable()
 export class AlertsService implements OnApplicationBootstrap {
   private readonly logger = new Logger(AlertsService.name);
@@ -34,6 +38,7 @@ export class AlertsService implements OnApplicationBootstrap {
     private readonly webhook: AlertWebhook,
     private readonly figures: AlertFigures,
     private readonly judge: RefusalJudge,
+    private readonly alarm: AuditAlarm,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -47,8 +52,9 @@ export class AlertsService implements OnApplicationBootstrap {
 
   /** One bounded pass; what the webhook takes is not waited for. */
   async sweep(): Promise<AlertCounts> {
+    const tampering = await this.raiseTampering();
     const situation = await this.reader.read();
-    const raised = await this.raise(situation);
+    const raised = tampering + (await this.raise(situation));
     const closed = await this.close(situation);
     await this.judgeOpen((await this.store.standing()).open, situation);
     const hurried = await this.hurry(situation);
@@ -62,12 +68,34 @@ export class AlertsService implements OnApplicationBootstrap {
       const alert = await this.store.see(finding);
       if (alert === undefined) continue;
       count += 1;
-      this.figures.raised(alert.kind);
-      const { kind, message, advice, figures } = alert;
-      const level = onlyInforms(kind) ? 'warn' : 'error';
-      this.logger[level]({ msg: 'alert raised', kind, message, advice, figures });
+      this.announce(alert);
     }
     return count;
+  }
+
+  private async raiseTampering(): Promise<number> {
+    const findings = this.alarm.takeFindings();
+    let count = 0;
+    try {
+      for (const { reason, entry } of findings) {
+        const { message, advice } = tamperingWords(reason, entry);
+        const place = entry === undefined ? reason : `entry ${entry}`;
+        const alert = await this.store.seeTampering(place, message, advice);
+        if (alert === undefined) continue;
+        count += 1;
+        this.announce(alert);
+      }
+    } catch (error) {
+      this.alarm.keepFindings(findings);
+      throw error;
+    }
+    return count;
+  }
+
+  private announce({ kind, message, advice, figures }: Alert): void {
+    this.figures.raised(kind);
+    const level = onlyInforms(kind) ? 'warn' : 'error';
+    this.logger[level]({ msg: 'alert raised', kind, message, advice, figures });
   }
 
   /** Follows the settings: whether what was refused would be accepted today. */

@@ -3,16 +3,16 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 import type { AlertKind } from './alert-kinds.js';
-import type { Figures, Finding } from './situation.js';
+import type { Figures, Finding, TamperingFigures } from './situation.js';
 
 export interface Alert {
   readonly id: string;
   readonly kind: AlertKind;
   readonly message: string;
   readonly advice: string;
-  readonly figures: Figures;
+  readonly figures: Figures | TamperingFigures;
   readonly openedAt: Date;
-  /** When a callback was last refused for this reason. */
+  /** When a callback was last refused for this reason, or the audit was last found to be tampered with. */
   readonly lastSeenAt: Date;
   readonly closedAt: Date | null;
   readonly notifiedAt: Date | null;
@@ -49,6 +49,21 @@ export class AlertsStore {
     const { kind, message, advice, figures, lastSeenAt } = finding;
     const values = [kind, message, advice, JSON.stringify(figures), lastSeenAt];
     const [seen] = await rows<Alert & { opened: boolean }>(this.database, SEE, values);
+    if (seen === undefined) return undefined;
+    const { opened, ...alert } = seen;
+    return opened ? alert : undefined;
+  }
+
+  /**
+   * Opens the alert about the audit, or brings the open one up to date. Another place of the audit than before
+   * withdraws the acknowledgement. Returns the alert where this call opened it.
+   */
+  async seeTampering(place: string, message: string, advice: string): Promise<Alert | undefined> {
+    const [seen] = await rows<Alert & { opened: boolean }>(this.database, SEE_TAMPERING, [
+      place,
+      message,
+      advice,
+    ]);
     if (seen === undefined) return undefined;
     const { opened, ...alert } = seen;
     return opened ? alert : undefined;
@@ -171,17 +186,39 @@ const SEE = `
          last_seen_at = greatest(alerts.last_seen_at, excluded.last_seen_at)
   RETURNING ${COLUMNS}, xmax = 0 AS opened`;
 
+const SEE_TAMPERING = `
+  INSERT INTO alerts AS open (kind, message, advice, figures, last_seen_at)
+  VALUES ('audit_tampered', $2, $3, jsonb_build_object('places', jsonb_build_array($1::text)), now())
+  ON CONFLICT (kind) WHERE closed_at IS NULL DO UPDATE
+     SET last_seen_at = now(),
+         (message, figures, acknowledged_at, acknowledged_by) = (
+           SELECT CASE WHEN known THEN open.message ELSE excluded.message END,
+                  CASE WHEN known OR jsonb_array_length(open.figures->'places') >= 100
+                       THEN open.figures
+                       ELSE jsonb_set(open.figures, '{places}',
+                                      (open.figures->'places') || to_jsonb($1::text)) END,
+                  CASE WHEN known THEN open.acknowledged_at END,
+                  CASE WHEN known THEN open.acknowledged_by END
+             FROM (SELECT open.figures->'places' ? $1::text AS known) AS place)
+  RETURNING ${COLUMNS}, xmax = 0 AS opened`;
+
+/** Tampering stays on record, so every verification finds it again, once an hour. */
 const CLOSE = `
   UPDATE alerts SET closed_at = now()
    WHERE closed_at IS NULL
      AND last_seen_at <= now() - make_interval(mins => $1)
-     AND (kind = 'attack' OR last_seen_at < $3::timestamptz
-          OR last_seen_at <= now() - make_interval(mins => $2))
+     AND CASE kind
+           WHEN 'attack' THEN true
+           WHEN 'audit_tampered'
+             THEN acknowledged_at IS NOT NULL AND last_seen_at <= now() - interval '3 hours'
+           ELSE last_seen_at < $3::timestamptz
+                OR last_seen_at <= now() - make_interval(mins => $2)
+         END
   RETURNING ${COLUMNS}`;
 
 const TAKE_HURRY = `
   UPDATE alerts SET hurried_at = now()
-   WHERE closed_at IS NULL AND kind <> 'attack'
+   WHERE closed_at IS NULL AND kind NOT IN ('attack', 'audit_tampered')
      AND (hurried_at IS NULL OR hurried_at <= now() - make_interval(secs => $1))
   RETURNING id`;
 

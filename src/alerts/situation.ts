@@ -1,7 +1,7 @@
 import type { RefusalTotal } from '../audit/recent-refusals.js';
 import type { RefusalCause } from '../audit/refusal.js';
 import type { AcceptedCounts } from '../webhooks/accepted-callbacks.js';
-import type { AlertKind } from './alert-kinds.js';
+import type { AlertKind, DetectedKind } from './alert-kinds.js';
 
 /**
  * The job that a refused callback names, as far as it proves something. Ids of jobs are not to be guessed:
@@ -71,9 +71,14 @@ export interface Figures {
   readonly exampleJobs: readonly string[];
 }
 
+/** Behind an alert that the audit was tampered with: each place of the audit, once. */
+export interface TamperingFigures {
+  readonly places: readonly string[];
+}
+
 /** What is wrong, for a person who has never looked into this. */
 export interface Finding {
-  readonly kind: AlertKind;
+  readonly kind: DetectedKind;
   readonly message: string;
   readonly advice: string;
   readonly figures: Figures;

@@ -1,6 +1,6 @@
 import type { RefusalCause } from '../audit/refusal.js';
 import { isPrivateAddress } from '../platform/config/private-host.js';
-import type { AlertKind } from './alert-kinds.js';
+import type { DetectedKind } from './alert-kinds.js';
 import type { Figures, Installed, Trace } from './situation.js';
 
 export interface Words {
@@ -10,7 +10,7 @@ export interface Words {
 
 /** What is wrong and what to do, for somebody who is woken by it: the settings by their names. */
 export function wordsFor(
-  kind: AlertKind,
+  kind: DetectedKind,
   figures: Figures,
   traces: readonly Trace[],
   installed: Installed,
@@ -19,13 +19,23 @@ export function wordsFor(
   return { message: `${what} ${numbers(kind, figures)}`, advice };
 }
 
+/** @param entry the entry that is not right, or that recorded what was found */
+export function tamperingWords(reason: string, entry: string | undefined): Words {
+  const where = entry === undefined ? '' : ` (entry ${entry})`;
+  return {
+    message: `The audit was tampered with: ${reason}${where}.`,
+    advice:
+      'If a backup was restored, or a failover lost commits, restart all processes. Otherwise treat it as an intrusion: run “gateway audit verify --since <head>” with the last “audit head” line of the log from before, change the password of the database, and keep its files. See docs/audit.md.',
+  };
+}
+
 interface Explanation {
   readonly what: string;
   readonly advice: string;
 }
 
 function explain(
-  kind: AlertKind,
+  kind: DetectedKind,
   figures: Figures,
   traces: readonly Trace[],
   installed: Installed,
@@ -162,7 +172,7 @@ function form(traces: readonly Trace[], { webhookMaxBytes }: Installed): Explana
   }
 }
 
-function numbers(kind: AlertKind, figures: Figures): string {
+function numbers(kind: DetectedKind, figures: Figures): string {
   const { windowMinutes, refusals, jobs, accepted, waitingJobs, hourBefore } = figures;
   const of = jobs === 0 ? '' : ` for ${jobs} ${jobs === 1 ? 'job' : 'jobs'}`;
   const wait =

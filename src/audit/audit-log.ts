@@ -207,7 +207,7 @@ export class AuditLog {
     }
     if (problem?.code === 'key_missing') this.logger.warn({ msg: problem.message });
     else if (problem !== undefined)
-      this.alarm.raise(problem.message, { entry: locked?.ends.lastId });
+      this.alarm.raise(problem.message, { entry: locked?.ends.lastId ?? null });
     return result;
   }
 

@@ -119,7 +119,11 @@ function Banner({
           </p>
           <p class="alert-more">
             Since <Moment at={alert.openedAt} /> ·{' '}
-            <a href={alert.refusals}>See the refusals it is about</a>
+            {alert.refusals === undefined ? (
+              <a href="/admin/actions">Verify the audit</a>
+            ) : (
+              <a href={alert.refusals}>See the refusals it is about</a>
+            )}
             {alert.acknowledgedAt === null ? null : (
               <>
                 {' '}

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { onlyInforms } from '../alerts/alert-kinds.js';
 import { AlertQueries, type Alert } from '../alerts/alert-queries.js';
-import { refusalsOf } from '../alerts/alert-refusals.js';
+import { refusalsOf, type AlertRefusals } from '../alerts/alert-refusals.js';
 import { link } from './page.js';
 
 /** An alert as the console shows it. */
@@ -16,8 +16,8 @@ export interface ShownAlert {
   readonly fixed: boolean;
   readonly acknowledgedAt: Date | null;
   readonly acknowledgedBy: string | null;
-  /** The refusals that it is about. */
-  readonly refusals: string;
+  /** The refusals that it is about; `undefined` where it is about the audit itself. */
+  readonly refusals: string | undefined;
 }
 
 @Injectable()
@@ -35,7 +35,7 @@ export class OpenAlerts {
 
 function shown(alert: Alert): ShownAlert {
   const { id, kind, message, advice, openedAt, closedAt } = alert;
-  const { cause, from, to } = refusalsOf(alert);
+  const refusals = refusalsOf(alert);
   return {
     id,
     message,
@@ -46,10 +46,10 @@ function shown(alert: Alert): ShownAlert {
     fixed: alert.fixedSince !== null,
     acknowledgedAt: alert.acknowledgedAt,
     acknowledgedBy: alert.acknowledgedBy,
-    refusals: link('/admin/refusals', {
-      cause,
-      from: from.toISOString(),
-      to: to?.toISOString(),
-    }),
+    refusals: refusals && refusalsLink(refusals),
   };
+}
+
+function refusalsLink({ cause, from, to }: AlertRefusals): string {
+  return link('/admin/refusals', { cause, from: from.toISOString(), to: to?.toISOString() });
 }

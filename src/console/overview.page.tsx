@@ -7,7 +7,7 @@ import { DataTable } from './data-table.js';
 import type { ShownAlert } from './open-alerts.js';
 import { reasonWords, SETTLED_BY, SETTLED_BY_NAMES } from './job-words.js';
 import { link } from './page.js';
-import { Code, count, duration, Foreign, Moment, Tag } from './widgets.js';
+import { Code, count, duration, Foreign, Moment, None, Tag } from './widgets.js';
 
 interface OverviewProperties {
   readonly range: Range;
@@ -101,7 +101,11 @@ export function Overview({ range, figures, lastAlerts }: OverviewProperties): JS
                 ),
             },
             { head: 'What', main: true, cell: ({ message }) => <Foreign text={message} /> },
-            { head: 'Refusals', cell: ({ refusals }) => <a href={refusals}>Show</a> },
+            {
+              head: 'Refusals',
+              cell: ({ refusals }) =>
+                refusals === undefined ? <None /> : <a href={refusals}>Show</a>,
+            },
           ]}
           rows={lastAlerts}
           keyOf={({ id }) => id}

@@ -40,6 +40,7 @@ async function undecided(gateway: TestGateway): Promise<void> {
   await gateway.pool.query(
     `ALTER TABLE audit_entries DISABLE TRIGGER ALL;
      UPDATE audit_entries SET at = at - interval '61 seconds';
+     ALTER TABLE audit_entries ENABLE TRIGGER ALL;
      UPDATE jobs SET created_at = created_at - interval '10 minutes';`,
   );
 }

@@ -157,7 +157,7 @@ describe('the API for admins', () => {
     expect(alerts).toMatchObject([
       {
         kind: 'form',
-        level: 'alert',
+        severity: 'critical',
         refusals: { cause: 'too_large', from: '2026-11-25T11:00:00.000Z' },
       },
     ]);
