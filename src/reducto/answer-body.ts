@@ -40,7 +40,11 @@ const READ_MEMBERS = watchedPaths(
   ),
 );
 
+/** What is kept of a listing, and what a job is recognized by, is more than its beginning. */
+const READ_WHOLE: ReadonlySet<string> = new Set(['jobs', 'raw_config']);
+
 const SPACE = 0x20;
+const QUOTE = 0x22;
 const OPEN_ARRAY = 0x5b;
 const OPEN_OBJECT = 0x7b;
 
@@ -97,8 +101,27 @@ async function readLarge(bytes: Buffer): Promise<AnswerBody> {
   if (opening !== OPEN_OBJECT) return { body: textOf(bytes) };
   const result = members.get('result');
   members.delete('result');
-  const entries = [...members].map(([name, value]) => [name, JSON.parse(value.toString())]);
+  const entries = [...members].map(([name, value]) => [
+    name,
+    READ_WHOLE.has(name) ? JSON.parse(value.toString()) : beginningOf(value),
+  ]);
   return { body: Object.fromEntries(entries), result };
+}
+
+/** A value; of a large string its beginning, because no more of a message is kept, and nothing of any other large value. */
+function beginningOf(value: Buffer): unknown {
+  if (value.length <= MAX_PARSED_AT_ONCE_BYTES) return JSON.parse(value.toString());
+  if (value[0] !== QUOTE) return undefined;
+  const beginning = value.toString('utf8', 0, SLICE_BYTES);
+  // The cut may be within an escape, of which the longest has six characters.
+  for (let length = beginning.length; length > beginning.length - 6; length--) {
+    try {
+      return JSON.parse(`${beginning.slice(0, length)}"`);
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
 }
 
 /** Both ends of a large text: errors begin with what they say, and the status of a job is before or after its result. */

@@ -73,6 +73,30 @@ describe('a large answer', () => {
     expect(await pollOf(failed + PADDING)).toEqual(await pollOf(failed));
   });
 
+  test.each([
+    ['characters', 'äx😀'],
+    ['escapes', '\\ud83d\\ude00'],
+    ['backslashes', '\\\\'],
+    ['quotes', '\\"'],
+  ])('about a failed job with a reason of many %s holds its beginning', async (_, unit) => {
+    for (const before of ['', 'a', 'aa', 'aaa', 'aaaa', 'aaaaa']) {
+      const reason = before + unit.repeat(300_000 / unit.length);
+      const { kind, ...look } = await pollOf(`{"status":"Failed","reason":"${reason}"}`);
+      const { message } = 'error' in look ? look.error : { message: '' };
+      expect(kind).toBe('failed');
+      expect(message.slice(0, 900)).toBe(String(JSON.parse(`"${reason}"`)).slice(0, 900));
+      expect(message.length).toBeLessThanOrEqual(1000);
+    }
+  });
+
+  test('about a failed job keeps the reason where the error is large', async () => {
+    const error = `{"name":"X","message":"${'x'.repeat(300_000)}"}`;
+    expect(await pollOf(`{"status":"Failed","reason":"bad","error":${error}}`)).toMatchObject({
+      kind: 'failed',
+      error: { message: 'bad' },
+    });
+  });
+
   test('with characters across the borders of its parts keeps its bytes', async () => {
     const bytes = Buffer.from(`{"status":"Completed","result":"${'😀'.repeat(100_000)}"}`);
     const parts = [
