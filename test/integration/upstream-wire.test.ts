@@ -75,7 +75,7 @@ describe('an answer of Reducto', () => {
       sendCoded(response, 200, coding, compress(text));
     });
     expect(await submitted(client)).toEqual({ kind: 'accepted', upstreamId: 'job_1' });
-    const result = JSON.stringify({ long });
+    const result = Buffer.from(JSON.stringify({ long }));
     expect(await client.look('job_1')).toMatchObject({ kind: 'completed', result });
   });
 
