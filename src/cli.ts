@@ -28,7 +28,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await newProgram().parseAsync();
+  const program = newProgram();
+  refuseUnknownCommand(program, process.argv.slice(2));
+  await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
 }
@@ -40,7 +42,6 @@ function newProgram(): Command {
     .exitOverride()
     // Somebody may pass a key where its id belongs.
     .configureOutput({ writeErr: (text) => process.stderr.write(redact(text)) })
-    .helpCommand(false)
     .showHelpAfterError('Add --help to the command for its usage.')
     .addHelpText('afterAll', HELP_FOOTER);
   program.command('migrate').description('bring the database up to date').action(runMigrations);
@@ -57,15 +58,32 @@ function newProgram(): Command {
     .description('check settings, database, Reducto, and the callback address; changes nothing')
     .option('--json', 'print {"ok", "checks": [{"check", "status", "message", "fix"}]}')
     .action(runDoctor);
-  program
-    .command('help')
-    .description('display help for a command')
-    .argument('[command...]')
-    .action((path: readonly string[]) => showHelp(program, path));
+  for (const command of [program, ...program.commands]) addHelpCommand(command);
   return program;
 }
 
-/** Commander's own help command knows one level and ignores the rest. */
+/** Commander's own help command knows one level, ignores the rest, and does not name what it does not know. */
+function addHelpCommand(parent: Command): void {
+  if (parent.commands.length === 0) return;
+  parent
+    .helpCommand(false)
+    .command('help')
+    .description('display help for a command')
+    .argument('[command...]')
+    .action((path: readonly string[]) => showHelp(parent, path));
+}
+
+/** With "--help" behind it, commander would not mind. */
+function refuseUnknownCommand(program: Command, args: readonly string[]): void {
+  let command = program;
+  for (const name of args) {
+    if (name.startsWith('-') || command.commands.length === 0) return;
+    const found = command.commands.find((one) => one.name() === name);
+    if (found === undefined) unknownCommand(command, name);
+    command = found;
+  }
+}
+
 function showHelp(program: Command, path: readonly string[]): void {
   let command = program;
   for (const name of path) {

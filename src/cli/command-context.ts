@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DataSource } from 'typeorm';
@@ -13,6 +12,7 @@ import { dataSourceOptions } from '../platform/database/data-source-options.js';
 import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js';
 import { refusePendingMigrations } from '../platform/database/migrations.js';
 import { prepareDatabase } from '../platform/database/prepare-database.js';
+import { localUser } from '../platform/local-user.js';
 import { neverPrintSettings } from '../platform/logging/secret-settings.js';
 import { withLocalKeys } from '../stand-ins/local-keys.js';
 import { installTaskQueues } from '../tasks/task-queue.js';
@@ -38,7 +38,7 @@ export async function withContext(work: (context: CommandContext) => Promise<voi
     });
     try {
       await work({
-        actor: { keyId: '', service: userName(), via: 'command' },
+        actor: { keyId: '', service: localUser(), via: 'command' },
         keys: app.get(ApiKeysService, { strict: false }),
         adminKeys: app.get(AdminKeys, { strict: false }),
         verifier: app.get(AuditVerifier, { strict: false }),
@@ -78,15 +78,6 @@ export async function withSettings(
     await work(local);
   } finally {
     if (server.startedHere) await server.stop();
-  }
-}
-
-/** The user of the operating system; a container may have none with a name. */
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return `uid ${process.getuid?.() ?? 'unknown'}`;
   }
 }
 

@@ -1,14 +1,18 @@
 import { mkdir } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { INestApplication, LoggerService } from '@nestjs/common';
 import { ApiKeysService } from '../access/api-keys.service.js';
+import { AdminKeys } from '../admin/admin-keys.js';
 import { httpUrl } from '../platform/config/setting-kinds.js';
 import type { SettingValues } from '../platform/config/setting-table.js';
 import type { Settings } from '../platform/config/settings.js';
+import { localUser } from '../platform/local-user.js';
 import {
   startEmbeddedPostgres,
   type EmbeddedServer,
 } from '../platform/database/embedded-postgres.js';
+import { freePort } from '../platform/database/free-port.js';
 import { withLocalKeys } from './local-keys.js';
 import { startSandboxProcess, type SandboxProcess } from './sandbox-process.js';
 
@@ -46,7 +50,10 @@ export async function withStandIns(settings: Settings, log: LoggerService): Prom
     values.REDUCTO_BASE_URL = httpUrl(sandbox.url);
   }
   if (settings.PUBLIC_URL === undefined) {
-    values.PUBLIC_URL = httpUrl(`http://127.0.0.1:${settings.PORT}`);
+    // Only a port that is known before the start can be part of it.
+    const port = settings.PORT === 0 ? await freePort() : settings.PORT;
+    values.PORT = port;
+    values.PUBLIC_URL = httpUrl(`http://${localHost(settings.HOST)}:${port}`);
     if (sandbox === undefined && settings.WEBHOOK_MODE !== 'none') {
       log.warn(
         'PUBLIC_URL is not set: Reducto cannot call back, and every job waits for a poll',
@@ -57,8 +64,9 @@ export async function withStandIns(settings: Settings, log: LoggerService): Prom
   return {
     settings: (await withLocalKeys(settings)).with(values),
     introduce: async (app, url) => {
-      if (database !== undefined && settings.has('api'))
-        await printKeyOnce(app.get(ApiKeysService, { strict: false }), url);
+      if (!settings.has('api')) return;
+      const hasKey = database === undefined && settings.BOOTSTRAP_ADMIN_KEY !== undefined;
+      if (!hasKey) await printKeyOnce(app, url);
     },
     stop: async () => {
       await sandbox?.stop();
@@ -69,15 +77,24 @@ export async function withStandIns(settings: Settings, log: LoggerService): Prom
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-async function printKeyOnce(keys: ApiKeysService, url: string): Promise<void> {
-  const issued = (await keys.list()).filter((key) => key.origin === 'issued');
-  if (issued.length > 0) {
+/** Where the sandbox reaches a gateway that listens on `host`. */
+function localHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return isIPv6(host) ? `[${host}]` : host;
+}
+
+async function printKeyOnce(app: INestApplication, url: string): Promise<void> {
+  const keys = await app.get(ApiKeysService, { strict: false }).list();
+  if (keys.some(({ origin }) => origin === 'issued')) {
     process.stdout.write(
-      `\nThe API key was printed at the first start. To create another one:\n  ${CREATE_KEY}\n\n`,
+      `\nAPI keys exist, and are not shown again. To create another one:\n  ${CREATE_KEY}\n\n`,
     );
     return;
   }
-  const { key } = await keys.create('local', ['jobs', 'admin']);
+  const actor = { keyId: '', service: localUser(), via: 'command' } as const;
+  const { key } = await app
+    .get(AdminKeys, { strict: false })
+    .create(actor, 'local', ['jobs', 'admin']);
   // Straight to the terminal: log lines never hold a key.
   process.stdout.write(introduction(key, url));
 }

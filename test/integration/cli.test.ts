@@ -42,6 +42,8 @@ describe('help', () => {
     [['help', 'keys'], 'Usage: gateway keys'],
     [['help', 'keys', 'create'], 'Usage: gateway keys create'],
     [['keys', 'create', '--help'], 'Usage: gateway keys create'],
+    [['keys', 'help'], 'Usage: gateway keys'],
+    [['audit', 'help', 'verify'], 'Usage: gateway audit verify'],
     [['--version'], '0.1.0'],
   ])('%j needs neither a database nor valid settings', async (args, beginning) => {
     const { code, stdout, stderr } = await gateway(args, withoutAnything);
@@ -62,6 +64,11 @@ describe('a command line that is not valid', () => {
     ['a mistyped command', ['doctr'], 'Did you mean doctor?'],
     ['a mistyped subcommand', ['keys', 'revok', 'x'], 'Did you mean revoke?'],
     ['a mistyped command after help', ['help', 'key'], 'Did you mean keys?'],
+    ['an unknown command after keys help', ['keys', 'help', 'bogus'], "unknown command 'bogus'"],
+    ['an unknown command after audit help', ['audit', 'help', 'verfy'], 'Did you mean verify?'],
+    ['an excess word after help', ['keys', 'help', 'create', 'b'], "unknown command 'create b'"],
+    ['an unknown command before --help', ['bogus', '--help'], "unknown command 'bogus'"],
+    ['an unknown subcommand before -h', ['keys', 'bogus', '-h'], "unknown command 'bogus'"],
     ['a missing command', [], 'Usage: gateway'],
     ['a missing subcommand', ['keys'], 'Usage: gateway keys'],
     ['a missing id', ['keys', 'revoke'], "missing required argument 'id'"],

@@ -106,6 +106,55 @@ describe('on a bare machine', () => {
     expect(JSON.parse(result ?? '').result.chunks[0].content).toContain('Rental Agreement');
   });
 
+  it('prints a key with the scope admin and an example once for a database of its user', async () => {
+    const database = await newDatabase();
+    cleanUps.push(() => database.drop());
+    const environment = {
+      DATA_DIR: directory,
+      DATABASE_URL: database.url,
+      BOOTSTRAP_ADMIN_KEY: '',
+    };
+    const first = await start(environment);
+    const headers = { authorization: `Bearer ${await keyPrintedBy(first)}` };
+    expect((await send(`${first.url}/v1/admin/keys`, 'GET', undefined, headers)).status).toBe(200);
+    await eventually(
+      'the example',
+      () => /AUTH=[\s\S]*\/result"/.exec(printedBy(first)) ?? undefined,
+    );
+    const { actions } = (await send(`${first.url}/v1/admin/actions`, 'GET', undefined, headers))
+      .body;
+    expect(actions).toMatchObject([{ action: 'key.create', state: 'done' }]);
+    await end(first.child, 'SIGTERM');
+
+    const second = await start(environment);
+    await expect.poll(() => printedBy(second)).toContain('keys create');
+    expect(printedBy(second)).not.toMatch(/rgw_[\w-]{43}/);
+  });
+
+  it('prints no key for a database of its user where an admin key is set', async () => {
+    const database = await newDatabase();
+    cleanUps.push(() => database.drop());
+    const started = await start({ DATA_DIR: directory, DATABASE_URL: database.url });
+    const headers = { authorization: `Bearer ${ADMIN_KEY}` };
+    const { keys } = (await send(`${started.url}/v1/admin/keys`, 'GET', undefined, headers)).body;
+    expect(keys).toMatchObject([{ service: 'bootstrap' }]);
+  });
+
+  it('has Reducto call back the port that it really listens on with PORT=0', async () => {
+    const started = await start({ DATA_DIR: directory, PORT: '0' });
+    const headers = { authorization: `Bearer ${await keyPrintedBy(started)}` };
+    expect(printedBy(started)).toContain(`PUBLIC_URL=${started.url}`);
+    const job = await send(
+      `${started.url}/v1/jobs`,
+      'POST',
+      { type: 'parse', input: 'https://example.com/a.pdf' },
+      headers,
+    );
+    const path = `/v1/jobs/${job.body.id}?wait=20`;
+    const { body } = await send(`${started.url}${path}`, 'GET', undefined, headers);
+    expect(body).toMatchObject({ status: 'completed', settledBy: 'webhook' });
+  });
+
   it('reports at every start what it serves and where', async () => {
     for (const _ of ['first', 'second']) {
       const started = await start({ DATA_DIR: directory });

@@ -17,6 +17,13 @@ it('reports a setting of the environment with its value', () => {
   ]);
 });
 
+it('reports that the gateway replaced a setting of the environment for local use', () => {
+  const settings = Settings.load({ PORT: '0' }).with({ PORT: 4100 });
+  expect(changedSettings(settings, { PORT: '0' })).toEqual([
+    'PORT=4100 (set by the gateway for local use)',
+  ]);
+});
+
 it('masks a secret and names the file that it came from', () => {
   const directory = mkdtempSync(join(tmpdir(), 'gateway-settings-'));
   const file = join(directory, 'key');

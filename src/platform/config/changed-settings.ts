@@ -9,12 +9,14 @@ export function changedSettings(
   environment: Readonly<Record<string, string | undefined>>,
 ): string[] {
   const defaults = describeSettings(Settings.read({}).settings);
-  const sourceOf = (name: string): string => {
+  const given = describeSettings(Settings.read(environment).settings);
+  const sourceOf = (name: string, value: unknown): string => {
+    if (value !== given[name]) return 'set by the gateway for local use';
     if (environment[name]?.trim()) return 'environment';
     const file = environment[`${name}_FILE`]?.trim();
     return file ? `file ${file}` : 'set by the gateway for local use';
   };
   return Object.entries(describeSettings(settings))
     .filter(([name, value]) => value !== defaults[name])
-    .map(([name, value]) => `${name}=${String(value)} (${sourceOf(name)})`);
+    .map(([name, value]) => `${name}=${String(value)} (${sourceOf(name, value)})`);
 }
