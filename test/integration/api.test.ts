@@ -164,6 +164,8 @@ describe('a path', () => {
     ['GET', '/v1/jobs/01a2082b-ff8e-76c7-b113-fc1d5c8ed87a/cancel', ['POST']],
     ['GET', '/v1/uploads?extension=pdf', ['POST']],
     ['POST', '/health/live', ['GET', 'HEAD']],
+    ['DELETE', '/v1/admin/refusals/summary', ['GET', 'HEAD']],
+    ['DELETE', '/v1/admin/refusals/recheck', ['GET', 'HEAD', 'POST']],
   ])('%s %s is 405 with the methods that it has', async (method, path, methods) => {
     const { status, headers, body } = await gateway.call(method, path);
     expect([status, body.code]).toEqual([405, 'method_not_allowed']);

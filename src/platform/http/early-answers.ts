@@ -61,17 +61,17 @@ export function refuseUnknownRoutes(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     if (!request.is404) return done();
     const path = request.url.split('?', 1)[0] ?? '';
-    const allowed = routes.filter(({ pattern }) => pattern.test(path)).map(({ allow }) => allow);
-    if (allowed.length === 0) return sendProblem(reply, NOT_FOUND);
-    void reply.header('allow', allowed.join(', '));
+    const matching = routes.filter(({ pattern }) => pattern.test(path));
+    if (matching.length === 0) return sendProblem(reply, NOT_FOUND);
+    const allowed = new Set(matching.flatMap(({ methods }) => [...methods]));
+    void reply.header('allow', [...allowed].join(', '));
     sendProblem(reply, METHOD_NOT_ALLOWED);
   });
 }
 
 interface KnownRoute {
   readonly pattern: RegExp;
-  /** For the header `Allow`. */
-  readonly allow: string;
+  readonly methods: ReadonlySet<string>;
 }
 
 /** None for a wildcard: whether it serves a path, only its handler knows. */
@@ -82,7 +82,7 @@ function knownRoute(url: string, methods: ReadonlySet<string>): KnownRoute[] {
     .split('/')
     .map((segment) => (segment.startsWith(':') ? '[^/]+' : segment.replaceAll(/[^\w-]/g, '\\$&')))
     .join('/');
-  return [{ pattern: new RegExp(`^${source}/?$`), allow: [...methods].join(', ') }];
+  return [{ pattern: new RegExp(`^${source}/?$`), methods }];
 }
 
 /** Answers for a path that the router cannot read. Its hooks do not run for these. */

@@ -1,0 +1,62 @@
+import { expect, it } from 'vitest';
+import { RefusalBudget, type Kept, type RefusalLimits } from '../../src/audit/refusal-budget.js';
+import type { RefusalCause } from '../../src/audit/refusal.js';
+
+const WIDE: RefusalLimits = { perAddress: 1e6, total: 1e6, originalBytes: 1e9 };
+
+/** Spends for `addresses` in turn, and returns what was kept of each. */
+function spend(
+  budget: RefusalBudget,
+  addresses: readonly string[],
+  {
+    cause = 'not_json',
+    at = 0,
+    bytes = 1,
+  }: { cause?: RefusalCause; at?: number; bytes?: number } = {},
+): Kept[] {
+  return addresses.map((clientAddress) => budget.spend({ cause, clientAddress, bytes }, at));
+}
+
+const times = (count: number, address = 'a'): string[] =>
+  Array.from({ length: count }, () => address);
+const entries = (kept: readonly Kept[]): number => kept.filter((one) => one !== 'number').length;
+
+it('keeps exactly as many refusals of one cause from one address as a minute allows', () => {
+  const budget = new RefusalBudget({ ...WIDE, perAddress: 3 });
+  expect(spend(budget, times(4))).toEqual(['original', 'original', 'original', 'number']);
+});
+
+it('keeps refusals of another address and of another cause apart', () => {
+  const budget = new RefusalBudget({ ...WIDE, perAddress: 1 });
+  spend(budget, times(2));
+  expect(spend(budget, ['b'])).toEqual(['original']);
+  expect(spend(budget, ['a'], { cause: 'too_large' })).toEqual(['original']);
+});
+
+it('keeps exactly as many refusals of all addresses together as a minute allows', () => {
+  const budget = new RefusalBudget({ ...WIDE, total: 3 });
+  expect(spend(budget, ['a', 'b', 'c', 'd'])).toEqual([
+    'original',
+    'original',
+    'original',
+    'number',
+  ]);
+});
+
+it('keeps raw requests up to the bytes of a minute, and entries without them beyond', () => {
+  const budget = new RefusalBudget({ ...WIDE, originalBytes: 10 });
+  expect(spend(budget, ['a', 'b', 'c'], { bytes: 5 })).toEqual(['original', 'original', 'entry']);
+});
+
+it('starts afresh in the next minute', () => {
+  const budget = new RefusalBudget({ perAddress: 1, total: 1, originalBytes: 1 });
+  expect(spend(budget, times(2), { at: 59.9 })).toEqual(['original', 'number']);
+  expect(spend(budget, times(2), { at: 60 })).toEqual(['original', 'number']);
+});
+
+it('tells at most 10,000 addresses apart in a minute, and counts the others together', () => {
+  const budget = new RefusalBudget({ ...WIDE, perAddress: 1 });
+  const many = Array.from({ length: 20_000 }, (_, n) => `address ${n}`);
+  expect(entries(spend(budget, many))).toBe(10_001);
+  expect(entries(spend(budget, many, { at: 60 }))).toBe(10_001);
+});
