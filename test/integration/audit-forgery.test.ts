@@ -142,6 +142,7 @@ describe('a forgery', () => {
         `INSERT INTO audit_entries (${ENTRY}) SELECT 0, at, kind, data, key_id, hash FROM audit_entries WHERE id = 4`,
       ],
     ],
+    ['replaces the signature of the anchor', [`UPDATE installation SET mac = 'x'`]],
     ['gives the database another identity', [`UPDATE installation SET id = gen_random_uuid()`]],
     [
       'gives the database another identity, signed with a key that nobody has',
@@ -204,6 +205,12 @@ describe('a forgery', () => {
       expect(gateway.app.get(AuditAlarm, { strict: false }).count).toBe(1);
     },
   );
+
+  it('that changes the newest hash is noticed by a process that starts after it', async () => {
+    await forge(`UPDATE audit_entries SET hash = 'x' WHERE id = 4`);
+    const replica = await startReplica();
+    expect(replica.app.get(AuditAlarm, { strict: false }).count).toBe(1);
+  });
 
   it('that leaves nothing but a key id that nobody has is unverifiable', async () => {
     await forge(`UPDATE installation SET key_id = 'abcdef012345', mac = 'x'`);

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { AuditReads, type RefusalSummary } from '../../src/audit/audit-reads.js';
@@ -84,12 +85,18 @@ it('does not keep the raw request of a body that was cut', async () => {
 it('counts refusals by cause, guard, and outcome in the metrics', async () => {
   await forge();
   await forge('x');
+  const id = randomUUID();
+  const metadata = { gateway_job_id: id, token: gateway.tokens.sign(id) };
+  expect(await forge({ status: 'Completed', job_id: 'x', metadata })).toMatchObject({
+    status: 200,
+  });
   const { body } = await send(`${gateway.url}/metrics`, 'GET');
   const counted = String(body)
     .split('\n')
     .filter((line) => /^gateway_callbacks_refused_total\{.*\} [1-9]/.test(line))
     .map((line) => line.replaceAll(/,?otel_\w+="[^"]*"/g, ''));
   expect(counted.toSorted()).toEqual([
+    'gateway_callbacks_refused_total{cause="job_unknown",guard="job_id",outcome="observed"} 1',
     'gateway_callbacks_refused_total{cause="token_missing",guard="secret",outcome="refused"} 1',
     'gateway_callbacks_refused_total{cause="wrong_content_type",guard="well_formed",outcome="refused"} 1',
   ]);
