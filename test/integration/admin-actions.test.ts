@@ -139,3 +139,56 @@ describe('access that is refused', () => {
     expect(after.entries - before.entries).toBeLessThanOrEqual(2 * 20 + 1);
   });
 });
+
+it('refuses a key in the process that revoked it at once, also while the key is in use', async () => {
+  const key = await gateway.newKey('revoked-in-use');
+  const use = () =>
+    send(`${gateway.url}/v1/jobs`, 'GET', undefined, { authorization: `Bearer ${key}` });
+  expect((await use()).status).toBe(200);
+  const { keys } = (await admin('GET', 'keys')).body;
+  const { id } = keys.find(({ service }: { service: string }) => service === 'revoked-in-use');
+  await admin('DELETE', `keys/${id}`);
+  // 429 is the answer to a wrong key after many of them.
+  expect([401, 429]).toContain((await use()).status);
+});
+
+it('names the entry that says started in the one that says how an action ended', async () => {
+  await admin('POST', 'refusals/recheck', {});
+  const { actions } = (await admin('GET', 'actions?limit=2')).body;
+  const [done, started] = actions;
+  expect([done.state, started.state, started.intent]).toEqual(['done', 'started', null]);
+  expect(done.intent).toBe(started.id);
+});
+
+describe('failed sign-ins beyond the budget of a minute', () => {
+  const failures = () => gateway.app.get(AccessFailures, { strict: false });
+  /** A minute in which nothing else happens. */
+  const MINUTE = Date.parse('2030-01-01T00:00:00Z');
+  const fail = (address: string, at: number): void =>
+    failures().record(
+      {
+        action: 'session.begin',
+        actor: { keyId: '', service: '', via: 'console' },
+        address,
+        reason: 'test_budget',
+      },
+      new Date(at),
+    );
+  const recorded = async (): Promise<{ detail: Record<string, unknown> }[]> => {
+    failures().writeCounts();
+    const { actions } = (await admin('GET', 'actions?limit=200')).body;
+    return actions.filter(({ reason }: { reason: string }) => reason === 'test_budget');
+  };
+
+  it('are counted with at most 20 addresses, and the next minute has a budget of its own', async () => {
+    for (let n = 0; n < 50; n++) fail(`198.51.100.${n}`, MINUTE);
+    const found = await recorded();
+    expect(found).toHaveLength(21);
+    const [count] = found;
+    expect(count?.detail).toMatchObject({ count: 30 });
+    expect(Object.keys(count?.detail['addresses'] ?? {})).toHaveLength(20);
+    fail('198.51.100.99', MINUTE + 60_000);
+    expect(await recorded()).toHaveLength(22);
+    expect((await recorded())[0]?.detail).toEqual({ address: '198.51.100.99' });
+  });
+});

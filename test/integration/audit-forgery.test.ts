@@ -4,6 +4,7 @@ import { AuditLog } from '../../src/audit/audit-log.js';
 import { AuditVerifier, type Verification } from '../../src/audit/audit-verifier.js';
 import { AuditWatch } from '../../src/audit/audit-watch.js';
 import { AuditWriter } from '../../src/audit/audit-writer.js';
+import { RefusalJudge } from '../../src/webhooks/refusal-judge.js';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 
 /* Forgeries by an attacker with full access to the database, and without the audit keys, while a process runs. */
@@ -210,6 +211,15 @@ describe('a forgery', () => {
     await forge(`UPDATE audit_entries SET hash = 'x' WHERE id = 4`);
     const replica = await startReplica();
     expect(replica.app.get(AuditAlarm, { strict: false }).count).toBe(1);
+  });
+
+  it('that exchanges two encrypted raw requests lets neither pass a re-check', async () => {
+    await forge(
+      `UPDATE audit_originals o SET sealed = other.sealed FROM audit_originals other
+        WHERE (o.entry_id, other.entry_id) IN ((1, 2), (2, 1))`,
+    );
+    const judged = await gateway.app.get(RefusalJudge, { strict: false }).judge({});
+    expect(judged).toMatchObject({ checked: 2, unreadable: 2 });
   });
 
   it('that leaves nothing but a key id that nobody has is unverifiable', async () => {

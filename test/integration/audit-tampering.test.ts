@@ -199,6 +199,7 @@ describe('a head from the log', () => {
   it.each([
     ['another id', (head: string) => head.replace(/^head_2_/, 'head_1_')],
     ['a missing part', (head: string) => head.slice(0, -1)],
+    ['another signature', (head: string) => head.slice(0, -1) + (head.endsWith('0') ? '1' : '0')],
     ['nothing', () => ''],
   ])('with %s is refused', async (_, change) => {
     await refusals(2);

@@ -70,6 +70,13 @@ it('counts what it has no room for while nothing can be written, and the sum is 
     counted: total - 2000,
     byCause: { token_missing: total },
   });
+  const adminKey = await gateway.newKey('platform', ['admin']);
+  const recheck = await send(`${gateway.url}/v1/admin/refusals/recheck`, 'POST', undefined, {
+    authorization: `Bearer ${adminKey}`,
+  });
+  const { checked, notKept } = recheck.body;
+  expect(checked + notKept).toBe(total);
+  expect(notKept).toBeGreaterThanOrEqual(total - 2000);
 });
 
 it('does not keep the raw request of a body that was cut', async () => {
