@@ -15,6 +15,8 @@ import { LostController } from './lost.controller.js';
 import { OpenAlerts } from './open-alerts.js';
 import { OverviewController } from './overview.controller.js';
 import { PageRenderer } from './page-renderer.js';
+import { RefusalComparison } from './refusal-comparison.js';
+import { RefusalLists } from './refusal-lists.js';
 import { RefusalsPagesController } from './refusals-pages.controller.js';
 import { AdminSession } from './session.entity.js';
 import { SessionRetention } from './session-retention.js';
@@ -43,6 +45,15 @@ import { SignInController } from './sign-in.controller.js';
     ActionsPagesController,
     LostController,
   ],
-  providers: [ConsoleAssets, PageRenderer, OpenAlerts, Sessions, SessionStore, SessionRetention],
+  providers: [
+    ConsoleAssets,
+    PageRenderer,
+    OpenAlerts,
+    RefusalComparison,
+    RefusalLists,
+    Sessions,
+    SessionStore,
+    SessionRetention,
+  ],
 })
 export class ConsoleModule {}

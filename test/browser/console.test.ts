@@ -101,11 +101,12 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     await page.getByText('very likely a genuine callback').waitFor();
     for (const guard of ['Source IP', 'Well-formed', 'Secret', 'Job ID'])
       await page.getByRole('heading', { name: guard, exact: true }).waitFor();
-    await page.getByRole('button', { name: 'Re-check all with this cause' }).click();
-    await page.getByText('Nothing has been changed yet').waitFor();
+    await page.getByRole('button', { name: 'Re-check all with this reason' }).click();
+    await page.getByText('A re-check changes nothing').waitFor();
     expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
-    await page.getByRole('button', { name: 'Accept: look at 1 job now' }).click();
-    await page.getByText('1 job is being looked at').waitFor();
+    await page.getByRole('button', { name: 'Accept 1 job…' }).click();
+    await page.getByRole('button', { name: 'Accept, and poll 1 job' }).click();
+    await page.getByRole('heading', { name: 'Accepted' }).waitFor();
     expect((await gateway.ended(id)).status).toBe('completed');
     await page.getByRole('link', { name: id }).click();
     await page.getByText('Its result is stored', { exact: false }).first().waitFor();

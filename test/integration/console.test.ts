@@ -354,21 +354,27 @@ describe('refusals', () => {
     expect(page).toContain('WEBHOOK_IP_ALLOWLIST');
     expect(page).not.toContain(metadata.token);
 
-    const dry = await user.post('/admin/refusals/recheck', { job: id });
-    expect(dry.body).toContain('Accept: look at 1 job now');
+    const dry = await user.get(`/admin/refusals/recheck?job=${id}`);
+    expect(dry.body).toContain('Accept 1 job…');
     expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
-    expect(dry.body).toMatch(/Refusals: .*job: .*received before/);
+    expect(dry.body).toMatch(/Refusals: .*job .*received before/);
     const to = /name="to" value="([^"]+)"/.exec(String(dry.body))?.[1] ?? '';
+    const asked = await user.get(`/admin/refusals/accept?job=${id}&to=${to}`);
+    expect(asked.body).toContain('Accept, and poll 1 job');
+    expect(asked.body).toContain(`href="/admin/jobs/${id}"`);
+    expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
     const accepted = await user.post('/admin/refusals/accept', { job: id, to });
-    expect(accepted.body).toContain('1 job is being looked at');
+    expect(accepted.status).toBe(303);
     expect((await gateway.ended(id)).status).toBe('completed');
     expect((await actions()).slice(0, 2)).toMatchObject([
       { action: 'refusals.accept', actor: { via: 'console' }, detail: { jobs: 1, jobIds: [id] } },
       { action: 'refusals.recheck', detail: { filter: { job: id } } },
     ]);
-    const again = await user.post('/admin/refusals/recheck', { job: id });
+    const done = await user.get(accepted.headers.get('location') ?? '');
+    expect(done.body).toContain('All of them have ended.');
+    const again = await user.get(`/admin/refusals/recheck?job=${id}`);
     expect(again.body).toContain('There is nothing to accept');
-    expect(again.body).not.toContain('Accept: look at');
+    expect(again.body).not.toContain('Accept 1 job');
     const counts = await user.get(`/admin/refusals/counts?job=${id}`);
     expect(counts.body).toMatchObject({ total: 1, byCause: { address_not_allowed: 1 } });
   });
@@ -387,13 +393,24 @@ describe('refusals', () => {
 });
 
 it('the audit is verified on demand', async () => {
-  const { body } = await user.post('/admin/actions/verify');
-  expect(body).toContain('The audit is whole');
+  const { body } = await user.get('/admin/actions/verify');
+  expect(body).toContain('The audit is intact');
   expect((await actions())[0]).toMatchObject({
     action: 'audit.verify',
     state: 'done',
     detail: { result: 'intact' },
   });
+});
+
+it('verifies the audit against a head from the log, by a link that can be reloaded', async () => {
+  const { body } = await user.get('/admin/actions/verify');
+  const [head = ''] = /head_[0-9a-z_]+/.exec(String(body)) ?? [];
+  const path = `/admin/actions/verify?since=${head}`;
+  for (let times = 0; times < 2; times++) {
+    expect((await user.get(path)).body).toContain('The audit is intact');
+  }
+  const forged = await user.get(`/admin/actions/verify?since=${head.slice(0, -1)}x`);
+  expect(forged.body).not.toContain('The audit is intact');
 });
 
 it('shows an open alert in full on Overview and in one line on other pages, until it is acknowledged', async () => {
