@@ -31,8 +31,9 @@ export class RefusalComparison {
   async compare(refusal: RefusalView): Promise<Comparison[]> {
     if (refusal.kind === 'counted') return [];
     const causes = new Set([refusal.cause, ...failedCauses(refusal)].filter(isCause));
-    const found = await Promise.all([...causes].map((cause) => this.byCause[cause](refusal)));
-    return found.flat();
+    const found: Comparison[] = [];
+    for (const cause of causes) found.push(...(await this.byCause[cause](refusal)));
+    return found;
   }
 
   private readonly byCause: Readonly<Record<RefusalCause, Compare>> = {
@@ -101,7 +102,7 @@ export class RefusalComparison {
     signature_stale: ({ headers, at }) => {
       const seconds = headers?.['svix-timestamp'] ?? headers?.['webhook-timestamp'] ?? '';
       const signedAt = /^\d{1,10}$/.test(seconds)
-        ? `${new Date(Number(seconds) * 1000).toISOString()}`
+        ? new Date(Number(seconds) * 1000).toISOString()
         : text(seconds);
       return [
         {

@@ -392,27 +392,6 @@ describe('refusals', () => {
   });
 });
 
-it('the audit is verified on demand', async () => {
-  const { body } = await user.get('/admin/actions/verify');
-  expect(body).toContain('The audit is intact');
-  expect((await actions())[0]).toMatchObject({
-    action: 'audit.verify',
-    state: 'done',
-    detail: { result: 'intact' },
-  });
-});
-
-it('verifies the audit against a head from the log, by a link that can be reloaded', async () => {
-  const { body } = await user.get('/admin/actions/verify');
-  const [head = ''] = /head_[0-9a-z_]+/.exec(String(body)) ?? [];
-  const path = `/admin/actions/verify?since=${head}`;
-  for (let times = 0; times < 2; times++) {
-    expect((await user.get(path)).body).toContain('The audit is intact');
-  }
-  const forged = await user.get(`/admin/actions/verify?since=${head.slice(0, -1)}x`);
-  expect(forged.body).not.toContain('The audit is intact');
-});
-
 it('shows an open alert in full on Overview and in one line on other pages, until it is acknowledged', async () => {
   const { rows } = await gateway.pool.query(
     `INSERT INTO alerts (kind, message, advice, figures, last_seen_at)
