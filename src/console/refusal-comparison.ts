@@ -4,7 +4,7 @@ import type { RefusalCause, Verdict } from '../audit/refusal.js';
 import { CallbackHints } from '../jobs/callback-hints.js';
 import type { AddressBlock } from '../platform/config/setting-kinds.js';
 import { Settings } from '../platform/config/settings.js';
-import { isCause } from './explanations.js';
+import { isCause, triedKey } from './explanations.js';
 
 /** What a check expected beside what the callback held. Neither holds a token, a key, or a signature. */
 export interface Comparison {
@@ -201,16 +201,6 @@ export class RefusalComparison {
 function failedCauses({ verdicts }: RefusalView): string[] {
   const all: readonly Verdict[] = Object.values(verdicts ?? {});
   return all.flatMap((verdict) => ('cause' in verdict ? [verdict.cause] : []));
-}
-
-/** The number of the key that a token names. */
-export function triedKey({ verdicts }: RefusalView): number | undefined {
-  const detail =
-    verdicts?.secret !== undefined && 'detail' in verdicts.secret
-      ? verdicts.secret.detail
-      : undefined;
-  const number = /^token key (\d+)$/.exec(detail ?? '')?.[1];
-  return number === undefined ? undefined : Number(number);
 }
 
 function blockText([network, prefix]: AddressBlock): string {

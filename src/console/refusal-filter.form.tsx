@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { GUARDS, REFUSAL_CAUSES } from '../audit/refusal.js';
-import { CAUSE_NAMES, GUARD_NAMES } from './explanations.js';
+import { causeName, GUARD_NAMES } from './explanations.js';
 import type { FilterValues } from './refusal-filter.js';
 import { formMoment } from './widgets.js';
 
@@ -19,7 +19,7 @@ export function FilterForm({
           <option value="">any</option>
           {REFUSAL_CAUSES.map((cause) => (
             <option key={cause} value={cause} selected={values.cause === cause}>
-              {CAUSE_NAMES[cause]}
+              {causeName(cause)}
             </option>
           ))}
         </select>

@@ -51,13 +51,11 @@ export function Refusal({ refusal, comparisons }: RefusalProperties): JSX.Elemen
         <section class="explanation" aria-labelledby="why">
           <h2 id="why">Why, and what to do</h2>
           <p class="why">
-            <Foreign text={explanation.why} />
+            {explanation.why} {explanation.likely}
           </p>
           <ul>
-            {explanation.advice.map((step) => (
-              <li key={step}>
-                <Foreign text={step} />
-              </li>
+            {explanation.remedies.map((remedy) => (
+              <li key={remedy}>{remedy}</li>
             ))}
           </ul>
         </section>
