@@ -1,5 +1,5 @@
-# Two images from one file: `--target gateway` (the default) and `--target sandbox`, the stand-in
-# for Reducto. Everything comes from the lock file; nothing is downloaded at run time.
+# Two images from one file: `--target gateway` (the default) and `--target sandbox`, the simulator
+# of Reducto. Everything comes from the lock file; nothing is downloaded at run time.
 #
 # NODE_VERSION is the version that the tests run on (a test compares it with package.json).
 # To pin the very bytes, give a digest with it: --build-arg NODE_TAG=24.21.0-trixie-slim@sha256:…
@@ -22,7 +22,7 @@ COPY migrations migrations
 COPY src src
 COPY deploy/docker/sbom.js deploy/docker/
 RUN node node_modules/@nestjs/cli/bin/nest.js build && node deploy/docker/sbom.js && \
-    mv dist/src/sandbox sandbox && rm -rf dist/src/demo dist/.tsbuildinfo
+    mv dist/src/sandbox sandbox && rm -rf dist/src/dev dist/.tsbuildinfo
 
 # `--omit=optional` leaves out two packages: typescript, which @nestjs/swagger takes only where it is
 # there, and pg-cloudflare. Then goes what Node never loads: types, source maps, TypeORM for browsers.
@@ -41,7 +41,7 @@ USER node
 
 FROM runtime AS sandbox
 LABEL org.opencontainers.image.title="reducto-gateway sandbox" \
-      org.opencontainers.image.description="A stand-in for Reducto, for trying the gateway"
+      org.opencontainers.image.description="A simulator of Reducto, for trying the gateway"
 # It reads PDFs with unpdf, a package without dependencies that the gateway does not have.
 COPY --from=build /app/node_modules/unpdf node_modules/unpdf
 COPY --from=build /app/sandbox dist/src/sandbox

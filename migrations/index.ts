@@ -12,7 +12,7 @@ import { Deferrals1790740000000 } from './1790740000000-deferrals.js';
 import { RequestsAsText1790750000000 } from './1790750000000-requests-as-text.js';
 import { AuditAnchor1790800000000 } from './1790800000000-audit-anchor.js';
 import { JobSearch1790820000000 } from './1790820000000-job-search.js';
-import { RefusalsByUpstreamId1790830000000 } from './1790830000000-refusals-by-upstream-id.js';
+import { FieldTerms1790850000000 } from './1790850000000-field-terms.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -30,5 +30,5 @@ export const MIGRATIONS = [
   RequestsAsText1790750000000,
   AuditAnchor1790800000000,
   JobSearch1790820000000,
-  RefusalsByUpstreamId1790830000000,
+  FieldTerms1790850000000,
 ];

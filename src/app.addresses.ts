@@ -13,7 +13,7 @@ export function servedAddresses(settings: Settings, url: string): string[] {
     );
   }
   if (settings.has('webhooks')) lines.push(`Callbacks: ${url}${CALLBACK_PATH}`);
-  if (settings.METRICS_PORT === undefined && !settings.isPureDoor) {
+  if (settings.METRICS_PORT === undefined && !settings.isWebhookOnly) {
     lines.push(`Metrics: ${url}/metrics`);
   }
   return lines;

@@ -8,12 +8,12 @@ import { ConsoleModule } from './console/console.module.js';
 import { HealthModule } from './health/health.module.js';
 import { JobsApiModule } from './jobs/jobs-api.module.js';
 import { JobsModule } from './jobs/jobs.module.js';
-import { MetricsModule } from './metrics/metrics.module.js';
+import { MetricsServerModule } from './metrics/metrics.module.js';
 import { ConfigModule } from './platform/config/config.module.js';
 import type { Settings } from './platform/config/settings.js';
 import { DatabaseModule } from './platform/database/database.module.js';
-import { FiguresModule } from './platform/metrics/figures.module.js';
-import { DutiesModule } from './platform/schedule/duties.module.js';
+import { MetricsModule } from './platform/metrics/metrics.module.js';
+import { IntervalScheduleModule } from './platform/schedule/schedule.module.js';
 import { ReconcilerModule } from './reconciler/reconciler.module.js';
 import { CallbackRelayModule } from './webhooks/callback-relay.module.js';
 import { RetentionModule } from './retention/retention.module.js';
@@ -22,18 +22,18 @@ import { WebhooksModule } from './webhooks/webhooks.module.js';
 /** The gateway, with the parts that its roles ask for. */
 @Module({})
 export class AppModule {
-  static with(settings: Settings): DynamicModule {
+  static forRoot(settings: Settings): DynamicModule {
     return {
       module: AppModule,
       controllers: settings.has('api') ? [ErrorsPageController] : [],
       imports: [
-        ConfigModule.of(settings),
-        DatabaseModule.connect(),
-        FiguresModule,
-        DutiesModule,
+        ConfigModule.register(settings),
+        DatabaseModule.forRoot(),
+        MetricsModule,
+        IntervalScheduleModule,
         AuditWatchModule,
         HealthModule,
-        MetricsModule.for(settings),
+        MetricsServerModule.register(settings),
         ...(settings.has('api') ? [JobsApiModule, AdminModule, ConsoleModule] : []),
         ...(settings.has('webhooks') ? [WebhooksModule] : []),
         ...(settings.has('worker')

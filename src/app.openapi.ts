@@ -1,12 +1,12 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { API_PATH } from './access/authentication.js';
-import { OPEN_CLASSES } from './jobs/job-request.dto.js';
+import { OPEN_SCHEMAS } from './jobs/jobs-api.module.js';
 import type { Settings } from './platform/config/settings.js';
 import { codesOf, COMMON_PROBLEMS, problemResponses } from './platform/errors/api-problems.js';
 import { ERROR_CODES, type ErrorCode } from './platform/errors/error-codes.js';
 import { Problem, problemExample } from './platform/errors/problem.js';
-import { isRecord } from './platform/json.js';
+import { isRecord } from './platform/json/is-record.js';
 
 const TAGS = {
   Jobs: 'Submit documents, follow the jobs, and read the results. Scope `jobs`.',
@@ -51,7 +51,7 @@ export function describeApi(app: INestApplication, settings: Settings): OpenAPIO
     }
   }
   const schemas = document.components?.schemas ?? {};
-  for (const { name } of OPEN_CLASSES)
+  for (const name of OPEN_SCHEMAS)
     Object.assign(schemas[name] ?? {}, { additionalProperties: true });
   convertSchemas(document);
   Object.assign((document.components ??= {}), {

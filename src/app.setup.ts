@@ -22,7 +22,7 @@ import {
   refuseUnknownRoutes,
 } from './platform/http/early-answers.js';
 import { serializeJsonAnswers } from './platform/http/json-answer.js';
-import { measureRequests } from './platform/http/http-figures.js';
+import { measureRequests } from './platform/http/http.metrics.js';
 import { closeOrderly } from './platform/http/orderly-close.js';
 import { prefixLocations, withoutPrefix } from './platform/http/path-prefix.js';
 import { requestIdOf } from './platform/http/request-id.js';
@@ -71,11 +71,15 @@ export async function createApp(
     rewriteUrl: withoutPrefix(settings.pathPrefix),
     skipMiddie: true,
   });
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(settings), adapter, {
-    logger,
-    bodyParser: false,
-    abortOnError: false,
-  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.forRoot(settings),
+    adapter,
+    {
+      logger,
+      bodyParser: false,
+      abortOnError: false,
+    },
+  );
   const fastify: FastifyInstance = adapter.getInstance();
   serializeJsonAnswers(fastify);
   const everything = settings.LOG_LEVEL === 'debug' || settings.LOG_LEVEL === 'trace';

@@ -6,18 +6,18 @@ import { AuditChainModule } from './audit/audit-chain.module.js';
 import { ConfigModule } from './platform/config/config.module.js';
 import type { Settings } from './platform/config/settings.js';
 import { DatabaseModule } from './platform/database/database.module.js';
-import { FiguresModule } from './platform/metrics/figures.module.js';
+import { MetricsModule } from './platform/metrics/metrics.module.js';
 
 /** The little that the commands need. */
 @Module({})
 export class CliModule {
-  static with(settings: Settings): DynamicModule {
+  static forRoot(settings: Settings): DynamicModule {
     return {
       module: CliModule,
       imports: [
-        ConfigModule.of(settings),
-        DatabaseModule.connect(),
-        FiguresModule,
+        ConfigModule.register(settings),
+        DatabaseModule.forRoot(),
+        MetricsModule,
         AccessModule,
         AuditChainModule,
       ],

@@ -8,7 +8,7 @@ import { createLogger, NestLogger } from './platform/logging/logger.js';
 import { logCrashes } from './platform/logging/crash-log.js';
 import { neverPrintSettings } from './platform/logging/secret-settings.js';
 import { isStartAborted, stopWith } from './platform/stop-signals.js';
-import { withStandIns } from './stand-ins/stand-ins.js';
+import type { DevServices } from './dev/dev-services.js';
 import { installTaskQueues } from './tasks/task-queue.js';
 
 /* The gateway as a process, after `main.ts` has taken over the signals. */
@@ -30,8 +30,8 @@ logCrashes((error, origin) =>
 );
 
 try {
-  const standIns = await withStandIns(settings, log);
-  settings = standIns.settings;
+  const devServices = await startDevServices();
+  settings = devServices?.settings ?? settings;
   neverPrintSettings(settings);
   await prepareDatabase(settings, log, installTaskQueues);
   for (const line of changedSettings(settings, process.env)) log.log(line, 'Settings');
@@ -41,13 +41,13 @@ try {
   await app.listen(settings.PORT, settings.HOST);
   stopOnSignal(async () => {
     await app.close();
-    await standIns.stop();
+    await devServices?.stop();
   });
   const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
   log.log(`gateway listening on ${url} (${settings.ROLES.join(', ')})`, 'Start');
   for (const line of servedAddresses(settings, url)) log.log(line, 'Start');
   process.send?.({ type: 'listening', url });
-  await standIns.introduce(app, url);
+  await devServices?.introduce(app, url);
 } catch (error) {
   // A stop during the rest of the start breaks that off.
   if (!isStartAborted() && !stopping) {
@@ -55,6 +55,13 @@ try {
     process.exitCode = 1;
     setTimeout(() => process.exit(1), 100);
   }
+}
+
+/** The image has no `dev` folder. */
+async function startDevServices(): Promise<DevServices | undefined> {
+  if (settings.NODE_ENV === 'production') return undefined;
+  const dev = await import('./dev/dev-services.js');
+  return dev.startDevServices(settings, log);
 }
 
 /** Finishes what is running, then ends; a second signal or the time limit ends it at once. */

@@ -6,7 +6,7 @@ import {
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AuditWriter } from '../audit/audit-writer.js';
 import { Settings } from '../platform/config/settings.js';
-import { Duties } from '../platform/schedule/duties.js';
+import { IntervalScheduler } from '../platform/schedule/interval-scheduler.js';
 import { clientAddress } from '../platform/http/client-address.js';
 import { actionEntry, type ActionRecord, type Actor, type AdminAction } from './admin-actions.js';
 
@@ -50,7 +50,7 @@ export class AccessFailures implements OnApplicationBootstrap, BeforeApplication
 
   constructor(
     private readonly writer: AuditWriter,
-    private readonly duties: Duties,
+    private readonly scheduler: IntervalScheduler,
     private readonly settings: Settings,
   ) {}
 
@@ -68,7 +68,7 @@ export class AccessFailures implements OnApplicationBootstrap, BeforeApplication
   }
 
   onApplicationBootstrap(): void {
-    this.duties.every(FLUSH_SECONDS, 'failed admin access', () => {
+    this.scheduler.every(FLUSH_SECONDS, 'failed admin access', () => {
       this.writeCounts();
       return Promise.resolve();
     });
@@ -84,7 +84,7 @@ export class AccessFailures implements OnApplicationBootstrap, BeforeApplication
       return;
     }
     const record: ActionRecord = { action, actor, state: 'failed', reason, detail: { address } };
-    this.writer.add({ entry: actionEntry(record, at) });
+    this.writer.enqueueEntry({ entry: actionEntry(record, at) });
   }
 
   /** Hands the counts to the writer. */
@@ -94,7 +94,7 @@ export class AccessFailures implements OnApplicationBootstrap, BeforeApplication
     for (const { action, via, reason, count, firstAt, lastAt, addresses } of counts) {
       const detail = { count, firstAt, lastAt, addresses: Object.fromEntries(addresses) };
       const actor = { keyId: '', service: '', via };
-      this.writer.add({
+      this.writer.enqueueEntry({
         entry: actionEntry({ action, actor, state: 'failed', reason, detail }, lastAt, count),
       });
     }

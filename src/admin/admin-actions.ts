@@ -1,3 +1,4 @@
+import type { Caller } from '../access/caller.js';
 import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { NewEntry } from '../audit/audit-entry.js';
@@ -34,6 +35,11 @@ export interface Actor {
   /** The service of the key; for a command, the user of the operating system. */
   readonly service: string;
   readonly via: 'api' | 'console' | 'command';
+}
+
+/** The owner of the API key that made a request. */
+export function byApi({ keyId, service }: Caller): Actor {
+  return { keyId, service, via: 'api' };
 }
 
 type Detail = Readonly<Record<string, unknown>>;
@@ -83,7 +89,7 @@ export class AdminActions {
     intent: Detail,
     work: () => Promise<Outcome<T>>,
   ): Promise<T> {
-    const [started] = await this.audit.append([
+    const [started] = await this.audit.appendEntries([
       { entry: actionEntry({ actor, action, state: 'started', detail: intent }) },
     ]);
     const about = { actor, action, intent: started?.id ?? '' };
@@ -100,7 +106,7 @@ export class AdminActions {
   /** What was done is done: a database that is away must not turn it into an error. */
   private async recordOutcome(action: ActionRecord): Promise<void> {
     try {
-      await this.audit.append([{ entry: actionEntry(action) }]);
+      await this.audit.appendEntries([{ entry: actionEntry(action) }]);
     } catch (error) {
       this.logger.error({
         msg: 'the outcome of an admin action could not be recorded',

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Job } from '../jobs/job.entity.js';
-import { JobsAdmin } from '../jobs/jobs-admin.js';
+import { JobsAdminService } from '../jobs/jobs-admin.service.js';
 import { sendResult } from '../jobs/result-response.js';
 import { AdminActions, type Actor } from './admin-actions.js';
 
@@ -9,7 +9,7 @@ import { AdminActions, type Actor } from './admin-actions.js';
 @Injectable()
 export class AdminJobs {
   constructor(
-    private readonly jobs: JobsAdmin,
+    private readonly jobs: JobsAdminService,
     private readonly actions: AdminActions,
   ) {}
 

@@ -10,16 +10,16 @@ import { AdminActions } from './admin-actions.js';
 import { AdminAlerts } from './admin-alerts.js';
 import { AdminJobs } from './admin-jobs.js';
 import { AdminKeys } from './admin-keys.js';
-import { AlertsController } from './alerts.controller.js';
-import { ApiKeysController } from './api-keys.controller.js';
-import { AdminJobsController } from './jobs.controller.js';
-import { AuditController } from './audit.controller.js';
+import { AlertsController } from './api/alerts.controller.js';
+import { ApiKeysController } from './api/api-keys.controller.js';
+import { AdminJobsController } from './api/jobs.controller.js';
+import { AuditController } from './api/audit.controller.js';
 import { AuditVerification } from './audit-verification.js';
-import { AdminOverviewController } from './overview.controller.js';
+import { AdminOverviewController } from './api/overview.controller.js';
 import { OverviewService } from './overview.service.js';
 import { RefusalRecheck } from './recheck.js';
 import { RefusalExport } from './refusal-export.js';
-import { RefusalsController } from './refusals.controller.js';
+import { RefusalsController } from './api/refusals.controller.js';
 import { RefusalsService } from './refusals.service.js';
 
 @Module({

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { AuditReads } from '../audit/audit-reads.js';
+import { AuditQueries } from '../audit/audit-queries.js';
 import { AuditWriter } from '../audit/audit-writer.js';
-import { JobsAdmin, type JobsOverview } from '../jobs/jobs-admin.js';
+import { JobsAdminService, type JobsOverview } from '../jobs/jobs-admin.service.js';
 import { CallbackHistory } from '../webhooks/callback-history.js';
 
 /** How far back a chart goes, and in which steps. */
@@ -48,10 +48,10 @@ export class OverviewService {
   });
 
   constructor(
-    private readonly audit: AuditReads,
+    private readonly audit: AuditQueries,
     private readonly writer: AuditWriter,
     private readonly callbacks: CallbackHistory,
-    private readonly jobs: JobsAdmin,
+    private readonly jobs: JobsAdminService,
   ) {}
 
   figures(range: Range): Promise<OverviewFigures> {
@@ -59,7 +59,7 @@ export class OverviewService {
   }
 
   private async readFigures(range: Range): Promise<OverviewFigures> {
-    await this.writer.flush();
+    await this.writer.flushAudit();
     const { slots: count, slotSeconds } = RANGES[range];
     const to = new Date();
     const slots = slotsUntil(to, count, slotSeconds);
@@ -74,8 +74,8 @@ export class OverviewService {
   private async timeline(slots: readonly Date[], slotSeconds: number, to: Date): Promise<Timeline> {
     const from = slots[0] ?? to;
     const [accepted, refused] = await Promise.all([
-      this.callbacks.perSlot(from, to, slotSeconds),
-      this.audit.perSlot(from, to, slotSeconds),
+      this.callbacks.countPerSlot(from, to, slotSeconds),
+      this.audit.countPerSlot(from, to, slotSeconds),
     ]);
     const causes = Map.groupBy(refused, ({ cause }) => cause);
     return {

@@ -1,13 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import { AuditReads, type RefusalFilter } from '../audit/audit-reads.js';
+import { AuditQueries, type RefusalFilter } from '../audit/audit-queries.js';
 import { AuditWriter } from '../audit/audit-writer.js';
-import { CallbackHints, type CallbackJob, type NotedCallback } from '../jobs/callback-hints.js';
+import {
+  CallbackJobsService,
+  type CallbackJob,
+  type NotedCallback,
+} from '../jobs/callback-jobs.service.js';
 import type { Judgement } from '../webhooks/callback-checks.js';
-import { RefusalJudge, type Rejudged } from '../webhooks/refusal-judge.js';
+import { RefusalRechecker, type RecheckResult } from '../webhooks/refusal-judge.js';
 import { AdminActions, type Actor } from './admin-actions.js';
 
 /** What the guards say today of refusals, with those that could not be judged. */
-export interface Recheck extends Rejudged {
+export interface Recheck extends RecheckResult {
   /** Only counted, or their time is over. */
   readonly notKept: number;
 }
@@ -18,10 +22,10 @@ const JOBS_PER_TRANSACTION = 200;
 @Injectable()
 export class RefusalRecheck {
   constructor(
-    private readonly reads: AuditReads,
+    private readonly queries: AuditQueries,
     private readonly writer: AuditWriter,
-    private readonly judges: RefusalJudge,
-    private readonly hints: CallbackHints,
+    private readonly judges: RefusalRechecker,
+    private readonly callbackJobs: CallbackJobsService,
     private readonly actions: AdminActions,
   ) {}
 
@@ -38,26 +42,29 @@ export class RefusalRecheck {
    * Lets pass what today's guards would take: the jobs are polled, as if the callbacks had come now.
    * A job that has ended stays as it is. Returns how many are polled, beside what was found.
    */
-  async accept(filter: RefusalFilter, actor: Actor): Promise<Recheck & { settling: number }> {
+  async accept(filter: RefusalFilter, actor: Actor): Promise<Recheck & { polling: number }> {
     const found = await this.judge(filter);
-    const open = [...found.jobs.values()].filter(({ job }) => this.hints.isOpen(job));
+    const open = [...found.jobs.values()].filter(({ job }) => this.callbackJobs.isOpen(job));
     const intent = { filter, passed: found.wouldPass, jobs: open.length };
     // At least once: an admin accepted, even where there was nothing to do.
     for (let first = 0; first === 0 || first < open.length; first += JOBS_PER_TRANSACTION) {
       const part = open.slice(first, first + JOBS_PER_TRANSACTION);
       await this.actions.transact(actor, 'refusals.accept', intent, async (manager) => {
         const hints = part.map(({ job, judgement }) => hintOf(judgement, job));
-        if (hints.length > 0) await this.hints.take(manager, hints);
+        if (hints.length > 0) await this.callbackJobs.requestPolls(manager, hints);
         return { result: undefined, detail: { jobIds: part.map(({ job }) => job.id) } };
       });
     }
-    return { ...found, settling: open.length };
+    return { ...found, polling: open.length };
   }
 
   private async judge(filter: RefusalFilter): Promise<Recheck> {
-    await this.writer.flush();
-    const found = await this.judges.judge(filter);
-    const { stored, counted } = await this.reads.summary({ ...filter, outcome: 'refused' });
+    await this.writer.flushAudit();
+    const found = await this.judges.recheckRefusals(filter);
+    const { stored, counted } = await this.queries.summarizeRefusals({
+      ...filter,
+      outcome: 'refused',
+    });
     const kept = found.checked + found.keyMissing + found.unreadable;
     return { ...found, notKept: stored + counted - kept };
   }

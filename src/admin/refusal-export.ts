@@ -2,14 +2,14 @@ import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { stringify } from 'csv-stringify';
-import { AuditReads, type AuditEntry, type RefusalFilter } from '../audit/audit-reads.js';
+import { AuditQueries, type AuditEntry, type RefusalFilter } from '../audit/audit-queries.js';
 import { AuditWriter } from '../audit/audit-writer.js';
 import { AdminActions, type Actor } from './admin-actions.js';
-import { viewOfRefusal, type RefusalView } from './refusals.view.js';
+import { toRefusalDto, type RefusalDto } from './refusal.dto.js';
 
 const PAGE_SIZE = 500;
 
-const COLUMNS: readonly (keyof RefusalView)[] = [
+const COLUMNS: readonly (keyof RefusalDto)[] = [
   'id',
   'at',
   'kind',
@@ -21,8 +21,8 @@ const COLUMNS: readonly (keyof RefusalView)[] = [
   'peerAddress',
   'forwardedFor',
   'jobId',
-  'claimedJobId',
-  'claimedUpstreamId',
+  'assertedJobId',
+  'assertedUpstreamId',
   'method',
   'path',
   'requestId',
@@ -38,7 +38,7 @@ const VERDICTS = ['source_ip', 'well_formed', 'secret', 'job_id'] as const;
 @Injectable()
 export class RefusalExport {
   constructor(
-    private readonly reads: AuditReads,
+    private readonly queries: AuditQueries,
     private readonly writer: AuditWriter,
     private readonly actions: AdminActions,
   ) {}
@@ -49,7 +49,7 @@ export class RefusalExport {
     filter: RefusalFilter,
     reply: FastifyReply,
   ): Promise<void> {
-    await this.writer.flush();
+    await this.writer.flushAudit();
     const type = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/json; charset=utf-8';
     await this.actions.run(actor, 'refusals.export', { format, filter }, async () => {
       await reply
@@ -63,7 +63,7 @@ export class RefusalExport {
   /** A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula: such cells are quoted by `'`. */
   csv(filter: RefusalFilter): Readable {
     const rows = Readable.from(this.entries(filter)).map((entry: AuditEntry) => {
-      const view = viewOfRefusal(entry);
+      const view = toRefusalDto(entry);
       const verdicts = VERDICTS.map((guard) => view.verdicts?.[guard].result ?? '');
       return [...COLUMNS.map((column) => view[column] ?? ''), ...verdicts];
     });
@@ -85,7 +85,7 @@ export class RefusalExport {
   private async *jsonParts(filter: RefusalFilter): AsyncGenerator<string> {
     let separator = '{"refusals":[\n';
     for await (const entry of this.entries(filter)) {
-      yield separator + JSON.stringify(viewOfRefusal(entry));
+      yield separator + JSON.stringify(toRefusalDto(entry));
       separator = ',\n';
     }
     yield separator === ',\n' ? '\n]}\n' : '{"refusals":[]}\n';
@@ -94,7 +94,7 @@ export class RefusalExport {
   private async *entries(filter: RefusalFilter): AsyncGenerator<AuditEntry> {
     let cursor: string | undefined;
     for (;;) {
-      const page: AuditEntry[] = await this.reads.list(filter, cursor, PAGE_SIZE);
+      const page: AuditEntry[] = await this.queries.listEntries(filter, cursor, PAGE_SIZE);
       yield* page;
       if (page.length < PAGE_SIZE) return;
       cursor = page.at(-1)?.id;

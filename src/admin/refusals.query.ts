@@ -8,7 +8,7 @@ import {
   MaxLength,
   ValidateIf,
 } from 'class-validator';
-import type { RefusalFilter } from '../audit/audit-reads.js';
+import type { RefusalFilter } from '../audit/audit-queries.js';
 import { GUARDS, REFUSAL_CAUSES, type GuardName, type RefusalCause } from '../audit/refusal.js';
 import { IsMoment, readMoment } from '../platform/http/moment.js';
 import { IsWholeNumber } from '../platform/http/whole-number.js';

@@ -1,21 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import {
-  AuditReads,
+  AuditQueries,
   type AuditEntry,
   type RefusalFilter,
   type RefusalSummary,
-} from '../audit/audit-reads.js';
+} from '../audit/audit-queries.js';
 import { AuditWriter } from '../audit/audit-writer.js';
-import { CallbackHints } from '../jobs/callback-hints.js';
+import { CallbackJobsService } from '../jobs/callback-jobs.service.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 
 /** What admins read of refusals. What this process has recorded is written first, so that it is there. */
 @Injectable()
 export class RefusalsService {
   constructor(
-    private readonly reads: AuditReads,
+    private readonly queries: AuditQueries,
     private readonly writer: AuditWriter,
-    private readonly hints: CallbackHints,
+    private readonly callbackJobs: CallbackJobsService,
   ) {}
 
   async list(
@@ -23,20 +23,20 @@ export class RefusalsService {
     cursor: string | undefined,
     limit: number,
   ): Promise<AuditEntry[]> {
-    await this.writer.flush();
-    const entries = await this.reads.list(filter, cursor, limit);
+    await this.writer.flushAudit();
+    const entries = await this.queries.listEntries(filter, cursor, limit);
     return Promise.all(entries.map((entry) => this.withJob(entry)));
   }
 
   async summary(filter: RefusalFilter): Promise<RefusalSummary> {
-    await this.writer.flush();
-    return this.reads.summary(filter);
+    await this.writer.flushAudit();
+    return this.queries.summarizeRefusals(filter);
   }
 
   /** Throws `refusal_not_found`. */
   async find(id: string): Promise<AuditEntry> {
-    await this.writer.flush();
-    const entry = /^\d{1,18}$/.test(id) ? await this.reads.find(id) : undefined;
+    await this.writer.flushAudit();
+    const entry = /^\d{1,18}$/.test(id) ? await this.queries.findEntry(id) : undefined;
     if (entry === undefined || entry.kind === 'action') throw new GatewayError('refusal_not_found');
     return this.withJob(entry);
   }
@@ -46,10 +46,10 @@ export class RefusalsService {
    * since a flood must not reach the database.
    */
   private async withJob(entry: AuditEntry): Promise<AuditEntry> {
-    const { jobId, claimedJobId, claimedUpstreamId } = entry.data;
-    if (typeof jobId === 'string' || typeof claimedUpstreamId !== 'string') return entry;
-    const own = typeof claimedJobId === 'string' ? claimedJobId : undefined;
-    const job = await this.hints.find(own, claimedUpstreamId);
+    const { jobId, assertedJobId, assertedUpstreamId } = entry.data;
+    if (typeof jobId === 'string' || typeof assertedUpstreamId !== 'string') return entry;
+    const own = typeof assertedJobId === 'string' ? assertedJobId : undefined;
+    const job = await this.callbackJobs.findJob(own, assertedUpstreamId);
     return job === null ? entry : { ...entry, data: { ...entry.data, jobId: job.id } };
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AlertsStore, type Alert, type RecentAlerts } from './alerts.store.js';
-import { currentAdvice } from './wording.js';
+import { currentAdvice } from './alert-messages.js';
 
 export type { Alert, AlertState } from './alerts.store.js';
 
@@ -12,17 +12,17 @@ export class AlertQueries {
 
   /** The oldest first. */
   async openAlerts(): Promise<Alert[]> {
-    return (await this.store.open()).map(advised);
+    return (await this.store.listOpen()).map(advised);
   }
 
   /** The newest first. */
   async recent(limit: number, which: RecentAlerts = {}): Promise<Alert[]> {
-    return (await this.store.recent(limit, which)).map(advised);
+    return (await this.store.listRecent(limit, which)).map(advised);
   }
 
   /** `undefined`: no such alert. */
   async acknowledge(manager: EntityManager, id: string, by: string): Promise<Alert | undefined> {
-    const alert = await this.store.acknowledge(manager, id, by);
+    const alert = await this.store.acknowledgeAlert(manager, id, by);
     return alert === undefined ? undefined : advised(alert);
   }
 }

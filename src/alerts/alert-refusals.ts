@@ -16,13 +16,13 @@ const BEFORE_MILLISECONDS = 3_600_000;
 /** The refused callbacks that an alert is about; `undefined` where it is about something else. */
 export function refusalsOf({
   kind,
-  figures,
+  evidence,
   openedAt,
   closedAt,
 }: Alert): AlertRefusals | undefined {
-  if (!('causes' in figures)) return undefined;
+  if (!('causes' in evidence)) return undefined;
   const ofKind = REFUSAL_CAUSES.filter((cause) => KIND_OF_CAUSE[cause] === kind);
-  const { causes } = figures;
+  const { causes } = evidence;
   const [cause] = ofKind.toSorted((one, other) => (causes[other] ?? 0) - (causes[one] ?? 0));
   const from = new Date(openedAt.getTime() - BEFORE_MILLISECONDS);
   return { cause, from, to: closedAt ?? undefined };

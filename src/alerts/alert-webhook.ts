@@ -46,15 +46,15 @@ export class AlertWebhook implements BeforeApplicationShutdown {
   private async sendAll(): Promise<void> {
     if (this.target === undefined) return;
     while (!this.stopping.signal.aborted) {
-      const alert = await this.store.takeUnsent(LEASE_SECONDS);
+      const alert = await this.store.leaseUnsent(LEASE_SECONDS);
       if (alert === undefined) return;
       const failure = await this.post(this.target, alert);
       if (failure === undefined) {
-        await this.store.sent(alert.id);
+        await this.store.markSent(alert.id);
         continue;
       }
       const retrySeconds = RETRY_SECONDS[alert.attempt - 1] ?? null;
-      await this.store.notSent(alert.id, retrySeconds);
+      await this.store.markNotSent(alert.id, retrySeconds);
       this.logger.warn({
         msg: 'an alert could not be sent',
         kind: alert.kind,
@@ -92,7 +92,7 @@ export class AlertWebhook implements BeforeApplicationShutdown {
   }
 }
 
-function bodyOf({ id, kind, message, advice, figures, openedAt }: Alert): string {
-  const data = { id, kind, severity: severityOf(kind), message, advice, figures, openedAt };
+function bodyOf({ id, kind, message, advice, evidence, openedAt }: Alert): string {
+  const data = { id, kind, severity: severityOf(kind), message, advice, evidence, openedAt };
   return redact(JSON.stringify({ type: 'alert.raised', timestamp: openedAt, data }));
 }

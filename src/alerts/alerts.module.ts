@@ -2,16 +2,16 @@ import { Module } from '@nestjs/common';
 import { AuditChainModule } from '../audit/audit-chain.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { CallbackChecksModule } from '../webhooks/callback-checks.module.js';
-import { AlertFigures } from './alert-figures.js';
+import { AlertMetrics } from './alert.metrics.js';
 import { AlertQueriesModule } from './alert-queries.module.js';
 import { AlertWebhook } from './alert-webhook.js';
 import { AlertsService } from './alerts.service.js';
 import { AlertsStore } from './alerts.store.js';
-import { SituationReader } from './situation-reader.js';
+import { DetectionInputReader } from './detection-input.reader.js';
 
 /** The detector; one process with the role `worker` is enough, and any number may have it. */
 @Module({
   imports: [AlertQueriesModule, AuditChainModule, JobsModule, CallbackChecksModule],
-  providers: [AlertsStore, SituationReader, AlertFigures, AlertWebhook, AlertsService],
+  providers: [AlertsStore, DetectionInputReader, AlertMetrics, AlertWebhook, AlertsService],
 })
 export class AlertsModule {}

@@ -1,23 +1,23 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { AuditAlarm } from '../audit/audit-alarm.js';
-import { WaitingJobs } from '../jobs/waiting-jobs.js';
+import { AwaitingCallbackService } from '../jobs/awaiting-callback.service.js';
 import { Settings } from '../platform/config/settings.js';
-import { Duties } from '../platform/schedule/duties.js';
-import { AlertFigures } from './alert-figures.js';
-import { RefusalJudge } from '../webhooks/refusal-judge.js';
+import { IntervalScheduler } from '../platform/schedule/interval-scheduler.js';
+import { AlertMetrics } from './alert.metrics.js';
+import { RefusalRechecker } from '../webhooks/refusal-judge.js';
 import { MISCONFIGURATIONS, onlyInforms, type Misconfiguration } from './alert-kinds.js';
 import { AlertWebhook } from './alert-webhook.js';
 import { AlertsStore, type Alert } from './alerts.store.js';
 import { detect, evidenceFor, suspects } from './detect.js';
-import { SituationReader } from './situation-reader.js';
-import type { Situation } from './situation.js';
-import { currentAdvice, tamperingWords } from './wording.js';
+import { DetectionInputReader } from './detection-input.reader.js';
+import type { DetectionInput } from './detection-input.js';
+import { currentAdvice, tamperingWords } from './alert-messages.js';
 
 /** What a pass did: alerts, and jobs that were hurried. */
 export interface AlertCounts {
   readonly raised: number;
   readonly closed: number;
-  readonly hurried: number;
+  readonly expedited: number;
 }
 
 /**
@@ -31,41 +31,41 @@ export class AlertsService implements OnApplicationBootstrap {
 
   constructor(
     private readonly settings: Settings,
-    private readonly duties: Duties,
-    private readonly reader: SituationReader,
+    private readonly scheduler: IntervalScheduler,
+    private readonly reader: DetectionInputReader,
     private readonly store: AlertsStore,
-    private readonly jobs: WaitingJobs,
+    private readonly awaitingCallback: AwaitingCallbackService,
     private readonly webhook: AlertWebhook,
-    private readonly figures: AlertFigures,
-    private readonly judge: RefusalJudge,
+    private readonly metrics: AlertMetrics,
+    private readonly rechecker: RefusalRechecker,
     private readonly alarm: AuditAlarm,
   ) {}
 
   onApplicationBootstrap(): void {
-    this.duties.every(
+    this.scheduler.every(
       this.settings.ALERT_INTERVAL_SECONDS,
       'alerts',
       () => this.sweep(),
-      () => this.figures.failed(),
+      () => this.metrics.recordFailure(),
     );
   }
 
   /** One bounded pass; what the webhook takes is not waited for. */
   async sweep(): Promise<AlertCounts> {
     const tampering = await this.raiseTampering();
-    const situation = await this.reader.read();
+    const situation = await this.reader.readInput();
     const raised = tampering + (await this.raise(situation));
     const closed = await this.close(situation);
     await this.judgeOpen((await this.store.standing()).open, situation);
-    const hurried = await this.hurry(situation);
+    const hurried = await this.expeditePolls(situation);
     this.webhook.begin();
-    return { raised, closed, hurried };
+    return { raised, closed, expedited: hurried };
   }
 
-  private async raise(situation: Situation): Promise<number> {
+  private async raise(detectionInput: DetectionInput): Promise<number> {
     let count = 0;
-    for (const finding of detect(situation)) {
-      const alert = await this.store.see(finding);
+    for (const finding of detect(detectionInput)) {
+      const alert = await this.store.raiseAlert(finding);
       if (alert === undefined) continue;
       count += 1;
       this.announce(alert);
@@ -92,16 +92,19 @@ export class AlertsService implements OnApplicationBootstrap {
     return count;
   }
 
-  private announce({ kind, message, advice, figures }: Alert): void {
-    this.figures.raised(kind);
+  private announce({ kind, message, advice, evidence }: Alert): void {
+    this.metrics.recordRaised(kind);
     const level = onlyInforms(kind) ? 'warn' : 'error';
-    this.logger[level]({ msg: 'alert raised', kind, message, advice, figures });
+    this.logger[level]({ msg: 'alert raised', kind, message, advice, evidence });
   }
 
   /** Follows the settings: whether what was refused would be accepted today. */
-  private async judgeOpen(open: ReadonlySet<string>, situation: Situation): Promise<void> {
+  private async judgeOpen(
+    open: ReadonlySet<string>,
+    detectionInput: DetectionInput,
+  ): Promise<void> {
     for (const kind of MISCONFIGURATIONS.filter((each) => open.has(each))) {
-      const verdict = await this.verdictOn(kind, situation);
+      const verdict = await this.verdictOn(kind, detectionInput);
       if (verdict === 'unknown') continue;
       if (verdict === 'fixed') {
         const alert = await this.store.markFixed(kind);
@@ -110,30 +113,30 @@ export class AlertsService implements OnApplicationBootstrap {
       } else {
         const alert = await this.store.markFailing(kind);
         if (alert === undefined) continue;
-        const { message, advice, figures } = alert;
-        this.logger.error({ msg: 'alert is not fixed', kind, message, advice, figures });
+        const { message, advice, evidence } = alert;
+        this.logger.error({ msg: 'alert is not fixed', kind, message, advice, evidence });
       }
     }
   }
 
   private async verdictOn(
     kind: Misconfiguration,
-    situation: Situation,
+    detectionInput: DetectionInput,
   ): Promise<'fixed' | 'failing' | 'unknown'> {
-    const evidence = evidenceFor(kind, situation);
+    const evidence = evidenceFor(kind, detectionInput);
     const [newest] = evidence;
     if (newest === undefined) return 'unknown';
     // These settings were in force already: another process refuses with others.
     if (newest.at.getTime() >= this.startedAt.getTime()) return 'failing';
     const ids = [...new Set(evidence.map(({ entryId }) => entryId))];
-    const judged = await this.judge.judge({ ids }, ids.length);
+    const judged = await this.rechecker.recheckRefusals({ ids }, ids.length);
     const { wouldPass, stillRefused, keyMissing, unreadable } = judged;
     if (stillRefused + keyMissing + unreadable > 0) return 'failing';
     return wouldPass > 0 ? 'fixed' : 'unknown';
   }
 
-  private async close({ accepted }: Situation): Promise<number> {
-    const closed = await this.store.close(accepted.lastAt);
+  private async close({ accepted }: DetectionInput): Promise<number> {
+    const closed = await this.store.closeAlert(accepted.lastAt);
     for (const alert of closed) {
       this.logger.log({ msg: 'alert closed', kind: alert.kind, openSeconds: openSeconds(alert) });
     }
@@ -145,10 +148,10 @@ export class AlertsService implements OnApplicationBootstrap {
    * and before it the few whose callbacks were just refused: whether they have ended also tells whether
    * those were genuine.
    */
-  private async hurry(situation: Situation): Promise<number> {
-    if (await this.store.takeHurry()) return this.jobs.hurry('all');
-    const ids = suspects(situation);
-    return ids.length === 0 ? 0 : this.jobs.hurry(ids);
+  private async expeditePolls(detectionInput: DetectionInput): Promise<number> {
+    if (await this.store.acquireExpedite()) return this.awaitingCallback.expeditePolls('all');
+    const ids = suspects(detectionInput);
+    return ids.length === 0 ? 0 : this.awaitingCallback.expeditePolls(ids);
   }
 }
 

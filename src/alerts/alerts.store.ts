@@ -3,14 +3,14 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 import type { AlertKind } from './alert-kinds.js';
-import type { Figures, Finding, TamperingFigures } from './situation.js';
+import type { AlertEvidence, Finding, TamperingFigures } from './detection-input.js';
 
 export interface Alert {
   readonly id: string;
   readonly kind: AlertKind;
   readonly message: string;
   readonly advice: string;
-  readonly figures: Figures | TamperingFigures;
+  readonly evidence: AlertEvidence | TamperingFigures;
   readonly openedAt: Date;
   /** When a callback was last refused for this reason, or the audit was last found to be tampered with. */
   readonly lastSeenAt: Date;
@@ -37,7 +37,7 @@ export type Unsent = Alert & { readonly attempt: number };
 const QUIET_MINUTES = 5;
 /** Without an accepted callback nobody knows whether it is mended; after so long it is let go. */
 const SILENT_MINUTES = 60;
-const HURRY_SECONDS = 60;
+const EXPEDITE_SECONDS = 60;
 
 /** All SQL on `alerts`. Every statement decides by itself, so that any number of processes may run it. */
 @Injectable()
@@ -45,10 +45,10 @@ export class AlertsStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
   /** Opens an alert, or brings the open one of its kind up to date. Returns it where this call opened it. */
-  async see(finding: Finding): Promise<Alert | undefined> {
-    const { kind, message, advice, figures, lastSeenAt } = finding;
-    const values = [kind, message, advice, JSON.stringify(figures), lastSeenAt];
-    const [seen] = await rows<Alert & { opened: boolean }>(this.database, SEE, values);
+  async raiseAlert(finding: Finding): Promise<Alert | undefined> {
+    const { kind, message, advice, evidence, lastSeenAt } = finding;
+    const values = [kind, message, advice, JSON.stringify(evidence), lastSeenAt];
+    const [seen] = await rows<Alert & { opened: boolean }>(this.database, RAISE_ALERT, values);
     if (seen === undefined) return undefined;
     const { opened, ...alert } = seen;
     return opened ? alert : undefined;
@@ -70,13 +70,13 @@ export class AlertsStore {
   }
 
   /** Closes what has not been seen for some minutes, where callbacks are accepted again. */
-  close(lastAcceptedAt: Date | null): Promise<Alert[]> {
-    return rows<Alert>(this.database, CLOSE, [QUIET_MINUTES, SILENT_MINUTES, lastAcceptedAt]);
+  closeAlert(lastAcceptedAt: Date | null): Promise<Alert[]> {
+    return rows<Alert>(this.database, CLOSE_ALERT, [QUIET_MINUTES, SILENT_MINUTES, lastAcceptedAt]);
   }
 
   /** Whether it is time to hurry the waiting jobs, and this process's turn to do so. */
-  async takeHurry(): Promise<boolean> {
-    return (await rows(this.database, TAKE_HURRY, [HURRY_SECONDS])).length > 0;
+  async acquireExpedite(): Promise<boolean> {
+    return (await rows(this.database, ACQUIRE_EXPEDITE, [EXPEDITE_SECONDS])).length > 0;
   }
 
   async standing(): Promise<{ open: Set<AlertKind>; closed: Map<AlertKind, Date> }> {
@@ -93,7 +93,7 @@ export class AlertsStore {
     };
   }
 
-  open(): Promise<Alert[]> {
+  listOpen(): Promise<Alert[]> {
     return rows<Alert>(
       this.database,
       `SELECT ${COLUMNS} FROM alerts WHERE closed_at IS NULL ORDER BY opened_at`,
@@ -101,7 +101,7 @@ export class AlertsStore {
   }
 
   /** The newest first. */
-  recent(limit: number, { state, cursor }: RecentAlerts): Promise<Alert[]> {
+  listRecent(limit: number, { state, cursor }: RecentAlerts): Promise<Alert[]> {
     return rows<Alert>(this.database, RECENT, [limit, cursor ?? null, state ?? null]);
   }
 
@@ -118,18 +118,22 @@ export class AlertsStore {
   }
 
   /** The first acknowledgement stays. `undefined`: no such alert. */
-  async acknowledge(manager: EntityManager, id: string, by: string): Promise<Alert | undefined> {
+  async acknowledgeAlert(
+    manager: EntityManager,
+    id: string,
+    by: string,
+  ): Promise<Alert | undefined> {
     const [alert] = await rows<Alert>(manager, ACKNOWLEDGE, [id, by]);
     return alert;
   }
 
   /** Takes one alert to be sent; nobody else does for `leaseSeconds`. */
-  async takeUnsent(leaseSeconds: number): Promise<Unsent | undefined> {
-    const [unsent] = await rows<Unsent>(this.database, TAKE_UNSENT, [leaseSeconds]);
+  async leaseUnsent(leaseSeconds: number): Promise<Unsent | undefined> {
+    const [unsent] = await rows<Unsent>(this.database, LEASE_UNSENT, [leaseSeconds]);
     return unsent;
   }
 
-  async sent(id: string): Promise<void> {
+  async markSent(id: string): Promise<void> {
     await rows(
       this.database,
       'UPDATE alerts SET notified_at = now(), notify_at = NULL WHERE id = $1',
@@ -138,7 +142,7 @@ export class AlertsStore {
   }
 
   /** `null`: not tried again. */
-  async notSent(id: string, retrySeconds: number | null): Promise<void> {
+  async markNotSent(id: string, retrySeconds: number | null): Promise<void> {
     await rows(
       this.database,
       'UPDATE alerts SET notify_at = now() + make_interval(secs => $2) WHERE id = $1',
@@ -147,7 +151,7 @@ export class AlertsStore {
   }
 }
 
-const COLUMNS = `id, kind, message, advice, figures, opened_at AS "openedAt",
+const COLUMNS = `id, kind, message, advice, evidence, opened_at AS "openedAt",
   last_seen_at AS "lastSeenAt", closed_at AS "closedAt", notified_at AS "notifiedAt",
   fixed_since AS "fixedSince", acknowledged_at AS "acknowledgedAt",
   acknowledged_by AS "acknowledgedBy"`;
@@ -177,33 +181,33 @@ const ACKNOWLEDGE = `
   RETURNING ${COLUMNS}`;
 
 /** What another process has just closed is not opened again for what it had seen. */
-const SEE = `
-  INSERT INTO alerts (kind, message, advice, figures, last_seen_at)
+const RAISE_ALERT = `
+  INSERT INTO alerts (kind, message, advice, evidence, last_seen_at)
   SELECT $1, $2, $3, $4::jsonb, least($5::timestamptz, now())
    WHERE NOT EXISTS (SELECT 1 FROM alerts WHERE kind = $1 AND closed_at >= $5::timestamptz)
   ON CONFLICT (kind) WHERE closed_at IS NULL DO UPDATE
-     SET message = excluded.message, advice = excluded.advice, figures = excluded.figures,
+     SET message = excluded.message, advice = excluded.advice, evidence = excluded.evidence,
          last_seen_at = greatest(alerts.last_seen_at, excluded.last_seen_at)
   RETURNING ${COLUMNS}, xmax = 0 AS opened`;
 
 const SEE_TAMPERING = `
-  INSERT INTO alerts AS open (kind, message, advice, figures, last_seen_at)
+  INSERT INTO alerts AS open (kind, message, advice, evidence, last_seen_at)
   VALUES ('audit_tampered', $2, $3, jsonb_build_object('places', jsonb_build_array($1::text)), now())
   ON CONFLICT (kind) WHERE closed_at IS NULL DO UPDATE
      SET last_seen_at = now(),
-         (message, figures, acknowledged_at, acknowledged_by) = (
+         (message, evidence, acknowledged_at, acknowledged_by) = (
            SELECT CASE WHEN known THEN open.message ELSE excluded.message END,
-                  CASE WHEN known OR jsonb_array_length(open.figures->'places') >= 100
-                       THEN open.figures
-                       ELSE jsonb_set(open.figures, '{places}',
-                                      (open.figures->'places') || to_jsonb($1::text)) END,
+                  CASE WHEN known OR jsonb_array_length(open.evidence->'places') >= 100
+                       THEN open.evidence
+                       ELSE jsonb_set(open.evidence, '{places}',
+                                      (open.evidence->'places') || to_jsonb($1::text)) END,
                   CASE WHEN known THEN open.acknowledged_at END,
                   CASE WHEN known THEN open.acknowledged_by END
-             FROM (SELECT open.figures->'places' ? $1::text AS known) AS place)
+             FROM (SELECT open.evidence->'places' ? $1::text AS known) AS place)
   RETURNING ${COLUMNS}, xmax = 0 AS opened`;
 
 /** Tampering stays on record, so every verification finds it again, once an hour. */
-const CLOSE = `
+const CLOSE_ALERT = `
   UPDATE alerts SET closed_at = now()
    WHERE closed_at IS NULL
      AND last_seen_at <= now() - make_interval(mins => $1)
@@ -216,13 +220,13 @@ const CLOSE = `
          END
   RETURNING ${COLUMNS}`;
 
-const TAKE_HURRY = `
-  UPDATE alerts SET hurried_at = now()
+const ACQUIRE_EXPEDITE = `
+  UPDATE alerts SET expedited_at = now()
    WHERE closed_at IS NULL AND kind NOT IN ('attack', 'audit_tampered')
-     AND (hurried_at IS NULL OR hurried_at <= now() - make_interval(secs => $1))
+     AND (expedited_at IS NULL OR expedited_at <= now() - make_interval(secs => $1))
   RETURNING id`;
 
-const TAKE_UNSENT = `
+const LEASE_UNSENT = `
   UPDATE alerts
      SET notify_at = now() + make_interval(secs => $1), notify_attempts = notify_attempts + 1
    WHERE id = (

@@ -1,7 +1,7 @@
 import { KIND_OF_CAUSE, MISCONFIGURATIONS, type Misconfiguration } from './alert-kinds.js';
-import { attackFigures, figuresOf } from './figures.js';
-import type { Finding, Situation, Trace } from './situation.js';
-import { wordsFor } from './wording.js';
+import { collectAttackEvidence, collectEvidence } from './finding-evidence.js';
+import type { Finding, DetectionInput, RefusalEvidence } from './detection-input.js';
+import { describeAlert } from './alert-messages.js';
 
 const MINUTE_MILLISECONDS = 60_000;
 
@@ -20,23 +20,23 @@ const MANY_JOBS = 3;
 const FEW_JOBS = 2;
 const REPEATS = 3;
 /** From here on it is more than a single process or sender that has gone astray. */
-const LEAST_SHARE = 0.2;
+const MIN_SHARE = 0.2;
 /** So long a look at the job may take that tells whether the callback was genuine. */
 const DOUBT_MILLISECONDS = 60_000;
 /** Callbacks that should have been accepted in the window, for none at all to mean something. */
-const LEAST_EXPECTED = 5;
+const MIN_EXPECTED = 5;
 /** Refusals of strangers in ten minutes that are worth a word. */
-const STRANGERS = 300;
+const FORGED_CALLBACKS = 300;
 
 /** What is probably wrong, from what was refused. At most one finding per kind. */
-export function detect(situation: Situation): Finding[] {
-  const wrong = MISCONFIGURATIONS.flatMap((kind) => misconfiguration(kind, situation) ?? []);
-  const strangers = wrong.length > 0 ? undefined : attack(situation);
+export function detect(detectionInput: DetectionInput): Finding[] {
+  const wrong = MISCONFIGURATIONS.flatMap((kind) => misconfiguration(kind, detectionInput) ?? []);
+  const strangers = wrong.length > 0 ? undefined : attack(detectionInput);
   return strangers === undefined ? wrong : [strangers];
 }
 
 /** Jobs whose callback was refused for a reason that no stranger can bring about. */
-export function suspects({ traces, now }: Situation): string[] {
+export function suspects({ refusals: traces, now }: DetectionInput): string[] {
   const fresh = traces.filter(
     ({ at, job }) => job?.state === 'waiting' && now.getTime() - at.getTime() <= DOUBT_MILLISECONDS,
   );
@@ -44,53 +44,66 @@ export function suspects({ traces, now }: Situation): string[] {
 }
 
 /** Entries that one pass judges for one alert. */
-const MOST_JUDGED = 100;
+const MAX_RECHECKED = 100;
 
 /** The newest evidence for an alert, for judging it with the settings of today. */
-export function evidenceFor(kind: Misconfiguration, situation: Situation): Trace[] {
-  const recent = within(ofKind(kind, situation), WINDOWS[2], situation.now);
-  const proving = recent.filter((trace) => isEvidence(kind, trace, situation.now));
+export function evidenceFor(
+  kind: Misconfiguration,
+  detectionInput: DetectionInput,
+): RefusalEvidence[] {
+  const recent = within(ofKind(kind, detectionInput), WINDOWS[2], detectionInput.now);
+  const proving = recent.filter((trace) => isEvidence(kind, trace, detectionInput.now));
   const found = proving.length > 0 ? proving : recent.filter((trace) => trace.fromKnownSender);
   const newestFirst = found.toSorted((one, other) => other.at.getTime() - one.at.getTime());
-  return newestFirst.slice(0, MOST_JUDGED);
+  return newestFirst.slice(0, MAX_RECHECKED);
 }
 
-function ofKind(kind: Misconfiguration, { closed, traces }: Situation): Trace[] {
+function ofKind(
+  kind: Misconfiguration,
+  { closed, refusals: traces }: DetectionInput,
+): RefusalEvidence[] {
   const since = closed.get(kind)?.getTime() ?? 0;
   return traces.filter((trace) => trace.at.getTime() > since && kindsOf(trace).includes(kind));
 }
 
-function misconfiguration(kind: Misconfiguration, situation: Situation): Finding | undefined {
-  const own = ofKind(kind, situation);
+function misconfiguration(
+  kind: Misconfiguration,
+  detectionInput: DetectionInput,
+): Finding | undefined {
+  const own = ofKind(kind, detectionInput);
   for (const window of WINDOWS) {
-    const inside = within(own, window, situation.now);
-    const found = provenByJobs(kind, inside, window, situation)
-      ? inside.filter((trace) => isEvidence(kind, trace, situation.now))
-      : replaced(kind, inside, window, situation);
+    const inside = within(own, window, detectionInput.now);
+    const found = provenByJobs(kind, inside, window, detectionInput)
+      ? inside.filter((trace) => isEvidence(kind, trace, detectionInput.now))
+      : replaced(kind, inside, window, detectionInput);
     if (found.length === 0) continue;
-    const figures = figuresOf(
+    const evidence = collectEvidence(
       found,
       window.minutes,
-      situation.accepted[window.accepted],
-      situation,
+      detectionInput.accepted[window.accepted],
+      detectionInput,
     );
     return {
       kind,
-      ...wordsFor(kind, figures, found, situation.installed),
-      figures,
-      lastSeenAt: latest(found, situation.now),
+      ...describeAlert(kind, evidence, found, detectionInput.installed),
+      evidence,
+      lastSeenAt: latest(found, detectionInput.now),
     };
   }
   return undefined;
 }
 
 /** Where the address and the secret are wrong, both are to be put right. */
-function kindsOf({ cause, secretCause }: Trace): Misconfiguration[] {
+function kindsOf({ cause, secretCause }: RefusalEvidence): Misconfiguration[] {
   const kind = KIND_OF_CAUSE[cause];
   return secretCause === undefined ? [kind] : [kind, KIND_OF_CAUSE[secretCause]];
 }
 
-function isEvidence(kind: Misconfiguration, { job, secret, at }: Trace, now: Date): boolean {
+function isEvidence(
+  kind: Misconfiguration,
+  { job, secret, at }: RefusalEvidence,
+  now: Date,
+): boolean {
   if (job === undefined) return false;
   if (job.state === 'unknown') return kind === 'job_unknown' && secret === 'right';
   if (job.state === 'ended' || secret === 'right') return true;
@@ -99,9 +112,9 @@ function isEvidence(kind: Misconfiguration, { job, secret, at }: Trace, now: Dat
 
 function provenByJobs(
   kind: Misconfiguration,
-  inside: readonly Trace[],
+  inside: readonly RefusalEvidence[],
   window: Window,
-  { accepted, now }: Situation,
+  { accepted, now }: DetectionInput,
 ): boolean {
   const evidence = inside.filter((trace) => isEvidence(kind, trace, now));
   const jobs = jobsOf(evidence);
@@ -120,7 +133,7 @@ function provenByJobs(
     (trace) => trace.job === undefined && trace.count > 1 && senders.has(trace.address),
   );
   const refused = jobs + sum(onlyCounted);
-  return refused >= LEAST_SHARE * (refused + accepted[window.accepted]);
+  return refused >= MIN_SHARE * (refused + accepted[window.accepted]);
 }
 
 /**
@@ -129,13 +142,13 @@ function provenByJobs(
  */
 function replaced(
   kind: Misconfiguration,
-  inside: readonly Trace[],
+  inside: readonly RefusalEvidence[],
   { minutes, accepted: name }: Window,
-  { accepted, waitingJobs, totals }: Situation,
-): readonly Trace[] {
+  { accepted, waitingJobs, totals }: DetectionInput,
+): readonly RefusalEvidence[] {
   const usual = (inAnHour: number): number => (inAnHour * minutes) / 60;
   const expected = usual(accepted.hourBefore);
-  if (accepted[name] > 0 || waitingJobs === 0 || expected < LEAST_EXPECTED) return [];
+  if (accepted[name] > 0 || waitingJobs === 0 || expected < MIN_EXPECTED) return [];
   const known = inside.filter(({ fromKnownSender }) => fromKnownSender);
   const before = totals.filter(({ cause }) => KIND_OF_CAUSE[cause] === kind);
   const refusedBefore = before.reduce((all, { hourBefore }) => all + hourBefore, 0);
@@ -143,39 +156,43 @@ function replaced(
   return jumped ? known : [];
 }
 
-function attack(situation: Situation): Finding | undefined {
-  const { totals, now, open, closed } = situation;
+function attack(detectionInput: DetectionInput): Finding | undefined {
+  const { totals, now, open, closed } = detectionInput;
   const lately = now.getTime() - 10 * MINUTE_MILLISECONDS;
   // What is left of a misconfiguration in the counts is not the work of strangers.
-  const settling = MISCONFIGURATIONS.some(
+  const polling = MISCONFIGURATIONS.some(
     (kind) => open.has(kind) || (closed.get(kind)?.getTime() ?? 0) > lately,
   );
   const refused = totals.reduce((all, { inTenMinutes }) => all + inTenMinutes, 0);
-  if (settling || refused < STRANGERS) return undefined;
-  const figures = attackFigures(situation, refused);
+  if (polling || refused < FORGED_CALLBACKS) return undefined;
+  const evidence = collectAttackEvidence(detectionInput, refused);
   const lastSeen = Math.max(...totals.map(({ lastAt }) => lastAt.getTime()));
   return {
     kind: 'attack',
-    ...wordsFor('attack', figures, [], situation.installed),
-    figures,
+    ...describeAlert('attack', evidence, [], detectionInput.installed),
+    evidence,
     lastSeenAt: new Date(Math.min(lastSeen, now.getTime())),
   };
 }
 
-function within(traces: readonly Trace[], { minutes }: Window, now: Date): Trace[] {
+function within(
+  traces: readonly RefusalEvidence[],
+  { minutes }: Window,
+  now: Date,
+): RefusalEvidence[] {
   const from = now.getTime() - minutes * MINUTE_MILLISECONDS;
   return traces.filter(({ at }) => at.getTime() >= from);
 }
 
-function jobsOf(traces: readonly Trace[]): number {
+function jobsOf(traces: readonly RefusalEvidence[]): number {
   return new Set(traces.flatMap(({ job }) => job?.id ?? [])).size;
 }
 
-function sum(traces: readonly Trace[]): number {
+function sum(traces: readonly RefusalEvidence[]): number {
   return traces.reduce((all, { count }) => all + count, 0);
 }
 
-function latest(traces: readonly Trace[], now: Date): Date {
+function latest(traces: readonly RefusalEvidence[], now: Date): Date {
   const last = traces.reduce((most, { at }) => Math.max(most, at.getTime()), 0);
   return new Date(Math.min(last, now.getTime()));
 }

@@ -2,9 +2,9 @@ import { Module } from '@nestjs/common';
 import { AuditAlarm } from './audit-alarm.js';
 import { AuditKeys } from './audit-keys.js';
 import { AuditLog } from './audit-log.js';
-import { AuditReads } from './audit-reads.js';
+import { AuditQueries } from './audit-queries.js';
 import { AuditVerifier } from './audit-verifier.js';
-import { KnownHead } from './known-head.js';
+import { KnownHead } from './chain/known-head.js';
 import { RecentRefusals } from './recent-refusals.js';
 
 /** The chain of the audit, without what records refusals. */
@@ -13,11 +13,11 @@ import { RecentRefusals } from './recent-refusals.js';
     AuditAlarm,
     AuditKeys,
     AuditLog,
-    AuditReads,
+    AuditQueries,
     AuditVerifier,
     KnownHead,
     RecentRefusals,
   ],
-  exports: [AuditAlarm, AuditKeys, AuditLog, AuditReads, AuditVerifier, RecentRefusals],
+  exports: [AuditAlarm, AuditKeys, AuditLog, AuditQueries, AuditVerifier, RecentRefusals],
 })
 export class AuditChainModule {}

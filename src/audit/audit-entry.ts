@@ -1,4 +1,4 @@
-import { canonicalJson } from '../platform/canonical-json.js';
+import { canonicalJson } from '../platform/json/canonical-json.js';
 import { authenticate, type AuditKey } from './audit-keys.js';
 
 /**

@@ -12,10 +12,10 @@ import {
   type ChainEnds,
   type NewEntry,
 } from './audit-entry.js';
-import { formatHead } from './audit-head.js';
+import { formatHead } from './chain/audit-head.js';
 import { AuditKeys } from './audit-keys.js';
-import { findRetirable } from './audit-retirement.js';
-import { findSchemaChange } from './audit-schema.js';
+import { findDeletable } from './chain/audit-retention-step.js';
+import { findSchemaChange } from './chain/audit-schema.js';
 import {
   endsOf,
   findProblem,
@@ -23,12 +23,12 @@ import {
   readChainState,
   type ChainProblem,
   type ChainState,
-} from './chain-state.js';
-import { isDatabaseUsed } from './database-use.js';
-import { KnownHead } from './known-head.js';
+} from './chain/chain-state.js';
+import { isDatabaseUsed } from './chain/database-use.js';
+import { KnownHead } from './chain/known-head.js';
 
 /** An entry to append, with the sealed bytes that belong to it. */
-export interface Appendix {
+export interface AppendedEntry {
   readonly entry: NewEntry;
   readonly sealed?: Buffer;
 }
@@ -39,7 +39,7 @@ export interface AppendAttempt {
 }
 
 /** Appends as part of a transaction, which then holds up all others that append until it ends. */
-export type Append = (appendices: readonly Appendix[]) => Promise<ChainedEntry[]>;
+export type Append = (appendices: readonly AppendedEntry[]) => Promise<ChainedEntry[]>;
 
 /** What a transaction did to the chain; holds once it is committed. */
 interface ChainChange {
@@ -70,7 +70,10 @@ export class AuditLog {
    * Appends to the chain, all or nothing. Processes take turns by the lock on the chain's ends.
    * `attempt` learns the transaction, for asking later what became of it.
    */
-  append(appendices: readonly Appendix[], attempt: AppendAttempt = {}): Promise<ChainedEntry[]> {
+  appendEntries(
+    appendices: readonly AppendedEntry[],
+    attempt: AppendAttempt = {},
+  ): Promise<ChainedEntry[]> {
     return this.transact(async (manager, append) => {
       const chained = await append(appendices);
       const [row] = await rows<{ id: string }>(manager, `SELECT pg_current_xact_id()::text AS id`);
@@ -115,7 +118,7 @@ export class AuditLog {
   }
 
   /** Compares the chain with what this process remembers of it. What is wrong is recorded in the chain. */
-  async check(): Promise<ChainProblem | undefined> {
+  async checkChain(): Promise<ChainProblem | undefined> {
     const schemaChange = await this.transactions.run(findSchemaChange);
     if (schemaChange !== undefined) this.reportSchemaChange(schemaChange);
     const known = this.known.current;
@@ -130,7 +133,7 @@ export class AuditLog {
       return undefined;
     }
     try {
-      await this.append([]);
+      await this.appendEntries([]);
     } catch (error) {
       this.alarm.raise(problem.message, { recorded: false });
       throw error;
@@ -139,7 +142,7 @@ export class AuditLog {
   }
 
   /** The newest entry as one word to keep elsewhere; `undefined` where the chain has no anchor. */
-  async head(): Promise<string | undefined> {
+  async readHead(): Promise<string | undefined> {
     const { ends, anchors } = await this.transactions.run((manager) =>
       readChainState(manager, undefined),
     );
@@ -160,13 +163,13 @@ export class AuditLog {
    * stays verifiable: the chain remembers the hash of the last one that has gone. Returns how many went.
    * Only entries that are as they were written go: otherwise a changed time would cut the chain.
    */
-  async retire(days: number, limit: number): Promise<number> {
+  async deleteOldEntries(days: number, limit: number): Promise<number> {
     await this.ensureAnchor();
     return this.change(async (manager, change) => {
       const { installation, ends } = await this.lockChain(manager, change);
       if (change.problem !== undefined) return 0;
       const before = new Date(Date.now() - days * 86_400_000);
-      const { last, count, stoppedBy } = await findRetirable(
+      const { last, count, stoppedBy } = await findDeletable(
         manager,
         this.keys,
         ends,
@@ -176,7 +179,7 @@ export class AuditLog {
       if (stoppedBy !== undefined) this.reportStopped(stoppedBy);
       if (last === undefined) return 0;
       await manager.query(`SET LOCAL gateway.audit_retention = 'on'`);
-      const gone = await rows(manager, RETIRE, [ends.firstId, last.id]);
+      const gone = await rows(manager, DELETE_OLD_ENTRIES, [ends.firstId, last.id]);
       if (gone.length !== count) throw new Error('the beginning of the audit changed meanwhile');
       const moved = { ...ends, firstId: last.id, firstHash: last.hash };
       await this.moveEnds(manager, installation, moved);
@@ -185,9 +188,9 @@ export class AuditLog {
   }
 
   /** Throws away the sealed originals older than `hours`, at most `limit`. Returns how many went. */
-  async forgetOriginals(hours: number, limit: number): Promise<number> {
+  async deleteRawRequests(hours: number, limit: number): Promise<number> {
     return this.transactions.run(async (manager) => {
-      const gone = await rows(manager, FORGET, [hours, limit]);
+      const gone = await rows(manager, DELETE_RAW_REQUESTS, [hours, limit]);
       return gone.length;
     });
   }
@@ -214,7 +217,7 @@ export class AuditLog {
   private async appendWithin(
     manager: EntityManager,
     change: ChainChange,
-    appendices: readonly Appendix[],
+    appendices: readonly AppendedEntry[],
   ): Promise<ChainedEntry[]> {
     const { installation, ends: before } = await this.lockChain(manager, change);
     if (appendices.length === 0) return [];
@@ -228,7 +231,7 @@ export class AuditLog {
     if (originals.length > 0) {
       const ids = originals.map(({ id }) => id);
       const texts = originals.map(({ sealed }) => sealed);
-      await rows(manager, KEEP, [ids, texts, this.keys.current.id]);
+      await rows(manager, INSERT_RAW_REQUESTS, [ids, texts, this.keys.current.id]);
     }
     await this.moveEnds(manager, installation, ends);
     change.locked = { installation, ends };
@@ -409,15 +412,15 @@ const APPEND = `
     FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::bytea[])
       AS entry (id, at, kind, data, hash)`;
 
-const KEEP = `
+const INSERT_RAW_REQUESTS = `
   INSERT INTO audit_originals (entry_id, sealed, key_id)
   SELECT id, sealed, $3 FROM unnest($1::bigint[], $2::bytea[]) AS original (id, sealed)
   -- What an entry that was cut off has left behind.
   ON CONFLICT (entry_id) DO UPDATE SET sealed = excluded.sealed, key_id = excluded.key_id, at = now()`;
 
-const RETIRE = `DELETE FROM audit_entries WHERE id > $1 AND id <= $2 RETURNING id`;
+const DELETE_OLD_ENTRIES = `DELETE FROM audit_entries WHERE id > $1 AND id <= $2 RETURNING id`;
 
-const FORGET = `
+const DELETE_RAW_REQUESTS = `
   DELETE FROM audit_originals
    WHERE entry_id IN (
      SELECT entry_id FROM audit_originals

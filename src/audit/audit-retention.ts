@@ -1,7 +1,7 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
-import { RemovedRows } from '../platform/metrics/removed-rows.js';
-import { Duties } from '../platform/schedule/duties.js';
+import { DeletedRows } from '../platform/metrics/removed-rows.js';
+import { IntervalScheduler } from '../platform/schedule/interval-scheduler.js';
 import { inSteps } from '../platform/schedule/steps.js';
 import { AuditLog } from './audit-log.js';
 
@@ -16,13 +16,13 @@ export class AuditRetention implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly settings: Settings,
-    private readonly duties: Duties,
+    private readonly scheduler: IntervalScheduler,
     private readonly audit: AuditLog,
-    private readonly removed: RemovedRows,
+    private readonly removed: DeletedRows,
   ) {}
 
   onApplicationBootstrap(): void {
-    this.duties.every(INTERVAL_SECONDS, 'audit retention', () => this.sweep());
+    this.scheduler.every(INTERVAL_SECONDS, 'audit retention', () => this.sweep());
   }
 
   onModuleDestroy(): void {
@@ -31,11 +31,13 @@ export class AuditRetention implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** One pass; returns how many entries and originals went. */
   async sweep(): Promise<{ entries: number; originals: number }> {
-    const { AUDIT_RETENTION_DAYS: days, AUDIT_ORIGINALS_HOURS: hours } = this.settings;
+    const { AUDIT_RETENTION_DAYS: days, AUDIT_RAW_REQUEST_HOURS: hours } = this.settings;
     const originals = await inSteps(STEP, this.stop.signal, () =>
-      this.audit.forgetOriginals(hours, STEP),
+      this.audit.deleteRawRequests(hours, STEP),
     );
-    const entries = await inSteps(STEP, this.stop.signal, () => this.audit.retire(days, STEP));
+    const entries = await inSteps(STEP, this.stop.signal, () =>
+      this.audit.deleteOldEntries(days, STEP),
+    );
     this.removed.add('audit_entry', entries);
     return { entries, originals };
   }

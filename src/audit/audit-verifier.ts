@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
-import { isRecord } from '../platform/json.js';
+import { isRecord } from '../platform/json/is-record.js';
 import { isAuthentic, type ChainedEntry } from './audit-entry.js';
-import { formatHead, readHead } from './audit-head.js';
+import { formatHead, readHead } from './chain/audit-head.js';
 import { AuditKeys } from './audit-keys.js';
-import { findSchemaChange } from './audit-schema.js';
+import { findSchemaChange } from './chain/audit-schema.js';
 import {
   endsOf,
   findForgotten,
@@ -17,8 +17,8 @@ import {
   type ChainProblem,
   type ChainState,
   type StoredEnds,
-} from './chain-state.js';
-import { KnownHead, type KnownChain } from './known-head.js';
+} from './chain/chain-state.js';
+import { KnownHead, type KnownChain } from './chain/known-head.js';
 
 export interface Verification {
   readonly ok: boolean;
@@ -261,7 +261,7 @@ function wrongColumn({ data, columns }: StoredEntry): string | undefined {
     cause: textOf(data['cause']),
     guard: textOf(data['guard']),
     address: textOf(data['clientAddress']),
-    jobId: textOf(data['jobId']) ?? textOf(data['claimedJobId']),
+    jobId: textOf(data['jobId']) ?? textOf(data['assertedJobId']),
     count: Number(textOf(data['count']) ?? 1),
   };
   return Object.keys(expected).find((name) => columns[name] !== expected[name]);

@@ -6,7 +6,7 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { Metrics } from '../platform/metrics/metrics.js';
-import { Duties } from '../platform/schedule/duties.js';
+import { IntervalScheduler } from '../platform/schedule/interval-scheduler.js';
 import { AuditAlarm } from './audit-alarm.js';
 import { AuditLog } from './audit-log.js';
 import { AuditVerifier } from './audit-verifier.js';
@@ -28,11 +28,11 @@ export class AuditWatch implements OnModuleInit, OnApplicationBootstrap, OnAppli
     private readonly audit: AuditLog,
     private readonly verifier: AuditVerifier,
     private readonly alarm: AuditAlarm,
-    private readonly duties: Duties,
+    private readonly scheduler: IntervalScheduler,
     { meter }: Metrics,
   ) {
     meter
-      .createObservableCounter('gateway_audit_tampering_found', {
+      .createObservableCounter('gateway_audit_tampering', {
         description: 'How often this process found the audit not to be as it was written',
       })
       .addCallback((result) => result.observe(alarm.count));
@@ -44,7 +44,7 @@ export class AuditWatch implements OnModuleInit, OnApplicationBootstrap, OnAppli
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.audit.check();
+    await this.audit.checkChain();
     const missing = await this.audit.missingKeys();
     if (missing.length > 0) {
       this.logger.warn({
@@ -53,9 +53,9 @@ export class AuditWatch implements OnModuleInit, OnApplicationBootstrap, OnAppli
       });
     }
     await this.logHead();
-    this.duties.every(CHECK_SECONDS, 'audit check', () => this.audit.check());
-    this.duties.every(HEAD_LINE_SECONDS, 'audit head', () => this.logHead());
-    this.duties.every(VERIFY_SECONDS, 'audit verification', () => this.verify());
+    this.scheduler.every(CHECK_SECONDS, 'audit check', () => this.audit.checkChain());
+    this.scheduler.every(HEAD_LINE_SECONDS, 'audit head', () => this.logHead());
+    this.scheduler.every(VERIFY_SECONDS, 'audit verification', () => this.verify());
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -72,7 +72,7 @@ export class AuditWatch implements OnModuleInit, OnApplicationBootstrap, OnAppli
   }
 
   private async logHead(): Promise<void> {
-    const head = await this.audit.head();
+    const head = await this.audit.readHead();
     if (head !== undefined) this.logger.log({ msg: 'audit head', head });
   }
 }

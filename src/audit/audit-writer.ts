@@ -1,21 +1,21 @@
 import { setTimeout } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { awaitAtMost } from '../platform/patience.js';
-import { AuditFigures } from './audit-figures.js';
-import { AuditLog, type Appendix, type AppendAttempt } from './audit-log.js';
-import { RefusalCounts } from './refusal-counts.js';
+import { withTimeout } from '../platform/with-timeout.js';
+import { AuditMetrics } from './audit.metrics.js';
+import { AuditLog, type AppendedEntry, type AppendAttempt } from './audit-log.js';
+import { RefusalCounts } from './refusals/refusal-counts.js';
 import type { CountedRefusal } from './refusal.js';
 
 /** How long an entry waits for others before it is written: what a crash can cost, with the commit itself. */
 const ENTRY_WAIT_MILLISECONDS = 200;
 /** The same for refusals that are only counted. */
 const COUNT_WAIT_MILLISECONDS = 1000;
-const MOST_PER_WRITE = 500;
+const MAX_PER_WRITE = 500;
 /** Beyond so many entries that could not be written yet, further ones are only counted. */
-const MOST_WAITING = 2000;
+const MAX_WAITING = 2000;
 const RETRY_MILLISECONDS = 1000;
 /** How long a stop waits for a database that may be silent. */
-const GOODBYE_MILLISECONDS = 5000;
+const SHUTDOWN_TIMEOUT_MILLISECONDS = 5000;
 
 /**
  * Writes the audit behind the back of the requests: a refusal costs its request no more than an entry in
@@ -25,7 +25,7 @@ const GOODBYE_MILLISECONDS = 5000;
 @Injectable()
 export class AuditWriter implements OnApplicationShutdown {
   private readonly logger = new Logger(AuditWriter.name);
-  private waiting: Appendix[] = [];
+  private waiting: AppendedEntry[] = [];
   private readonly counts = new RefusalCounts();
   private countsSince: number | undefined;
   private writing: Promise<void> | undefined;
@@ -35,35 +35,35 @@ export class AuditWriter implements OnApplicationShutdown {
 
   constructor(
     private readonly store: AuditLog,
-    private readonly figures: AuditFigures,
+    private readonly metrics: AuditMetrics,
   ) {
-    figures.watch(() => this.waiting.length);
+    metrics.watch(() => this.waiting.length);
   }
 
   /** Whether there is room for an entry of its own. */
   get hasRoom(): boolean {
-    return this.waiting.length < MOST_WAITING;
+    return this.waiting.length < MAX_WAITING;
   }
 
-  add(appendix: Appendix): void {
-    this.waiting.push(appendix);
+  enqueueEntry(appendedEntry: AppendedEntry): void {
+    this.waiting.push(appendedEntry);
     this.begin();
   }
 
-  count(refusal: CountedRefusal, at: Date): void {
-    this.counts.add(refusal, at);
+  countRefusal(refusal: CountedRefusal, at: Date): void {
+    this.counts.countRefusal(refusal, at);
     this.countsSince ??= performance.now();
     this.begin();
   }
 
   /** Resolves when everything that was handed in before is in the database; rejects where it cannot be. */
-  flush(): Promise<void> {
+  flushAudit(): Promise<void> {
     return this.write(true);
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.stopping = true;
-    const end = await awaitAtMost(GOODBYE_MILLISECONDS, this.flush());
+    const end = await withTimeout(SHUTDOWN_TIMEOUT_MILLISECONDS, this.flushAudit());
     if (end.outcome === 'done') return;
     this.logger.error({
       msg: 'entries of the audit were lost',
@@ -89,7 +89,7 @@ export class AuditWriter implements OnApplicationShutdown {
       try {
         await this.write(false);
       } catch (error) {
-        this.figures.failed();
+        this.metrics.recordFailure();
         this.logger.warn({
           msg: 'the audit cannot be written; it is kept and tried again',
           err: error,
@@ -112,15 +112,15 @@ export class AuditWriter implements OnApplicationShutdown {
       (this.countsSince !== undefined &&
         performance.now() - this.countsSince >= COUNT_WAIT_MILLISECONDS);
     if (countsDue && !this.counts.isEmpty) {
-      this.waiting.push(...this.counts.take().map((entry) => ({ entry })));
+      this.waiting.push(...this.counts.drainCounts().map((entry) => ({ entry })));
       this.countsSince = undefined;
     }
     await this.resolveDoubt();
     while (this.waiting.length > 0) {
-      const batch = this.waiting.slice(0, MOST_PER_WRITE);
+      const batch = this.waiting.slice(0, MAX_PER_WRITE);
       const attempt: AppendAttempt = {};
       try {
-        await this.store.append(batch, attempt);
+        await this.store.appendEntries(batch, attempt);
       } catch (error) {
         if (attempt.transaction !== undefined) {
           this.doubt = { transaction: attempt.transaction, entries: batch.length };
@@ -128,7 +128,7 @@ export class AuditWriter implements OnApplicationShutdown {
         throw error;
       }
       this.waiting.splice(0, batch.length);
-      this.figures.written(batch.length);
+      this.metrics.recordWritten(batch.length);
     }
   }
 
@@ -137,7 +137,7 @@ export class AuditWriter implements OnApplicationShutdown {
     if (this.doubt === undefined) return;
     if (await this.store.wasCommitted(this.doubt.transaction)) {
       this.waiting.splice(0, this.doubt.entries);
-      this.figures.written(this.doubt.entries);
+      this.metrics.recordWritten(this.doubt.entries);
     }
     this.doubt = undefined;
   }

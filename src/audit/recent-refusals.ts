@@ -21,8 +21,8 @@ export interface RecentRefusal {
   readonly secret: 'pass' | 'fail' | 'observed' | 'not_checked' | null;
   readonly secretCause: RefusalCause | null;
   readonly tried: string | null;
-  readonly claimedJobId: string | null;
-  readonly claimedUpstreamId: string | null;
+  readonly assertedJobId: string | null;
+  readonly assertedUpstreamId: string | null;
   /** The beginning of the body of one that could not be read. */
   readonly sample: string | null;
 }
@@ -42,11 +42,11 @@ export class RecentRefusals {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
   /** Among the last `most` entries of the chain, those of a day; the newest first. */
-  list(most: number): Promise<RecentRefusal[]> {
+  listRefusals(most: number): Promise<RecentRefusal[]> {
     return rows<RecentRefusal>(this.database, LIST, [most]);
   }
 
-  totals(): Promise<RefusalTotal[]> {
+  countRefusals(): Promise<RefusalTotal[]> {
     return rows<RefusalTotal>(this.database, TOTALS);
   }
 }
@@ -63,8 +63,8 @@ const LIST = `
          data#>>'{verdicts,secret,result}' AS secret,
          data#>>'{verdicts,secret,cause}' AS "secretCause",
          data#>>'{verdicts,secret,detail}' AS tried,
-         data->>'claimedJobId' AS "claimedJobId",
-         data->>'claimedUpstreamId' AS "claimedUpstreamId",
+         data->>'assertedJobId' AS "assertedJobId",
+         data->>'assertedUpstreamId' AS "assertedUpstreamId",
          CASE WHEN guard = 'well_formed' THEN data->>'bodySample' END AS sample
     FROM audit_entries
    WHERE id > (SELECT last_id - $1 FROM audit_chain) AND at > now() - interval '1 day'

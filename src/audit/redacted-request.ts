@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { isRecord } from '../platform/json.js';
+import { isRecord } from '../platform/json/is-record.js';
 import { isCut, redact, redactStart } from '../platform/logging/redaction.js';
 import { truncate } from '../platform/text.js';
-import type { OriginalCallback } from './originals.js';
+import type { RawRequest } from './raw-request.js';
 
 /** A request as it may be shown: without secrets and document content, and never long. */
 export interface ShownRequest {
@@ -47,7 +47,7 @@ const NAMING_FIELDS = [
 const CONTENT_NAME = /^(result|results|chunks|content|text|document|blocks|raw_config)$/i;
 
 export function shownRequest(
-  { method, headers, body }: Pick<OriginalCallback, 'method' | 'headers' | 'body'>,
+  { method, headers, body }: Pick<RawRequest, 'method' | 'headers' | 'body'>,
   path: string,
 ): ShownRequest {
   return {
@@ -82,7 +82,7 @@ function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-function shownHeaders(headers: OriginalCallback['headers']): Record<string, string> {
+function shownHeaders(headers: RawRequest['headers']): Record<string, string> {
   const shown = Object.entries(headers)
     .slice(0, MAX_HEADERS)
     .map(([name, value]) => [

@@ -1,4 +1,4 @@
-import type { OriginalCallback } from './originals.js';
+import type { RawRequest } from './raw-request.js';
 
 /** The checks that a callback passes, in their order. */
 export const GUARDS = ['source_ip', 'well_formed', 'secret', 'job_id'] as const;
@@ -78,12 +78,12 @@ export interface Refusal {
   readonly peerAddress: string;
   readonly clientAddress: string;
   readonly forwardedFor: string | null;
-  readonly claimedJobId: string | null;
-  readonly claimedUpstreamId: string | null;
+  readonly assertedJobId: string | null;
+  readonly assertedUpstreamId: string | null;
   /** The job of ours that it belongs to, where there is one. */
   readonly jobId: string | null;
   readonly path: string;
-  readonly original: OriginalCallback;
+  readonly rawRequest: RawRequest;
   /** False where the body was longer than allowed, and `original` holds its beginning. */
   readonly bodyComplete: boolean;
 }

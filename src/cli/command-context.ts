@@ -9,12 +9,10 @@ import { CliModule } from '../cli.module.js';
 import { reasonOf } from '../doctor/reasons.js';
 import { Settings, SettingsError } from '../platform/config/settings.js';
 import { dataSourceOptions } from '../platform/database/data-source-options.js';
-import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js';
 import { refusePendingMigrations } from '../platform/database/migrations.js';
 import { prepareDatabase } from '../platform/database/prepare-database.js';
 import { localUser } from '../platform/local-user.js';
 import { neverPrintSettings } from '../platform/logging/secret-settings.js';
-import { withLocalKeys } from '../stand-ins/local-keys.js';
 import { installTaskQueues } from '../tasks/task-queue.js';
 import { CommandError } from './command-error.js';
 import { CommandLog } from './command-log.js';
@@ -32,7 +30,7 @@ export interface CommandContext {
 export async function withContext(work: (context: CommandContext) => Promise<void>): Promise<void> {
   await withSettings(async (settings) => {
     await requireDatabase(settings);
-    const app = await NestFactory.createApplicationContext(CliModule.with(settings), {
+    const app = await NestFactory.createApplicationContext(CliModule.forRoot(settings), {
       logger: new CommandLog(),
       abortOnError: false,
     });
@@ -66,19 +64,29 @@ export async function withSettings(
     (problem) => needsAuditKeys || !problem.startsWith('AUDIT_KEYS is missing'),
   );
   if (serious.length > 0) throw new SettingsError(serious);
+  if (given.NODE_ENV === 'production') return withDatabase(given, work);
+  const { withLocalKeys } = await import('../dev/local-keys.js');
   const settings = await withLocalKeys(given);
-  neverPrintSettings(settings);
-  Logger.overrideLogger(new CommandLog());
-  if (settings.DATABASE_URL !== undefined) return work(settings);
+  if (settings.DATABASE_URL !== undefined) return withDatabase(settings, work);
+  const { startEmbeddedPostgres } = await import('../dev/embedded-postgres.js');
   const server = await startEmbeddedPostgres(settings.DATA_DIR);
   try {
-    const local = settings.with({ DATABASE_URL: server.url });
-    neverPrintSettings(local);
-    await prepareDatabase(local, new CommandLog(), installTaskQueues);
-    await work(local);
+    await withDatabase(settings.with({ DATABASE_URL: server.url }), async (local) => {
+      await prepareDatabase(local, new CommandLog(), installTaskQueues);
+      await work(local);
+    });
   } finally {
     if (server.startedHere) await server.stop();
   }
+}
+
+async function withDatabase(
+  settings: Settings,
+  work: (settings: Settings) => Promise<void>,
+): Promise<void> {
+  neverPrintSettings(settings);
+  Logger.overrideLogger(new CommandLog());
+  await work(settings);
 }
 
 /** One attempt, unlike the start of a gateway: a person waits for the answer. */

@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { validate as isUuid } from 'uuid';
 import { SCOPES, type ApiKey, type Scope } from '../access/api-key.entity.js';
 import { isServiceName, SERVICE_NAME_RULE } from '../access/service-name.js';
-import { viewOfKey } from '../admin/api-keys.view.js';
+import { toApiKeyDto } from '../admin/api-key.dto.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { CommandError } from './command-error.js';
 import { withContext } from './command-context.js';
@@ -51,7 +51,9 @@ function createKey({ service, scopes, quiet }: CreateOptions): Promise<void> {
 function listKeys({ json }: { readonly json?: true }): Promise<void> {
   return withContext(async ({ keys }) => {
     const all = await keys.list();
-    print(json === true ? JSON.stringify({ keys: all.map(viewOfKey) }, undefined, 2) : table(all));
+    print(
+      json === true ? JSON.stringify({ keys: all.map(toApiKeyDto) }, undefined, 2) : table(all),
+    );
   });
 }
 

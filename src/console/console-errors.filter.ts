@@ -3,12 +3,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { h } from 'preact';
 import type { GatewayError } from '../platform/errors/error-codes.js';
 import { toGatewayError } from '../platform/errors/problem.filter.js';
-import { ErrorMessage } from './error.page.js';
-import { Page } from './page.js';
-import { PageRenderer } from './page-renderer.js';
-import { SignInNeeded } from './session.guard.js';
-import { SignIn } from './sign-in.page.js';
-import { SignInRefused } from './sign-in-refused.js';
+import { ErrorMessage } from './pages/error.page.js';
+import { Page } from './components/page.js';
+import { PageRenderer } from './layout/page-renderer.js';
+import { SignInNeeded } from './session/session.guard.js';
+import { SignIn } from './pages/sign-in.page.js';
+import { SignInRefused } from './session/sign-in-refused.js';
 
 /** Answers errors as pages. Who is not signed in gets to the page where one can, and back afterwards. */
 @Catch()

@@ -6,22 +6,20 @@ import { AlertQueriesModule } from '../alerts/alert-queries.module.js';
 import { AuditModule } from '../audit/audit.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { ActionsPagesController } from './actions-pages.controller.js';
-import { AssetsController } from './assets.controller.js';
-import { ConsoleAssets } from './console-assets.js';
+import { AssetsController } from './layout/assets.controller.js';
+import { ConsoleAssets } from './layout/console-assets.js';
 import { HomeController } from './home.controller.js';
 import { JobsPagesController } from './jobs-pages.controller.js';
 import { KeysPagesController } from './keys-pages.controller.js';
-import { LostController } from './lost.controller.js';
-import { OpenAlerts } from './open-alerts.js';
+import { NotFoundController } from './not-found.controller.js';
+import { OpenAlerts } from './layout/open-alerts.js';
 import { OverviewController } from './overview.controller.js';
-import { PageRenderer } from './page-renderer.js';
-import { RefusalComparison } from './refusal-comparison.js';
-import { RefusalLists } from './refusal-lists.js';
+import { PageRenderer } from './layout/page-renderer.js';
 import { RefusalsPagesController } from './refusals-pages.controller.js';
-import { AdminSession } from './session.entity.js';
-import { SessionRetention } from './session-retention.js';
-import { SessionStore } from './session.store.js';
-import { Sessions } from './sessions.js';
+import { AdminSession } from './session/session.entity.js';
+import { SessionRetention } from './session/session-retention.js';
+import { SessionStore } from './session/session.store.js';
+import { SessionsService } from './session/sessions.service.js';
 import { SignInController } from './sign-in.controller.js';
 
 /** The pages for admins at `/admin`; only in processes with the role `api`. */
@@ -43,15 +41,13 @@ import { SignInController } from './sign-in.controller.js';
     JobsPagesController,
     KeysPagesController,
     ActionsPagesController,
-    LostController,
+    NotFoundController,
   ],
   providers: [
     ConsoleAssets,
     PageRenderer,
     OpenAlerts,
-    RefusalComparison,
-    RefusalLists,
-    Sessions,
+    SessionsService,
     SessionStore,
     SessionRetention,
   ],

@@ -2,7 +2,7 @@ import { validate as isUuid } from 'uuid';
 import { isServiceName } from '../access/service-name.js';
 import { JOB_ERROR_CODES, type JobErrorCode } from '../jobs/job-error.js';
 import { JOB_TYPES, type JobType } from '../jobs/job-type.js';
-import { SEARCHED_STATUSES, type JobSearch, type Period } from '../jobs/jobs-admin.js';
+import { SEARCHED_STATUSES, type JobSearch, type Period } from '../jobs/jobs-admin.service.js';
 import { readFormMoment } from '../platform/http/moment.js';
 import { truncate } from '../platform/text.js';
 

@@ -3,28 +3,28 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { h } from 'preact';
 import { AdminJobs } from '../admin/admin-jobs.js';
 import { RefusalsService } from '../admin/refusals.service.js';
-import { viewOfRefusal } from '../admin/refusals.view.js';
-import { JobsAdmin } from '../jobs/jobs-admin.js';
+import { toRefusalDto } from '../admin/refusal.dto.js';
+import { JobsAdminService } from '../jobs/jobs-admin.service.js';
 import { CallbackHistory } from '../webhooks/callback-history.js';
-import { CancelJob } from './cancel-job.page.js';
+import { CancelJob } from './pages/cancel-job.page.js';
 import { ConsolePages } from './console-pages.decorator.js';
 import { askedJobs } from './job-search.js';
-import { JobDetail, type JobProperties } from './job.page.js';
-import { Jobs } from './jobs.page.js';
-import { Page } from './page.js';
+import { JobDetail, type JobProperties } from './pages/job.page.js';
+import { Jobs } from './pages/jobs.page.js';
+import { Page } from './components/page.js';
 import { cursorOf } from './refusal-filter.js';
-import { CurrentSession } from './session.decorator.js';
-import type { Session } from './sessions.js';
+import { CurrentSession } from './session/session.decorator.js';
+import type { Session } from './session/sessions.service.js';
 
 const PAGE_SIZE = 50;
 const EVENTS_PAGE_SIZE = 100;
-const MOST_REFUSALS = 20;
+const MAX_REFUSALS = 20;
 
 @ConsolePages()
 @Controller('admin/jobs')
 export class JobsPagesController {
   constructor(
-    private readonly jobs: JobsAdmin,
+    private readonly jobs: JobsAdminService,
     private readonly callbacks: CallbackHistory,
     private readonly refusals: RefusalsService,
     private readonly adminJobs: AdminJobs,
@@ -57,13 +57,13 @@ export class JobsPagesController {
     const job = await this.jobs.get(id);
     const [found, callbacks, refused, result] = await Promise.all([
       this.jobs.events(job, cursorOf(query), EVENTS_PAGE_SIZE + 1),
-      this.callbacks.ofJob(job.id),
-      this.refusals.list({ job: job.id }, undefined, MOST_REFUSALS),
+      this.callbacks.listForJob(job.id),
+      this.refusals.list({ job: job.id }, undefined, MAX_REFUSALS),
       this.jobs.resultFacts(job),
     ]);
     const asked = query['done'];
     const done: JobProperties['done'] = asked === 'poll' || asked === 'cancel' ? asked : undefined;
-    const refusals = refused.map(viewOfRefusal);
+    const refusals = refused.map(toRefusalDto);
     const events = found.slice(0, EVENTS_PAGE_SIZE);
     const nextCursor = found.length > EVENTS_PAGE_SIZE ? events.at(-1)?.id : undefined;
     const properties = { session, job, events, nextCursor, callbacks, refusals, result, done };

@@ -6,10 +6,10 @@ import { isServiceName, SERVICE_NAME_RULE } from '../access/service-name.js';
 import { AdminKeys } from '../admin/admin-keys.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { ConsolePages } from './console-pages.decorator.js';
-import { CreatedKey, Keys, RevokeKey } from './keys.page.js';
-import { Page } from './page.js';
-import { CurrentSession, Form } from './session.decorator.js';
-import type { Session } from './sessions.js';
+import { CreatedKey, Keys, RevokeKey } from './pages/keys.page.js';
+import { Page } from './components/page.js';
+import { CurrentSession, Form } from './session/session.decorator.js';
+import type { Session } from './session/sessions.service.js';
 
 @ConsolePages()
 @Controller('admin/keys')

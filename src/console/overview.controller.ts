@@ -3,11 +3,11 @@ import { h } from 'preact';
 import { AdminAlerts } from '../admin/admin-alerts.js';
 import { DEFAULT_RANGE, isRange, OverviewService } from '../admin/overview.service.js';
 import { ConsolePages } from './console-pages.decorator.js';
-import { OpenAlerts } from './open-alerts.js';
-import { Overview } from './overview.page.js';
-import { Page } from './page.js';
-import { CurrentSession } from './session.decorator.js';
-import type { Session } from './sessions.js';
+import { OpenAlerts } from './layout/open-alerts.js';
+import { Overview } from './pages/overview.page.js';
+import { Page } from './components/page.js';
+import { CurrentSession } from './session/session.decorator.js';
+import type { Session } from './session/sessions.service.js';
 
 const MAX_ALERTS = 5;
 

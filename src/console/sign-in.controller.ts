@@ -4,21 +4,21 @@ import { h } from 'preact';
 import { Settings } from '../platform/config/settings.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { ConsolePages } from './console-pages.decorator.js';
-import { Page } from './page.js';
-import { originOf } from './request-origin.js';
-import { giveCookie, takeCookie } from './session-cookie.js';
-import { CurrentSession, Form } from './session.decorator.js';
-import { Access } from './session.guard.js';
-import { Sessions, type Session } from './sessions.js';
-import { SignInRefused } from './sign-in-refused.js';
-import { SignIn } from './sign-in.page.js';
+import { Page } from './components/page.js';
+import { originOf } from './session/request-origin.js';
+import { setSessionCookie, clearSessionCookie } from './session/session-cookie.js';
+import { CurrentSession, Form } from './session/session.decorator.js';
+import { Access } from './session/session.guard.js';
+import { SessionsService, type Session } from './session/sessions.service.js';
+import { SignInRefused } from './session/sign-in-refused.js';
+import { SignIn } from './pages/sign-in.page.js';
 
 @ConsolePages()
 @Controller('admin')
 export class SignInController {
   constructor(
     private readonly settings: Settings,
-    private readonly sessions: Sessions,
+    private readonly sessions: SessionsService,
   ) {}
 
   @Get('sign-in')
@@ -39,8 +39,8 @@ export class SignInController {
     const next = safeNext(form.get('next'));
     const { address, https } = originOf(request, this.settings.TRUSTED_PROXIES);
     try {
-      const session = await this.sessions.begin(form.get('key')?.trim() ?? '', address);
-      giveCookie(reply, session.token, {
+      const session = await this.sessions.beginSession(form.get('key')?.trim() ?? '', address);
+      setSessionCookie(reply, session.token, {
         prefix: this.settings.pathPrefix,
         https,
         hours: this.settings.CONSOLE_SESSION_HOURS,
@@ -48,7 +48,7 @@ export class SignInController {
     } catch (thrown) {
       throw refused(thrown, next);
     }
-    if (request.session !== undefined) await this.sessions.end(request.session);
+    if (request.session !== undefined) await this.sessions.endSession(request.session);
     return { url: next };
   }
 
@@ -58,8 +58,8 @@ export class SignInController {
     @CurrentSession() session: Session,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    await this.sessions.end(session);
-    takeCookie(reply, this.settings.pathPrefix);
+    await this.sessions.endSession(session);
+    clearSessionCookie(reply, this.settings.pathPrefix);
   }
 }
 

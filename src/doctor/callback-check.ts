@@ -1,13 +1,13 @@
 import { lookup } from 'node:dns/promises';
 import { isPrivateAddress, isPrivateHost } from '../platform/config/private-host.js';
 import type { Settings } from '../platform/config/settings.js';
-import { isRecord } from '../platform/json.js';
+import { isRecord } from '../platform/json/is-record.js';
 import { newProbe, PROBE_HEADER } from '../webhooks/callback-probe.js';
 import { fail, ok, warn, type Finding } from './finding.js';
 import { reasonOf } from './reasons.js';
 
 const CHECK = 'callback address';
-const FIRST_AID =
+const ADVICE =
   'check the DNS, the firewall and the proxy; the address must lead to a gateway with the role webhooks';
 
 /**
@@ -46,7 +46,7 @@ export async function checkCallbackAddress(
     const own = response.headers.get(PROBE_HEADER) === probe.answer;
     return [...reachable, judge(settings, url, response.status, own, parsed(text))];
   } catch (error) {
-    return [...reachable, fail(CHECK, `${url} cannot be reached: ${reasonOf(error)}`, FIRST_AID)];
+    return [...reachable, fail(CHECK, `${url} cannot be reached: ${reasonOf(error)}`, ADVICE)];
   }
 }
 
@@ -72,7 +72,7 @@ function judge(
     return fail(CHECK, message, 'set PUBLIC_URL to where the redirect leads');
   }
   const message = `${url} answers ${status}, and it is not this gateway that does`;
-  return fail(CHECK, message, FIRST_AID);
+  return fail(CHECK, message, ADVICE);
 }
 
 /** Every callback comes from where this one seems to come from, if it is a proxy that is not named. */

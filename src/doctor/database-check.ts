@@ -30,10 +30,10 @@ export const GATEWAY_TABLES = [
   'job_results',
   'jobs',
   'result_chunks',
-  'retention_turn',
+  'retention_lease',
   'upload_leases',
   'uploads',
-  'upstream_pace',
+  'upstream_rate',
 ];
 
 /** Whether the database can be reached and is set up as the gateway needs it. Only reads. */

@@ -9,7 +9,7 @@ import { checkReducto } from './reducto-check.js';
 import { checkSettings } from './setting-checks.js';
 
 /** How long a check may take. */
-const PATIENCE_MILLISECONDS = 10_000;
+const TIMEOUT_MILLISECONDS = 10_000;
 
 type Check = (settings: Settings, signal: AbortSignal) => Promise<Finding[]>;
 
@@ -31,7 +31,7 @@ export async function examine({
   settings,
   problems,
   embedded = false,
-  patienceMilliseconds = PATIENCE_MILLISECONDS,
+  patienceMilliseconds = TIMEOUT_MILLISECONDS,
 }: Examined): Promise<Finding[]> {
   const inTime = (name: string, check: Check): Promise<Finding[]> =>
     limited(name, patienceMilliseconds, (signal) => check(settings, signal));

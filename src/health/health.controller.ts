@@ -11,12 +11,12 @@ import type { FastifyReply } from 'fastify';
 import { Settings } from '../platform/config/settings.js';
 import { Readiness, type CheckResult } from './readiness.js';
 
-class LiveView {
+class LivenessDto {
   @ApiProperty({ enum: ['up'] })
   status!: 'up';
 }
 
-class ReadyView {
+class ReadinessDto {
   @ApiProperty({ enum: ['up', 'down'] })
   status!: 'up' | 'down';
 
@@ -37,21 +37,21 @@ export class HealthController {
     private readonly readiness: Readiness,
     settings: Settings,
   ) {
-    this.tellsChecks = !(settings.isPureDoor && settings.METRICS_PORT !== undefined);
+    this.tellsChecks = !(settings.isWebhookOnly && settings.METRICS_PORT !== undefined);
   }
 
   @Get('live')
   @ApiOperation({ operationId: 'getLiveness', summary: 'Whether the process runs' })
-  @ApiOkResponse({ type: LiveView })
-  live(): LiveView {
+  @ApiOkResponse({ type: LivenessDto })
+  live(): LivenessDto {
     return { status: 'up' };
   }
 
   @Get('ready')
   @ApiOperation({ operationId: 'getReadiness', summary: 'Whether the process can do its work' })
-  @ApiOkResponse({ type: ReadyView })
-  @ApiResponse({ status: 503, type: ReadyView })
-  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadyView> {
+  @ApiOkResponse({ type: ReadinessDto })
+  @ApiResponse({ status: 503, type: ReadinessDto })
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessDto> {
     const { status, checks } = await this.readiness.report();
     if (status === 'down') void reply.status(503);
     return this.tellsChecks ? { status, checks } : { status };

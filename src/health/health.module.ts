@@ -1,11 +1,11 @@
 import { Module } from '@nestjs/common';
 import { HealthController } from './health.controller.js';
-import { HealthFigures } from './health-figures.js';
+import { HealthMetrics } from './health.metrics.js';
 import { Readiness } from './readiness.js';
 
 @Module({
   controllers: [HealthController],
-  providers: [Readiness, HealthFigures],
+  providers: [Readiness, HealthMetrics],
   exports: [Readiness],
 })
 export class HealthModule {}

@@ -18,7 +18,7 @@ export interface ReadinessReport {
 }
 
 /** Longer than a healthy answer takes, and about what the most impatient probers wait. */
-const PATIENCE_MILLISECONDS = 900;
+const TIMEOUT_MILLISECONDS = 900;
 
 @Injectable()
 export class Readiness implements BeforeApplicationShutdown {
@@ -63,7 +63,7 @@ export class Readiness implements BeforeApplicationShutdown {
   private async ask(): Promise<CheckResult> {
     const late = new AbortController();
     const answer = this.answers(late.signal).catch(() => false);
-    const patience = setTimeout(PATIENCE_MILLISECONDS, false, { ref: false });
+    const patience = setTimeout(TIMEOUT_MILLISECONDS, false, { ref: false });
     const up = await Promise.race([answer, patience]);
     if (!up) late.abort();
     return up ? 'up' : 'down';

@@ -65,7 +65,7 @@ export const CANCELLED: JobError = {
 };
 
 /** The end of a job that is older than the maximum age. */
-export function gaveUp(maxAgeSeconds: number): JobError {
+export function expiredAfter(maxAgeSeconds: number): JobError {
   return {
     code: 'gave_up',
     message: `The job had not ended ${maxAgeSeconds} seconds after it was accepted.`,

@@ -8,7 +8,7 @@ export const JOB_EVENT_TYPES = [
   'submit_resolved',
   'submitted',
   'callback_received',
-  'looked',
+  'polled',
   'result_deferred',
   'cancel_requested',
   'cancel_sent',
@@ -22,7 +22,7 @@ export const JOB_EVENT_TYPES = [
  * The most polls of one job that its timeline records. The schedule needs about 60 a day; whoever has the token of a job can
  * cause any number.
  */
-export const MAX_LOOK_EVENTS = 200;
+export const MAX_POLL_EVENTS = 200;
 
 export type JobEventType = (typeof JOB_EVENT_TYPES)[number];
 

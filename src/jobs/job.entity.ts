@@ -1,4 +1,5 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { validate as isUuid } from 'uuid';
 import type { JobError } from './job-error.js';
 import type { JobStatus } from './job-status.js';
 import type { JobType } from './job-type.js';
@@ -77,7 +78,7 @@ export class Job {
   submitStartedAt!: Date | null;
 
   @Column({ type: 'integer', default: 0 })
-  looks!: number;
+  polls!: number;
 
   /** When the reconciler takes the job up if nothing has happened by then. Null once the job has ended. */
   @Column({ name: 'next_check_at', type: 'timestamptz', nullable: true })
@@ -85,15 +86,15 @@ export class Job {
 
   /** Whoever claimed the job last: only they may write what their look has found. */
   @Column({ type: 'uuid', nullable: true })
-  claim!: string | null;
+  lease!: string | null;
 
   /** Somebody looks at the job right now, and `next_check_at` is when they are taken for dead. */
   @Column({ type: 'boolean', default: false })
-  looking!: boolean;
+  polling!: boolean;
 
   /** A callback or a cancel has come since the last look began: another look follows at once. */
-  @Column({ type: 'boolean', default: false })
-  hinted!: boolean;
+  @Column({ name: 'poll_requested', type: 'boolean', default: false })
+  pollRequested!: boolean;
 
   /** When Reducto first answered that it does not know the job. */
   @Column({ name: 'missing_since', type: 'timestamptz', nullable: true })
@@ -110,8 +111,8 @@ export class Job {
   callbackReceivedAt!: Date | null;
 
   /** What a proven callback says Reducto calls this job; believed only once Reducto has been asked. */
-  @Column({ name: 'claimed_upstream_id', type: 'text', nullable: true })
-  claimedUpstreamId!: string | null;
+  @Column({ name: 'asserted_upstream_id', type: 'text', nullable: true })
+  assertedUpstreamId!: string | null;
 
   /** As Reducto reports it; its scale is not documented. */
   @Column({ type: 'double precision', nullable: true })
@@ -147,4 +148,9 @@ export class Job {
   /** When its result was removed for its age. The job itself stays for longer. */
   @Column({ name: 'result_expired_at', type: 'timestamptz', nullable: true })
   resultExpiredAt!: Date | null;
+}
+
+/** Whether `id` has the form of a job id; the database refuses to compare others with one. */
+export function isJobId(id: string): boolean {
+  return isUuid(id);
 }

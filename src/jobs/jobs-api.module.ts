@@ -1,8 +1,9 @@
 import { Module } from '@nestjs/common';
-import { JobsController } from './jobs.controller.js';
+import { JobsController } from './api/jobs.controller.js';
+import { OPEN_CLASSES } from './api/create-job.dto.js';
 import { JobsModule } from './jobs.module.js';
-import { UploadsController } from './uploads.controller.js';
-import { UploadsService } from './uploads.service.js';
+import { UploadsController } from './uploads/uploads.controller.js';
+import { UploadsService } from './uploads/uploads.service.js';
 
 /** The REST API for internal services; only in processes with the role `api`. */
 @Module({
@@ -11,3 +12,6 @@ import { UploadsService } from './uploads.service.js';
   providers: [UploadsService],
 })
 export class JobsApiModule {}
+
+/** Names of the request schemas that allow members beyond those listed. */
+export const OPEN_SCHEMAS = OPEN_CLASSES.map(({ name }) => name);

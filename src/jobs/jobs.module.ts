@@ -3,50 +3,50 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccessModule } from '../access/access.module.js';
 import { ReductoModule } from '../reducto/reducto.module.js';
 import { TasksModule } from '../tasks/tasks.module.js';
-import { Acceptances } from './acceptances.js';
-import { CancelSteps } from './cancel-steps.js';
-import { Canceller } from './canceller.js';
-import { CallbackHints } from './callback-hints.js';
-import { JobClaims } from './job-claims.js';
-import { JobClaimsStore } from './job-claims.store.js';
-import { JobEndings } from './job-endings.js';
+import { JobAcceptance } from './submission/job-acceptance.js';
+import { JobCancellation } from './cancellation/job-cancellation.js';
+import { UpstreamCanceller } from './cancellation/upstream-canceller.js';
+import { CallbackJobsService } from './callback-jobs.service.js';
+import { JobLease } from './polling/job-lease.js';
+import { JobLeaseStore } from './polling/job-lease.store.js';
+import { JobCompletionNotifier } from './job-completion.notifier.js';
 import { JobEvent } from './job-event.entity.js';
-import { JobFailures } from './job-failures.js';
-import { JobFigures } from './job-figures.js';
-import { JobQueueStore } from './job-queue.store.js';
-import { HeldPolls } from './held-polls.js';
-import { JobReads } from './job-reads.store.js';
-import { JobSearchStore } from './job-search.store.js';
-import { JobResult } from './job-result.entity.js';
-import { JobRetention } from './job-retention.js';
-import { JobRetentionStore } from './job-retention.store.js';
-import { JobTasks } from './job-tasks.js';
-import { JobTokens } from './job-token.js';
+import { JobFailureHandler } from './polling/job-failure.handler.js';
+import { JobMetrics } from './job.metrics.js';
+import { SubmissionQueueStore } from './submission/submission-queue.store.js';
+import { PollCoolDown } from './polling/poll-cool-down.js';
+import { JobQueries } from './persistence/job-queries.store.js';
+import { JobSearchStore } from './persistence/job-search.store.js';
+import { JobResult } from './results/job-result.entity.js';
+import { JobRetentionService } from './job-retention.service.js';
+import { JobRetentionStore } from './persistence/job-retention.store.js';
+import { JobTaskHandlers } from './polling/job-task-handlers.js';
+import { CallbackTokenService } from './callback-token.service.js';
 import { Job } from './job.entity.js';
-import { JobStore } from './job.store.js';
-import { JobSubmitsStore } from './job-submits.store.js';
-import { JobsAdmin } from './jobs-admin.js';
+import { JobTransitionsStore } from './persistence/job-transitions.store.js';
+import { JobSubmissionStore } from './submission/job-submission.store.js';
+import { JobsAdminService } from './jobs-admin.service.js';
 import { JobsService } from './jobs.service.js';
-import { OverdueJobs } from './overdue-jobs.js';
-import { ResultChunk } from './result-chunk.entity.js';
-import { ResultStore } from './result.store.js';
-import { SettleSteps } from './settle-steps.js';
-import { Settler } from './settler.js';
-import { SourceJobs } from './source-jobs.js';
-import { SubmitFeed } from './submit-feed.js';
-import { SubmitPlaces } from './submit-places.js';
-import { SubmitSteps } from './submit-steps.js';
-import { Submitter } from './submitter.js';
-import { UncertainSubmits } from './uncertain-submits.js';
-import { UploadReferences } from './upload-references.js';
-import { UploadStore } from './upload.store.js';
-import { UpstreamSearch } from './upstream-search.js';
-import { WaitingJobs } from './waiting-jobs.js';
+import { DueJobsService } from './due-jobs.service.js';
+import { ResultChunk } from './results/result-chunk.entity.js';
+import { ResultStore } from './results/result.store.js';
+import { PollTransitions } from './polling/poll-transitions.js';
+import { JobPoller } from './polling/job-poller.js';
+import { InputJobs } from './submission/input-jobs.js';
+import { SubmissionWorker } from './submission/submission-worker.js';
+import { SubmissionLimiter } from './submission/submission-limiter.js';
+import { SubmissionTransitions } from './submission/submission-transitions.js';
+import { Submitter } from './submission/submitter.js';
+import { SubmissionRecovery } from './recovery/submission-recovery.js';
+import { UploadReferences } from './uploads/upload-references.js';
+import { UploadStore } from './uploads/upload.store.js';
+import { UpstreamSearch } from './recovery/upstream-search.js';
+import { AwaitingCallbackService } from './awaiting-callback.service.js';
 
 /**
  * The jobs and all that moves them. Other modules come in through `JobsService` (services),
- * `CallbackHints` (callbacks), `OverdueJobs` (the reconciler), `WaitingJobs` (the alerts),
- * `JobRetention` (what removes old ones) and `JobsAdmin` (admins); nothing else writes a job.
+ * `CallbackJobsService` (callbacks), `DueJobsService` (the reconciler), `AwaitingCallbackService` (the alerts),
+ * `JobRetentionService` (what removes old ones) and `JobsAdminService` (admins); nothing else writes a job.
  */
 @Module({
   imports: [
@@ -56,50 +56,50 @@ import { WaitingJobs } from './waiting-jobs.js';
     TasksModule,
   ],
   providers: [
-    JobReads,
-    HeldPolls,
+    JobQueries,
+    PollCoolDown,
     JobSearchStore,
-    JobStore,
-    JobSubmitsStore,
-    JobQueueStore,
+    JobTransitionsStore,
+    JobSubmissionStore,
+    SubmissionQueueStore,
     ResultStore,
-    JobTokens,
-    JobFigures,
-    JobClaimsStore,
-    JobFailures,
-    JobClaims,
-    SubmitSteps,
-    SettleSteps,
-    CancelSteps,
-    JobEndings,
-    Acceptances,
+    CallbackTokenService,
+    JobMetrics,
+    JobLeaseStore,
+    JobFailureHandler,
+    JobLease,
+    SubmissionTransitions,
+    PollTransitions,
+    JobCancellation,
+    JobCompletionNotifier,
+    JobAcceptance,
     JobsService,
-    JobsAdmin,
-    SourceJobs,
+    JobsAdminService,
+    InputJobs,
     UploadStore,
     UploadReferences,
-    SubmitPlaces,
+    SubmissionLimiter,
     Submitter,
-    SubmitFeed,
-    Settler,
-    UncertainSubmits,
+    SubmissionWorker,
+    JobPoller,
+    SubmissionRecovery,
     UpstreamSearch,
-    Canceller,
-    JobTasks,
-    CallbackHints,
-    OverdueJobs,
-    WaitingJobs,
-    JobRetention,
+    UpstreamCanceller,
+    JobTaskHandlers,
+    CallbackJobsService,
+    DueJobsService,
+    AwaitingCallbackService,
+    JobRetentionService,
     JobRetentionStore,
   ],
   exports: [
     JobsService,
-    JobsAdmin,
-    JobTokens,
-    CallbackHints,
-    OverdueJobs,
-    WaitingJobs,
-    JobRetention,
+    JobsAdminService,
+    CallbackTokenService,
+    CallbackJobsService,
+    DueJobsService,
+    AwaitingCallbackService,
+    JobRetentionService,
     UploadStore,
     AccessModule,
     ReductoModule,

@@ -5,21 +5,21 @@ import { GatewayError } from '../platform/errors/error-codes.js';
 import { withoutWhitespace } from '../platform/json/json-text.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { currentTraceparent } from '../platform/tracing/spans.js';
-import { Acceptances } from './acceptances.js';
-import { CancelSteps } from './cancel-steps.js';
-import { HeldPolls } from './held-polls.js';
-import { JobEndings } from './job-endings.js';
+import { JobAcceptance } from './submission/job-acceptance.js';
+import { JobCancellation } from './cancellation/job-cancellation.js';
+import { PollCoolDown } from './polling/poll-cool-down.js';
+import { JobCompletionNotifier } from './job-completion.notifier.js';
 import type { JobEvent } from './job-event.entity.js';
-import type { JobResult } from './job-result.entity.js';
+import type { JobResult } from './results/job-result.entity.js';
 import { isTerminal } from './job-status.js';
 import type { JobType } from './job-type.js';
-import type { Job } from './job.entity.js';
-import { JobReads, type JobFilter } from './job-reads.store.js';
-import { ResultStore } from './result.store.js';
-import { SourceJobs } from './source-jobs.js';
-import { throwNoResult } from './no-result.js';
-import { isJobId, type Reference } from './source-references.js';
-import { UploadReferences } from './upload-references.js';
+import { isJobId, type Job } from './job.entity.js';
+import { JobQueries, type JobFilter } from './persistence/job-queries.store.js';
+import { ResultStore } from './results/result.store.js';
+import { InputJobs } from './submission/input-jobs.js';
+import { throwNoResult } from './results/no-result.js';
+import type { JobReference } from './submission/job-references.js';
+import { UploadReferences } from './uploads/upload-references.js';
 
 /** A request for a job, checked. */
 export interface JobRequest {
@@ -30,7 +30,7 @@ export interface JobRequest {
   /** JSON text: Reducto's own members as the service wrote them. */
   readonly body: string;
   /** The jobs that `body` refers to. */
-  readonly references: readonly Reference[];
+  readonly references: readonly JobReference[];
   /** The JSON text of all of it, as it came. */
   readonly text: string;
 }
@@ -39,13 +39,13 @@ export interface JobRequest {
 @Injectable()
 export class JobsService {
   constructor(
-    private readonly acceptances: Acceptances,
-    private readonly reads: JobReads,
-    private readonly held: HeldPolls,
+    private readonly jobAcceptance: JobAcceptance,
+    private readonly queries: JobQueries,
+    private readonly held: PollCoolDown,
     private readonly results: ResultStore,
-    private readonly endings: JobEndings,
-    private readonly cancels: CancelSteps,
-    private readonly sources: SourceJobs,
+    private readonly completionNotifier: JobCompletionNotifier,
+    private readonly cancels: JobCancellation,
+    private readonly sources: InputJobs,
     private readonly uploads: UploadReferences,
   ) {}
 
@@ -59,11 +59,11 @@ export class JobsService {
     const repeated = await this.findRepeat(service, idempotencyKey, requestHash);
     if (repeated !== null) return repeated;
     const { type, priority, metadata, body, references, text } = request;
-    await this.sources.check(service, references);
+    await this.sources.checkReferences(service, references);
     await this.uploads.check(service, body);
     const id = uuidv7();
     addLogFields({ jobId: id });
-    const job = await this.acceptances.add(
+    const job = await this.jobAcceptance.acceptJob(
       {
         id,
         service,
@@ -92,12 +92,16 @@ export class JobsService {
     for (;;) {
       const abandoned = new AbortController();
       const seconds = Math.max(end - performance.now(), 0) / 1000;
-      const woken = this.endings.wait(id, seconds, AbortSignal.any([signal, abandoned.signal]));
+      const woken = this.completionNotifier.waitForEnd(
+        id,
+        seconds,
+        AbortSignal.any([signal, abandoned.signal]),
+      );
       try {
         const job = await this.find(service, id);
         if (isTerminal(job.status) || seconds === 0 || signal.aborted) return job;
         await woken;
-        if (this.endings.stopping) return await this.find(service, id);
+        if (this.completionNotifier.stopping) return await this.find(service, id);
       } finally {
         abandoned.abort();
       }
@@ -105,7 +109,7 @@ export class JobsService {
   }
 
   async list(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
-    return this.held.explain(await this.reads.list(service, filter, limit));
+    return this.held.explain(await this.queries.listJobs(service, filter, limit));
   }
 
   /** A part of the timeline, the oldest first. Throws `job_not_found`. */
@@ -116,19 +120,19 @@ export class JobsService {
     limit: number,
   ): Promise<JobEvent[]> {
     const job = await this.find(service, id);
-    return this.reads.listEvents(job.id, after, limit);
+    return this.queries.listEvents(job.id, after, limit);
   }
 
   /** The stored result. Throws `job_not_found`, `job_not_completed`, `job_has_no_result` or `result_expired`. */
   async result(service: string, id: string): Promise<JobResult> {
     const job = await this.find(service, id);
-    const result = job.status === 'completed' ? await this.results.find(job.id) : null;
+    const result = job.status === 'completed' ? await this.results.findContent(job.id) : null;
     return result ?? throwNoResult(job);
   }
 
   /** The gzip stream of a result; breaks off with an error where not all of it is there any more. */
   resultBytes(result: JobResult): AsyncIterable<Buffer> {
-    return this.results.read(result);
+    return this.results.readContent(result);
   }
 
   /**
@@ -139,12 +143,12 @@ export class JobsService {
     if (isTerminal(job.status) && job.status !== 'cancelled') {
       throw new GatewayError('job_already_ended', `The job is ${job.status}.`);
     }
-    await this.cancels.request(job);
+    await this.cancels.requestCancel(job);
     return this.find(service, id);
   }
 
   private async find(service: string, id: string): Promise<Job> {
-    const job = isJobId(id) ? await this.reads.findOwn(service, id) : null;
+    const job = isJobId(id) ? await this.queries.findOwn(service, id) : null;
     if (job === null) throw new GatewayError('job_not_found');
     addLogFields({ jobId: job.id });
     const [explained = job] = await this.held.explain([job]);
@@ -157,7 +161,7 @@ export class JobsService {
     requestHash: Buffer | null,
   ): Promise<Job | null> {
     if (key === null || requestHash === null) return null;
-    const job = await this.reads.findByIdempotencyKey(service, key);
+    const job = await this.queries.findByIdempotencyKey(service, key);
     if (job !== null && job.requestHash?.equals(requestHash) !== true) {
       throw new GatewayError(
         'idempotency_key_reused',

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { acceptedCodings } from '../platform/http/accept-encoding.js';
 import { readByteRange, type ByteRange } from '../platform/http/byte-range.js';
-import type { JobResult } from './job-result.entity.js';
+import type { JobResult } from './results/job-result.entity.js';
 
 /**
  * Answers with a stored result: as it is stored (gzip) where the client prefers that, else decoded while it is sent.

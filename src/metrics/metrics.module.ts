@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { HealthModule } from '../health/health.module.js';
 import type { Settings } from '../platform/config/settings.js';
-import { InsideServer } from './inside-server.js';
+import { InternalServer } from './internal-server.js';
 import { MetricsController } from './metrics.controller.js';
 
 /**
@@ -9,11 +9,14 @@ import { MetricsController } from './metrics.controller.js';
  * everything else, but not on a process that is nothing but the door for callbacks.
  */
 @Module({})
-export class MetricsModule {
-  static for(settings: Settings): DynamicModule {
+export class MetricsServerModule {
+  static register(settings: Settings): DynamicModule {
     if (settings.METRICS_PORT !== undefined) {
-      return { module: MetricsModule, imports: [HealthModule], providers: [InsideServer] };
+      return { module: MetricsServerModule, imports: [HealthModule], providers: [InternalServer] };
     }
-    return { module: MetricsModule, controllers: settings.isPureDoor ? [] : [MetricsController] };
+    return {
+      module: MetricsServerModule,
+      controllers: settings.isWebhookOnly ? [] : [MetricsController],
+    };
   }
 }

@@ -9,7 +9,7 @@ export interface BatchLimits {
   /** Items that may wait; beyond it, callers are sent away instead of queued. */
   readonly waiting: number;
   /** Batches under way at a time. */
-  readonly atATime: number;
+  readonly concurrency: number;
 }
 
 interface Waiting<Item, Result> {
@@ -39,7 +39,7 @@ export class Batches<Item, Result> {
   }
 
   /** Rejects with `unavailable` where too many wait, and with what `work` threw. */
-  add(item: Item): Promise<Result> {
+  addItem(item: Item): Promise<Result> {
     if (this.waiting.length >= this.limits.waiting) {
       return Promise.reject(
         new GatewayError('unavailable', 'Too much is under way. Try again in a moment.', {
@@ -49,7 +49,7 @@ export class Batches<Item, Result> {
     }
     return new Promise((resolve, reject) => {
       this.waiting.push({ item, resolve, reject });
-      if (this.running < this.limits.atATime) void this.run();
+      if (this.running < this.limits.concurrency) void this.run();
     });
   }
 

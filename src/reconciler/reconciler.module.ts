@@ -1,12 +1,12 @@
 import { Module } from '@nestjs/common';
 import { JobsModule } from '../jobs/jobs.module.js';
-import { ListingNarrowing } from './listing-narrowing.js';
-import { ReconcilerFigures } from './reconciler-figures.js';
+import { BulkStatusCheck } from './bulk-status-check.js';
+import { ReconcilerMetrics } from './reconciler.metrics.js';
 import { ReconcilerService } from './reconciler.service.js';
 import { Sweep } from './sweep.js';
 
 @Module({
   imports: [JobsModule],
-  providers: [ReconcilerService, ReconcilerFigures, Sweep, ListingNarrowing],
+  providers: [ReconcilerService, ReconcilerMetrics, Sweep, BulkStatusCheck],
 })
 export class ReconcilerModule {}

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
-import { Duties } from '../platform/schedule/duties.js';
-import { ReconcilerFigures } from './reconciler-figures.js';
+import { IntervalScheduler } from '../platform/schedule/interval-scheduler.js';
+import { ReconcilerMetrics } from './reconciler.metrics.js';
 import { Sweep, type SweepCounts } from './sweep.js';
 
 /** Takes up, again and again, the jobs whose callbacks have not come and whatever else got stuck. */
@@ -11,25 +11,25 @@ export class ReconcilerService implements OnApplicationBootstrap {
 
   constructor(
     private readonly settings: Settings,
-    private readonly duties: Duties,
+    private readonly scheduler: IntervalScheduler,
     private readonly pass: Sweep,
-    private readonly figures: ReconcilerFigures,
+    private readonly metrics: ReconcilerMetrics,
   ) {}
 
   onApplicationBootstrap(): void {
-    this.duties.every(
+    this.scheduler.every(
       this.settings.RECONCILE_INTERVAL_SECONDS,
       'reconciler',
       () => this.sweep(),
-      () => this.figures.failed(),
+      () => this.metrics.recordFailure(),
     );
   }
 
   /** One bounded pass: sets going what every due job needs and returns how much that was. */
   async sweep(): Promise<SweepCounts> {
     const begin = performance.now();
-    const counts = await this.pass.run();
-    this.figures.passed(counts, (performance.now() - begin) / 1000);
+    const counts = await this.pass.runSweep();
+    this.metrics.recordSweep(counts, (performance.now() - begin) / 1000);
     if (Object.values(counts).some((count) => count > 0)) {
       this.logger.debug({ msg: 'overdue jobs', ...counts });
     }

@@ -1,7 +1,7 @@
-import type { DueJob } from '../jobs/overdue-jobs.js';
+import type { DueJob } from '../jobs/due-jobs.service.js';
 
 /** How things stand when a pass begins. */
-export interface Situation {
+export interface SweepConditions {
   /** Reducto is in trouble, and is not to be asked. */
   readonly upstreamHeld: boolean;
   /** From how many jobs on the listing is worth its calls; infinite where there is none to be trusted. */
@@ -14,11 +14,11 @@ export interface SweepPlan {
   /** Sent, and nobody knows whether it arrived. */
   readonly searches: readonly DueJob[];
   /** Likely still running: the listing tells which of them are. */
-  readonly narrow: readonly DueJob[];
+  readonly bulkChecks: readonly DueJob[];
   /** To be looked at one by one. */
-  readonly looks: readonly DueJob[];
+  readonly polls: readonly DueJob[];
   /** Their time is over, and Reducto cannot be asked for a last word. */
-  readonly giveUps: readonly DueJob[];
+  readonly expirations: readonly DueJob[];
 }
 
 /**
@@ -26,17 +26,17 @@ export interface SweepPlan {
  * has marked, or whose time is over, gets a look of its own: the listing is only for telling apart the
  * many that simply take long.
  */
-export function planSweep(due: readonly DueJob[], situation: Situation): SweepPlan {
-  const tooOld = (job: DueJob): boolean => job.ageSeconds >= situation.maxAgeSeconds;
-  if (situation.upstreamHeld) {
-    return { searches: [], narrow: [], looks: [], giveUps: due.filter(tooOld) };
+export function planSweep(due: readonly DueJob[], conditions: SweepConditions): SweepPlan {
+  const tooOld = (job: DueJob): boolean => job.ageSeconds >= conditions.maxAgeSeconds;
+  if (conditions.upstreamHeld) {
+    return { searches: [], bulkChecks: [], polls: [], expirations: due.filter(tooOld) };
   }
   const searches = due.filter((job) => job.status === 'uncertain');
   const submitted = due.filter((job) => job.status === 'submitted');
-  const plain = submitted.filter((job) => !job.expectant && !tooOld(job));
-  if (plain.length < situation.listingFrom) {
-    return { searches, narrow: [], looks: submitted, giveUps: [] };
+  const plain = submitted.filter((job) => !job.pollSoon && !tooOld(job));
+  if (plain.length < conditions.listingFrom) {
+    return { searches, bulkChecks: [], polls: submitted, expirations: [] };
   }
-  const marked = submitted.filter((job) => job.expectant || tooOld(job));
-  return { searches, narrow: plain, looks: marked, giveUps: [] };
+  const marked = submitted.filter((job) => job.pollSoon || tooOld(job));
+  return { searches, bulkChecks: plain, polls: marked, expirations: [] };
 }

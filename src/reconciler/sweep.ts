@@ -1,23 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { OverdueJobs, type DueJob } from '../jobs/overdue-jobs.js';
+import { DueJobsService, type DueJob } from '../jobs/due-jobs.service.js';
 import { Settings } from '../platform/config/settings.js';
 import { isDatabaseAway } from '../platform/database/database-errors.js';
-import { UpstreamPace } from '../reducto/upstream-pace.js';
-import { ListingNarrowing, type Narrowed } from './listing-narrowing.js';
+import { UpstreamRateLimiter } from '../reducto/upstream-rate-limiter.js';
+import { BulkStatusCheck, type CheckedJobs } from './bulk-status-check.js';
 import { planSweep } from './sweep-plan.js';
 
 /** What a pass did, in jobs; `listingCalls` in requests. */
 export interface SweepCounts {
   readonly searches: number;
-  readonly looks: number;
+  readonly polls: number;
   /** Put off without a look, because the listing shows them as open. */
-  readonly narrowed: number;
-  readonly giveUps: number;
+  readonly bulkChecked: number;
+  readonly expired: number;
   readonly listingCalls: number;
 }
 
-const NOTHING: Narrowed = { open: [], looks: [], calls: 0 };
+const NOTHING: CheckedJobs = { open: [], polls: [], calls: 0 };
 const RENEWAL_SECONDS = 10;
 
 /** One bounded pass over the jobs that are due: claim, decide, and set going what each needs. */
@@ -29,71 +29,71 @@ export class Sweep {
 
   constructor(
     private readonly settings: Settings,
-    private readonly overdue: OverdueJobs,
-    private readonly pace: UpstreamPace,
-    private readonly narrowing: ListingNarrowing,
+    private readonly overdue: DueJobsService,
+    private readonly rateLimiter: UpstreamRateLimiter,
+    private readonly check: BulkStatusCheck,
   ) {}
 
-  async run(): Promise<SweepCounts> {
-    await this.letGo();
-    const claim = randomUUID();
+  async runSweep(): Promise<SweepCounts> {
+    await this.releaseLease();
+    const lease = randomUUID();
     const renewal = setInterval(
-      () => void this.overdue.renew(claim).catch(() => undefined),
+      () => void this.overdue.renewLease(lease).catch(() => undefined),
       RENEWAL_SECONDS * 1000,
     );
     try {
-      return await this.pass(claim);
+      return await this.sweepBatch(lease);
     } catch (error) {
-      this.abandoned.add(claim);
+      this.abandoned.add(lease);
       throw error;
     } finally {
       clearInterval(renewal);
     }
   }
 
-  private async letGo(): Promise<void> {
-    for (const claim of this.abandoned) {
-      await this.overdue.letGo(claim);
-      this.abandoned.delete(claim);
+  private async releaseLease(): Promise<void> {
+    for (const lease of this.abandoned) {
+      await this.overdue.releaseLease(lease);
+      this.abandoned.delete(lease);
     }
   }
 
-  private async pass(claim: string): Promise<SweepCounts> {
-    const upstreamHeld = (await this.pace.heldSeconds()) > 0;
-    const jobs = await this.overdue.claim(claim, upstreamHeld);
+  private async sweepBatch(lease: string): Promise<SweepCounts> {
+    const upstreamHeld = (await this.rateLimiter.coolDownSeconds()) > 0;
+    const jobs = await this.overdue.acquireLease(lease, upstreamHeld);
     const plan = planSweep(jobs, {
       upstreamHeld,
-      listingFrom: this.narrowing.worthFrom(),
+      listingFrom: this.check.minJobs(),
       maxAgeSeconds: this.settings.JOB_MAX_AGE_SECONDS,
     });
-    await this.wake(claim, plan.looks);
-    await this.overdue.giveUp(claim, ids(plan.giveUps));
-    const narrowed = plan.narrow.length > 0 ? await this.narrow(plan.narrow) : NOTHING;
-    if (narrowed.open.length > 0) await this.overdue.stillOpen(claim, narrowed.open);
-    await this.wake(claim, narrowed.looks);
-    await this.overdue.resolve(claim, ids(plan.searches));
+    await this.requestPolls(lease, plan.polls);
+    await this.overdue.expireJobs(lease, ids(plan.expirations));
+    const narrowed = plan.bulkChecks.length > 0 ? await this.checkInBulk(plan.bulkChecks) : NOTHING;
+    if (narrowed.open.length > 0) await this.overdue.rescheduleOpen(lease, narrowed.open);
+    await this.requestPolls(lease, narrowed.polls);
+    await this.overdue.resolveUncertain(lease, ids(plan.searches));
     return {
       searches: plan.searches.length,
-      looks: plan.looks.length + narrowed.looks.length,
-      narrowed: narrowed.open.length,
-      giveUps: plan.giveUps.length,
+      polls: plan.polls.length + narrowed.polls.length,
+      bulkChecked: narrowed.open.length,
+      expired: plan.expirations.length,
       listingCalls: narrowed.calls,
     };
   }
 
   /** Without a usable listing every job is polled. */
-  private async narrow(jobs: readonly DueJob[]): Promise<Narrowed> {
+  private async checkInBulk(jobs: readonly DueJob[]): Promise<CheckedJobs> {
     try {
-      return await this.narrowing.narrow(jobs);
+      return await this.check.checkJobs(jobs);
     } catch (error) {
       if (isDatabaseAway(error)) throw error;
       this.logger.error({ msg: 'the listing of Reducto could not be used', err: error });
-      return { ...NOTHING, looks: jobs };
+      return { ...NOTHING, polls: jobs };
     }
   }
 
-  private async wake(claim: string, jobs: readonly DueJob[]): Promise<void> {
-    if (jobs.length > 0) await this.overdue.wake(claim, ids(jobs));
+  private async requestPolls(lease: string, jobs: readonly DueJob[]): Promise<void> {
+    if (jobs.length > 0) await this.overdue.requestPolls(lease, ids(jobs));
   }
 }
 

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { isRecord } from '../platform/json.js';
+import { isRecord } from '../platform/json/is-record.js';
 import { JsonScanner, JsonSyntaxError, watchedPaths } from '../platform/json/json-scanner.js';
 import { findValue } from '../platform/json/json-text.js';
 

@@ -22,7 +22,7 @@ export type JobAnswer =
   | { readonly kind: 'failed'; readonly error: UpstreamError }
   | { readonly kind: 'cancelled' }
   /** Reducto says that it has no such job (404, 410). */
-  | { readonly kind: 'gone'; readonly error: UpstreamError }
+  | { readonly kind: 'not_found'; readonly error: UpstreamError }
   /**
    * Reducto answered 200 with something that is no job. `aboutJob`: it shows that it is this job's answer, and
    * not what a proxy answers to every request.
@@ -30,15 +30,15 @@ export type JobAnswer =
   | { readonly kind: 'unusable'; readonly error: UpstreamError; readonly aboutJob: boolean }
   /** No usable answer; says nothing about the job. */
   | {
-      readonly kind: 'trouble';
+      readonly kind: 'unavailable';
       readonly error: UpstreamError;
       readonly retryAfterSeconds?: number;
     }
   /** Reducto was not asked: it is in trouble, or others are before us. */
-  | { readonly kind: 'not-asked'; readonly retryAfterSeconds: number };
+  | { readonly kind: 'not_asked'; readonly retryAfterSeconds: number };
 
 /** An answer, with the request as Reducto remembers it (as text), where the deployment shows that. */
-export type Look = JobAnswer & { readonly rawConfig: string | null };
+export type PollAnswer = JobAnswer & { readonly rawConfig: string | null };
 
 export interface ListedJob {
   readonly upstreamId: string;
@@ -57,7 +57,7 @@ export type ListAnswer =
   /** This deployment has no listing. */
   | { readonly kind: 'unsupported' }
   | {
-      readonly kind: 'trouble';
+      readonly kind: 'unavailable';
       readonly error: UpstreamError;
       readonly retryAfterSeconds?: number;
     };
@@ -67,7 +67,7 @@ export type CancelAnswer =
   /** It has ended, or Reducto does not know it, or will not cancel it: a poll tells. */
   | { readonly kind: 'refused'; readonly error: UpstreamError }
   | {
-      readonly kind: 'trouble';
+      readonly kind: 'unavailable';
       readonly error: UpstreamError;
       readonly retryAfterSeconds?: number;
     };

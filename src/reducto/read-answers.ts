@@ -1,6 +1,6 @@
 import { MAX_ANSWER_BYTES, type AnswerBody } from './answer-body.js';
-import type { JobAnswer, ListAnswer, ListedJob, Look } from './answers.js';
-import { isRecord } from '../platform/json.js';
+import type { JobAnswer, ListAnswer, ListedJob, PollAnswer } from './answers.js';
+import { isRecord } from '../platform/json/is-record.js';
 import { readJobFailure } from './upstream-error.js';
 
 /**
@@ -19,7 +19,7 @@ export function readUpstreamId(answer: unknown): string | undefined {
 }
 
 /** Reads the answer 200 to a poll of job `upstreamId`. */
-export function readLook(answer: AnswerBody, upstreamId: string): Look {
+export function readPollAnswer(answer: AnswerBody, upstreamId: string): PollAnswer {
   const { body } = answer;
   const rawConfig = isRecord(body) ? body['raw_config'] : undefined;
   return { ...readJob(answer, upstreamId), rawConfig: shown(rawConfig) };
@@ -33,7 +33,10 @@ function readJob({ body: answer, result, isTooLarge }: AnswerBody, upstreamId: s
     return { kind: 'unusable', error, aboutJob: isAboutJob(answer, upstreamId) };
   }
   if (typeof answer === 'string' && answer.trimStart().startsWith('<')) {
-    return { kind: 'trouble', error: { status: 200, message: 'A page came instead of an answer' } };
+    return {
+      kind: 'unavailable',
+      error: { status: 200, message: 'A page came instead of an answer' },
+    };
   }
   if (!isRecord(answer) || typeof answer['status'] !== 'string') {
     const error = { status: 200, message: 'Reducto’s answer about the job is no valid job' };
@@ -80,11 +83,11 @@ const MAX_CURSOR = 2000;
 
 export function readList(answer: unknown): ListAnswer {
   if (!isRecord(answer) || !Array.isArray(answer['jobs'])) {
-    return { kind: 'trouble', error: { message: 'Reducto’s answer is no list of jobs' } };
+    return { kind: 'unavailable', error: { message: 'Reducto’s answer is no list of jobs' } };
   }
   const next = answer['next_cursor'];
   if (typeof next === 'string' && next.length > MAX_CURSOR) {
-    return { kind: 'trouble', error: { message: 'Reducto’s cursor is too long for a URL' } };
+    return { kind: 'unavailable', error: { message: 'Reducto’s cursor is too long for a URL' } };
   }
   return {
     kind: 'page',

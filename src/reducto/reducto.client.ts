@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Settings } from '../platform/config/settings.js';
 import type { AnswerBody } from './answer-body.js';
-import type { CancelAnswer, ListAnswer, Look, SubmitAnswer } from './answers.js';
-import { readList, readLook, readUpstreamId } from './read-answers.js';
+import type { CancelAnswer, ListAnswer, PollAnswer, SubmitAnswer } from './answers.js';
+import { readList, readPollAnswer, readUpstreamId } from './read-answers.js';
 import { neverBuilt, neverSent, Transport, type UpstreamRequest } from './transport.js';
-import { UpstreamFigures } from './upstream-figures.js';
-import { UpstreamPace } from './upstream-pace.js';
+import { UpstreamMetrics } from './upstream.metrics.js';
+import { UpstreamRateLimiter } from './upstream-rate-limiter.js';
 import { readUpstreamError, type UpstreamError } from './upstream-error.js';
 
 /** The endpoints of the asynchronous API, by job type. */
@@ -40,23 +40,23 @@ type Outcome =
  */
 @Injectable()
 export class ReductoClient {
-  private readonly odd = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
+  private readonly failing = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
 
   constructor(
     private readonly settings: Settings,
     private readonly transport: Transport,
-    private readonly pace: UpstreamPace,
-    private readonly figures: UpstreamFigures,
+    private readonly rateLimiter: UpstreamRateLimiter,
+    private readonly metrics: UpstreamMetrics,
   ) {}
 
   /** Submits `body`, JSON text, to the endpoint of `type`. */
-  submit(type: keyof typeof SUBMIT_PATH, body: string): Promise<SubmitAnswer> {
-    return this.figures.measure('submit', () => this.post(type, body));
+  submitJob(type: keyof typeof SUBMIT_PATH, body: string): Promise<SubmitAnswer> {
+    return this.metrics.measure('submit', () => this.post(type, body));
   }
 
   private async post(type: keyof typeof SUBMIT_PATH, body: string): Promise<SubmitAnswer> {
     const within = this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS;
-    const outcome = await this.ask('POST', SUBMIT_PATH[type], { body, within });
+    const outcome = await this.ask('POST', SUBMIT_PATH[type], { body, timeoutSeconds: within });
     if (outcome.ok) {
       const upstreamId = readUpstreamId(outcome.answer.body);
       if (upstreamId !== undefined) return { kind: 'accepted', upstreamId };
@@ -84,28 +84,28 @@ export class ReductoClient {
    * Looks at one job, when it is our turn. `upstreamId` must have passed `isUpstreamId`: it goes
    * into the path as it is.
    */
-  async look(upstreamId: string): Promise<Look> {
-    const turn = await this.pace.turn();
+  async pollJob(upstreamId: string): Promise<PollAnswer> {
+    const turn = await this.rateLimiter.acquirePermit();
     if (!turn.granted) {
-      return { kind: 'not-asked', retryAfterSeconds: turn.seconds, rawConfig: null };
+      return { kind: 'not_asked', retryAfterSeconds: turn.seconds, rawConfig: null };
     }
-    const answer = await this.figures.measure('look', () => this.lookAt(upstreamId));
+    const answer = await this.metrics.measure('poll', () => this.requestJob(upstreamId));
     return this.reported(answer, upstreamId);
   }
 
-  private async lookAt(upstreamId: string): Promise<Look> {
+  private async requestJob(upstreamId: string): Promise<PollAnswer> {
     const outcome = await this.read('GET', `/job/${upstreamId}`);
-    if (outcome.ok) return readLook(outcome.answer, upstreamId);
+    if (outcome.ok) return readPollAnswer(outcome.answer, upstreamId);
     const { error, reductos, delay } = outcome;
     if (reductos && (error.status === 404 || error.status === 410)) {
-      return { kind: 'gone', error, rawConfig: null };
+      return { kind: 'not_found', error, rawConfig: null };
     }
-    return { kind: 'trouble', error, rawConfig: null, ...delay };
+    return { kind: 'unavailable', error, rawConfig: null, ...delay };
   }
 
   /** One page of all jobs of this key. `withConfigs` asks for the requests too, which makes it heavy. */
-  async list(cursor: string | null, withConfigs: boolean, size: number): Promise<ListAnswer> {
-    const answer = await this.figures.measure('list', () => this.page(cursor, withConfigs, size));
+  async listJobs(cursor: string | null, withConfigs: boolean, size: number): Promise<ListAnswer> {
+    const answer = await this.metrics.measure('list', () => this.page(cursor, withConfigs, size));
     return this.reported(answer);
   }
 
@@ -122,17 +122,17 @@ export class ReductoClient {
     if (outcome.ok) return readList(outcome.answer.body);
     const { error, reductos, delay } = outcome;
     if (reductos && [404, 405, 501].includes(error.status ?? 0)) return { kind: 'unsupported' };
-    return { kind: 'trouble', error, ...delay };
+    return { kind: 'unavailable', error, ...delay };
   }
 
   /** Whether Reducto answers anything properly: what it answers about one job is then about that job alone. */
   async answersProperly(): Promise<boolean> {
-    const answer = await this.list(null, false, 1);
-    return answer.kind !== 'trouble' || !concernsAll(answer.error);
+    const answer = await this.listJobs(null, false, 1);
+    return answer.kind !== 'unavailable' || !concernsAll(answer.error);
   }
 
-  cancel(upstreamId: string): Promise<CancelAnswer> {
-    return this.figures.measure('cancel', () => this.tell(upstreamId));
+  cancelJob(upstreamId: string): Promise<CancelAnswer> {
+    return this.metrics.measure('cancel', () => this.tell(upstreamId));
   }
 
   private async tell(upstreamId: string): Promise<CancelAnswer> {
@@ -141,29 +141,32 @@ export class ReductoClient {
     const { error, reductos, delay } = outcome;
     const { status = 0 } = error;
     const refused = status >= 400 && status < 500 && ![401, 403, 408, 429].includes(status);
-    return reductos && refused ? { kind: 'refused', error } : { kind: 'trouble', error, ...delay };
+    return reductos && refused
+      ? { kind: 'refused', error }
+      : { kind: 'unavailable', error, ...delay };
   }
 
   /** Tells everybody how Reducto is doing. */
-  private async reported<Answer extends Look | ListAnswer>(
+  private async reported<Answer extends PollAnswer | ListAnswer>(
     answer: Answer,
     upstreamId?: string,
   ): Promise<Answer> {
-    const unclear = answer.kind === 'trouble' || (answer.kind === 'unusable' && !answer.aboutJob);
+    const unclear =
+      answer.kind === 'unavailable' || (answer.kind === 'unusable' && !answer.aboutJob);
     if (!unclear || !concernsAll(answer.error)) {
-      if (upstreamId !== undefined) this.odd.delete(upstreamId);
-      await this.pace.report('answered');
-    } else if (upstreamId === undefined || !this.isOdd(upstreamId, answer.error)) {
-      const retryAfter = answer.kind === 'trouble' ? answer.retryAfterSeconds : undefined;
-      await this.pace.report('trouble', retryAfter);
+      if (upstreamId !== undefined) this.failing.delete(upstreamId);
+      await this.rateLimiter.reportOutcome('answered');
+    } else if (upstreamId === undefined || !this.isFailing(upstreamId, answer.error)) {
+      const retryAfter = answer.kind === 'unavailable' ? answer.retryAfterSeconds : undefined;
+      await this.rateLimiter.reportOutcome('unavailable', retryAfter);
     }
     return answer;
   }
 
   /** A job whose looks go on failing says nothing new of Reducto: it must not hold back all others. */
-  private isOdd(upstreamId: string, { status }: UpstreamError): boolean {
-    const known = this.odd.has(upstreamId);
-    this.odd.set(upstreamId, true);
+  private isFailing(upstreamId: string, { status }: UpstreamError): boolean {
+    const known = this.failing.has(upstreamId);
+    this.failing.set(upstreamId, true);
     return known && status !== undefined && status !== 429;
   }
 
@@ -172,7 +175,10 @@ export class ReductoClient {
     path: string,
     query?: Readonly<Record<string, string>>,
   ): Promise<Outcome> {
-    return this.ask(method, path, { query, within: this.settings.REDUCTO_READ_TIMEOUT_SECONDS });
+    return this.ask(method, path, {
+      query,
+      timeoutSeconds: this.settings.REDUCTO_READ_TIMEOUT_SECONDS,
+    });
   }
 
   private async ask(
@@ -181,7 +187,7 @@ export class ReductoClient {
     request: UpstreamRequest,
   ): Promise<Outcome> {
     try {
-      const answer = await this.transport.ask(method, path, request);
+      const answer = await this.transport.sendRequest(method, path, request);
       const { status, headers, body } = answer;
       if (status >= 200 && status < 300) return { ok: true, answer };
       return {

@@ -14,7 +14,7 @@ export interface UpstreamRequest {
   /** JSON text, sent as it is. */
   readonly body?: string;
   /** Until the last byte of the answer has come: so many seconds, or until the signal. */
-  readonly within: number | AbortSignal;
+  readonly timeoutSeconds: number | AbortSignal;
 }
 
 export interface UpstreamAnswer extends AnswerBody {
@@ -52,8 +52,12 @@ export class Transport implements OnApplicationShutdown {
    * One request, never repeated, because a repeated submit makes a second job; redirects are not followed,
    * because they would carry the key elsewhere. Any status is an answer. Throws what the connection throws.
    */
-  async ask(method: 'GET' | 'POST', path: string, asked: UpstreamRequest): Promise<UpstreamAnswer> {
-    const { query, body, within } = asked;
+  async sendRequest(
+    method: 'GET' | 'POST',
+    path: string,
+    asked: UpstreamRequest,
+  ): Promise<UpstreamAnswer> {
+    const { query, body, timeoutSeconds: within } = asked;
     const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
     // Not AbortSignal.timeout(), which costs half as much again as the request.
     const deadline = new AbortController();

@@ -5,7 +5,7 @@ import { request } from 'undici';
 import { Settings } from '../platform/config/settings.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { neverSent, Transport } from './transport.js';
-import { isRecord } from '../platform/json.js';
+import { isRecord } from '../platform/json/is-record.js';
 import { readUpstreamError } from './upstream-error.js';
 
 export interface UploadFile {
@@ -34,7 +34,7 @@ export class UploadsClient {
    * Reducto will not have the file, `upstream_rejected` where it will not have our key,
    * `upstream_unavailable` where trying again may help. Errors of `file.content` pass through.
    */
-  async upload(file: UploadFile): Promise<string> {
+  async uploadFile(file: UploadFile): Promise<string> {
     const base = this.settings.REDUCTO_BASE_URL.href.replace(/\/$/, '');
     const query =
       file.extension === undefined ? '' : `?extension=${encodeURIComponent(file.extension)}`;

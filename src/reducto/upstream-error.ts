@@ -1,4 +1,4 @@
-import { isRecord } from '../platform/json.js';
+import { isRecord } from '../platform/json/is-record.js';
 import { upstreamText } from './upstream-text.js';
 
 /** What Reducto said went wrong, in the one form that the gateway keeps: short and without secrets. */

@@ -14,7 +14,7 @@ export interface WalkLimits {
 /** How a walk ended, and what it proves. */
 export interface Walk {
   /** `complete`: every job made since then was seen. `cut`: a limit was reached, or the listing did not end. */
-  readonly end: 'complete' | 'cut' | 'unsupported' | 'trouble';
+  readonly end: 'complete' | 'cut' | 'unsupported' | 'unavailable';
   readonly calls: number;
   /**
    * All jobs made at or after this moment were seen (ms since 1970); infinite where nothing is
@@ -37,14 +37,17 @@ export class UpstreamListing {
   constructor(private readonly reducto: ReductoClient) {}
 
   /** Gives each page to `onPage`, which says whether it has seen enough. */
-  async walk(limits: WalkLimits, onPage: (jobs: readonly ListedJob[]) => boolean): Promise<Walk> {
+  async walkListing(
+    limits: WalkLimits,
+    onPage: (jobs: readonly ListedJob[]) => boolean,
+  ): Promise<Walk> {
     const begin = performance.now();
     const size = limits.withConfigs ? PAGE_SIZE_WITH_CONFIGS : PAGE_SIZE;
     const order = new Descent();
     const cursors = new Set<string | null>();
     let cursor: string | null = null;
     for (let calls = 1; ; calls++) {
-      const answer = await this.reducto.list(cursor, limits.withConfigs, size);
+      const answer = await this.reducto.listJobs(cursor, limits.withConfigs, size);
       if (answer.kind !== 'page') {
         const { kind: end, ...detail } = answer;
         const retry = 'retryAfterSeconds' in detail ? detail.retryAfterSeconds : undefined;

@@ -22,7 +22,10 @@ export async function probeReducto(
   const begin = performance.now();
   try {
     const query = { limit: '1', exclude_configs: 'true' };
-    const { status, headers } = await transport.ask('GET', '/jobs', { query, within });
+    const { status, headers } = await transport.sendRequest('GET', '/jobs', {
+      query,
+      timeoutSeconds: within,
+    });
     const date = Date.parse(headers.date ?? '');
     return {
       status,

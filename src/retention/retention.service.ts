@@ -6,14 +6,14 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { JobRetention } from '../jobs/job-retention.js';
+import { JobRetentionService } from '../jobs/job-retention.service.js';
 import { Settings } from '../platform/config/settings.js';
 import { Transactions } from '../platform/database/transactions.js';
-import { RemovedRows, type Removed } from '../platform/metrics/removed-rows.js';
-import { Duties } from '../platform/schedule/duties.js';
+import { DeletedRows, type DeletedKind } from '../platform/metrics/removed-rows.js';
+import { IntervalScheduler } from '../platform/schedule/interval-scheduler.js';
 import { inSteps } from '../platform/schedule/steps.js';
 import { CallbackRetention } from '../webhooks/callback-retention.js';
-import { RetentionTurnStore, type Turn } from './retention-turn.store.js';
+import { RetentionLeaseStore, type RetentionLease } from './retention-lease.store.js';
 
 /**
  * How much one step takes, so that it lasts some hundredths of a second and what it writes is small. Chunks
@@ -29,7 +29,7 @@ const STEP = {
 } as const;
 
 /** How much a pass has removed. */
-export interface Removals {
+export interface DeletedCounts {
   readonly results: number;
   readonly jobs: number;
   readonly callbacks: number;
@@ -38,7 +38,7 @@ export interface Removals {
 }
 
 /** One step; returns how much of its size it did. */
-type Step = (manager: EntityManager, turn: Turn) => Promise<number>;
+type Step = (manager: EntityManager, retentionLease: RetentionLease) => Promise<number>;
 
 /**
  * Lets go of jobs, results and callbacks that are older than they shall become: in small steps, each a short
@@ -53,17 +53,17 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
 
   constructor(
     private readonly settings: Settings,
-    private readonly duties: Duties,
+    private readonly scheduler: IntervalScheduler,
     private readonly transactions: Transactions,
-    private readonly turns: RetentionTurnStore,
-    private readonly jobs: JobRetention,
+    private readonly turns: RetentionLeaseStore,
+    private readonly jobs: JobRetentionService,
     private readonly callbacks: CallbackRetention,
-    private readonly removed: RemovedRows,
+    private readonly removed: DeletedRows,
   ) {}
 
   onApplicationBootstrap(): void {
     const { RETENTION_INTERVAL_SECONDS: seconds } = this.settings;
-    this.duties.every(seconds, 'retention', () => this.sweep());
+    this.scheduler.every(seconds, 'retention', () => this.sweep());
   }
 
   /** Before the duties are waited for: the step that runs is the last one. */
@@ -72,7 +72,7 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
   }
 
   /** One pass, until nothing is too old or another process has the turn; returns what went. */
-  async sweep(): Promise<Removals> {
+  async sweep(): Promise<DeletedCounts> {
     const {
       RESULT_RETENTION_DAYS: resultDays,
       JOB_RETENTION_DAYS: jobDays,
@@ -85,17 +85,17 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
     // Without an age of their own they become as old as jobs.
     const mostDays = callbackDays === 0 ? jobDays : callbackDays;
     const callbacks = await this.removeOlder(mostDays, 'callback', STEP.callbacks, (manager) =>
-      this.callbacks.remove(manager, mostDays, STEP.callbacks),
+      this.callbacks.deleteCallbacks(manager, mostDays, STEP.callbacks),
     );
     const jobs = await this.removeOlder(jobDays, 'job', STEP.jobs, (manager) =>
-      this.jobs.removeJobs(manager, jobDays, STEP.jobs),
+      this.jobs.deleteJobs(manager, jobDays, STEP.jobs),
     );
     await this.inSteps(STEP.contents, (manager, turn) => this.searchLost(manager, turn));
     const chunks = await this.remove('result_chunk', STEP.chunks, (manager) =>
-      this.jobs.removeChunks(manager, STEP.chunks),
+      this.jobs.deleteChunks(manager, STEP.chunks),
     );
     const uploads = await this.removeOlder(uploadHours, 'upload', STEP.uploads, (manager) =>
-      this.jobs.removeUploads(manager, uploadHours, STEP.uploads),
+      this.jobs.deleteUploads(manager, uploadHours, STEP.uploads),
     );
 
     const removals = { results, jobs, callbacks, chunks, uploads };
@@ -105,18 +105,26 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
     return removals;
   }
 
-  private removeOlder(age: number, kind: Removed, size: number, step: Step): Promise<number> {
+  private removeOlder(age: number, kind: DeletedKind, size: number, step: Step): Promise<number> {
     return age === 0 ? Promise.resolve(0) : this.remove(kind, size, step);
   }
 
-  private remove(kind: Removed, size: number, step: Step): Promise<number> {
+  private remove(kind: DeletedKind, size: number, step: Step): Promise<number> {
     return this.inSteps(size, step, (count) => this.removed.add(kind, count));
   }
 
-  private async searchLost(manager: EntityManager, turn: Turn): Promise<number> {
-    const { searchedUpTo, now } = turn;
-    const { count, upTo } = await this.jobs.searchLost(manager, searchedUpTo, now, STEP.contents);
-    if (upTo !== undefined) await this.turns.noteSearched(manager, upTo);
+  private async searchLost(
+    manager: EntityManager,
+    retentionLease: RetentionLease,
+  ): Promise<number> {
+    const { searchedUpTo, now } = retentionLease;
+    const { count, upTo } = await this.jobs.deleteOrphans(
+      manager,
+      searchedUpTo,
+      now,
+      STEP.contents,
+    );
+    if (upTo !== undefined) await this.turns.recordSearched(manager, upTo);
     return count;
   }
 
@@ -124,7 +132,7 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
   private inSteps(size: number, step: Step, onDone?: (count: number) => void): Promise<number> {
     return inSteps(size, this.stop.signal, async () => {
       const count = await this.transactions.run(async (manager) => {
-        const turn = await this.turns.hold(manager, this.holder);
+        const turn = await this.turns.acquireLease(manager, this.holder);
         return turn === undefined ? 0 : step(manager, turn);
       });
       onDone?.(count);

@@ -1,5 +1,5 @@
 import { JsonObject } from './json.js';
-import { Issue } from './switches.js';
+import { Issue } from './faults/switches.js';
 
 /** An answer other than success, with the body that goes on the wire. */
 export class ApiError extends Error {

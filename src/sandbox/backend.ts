@@ -1,13 +1,13 @@
 import { VirtualClock } from './clock.js';
-import { DeliveryLog } from './deliveries.js';
-import { DocumentReader } from './document-reader.js';
-import { FaultRules } from './fault-rules.js';
-import { JobRunner } from './job-runner.js';
-import { JobStore } from './job-store.js';
-import { Links } from './links.js';
-import { PlatformSettings, PlatformState } from './platform.js';
-import { UploadStore } from './upload-store.js';
-import { Webhooks } from './webhooks.js';
+import { DeliveryLog } from './webhooks/deliveries.js';
+import { DocumentReader } from './jobs/document-reader.js';
+import { FaultRules } from './jobs/fault-rules.js';
+import { JobRunner } from './jobs/job-runner.js';
+import { JobStore } from './jobs/job-store.js';
+import { Links } from './jobs/links.js';
+import { PlatformSettings, PlatformState } from './faults/platform-switches.js';
+import { UploadStore } from './documents/upload-store.js';
+import { Webhooks } from './webhooks/webhooks.js';
 
 export interface BackendOptions {
   apiKeys: readonly string[];

@@ -1,14 +1,14 @@
 import { AddressInfo } from 'node:net';
 import { Backend } from './backend.js';
 import { VirtualClock } from './clock.js';
-import { DeliveryLog } from './deliveries.js';
-import { FaultRules } from './fault-rules.js';
-import { JobRunner } from './job-runner.js';
-import { JobStore } from './job-store.js';
-import { PlatformSettings, PlatformState } from './platform.js';
-import { buildServer } from './server.js';
-import { UploadStore } from './upload-store.js';
-import { Webhooks } from './webhooks.js';
+import { DeliveryLog } from './webhooks/deliveries.js';
+import { FaultRules } from './jobs/fault-rules.js';
+import { JobRunner } from './jobs/job-runner.js';
+import { JobStore } from './jobs/job-store.js';
+import { PlatformSettings, PlatformState } from './faults/platform-switches.js';
+import { buildServer } from './http/server.js';
+import { UploadStore } from './documents/upload-store.js';
+import { Webhooks } from './webhooks/webhooks.js';
 
 export interface SandboxOptions {
   host?: string;

@@ -1,6 +1,6 @@
 import { SandboxOptions } from './sandbox.js';
-import { PlatformSettings, platformSwitches } from './platform.js';
-import { readSwitches } from './switches.js';
+import { PlatformSettings, platformSwitches } from './faults/platform-switches.js';
+import { readSwitches } from './faults/switches.js';
 
 interface Variable {
   name: string;

@@ -3,7 +3,7 @@ import type { Settings } from '../platform/config/settings.js';
 
 /** Nobody learns of a lost listening connection by himself, so it is asked often. */
 const HEARTBEAT_MILLISECONDS = 10_000;
-const HEARTBEAT_PATIENCE_MILLISECONDS = 5000;
+const HEARTBEAT_TIMEOUT_MILLISECONDS = 5000;
 
 /**
  * How pg-boss opens its connections: a pool of up to `max`, and one more for each channel it listens
@@ -21,6 +21,6 @@ export function queueConnections(settings: Settings, max: number) {
     // LISTEN is bounded by this one, everything after it by the heartbeat. For the pool it comes too late.
     query_timeout: limits.silenceMillis + timeoutMillis,
     notifyHeartbeatIntervalMs: Math.min(timeoutMillis, HEARTBEAT_MILLISECONDS),
-    notifyHeartbeatTimeoutMs: Math.min(timeoutMillis, HEARTBEAT_PATIENCE_MILLISECONDS),
+    notifyHeartbeatTimeoutMs: Math.min(timeoutMillis, HEARTBEAT_TIMEOUT_MILLISECONDS),
   };
 }

@@ -10,18 +10,18 @@ import { SpanKind } from '@opentelemetry/api';
 import { PgBoss, type Db, type Job, type JobResult } from 'pg-boss';
 import type { EntityManager } from 'typeorm';
 import { Settings } from '../platform/config/settings.js';
-import { StopTime } from '../platform/config/stop-time.js';
+import { ShutdownDeadline } from '../platform/config/shutdown-deadline.js';
 import { withLogFields } from '../platform/logging/log-context.js';
 import { preparedRows } from '../platform/database/sql.js';
-import { PoolFigures } from '../platform/metrics/pool-figures.js';
+import { PoolMetrics } from '../platform/metrics/pool.metrics.js';
 import { currentTraceparent, inSpan, linksTo } from '../platform/tracing/spans.js';
 import { CHANNEL } from './channel.js';
 import { queueConnections } from './queue-connections.js';
-import { awaitAtMost } from '../platform/patience.js';
+import { withTimeout } from '../platform/with-timeout.js';
 import { DroppedConnectionError } from '../platform/database/database-connections.js';
 import { markDatabaseError } from '../platform/database/database-errors.js';
 import { DatabaseMonitor } from '../platform/database/database-monitor.js';
-import { TaskFigures } from './task-figures.js';
+import { TaskMetrics } from './task.metrics.js';
 import { TASK_QUEUES, type TaskQueueName } from './task-queues.js';
 
 /** A task: wakes a worker up to look after one job. What there is to do is read from the job itself. */
@@ -40,7 +40,7 @@ type Handler = (jobId: string, signal: AbortSignal) => Promise<void>;
 const BATCH_SIZE = 2;
 
 /** How long the connections may take to close, also where the time for a stop is used up. */
-const GOODBYE_MILLISECONDS = 2000;
+const SHUTDOWN_TIMEOUT_MILLISECONDS = 2000;
 
 interface Subscription {
   readonly topic: string;
@@ -67,9 +67,9 @@ export class TaskQueue
 
   constructor(
     settings: Settings,
-    private readonly stopTime: StopTime,
-    private readonly figures: TaskFigures,
-    pools: PoolFigures,
+    private readonly shutdownDeadline: ShutdownDeadline,
+    private readonly metrics: TaskMetrics,
+    pools: PoolMetrics,
     monitor: DatabaseMonitor,
   ) {
     const worker = settings.has('worker');
@@ -188,14 +188,14 @@ export class TaskQueue
    * database are still there. What is not done by then comes back elsewhere when its heartbeat stops.
    */
   async beforeApplicationShutdown(): Promise<void> {
-    this.stopAt = performance.now() + this.stopTime.leftMilliseconds;
+    this.stopAt = performance.now() + this.shutdownDeadline.leftMilliseconds;
     const drained = this.handlers.map(({ queue }) => this.boss.offWork(queue, { wait: true }));
     await this.untilStop(Promise.all(drained));
   }
 
   /** To say goodbye to a database that is silent may take for ever; the process ends without. */
   async onApplicationShutdown(): Promise<void> {
-    this.stopAt = Math.max(this.stopAt, performance.now() + GOODBYE_MILLISECONDS);
+    this.stopAt = Math.max(this.stopAt, performance.now() + SHUTDOWN_TIMEOUT_MILLISECONDS);
     await this.untilStop(
       Promise.all([this.listening?.close(), this.boss.stop({ graceful: false, close: true })]),
     );
@@ -203,7 +203,7 @@ export class TaskQueue
 
   /** Waits for `work` to end or break, but no longer than a stop may take. */
   private async untilStop(work: Promise<unknown>): Promise<void> {
-    const end = await awaitAtMost(this.stopAt - performance.now(), work);
+    const end = await withTimeout(this.stopAt - performance.now(), work);
     if (end.outcome === 'late') this.logger.warn('what is running was not awaited any longer');
     if (end.outcome === 'broken') {
       this.logger.warn({ msg: 'the task queue did not stop as it should', err: end.error });
@@ -221,7 +221,7 @@ export class TaskQueue
     return withLogFields<Promise<JobResult>>({ task: queue, jobId: task.data.jobId }, async () => {
       const begin = performance.now();
       const performed = (outcome: 'done' | 'failed'): void =>
-        this.figures.performed(queue, outcome, (performance.now() - begin) / 1000);
+        this.metrics.performed(queue, outcome, (performance.now() - begin) / 1000);
       try {
         await this.traced(queue, task, handler);
         performed('done');

@@ -17,7 +17,7 @@ const common = {
 } as const;
 
 export const TASK_QUEUES = {
-  settle: { ...common, expireInSeconds: 7800 },
+  poll: { ...common, expireInSeconds: 7800 },
   // A poll cancels again too, but the next one may be minutes away, so this one is tried for hours.
   cancel: { ...common, expireInSeconds: 1200, retryLimit: 500, retryDelayMax: 60 },
 } as const;

@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
-import { TaskFigures } from './task-figures.js';
+import { TaskMetrics } from './task.metrics.js';
 import { TaskQueue } from './task-queue.js';
 import { Wakeups } from './wakeups.js';
 
-@Module({ providers: [TaskQueue, TaskFigures, Wakeups], exports: [TaskQueue, Wakeups] })
+@Module({ providers: [TaskQueue, TaskMetrics, Wakeups], exports: [TaskQueue, Wakeups] })
 export class TasksModule {}

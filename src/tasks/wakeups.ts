@@ -5,7 +5,7 @@ import { preparedRows } from '../platform/database/sql.js';
 import { CHANNEL, NOTIFY } from './channel.js';
 
 /** While work pours in, whoever does it is at it anyway. */
-const MOST_OFTEN_MILLISECONDS = 10;
+const MIN_INTERVAL_MILLISECONDS = 10;
 
 /**
  * Tells the workers that there is work in a table. Nothing waits for it and nothing depends on it: workers
@@ -23,7 +23,7 @@ export class Wakeups {
   send(topic: string): void {
     if (this.pending.has(topic)) return;
     const last = this.sentAt.get(topic) ?? -Infinity;
-    const wait = last + MOST_OFTEN_MILLISECONDS - performance.now();
+    const wait = last + MIN_INTERVAL_MILLISECONDS - performance.now();
     if (wait <= 0) return this.notify(topic);
     this.pending.add(topic);
     setTimeout(() => {

@@ -22,20 +22,20 @@ const LAST_CALLBACKS = 1000;
 export class AcceptedCallbacks {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  async counts(): Promise<AcceptedCounts> {
+  async countAccepted(): Promise<AcceptedCounts> {
     const [counts] = await rows<AcceptedCounts>(this.database, COUNTS);
     if (counts === undefined) throw new Error('an aggregate gave no row');
     return counts;
   }
 
   /** The addresses from which proven callbacks have come lately. */
-  async senders(): Promise<Set<string>> {
+  async findSenders(): Promise<Set<string>> {
     const found = await rows<{ address: string }>(this.database, SENDERS, [LAST_CALLBACKS]);
     return new Set(found.map(({ address }) => address));
   }
 
   /** Those of `jobIds` for which a proven callback was accepted. */
-  async among(jobIds: readonly string[]): Promise<Set<string>> {
+  async findAccepted(jobIds: readonly string[]): Promise<Set<string>> {
     const found = await rows<{ id: string }>(
       this.database,
       `SELECT DISTINCT job_id AS id FROM callbacks

@@ -3,13 +3,13 @@ import { AuditChainModule } from '../audit/audit-chain.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { AcceptedCallbacks } from './accepted-callbacks.js';
 import { CallbackChecks } from './callback-checks.js';
-import { RefusalJudge } from './refusal-judge.js';
-import { SvixSignatures } from './svix-signature.js';
+import { RefusalRechecker } from './refusal-judge.js';
+import { SvixSignatures } from './guards/svix-signature.js';
 
 /** The checks without the door: for judging a callback again. */
 @Module({
   imports: [AuditChainModule, JobsModule],
-  providers: [CallbackChecks, SvixSignatures, AcceptedCallbacks, RefusalJudge],
-  exports: [CallbackChecks, AcceptedCallbacks, RefusalJudge],
+  providers: [CallbackChecks, SvixSignatures, AcceptedCallbacks, RefusalRechecker],
+  exports: [CallbackChecks, AcceptedCallbacks, RefusalRechecker],
 })
 export class CallbackChecksModule {}

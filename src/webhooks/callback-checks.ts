@@ -1,14 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { GUARDS, type GuardName, type RefusalCause, type Verdict } from '../audit/refusal.js';
-import { CallbackHints, type CallbackJob, type KnownJob } from '../jobs/callback-hints.js';
-import { JobTokens, versionOf } from '../jobs/job-token.js';
+import {
+  CallbackJobsService,
+  type CallbackJob,
+  type KnownJob,
+} from '../jobs/callback-jobs.service.js';
+import { CallbackTokenService, versionOf } from '../jobs/callback-token.service.js';
 import { Settings } from '../platform/config/settings.js';
 import type { RawBody } from '../platform/http/body-reader.js';
-import { exceededJsonLimit } from '../platform/json-limits.js';
-import { parseJson, readMessage, type CallbackMessage } from './callback-message.js';
+import { exceededJsonLimit } from '../platform/json/json-limits.js';
+import { parseJson, readMessage, type CallbackMessage } from './receiving/callback-message.js';
 import { clientAddress, isWithin } from '../platform/http/client-address.js';
-import { SvixSignatures } from './svix-signature.js';
+import { SvixSignatures } from './guards/svix-signature.js';
 
 /** A callback as it came, or as it was kept. */
 export interface CallbackRequest {
@@ -22,7 +26,7 @@ export interface CallbackRequest {
 
 export type GuardMode = 'enforce' | 'observe' | 'off';
 
-export interface Judged<Found> {
+export interface CheckResult<Found> {
   readonly verdict: Verdict;
   readonly found?: Found;
 }
@@ -45,9 +49,9 @@ export interface Judgement {
 export class CallbackChecks {
   constructor(
     private readonly settings: Settings,
-    private readonly tokens: JobTokens,
+    private readonly tokens: CallbackTokenService,
     private readonly signatures: SvixSignatures,
-    private readonly hints: CallbackHints,
+    private readonly callbackJobs: CallbackJobsService,
   ) {}
 
   /** Who sent it, as far as that can be believed. */
@@ -57,14 +61,14 @@ export class CallbackChecks {
   }
 
   /** Does it come from an address that may send callbacks? */
-  sourceIp(client: string): Verdict {
+  checkSourceIp(client: string): Verdict {
     const allowlist = this.settings.WEBHOOK_IP_ALLOWLIST;
     if (allowlist.length === 0) return { result: 'pass', detail: 'no allowlist' };
     return isWithin(client, allowlist) ? { result: 'pass' } : fail('address_not_allowed');
   }
 
   /** Is it a callback at all? */
-  form({ method, headers, body }: CallbackRequest): Judged<CallbackMessage> {
+  checkForm({ method, headers, body }: CallbackRequest): CheckResult<CallbackMessage> {
     if (method !== 'POST') return { verdict: fail('wrong_method') };
     // The headers of direct callbacks are not documented: none at all counts as JSON.
     const type = headers['content-type'];
@@ -84,10 +88,10 @@ export class CallbackChecks {
    * Does the sender know a secret? A message with the headers of Svix must be signed, over its raw
    * bytes; any other must bring the token that the gateway gave this very job. No database.
    */
-  secret(
+  checkSecret(
     { headers, body, receivedAt }: CallbackRequest,
     message: CallbackMessage | undefined,
-  ): Judged<'token' | 'svix'> {
+  ): CheckResult<'token' | 'svix'> {
     if (this.signatures.isClaimed(headers)) {
       const signature = this.signatures.verify(headers, body.bytes, receivedAt);
       if (!signature.valid) return { verdict: fail(signature.cause, 'svix signature') };
@@ -97,7 +101,7 @@ export class CallbackChecks {
     if (message?.gatewayJobId === undefined || message.token === undefined) {
       return { verdict: fail('token_missing') };
     }
-    const version = this.tokens.verify(message.gatewayJobId, message.token);
+    const version = this.tokens.verifyToken(message.gatewayJobId, message.token);
     if (version === undefined) {
       const claimed = versionOf(message.token);
       const tried = claimed === undefined ? 'no token of ours' : `token key ${claimed}`;
@@ -107,7 +111,7 @@ export class CallbackChecks {
   }
 
   /** Is `job` one that we submitted, and is the id that Reducto gives it the one we know? */
-  jobId(job: KnownJob | null, { upstreamId }: CallbackMessage): Verdict {
+  checkJobId(job: KnownJob | null, { upstreamId }: CallbackMessage): Verdict {
     if (job === null) return fail('job_unknown');
     // A callback can be faster than the answer to the submit: then no id is known yet.
     const mismatch = job.upstreamId !== null && job.upstreamId !== upstreamId;
@@ -134,22 +138,22 @@ export class CallbackChecks {
   }
 
   /** Every check, whatever the ones before it say. */
-  async judge(request: CallbackRequest): Promise<Judgement> {
-    const form = this.form(request);
-    const secret = this.secret(request, form.found);
+  async checkCallback(request: CallbackRequest): Promise<Judgement> {
+    const form = this.checkForm(request);
+    const secret = this.checkSecret(request, form.found);
     const message = form.found;
     const job =
       message === undefined
         ? undefined
-        : await this.hints.find(message.gatewayJobId, message.upstreamId);
+        : await this.callbackJobs.findJob(message.gatewayJobId, message.upstreamId);
     const verdicts: Record<GuardName, Verdict> = {
-      source_ip: this.sourceIp(this.clientOf(request)),
+      source_ip: this.checkSourceIp(this.clientOf(request)),
       well_formed: form.verdict,
       secret: secret.verdict,
       job_id:
         message === undefined || job === undefined
           ? { result: 'not_checked' }
-          : this.jobId(job, message),
+          : this.checkJobId(job, message),
     };
     const refusedBy = GUARDS.find(
       (guard) =>

@@ -21,26 +21,26 @@ export interface AcceptedSlot {
 }
 
 /** More than any genuine job has. */
-const MOST_OF_ONE_JOB = 100;
+const MAX_PER_JOB = 100;
 
 /** Accepted callbacks, for people to look at. */
 @Injectable()
 export class CallbackHistory {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  ofJob(jobId: string): Promise<JobCallback[]> {
+  listForJob(jobId: string): Promise<JobCallback[]> {
     return rows<JobCallback>(
       this.database,
       `SELECT id, upstream_id AS "upstreamId", status, proved_by AS "provedBy",
               client_address AS "clientAddress", deliveries, received_at AS "receivedAt",
               last_received_at AS "lastReceivedAt"
          FROM callbacks WHERE job_id = $1 ORDER BY id LIMIT $2`,
-      [jobId, MOST_OF_ONE_JOB],
+      [jobId, MAX_PER_JOB],
     );
   }
 
   /** Callbacks per slot of `slotSeconds` from `from` to `to`; repeats of a message count once. */
-  perSlot(from: Date, to: Date, slotSeconds: number): Promise<AcceptedSlot[]> {
+  countPerSlot(from: Date, to: Date, slotSeconds: number): Promise<AcceptedSlot[]> {
     return rows<AcceptedSlot>(
       this.database,
       `SELECT date_bin(make_interval(secs => $3), received_at, 'epoch'::timestamptz) AS at,

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { AuditKeys } from '../audit/audit-keys.js';
-import { AuditReads, type KeptRefusal, type RefusalFilter } from '../audit/audit-reads.js';
-import { boundTo, unseal, type OriginalCallback } from '../audit/originals.js';
-import type { CallbackJob } from '../jobs/callback-hints.js';
+import { AuditQueries, type StoredRawRequest, type RefusalFilter } from '../audit/audit-queries.js';
+import { boundTo, decryptRawRequest, type RawRequest } from '../audit/raw-request.js';
+import type { CallbackJob } from '../jobs/callback-jobs.service.js';
 import { RawBody } from '../platform/http/body-reader.js';
 import { CallbackChecks, type Judgement } from './callback-checks.js';
 
 /** What the guards say today of refusals that were kept. */
-export interface Rejudged {
+export interface RecheckResult {
   readonly checked: number;
   readonly wouldPass: number;
   readonly stillRefused: number;
@@ -32,14 +32,14 @@ const MAX_REFUSALS = 20_000;
  * put right, the callbacks that it cost can be found. Signatures are judged by the time at which they came.
  */
 @Injectable()
-export class RefusalJudge {
+export class RefusalRechecker {
   constructor(
-    private readonly reads: AuditReads,
+    private readonly queries: AuditQueries,
     private readonly keys: AuditKeys,
     private readonly checks: CallbackChecks,
   ) {}
 
-  async judge(filter: RefusalFilter, limit = MAX_REFUSALS): Promise<Rejudged> {
+  async recheckRefusals(filter: RefusalFilter, limit = MAX_REFUSALS): Promise<RecheckResult> {
     const jobs = new Map<string, { job: CallbackJob; judgement: Judgement }>();
     const stillRefusedBy: Record<string, number> = {};
     const missingKeys = new Set<string>();
@@ -47,7 +47,11 @@ export class RefusalJudge {
     let [read, after, complete] = [0, '0', true];
     for (;;) {
       const size = Math.min(PAGE_SIZE, limit);
-      const page = await this.reads.originals({ ...filter, outcome: 'refused' }, after, size);
+      const page = await this.queries.readRawRequests(
+        { ...filter, outcome: 'refused' },
+        after,
+        size,
+      );
       for (const kept of page) {
         after = kept.id;
         read += 1;
@@ -61,7 +65,7 @@ export class RefusalJudge {
           unreadable += 1;
           continue;
         }
-        const judgement = await this.checks.judge({
+        const judgement = await this.checks.checkCallback({
           ...callback,
           body: new RawBody(callback.body, true),
           receivedAt: kept.at,
@@ -95,12 +99,12 @@ export class RefusalJudge {
   }
 
   /** `undefined` where it was changed, or exchanged for the original of another refusal. */
-  private open({ keyId, original, data }: KeptRefusal): OriginalCallback | undefined {
+  private open({ keyId, rawRequest: original, data }: StoredRawRequest): RawRequest | undefined {
     const key = this.keys.find(keyId);
     if (key === undefined) return undefined;
     if (data['originalSha256'] !== boundTo(original).originalSha256) return undefined;
     try {
-      return unseal(key, original);
+      return decryptRawRequest(key, original);
     } catch {
       return undefined;
     }

@@ -1,15 +1,15 @@
 import { All, Controller, HttpCode, Req, UseFilters, UseGuards } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { CallbackFigures } from './callback-figures.js';
+import { CallbackMetrics } from './receiving/callback.metrics.js';
 import { CallbackChecks } from './callback-checks.js';
-import { CallbackRefusedFilter } from './callback-refused.filter.js';
-import { CallbackSecretGuard } from './callback-secret.guard.js';
-import { KnownJobGuard } from './known-job.guard.js';
-import { ObservedRefusals } from './observed-refusals.js';
-import { callbackOf } from './received-callback.js';
-import { SourceIpGuard } from './source-ip.guard.js';
-import { WellFormedGuard } from './well-formed.guard.js';
+import { CallbackRefusedFilter } from './guards/callback-refused.filter.js';
+import { CallbackSecretGuard } from './guards/callback-secret.guard.js';
+import { KnownJobGuard } from './guards/known-job.guard.js';
+import { ObservedRefusals } from './receiving/observed-refusals.js';
+import { callbackOf } from './guards/received-callback.js';
+import { SourceIpGuard } from './guards/source-ip.guard.js';
+import { WellFormedGuard } from './guards/well-formed.guard.js';
 
 /** Where Reducto calls back. The guards stand in the order in which they are asked: cheap ones first. */
 @Controller('webhooks/reducto')
@@ -20,7 +20,7 @@ export class WebhooksController {
   constructor(
     private readonly checks: CallbackChecks,
     private readonly observed: ObservedRefusals,
-    private readonly figures: CallbackFigures,
+    private readonly metrics: CallbackMetrics,
   ) {}
 
   /**
@@ -31,7 +31,7 @@ export class WebhooksController {
   @HttpCode(200)
   receive(@Req() request: FastifyRequest): { received: true } {
     const callback = callbackOf(request, this.checks);
-    this.figures.accepted(callback);
+    this.metrics.recordAccepted(callback);
     this.observed.record(callback);
     return { received: true };
   }

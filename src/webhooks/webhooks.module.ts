@@ -4,15 +4,15 @@ import { AuditModule } from '../audit/audit.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { TasksModule } from '../tasks/tasks.module.js';
 import { CallbackChecksModule } from './callback-checks.module.js';
-import { CallbackBodies } from './callback-body.js';
-import { CallbackFigures } from './callback-figures.js';
-import { CallbackRefusals } from './callback-refusals.js';
-import { CallbackSecretGuard } from './callback-secret.guard.js';
-import { SourceIpGuard } from './source-ip.guard.js';
-import { WellFormedGuard } from './well-formed.guard.js';
-import { CallbackInbox } from './callback-inbox.js';
-import { InboxEntry } from './inbox-entry.entity.js';
-import { ObservedRefusals } from './observed-refusals.js';
+import { CallbackBodyReader } from './receiving/callback-body.js';
+import { CallbackMetrics } from './receiving/callback.metrics.js';
+import { CallbackRefusals } from './receiving/callback-refusals.js';
+import { CallbackSecretGuard } from './guards/callback-secret.guard.js';
+import { SourceIpGuard } from './guards/source-ip.guard.js';
+import { WellFormedGuard } from './guards/well-formed.guard.js';
+import { CallbackInbox } from './receiving/callback-inbox.js';
+import { InboxEntry } from './receiving/inbox-entry.entity.js';
+import { ObservedRefusals } from './receiving/observed-refusals.js';
 import { WebhooksController } from './webhooks.controller.js';
 
 @Module({
@@ -29,9 +29,9 @@ import { WebhooksController } from './webhooks.controller.js';
     WellFormedGuard,
     CallbackSecretGuard,
     CallbackRefusals,
-    CallbackBodies,
+    CallbackBodyReader,
     CallbackInbox,
-    CallbackFigures,
+    CallbackMetrics,
     ObservedRefusals,
   ],
 })

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { afterEach, expect, it } from 'vitest';
-import { freePort } from '../../src/platform/database/free-port.js';
-import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
+import { freePort } from '../../src/dev/free-port.js';
+import { startEmbeddedPostgres } from '../../src/dev/embedded-postgres.js';
 import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox.js';
 import { eventually, send } from '../support/gateway.js';
 import { ADMIN_KEY, cleanUp, cleanUps, end, start } from '../support/processes.js';
@@ -75,7 +75,7 @@ async function goesOn(way: Way): Promise<void> {
     PORT: String(port),
     TOKEN_KEYS: `1:${randomBytes(32).toString('base64')}`,
     AUDIT_KEYS: `1:${randomBytes(32).toString('base64')}`,
-    LOOK_SCHEDULE_SECONDS: '1',
+    POLL_SCHEDULE_SECONDS: '1',
     RECONCILE_INTERVAL_SECONDS: '1',
     LOG_FORMAT: 'json',
     DATA_DIR: directory,

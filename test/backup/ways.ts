@@ -6,10 +6,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
-import {
-  startEmbeddedPostgres,
-  type EmbeddedServer,
-} from '../../src/platform/database/embedded-postgres.js';
+import { startEmbeddedPostgres, type EmbeddedServer } from '../../src/dev/embedded-postgres.js';
 
 /** A database that was put back from a backup. */
 export interface Restored {

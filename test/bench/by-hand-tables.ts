@@ -7,7 +7,7 @@ export const BY_HAND_TABLES = `
     status text NOT NULL,
     request jsonb,
     upstream_id text UNIQUE,
-    hinted boolean NOT NULL DEFAULT false,
+    poll_requested boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT now());
   CREATE TABLE callbacks (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Pool } from 'pg';
-import { isRecord } from '../../src/platform/json.js';
+import { isRecord } from '../../src/platform/json/is-record.js';
 import { listenForBench } from './listen.js';
 
 /*
@@ -18,7 +18,7 @@ const KEEP = {
   text: `INSERT INTO callbacks (job_id, upstream_id, status) VALUES ($1, $2, $3)
          ON CONFLICT DO NOTHING`,
 };
-const HINT = { name: 'hint', text: 'UPDATE jobs SET hinted = true WHERE id = $1' };
+const HINT = { name: 'hint', text: 'UPDATE jobs SET poll_requested = true WHERE id = $1' };
 const TASK = {
   name: 'task',
   text: 'INSERT INTO tasks (kind, job_id) VALUES ($1, $2) ON CONFLICT DO NOTHING',
@@ -59,7 +59,7 @@ async function callback(body: Record<string, unknown>): Promise<[number, object]
   await transaction([
     { ...KEEP, values: [id, upstreamId, String(body['status'])] },
     { ...HINT, values: [id] },
-    { ...TASK, values: ['settle', id] },
+    { ...TASK, values: ['poll', id] },
   ]);
   return [200, { received: true }];
 }

@@ -42,7 +42,7 @@ export async function measureDrain(world: World, say: (line: string) => void): P
       environment: {
         REDUCTO_BASE_URL: upstream.url,
         SUBMIT_CONCURRENCY: String(CONCURRENCY),
-        LOOK_SCHEDULE_SECONDS: '3600',
+        POLL_SCHEDULE_SECONDS: '3600',
       },
       databaseUrl: api.databaseUrl,
     });

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { freePort } from '../../src/platform/database/free-port.js';
+import { freePort } from '../../src/dev/free-port.js';
 import { Connection, requestBytes } from './connection.js';
 import { median, percentile } from './statistics.js';
 import { submissionHeaders } from './submissions.js';
@@ -9,7 +9,7 @@ const SAMPLES = 80;
 const WARM_UP = 40;
 const WANTED_MS = 40;
 
-const DOCUMENT = 'src/demo/rental-agreement.pdf';
+const DOCUMENT = 'src/dev/demo/rental-agreement.pdf';
 
 /** Long enough for the waiting request to be there before the job ends. */
 const PLATFORM = { queueMs: 20, runMs: 100, completingMs: 20 };

@@ -7,7 +7,7 @@ import type { Postgres } from './postgres.js';
 
 const JOBS = `
   INSERT INTO jobs (id, service, type, status, metadata, request_hash, upstream_id, upstream_url,
-                    submit_attempts, looks, callback_received_at, claimed_upstream_id, settled_by,
+                    submit_attempts, polls, callback_received_at, asserted_upstream_id, settled_by,
                     created_at, submitted_at, ended_at)
   SELECT uuidv7(-age), 'service-' || n % 20, 'parse', 'completed', '{"invoice": 4711, "tenant": "north"}',
          sha256(n::text::bytea), upstream, 'https://platform.reducto.ai', 1, 1, now() - age, upstream,
@@ -19,7 +19,7 @@ const EVENTS = `
   SELECT id, ended_at, event.type, detail::jsonb
     FROM jobs, (VALUES ('accepted', '{"type": "parse"}'), ('submit_started', '{"attempt": 1}'),
                        ('submitted', '{"via": "answer"}'), ('callback_received', '{"status": "Completed"}'),
-                       ('completed', '{"looks": 1}')) AS event (type, detail)
+                       ('completed', '{"polls": 1}')) AS event (type, detail)
    WHERE ended_at IS NOT NULL ORDER BY id`;
 const CALLBACKS = `
   INSERT INTO callbacks (job_id, upstream_id, status, proved_by, client_address, received_at,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { cpuSecondsOfFamily } from './cpu-time.js';
 import { undoAtExit } from '../faults/clean-up.js';
-import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
+import { startEmbeddedPostgres } from '../../src/dev/embedded-postgres.js';
 
 /**
  * Durable, as production is. Memory and the distance between checkpoints are those of a small server of

@@ -1,12 +1,12 @@
 import {
   DISCARDED,
   EXPIRE_RESULTS,
-  FORGET_CONTENTS,
-  REMOVE_CHUNKS,
-  REMOVE_JOBS,
+  DELETE_CONTENTS,
+  DELETE_CHUNKS,
+  DELETE_JOBS,
   SEARCH_CONTENTS,
-} from '../../src/jobs/job-retention.store.js';
-import { REMOVE_CALLBACKS } from '../../src/webhooks/callback-retention.js';
+} from '../../src/jobs/persistence/job-retention.store.js';
+import { DELETE_CALLBACKS } from '../../src/webhooks/callback-retention.js';
 import { Client } from 'pg';
 import { takesCallbacks } from './callbacks.js';
 import { addFinishedJobs, sizeOf } from './finished-jobs.js';
@@ -92,11 +92,11 @@ async function plans(client: Client): Promise<void> {
   const last = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
   const statements = {
     'expire 200 results': [EXPIRE_RESULTS, [DAYS, 200]],
-    'remove 500 callbacks': [REMOVE_CALLBACKS, [DAYS, 500]],
-    'remove 200 jobs': [REMOVE_JOBS, [DAYS, 200]],
+    'remove 500 callbacks': [DELETE_CALLBACKS, [DAYS, 500]],
+    'remove 200 jobs': [DELETE_JOBS, [DAYS, 200]],
     'find discarded': [DISCARDED, [3600, 64]],
-    'remove 64 chunks': [REMOVE_CHUNKS, [await contents(), 64]],
-    'forget contents': [FORGET_CONTENTS, [await contents()]],
+    'remove 64 chunks': [DELETE_CHUNKS, [await contents(), 64]],
+    'forget contents': [DELETE_CONTENTS, [await contents()]],
     'search 500 contents': [SEARCH_CONTENTS, [zero, last, 500]],
   } as const;
   for (const [name, [sql, values]] of Object.entries(statements)) {
@@ -131,13 +131,13 @@ async function steps(client: Client): Promise<void> {
     say(`${name}: median ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, of ${ROUNDS}`);
   };
   await timed('a step of 200 results', () => client.query(EXPIRE_RESULTS, [DAYS, 200]));
-  await timed('a step of 500 callbacks', () => client.query(REMOVE_CALLBACKS, [DAYS, 500]));
-  await timed('a step of 200 jobs', () => client.query(REMOVE_JOBS, [DAYS, 200]));
+  await timed('a step of 500 callbacks', () => client.query(DELETE_CALLBACKS, [DAYS, 500]));
+  await timed('a step of 200 jobs', () => client.query(DELETE_JOBS, [DAYS, 200]));
   await timed('a step of 64 chunks of 256 KiB', async () => {
     const { rows } = await client.query<{ id: string }>(DISCARDED, [3600, 64]);
     const ids = rows.map(({ id }) => id);
-    await client.query(REMOVE_CHUNKS, [ids, 64]);
-    await client.query(FORGET_CONTENTS, [ids]);
+    await client.query(DELETE_CHUNKS, [ids, 64]);
+    await client.query(DELETE_CONTENTS, [ids]);
   });
 }
 
@@ -157,7 +157,7 @@ async function callbacks(door: Awaited<ReturnType<World['gateway']>>): Promise<v
         RESULT_RETENTION_DAYS: String(DAYS),
         CALLBACK_RETENTION_DAYS: String(DAYS),
         JOB_RETENTION_DAYS: String(DAYS),
-        LOOK_SCHEDULE_SECONDS: '600000',
+        POLL_SCHEDULE_SECONDS: '600000',
       },
     });
     const left = (): Promise<{ jobs: number; results: number }[]> =>

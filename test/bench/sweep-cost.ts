@@ -3,9 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { HAND_OVER, PUT_OFF, TAKE_DUE } from '../../src/jobs/job-claims.store.js';
+import {
+  RELEASE_FOR_POLLS,
+  RESCHEDULE_OPEN,
+  LEASE_DUE_JOBS,
+} from '../../src/jobs/polling/job-lease.store.js';
 import { Settings } from '../../src/platform/config/settings.js';
-import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
+import { startEmbeddedPostgres } from '../../src/dev/embedded-postgres.js';
 import { prepareDatabase } from '../../src/platform/database/prepare-database.js';
 
 /*
@@ -27,7 +31,7 @@ const WAITING = `
   INSERT INTO jobs (id, service, type, status, request, request_hash, upstream_id, submitted_at, next_check_at)
   SELECT gen_random_uuid(), 'bench', 'parse', 'submitted', '{}', '\\x00', 'open-' || n, now(), now()
     FROM generate_series(1, $1::int) AS n`;
-const DUE_AGAIN = `UPDATE jobs SET next_check_at = now(), claim = NULL WHERE next_check_at IS NOT NULL`;
+const DUE_AGAIN = `UPDATE jobs SET next_check_at = now(), lease = NULL WHERE next_check_at IS NOT NULL`;
 const CLAIM = ['00000000-0000-4000-8000-000000000000', 60, DUE, 0];
 
 const directory = await mkdtemp(join(tmpdir(), 'sweep-cost-'));
@@ -75,7 +79,7 @@ async function side(name: string, finished: number): Promise<Client> {
 async function claimAll(client: Client): Promise<number> {
   await client.query(DUE_AGAIN);
   const begin = performance.now();
-  const { rowCount } = await client.query(TAKE_DUE, CLAIM);
+  const { rowCount } = await client.query(LEASE_DUE_JOBS, CLAIM);
   const time = performance.now() - begin;
   if (rowCount !== DUE) throw new Error(`${rowCount} jobs were claimed`);
   await client.query('VACUUM jobs');
@@ -86,7 +90,7 @@ async function claimNothing(client: Client): Promise<number> {
   const times = new Array<number>();
   for (let round = 0; round < 50; round++) {
     const begin = performance.now();
-    await client.query(TAKE_DUE, CLAIM);
+    await client.query(LEASE_DUE_JOBS, CLAIM);
     times.push(performance.now() - begin);
   }
   return median(times);
@@ -96,18 +100,18 @@ async function claimNothing(client: Client): Promise<number> {
 async function explain(client: Client): Promise<void> {
   await client.query(DUE_AGAIN);
   await client.query('BEGIN');
-  const ids = await client.query<{ id: string }>(TAKE_DUE, CLAIM);
+  const ids = await client.query<{ id: string }>(LEASE_DUE_JOBS, CLAIM);
   await client.query('ROLLBACK');
   const all = ids.rows.map(({ id }) => id);
-  const claim = CLAIM[0];
+  const lease = CLAIM[0];
   const statements = {
-    'claim what is due': [TAKE_DUE, CLAIM],
-    'hand over to tasks': [HAND_OVER, [claim, all, 60]],
-    'put off': [PUT_OFF, [claim, all, all.map(() => 60)]],
+    'claim what is due': [LEASE_DUE_JOBS, CLAIM],
+    'hand over to tasks': [RELEASE_FOR_POLLS, [lease, all, 60]],
+    'put off': [RESCHEDULE_OPEN, [lease, all, all.map(() => 60)]],
   } as const;
   for (const [name, [statement, values]] of Object.entries(statements)) {
     await client.query('BEGIN');
-    if (statement !== TAKE_DUE) await client.query(TAKE_DUE, CLAIM);
+    if (statement !== LEASE_DUE_JOBS) await client.query(LEASE_DUE_JOBS, CLAIM);
     const { rows } = await client.query<{ 'QUERY PLAN': string }>(
       `EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) ${statement}`,
       [...values],

@@ -104,7 +104,7 @@ export function ratioOf(
   turns: Turns,
   one: string,
   other: string,
-  figure: (turn: Turn) => number,
+  figure: (retentionLease: Turn) => number,
 ): number[] {
   const others = turns.get(other) ?? [];
   return (turns.get(one) ?? []).flatMap((turn, round) => {

@@ -6,7 +6,7 @@ import { send, startGateway, type TestGateway } from '../support/gateway.js';
 
 /* The console in a real browser: by keyboard, without scripts, in narrow windows, and its way to mend things. */
 
-const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', LOOK_SCHEDULE_SECONDS: '600' };
+const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', POLL_SCHEDULE_SECONDS: '600' };
 const HEADINGS = ['Overview', 'Refused callbacks', 'Jobs', 'API keys', 'Admin actions'];
 const PAGES = ['', '?range=1h', '/refusals', '/jobs', '/keys', '/actions'];
 
@@ -48,7 +48,7 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
       WEBHOOK_IP_ALLOWLIST: '203.0.113.0/24',
       ROLES: 'webhooks',
     });
-    const metadata = { gateway_job_id: id, token: gateway.tokens.sign(id) };
+    const metadata = { gateway_job_id: id, token: gateway.tokens.signJobId(id) };
     const callback = { status: 'Completed', job_id: upstream, metadata };
     const { status } = await send(`${strict.url}/webhooks/reducto`, 'POST', callback);
     await strict.close();
@@ -81,8 +81,7 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     await keyboard.press('Tab');
     expect(await page.evaluate(() => document.activeElement?.textContent)).toContain('Skip');
     await keyboard.press('Enter');
-    // The field for a head from the log, then the button.
-    for (let n = 0; n < 2; n++) await keyboard.press('Tab');
+    await keyboard.press('Tab');
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Verify the audit');
     await page.getByRole('button', { name: 'Sign out' }).focus();
     await keyboard.press('Enter');
@@ -102,12 +101,11 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     await page.getByText('very likely a genuine callback').waitFor();
     for (const guard of ['Source IP', 'Well-formed', 'Secret', 'Job ID'])
       await page.getByRole('heading', { name: guard, exact: true }).waitFor();
-    await page.getByRole('button', { name: 'Re-check all with this reason' }).click();
-    await page.getByText('A re-check changes nothing').waitFor();
+    await page.getByRole('button', { name: 'Re-check all with this cause' }).click();
+    await page.getByText('Nothing has been changed yet').waitFor();
     expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
-    await page.getByRole('button', { name: 'Accept 1 job…' }).click();
-    await page.getByRole('button', { name: 'Accept, and poll 1 job' }).click();
-    await page.getByRole('heading', { name: 'Accepted' }).waitFor();
+    await page.getByRole('button', { name: 'Accept: look at 1 job now' }).click();
+    await page.getByText('1 job is being looked at').waitFor();
     expect((await gateway.ended(id)).status).toBe('completed');
     await page.getByRole('link', { name: id }).click();
     await page.getByText('Its result is stored', { exact: false }).first().waitFor();

@@ -30,7 +30,7 @@ const STRINGS = [
   `../../../../etc/passwd%00`,
   `' OR 1=1; DROP TABLE jobs; --`,
 ];
-const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', LOOK_SCHEDULE_SECONDS: '600' };
+const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', POLL_SCHEDULE_SECONDS: '600' };
 
 describe.skipIf(noBrowser !== undefined)(`hostile content ${noBrowser ?? ''}`, () => {
   let gateway: TestGateway;
@@ -101,7 +101,7 @@ describe.skipIf(noBrowser !== undefined)(`hostile content ${noBrowser ?? ''}`, (
     delete metadata['15 line\nbreak\rreturn\ttab\u0000null\u001b[31mred'];
     const id = await gateway.submit({ metadata, sim: { webhook: { send: 'never' } } });
     const upstream = await upstreamId(gateway, id);
-    const proof = { gateway_job_id: id, token: gateway.tokens.sign(id) };
+    const proof = { gateway_job_id: id, token: gateway.tokens.signJobId(id) };
     for (const text of STRINGS) {
       await post(
         { status: text, job_id: upstream, metadata: proof },
@@ -115,7 +115,7 @@ describe.skipIf(noBrowser !== undefined)(`hostile content ${noBrowser ?? ''}`, (
 
   it('in what admins are said to have done stays text', async () => {
     const at = new Date();
-    await gateway.app.get(AuditLog, { strict: false }).append(
+    await gateway.app.get(AuditLog, { strict: false }).appendEntries(
       STRINGS.map((text) => text.replaceAll('\u0000', '')).map((text) => ({
         entry: {
           at,
@@ -135,7 +135,9 @@ describe.skipIf(noBrowser !== undefined)(`hostile content ${noBrowser ?? ''}`, (
   it('comes in tens of thousands without making the pages slow', async () => {
     const log = gateway.app.get(AuditLog, { strict: false });
     for (let n = 0; n < 40; n++) {
-      await log.append(Array.from({ length: 1000 }, (_, place) => refusal(n * 1000 + place)));
+      await log.appendEntries(
+        Array.from({ length: 1000 }, (_, place) => refusal(n * 1000 + place)),
+      );
     }
     const began = performance.now();
     await visit('/admin');
@@ -154,14 +156,14 @@ describe.skipIf(noBrowser !== undefined)(`hostile content ${noBrowser ?? ''}`, (
     expect(window.incidents).toEqual([]);
   });
 
-  function refusal(n: number): Parameters<AuditLog['append']>[0][number] {
+  function refusal(n: number): Parameters<AuditLog['appendEntries']>[0][number] {
     const clientAddress = `198.51.${(n >> 8) % 256}.${n % 256}`;
     const data = {
       cause: 'token_missing',
       guard: 'secret',
       status: 401,
       clientAddress,
-      claimedUpstreamId: randomUUID(),
+      assertedUpstreamId: randomUUID(),
     };
     return { entry: { at: new Date(), kind: 'refused', data } };
   }

@@ -1,4 +1,4 @@
-import type { PlatformSettings } from '../../src/sandbox/platform.js';
+import type { PlatformSettings } from '../../src/sandbox/faults/platform-switches.js';
 import { Random } from './random.js';
 
 /** What a fault hits. Faults of one lane follow each other; those of different lanes overlap freely. */

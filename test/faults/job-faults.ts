@@ -1,4 +1,4 @@
-import type { JobSwitches } from '../../src/sandbox/faults.js';
+import type { JobSwitches } from '../../src/sandbox/faults/faults.js';
 import type { Random } from './random.js';
 
 /** How a job ends: its status, or the code of its error where it has one. */

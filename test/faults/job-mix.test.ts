@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { jobSwitches } from '../../src/sandbox/faults.js';
-import { readSwitches } from '../../src/sandbox/switches.js';
+import { jobSwitches } from '../../src/sandbox/faults/faults.js';
+import { readSwitches } from '../../src/sandbox/faults/switches.js';
 import { JOB_FAULTS } from './job-faults.js';
 import { MARKERS, planJobs, type PlannedJob } from './job-mix.js';
 import { documentOf, requestOf } from './requests.js';

@@ -1,4 +1,4 @@
-import { mergeSwitches, type JobSwitches } from '../../src/sandbox/faults.js';
+import { mergeSwitches, type JobSwitches } from '../../src/sandbox/faults/faults.js';
 import { JOB_FAULTS, type JobFault, type Outcome } from './job-faults.js';
 import { Random } from './random.js';
 

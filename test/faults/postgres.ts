@@ -1,8 +1,8 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
-import { findBinaries } from '../../src/platform/database/postgres-binaries.js';
+import { startEmbeddedPostgres } from '../../src/dev/embedded-postgres.js';
+import { findBinaries } from '../../src/dev/postgres-binaries.js';
 import { undoAtExit } from './clean-up.js';
 
 const run = promisify(execFile);

@@ -23,7 +23,7 @@ export function describeRun(facts: RunFacts): string {
   const { records, verdict, injected } = facts;
   const told = records.flatMap(({ last, first }) => last ?? first ?? []);
   const events = records.map((record) => record.events.map(({ type }) => type));
-  const looks = events.map((types) => types.filter((type) => type === 'looked').length);
+  const polls = events.map((types) => types.filter((type) => type === 'polled').length);
   return [
     `seed ${facts.seed}: ${records.length} jobs, ${injected.length} faults, ${facts.seconds.toFixed(0)} s, ` +
       `all ended ${facts.settledAfterSeconds.toFixed(0)} s after the last fault`,
@@ -33,7 +33,7 @@ export function describeRun(facts: RunFacts): string {
     line('jobs by end', tally(told.map(outcomeOf))),
     line('refused, explained', tally(records.flatMap(({ refused }) => refused?.code ?? []))),
     line('settled by', tally(told.map(({ settledBy }) => settledBy ?? 'nobody yet'))),
-    line('looks without an end per job', distribution(looks)),
+    line('looks without an end per job', distribution(polls)),
     line('uncertain submits', uncertain(records)),
     line('upstream jobs', `${facts.upstreamCount}, ${duplicates(verdict)}`),
     line('faults of the world', tally(injected.map(({ kind }) => kind))),
@@ -117,7 +117,7 @@ function uncertain(records: readonly JobRecord[]): string {
       if (type !== 'submit_uncertain') return [];
       const then = events
         .slice(at + 1)
-        .find((event) => !['looked', 'callback_received', 'cancel_requested'].includes(event.type));
+        .find((event) => !['polled', 'callback_received', 'cancel_requested'].includes(event.type));
       const via = then?.detail['via'];
       return then === undefined ? ['open'] : [typeof via === 'string' ? `by ${via}` : then.type];
     }),

@@ -1,4 +1,4 @@
-import type { PlatformSettings } from '../../src/sandbox/platform.js';
+import type { PlatformSettings } from '../../src/sandbox/faults/platform-switches.js';
 
 /** A job as the sandbox knows it: the truth that the gateway's answers are held against. */
 export interface UpstreamJob {

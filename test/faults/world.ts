@@ -3,7 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { freePort } from '../../src/platform/database/free-port.js';
+import { freePort } from '../../src/dev/free-port.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { undoAtExit } from './clean-up.js';
 import { startPostgres, type CrashablePostgres } from './postgres.js';
@@ -11,7 +11,7 @@ import { Program } from './program.js';
 
 /** Waits of milliseconds and seconds, where production has minutes: the order of events is the same. */
 const SHORT_WAITS = {
-  LOOK_SCHEDULE_SECONDS: '0.5,0.5,1,2',
+  POLL_SCHEDULE_SECONDS: '0.5,0.5,1,2',
   RECONCILE_INTERVAL_SECONDS: '1',
   SUBMIT_BACKOFF_SECONDS: '0.2,0.5,1',
   UNCERTAIN_SCHEDULE_SECONDS: '1,1,2,2',
@@ -20,7 +20,7 @@ const SHORT_WAITS = {
   REDUCTO_RETRY_AFTER_CAP_SECONDS: '3',
   RESULT_TIMEOUT_SECONDS: '5',
   RESULT_GRACE_SECONDS: '20',
-  GONE_GRACE_SECONDS: '3',
+  NOT_FOUND_GRACE_SECONDS: '3',
   SHUTDOWN_TIMEOUT_SECONDS: '5',
 };
 

@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { v7 as uuidv7 } from 'uuid';
-import { Acceptances } from '../../src/jobs/acceptances.js';
+import { JobAcceptance } from '../../src/jobs/submission/job-acceptance.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 
 /* Jobs that come at about the same time share a transaction, and nothing of each other's. */
@@ -71,7 +71,7 @@ it('one that PostgreSQL does not take fails alone', async () => {
     requestHash: null,
     trace: null,
   };
-  const bad = gateway.app.get(Acceptances, { strict: false }).add(unstorable, 100);
+  const bad = gateway.app.get(JobAcceptance, { strict: false }).acceptJob(unstorable, 100);
   await expect(bad).rejects.toThrow('Unicode');
   const answers = await Promise.all(good);
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));

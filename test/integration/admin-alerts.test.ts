@@ -8,7 +8,7 @@ beforeAll(async () => {
   gateway = await startGateway();
   adminKey = await gateway.newKey('platform', ['admin']);
   await gateway.pool.query(
-    `INSERT INTO alerts (kind, message, advice, figures, last_seen_at, opened_at, closed_at)
+    `INSERT INTO alerts (kind, message, advice, evidence, last_seen_at, opened_at, closed_at)
      VALUES ('clock', 'first', 'advice', '{"causes":{}}', now(), now() - interval '2 h', now()),
             ('form', 'second', 'advice', '{"causes":{}}', now(), now() - interval '1 h', NULL)`,
   );

@@ -11,7 +11,7 @@ let gateway: TestGateway;
 let adminKey: string;
 
 /* Nothing but what an admin does moves these jobs on. */
-const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', LOOK_SCHEDULE_SECONDS: '600' };
+const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', POLL_SCHEDULE_SECONDS: '600' };
 
 beforeAll(async () => {
   gateway = await startGateway(QUIET);

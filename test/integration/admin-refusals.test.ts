@@ -6,7 +6,7 @@ import { eventually, send, startGateway, type TestGateway } from '../support/gat
 
 const OLD_KEY = randomBytes(32).toString('base64');
 const NEW_KEY = randomBytes(32).toString('base64');
-const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', LOOK_SCHEDULE_SECONDS: '600' };
+const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', POLL_SCHEDULE_SECONDS: '600' };
 
 let gateway: TestGateway;
 let admin: Record<string, string>;
@@ -30,7 +30,7 @@ async function waitingJob(): Promise<{ id: string; callback: Record<string, unkn
     );
     return rows[0]?.upstream_id as string | undefined;
   });
-  const metadata = { gateway_job_id: id, token: gateway.tokens.sign(id) };
+  const metadata = { gateway_job_id: id, token: gateway.tokens.signJobId(id) };
   return { id, callback: { status: 'Completed', job_id: upstream, metadata } };
 }
 const post = (body: unknown, headers: Record<string, string> = {}, to = gateway) =>
@@ -66,9 +66,9 @@ describe('the record of a refusal', () => {
       peerAddress: '127.0.0.1',
       clientAddress: '127.0.0.1',
       forwardedFor: '10.1.2.3, 198.51.100.9',
-      claimedJobId: id,
+      assertedJobId: id,
       jobId: id,
-      claimedUpstreamId: callback['job_id'],
+      assertedUpstreamId: callback['job_id'],
       method: 'POST',
       path: '/webhooks/reducto',
       recheckable: true,
@@ -127,7 +127,9 @@ describe('the record of a refusal', () => {
       });
     }
     const { body } = await ask('refusals?cause=token_invalid');
-    const claimed = body.refusals.map((refusal: { claimedJobId: string }) => refusal.claimedJobId);
+    const claimed = body.refusals.map(
+      (refusal: { assertedJobId: string }) => refusal.assertedJobId,
+    );
     expect(claimed.length).toBeGreaterThanOrEqual(odd.length);
     // oxlint-disable-next-line no-control-regex -- exactly these must not be there
     expect(JSON.stringify(claimed)).not.toMatch(/[\u0000-\u001f\u202e]/);
@@ -172,7 +174,7 @@ describe('a secret rotation done wrong', () => {
     expect((await gateway.call('GET', `/v1/jobs/${ids[0]}`)).body.status).toBe('submitted');
 
     const { body: done } = await ask('refusals/accept', 'POST', { cause: 'token_invalid' });
-    expect(done).toMatchObject({ wouldPass: 3, settling: 3 });
+    expect(done).toMatchObject({ wouldPass: 3, polling: 3 });
     for (const id of ids) expect((await gateway.ended(id)).status).toBe('completed');
     const { body: actions } = await ask('actions');
     expect(actions.actions.slice(0, 2)).toMatchObject([
@@ -184,7 +186,7 @@ describe('a secret rotation done wrong', () => {
       { action: 'refusals.recheck' },
     ]);
     const again = await ask('refusals/accept', 'POST', { cause: 'token_invalid' });
-    expect(again.body).toMatchObject({ wouldPass: 3, settling: 0 });
+    expect(again.body).toMatchObject({ wouldPass: 3, polling: 0 });
   });
 });
 

@@ -86,9 +86,9 @@ describe('an alert, with ALERT_WEBHOOK_URL', () => {
     await sweep(gateway);
     const store = gateway.app.get(AlertsStore, { strict: false });
     for (let n = 0; n < 20; n++) {
-      const taken = await Promise.all(Array.from({ length: 8 }, () => store.takeUnsent(30)));
+      const taken = await Promise.all(Array.from({ length: 8 }, () => store.leaseUnsent(30)));
       expect(taken.filter((alert) => alert !== undefined)).toHaveLength(1);
-      await store.notSent(taken.flatMap((alert) => alert?.id ?? [])[0] ?? '', 0);
+      await store.markNotSent(taken.flatMap((alert) => alert?.id ?? [])[0] ?? '', 0);
     }
   });
 

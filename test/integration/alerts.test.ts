@@ -15,7 +15,7 @@ import {
   submitted,
   sweep,
 } from '../support/alert-steps.js';
-import { figure } from '../support/figures.js';
+import { figure } from '../support/metrics.js';
 import { eventually, send, type TestGateway } from '../support/gateway.js';
 
 afterEach(closeAll);
@@ -30,7 +30,7 @@ const kinds = async (gateway: TestGateway) => (await alerts(gateway)).map(({ kin
 async function later(gateway: TestGateway, minutes: number): Promise<void> {
   await gateway.pool.query(
     `UPDATE alerts SET last_seen_at = last_seen_at - make_interval(mins => $1),
-                       hurried_at = hurried_at - make_interval(mins => $1)`,
+                       expedited_at = expedited_at - make_interval(mins => $1)`,
     [minutes],
   );
 }
@@ -58,11 +58,11 @@ describe('TOKEN_KEYS that were changed without keeping the old key', () => {
     });
     const ids = await submitted(gateway, {}, 3);
     await eventually('the refusals', async () => {
-      await door.app.get(AuditWriter, { strict: false }).flush();
+      await door.app.get(AuditWriter, { strict: false }).flushAudit();
       const { rows } = await door.pool.query('SELECT DISTINCT job_id FROM audit_entries');
       return rows.length === 3 || undefined;
     });
-    expect(await sweep(gateway)).toEqual({ raised: 0, closed: 0, hurried: 3 });
+    expect(await sweep(gateway)).toEqual({ raised: 0, closed: 0, expedited: 3 });
     for (const id of ids) {
       expect(await gateway.ended(id)).toMatchObject({
         status: 'completed',
@@ -75,7 +75,7 @@ describe('TOKEN_KEYS that were changed without keeping the old key', () => {
     expect((await sweep(gateway)).raised).toBe(1);
     const [alert] = await alerts(gateway);
     expect(alert).toMatchObject({ kind: 'token_key', closedAt: null });
-    expect(alert?.message).toMatch(/does not fit TOKEN_KEYS.*name key 1, which/);
+    expect(alert?.message).toMatch(/do not fit TOKEN_KEYS.*signed with key 1\./);
     expect(alert?.advice).toContain('TOKEN_KEYS=<new key>,1:<old key>');
     const line = logged().find((text) => text.includes('"alert raised"'));
     expect(JSON.parse(line ?? '{}')).toMatchObject({
@@ -93,16 +93,16 @@ describe('TOKEN_KEYS that were changed without keeping the old key', () => {
     const gateway = await start();
     const ids = await submitted(gateway, RUNS, 4);
     for (const id of ids) expect(await callback(gateway, id, { token: 'v1.forged' })).toBe(401);
-    expect(await sweep(gateway)).toEqual({ raised: 0, closed: 0, hurried: 4 });
+    expect(await sweep(gateway)).toEqual({ raised: 0, closed: 0, expedited: 4 });
     await gateway.pool.query(`UPDATE jobs SET next_check_at = now()`);
     await reconcile(gateway);
     await eventually('the looks', async () => {
-      const { rows } = await gateway.pool.query(`SELECT 1 FROM job_events WHERE type = 'looked'`);
+      const { rows } = await gateway.pool.query(`SELECT 1 FROM job_events WHERE type = 'polled'`);
       return rows.length === 4 || undefined;
     });
     await undecided(gateway);
     expect((await sweep(gateway)).raised).toBe(0);
-    await gateway.pool.query(`DELETE FROM job_events WHERE type = 'looked'`);
+    await gateway.pool.query(`DELETE FROM job_events WHERE type = 'polled'`);
     expect((await sweep(gateway)).raised).toBe(1);
   });
 });
@@ -118,14 +118,14 @@ describe('a source address that is not allowed', () => {
     for (const id of [one, two]) {
       expect(await callback(gateway, id ?? '', { headers })).toBe(403);
     }
-    expect(await sweep(gateway)).toEqual({ raised: 1, closed: 0, hurried: 3 });
+    expect(await sweep(gateway)).toEqual({ raised: 1, closed: 0, expedited: 3 });
     const [alert] = await alerts(gateway);
     expect(alert?.kind).toBe('source_address');
     expect(alert?.message).toContain(
-      'WEBHOOK_IP_ALLOWLIST does not hold the address of the sender. They come from 198.51.100.7.',
+      'Callbacks with a valid secret come from 198.51.100.7, which WEBHOOK_IP_ALLOWLIST does not hold',
     );
     expect(alert?.advice).toContain('TRUSTED_PROXIES');
-    expect(alert?.figures).toMatchObject({ refusals: 2, jobs: 2, accepted: 0, waitingJobs: 3 });
+    expect(alert?.evidence).toMatchObject({ refusals: 2, jobs: 2, accepted: 0, waitingJobs: 3 });
     await eventually('the end of the one without a callback', async () => {
       await reconcile(gateway);
       const { body } = await gateway.call('GET', `/v1/jobs/${unheard}`);
@@ -173,7 +173,7 @@ describe('strangers', () => {
       );
     }
     await gateway.pool.query(`ALTER TABLE audit_entries DISABLE TRIGGER ALL`);
-    expect(await sweep(gateway)).toEqual({ raised: 1, closed: 0, hurried: 0 });
+    expect(await sweep(gateway)).toEqual({ raised: 1, closed: 0, expedited: 0 });
     await undecided(gateway);
     expect((await sweep(gateway)).raised).toBe(0);
     expect(await kinds(gateway)).toEqual(['attack']);
@@ -191,10 +191,10 @@ describe('an alert', () => {
   it('is raised once by many passes of many processes', async () => {
     const gateway = await raised();
     const other = await replica(gateway);
-    await gateway.app.get(AuditWriter, { strict: false }).flush();
+    await gateway.app.get(AuditWriter, { strict: false }).flushAudit();
     const counts = await Promise.all([gateway, other, gateway, other, other].map(sweep));
     expect(counts.map((count) => count.raised).toSorted((a, b) => a - b)).toEqual([0, 0, 0, 0, 1]);
-    expect(counts.filter(({ hurried }) => hurried > 0)).toHaveLength(1);
+    expect(counts.filter(({ expedited: hurried }) => hurried > 0)).toHaveLength(1);
     expect(await alerts(other)).toEqual(await alerts(gateway));
     expect(await kinds(gateway)).toEqual(['source_address']);
   });
@@ -215,7 +215,7 @@ describe('an alert', () => {
     await sweep(gateway);
     expect(await due()).toEqual([]);
     await later(gateway, 1);
-    await gateway.pool.query('UPDATE jobs SET looking = true WHERE id = $1', [watched]);
+    await gateway.pool.query('UPDATE jobs SET polling = true WHERE id = $1', [watched]);
     await sweep(gateway);
     expect(await due()).toEqual([{ id: unheard }]);
   });
@@ -270,7 +270,7 @@ describe('an alert', () => {
     await sweep(mended);
     await gateway.pool.query(`UPDATE alerts SET acknowledged_at = now(), acknowledged_by = 'ops'`);
     for (const id of await submitted(gateway, NEVER, 2)) await callback(gateway, id);
-    await gateway.app.get(AuditWriter, { strict: false }).flush();
+    await gateway.app.get(AuditWriter, { strict: false }).flushAudit();
     await sweep(mended);
     const [alert] = await alerts(mended);
     expect(alert).toMatchObject({ fixedSince: null, acknowledgedAt: null });

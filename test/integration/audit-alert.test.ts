@@ -36,7 +36,7 @@ const verify = () => gateway.app.get(AuditWatch, { strict: false }).verify();
 it('raises a critical alert that says where a verification found the audit changed', async () => {
   await change(2);
   await verify();
-  expect(await sweep(gateway)).toMatchObject({ raised: 1, hurried: 0 });
+  expect(await sweep(gateway)).toMatchObject({ raised: 1, expedited: 0 });
   expect(await openAlerts()).toMatchObject([
     {
       kind: 'audit_tampered',
@@ -51,7 +51,7 @@ it('raises a critical alert that says where a verification found the audit chang
 
 it('raises an alert where a process finds that the end of the audit was cut off', async () => {
   await forge('DELETE FROM audit_entries WHERE id > 1');
-  await gateway.app.get(AuditLog, { strict: false }).check();
+  await gateway.app.get(AuditLog, { strict: false }).checkChain();
   await sweep(gateway);
   expect(await openAlerts()).toMatchObject([{ kind: 'audit_tampered' }]);
 });

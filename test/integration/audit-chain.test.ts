@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AuditReads } from '../../src/audit/audit-reads.js';
+import { AuditQueries } from '../../src/audit/audit-queries.js';
 import { AuditVerifier } from '../../src/audit/audit-verifier.js';
 import { AuditWriter } from '../../src/audit/audit-writer.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
@@ -18,13 +18,13 @@ const forge = (body: unknown = { status: 'Completed', job_id: 'made-up' }, to = 
 
 async function refusals(count: number): Promise<void> {
   for (let n = 0; n < count; n++) await forge();
-  await get(AuditWriter).flush();
+  await get(AuditWriter).flushAudit();
 }
 /** Entries of some days ago, as a gateway wrote them then. */
 async function oldEntries(count: number, days: number): Promise<void> {
   const at = new Date(Date.now() - days * 86_400_000);
   const entry = { at, kind: 'refused', data: { cause: 'not_json' } } as const;
-  await get(AuditLog).append(Array.from({ length: count }, () => ({ entry })));
+  await get(AuditLog).appendEntries(Array.from({ length: count }, () => ({ entry })));
 }
 /** As somebody who owns the database can, against all triggers. */
 async function tamper(statement: string): Promise<void> {
@@ -97,9 +97,9 @@ describe('the chain of the audit', () => {
   it('stays whole when its beginning is retired, and then shows what is cut off', async () => {
     await oldEntries(3, 2);
     await refusals(4);
-    expect(await get(AuditLog).retire(1, 2)).toBe(2);
-    expect(await get(AuditLog).retire(1, 100)).toBe(1);
-    expect(await get(AuditLog).retire(1, 100)).toBe(0);
+    expect(await get(AuditLog).deleteOldEntries(1, 2)).toBe(2);
+    expect(await get(AuditLog).deleteOldEntries(1, 100)).toBe(1);
+    expect(await get(AuditLog).deleteOldEntries(1, 100)).toBe(0);
     await refusals(1);
     expect(await verify()).toMatchObject({ ok: true, rows: 5 });
     await tamper('DELETE FROM audit_entries WHERE id = 4');
@@ -109,7 +109,7 @@ describe('the chain of the audit', () => {
   it('does not retire an entry whose time was moved into the past', async () => {
     await refusals(3);
     await tamper(`UPDATE audit_entries SET at = at - interval '2 days'`);
-    expect(await get(AuditLog).retire(1, 100)).toBe(0);
+    expect(await get(AuditLog).deleteOldEntries(1, 100)).toBe(0);
     expect(await verify()).toMatchObject({ state: 'changed', firstBroken: '1' });
   });
 
@@ -120,8 +120,8 @@ describe('the chain of the audit', () => {
     try {
       const flush = async (): Promise<void> => {
         await Promise.all([
-          get(AuditWriter).flush(),
-          other.app.get(AuditWriter, { strict: false }).flush(),
+          get(AuditWriter).flushAudit(),
+          other.app.get(AuditWriter, { strict: false }).flushAudit(),
         ]);
       };
       for (let n = 0; n < 10; n++) {
@@ -156,8 +156,8 @@ describe('a flood of forged callbacks', () => {
     for (let sent = 0; sent < flood; sent += 100) {
       await Promise.all(Array.from({ length: 100 }, (_, n) => forge(bodies[(sent + n) % 3])));
     }
-    await get(AuditWriter).flush();
-    const summary = await get(AuditReads).summary({});
+    await get(AuditWriter).flushAudit();
+    const summary = await get(AuditQueries).summarizeRefusals({});
     expect(summary.stored + summary.counted).toBe(flood);
     expect(summary.stored).toBeLessThanOrEqual(2 * 3 * 120);
     expect(summary.byCause).toEqual({

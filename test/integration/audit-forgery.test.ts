@@ -4,7 +4,7 @@ import { AuditLog } from '../../src/audit/audit-log.js';
 import { AuditVerifier, type Verification } from '../../src/audit/audit-verifier.js';
 import { AuditWatch } from '../../src/audit/audit-watch.js';
 import { AuditWriter } from '../../src/audit/audit-writer.js';
-import { RefusalJudge } from '../../src/webhooks/refusal-judge.js';
+import { RefusalRechecker } from '../../src/webhooks/refusal-judge.js';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 
 /* Forgeries by an attacker with full access to the database, and without the audit keys, while a process runs. */
@@ -34,7 +34,7 @@ async function refusals(count: number, to = gateway): Promise<void> {
   for (let n = 0; n < count; n++) {
     await send(`${to.url}/webhooks/reducto`, 'POST', { status: 'Completed', job_id: `j${n}` });
   }
-  await to.app.get(AuditWriter, { strict: false }).flush();
+  await to.app.get(AuditWriter, { strict: false }).flushAudit();
 }
 
 /** Triggers do not fire for whoever may switch them off. */
@@ -52,14 +52,14 @@ async function forge(...statements: string[]): Promise<void> {
 async function watch(process = gateway): Promise<number> {
   await process.app
     .get(AuditLog, { strict: false })
-    .check()
+    .checkChain()
     .catch(() => undefined);
   await process.app.get(AuditWatch, { strict: false }).verify();
   return process.app.get(AuditAlarm, { strict: false }).count;
 }
 
 const headOf = async (process = gateway): Promise<string> =>
-  (await process.app.get(AuditLog, { strict: false }).head()) ?? '';
+  (await process.app.get(AuditLog, { strict: false }).readHead()) ?? '';
 
 const verify = (process: TestGateway, since?: string): Promise<Verification> =>
   process.app.get(AuditVerifier, { strict: false }).verify(since);
@@ -202,7 +202,7 @@ describe('a forgery', () => {
     'that cuts entries off and signs the end with the key %s is noticed without a verification',
     async (key) => {
       await forge(CUT, `UPDATE audit_chain SET ${END_AT_2}, key_id = '${key}'`);
-      expect(await gateway.app.get(AuditLog, { strict: false }).check()).toBeDefined();
+      expect(await gateway.app.get(AuditLog, { strict: false }).checkChain()).toBeDefined();
       expect(gateway.app.get(AuditAlarm, { strict: false }).count).toBe(1);
     },
   );
@@ -218,7 +218,7 @@ describe('a forgery', () => {
       `UPDATE audit_originals o SET sealed = other.sealed FROM audit_originals other
         WHERE (o.entry_id, other.entry_id) IN ((1, 2), (2, 1))`,
     );
-    const judged = await gateway.app.get(RefusalJudge, { strict: false }).judge({});
+    const judged = await gateway.app.get(RefusalRechecker, { strict: false }).recheckRefusals({});
     expect(judged).toMatchObject({ checked: 2, unreadable: 2 });
   });
 
@@ -265,10 +265,10 @@ describe('a forgery', () => {
     const replica = await startReplica();
     await forge(CUT, `UPDATE audit_chain SET ${END_AT_2}`, 'DELETE FROM installation');
     for (const process of [gateway, replica]) {
-      await process.app.get(AuditLog, { strict: false }).check();
+      await process.app.get(AuditLog, { strict: false }).checkChain();
     }
     for (const process of [gateway, replica, gateway, replica]) {
-      expect(await process.app.get(AuditLog, { strict: false }).check()).toBeUndefined();
+      expect(await process.app.get(AuditLog, { strict: false }).checkChain()).toBeUndefined();
     }
   });
 });
@@ -295,7 +295,9 @@ describe('the audit continues', () => {
 
 /** Everything that there is, as if it were old enough. */
 async function retireAll(process: TestGateway): Promise<void> {
-  expect(await process.app.get(AuditLog, { strict: false }).retire(-1, 1000)).toBeGreaterThan(0);
+  expect(
+    await process.app.get(AuditLog, { strict: false }).deleteOldEntries(-1, 1000),
+  ).toBeGreaterThan(0);
 }
 
 /** Copies the whole audit of another database into that of `gateway`. */

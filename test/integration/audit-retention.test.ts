@@ -7,7 +7,7 @@ import { send, startGateway, type TestGateway } from '../support/gateway.js';
 
 let gateway: TestGateway;
 beforeAll(async () => {
-  gateway = await startGateway({ AUDIT_RETENTION_DAYS: '30', AUDIT_ORIGINALS_HOURS: '24' });
+  gateway = await startGateway({ AUDIT_RETENTION_DAYS: '30', AUDIT_RAW_REQUEST_HOURS: '24' });
 });
 afterAll(() => gateway.close());
 
@@ -18,11 +18,11 @@ const count = async (table: string): Promise<number> =>
 it('lets go of originals first, then of entries, and the chain stays whole', async () => {
   const at = new Date(Date.now() - 31 * 86_400_000);
   const old = { entry: { at, kind: 'refused', data: { cause: 'not_json' } } } as const;
-  await get(AuditLog).append([old, old]);
+  await get(AuditLog).appendEntries([old, old]);
   for (let n = 0; n < 5; n++) {
     await send(`${gateway.url}/webhooks/reducto`, 'POST', { status: 'Completed', job_id: `j${n}` });
   }
-  await get(AuditWriter).flush();
+  await get(AuditWriter).flushAudit();
   expect([await count('audit_entries'), await count('audit_originals')]).toEqual([7, 5]);
 
   await gateway.pool.query(

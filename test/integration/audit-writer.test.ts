@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { AuditLog } from '../../src/audit/audit-log.js';
-import { AuditReads, type RefusalSummary } from '../../src/audit/audit-reads.js';
+import { AuditQueries, type RefusalSummary } from '../../src/audit/audit-queries.js';
 import { AuditWriter } from '../../src/audit/audit-writer.js';
 import { send, startGateway, type Answer, type TestGateway } from '../support/gateway.js';
 
@@ -22,15 +22,15 @@ afterEach(async () => {
 });
 
 const log = () => gateway.app.get(AuditLog, { strict: false });
-const flush = () => gateway.app.get(AuditWriter, { strict: false }).flush();
+const flush = () => gateway.app.get(AuditWriter, { strict: false }).flushAudit();
 const summary = (): Promise<RefusalSummary> =>
-  gateway.app.get(AuditReads, { strict: false }).summary({});
+  gateway.app.get(AuditQueries, { strict: false }).summarizeRefusals({});
 const forge = (body: unknown = { status: 'Completed', job_id: 'x' }): Promise<Answer> =>
   send(`${gateway.url}/webhooks/reducto`, 'POST', body);
 
 it('writes each entry once where the connection breaks after the commit', async () => {
-  const append = log().append.bind(log());
-  const broken = vi.spyOn(log(), 'append').mockImplementationOnce(async (...args) => {
+  const append = log().appendEntries.bind(log());
+  const broken = vi.spyOn(log(), 'appendEntries').mockImplementationOnce(async (...args) => {
     await append(...args);
     throw new Error('the connection broke after the commit');
   });
@@ -43,7 +43,7 @@ it('writes each entry once where the connection breaks after the commit', async 
 });
 
 it('writes again what was rolled back', async () => {
-  vi.spyOn(log(), 'append').mockImplementationOnce(async (appendices, attempt = {}) =>
+  vi.spyOn(log(), 'appendEntries').mockImplementationOnce(async (appendices, attempt = {}) =>
     log().transact(async (manager, append) => {
       await append(appendices);
       const [{ id }] = await manager.query('SELECT pg_current_xact_id()::text AS id');
@@ -58,7 +58,7 @@ it('writes again what was rolled back', async () => {
 });
 
 it('counts what it has no room for while nothing can be written, and the sum is exact', async () => {
-  const blocked = vi.spyOn(log(), 'append').mockRejectedValue(new Error('the disk is full'));
+  const blocked = vi.spyOn(log(), 'appendEntries').mockRejectedValue(new Error('the disk is full'));
   const total = 2300;
   for (let sent = 0; sent < total; sent += 100) {
     await Promise.all(Array.from({ length: 100 }, () => forge()));
@@ -93,7 +93,7 @@ it('counts refusals by cause, guard, and outcome in the metrics', async () => {
   await forge();
   await forge('x');
   const id = randomUUID();
-  const metadata = { gateway_job_id: id, token: gateway.tokens.sign(id) };
+  const metadata = { gateway_job_id: id, token: gateway.tokens.signJobId(id) };
   expect(await forge({ status: 'Completed', job_id: 'x', metadata })).toMatchObject({
     status: 200,
   });

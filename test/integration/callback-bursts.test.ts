@@ -10,8 +10,8 @@ let gateway: TestGateway;
 beforeEach(async () => {
   gateway = await startGateway({
     WEBHOOK_BACKLOG: '400',
-    LOOK_SCHEDULE_SECONDS: '600',
-    REDUCTO_LOOKS_PER_SECOND: '1000',
+    POLL_SCHEDULE_SECONDS: '600',
+    REDUCTO_POLLS_PER_SECOND: '1000',
     RECONCILE_INTERVAL_SECONDS: '3600',
   });
 });
@@ -30,7 +30,7 @@ async function messages(count: number): Promise<Message[]> {
   return rows.map(({ id, upstream_id }) => ({
     status: 'Completed',
     job_id: upstream_id,
-    metadata: { gateway_job_id: id, token: gateway.tokens.sign(id) },
+    metadata: { gateway_job_id: id, token: gateway.tokens.signJobId(id) },
   }));
 }
 const post = (message: unknown) => send(`${gateway.url}/webhooks/reducto`, 'POST', message);
@@ -66,7 +66,7 @@ it('each is judged by itself, whoever comes with it', async () => {
   await gateway.pool.query('UPDATE jobs SET upstream_id = NULL WHERE id = ANY ($1)', [early]);
   const burst = all.flatMap((message, n) => {
     const id = uuidv7();
-    const stranger = { gateway_job_id: id, token: gateway.tokens.sign(id) };
+    const stranger = { gateway_job_id: id, token: gateway.tokens.signJobId(id) };
     const { [n + 1]: next = message } = all;
     return [
       { status: 200, sent: message },
@@ -89,7 +89,7 @@ it('makes its job due soon, should its task be lost', async () => {
   await gateway.pool.query(`UPDATE jobs SET next_check_at = now() + interval '1 hour'`);
   // Nobody does the task: another look at the job seems to be under way already.
   await gateway.pool.query(`INSERT INTO pgboss.job (name, data, singleton_key, start_after, policy)
-    SELECT 'settle', '{}', id::text, now() + interval '1 hour', 'short' FROM jobs`);
+    SELECT 'poll', '{}', id::text, now() + interval '1 hour', 'short' FROM jobs`);
   expect((await post(message)).status).toBe(200);
   const job = async (): Promise<unknown> => {
     const { rows } = await gateway.pool.query(

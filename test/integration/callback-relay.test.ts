@@ -8,7 +8,7 @@ import { waitingJobs } from '../support/waiting-jobs.js';
 
 /* The inbox between the door and the workers: what is in it is taken up once, whatever happens. */
 
-const QUIET = { LOOK_SCHEDULE_SECONDS: '600', RECONCILE_INTERVAL_SECONDS: '3600' };
+const QUIET = { POLL_SCHEDULE_SECONDS: '600', RECONCILE_INTERVAL_SECONDS: '3600' };
 let gateway: TestGateway;
 afterEach(async () => {
   await cleanUp();
@@ -85,7 +85,7 @@ it('lets what cannot be taken up now wait, and is emptied later', async () => {
     const answer = await send(`${gateway.url}/webhooks/reducto`, 'POST', {
       status: 'Completed',
       job_id: upstream_id,
-      metadata: { gateway_job_id: id, token: gateway.tokens.sign(id) },
+      metadata: { gateway_job_id: id, token: gateway.tokens.signJobId(id) },
     });
     expect(answer.status).toBe(200);
   }

@@ -9,7 +9,7 @@ import {
   type Answer,
   type TestGateway,
 } from '../support/gateway.js';
-import { figure } from '../support/figures.js';
+import { figure } from '../support/metrics.js';
 
 const SVIX_OLD = `whsec_${randomBytes(24).toString('base64')}`;
 const SVIX_NEW = `whsec_${randomBytes(24).toString('base64')}`;
@@ -21,7 +21,7 @@ beforeAll(async () => {
   gateway = await startGateway({
     SVIX_SECRETS: `${SVIX_NEW},${SVIX_OLD}`,
     TOKEN_KEYS: `2:${randomBytes(32).toString('base64')},1:${OLD_KEY}`,
-    LOOK_SCHEDULE_SECONDS: '60',
+    POLL_SCHEDULE_SECONDS: '60',
   });
 });
 afterAll(() => gateway.close());
@@ -46,7 +46,7 @@ async function waitingJob(
     );
     return rows[0]?.upstream_id as string | undefined;
   });
-  const metadata = { gateway_job_id: id, token: to.tokens.sign(id) };
+  const metadata = { gateway_job_id: id, token: to.tokens.signJobId(id) };
   return { id, upstreamId, message: { status: 'Completed', job_id: upstreamId, metadata } };
 }
 
@@ -123,12 +123,12 @@ describe('a genuine callback', () => {
 
   it('is proven by an older token key while keys are exchanged', async () => {
     const { id, message } = await waitingJob();
-    const { JobTokens } = await import('../../src/jobs/job-token.js');
-    const old = new JobTokens(
+    const { CallbackTokenService } = await import('../../src/jobs/callback-token.service.js');
+    const old = new CallbackTokenService(
       gateway.settings.with({ TOKEN_KEYS: [{ version: 1, key: Buffer.from(OLD_KEY, 'base64') }] }),
     );
     expect(
-      (await callback({ ...message, metadata: { gateway_job_id: id, token: old.sign(id) } }))
+      (await callback({ ...message, metadata: { gateway_job_id: id, token: old.signJobId(id) } }))
         .status,
     ).toBe(200);
   });
@@ -219,7 +219,7 @@ describe('a callback that is refused', () => {
 
   it('the token of another job: 401', async () => {
     const [mine, other] = [await waitingJob(), await waitingJob()];
-    const metadata = { gateway_job_id: mine.id, token: gateway.tokens.sign(other.id) };
+    const metadata = { gateway_job_id: mine.id, token: gateway.tokens.signJobId(other.id) };
     expect((await callback({ ...mine.message, metadata })).status).toBe(401);
   });
 
@@ -231,7 +231,7 @@ describe('a callback that is refused', () => {
 
   it('a good token of a job that was never there: 404', async () => {
     const id = randomUUID();
-    const metadata = { gateway_job_id: id, token: gateway.tokens.sign(id) };
+    const metadata = { gateway_job_id: id, token: gateway.tokens.signJobId(id) };
     expect((await callback({ status: 'Completed', job_id: 'x', metadata })).status).toBe(404);
   });
 
@@ -302,7 +302,7 @@ describe('the guard of the source address', () => {
 });
 
 it('a guard that observes records and lets pass; what it lets pass costs one poll and nothing else', async () => {
-  const open = await startGateway({ GUARD_SECRET: 'observe', LOOK_SCHEDULE_SECONDS: '60' });
+  const open = await startGateway({ GUARD_SECRET: 'observe', POLL_SCHEDULE_SECONDS: '60' });
   try {
     const id = await open.submit({ sim: { stuck: 'InProgress', webhook: { send: 'never' } } });
     const upstreamId = await eventually('an upstream id', () => open.sandbox.jobs.all()[0]?.id);
@@ -316,7 +316,7 @@ it('a guard that observes records and lets pass; what it lets pass costs one pol
       metadata: { gateway_job_id: id, token: 'forged' },
     };
     expect((await callback(forged, {}, open)).status).toBe(200);
-    await eventually('a look', async () => (await open.events(id)).includes('looked') || undefined);
+    await eventually('a look', async () => (await open.events(id)).includes('polled') || undefined);
     expect((await open.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
     expect(await refused('token_invalid', open)).toBe(1);
   } finally {
@@ -330,7 +330,7 @@ it('works from end to end with Svix, channels and all', async () => {
       WEBHOOK_MODE: 'svix',
       SVIX_CHANNELS: 'prod',
       SVIX_SECRETS: SVIX_OLD,
-      LOOK_SCHEDULE_SECONDS: '60',
+      POLL_SCHEDULE_SECONDS: '60',
     },
     { platform: { svixSecrets: [SVIX_NEW, SVIX_OLD], svixChannels: ['prod'] } },
   );

@@ -149,7 +149,7 @@ describe('the API for admins', () => {
 
   it('lists open alerts alone, each with the refusals that it is about', async () => {
     await gateway.pool.query(
-      `INSERT INTO alerts (kind, message, advice, figures, last_seen_at, opened_at, closed_at)
+      `INSERT INTO alerts (kind, message, advice, evidence, last_seen_at, opened_at, closed_at)
        VALUES ('clock', 'm', 'a', '{"causes":{}}', now(), now() - interval '2 h', now()),
               ('form', 'm', 'a', '{"causes":{"too_large":3}}', now(), '2026-11-25T12:00:00Z', NULL)`,
     );

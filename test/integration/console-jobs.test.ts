@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { JobsAdmin } from '../../src/jobs/jobs-admin.js';
+import { JobsAdminService } from '../../src/jobs/jobs-admin.service.js';
 import { consoleUser, upstreamId, type ConsoleUser } from '../support/console.js';
 import { eventually, send, startGateway, type TestGateway } from '../support/gateway.js';
 
 /* What the console shows of jobs: how they ended, which ones, and everything about one. */
 
-const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', LOOK_SCHEDULE_SECONDS: '600' };
+const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', POLL_SCHEDULE_SECONDS: '600' };
 const SILENT = { webhook: { send: 'never' } };
 
 let gateway: TestGateway;
@@ -185,7 +185,7 @@ describe('the list of jobs', () => {
       authorization: `Bearer ${key}`,
     });
     const { count } = await gateway.app
-      .get(JobsAdmin, { strict: false })
+      .get(JobsAdminService, { strict: false })
       .count({ status: 'unsuccessful', code: 'gave_up' });
     expect(body.jobs).toHaveLength(count);
   });
@@ -275,7 +275,7 @@ describe('the page of a job', () => {
     expect([status, headers.get('location')]).toEqual([303, `/admin/jobs/${id}?done=poll`]);
     await eventually(
       'the poll',
-      async () => (await gateway.events(id)).includes('looked') || undefined,
+      async () => (await gateway.events(id)).includes('polled') || undefined,
     );
   });
 });

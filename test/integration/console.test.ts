@@ -12,7 +12,7 @@ import { eventually, send, startGateway, type TestGateway } from '../support/gat
 
 /* The console over HTTP, as a browser without scripts sees it. */
 
-const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', LOOK_SCHEDULE_SECONDS: '600' };
+const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', POLL_SCHEDULE_SECONDS: '600' };
 
 let gateway: TestGateway;
 let key: string;
@@ -331,7 +331,7 @@ describe('refusals', () => {
   it('are listed, explained, re-checked and accepted', async () => {
     const id = await gateway.submit({ sim: { webhook: { send: 'never' } } });
     const upstream = await finishedUpstream(gateway, id);
-    const metadata = { gateway_job_id: id, token: gateway.tokens.sign(id) };
+    const metadata = { gateway_job_id: id, token: gateway.tokens.signJobId(id) };
     const callback = { status: 'Completed', job_id: upstream, metadata };
     const wrong = await startGateway({
       ...QUIET,
@@ -354,27 +354,21 @@ describe('refusals', () => {
     expect(page).toContain('WEBHOOK_IP_ALLOWLIST');
     expect(page).not.toContain(metadata.token);
 
-    const dry = await user.get(`/admin/refusals/recheck?job=${id}`);
-    expect(dry.body).toContain('Accept 1 job…');
+    const dry = await user.post('/admin/refusals/recheck', { job: id });
+    expect(dry.body).toContain('Accept: look at 1 job now');
     expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
-    expect(dry.body).toMatch(/Refusals: .*job .*received before/);
+    expect(dry.body).toMatch(/Refusals: .*job: .*received before/);
     const to = /name="to" value="([^"]+)"/.exec(String(dry.body))?.[1] ?? '';
-    const asked = await user.get(`/admin/refusals/accept?job=${id}&to=${to}`);
-    expect(asked.body).toContain('Accept, and poll 1 job');
-    expect(asked.body).toContain(`href="/admin/jobs/${id}"`);
-    expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
     const accepted = await user.post('/admin/refusals/accept', { job: id, to });
-    expect(accepted.status).toBe(303);
+    expect(accepted.body).toContain('1 job is being looked at');
     expect((await gateway.ended(id)).status).toBe('completed');
     expect((await actions()).slice(0, 2)).toMatchObject([
       { action: 'refusals.accept', actor: { via: 'console' }, detail: { jobs: 1, jobIds: [id] } },
       { action: 'refusals.recheck', detail: { filter: { job: id } } },
     ]);
-    const done = await user.get(accepted.headers.get('location') ?? '');
-    expect(done.body).toContain('All of them have ended.');
-    const again = await user.get(`/admin/refusals/recheck?job=${id}`);
+    const again = await user.post('/admin/refusals/recheck', { job: id });
     expect(again.body).toContain('There is nothing to accept');
-    expect(again.body).not.toContain('Accept 1 job');
+    expect(again.body).not.toContain('Accept: look at');
     const counts = await user.get(`/admin/refusals/counts?job=${id}`);
     expect(counts.body).toMatchObject({ total: 1, byCause: { address_not_allowed: 1 } });
   });
@@ -392,9 +386,19 @@ describe('refusals', () => {
   });
 });
 
+it('the audit is verified on demand', async () => {
+  const { body } = await user.post('/admin/actions/verify');
+  expect(body).toContain('The audit is whole');
+  expect((await actions())[0]).toMatchObject({
+    action: 'audit.verify',
+    state: 'done',
+    detail: { result: 'intact' },
+  });
+});
+
 it('shows an open alert in full on Overview and in one line on other pages, until it is acknowledged', async () => {
   const { rows } = await gateway.pool.query(
-    `INSERT INTO alerts (kind, message, advice, figures, last_seen_at)
+    `INSERT INTO alerts (kind, message, advice, evidence, last_seen_at)
      VALUES ('token_key', 'Genuine <b>callbacks</b> are refused.', 'Put the key back.',
              '{"causes":{"token_invalid":3,"token_missing":1}}', now()) RETURNING id`,
   );

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { UpstreamPace } from '../../src/reducto/upstream-pace.js';
+import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { startRawUpstream, type RawAnswers, type RawUpstream } from '../support/raw-upstream.js';
 
@@ -22,7 +22,7 @@ afterAll(async () => {
   await upstream.close();
 });
 beforeEach(async () => {
-  await gateway.pool.query('DELETE FROM jobs; DELETE FROM upstream_pace');
+  await gateway.pool.query('DELETE FROM jobs; DELETE FROM upstream_rate');
   Object.assign(upstream.answers, defaults);
 });
 
@@ -118,7 +118,7 @@ it('a job whose polls are held back shows why and until when, wherever it is rea
         (await jobOf(id)).status === 'submitted' ? true : undefined,
       );
     }
-    await gateway.app.get(UpstreamPace, { strict: false }).report('trouble', 100);
+    await gateway.app.get(UpstreamRateLimiter, { strict: false }).reportOutcome('unavailable', 100);
     const expected =
       /^Polls of Reducto are held back(, because it is unavailable or limits requests)?; the gateway polls the job again at …$/;
     for (const id of ids) {
@@ -141,7 +141,7 @@ it('a job whose polls are held back shows why and until when, wherever it is rea
       expect(reason.replace(AT, 'at …')).toMatch(expected);
       expect(Date.parse(AT.exec(reason)?.[1] ?? '')).toBeGreaterThan(Date.now() + 60_000);
     }
-    await gateway.pool.query('DELETE FROM upstream_pace');
+    await gateway.pool.query('DELETE FROM upstream_rate');
     for (const id of ids) {
       await eventually('no reason', async () =>
         (await jobOf(id)).reason === null ? true : undefined,

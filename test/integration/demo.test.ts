@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { run } from '../support/processes.js';
 
 it('the demo ends well, in 50 lines or fewer without log lines, and names the console', async () => {
-  const { code, stdout, stderr } = await run(['dist/src/demo/main.js']);
+  const { code, stdout, stderr } = await run(['dist/src/dev/demo/main.js']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/Console: http:\/\/127\.0\.0\.1:\d+\/admin/);
   expect(stdout).toContain('settled by the reconciler');

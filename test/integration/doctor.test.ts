@@ -16,7 +16,7 @@ import type { Finding } from '../../src/doctor/finding.js';
 import { asJson, asText } from '../../src/doctor/report.js';
 import { Settings } from '../../src/platform/config/settings.js';
 import { PROBE_HEADER } from '../../src/webhooks/callback-probe.js';
-import { freePort } from '../../src/platform/database/free-port.js';
+import { freePort } from '../../src/dev/free-port.js';
 import { AUDIT_KEYS, newDatabase, startGateway, type TestGateway } from '../support/gateway.js';
 import { newProxiedDatabase } from '../support/proxied-gateway.js';
 
@@ -94,7 +94,7 @@ describe('a gateway that is well', () => {
     expect(await finding('callback address')).toMatch(
       /^ok: .* leads here; .* come from 127\.0\.0\.1/,
     );
-    await gateway.app.get(AuditWriter, { strict: false }).flush();
+    await gateway.app.get(AuditWriter, { strict: false }).flushAudit();
     for (const table of ['jobs', 'callbacks', 'audit_entries', 'alerts']) {
       const { rows } = await gateway.pool.query(`SELECT count(*)::int AS n FROM ${table}`);
       expect([table, rows[0].n]).toEqual([table, 0]);
@@ -120,7 +120,7 @@ it('a probe that somebody else has signed is a callback like any other: refused 
     body: '{"status":"Doctor","job_id":"x"}',
   });
   expect([response.status, response.headers.get(PROBE_HEADER)]).toEqual([401, null]);
-  await gateway.app.get(AuditWriter, { strict: false }).flush();
+  await gateway.app.get(AuditWriter, { strict: false }).flushAudit();
   const { rows } = await gateway.pool.query('SELECT cause FROM audit_entries');
   expect(rows).toEqual([{ cause: 'token_missing' }]);
 });
@@ -255,7 +255,7 @@ describe('the database', () => {
     address.password = 'long-enough';
     const changes = { DATABASE_URL: address.href, DATABASE_MIGRATIONS: 'run' };
     const found = await finding('privileges', changes);
-    expect(found).toMatch(/^fail: the user may not read and write admin_sessions, .*upstream_pace/);
+    expect(found).toMatch(/^fail: the user may not read and write admin_sessions, .*upstream_rate/);
     expect(found).not.toMatch(/\bjobs\b/);
     expect(found).toMatch(/fail: DATABASE_MIGRATIONS is run, and the user may not create tables/);
     expect(await finding('connections', changes)).toMatch(

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { JobReads } from '../../src/jobs/job-reads.store.js';
+import { JobQueries } from '../../src/jobs/persistence/job-queries.store.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { jsonObjectTexts, jsonTexts, jsonWhitespace } from '../support/json-text.js';
 import { startRawUpstream, type RawUpstream } from '../support/raw-upstream.js';
@@ -163,7 +163,7 @@ describe('metadata are answered as they came', () => {
 
 it('does not load the requests of the jobs that it lists', async () => {
   const id = await submit(parse(`"text":"${'x'.repeat(1_000_000)}"`));
-  const [job] = await gateway.app.get(JobReads, { strict: false }).list('invoices', {}, 1);
+  const [job] = await gateway.app.get(JobQueries, { strict: false }).listJobs('invoices', {}, 1);
   expect([job?.id, job?.request]).toEqual([id, undefined]);
 });
 

@@ -14,7 +14,7 @@ let id: string;
 
 beforeAll(async () => {
   gateway = await startGateway(
-    { LOOK_SCHEDULE_SECONDS: '600', RECONCILE_INTERVAL_SECONDS: '3600' },
+    { POLL_SCHEDULE_SECONDS: '600', RECONCILE_INTERVAL_SECONDS: '3600' },
     { platform: { queueMs: 3_600_000 } },
   );
   id = await gateway.submit();
@@ -27,7 +27,7 @@ const page = (query: string): Promise<Answer> =>
 async function fill(count: number): Promise<void> {
   await gateway.pool.query(
     `INSERT INTO job_events (job_id, type, detail)
-     SELECT $1, 'looked', jsonb_build_object('answer', 'open', 'n', n) FROM generate_series(1, $2) AS n`,
+     SELECT $1, 'polled', jsonb_build_object('answer', 'open', 'n', n) FROM generate_series(1, $2) AS n`,
     [id, count],
   );
 }
@@ -103,7 +103,7 @@ describe('a job whose token leaked', () => {
   it('keeps 20 different callbacks and counts the others', async () => {
     const job = await gateway.submit();
     const upstream = await upstreamId(gateway, job);
-    const metadata = { gateway_job_id: job, token: gateway.tokens.sign(job) };
+    const metadata = { gateway_job_id: job, token: gateway.tokens.signJobId(job) };
     for (let from = 0; from < 300; from += 50) {
       await Promise.all(
         Array.from({ length: 50 }, (_, n) =>
@@ -125,13 +125,13 @@ describe('a job whose token leaked', () => {
   it('records at most 200 polls in its timeline', async () => {
     const job = await gateway.submit();
     await upstreamId(gateway, job);
-    await gateway.pool.query(`UPDATE jobs SET looks = 200 WHERE id = $1`, [job]);
+    await gateway.pool.query(`UPDATE jobs SET polls = 200 WHERE id = $1`, [job]);
     const user = await consoleUser(gateway);
     await user.post(`/admin/jobs/${job}/settle`);
     await eventually('a poll', async () => {
-      const { rows } = await gateway.pool.query(`SELECT looks FROM jobs WHERE id = $1`, [job]);
+      const { rows } = await gateway.pool.query(`SELECT polls FROM jobs WHERE id = $1`, [job]);
       return rows[0].looks > 200 ? true : undefined;
     });
-    expect(await gateway.events(job)).not.toContain('looked');
+    expect(await gateway.events(job)).not.toContain('polled');
   });
 });

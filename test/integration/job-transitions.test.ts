@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Canceller } from '../../src/jobs/canceller.js';
-import { JobClaims } from '../../src/jobs/job-claims.js';
+import { UpstreamCanceller } from '../../src/jobs/cancellation/upstream-canceller.js';
+import { JobLease } from '../../src/jobs/polling/job-lease.js';
 import { UPSTREAM_UNUSABLE } from '../../src/jobs/job-error.js';
-import { OverdueJobs } from '../../src/jobs/overdue-jobs.js';
-import { Settler } from '../../src/jobs/settler.js';
-import { SubmitSteps } from '../../src/jobs/submit-steps.js';
-import { Submitter } from '../../src/jobs/submitter.js';
-import { ListingNarrowing } from '../../src/reconciler/listing-narrowing.js';
+import { DueJobsService } from '../../src/jobs/due-jobs.service.js';
+import { JobPoller } from '../../src/jobs/polling/job-poller.js';
+import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
+import { Submitter } from '../../src/jobs/submission/submitter.js';
+import { BulkStatusCheck } from '../../src/reconciler/bulk-status-check.js';
 import { Sweep } from '../../src/reconciler/sweep.js';
 import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
-import { UpstreamPace } from '../../src/reducto/upstream-pace.js';
+import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { startRawUpstream, type RawAnswers, type RawUpstream } from '../support/raw-upstream.js';
 
@@ -19,7 +19,7 @@ import { startRawUpstream, type RawAnswers, type RawUpstream } from '../support/
 let gateway: TestGateway;
 let upstream: RawUpstream;
 let defaults: RawAnswers;
-let narrowing: ListingNarrowing;
+let check: BulkStatusCheck;
 let sweep: Sweep;
 const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, { strict: false });
 
@@ -29,9 +29,9 @@ beforeAll(async () => {
   gateway = await startGateway({
     ROLES: 'api,webhooks',
     REDUCTO_BASE_URL: upstream.url,
-    GONE_GRACE_SECONDS: '0',
+    NOT_FOUND_GRACE_SECONDS: '0',
     UNCERTAIN_SCHEDULE_SECONDS: '600',
-    RECONCILE_LISTING_FROM: '1',
+    RECONCILE_LISTING_MIN_JOBS: '1',
   });
 });
 afterAll(async () => {
@@ -39,12 +39,12 @@ afterAll(async () => {
   await upstream.close();
 });
 beforeEach(async () => {
-  await gateway.pool.query('DELETE FROM jobs; DELETE FROM upstream_pace');
+  await gateway.pool.query('DELETE FROM jobs; DELETE FROM upstream_rate');
   Object.assign(upstream.answers, defaults);
   upstream.requests.length = 0;
   const { settings } = gateway;
-  narrowing = new ListingNarrowing(settings, get(UpstreamListing), get(OverdueJobs));
-  sweep = new Sweep(settings, get(OverdueJobs), get(UpstreamPace), narrowing);
+  check = new BulkStatusCheck(settings, get(UpstreamListing), get(DueJobsService));
+  sweep = new Sweep(settings, get(DueJobsService), get(UpstreamRateLimiter), check);
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -65,7 +65,7 @@ async function jobWith(changes: string): Promise<string> {
   await gateway.pool.query(`UPDATE jobs SET ${changes} WHERE id = $1`, [id]);
   return id;
 }
-const submitted = (changes = 'looks = 0'): Promise<string> =>
+const submitted = (changes = 'polls = 0'): Promise<string> =>
   jobWith(
     `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), submit_attempts = 1, ${changes}`,
   );
@@ -73,15 +73,16 @@ const ended = (status: string): Promise<string> =>
   jobWith(
     `status = '${status}', ended_at = now(), next_check_at = NULL, request = NULL, submit_attempts = 1`,
   );
-const uncertain = (changes = 'looks = 0'): Promise<string> =>
+const uncertain = (changes = 'polls = 0'): Promise<string> =>
   jobWith(`status = 'uncertain', submit_attempts = 1, submit_started_at = now(), ${changes}`);
 
 async function takeUpAndSend(): Promise<void> {
-  for (const job of await get(SubmitSteps).take(5)) await get(Submitter).send(job);
+  for (const job of await get(SubmissionTransitions).acquireJobs(5))
+    await get(Submitter).submitJob(job);
 }
 const cancelled = (): string[] =>
   upstream.requests.flatMap(({ path }) => (path.startsWith('/cancel/') ? [path.slice(8)] : []));
-const listing = (upstreamId: string, jobId: string, token = gateway.tokens.sign(jobId)) => ({
+const listing = (upstreamId: string, jobId: string, token = gateway.tokens.signJobId(jobId)) => ({
   body: JSON.stringify({
     jobs: [
       {
@@ -103,24 +104,24 @@ describe.each([...TERMINAL, 'submitted'])('a job that is %s', (status) => {
   it('is not made uncertain by a late report of its attempt', async () => {
     const id = await make();
     const before = await row(id);
-    expect(await get(SubmitSteps).markUncertain({ id }, 1, 'no answer')).toBe(false);
+    expect(await get(SubmissionTransitions).markUncertain({ id }, 1, 'no answer')).toBe(false);
     expect(await row(id)).toEqual(before);
   });
 
   it('is not queued, put off, or refused by a late report of its attempt', async () => {
     const id = await make();
     const before = await row(id);
-    const steps = get(SubmitSteps);
-    expect(await steps.requeue({ id }, ['submit_attempts = 1', {}])).toBe(false);
-    expect(await steps.defer({ id }, 1, { seconds: 1, reason: 'later' })).toBe(false);
-    expect(await steps.refuse({ id }, 1, 'failed', UPSTREAM_UNUSABLE)).toBe(false);
+    const steps = get(SubmissionTransitions);
+    expect(await steps.requeueJob({ id }, ['submit_attempts = 1', {}])).toBe(false);
+    expect(await steps.deferSubmit({ id }, 1, { seconds: 1, reason: 'later' })).toBe(false);
+    expect(await steps.endUnsubmitted({ id }, 1, 'failed', UPSTREAM_UNUSABLE)).toBe(false);
     expect(await row(id)).toEqual(before);
   });
 
   it('does not become another upstream job by a late answer to its submit', async () => {
     const id = await make();
     const before = await row(id);
-    expect(await get(SubmitSteps).markSubmitted({ id }, 'late', 'answer')).toBe(false);
+    expect(await get(SubmissionTransitions).markSubmitted({ id }, 'late', 'answer')).toBe(false);
     expect(await row(id)).toEqual(before);
   });
 });
@@ -128,10 +129,10 @@ describe.each([...TERMINAL, 'submitted'])('a job that is %s', (status) => {
 it('a late report of attempt 1 changes nothing while attempt 2 is in progress', async () => {
   const id = await jobWith('submit_attempts = 2, submit_started_at = now()');
   const before = await row(id);
-  const steps = get(SubmitSteps);
+  const steps = get(SubmissionTransitions);
   expect(await steps.markUncertain({ id }, 1, 'no answer')).toBe(false);
-  expect(await steps.defer({ id }, 1, { seconds: 1, reason: 'later' })).toBe(false);
-  expect(await steps.refuse({ id }, 1, 'failed', UPSTREAM_UNUSABLE)).toBe(false);
+  expect(await steps.deferSubmit({ id }, 1, { seconds: 1, reason: 'later' })).toBe(false);
+  expect(await steps.endUnsubmitted({ id }, 1, 'failed', UPSTREAM_UNUSABLE)).toBe(false);
   expect(await row(id)).toEqual(before);
 });
 
@@ -146,9 +147,9 @@ it('a job that is cancelled during its submit is cancelled at Reducto, though th
   expect((await row(id)).status).toBe('uncertain');
   upstream.answers.list = listing('made', id);
   await gateway.pool.query('UPDATE jobs SET next_check_at = now()');
-  await sweep.run();
+  await sweep.runSweep();
   expect(await row(id)).toMatchObject({ status: 'submitted', upstream_id: 'made' });
-  await get(Canceller).cancel(id);
+  await get(UpstreamCanceller).cancelJob(id);
   expect(cancelled()).toEqual(['made']);
 });
 
@@ -170,20 +171,20 @@ it.each(['expired', 'cancelled'])(
 );
 
 it('an uncertain job does not take the upstream id of a callback behind whose request only the job id stands', async () => {
-  const id = await uncertain(`claimed_upstream_id = 'theirs'`);
+  const id = await uncertain(`asserted_upstream_id = 'theirs'`);
   const rawConfig = JSON.stringify({ system_prompt: `{"gateway_job_id":"${id}"}` });
   upstream.answers.poll = { body: JSON.stringify({ status: 'Pending', raw_config: rawConfig }) };
   upstream.answers.list = { status: 404, body: '{}' };
-  await get(Settler).settle(id);
+  await get(JobPoller).pollJob(id);
   await gateway.pool.query('UPDATE jobs SET next_check_at = now()');
-  await sweep.run();
+  await sweep.runSweep();
   expect(await row(id)).toMatchObject({ status: 'uncertain', upstream_id: null });
 });
 
 it('an uncertain job does not take an upstream job whose request names it without its token', async () => {
   const id = await uncertain();
-  upstream.answers.list = listing('theirs', id, gateway.tokens.sign(randomUUID()));
-  await sweep.run();
+  upstream.answers.list = listing('theirs', id, gateway.tokens.signJobId(randomUUID()));
+  await sweep.runSweep();
   expect(await row(id)).toMatchObject({ status: 'uncertain', upstream_id: null });
 });
 
@@ -192,7 +193,7 @@ it('an uncertain job does not take an upstream job that another job has', async 
   const second = await uncertain();
   await gateway.pool.query('UPDATE jobs SET next_check_at = NULL WHERE id = $1', [first]);
   upstream.answers.list = listing(`up-${first}`, second);
-  await sweep.run();
+  await sweep.runSweep();
   expect(await row(second)).toMatchObject({
     status: 'failed',
     upstream_id: null,
@@ -219,7 +220,7 @@ describe('a lease', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const id = await submitted();
     let wasRenewed = false;
-    await get(JobClaims).hold(id, async () => {
+    await get(JobLease).withLease(id, async () => {
       await soonOver(id);
       vi.advanceTimersByTime(RENEWAL_MILLISECONDS);
       wasRenewed = await renewed(id);
@@ -231,13 +232,13 @@ describe('a lease', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const id = await submitted();
     let wasRenewed = false;
-    vi.spyOn(narrowing, 'narrow').mockImplementation(async (jobs) => {
+    vi.spyOn(check, 'checkJobs').mockImplementation(async (jobs) => {
       await soonOver(id);
       vi.advanceTimersByTime(RENEWAL_MILLISECONDS);
       wasRenewed = await renewed(id);
-      return { open: [], looks: jobs, calls: 1 };
+      return { open: [], polls: jobs, calls: 1 };
     });
-    await sweep.run();
+    await sweep.runSweep();
     expect(wasRenewed).toBe(true);
   });
 });
@@ -252,7 +253,7 @@ describe('the request of a job is deleted', () => {
     const id = await submitted(`missing_since = now() - interval '1 minute'`);
     expect((await row(id)).request).not.toBeNull();
     upstream.answers.poll = answer;
-    await get(Settler).settle(id);
+    await get(JobPoller).pollJob(id);
     expect(await row(id)).toMatchObject({ status, request: null });
   });
 
@@ -272,9 +273,14 @@ describe('the request of a job is deleted', () => {
 
 it('a sweep takes up no job that is not too old while polls are held back', async () => {
   const ids = [await submitted(), await uncertain()];
-  await get(UpstreamPace).report('trouble', 300);
+  await get(UpstreamRateLimiter).reportOutcome('unavailable', 300);
   const before = await Promise.all(ids.map(row));
-  expect(await sweep.run()).toMatchObject({ searches: 0, looks: 0, narrowed: 0, giveUps: 0 });
+  expect(await sweep.runSweep()).toMatchObject({
+    searches: 0,
+    polls: 0,
+    bulkChecked: 0,
+    expired: 0,
+  });
   expect(await Promise.all(ids.map(row))).toEqual(before);
   expect(upstream.requests).toEqual([]);
 });
@@ -291,8 +297,8 @@ it.each([404, 410])('a page of a proxy with %i, seen twice, does not end a job',
       `UPDATE jobs SET missing_since = missing_since - interval '1 hour', submitted_at = now() - interval '1 hour',
               next_check_at = now()`,
     );
-    await gateway.pool.query('DELETE FROM upstream_pace');
-    await get(Settler).settle(id);
+    await gateway.pool.query('DELETE FROM upstream_rate');
+    await get(JobPoller).pollJob(id);
   }
-  expect(await row(id)).toMatchObject({ status: 'submitted', looks: 3 });
+  expect(await row(id)).toMatchObject({ status: 'submitted', polls: 3 });
 });

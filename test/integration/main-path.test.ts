@@ -9,7 +9,7 @@ let gateway: TestGateway;
 
 beforeAll(async () => {
   // Callbacks end the jobs here: polls come too late.
-  gateway = await startGateway({ LOOK_SCHEDULE_SECONDS: '20' });
+  gateway = await startGateway({ POLL_SCHEDULE_SECONDS: '20' });
 });
 afterAll(() => gateway.close());
 
@@ -24,7 +24,7 @@ async function upload(bytes: Uint8Array, name = 'document.pdf'): Promise<string>
 
 describe('the main path', () => {
   it('parses a real PDF: upload, submit, callback, result', async () => {
-    const input = await upload(new Uint8Array(await readFile('src/demo/rental-agreement.pdf')));
+    const input = await upload(new Uint8Array(await readFile('src/dev/demo/rental-agreement.pdf')));
     const submitted = await gateway.call('POST', '/v1/jobs', {
       type: 'parse',
       input,
@@ -46,7 +46,7 @@ describe('the main path', () => {
     expect(JSON.stringify(result.body.result.chunks)).toContain('Marta Lindqvist');
     // A slow machine may look once before the callback comes.
     const events = await gateway.events(job.id);
-    expect(events.filter((type) => type !== 'looked')).toEqual([
+    expect(events.filter((type) => type !== 'polled')).toEqual([
       'accepted',
       'submit_started',
       'submitted',
@@ -93,7 +93,10 @@ describe('the main path', () => {
       .find((job) => JSON.stringify(job.body).includes(id));
     expect(upstream?.body).toMatchObject({
       unknown_field: [1],
-      async: { priority: true, metadata: { gateway_job_id: id, token: gateway.tokens.sign(id) } },
+      async: {
+        priority: true,
+        metadata: { gateway_job_id: id, token: gateway.tokens.signJobId(id) },
+      },
     });
     expect(JSON.stringify(upstream?.body)).not.toContain('of-the-service');
   });
@@ -307,20 +310,27 @@ it('describes all routes at /docs/json, and every schema that they refer to', as
       '/health/ready',
       '/metrics',
       '/v1/admin/actions',
+      '/v1/admin/alerts',
+      '/v1/admin/alerts/{id}/acknowledge',
       '/v1/admin/audit/verify',
       '/v1/admin/jobs',
+      '/v1/admin/jobs/count',
       '/v1/admin/jobs/{id}',
+      '/v1/admin/jobs/{id}/callbacks',
       '/v1/admin/jobs/{id}/cancel',
       '/v1/admin/jobs/{id}/events',
       '/v1/admin/jobs/{id}/poll',
+      '/v1/admin/jobs/{id}/result',
       '/v1/admin/keys',
       '/v1/admin/keys/{id}',
+      '/v1/admin/overview',
       '/v1/admin/refusals',
       '/v1/admin/refusals/accept',
       '/v1/admin/refusals/export',
       '/v1/admin/refusals/recheck',
       '/v1/admin/refusals/summary',
       '/v1/admin/refusals/{id}',
+      '/v1/admin/services',
       '/v1/jobs',
       '/v1/jobs/{id}',
       '/v1/jobs/{id}/cancel',
@@ -361,7 +371,7 @@ it('logs no key, token, password or content of a document in all of this', async
   ).toBe(true);
   for (const secret of [
     gateway.key,
-    gateway.tokens.sign(id),
+    gateway.tokens.signJobId(id),
     'planted-',
     'Marta Lindqvist',
     gateway.sandbox.apiKey,

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { QueryFailedError } from 'typeorm';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Canceller } from '../../src/jobs/canceller.js';
+import { UpstreamCanceller } from '../../src/jobs/cancellation/upstream-canceller.js';
 import { isTerminal, type JobStatus } from '../../src/jobs/job-status.js';
-import { OverdueJobs } from '../../src/jobs/overdue-jobs.js';
-import { Settler } from '../../src/jobs/settler.js';
-import { SubmitSteps } from '../../src/jobs/submit-steps.js';
-import { Submitter } from '../../src/jobs/submitter.js';
-import { ListingNarrowing } from '../../src/reconciler/listing-narrowing.js';
+import { DueJobsService } from '../../src/jobs/due-jobs.service.js';
+import { JobPoller } from '../../src/jobs/polling/job-poller.js';
+import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
+import { Submitter } from '../../src/jobs/submission/submitter.js';
+import { BulkStatusCheck } from '../../src/reconciler/bulk-status-check.js';
 import { Sweep } from '../../src/reconciler/sweep.js';
 import { ReductoClient } from '../../src/reducto/reducto.client.js';
-import { UpstreamPace } from '../../src/reducto/upstream-pace.js';
+import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
 import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { acceptRows, refuseRows } from '../support/refusing-database.js';
@@ -39,12 +39,12 @@ beforeAll(async () => {
     REDUCTO_READ_TIMEOUT_SECONDS: '1',
     JOB_MAX_AGE_SECONDS: String(MAX_AGE_SECONDS),
     UNCERTAIN_SCHEDULE_SECONDS: '600',
-    RECONCILE_LISTING_FROM: '1',
+    RECONCILE_LISTING_MIN_JOBS: '1',
     LOG_LEVEL: 'silent',
   });
   const { settings } = gateway;
-  const narrowing = new ListingNarrowing(settings, get(UpstreamListing), get(OverdueJobs));
-  sweep = new Sweep(settings, get(OverdueJobs), get(UpstreamPace), narrowing);
+  const check = new BulkStatusCheck(settings, get(UpstreamListing), get(DueJobsService));
+  sweep = new Sweep(settings, get(DueJobsService), get(UpstreamRateLimiter), check);
 });
 afterAll(async () => {
   await gateway.close();
@@ -53,7 +53,7 @@ afterAll(async () => {
 afterEach(async () => {
   vi.restoreAllMocks();
   Object.assign(upstream.answers, defaults);
-  await gateway.pool.query('DELETE FROM upstream_pace');
+  await gateway.pool.query('DELETE FROM upstream_rate');
 });
 
 const DUE = `next_check_at = now() - interval '1 s'`;
@@ -64,20 +64,20 @@ const STATES: Record<string, string> = {
   'queued, its attempt interrupted': `submit_attempts = 1, submit_started_at = now() - interval '1 hour'`,
   'queued, waiting for a job that does not end': `request = '{"input":"jobid://' || (SELECT id FROM jobs WHERE upstream_id = 'source') || '"}', refers_to_jobs = true`,
   uncertain: `status = 'uncertain', submit_attempts = 1, submit_started_at = now() - interval '2 hours'`,
-  'uncertain, with the id that a callback claims': `status = 'uncertain', submit_attempts = 1, claimed_upstream_id = 'claimed'`,
+  'uncertain, with the id that a callback claims': `status = 'uncertain', submit_attempts = 1, asserted_upstream_id = 'claimed'`,
   'uncertain, to be cancelled': `status = 'uncertain', submit_attempts = 1, cancel_requested_at = now()`,
   submitted: `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now()`,
-  'submitted, with a callback': `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), callback_received_at = now(), hinted = true`,
+  'submitted, with a callback': `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), callback_received_at = now(), poll_requested = true`,
   'submitted, not found before': `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), missing_since = now()`,
   'submitted, completed without its result': `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), result_missing_since = now()`,
   'submitted, to be cancelled': `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), cancel_requested_at = now()`,
-  'submitted, left behind by a process that died in a poll': `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), looking = true, claim = gen_random_uuid()`,
+  'submitted, left behind by a process that died in a poll': `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), polling = true, lease = gen_random_uuid()`,
 };
 
 const dataError = (): Error =>
   new QueryFailedError('SELECT', [], Object.assign(new Error('bad'), { code: '22021' }));
 function clientThrows(thrown: () => Error): void {
-  for (const call of ['submit', 'look', 'list', 'cancel'] as const) {
+  for (const call of ['submitJob', 'pollJob', 'listJobs', 'cancelJob'] as const) {
     vi.spyOn(get(ReductoClient), call).mockImplementation(() => Promise.reject(thrown()));
   }
 }
@@ -99,10 +99,11 @@ const FAILURES: Record<string, () => unknown> = {
     (upstream.answers.poll = {
       body: `{"status":"Completed","result":{"result":{"type":"url","url":"${upstream.url}/none"}}}`,
     }),
-  'polls are held back for ever': () => get(UpstreamPace).report('trouble', 86_400),
+  'polls are held back for ever': () =>
+    get(UpstreamRateLimiter).reportOutcome('unavailable', 86_400),
   'polls never get their turn': async () => {
-    await get(UpstreamPace).turn();
-    await gateway.pool.query(`UPDATE upstream_pace SET next_turn_at = now() + interval '1 day'`);
+    await get(UpstreamRateLimiter).acquirePermit();
+    await gateway.pool.query(`UPDATE upstream_rate SET next_permit_at = now() + interval '1 day'`);
   },
   'each call throws an exception': () =>
     clientThrows(() => new TypeError('undefined is not a function')),
@@ -136,11 +137,12 @@ async function statusOf(id: string): Promise<JobStatus> {
 async function workOnce(id: string): Promise<void> {
   await gateway.pool.query(`UPDATE jobs SET ${DUE} WHERE id = $1 AND ended_at IS NULL`, [id]);
   const ignored = (): void => undefined;
-  for (const job of await get(SubmitSteps).take(5)) await get(Submitter).send(job).catch(ignored);
-  await sweep.run().catch(ignored);
+  for (const job of await get(SubmissionTransitions).acquireJobs(5))
+    await get(Submitter).submitJob(job).catch(ignored);
+  await sweep.runSweep().catch(ignored);
   await gateway.pool.query(`UPDATE jobs SET ${DUE} WHERE id = $1 AND ended_at IS NULL`, [id]);
-  await get(Settler).settle(id).catch(ignored);
-  await get(Canceller).cancel(id).catch(ignored);
+  await get(JobPoller).pollJob(id).catch(ignored);
+  await get(UpstreamCanceller).cancelJob(id).catch(ignored);
 }
 
 describe.each(Object.keys(STATES))('a job that is %s ends at its maximum age', (state) => {
@@ -165,16 +167,16 @@ it('a job whose put-off PostgreSQL refuses fails, and the others of its sweep ar
      SELECT gen_random_uuid(), 'source', 'parse', 'submitted', '\\x00', 'more-' || n, now(), now()
        FROM generate_series(1, 3) AS n`,
   );
-  const claim = randomUUID();
-  const due = await get(OverdueJobs).claim(claim, false);
+  const lease = randomUUID();
+  const due = await get(DueJobsService).acquireLease(lease, false);
   const [first, refused] = due;
   await refuseRows(
     gateway.pool,
     'job_events',
-    `NEW.job_id = '${refused?.id}' AND NEW.type = 'looked'`,
+    `NEW.job_id = '${refused?.id}' AND NEW.type = 'polled'`,
   );
   try {
-    expect(await get(OverdueJobs).stillOpen(claim, due)).toBe(due.length - 1);
+    expect(await get(DueJobsService).rescheduleOpen(lease, due)).toBe(due.length - 1);
   } finally {
     await acceptRows(gateway.pool, 'job_events');
   }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { figure } from '../support/figures.js';
+import { figure } from '../support/metrics.js';
 import { startProxiedGateway } from '../support/proxied-gateway.js';
 
 it('while the database is silent, a scrape still comes in time, and says so', async () => {

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { afterEach, expect, it, onTestFinished } from 'vitest';
-import { freePort } from '../../src/platform/database/free-port.js';
-import { InsideServer } from '../../src/metrics/inside-server.js';
+import { freePort } from '../../src/dev/free-port.js';
+import { InternalServer } from '../../src/metrics/internal-server.js';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 
 let gateway: TestGateway | undefined;
@@ -16,7 +16,7 @@ async function startWith(environment: Record<string, string>): Promise<TestGatew
   return gateway;
 }
 
-const inside = ({ app }: TestGateway): string => app.get(InsideServer, { strict: false }).url;
+const inside = ({ app }: TestGateway): string => app.get(InternalServer, { strict: false }).url;
 
 it('without METRICS_PORT, figures are on the main port, and not on a pure callback door', async () => {
   const all = await startWith({});

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { figuresOf } from '../support/exposition.js';
-import { figure } from '../support/figures.js';
+import { figure } from '../support/metrics.js';
 import { eventually, send, startGateway, type TestGateway } from '../support/gateway.js';
 import { tablesUnder } from '../support/markdown.js';
 
@@ -25,7 +25,7 @@ describe('a gateway of all roles', () => {
     await eventually('a pass and a look at the pools', async () => {
       const text = await textOf(gateway);
       return (
-        (/^gateway_reconciler_pass_seconds_count [1-9]/m.test(text) &&
+        (/^gateway_reconciler_sweep_duration_seconds_count [1-9]/m.test(text) &&
           text.includes('gateway_database_waiting{pool="tasks"}')) ||
         undefined
       );
@@ -57,8 +57,8 @@ describe('a gateway of all roles', () => {
   it('follows a job from its acceptance to its end', async () => {
     const before = await Promise.all(
       [
-        'gateway_submit_seconds_count',
-        'gateway_result_seconds_count',
+        'gateway_submit_duration_seconds_count',
+        'gateway_result_fetch_duration_seconds_count',
         'gateway_callbacks_accepted_total',
         'gateway_result_bytes_total',
       ].map((name) => figure(gateway, name)),
@@ -67,11 +67,11 @@ describe('a gateway of all roles', () => {
     await gateway.ended(await gateway.submit());
     const seconds = (performance.now() - begin) / 1000;
     await expect
-      .poll(() => figure(gateway, 'gateway_submit_seconds_count'))
+      .poll(() => figure(gateway, 'gateway_submit_duration_seconds_count'))
       .toBe((before[0] ?? 0) + 1);
-    expect(await figure(gateway, 'gateway_result_seconds_count', { outcome: 'stored' })).toBe(
-      (before[1] ?? 0) + 1,
-    );
+    expect(
+      await figure(gateway, 'gateway_result_fetch_duration_seconds_count', { outcome: 'stored' }),
+    ).toBe((before[1] ?? 0) + 1);
     expect(await figure(gateway, 'gateway_callbacks_accepted_total', { proof: 'token' })).toBe(
       (before[2] ?? 0) + 1,
     );
@@ -79,16 +79,19 @@ describe('a gateway of all roles', () => {
       (before[3] ?? 0) + 100,
     );
     expect(
-      await figure(gateway, 'gateway_task_seconds_count', { queue: 'settle', outcome: 'done' }),
+      await figure(gateway, 'gateway_task_duration_seconds_count', {
+        queue: 'poll',
+        outcome: 'done',
+      }),
     ).toBeGreaterThanOrEqual(2);
-    const submits = await figure(gateway, 'gateway_submit_seconds_sum');
+    const submits = await figure(gateway, 'gateway_submit_duration_seconds_sum');
     expect(submits).toBeGreaterThan(0.001);
     expect(submits).toBeLessThan(seconds + 10);
   });
 
   it('counts requests by route, method and class of status, and times them in seconds', async () => {
     const count = (labels: Record<string, string>): Promise<number> =>
-      figure(gateway, 'gateway_http_request_seconds_count', labels);
+      figure(gateway, 'gateway_http_request_duration_seconds_count', labels);
     const route = '/v1/jobs/:id';
     const before = await count({ route, method: 'GET', status: '4xx' });
     for (const id of ['a', 'b?c=d', 'x%20y']) await gateway.call('GET', `/v1/jobs/${id}`);
@@ -96,7 +99,10 @@ describe('a gateway of all roles', () => {
 
     const id = await gateway.submit({ type: 'parse', input: 'https://example.com/slow.pdf' });
     await gateway.ended(id);
-    const sum = await figure(gateway, 'gateway_http_request_seconds_sum', { route, status: '2xx' });
+    const sum = await figure(gateway, 'gateway_http_request_duration_seconds_sum', {
+      route,
+      status: '2xx',
+    });
     expect(sum).toBeGreaterThan(0.05);
     expect(sum).toBeLessThan(60);
   });
@@ -144,8 +150,8 @@ it('tasks that nobody takes are counted, with their age', async () => {
        SELECT 'cancel', now() - interval '100 s', now() - interval '200 s' FROM generate_series(1, 2)`,
     );
     expect(await figure(gateway, 'gateway_tasks_waiting', { queue: 'cancel' })).toBe(2);
-    expect(await figure(gateway, 'gateway_tasks_waiting', { queue: 'settle' })).toBe(0);
-    const age = await figure(gateway, 'gateway_tasks_oldest_seconds', { queue: 'cancel' });
+    expect(await figure(gateway, 'gateway_tasks_waiting', { queue: 'poll' })).toBe(0);
+    const age = await figure(gateway, 'gateway_task_oldest_age_seconds', { queue: 'cancel' });
     expect(age).toBeGreaterThan(99);
     expect(age).toBeLessThan(115);
   } finally {

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../src/platform/database/free-port.js';
+import { freePort } from '../../src/dev/free-port.js';
 import { startSandbox } from '../../src/sandbox/sandbox.js';
 import { eventually, newDatabase, send } from '../support/gateway.js';
 import {
@@ -234,7 +234,7 @@ it('a 202 survives kill -9: every accepted job reaches Reducto exactly once and 
     PORT: String(await freePort()),
     REDUCTO_SUBMIT_TIMEOUT_SECONDS: '1',
     UNCERTAIN_SCHEDULE_SECONDS: '0.5,0.5',
-    LOOK_SCHEDULE_SECONDS: '1',
+    POLL_SCHEDULE_SECONDS: '1',
     RECONCILE_INTERVAL_SECONDS: '1',
     SUBMIT_CONCURRENCY: '2',
     LOG_FORMAT: 'json',

@@ -5,10 +5,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterEach, expect, it } from 'vitest';
 import { Settings } from '../../src/platform/config/settings.js';
-import {
-  startEmbeddedPostgres,
-  type EmbeddedServer,
-} from '../../src/platform/database/embedded-postgres.js';
+import { startEmbeddedPostgres, type EmbeddedServer } from '../../src/dev/embedded-postgres.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { migrateTemplate } from '../support/migrate-template.js';
 import { portOf, withPort } from '../support/proxied-gateway.js';

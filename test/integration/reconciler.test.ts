@@ -1,22 +1,22 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ReconcilerService } from '../../src/reconciler/reconciler.service.js';
-import type { Job as UpstreamJob } from '../../src/sandbox/job.js';
-import { figure } from '../support/figures.js';
+import type { Job as UpstreamJob } from '../../src/sandbox/jobs/job.js';
+import { figure } from '../support/metrics.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { waitingJobs } from '../support/waiting-jobs.js';
 
 /** No pass by itself: the tests say when. */
 const BY_HAND = {
   RECONCILE_INTERVAL_SECONDS: '3600',
-  LOOK_SCHEDULE_SECONDS: '600',
-  REDUCTO_LOOKS_PER_SECOND: '1000',
+  POLL_SCHEDULE_SECONDS: '600',
+  REDUCTO_POLLS_PER_SECOND: '1000',
 };
 
 let gateway: TestGateway;
 afterEach(() => gateway.close());
 
 const sweep = () => gateway.app.get(ReconcilerService, { strict: false }).sweep();
-const looks = () => figure(gateway, 'gateway_upstream_answers_total', { call: 'look' });
+const polls = () => figure(gateway, 'gateway_upstream_requests_total', { call: 'poll' });
 const count = async (condition: string): Promise<number> => {
   const { rows } = await gateway.pool.query(
     `SELECT count(*)::int AS n FROM jobs WHERE ${condition}`,
@@ -26,7 +26,7 @@ const count = async (condition: string): Promise<number> => {
 const complete = (jobs: readonly UpstreamJob[]) =>
   Promise.all(jobs.map((job) => gateway.sandbox.runner.complete(job)));
 const looked = (least: number) =>
-  eventually('the looks', async () => ((await looks()) >= least ? true : undefined));
+  eventually('the looks', async () => ((await polls()) >= least ? true : undefined));
 
 describe('many jobs that wait', () => {
   it('10,000 of them cost tens of calls, and those that have ended are found among them', async () => {
@@ -37,17 +37,17 @@ describe('many jobs that wait', () => {
 
     const counts = await sweep();
 
-    expect(counts.narrowed + counts.looks).toBe(10_000);
-    expect(counts.looks).toBeLessThan(20);
+    expect(counts.bulkChecked + counts.polls).toBe(10_000);
+    expect(counts.polls).toBeLessThan(20);
     expect(counts.listingCalls).toBeLessThan(30);
-    await looked(counts.looks);
+    await looked(counts.polls);
     await eventually('the ends', async () =>
       (await count(`status = 'completed' AND settled_by = 'reconciler'`)) === 3 ? true : undefined,
     );
-    expect(await looks()).toBe(counts.looks);
+    expect(await polls()).toBe(counts.polls);
     expect(await count('next_check_at <= now()')).toBe(0);
-    expect(await count(`status = 'submitted' AND looks = 1`)).toBe(9997);
-    expect((await sweep()).narrowed).toBe(0);
+    expect(await count(`status = 'submitted' AND polls = 1`)).toBe(9997);
+    expect((await sweep()).bulkChecked).toBe(0);
   });
 
   it('one that the listing does not show, or shows in a way that is not known, gets a look of its own', async () => {
@@ -57,8 +57,8 @@ describe('many jobs that wait', () => {
     Object.assign(jobs[5] ?? {}, { status: 'Paused' });
     const counts = await sweep();
     await looked(6);
-    expect(counts.looks).toBeGreaterThanOrEqual(6);
-    expect(counts.looks).toBeLessThan(15);
+    expect(counts.polls).toBeGreaterThanOrEqual(6);
+    expect(counts.polls).toBeLessThan(15);
     await expect.poll(() => count('missing_since IS NOT NULL')).toBe(5);
   });
 
@@ -74,14 +74,14 @@ describe('many jobs that wait', () => {
     );
     const jobs = await waitingJobs(gateway, 100);
     await complete(jobs);
-    expect(await sweep()).toMatchObject({ looks: 100, narrowed: 0 });
+    expect(await sweep()).toMatchObject({ polls: 100, bulkChecked: 0 });
     await eventually('all ends', async () =>
       (await count(`status = 'completed'`)) === 120 ? true : undefined,
     );
     expect(gateway.logs.join('')).toContain('looked at one by one');
 
     await waitingJobs(gateway, 100);
-    expect(await sweep()).toMatchObject({ listingCalls: 0, looks: 100 });
+    expect(await sweep()).toMatchObject({ listingCalls: 0, polls: 100 });
   });
 
   it.each(['oldestFirst', 'byId'] as const)(
@@ -91,7 +91,7 @@ describe('many jobs that wait', () => {
       const jobs = await waitingJobs(gateway, 1000);
       await complete(jobs.slice(0, 4));
       const counts = await sweep();
-      expect(counts.narrowed).toBeGreaterThan(980);
+      expect(counts.bulkChecked).toBeGreaterThan(980);
       await eventually('the ends', async () =>
         (await count(`status = 'completed'`)) === 4 ? true : undefined,
       );
@@ -105,10 +105,10 @@ describe('many jobs that wait', () => {
     await waitingJobs(gateway, 100);
     const first = await sweep();
     expect(first.listingCalls).toBeLessThanOrEqual(60);
-    expect(first.looks).toBe(100);
+    expect(first.polls).toBe(100);
     await looked(100);
     await waitingJobs(gateway, 100);
-    expect(await sweep()).toMatchObject({ listingCalls: 0, looks: 100 });
+    expect(await sweep()).toMatchObject({ listingCalls: 0, polls: 100 });
   });
 
   it('with a callback or a cancel are looked at, whatever the listing says', async () => {
@@ -118,9 +118,9 @@ describe('many jobs that wait', () => {
       `UPDATE jobs SET callback_received_at = now() WHERE id IN (SELECT id FROM jobs LIMIT 7)`,
     );
     const counts = await sweep();
-    expect(counts.looks).toBeGreaterThanOrEqual(7);
-    expect(counts.looks).toBeLessThanOrEqual(10);
-    expect(counts.narrowed).toBeGreaterThanOrEqual(290);
+    expect(counts.polls).toBeGreaterThanOrEqual(7);
+    expect(counts.polls).toBeLessThanOrEqual(10);
+    expect(counts.bulkChecked).toBeGreaterThanOrEqual(290);
   });
 });
 
@@ -161,7 +161,7 @@ it('touches only what is due: finished jobs are not read', async () => {
   };
   await gateway.pool.query(`UPDATE jobs SET next_check_at = now() WHERE next_check_at IS NOT NULL`);
   const before = await reads();
-  expect((await sweep()).looks).toBe(20);
+  expect((await sweep()).polls).toBe(20);
   await looked(20);
   const after = await eventually('the statistics', async () => {
     // A connection hands in its counts with a later transaction.

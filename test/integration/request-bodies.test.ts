@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../../src/platform/database/free-port.js';
-import { InsideServer } from '../../src/metrics/inside-server.js';
+import { freePort } from '../../src/dev/free-port.js';
+import { InternalServer } from '../../src/metrics/internal-server.js';
 import { eventually, send, startGateway, type TestGateway } from '../support/gateway.js';
 import { flood, head, openConnection, trickle } from '../support/raw-connection.js';
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
     WEBHOOK_MAX_BYTES: '100000',
     UPLOAD_MIN_BYTES_PER_SECOND: '100000',
   });
-  inside = gateway.app.get(InsideServer, { strict: false }).url;
+  inside = gateway.app.get(InternalServer, { strict: false }).url;
   admin = { authorization: `Bearer ${await gateway.newKey('security', ['admin'])}` };
 });
 afterAll(() => gateway.close());
@@ -299,7 +299,7 @@ describe('a callback from a refused address', () => {
     const body = {
       status: 'Completed',
       job_id: 'x',
-      metadata: { gateway_job_id: id, token: closed.tokens.sign(id) },
+      metadata: { gateway_job_id: id, token: closed.tokens.signJobId(id) },
     };
     expect((await send(`${closed.url}/webhooks/reducto`, 'POST', body)).status).toBe(403);
     const [entry] = await eventually('the refusal is recorded', async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ResultStore } from '../../src/jobs/result.store.js';
-import { withoutPilingUp } from '../../src/platform/young-garbage.js';
+import { ResultStore } from '../../src/jobs/results/result.store.js';
+import { collectYoungGarbage } from '../../src/platform/collect-garbage.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 
 let gateway: TestGateway;
@@ -71,7 +71,7 @@ describe('a result behind a URL', () => {
     const id = await gateway.submit();
     await gateway.ended(id);
     const results = gateway.app.get(ResultStore, { strict: false });
-    const content = await results.write(
+    const content = await results.writeContent(
       (async function* () {
         for (let sent = 0; sent < 300; sent++) yield Buffer.alloc(1_000_000, ' ');
       })(),
@@ -105,8 +105,8 @@ describe('a result behind a URL', () => {
       }
     };
     const results = gateway.app.get(ResultStore, { strict: false });
-    const { contentId, sizeBytes } = await results.write(withoutPilingUp(content()));
-    await results.discard(contentId);
+    const { contentId, sizeBytes } = await results.writeContent(collectYoungGarbage(content()));
+    await results.discardContent(contentId);
     expect(sizeBytes).toBe('100000000');
     expect(peak - before).toBeLessThan(40_000_000);
   });
@@ -169,7 +169,7 @@ describe('odd answers to a look', () => {
   it('an unknown status counts as not finished; the job expires at its maximum age', async () => {
     const id = await gateway.submit({ sim: { poll: { status: 'Daydreaming' } } });
     await expect
-      .poll(async () => (await gateway.events(id)).includes('looked'), { timeout: 10_000 })
+      .poll(async () => (await gateway.events(id)).includes('polled'), { timeout: 10_000 })
       .toBe(true);
     await gateway.pool.query(
       `UPDATE jobs SET created_at = now() - interval '2 days' WHERE id = $1`,
@@ -182,7 +182,7 @@ describe('odd answers to a look', () => {
   });
 
   it('a job that Reducto no longer knows expires once that is confirmed', async () => {
-    const gone = await startGateway({ GONE_GRACE_SECONDS: '0', LOOK_SCHEDULE_SECONDS: '1' });
+    const gone = await startGateway({ NOT_FOUND_GRACE_SECONDS: '0', POLL_SCHEDULE_SECONDS: '1' });
     try {
       const id = await gone.submit({
         sim: { poll: { fault: 'http', httpStatus: 404 }, webhook: { send: 'never' } },
@@ -191,7 +191,7 @@ describe('odd answers to a look', () => {
         status: 'expired',
         error: { code: 'unknown_upstream' },
       });
-      expect((await gone.events(id)).filter((type) => type === 'looked').length).toBeGreaterThan(0);
+      expect((await gone.events(id)).filter((type) => type === 'polled').length).toBeGreaterThan(0);
     } finally {
       await gone.close();
     }

@@ -46,7 +46,7 @@ it('a process that is killed in the middle leaves nothing half removed, and anot
   expect(await count('discarded_contents')).toBe(JOBS);
 
   // As if the time had passed after which a process that is silent counts as dead.
-  await pool.query(`UPDATE retention_turn SET held_until = now() - interval '1 s'`);
+  await pool.query(`UPDATE retention_lease SET held_until = now() - interval '1 s'`);
   await start(settings);
   await expect.poll(() => count('jobs'), { timeout: 40_000 }).toBe(1);
   const { rows } = await pool.query('SELECT id FROM jobs');

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   DISCARDED,
   EXPIRE_RESULTS,
-  FORGET_CONTENTS,
-  REMOVE_CHUNKS,
-  REMOVE_JOBS,
+  DELETE_CONTENTS,
+  DELETE_CHUNKS,
+  DELETE_JOBS,
   SEARCH_CONTENTS,
-} from '../../src/jobs/job-retention.store.js';
-import { REMOVE_CALLBACKS } from '../../src/webhooks/callback-retention.js';
+} from '../../src/jobs/persistence/job-retention.store.js';
+import { DELETE_CALLBACKS } from '../../src/webhooks/callback-retention.js';
 import { newDatabase } from '../support/gateway.js';
 import { addOldJobs } from '../support/old-jobs.js';
 
@@ -36,11 +36,11 @@ const LAST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 it.each<[string, string, (contents: string[]) => unknown[]]>([
   ['expires results', EXPIRE_RESULTS, () => [30, 200]],
-  ['removes jobs', REMOVE_JOBS, () => [30, 200]],
-  ['removes callbacks', REMOVE_CALLBACKS, () => [30, 500]],
+  ['removes jobs', DELETE_JOBS, () => [30, 200]],
+  ['removes callbacks', DELETE_CALLBACKS, () => [30, 500]],
   ['finds what was discarded', DISCARDED, () => [3600, 64]],
-  ['removes chunks', REMOVE_CHUNKS, (contents) => [contents, 64]],
-  ['forgets contents', FORGET_CONTENTS, (contents) => [contents]],
+  ['removes chunks', DELETE_CHUNKS, (contents) => [contents, 64]],
+  ['forgets contents', DELETE_CONTENTS, (contents) => [contents]],
   ['searches contents', SEARCH_CONTENTS, () => [ZERO, LAST, 500]],
 ])('what %s goes by indexes', async (_, statement, parameters) => {
   const { rows: contents } = await pool.query<{ id: string }>(DISCARDED, [3600, 64]);

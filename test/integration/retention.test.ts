@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ResultStore } from '../../src/jobs/result.store.js';
-import { SessionRetention } from '../../src/console/session-retention.js';
+import { ResultStore } from '../../src/jobs/results/result.store.js';
+import { SessionRetention } from '../../src/console/session/session-retention.js';
 import { RetentionService } from '../../src/retention/retention.service.js';
-import { figure } from '../support/figures.js';
+import { figure } from '../support/metrics.js';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 import { addOldJobs, countOf, letAge, letGracePass } from '../support/old-jobs.js';
 
@@ -21,7 +21,7 @@ afterAll(() => gateway.close());
 
 beforeEach(async () => {
   await gateway.pool.query(
-    `TRUNCATE jobs, job_events, job_results, result_chunks, callbacks, discarded_contents, retention_turn`,
+    `TRUNCATE jobs, job_events, job_results, result_chunks, callbacks, discarded_contents, retention_lease`,
   );
 });
 
@@ -116,7 +116,7 @@ describe('a job that is too old', () => {
     const late = await send(`${gateway.url}/webhooks/reducto`, 'POST', {
       status: 'Completed',
       job_id: upstreamId,
-      metadata: { gateway_job_id: id, token: gateway.tokens.sign(id) },
+      metadata: { gateway_job_id: id, token: gateway.tokens.signJobId(id) },
     });
     expect(late).toMatchObject({ status: 404, body: { code: 'callback_refused_job' } });
     expect([await count('callbacks'), await count('job_events')]).toEqual([0, 0]);
@@ -273,7 +273,7 @@ it('0 keeps for ever, and a result without an age of its own goes with its job',
       chunks: 0,
       uploads: 0,
     });
-    await keeps.pool.query(`UPDATE retention_turn SET held_until = now() - interval '1 s'`);
+    await keeps.pool.query(`UPDATE retention_lease SET held_until = now() - interval '1 s'`);
     expect(await sweep(jobsOnly)).toEqual({
       results: 0,
       jobs: 3,
@@ -330,7 +330,7 @@ const LARGE = 64_000_000;
 async function withLargeResult(): Promise<string> {
   const id = await gateway.submit();
   await gateway.ended(id);
-  const content = await gateway.app.get(ResultStore, { strict: false }).write(
+  const content = await gateway.app.get(ResultStore, { strict: false }).writeContent(
     (async function* () {
       for (let sent = 0; sent < LARGE; sent += 1_000_000) yield randomBytes(1_000_000);
     })(),

@@ -1,17 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Canceller } from '../../src/jobs/canceller.js';
+import { UpstreamCanceller } from '../../src/jobs/cancellation/upstream-canceller.js';
 import { isTerminal, TRANSITIONS, type JobStatus } from '../../src/jobs/job-status.js';
-import { OverdueJobs } from '../../src/jobs/overdue-jobs.js';
-import { JobQueueStore } from '../../src/jobs/job-queue.store.js';
-import { Settler } from '../../src/jobs/settler.js';
-import { SubmitSteps } from '../../src/jobs/submit-steps.js';
-import { Submitter } from '../../src/jobs/submitter.js';
-import { ListingNarrowing } from '../../src/reconciler/listing-narrowing.js';
+import { DueJobsService } from '../../src/jobs/due-jobs.service.js';
+import { SubmissionQueueStore } from '../../src/jobs/submission/submission-queue.store.js';
+import { JobPoller } from '../../src/jobs/polling/job-poller.js';
+import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
+import { Submitter } from '../../src/jobs/submission/submitter.js';
+import { BulkStatusCheck } from '../../src/reconciler/bulk-status-check.js';
 import { Sweep } from '../../src/reconciler/sweep.js';
 import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
-import { UpstreamPace } from '../../src/reducto/upstream-pace.js';
+import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { submitNow } from '../support/submit-now.js';
 
@@ -29,12 +29,12 @@ beforeAll(async () => {
     ROLES: 'api,webhooks',
     REDUCTO_SUBMIT_TIMEOUT_SECONDS: '1',
     UNCERTAIN_SCHEDULE_SECONDS: '5,15',
-    RECONCILE_LISTING_FROM: '2',
+    RECONCILE_LISTING_MIN_JOBS: '2',
     LOG_LEVEL: 'silent',
   });
   const { settings } = gateway;
-  const narrowing = new ListingNarrowing(settings, get(UpstreamListing), get(OverdueJobs));
-  sweep = new Sweep(settings, get(OverdueJobs), get(UpstreamPace), narrowing);
+  const check = new BulkStatusCheck(settings, get(UpstreamListing), get(DueJobsService));
+  sweep = new Sweep(settings, get(DueJobsService), get(UpstreamRateLimiter), check);
 });
 afterAll(() => gateway.close());
 
@@ -61,17 +61,17 @@ function never(): never {
 const STEPS = {
   submit: takeUpAndSend,
   submitInTwoSteps: (id: string) => submitNow(gateway, id),
-  settle: (id: string) => get(Settler).settle(id),
-  sweep: () => sweep.run(),
+  poll: (id: string) => get(JobPoller).pollJob(id),
+  sweep: () => sweep.runSweep(),
   askToCancel: (id: string) => gateway.call('POST', `/v1/jobs/${id}/cancel`),
-  cancelTask: (id: string) => get(Canceller).cancel(id),
+  cancelTask: (id: string) => get(UpstreamCanceller).cancelJob(id),
   callback: (id: string) => callback(id, 'Completed'),
   failedCallback: (id: string) => callback(id, 'Failed'),
-  crashBeforeSending: () => get(SubmitSteps).take(5),
+  crashBeforeSending: () => get(SubmissionTransitions).acquireJobs(5),
   stopBeforeSending: async () => {
-    const taken = await get(SubmitSteps).take(5);
+    const taken = await get(SubmissionTransitions).acquireJobs(5);
     const unsent = taken.map(({ id, attempts, begun }) => ({ id, attempt: attempts, begun }));
-    await get(JobQueueStore).putBack(unsent, 'stopped');
+    await get(SubmissionQueueStore).releaseUnsent(unsent, 'stopped');
   },
   upstreamCompletes: async (id: string) => {
     for (const job of upstreamOf(id)) await gateway.sandbox.runner.complete(job);
@@ -90,13 +90,13 @@ const STEPS = {
       takeUpAndSend(),
       takeUpAndSend(),
       submitNow(gateway, id),
-      get(Settler).settle(id),
-      get(Settler).settle(id),
+      get(JobPoller).pollJob(id),
+      get(JobPoller).pollJob(id),
       gateway.call('POST', `/v1/jobs/${id}/cancel`),
-      get(Canceller).cancel(id),
+      get(UpstreamCanceller).cancelJob(id),
       callback(id, 'Completed'),
-      sweep.run(),
-      sweep.run(),
+      sweep.runSweep(),
+      sweep.runSweep(),
     ]),
 } satisfies Record<string, (id: string) => Promise<unknown>>;
 type Step = keyof typeof STEPS;
@@ -104,8 +104,8 @@ const isStep = (name: string): name is Step => name in STEPS;
 
 /** As a worker does with what is due. */
 async function takeUpAndSend(): Promise<void> {
-  const taken = await get(SubmitSteps).take(5);
-  await Promise.all(taken.map((job) => get(Submitter).send(job)));
+  const taken = await get(SubmissionTransitions).acquireJobs(5);
+  await Promise.all(taken.map((job) => get(Submitter).submitJob(job)));
 }
 
 function letPass(id: string, seconds: number): Promise<unknown> {
@@ -118,7 +118,7 @@ function letPass(id: string, seconds: number): Promise<unknown> {
 
 async function callback(id: string, status: string): Promise<void> {
   const upstream = upstreamOf(id).at(-1)?.id ?? 'made-up';
-  const metadata = { gateway_job_id: id, token: gateway.tokens.sign(id) };
+  const metadata = { gateway_job_id: id, token: gateway.tokens.signJobId(id) };
   await gateway.call('POST', '/webhooks/reducto', { status, job_id: upstream, metadata });
 }
 
@@ -184,12 +184,12 @@ const SUBMIT_FAULTS = [
   { fault: '401' },
 ];
 
-const ENDING: Step[] = ['aMinute', 'submit', 'upstreamCompletes', 'sweep', 'settle'];
+const ENDING: Step[] = ['aMinute', 'submit', 'upstreamCompletes', 'sweep', 'poll'];
 
 /** Everything that goes wrong with one job to which `order` happens, and which then is left to end. */
 async function violations(submit: object, order: readonly Step[]): Promise<string[]> {
   gateway.sandbox.reset();
-  await gateway.pool.query('DELETE FROM upstream_pace');
+  await gateway.pool.query('DELETE FROM upstream_rate');
   const sim = { stuck: 'InProgress', submit, webhook: { send: 'never' } };
   const id = await gateway.submit({ sim });
   const wrong: string[] = [];

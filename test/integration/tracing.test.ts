@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../src/platform/database/free-port.js';
+import { freePort } from '../../src/dev/free-port.js';
 import { startCollector, type Collector, type ExportedSpan } from '../support/collector.js';
 import { eventually, send, startGateway, type TestGateway } from '../support/gateway.js';
 
@@ -21,7 +21,7 @@ async function traced(
   const gateway = await startGateway({
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     // Callbacks end the jobs here: polls come too late.
-    LOOK_SCHEDULE_SECONDS: '20',
+    POLL_SCHEDULE_SECONDS: '20',
     ...environment,
   });
   let stopped: Promise<void> | undefined;
@@ -137,7 +137,7 @@ describe('with a collector', () => {
     await stop();
     const text = collector.bodies.join('\n');
     expect(collector.spans.length).toBeGreaterThan(6);
-    const token = gateway.tokens.sign(body.id);
+    const token = gateway.tokens.signJobId(body.id);
     for (const secret of [
       gateway.key,
       gateway.sandbox.apiKey,

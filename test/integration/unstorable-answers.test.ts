@@ -91,7 +91,7 @@ it('a callback whose status holds NUL and lone surrogates is kept', async () => 
     const { rows } = await gateway.pool.query('SELECT upstream_id FROM jobs WHERE id = $1', [id]);
     return rows[0].upstream_id ?? undefined;
   });
-  const token = gateway.tokens.sign(id);
+  const token = gateway.tokens.signJobId(id);
   const metadata = `{"gateway_job_id":"${id}","token":"${token}"}`;
   const body = `{"status":"a\\u0000\\ud83d","job_id":"${upstreamId}","metadata":${metadata}}`;
   const headers = { 'content-type': 'application/json' };
@@ -110,7 +110,7 @@ describe('where PostgreSQL refuses an outcome', () => {
   afterEach(() => acceptRows(gateway.pool, table));
 
   it.each([
-    ['that the job is still open', '{"status":"Pending"}', 'looked'],
+    ['that the job is still open', '{"status":"Pending"}', 'polled'],
     ['that the job completed', '{"status":"Completed","result":{}}', 'completed'],
     ['that the job was cancelled', '{"status":"Cancelled"}', 'cancelled'],
   ])(
@@ -204,7 +204,7 @@ describe('where PostgreSQL refuses an outcome', () => {
     upstream.answers.submit = { status: 502 };
     upstream.answers.list = { status: 404, body: '{}' };
     const poisoned = await gateway.submit();
-    await refuse('job_events', `NEW.job_id = '${poisoned}' AND NEW.type = 'looked'`);
+    await refuse('job_events', `NEW.job_id = '${poisoned}' AND NEW.type = 'polled'`);
     const others = await Promise.all([gateway.submit(), gateway.submit()]);
     expect(await gateway.ended(poisoned)).toMatchObject({ error: { code: 'upstream_unusable' } });
     for (const id of others) {

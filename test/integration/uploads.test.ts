@@ -1,6 +1,6 @@
 import { request } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { UploadStore } from '../../src/jobs/upload.store.js';
+import { UploadStore } from '../../src/jobs/uploads/upload.store.js';
 import { RetentionService } from '../../src/retention/retention.service.js';
 import { startGateway, type Answer, type TestGateway } from '../support/gateway.js';
 

@@ -5,8 +5,8 @@ import { brotliCompressSync, constants, deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest';
 import { ReductoClient } from '../../src/reducto/reducto.client.js';
 import { Transport } from '../../src/reducto/transport.js';
-import type { UpstreamFigures } from '../../src/reducto/upstream-figures.js';
-import type { UpstreamPace } from '../../src/reducto/upstream-pace.js';
+import type { UpstreamMetrics } from '../../src/reducto/upstream.metrics.js';
+import type { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
 import { Settings } from '../../src/platform/config/settings.js';
 
 /* What comes over the wire from Reducto or from a proxy before it. */
@@ -39,13 +39,13 @@ async function clientOf(answer: RequestListener): Promise<ReductoClient> {
   return new ReductoClient(
     settings,
     transport,
-    pace as unknown as UpstreamPace,
-    figures as unknown as UpstreamFigures,
+    pace as unknown as UpstreamRateLimiter,
+    figures as unknown as UpstreamMetrics,
   );
 }
 
 const body = '{"input":"https://example.com/a.pdf"}';
-const submitted = (client: ReductoClient) => client.submit('parse', body);
+const submitted = (client: ReductoClient) => client.submitJob('parse', body);
 const JSON_TYPE = { 'content-type': 'application/json' };
 /** 100 MB of whitespace around an answer. */
 const LARGE = brotliCompressSync(
@@ -76,7 +76,7 @@ describe('an answer of Reducto', () => {
     });
     expect(await submitted(client)).toEqual({ kind: 'accepted', upstreamId: 'job_1' });
     const result = Buffer.from(JSON.stringify({ long }));
-    expect(await client.look('job_1')).toMatchObject({ kind: 'completed', result });
+    expect(await client.pollJob('job_1')).toMatchObject({ kind: 'completed', result });
   });
 
   it('is read where an error is compressed', async () => {
@@ -139,7 +139,7 @@ describe('an answer of Reducto', () => {
     ],
     [
       'breaks off',
-      'trouble',
+      'unavailable',
       (r: ServerResponse) => {
         r.writeHead(200, { ...JSON_TYPE, 'content-length': '500' }).write(MADE);
         setTimeout(() => r.destroy(), 20);
@@ -147,11 +147,11 @@ describe('an answer of Reducto', () => {
     ],
     [
       'begins and does not end',
-      'trouble',
+      'unavailable',
       (r: ServerResponse) =>
         void r.writeHead(200, { ...JSON_TYPE, 'content-length': '500' }).write(MADE),
     ],
-    ['does not begin', 'trouble', () => {}],
+    ['does not begin', 'unavailable', () => {}],
     [
       'is not JSON',
       'unusable',
@@ -159,14 +159,14 @@ describe('an answer of Reducto', () => {
     ],
     [
       'is a page',
-      'trouble',
+      'unavailable',
       (r: ServerResponse) => void r.writeHead(200, { 'content-type': 'text/html' }).end('<p>'),
     ],
     ['is empty', 'unusable', (r: ServerResponse) => void r.writeHead(204).end()],
   ])('leaves it unknown whether a job was made, where it %s', async (_, kind, send) => {
     const client = await clientOf((_request, response) => send(response));
     expect(await submitted(client)).toMatchObject({ kind: 'unknown' });
-    expect(await client.look('job_1')).toMatchObject({ kind });
+    expect(await client.pollJob('job_1')).toMatchObject({ kind });
   });
 
   it('that redirects is not followed: the key would go elsewhere', async () => {

@@ -17,7 +17,7 @@ beforeAll(async () => {
     WEBHOOK_MODE: 'none',
     RESULT_GRACE_SECONDS: '0',
     RESULT_MAX_BYTES: '200000',
-    REDUCTO_LOOKS_PER_SECOND: '1000',
+    REDUCTO_POLLS_PER_SECOND: '1000',
   });
 });
 afterAll(async () => {

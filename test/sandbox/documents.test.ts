@@ -5,7 +5,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { samplePdf } from '../fixtures/sample-pdf.js';
 import { anyDocument, bench, Bench, submitAndEnd } from './support.js';
 
-const agreement = await readFile(new URL('../../src/demo/rental-agreement.pdf', import.meta.url));
+const agreement = await readFile(
+  new URL('../../src/dev/demo/rental-agreement.pdf', import.meta.url),
+);
 
 async function upload({ client }: Bench, bytes: Buffer | string, name = 'a.pdf'): Promise<string> {
   return (await client.upload({ file: await toFile(Buffer.from(bytes), name) })).file_id;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { PlatformSettings } from '../../src/sandbox/platform.js';
+import { PlatformSettings } from '../../src/sandbox/faults/platform-switches.js';
 import { anyDocument, authorized, bench, call, submit, submitAndEnd } from './support.js';
 
 test('a region outage answers every call, but neither storage nor control', async () => {

@@ -2,7 +2,7 @@ import { createServer, IncomingHttpHeaders, IncomingMessage, ServerResponse } fr
 import { text } from 'node:stream/consumers';
 import Reducto from 'reductoai';
 import { onTestFinished } from 'vitest';
-import { PlatformSettings } from '../../src/sandbox/platform.js';
+import { PlatformSettings } from '../../src/sandbox/faults/platform-switches.js';
 import { Sandbox, SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.js';
 
 /** Jobs end at once; a test that is about time says so itself. */

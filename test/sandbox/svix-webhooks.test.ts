@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
-import { newSecret } from '../../src/sandbox/svix-signature.js';
+import { newSecret } from '../../src/sandbox/webhooks/svix-signature.js';
 import { anyDocument, bench, Bench, Received, receiver, submit, submitAndEnd } from './support.js';
 
 const secret = newSecret();

@@ -54,7 +54,7 @@ export class Client {
   }
 
   async upload(): Promise<string> {
-    const pdf = await readFile(join(ROOT, 'src/demo/rental-agreement.pdf'));
+    const pdf = await readFile(join(ROOT, 'src/dev/demo/rental-agreement.pdf'));
     const form = new FormData();
     form.set('file', new Blob([pdf]), 'rental-agreement.pdf');
     const response = await this.ask('/v1/uploads', { method: 'POST', body: form });

@@ -31,8 +31,8 @@ export async function tryTls(verdict: Verdict): Promise<void> {
       'of an address that is allowed, no X-Forwarded-For takes the right away',
       async () => {
         const claims = ['6.6.6.6', STRANGER, `${STRANGER}, 172.16.77.2`];
-        for (const claim of claims)
-          expectEqual(await callback(stack, 'sandbox', claim), 401, claim);
+        for (const lease of claims)
+          expectEqual(await callback(stack, 'sandbox', lease), 401, lease);
       },
     );
     await verdict.check('beside the proxy, X-Forwarded-For is not read', besideTheProxy);
@@ -140,14 +140,14 @@ async function callback(stack: Stack, from: string, forwardedFor: string): Promi
 }
 
 async function spoofed(stack: Stack, client: Client): Promise<void> {
-  for (const claim of [
+  for (const lease of [
     ALLOWED,
     `${ALLOWED}, 172.16.77.2`,
     `6.6.6.6, ${ALLOWED}`,
     '127.0.0.1',
     '',
   ]) {
-    expectEqual(await callback(stack, 'stranger', claim), 403, `X-Forwarded-For: ${claim}`);
+    expectEqual(await callback(stack, 'stranger', lease), 403, `X-Forwarded-For: ${lease}`);
   }
   await until('the audit names the true address', async () => {
     const refusals = await client.refusals();
@@ -163,13 +163,13 @@ async function spoofed(stack: Stack, client: Client): Promise<void> {
 }
 
 async function besideTheProxy(): Promise<void> {
-  for (const claim of [ALLOWED, `${ALLOWED}, 172.16.77.2`]) {
+  for (const lease of [ALLOWED, `${ALLOWED}, 172.16.77.2`]) {
     const response = await fetch('http://127.0.0.1:13100/webhooks/reducto', {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'x-forwarded-for': claim },
+      headers: { 'content-type': 'application/json', 'x-forwarded-for': lease },
       body: '{"status":"Completed","job_id":"made-up"}',
     });
-    expectEqual(response.status, 403, claim);
+    expectEqual(response.status, 403, lease);
   }
 }
 

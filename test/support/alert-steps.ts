@@ -7,7 +7,7 @@ import { eventually, send, startGateway, type TestGateway } from './gateway.js';
 const BY_HAND = {
   ALERT_INTERVAL_SECONDS: '3600',
   RECONCILE_INTERVAL_SECONDS: '3600',
-  LOOK_SCHEDULE_SECONDS: '3600',
+  POLL_SCHEDULE_SECONDS: '3600',
 };
 export const NEVER = { sim: { webhook: { send: 'never' } } };
 
@@ -55,7 +55,7 @@ export const keysOf = ({ settings }: TestGateway): string =>
     .join(',');
 
 export async function sweep(gateway: TestGateway): Promise<AlertCounts> {
-  await gateway.app.get(AuditWriter, { strict: false }).flush();
+  await gateway.app.get(AuditWriter, { strict: false }).flushAudit();
   return gateway.app.get(AlertsService, { strict: false }).sweep();
 }
 export const alerts = (gateway: TestGateway): Promise<Alert[]> =>
@@ -86,7 +86,7 @@ export async function callback(
   some: { to?: TestGateway; token?: string; headers?: Record<string, string> } = {},
 ): Promise<number> {
   const { rows } = await gateway.pool.query('SELECT upstream_id FROM jobs WHERE id = $1', [id]);
-  const token = some.token ?? gateway.tokens.sign(id);
+  const token = some.token ?? gateway.tokens.signJobId(id);
   const { status } = await send(
     `${(some.to ?? gateway).url}/webhooks/reducto`,
     'POST',

@@ -1,7 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { describeApi } from '../../src/app.openapi.js';
-import { isRecord } from '../../src/platform/json.js';
+import { isRecord } from '../../src/platform/json/is-record.js';
 import type { Answer, TestGateway } from './gateway.js';
 
 /** Checks answers against the description of the API: route, status, content type, headers, and body. */

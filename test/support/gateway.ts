@@ -6,9 +6,9 @@ import { Client, Pool } from 'pg';
 import { inject } from 'vitest';
 import { ApiKeysService } from '../../src/access/api-keys.service.js';
 import { createApp } from '../../src/app.setup.js';
-import { JobTokens } from '../../src/jobs/job-token.js';
+import { CallbackTokenService } from '../../src/jobs/callback-token.service.js';
 import { Settings } from '../../src/platform/config/settings.js';
-import { freePort } from '../../src/platform/database/free-port.js';
+import { freePort } from '../../src/dev/free-port.js';
 import { createLogger, NestLogger } from '../../src/platform/logging/logger.js';
 import { neverPrintSettings } from '../../src/platform/logging/secret-settings.js';
 import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox.js';
@@ -32,7 +32,7 @@ export interface TestGateway {
   logs: string[];
   /** An API key of service `invoices`. */
   key: string;
-  tokens: JobTokens;
+  tokens: CallbackTokenService;
   newKey(service: string, scopes?: readonly ('jobs' | 'admin')[]): Promise<string>;
   call(
     method: string,
@@ -53,7 +53,7 @@ export const AUDIT_KEYS = `1:${randomBytes(32).toString('base64')}`;
 
 /** Waits of milliseconds, where production has seconds: the order of events is the same. */
 const QUICK = {
-  LOOK_SCHEDULE_SECONDS: '0.3,0.3,0.5,1',
+  POLL_SCHEDULE_SECONDS: '0.3,0.3,0.5,1',
   RECONCILE_INTERVAL_SECONDS: '1',
   SUBMIT_BACKOFF_SECONDS: '0.1,0.2',
   UNCERTAIN_SCHEDULE_SECONDS: '0.5,0.5',
@@ -109,7 +109,7 @@ export async function startGateway(
     pool,
     logs,
     key,
-    tokens: app.get(JobTokens, { strict: false }),
+    tokens: app.get(CallbackTokenService, { strict: false }),
     newKey,
     call,
     submit: async (request = {}) => {

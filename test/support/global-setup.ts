@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { Settings } from '../../src/platform/config/settings.js';
-import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
+import { startEmbeddedPostgres } from '../../src/dev/embedded-postgres.js';
 import { Client } from 'pg';
 
 declare module 'vitest' {

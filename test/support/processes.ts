@@ -1,7 +1,7 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { freePort } from '../../src/platform/database/free-port.js';
+import { freePort } from '../../src/dev/free-port.js';
 
 /* The built gateway as a process, started and ended as an operator would. `npm test` builds it first. */
 

@@ -1,5 +1,5 @@
-import { JobReads } from '../../src/jobs/job-reads.store.js';
-import { Submitter } from '../../src/jobs/submitter.js';
+import { JobQueries } from '../../src/jobs/persistence/job-queries.store.js';
+import { Submitter } from '../../src/jobs/submission/submitter.js';
 import type { TestGateway } from './gateway.js';
 
 /** Has this process send job `id`, as it does with a job that it has taken up. */
@@ -7,7 +7,7 @@ export async function submitNow(
   { app, pool }: Pick<TestGateway, 'app' | 'pool'>,
   id: string,
 ): Promise<void> {
-  const open = await app.get(JobReads, { strict: false }).findOpen(id);
+  const open = await app.get(JobQueries, { strict: false }).findOpen(id);
   if (open?.job.status !== 'queued') return;
   const { job, ages } = open;
   const { service, type, priority, refersToJobs, trace } = job;
@@ -15,7 +15,7 @@ export async function submitNow(
     'SELECT request FROM jobs WHERE id = $1',
     [id],
   );
-  await app.get(Submitter, { strict: false }).send({
+  await app.get(Submitter, { strict: false }).submitJob({
     id,
     service,
     type,
@@ -25,7 +25,7 @@ export async function submitNow(
     trace,
     attempts: job.submitAttempts,
     begun: false,
-    cancelWanted: job.cancelRequestedAt !== null,
+    cancelRequested: job.cancelRequestedAt !== null,
     ageSeconds: ages.created,
     attemptSeconds: ages.submitStarted,
     takenAt: performance.now(),

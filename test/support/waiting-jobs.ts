@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Job as UpstreamJob } from '../../src/sandbox/job.js';
+import type { Job as UpstreamJob } from '../../src/sandbox/jobs/job.js';
 import { send, type TestGateway } from './gateway.js';
 
 /**

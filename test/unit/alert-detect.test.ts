@@ -2,16 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MISCONFIGURATIONS } from '../../src/alerts/alert-kinds.js';
 import { detect, suspects } from '../../src/alerts/detect.js';
-import type { Situation, Trace } from '../../src/alerts/situation.js';
+import type { DetectionInput, RefusalEvidence } from '../../src/alerts/detection-input.js';
 import { REFUSAL_CAUSES } from '../../src/audit/refusal.js';
-import { ago, missed, NOW, situation, trace } from '../support/situations.js';
+import { ago, missed, NOW, situation, trace } from '../support/detection-inputs.js';
 
-const kinds = (found: Situation): string[] => detect(found).map(({ kind }) => kind);
+const kinds = (found: DetectionInput): string[] => detect(found).map(({ kind }) => kind);
 const BUSY = { inTwoMinutes: 200, inTenMinutes: 1000, inSixtyMinutes: 6000, hourBefore: 6000 };
 const SAME_JOB = { job: { id: 'a', state: 'ended' } } as const;
 
 describe('refused callbacks of waiting jobs', () => {
-  it.each<[string, string[], Situation]>([
+  it.each<[string, string[], DetectionInput]>([
     ['nothing at all', [], situation([])],
     ['one job, once', [], situation(missed(1))],
     ['one job whose callback is repeated', ['token_key'], situation(missed(3, SAME_JOB))],
@@ -122,7 +122,7 @@ describe('refused callbacks of waiting jobs', () => {
     const traces = [...missed(2, { at: ago(100) }), ...missed(3, { at: ago(40) }), trace()];
     const [found] = detect(situation(traces, { accepted: { hourBefore: 7 } }));
     expect(found).toMatchObject({
-      figures: { refusals: 5, jobs: 5, waitingJobs: 5, hourBefore: { accepted: 7, refused: 0 } },
+      evidence: { refusals: 5, jobs: 5, waitingJobs: 5, hourBefore: { accepted: 7, refused: 0 } },
       lastSeenAt: ago(40),
     });
   });
@@ -134,13 +134,13 @@ describe('refused callbacks of waiting jobs', () => {
 });
 
 describe('callbacks with a valid secret for jobs that are not here', () => {
-  const strange = (count: number, some: Partial<Trace> = {}): Trace[] =>
+  const strange = (count: number, some: Partial<RefusalEvidence> = {}): RefusalEvidence[] =>
     missed(count, { cause: 'job_unknown', secret: 'right', ...some }).map((one, n) => ({
       ...one,
       job: { id: some.job?.id ?? `job ${n}`, state: 'unknown' },
     }));
 
-  it.each<[string, string[], Situation]>([
+  it.each<[string, string[], DetectionInput]>([
     ['three', ['job_unknown'], situation(strange(3))],
     ['two', [], situation(strange(2))],
     ['the same again and again', [], situation(strange(9, SAME_JOB))],
@@ -155,7 +155,7 @@ describe('known senders that are refused where genuine callbacks used to be acce
   const from = { cause: 'not_json', fromKnownSender: true, secret: 'unknown' } as const;
   const stopped = { inTenMinutes: 40, inSixtyMinutes: 290, hourBefore: 300, lastAt: ago(130) };
 
-  it.each<[string, string[], Situation]>([
+  it.each<[string, string[], DetectionInput]>([
     ['about as many', ['form'], situation([trace({ ...from, count: 5 })], { accepted: stopped })],
     ['far fewer', [], situation([trace({ ...from, count: 4 })], { accepted: stopped })],
     [
@@ -199,7 +199,7 @@ describe('strangers', () => {
   const flood = (count: number) =>
     [{ cause: 'token_missing', inTenMinutes: count, hourBefore: 0, lastAt: ago(3) }] as const;
 
-  it.each<[string, string[], Situation]>([
+  it.each<[string, string[], DetectionInput]>([
     ['some', [], situation([trace()], { totals: flood(299) })],
     ['many', ['attack'], situation([trace()], { totals: flood(300) })],
     [
@@ -278,6 +278,6 @@ it('suspects jobs that were refused lately and that nobody has looked at', () =>
 });
 
 /** Nobody knows yet whether the job has ended. */
-function waiting(one: Trace, n: number, seconds: number): Trace {
+function waiting(one: RefusalEvidence, n: number, seconds: number): RefusalEvidence {
   return { ...one, at: ago(seconds), job: { id: `job ${n}`, state: 'waiting' } };
 }

@@ -1,9 +1,11 @@
+import { readdir } from 'node:fs/promises';
 import { cruise, type ICruiseResult, type IFlattenedRuleSet } from 'dependency-cruiser';
 import { expect, it } from 'vitest';
 
-/** Lower folders know nothing of higher ones; on one level, nobody knows anybody. */
+/** A folder imports only from the layers below its own. */
 const LAYERS = [
   ['app'],
+  ['dev'],
   ['console'],
   ['admin', 'doctor'],
   ['alerts', 'retention'],
@@ -33,13 +35,19 @@ const rules: IFlattenedRuleSet = {
         }),
     ),
     {
-      name: 'the way to Reducto is behind one door',
+      name: 'sub-folders of a feature are private',
+      severity: 'error',
+      from: { path: '^src/([^/]+)' },
+      to: { path: '^src/[^/]+/[^/]+/', pathNot: '^src/($1|platform)/' },
+    },
+    {
+      name: 'only src/reducto imports an HTTP client for Reducto',
       severity: 'error',
       from: { pathNot: '^src/(reducto|sandbox)/' },
       to: { path: 'node_modules/(reductoai|undici)/' },
     },
     {
-      name: 'the SDK of traces is behind one door',
+      name: 'only platform/tracing/otlp.ts imports the OpenTelemetry SDK',
       severity: 'error',
       from: { pathNot: '^src/platform/tracing/otlp\\.ts$' },
       to: {
@@ -47,19 +55,25 @@ const rules: IFlattenedRuleSet = {
       },
     },
     {
-      name: 'that door opens only while traces are on',
+      name: 'platform/tracing/otlp.ts is imported dynamically',
       severity: 'error',
       from: {},
       to: { path: '^src/platform/tracing/otlp\\.ts$', dynamic: false },
     },
     {
-      name: 'nobody imports the sandbox',
+      name: 'dev is imported dynamically, since the image does not have it',
+      severity: 'error',
+      from: { pathNot: '^src/dev/' },
+      to: { path: '^src/dev/', dynamic: false, dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'the gateway does not import the sandbox',
       severity: 'error',
       from: { pathNot: '^src/sandbox/' },
       to: { path: '^src/sandbox/' },
     },
     {
-      name: 'the sandbox imports nobody',
+      name: 'the sandbox does not import the gateway',
       severity: 'error',
       from: { path: '^src/sandbox/' },
       to: { path: '^src/', pathNot: '^src/sandbox/' },
@@ -73,7 +87,7 @@ const rules: IFlattenedRuleSet = {
   ],
 };
 
-it('imports only go down, without cycles, and private things stay private', async () => {
+it('imports follow the layers, without cycles, and private folders stay private', async () => {
   const { output } = await cruise(['src'], {
     ruleSet: rules,
     validate: true,
@@ -90,4 +104,13 @@ it('imports only go down, without cycles, and private things stay private', asyn
   expect(summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} → ${to}`)).toEqual(
     [],
   );
+});
+
+it('no folder of src holds more than 20 files', async () => {
+  const entries = await readdir('src', { recursive: true, withFileTypes: true });
+  const sizes = new Map<string, number>();
+  for (const entry of entries) {
+    if (entry.isFile()) sizes.set(entry.parentPath, (sizes.get(entry.parentPath) ?? 0) + 1);
+  }
+  expect([...sizes].filter(([, size]) => size > 20)).toEqual([]);
 });

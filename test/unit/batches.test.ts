@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Batches } from '../../src/platform/batches.js';
 
-const LIMITS = { size: 3, waiting: 5, atATime: 1 };
+const LIMITS = { size: 3, waiting: 5, concurrency: 1 };
 
 /** Work that is finished by hand, and remembers its batches. */
 function byHand(atATime = 1) {
@@ -15,7 +15,7 @@ function byHand(atATime = 1) {
         finish.push((error) => (error ? reject(error) : resolve(items.map((item) => `<${item}>`)))),
       );
     },
-    { ...LIMITS, atATime },
+    { ...LIMITS, concurrency: atATime },
   );
   return { gathered, batches, finish };
 }
@@ -28,10 +28,10 @@ const turn = async (): Promise<void> => {
 describe('gathering', () => {
   it('begins in the same turn, and takes those that come meanwhile together', async () => {
     const { gathered, batches, finish } = byHand();
-    const first = gathered.add(1);
+    const first = gathered.addItem(1);
     await turn();
     expect(batches).toEqual([[1]]);
-    const later = [2, 3].map((item) => gathered.add(item));
+    const later = [2, 3].map((item) => gathered.addItem(item));
     await turn();
     expect(batches).toEqual([[1]]);
     finish[0]?.();
@@ -43,7 +43,7 @@ describe('gathering', () => {
 
   it('takes those of one turn together', async () => {
     const { gathered, batches } = byHand();
-    [1, 2, 3].forEach((item) => void gathered.add(item));
+    [1, 2, 3].forEach((item) => void gathered.addItem(item));
     await turn();
     expect(batches).toEqual([[1, 2, 3]]);
   });
@@ -51,7 +51,7 @@ describe('gathering', () => {
   it('begins a second batch beside the first where it may, and no third', async () => {
     const { gathered, batches } = byHand(2);
     for (const item of [1, 2, 3]) {
-      void gathered.add(item);
+      void gathered.addItem(item);
       await turn();
     }
     expect(batches).toEqual([[1], [2]]);
@@ -59,7 +59,7 @@ describe('gathering', () => {
 
   it('makes no batch larger than allowed, and leaves nobody behind', async () => {
     const { gathered, batches, finish } = byHand();
-    const results = [1, 2, 3, 4, 5].map((item) => gathered.add(item));
+    const results = [1, 2, 3, 4, 5].map((item) => gathered.addItem(item));
     for (let n = 0; n < 2; n++) {
       await turn();
       finish[n]?.();
@@ -73,14 +73,14 @@ describe('gathering', () => {
 
   it('sends callers away when too many wait, and takes new ones later', async () => {
     const { gathered, finish } = byHand();
-    const taken = [1, 2, 3, 4, 5].map((item) => gathered.add(item));
-    await expect(gathered.add(6)).rejects.toMatchObject({ code: 'unavailable' });
+    const taken = [1, 2, 3, 4, 5].map((item) => gathered.addItem(item));
+    await expect(gathered.addItem(6)).rejects.toMatchObject({ code: 'unavailable' });
     for (let n = 0; n < 2; n++) {
       await turn();
       finish[n]?.();
     }
     await Promise.all(taken);
-    const later = gathered.add(7);
+    const later = gathered.addItem(7);
     await turn();
     finish[2]?.();
     expect(await later).toBe('<7>');
@@ -88,9 +88,9 @@ describe('gathering', () => {
 
   it('tells those whose work failed, and goes on', async () => {
     const { gathered, finish } = byHand();
-    const first = gathered.add(1);
+    const first = gathered.addItem(1);
     await turn();
-    const second = gathered.add(2);
+    const second = gathered.addItem(2);
     finish[0]?.(new Error('broken'));
     await expect(first).rejects.toThrow('broken');
     await turn();
@@ -104,7 +104,7 @@ describe('gathering', () => {
       if (items.includes(3)) throw new Error('three');
       return items.map((item) => `<${item}>`);
     }, LIMITS);
-    const settled = await Promise.allSettled([1, 2, 3, 4].map((item) => gathered.add(item)));
+    const settled = await Promise.allSettled([1, 2, 3, 4].map((item) => gathered.addItem(item)));
     expect(settled.map(({ status }) => status)).toEqual([
       'fulfilled',
       'fulfilled',
@@ -120,7 +120,7 @@ describe('gathering', () => {
       await turn();
       throw Object.assign(new Error('gone'), { code: 'ECONNREFUSED' });
     }, LIMITS);
-    await Promise.allSettled([1, 2, 3, 4].map((item) => gathered.add(item)));
+    await Promise.allSettled([1, 2, 3, 4].map((item) => gathered.addItem(item)));
     expect(tries).toBe(2);
   });
 });

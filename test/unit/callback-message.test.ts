@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseJson, readMessage } from '../../src/webhooks/callback-message.js';
+import { parseJson, readMessage } from '../../src/webhooks/receiving/callback-message.js';
 
 const ID = '0198C0DE-0000-7000-8000-000000000001';
 const read = (json: string) => readMessage(parseJson(Buffer.from(json)));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { canonicalJson } from '../../src/platform/canonical-json.js';
+import { canonicalJson } from '../../src/platform/json/canonical-json.js';
 
 function reversed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(reversed);

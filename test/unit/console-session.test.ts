@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { originOf } from '../../src/console/request-origin.js';
+import { originOf } from '../../src/console/session/request-origin.js';
 import { askedRefusals } from '../../src/console/refusal-filter.js';
-import { csrfTokenOf, newSessionToken, sameText } from '../../src/console/session-token.js';
+import { csrfTokenOf, newSessionToken, sameText } from '../../src/console/session/session-token.js';
 import { safeNext } from '../../src/console/sign-in.controller.js';
 import { slotsUntil } from '../../src/admin/overview.service.js';
 import { addressBlock } from '../../src/platform/config/setting-kinds.js';

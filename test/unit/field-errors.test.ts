@@ -1,12 +1,12 @@
 import 'reflect-metadata';
 import { expect, test } from 'vitest';
-import { ListQuery } from '../../src/jobs/jobs.query.js';
+import { ListJobsQuery } from '../../src/jobs/list-jobs.query.js';
 import { GatewayError, type FieldError } from '../../src/platform/errors/error-codes.js';
 import { MAX_FIELD_ERRORS, validationPipe } from '../../src/platform/errors/field-errors.js';
 
 async function refusal(value: unknown): Promise<GatewayError> {
   const error: unknown = await Promise.resolve()
-    .then(() => validationPipe().transform(value, { type: 'body', metatype: ListQuery }))
+    .then(() => validationPipe().transform(value, { type: 'body', metatype: ListJobsQuery }))
     .then(
       () => new Error('it was accepted'),
       (thrown: unknown) => thrown,

@@ -4,7 +4,7 @@ import {
   exceededJsonLimit,
   MAX_JSON_DEPTH,
   MAX_JSON_VALUES,
-} from '../../src/platform/json-limits.js';
+} from '../../src/platform/json/json-limits.js';
 
 const exceeded = (json: string): string | undefined => exceededJsonLimit(Buffer.from(json));
 const list = (length: number, item: string): string => `[${Array(length).fill(item).join(',')}]`;

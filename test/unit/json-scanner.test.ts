@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   JsonScanner,
   JsonSyntaxError,
-  MAX_JSON_DEPTH,
+  MAX_SCAN_DEPTH,
   watchedPaths,
 } from '../../src/platform/json/json-scanner.js';
 
@@ -168,11 +168,11 @@ test('property: accepts what JSON.parse accepts, and nothing else', () => {
 });
 
 test('accepts the deepest nesting that it follows', () => {
-  expect(() => scan('['.repeat(MAX_JSON_DEPTH) + ']'.repeat(MAX_JSON_DEPTH), 65_536)).not.toThrow();
+  expect(() => scan('['.repeat(MAX_SCAN_DEPTH) + ']'.repeat(MAX_SCAN_DEPTH), 65_536)).not.toThrow();
 });
 
 test('refuses deeper nesting with the limit in the reason', () => {
-  expect(() => scan('['.repeat(MAX_JSON_DEPTH + 1), 65_536)).toThrow('deeper than 1000000 levels');
+  expect(() => scan('['.repeat(MAX_SCAN_DEPTH + 1), 65_536)).toThrow('deeper than 1000000 levels');
 });
 
 test('keeps no content in the reason', () => {

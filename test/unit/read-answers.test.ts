@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import type { Look } from '../../src/reducto/answers.js';
+import type { PollAnswer } from '../../src/reducto/answers.js';
 import { readAnswerBody } from '../../src/reducto/answer-body.js';
 import {
   isUpstreamId,
   readList,
-  readLook,
+  readPollAnswer,
   readUpstreamId,
 } from '../../src/reducto/read-answers.js';
 
 /** What an answer of these bytes means. */
-const look = (body: unknown): Look => readLook({ body }, 'job_1');
+const look = (body: unknown): PollAnswer => readPollAnswer({ body }, 'job_1');
 
 describe('upstream ids', () => {
   test.each(['a', '0', 'job_1-x', '9b2f0a51-0000-4000-8000-000000000000', 'x'.repeat(128)])(
@@ -80,7 +80,7 @@ describe('a look', () => {
   });
 
   test.each(['<html>', '\n<!DOCTYPE html>'])('%j is trouble: a page of a proxy', (answer) => {
-    expect(look(answer)).toMatchObject({ kind: 'trouble', rawConfig: null });
+    expect(look(answer)).toMatchObject({ kind: 'unavailable', rawConfig: null });
   });
 
   test.each([
@@ -120,7 +120,7 @@ describe('a look', () => {
   test('a completed job has its result as it is written', async () => {
     const result = '{ "b":1.10,"a":1e400,"__proto__":9007199254740993,"a":"\\u0041" }';
     const text = `{"result":0,"status":"Completed", "result" : ${result} ,"x":"result"}`;
-    const look = readLook(await readAnswerBody([Buffer.from(text)]), 'job_1');
+    const look = readPollAnswer(await readAnswerBody([Buffer.from(text)]), 'job_1');
     expect(look).toMatchObject({ kind: 'completed', result: Buffer.from(result) });
   });
 
@@ -146,7 +146,7 @@ describe('a listing', () => {
   test.each([undefined, null, 'x', [], {}, { jobs: null }, { jobs: {} }])(
     '%j is trouble',
     (answer) => {
-      expect(readList(answer)).toMatchObject({ kind: 'trouble' });
+      expect(readList(answer)).toMatchObject({ kind: 'unavailable' });
     },
   );
 

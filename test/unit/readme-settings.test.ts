@@ -26,11 +26,13 @@ function arrowsOfStateDiagram(): string[] {
 
 describe('README', () => {
   it('lists every setting with its default and its meaning', () => {
-    const expected = Object.entries(SETTING_TABLE).map(([name, { fallback, about }]) => [
-      `\`${name}\``,
-      fallback === '' ? '–' : `\`${fallback}\``,
-      about,
-    ]);
+    const expected = Object.entries(SETTING_TABLE).map(
+      ([name, { default: fallback, description: about }]) => [
+        `\`${name}\``,
+        fallback === '' ? '–' : `\`${fallback}\``,
+        about,
+      ],
+    );
     expect(tableUnder('setting')).toEqual(expected);
   });
 

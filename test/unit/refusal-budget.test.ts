@@ -1,5 +1,9 @@
 import { expect, it } from 'vitest';
-import { RefusalBudget, type Kept, type RefusalLimits } from '../../src/audit/refusal-budget.js';
+import {
+  RefusalBudget,
+  type StorageDecision,
+  type RefusalLimits,
+} from '../../src/audit/refusals/refusal-budget.js';
 import type { RefusalCause } from '../../src/audit/refusal.js';
 
 const WIDE: RefusalLimits = { perAddress: 1e6, total: 1e6, originalBytes: 1e9 };
@@ -13,13 +17,14 @@ function spend(
     at = 0,
     bytes = 1,
   }: { cause?: RefusalCause; at?: number; bytes?: number } = {},
-): Kept[] {
+): StorageDecision[] {
   return addresses.map((clientAddress) => budget.spend({ cause, clientAddress, bytes }, at));
 }
 
 const times = (count: number, address = 'a'): string[] =>
   Array.from({ length: count }, () => address);
-const entries = (kept: readonly Kept[]): number => kept.filter((one) => one !== 'number').length;
+const entries = (kept: readonly StorageDecision[]): number =>
+  kept.filter((one) => one !== 'number').length;
 
 it('keeps exactly as many refusals of one cause from one address as a minute allows', () => {
   const budget = new RefusalBudget({ ...WIDE, perAddress: 3 });

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { resultContent } from '../../src/jobs/result-content.js';
+import { resultContent } from '../../src/jobs/results/result-content.js';
 import { jsonTexts, jsonWhitespace } from '../support/json-text.js';
-import type { RemotePart, ResultDocument } from '../../src/jobs/result-document.js';
-import { DOWNLOADED, EXTRACTED } from '../../src/jobs/result-paths.js';
+import type { RemotePart, ResultDocument } from '../../src/jobs/results/result-document.js';
+import { DOWNLOADED, EXTRACTED } from '../../src/jobs/results/result-paths.js';
 import { ResultDownloadError } from '../../src/reducto/result-download-error.js';
 
 const PARSE: RemotePart = {

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { JOB_TYPES, type JobType } from '../../src/jobs/job-type.js';
-import { resultContent } from '../../src/jobs/result-content.js';
-import { MAX_JSON_DEPTH } from '../../src/platform/json/json-scanner.js';
+import { resultContent } from '../../src/jobs/results/result-content.js';
+import { MAX_SCAN_DEPTH } from '../../src/platform/json/json-scanner.js';
 import { ResultDownloadError } from '../../src/reducto/result-download-error.js';
-import { resultDocument } from '../../src/jobs/result-document.js';
+import { resultDocument } from '../../src/jobs/results/result-document.js';
 import { jsonTexts } from '../support/json-text.js';
 
 const URL_1 = 'https://cdn.example.com/1?sig=x';
@@ -92,7 +92,7 @@ describe('an inline result', () => {
   });
 
   test('is refused where it is nested too deep to be checked', async () => {
-    const result = '['.repeat(MAX_JSON_DEPTH + 1) + ']'.repeat(MAX_JSON_DEPTH + 1);
+    const result = '['.repeat(MAX_SCAN_DEPTH + 1) + ']'.repeat(MAX_SCAN_DEPTH + 1);
     await expect(textOf('extract', result)).rejects.toThrow(ResultDownloadError);
   });
 

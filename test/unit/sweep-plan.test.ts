@@ -1,39 +1,39 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DueJob } from '../../src/jobs/overdue-jobs.js';
-import { planSweep, type Situation } from '../../src/reconciler/sweep-plan.js';
+import type { DueJob } from '../../src/jobs/due-jobs.service.js';
+import { planSweep, type SweepConditions } from '../../src/reconciler/sweep-plan.js';
 
 const dueJob = (some: Partial<DueJob> = {}): DueJob => ({
   id: 'a',
   status: 'submitted',
   upstreamId: 'u',
-  looks: 0,
+  polls: 0,
   ageSeconds: 10,
   sinceSubmitSeconds: 9,
-  expectant: false,
+  pollSoon: false,
   ...some,
 });
-const CALM: Situation = { upstreamHeld: false, listingFrom: 3, maxAgeSeconds: 100 };
+const CALM: SweepConditions = { upstreamHeld: false, listingFrom: 3, maxAgeSeconds: 100 };
 const several = (count: number, some: Partial<DueJob> = {}) =>
   Array.from({ length: count }, () => dueJob(some));
 
 describe('a pass over the jobs that are due', () => {
   it('searches for what is uncertain', () => {
     const uncertain = dueJob({ status: 'uncertain' });
-    expect(planSweep([uncertain], CALM)).toMatchObject({ searches: [uncertain], looks: [] });
+    expect(planSweep([uncertain], CALM)).toMatchObject({ searches: [uncertain], polls: [] });
   });
 
   it('looks at a few one by one, and narrows down many', () => {
-    expect(planSweep(several(2), CALM)).toMatchObject({ looks: several(2), narrow: [] });
-    expect(planSweep(several(3), CALM)).toMatchObject({ looks: [], narrow: several(3) });
+    expect(planSweep(several(2), CALM)).toMatchObject({ polls: several(2), bulkChecks: [] });
+    expect(planSweep(several(3), CALM)).toMatchObject({ polls: [], bulkChecks: several(3) });
     const untrusted = { ...CALM, listingFrom: Infinity };
-    expect(planSweep(several(3), untrusted)).toMatchObject({ looks: several(3), narrow: [] });
+    expect(planSweep(several(3), untrusted)).toMatchObject({ polls: several(3), bulkChecks: [] });
   });
 
   it('looks at those that are marked or too old, also among many', () => {
-    const marked = [dueJob({ expectant: true }), dueJob({ ageSeconds: 100 })];
+    const marked = [dueJob({ pollSoon: true }), dueJob({ ageSeconds: 100 })];
     const plan = planSweep([...marked, ...several(3)], CALM);
-    expect(plan).toMatchObject({ looks: marked, narrow: several(3) });
+    expect(plan).toMatchObject({ polls: marked, bulkChecks: several(3) });
   });
 
   it('asks Reducto for nothing while it is in trouble, and gives up only what is too old', () => {
@@ -41,9 +41,9 @@ describe('a pass over the jobs that are due', () => {
     const due = [old, dueJob(), dueJob({ status: 'uncertain' })];
     expect(planSweep(due, { ...CALM, upstreamHeld: true })).toEqual({
       searches: [],
-      narrow: [],
-      looks: [],
-      giveUps: [old],
+      bulkChecks: [],
+      polls: [],
+      expirations: [old],
     });
   });
 
@@ -52,10 +52,10 @@ describe('a pass over the jobs that are due', () => {
       id: fc.uuid(),
       status: fc.constantFrom('uncertain', 'submitted'),
       upstreamId: fc.constant('u'),
-      looks: fc.nat(20),
+      polls: fc.nat(20),
       ageSeconds: fc.nat(200),
       sinceSubmitSeconds: fc.nat(200),
-      expectant: fc.boolean(),
+      pollSoon: fc.boolean(),
     });
     const anySituation = fc.record({
       upstreamHeld: fc.boolean(),

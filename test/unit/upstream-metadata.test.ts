@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { JobTokens } from '../../src/jobs/job-token.js';
-import { jobIdsOf } from '../../src/jobs/upstream-metadata.js';
+import { CallbackTokenService } from '../../src/jobs/callback-token.service.js';
+import { jobIdsOf } from '../../src/jobs/recovery/upstream-metadata.js';
 import { Settings } from '../../src/platform/config/settings.js';
 
 const ID = '01a20824-0000-7000-8000-00000000000a';
 const OTHER = '01a20824-0000-7000-8000-00000000000b';
 const polling = { NODE_ENV: 'test', WEBHOOK_MODE: 'none' };
-const keyless = new JobTokens(Settings.load(polling));
-const tokens = new JobTokens(
+const keyless = new CallbackTokenService(Settings.load(polling));
+const tokens = new CallbackTokenService(
   Settings.load({ ...polling, TOKEN_KEYS: `1:${Buffer.alloc(32, 7).toString('base64')}` }),
 );
-const token = tokens.sign(ID);
+const token = tokens.signJobId(ID);
 const metadata = { gateway_job_id: ID, token };
 
 describe('with token keys, the request of a job', () => {
@@ -29,7 +29,7 @@ describe('with token keys, the request of a job', () => {
 
   it.each([
     ['the id alone', { schema: { gateway_job_id: ID } }],
-    ['the id with the token of another job', { ...metadata, token: tokens.sign(OTHER) }],
+    ['the id with the token of another job', { ...metadata, token: tokens.signJobId(OTHER) }],
     ['the id with a token that is none', { ...metadata, token: 'v1.'.padEnd(46, 'A') }],
     [
       'the id in the member of the gateway, without a token',

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { JOB_TYPES } from '../../src/jobs/job-type.js';
-import { upstreamRequest, type CallbackTarget } from '../../src/jobs/upstream-request.js';
+import {
+  upstreamRequest,
+  type CallbackTarget,
+} from '../../src/jobs/submission/upstream-request.js';
 
 const URL_OF_GATEWAY = 'https://gateway.example.com/webhooks/reducto';
 const METADATA = { gateway_job_id: 'job', token: 'v1.x' };

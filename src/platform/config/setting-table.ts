@@ -20,25 +20,25 @@ import {
 /** One row of the table of settings: how to read it, and what the README says of it. */
 export interface SettingDefinition<T> {
   readonly parse: Parse<T>;
-  readonly fallback: string;
+  readonly default: string;
   readonly secret: boolean;
-  readonly about: string;
+  readonly description: string;
 }
 
 type Row<T> = SettingDefinition<T>;
 
 const setting = <T>(parse: Parse<T>, fallback: string, about: string): Row<T> => ({
   parse,
-  fallback,
-  about,
+  default: fallback,
+  description: about,
   secret: false,
 });
 
 /** A setting without a default: its value is `undefined` where nothing was given. */
 const optional = <T>(parse: Parse<T>, about: string): Row<T | undefined> => ({
   parse: (value) => (value === '' ? undefined : parse(value)),
-  fallback: '',
-  about,
+  default: '',
+  description: about,
   secret: false,
 });
 
@@ -129,13 +129,13 @@ export const SETTING_TABLE = {
     '300',
     'the longest `Retry-After` that is obeyed as given',
   ),
-  REDUCTO_LOOKS_PER_SECOND: setting(
+  REDUCTO_POLLS_PER_SECOND: setting(
     integer(1, 1000),
     '100',
     'looks at single jobs, by all processes together; Reducto’s own cap is 200 per API key',
   ),
   SUBMIT_CONCURRENCY: setting(integer(1, 256), '8', 'submits at a time, per worker process'),
-  SETTLE_CONCURRENCY: setting(integer(1, 256), '8', 'looks at a time, per worker process'),
+  POLL_CONCURRENCY: setting(integer(1, 256), '8', 'looks at a time, per worker process'),
   SUBMIT_BACKOFF_SECONDS: setting(
     delays,
     '1,2,5,10,20,40,60,120,300',
@@ -235,12 +235,16 @@ export const SETTING_TABLE = {
     '1200',
     'the same for all causes and addresses together',
   ),
-  AUDIT_ORIGINAL_BYTES_PER_MINUTE: setting(
+  AUDIT_RAW_REQUEST_BYTES_PER_MINUTE: setting(
     integer(0, 1_073_741_824),
     '524288',
     'bytes of refused callbacks that are kept encrypted for a re-check, per minute and process',
   ),
-  AUDIT_ORIGINALS_HOURS: setting(integer(1, 8760), '72', 'how long what a re-check needs is kept'),
+  AUDIT_RAW_REQUEST_HOURS: setting(
+    integer(1, 8760),
+    '72',
+    'how long what a re-check needs is kept',
+  ),
   AUDIT_RETENTION_DAYS: setting(
     integer(1, 36_500),
     '400',
@@ -286,7 +290,7 @@ export const SETTING_TABLE = {
     optional(longSecret, 'an API key with scope `admin` to begin with, 32 characters or more'),
   ),
 
-  LOOK_SCHEDULE_SECONDS: setting(
+  POLL_SCHEDULE_SECONDS: setting(
     delays,
     '5,5,10,20,40,60,120,300,600,900,1800',
     'waits before each look at a job whose callback has not come; the last one repeats',
@@ -306,7 +310,7 @@ export const SETTING_TABLE = {
     '10000',
     'jobs per pass of the reconciler, at most',
   ),
-  RECONCILE_LISTING_FROM: setting(
+  RECONCILE_LISTING_MIN_JOBS: setting(
     integer(0, 100_000),
     '50',
     'due jobs from which a pass asks for the listing of all jobs before it looks at single ones; 0: never',
@@ -321,7 +325,7 @@ export const SETTING_TABLE = {
     'fail',
     'what becomes of such a job where the listing cannot tell: fail it, or risk a second submit',
   ),
-  GONE_GRACE_SECONDS: setting(
+  NOT_FOUND_GRACE_SECONDS: setting(
     integer(0, 86_400),
     '60',
     'how long after the submit a "not found" is taken for a delay of Reducto’s',

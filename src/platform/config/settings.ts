@@ -48,9 +48,9 @@ export class Settings {
     const values: Record<string, unknown> = {};
     for (const [name, definition] of definitions()) {
       try {
-        values[name] = definition.parse(givenText(environment, name) ?? definition.fallback);
+        values[name] = definition.parse(givenText(environment, name) ?? definition.default);
       } catch (error) {
-        values[name] = definition.parse(definition.fallback);
+        values[name] = definition.parse(definition.default);
         problems.push(`${name} ${error instanceof Error ? error.message : String(error)}`);
       }
     }
@@ -74,7 +74,7 @@ export class Settings {
   }
 
   /** Nothing but the door for callbacks, which may stand where strangers can reach it. */
-  get isPureDoor(): boolean {
+  get isWebhookOnly(): boolean {
     return this.ROLES.every((role) => role === 'webhooks');
   }
 

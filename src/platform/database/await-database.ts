@@ -5,8 +5,8 @@ import { dataSourceOptions, type DatabaseSettings } from './data-source-options.
 import { isDatabaseAway, isRefusedOption, isSessionRefused } from './database-errors.js';
 import { requireSuitableDatabase, UnsuitableDatabaseError } from './database-requirements.js';
 
-const PATIENCE_SECONDS = 120;
-const PAUSE_MILLISECONDS = 2000;
+const MAX_WAIT_SECONDS = 120;
+const RETRY_MILLISECONDS = 2000;
 
 /** Waiting would not help: a wrong password, a database that does not exist, a certificate, … */
 export class UnusableDatabaseError extends Error {
@@ -39,12 +39,12 @@ export async function awaitDatabase(
         if (!(error instanceof Error) || error instanceof UnsuitableDatabaseError) throw error;
         throw new UnusableDatabaseError(error);
       }
-      if (performance.now() - begin > PATIENCE_SECONDS * 1000) {
-        const message = `The database of DATABASE_URL was not there for ${PATIENCE_SECONDS} seconds`;
+      if (performance.now() - begin > MAX_WAIT_SECONDS * 1000) {
+        const message = `The database of DATABASE_URL was not there for ${MAX_WAIT_SECONDS} seconds`;
         throw new Error(message, { cause: error });
       }
       log.warn({ msg: 'waiting for the database', err: error });
-      await setTimeout(PAUSE_MILLISECONDS);
+      await setTimeout(RETRY_MILLISECONDS);
     }
   }
 }

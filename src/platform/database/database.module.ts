@@ -5,7 +5,7 @@ import { dataSourceOptions } from './data-source-options.js';
 import { DroppedConnectionError } from './database-connections.js';
 import { isDatabaseAway, isSessionRefused } from './database-errors.js';
 import { DatabaseMonitor } from './database-monitor.js';
-import { Goodbye } from './goodbye.js';
+import { DatabaseShutdown } from './database-shutdown.js';
 import { Transactions } from './transactions.js';
 
 /** Attempts, two seconds apart, that a start waits for a database that is not there yet. */
@@ -14,7 +14,7 @@ const START_ATTEMPTS = 60;
 @Global()
 @Module({})
 export class DatabaseModule {
-  static connect(): DynamicModule {
+  static forRoot(): DynamicModule {
     const logger = new Logger('Database');
     return {
       module: DatabaseModule,
@@ -33,7 +33,7 @@ export class DatabaseModule {
           }),
         }),
       ],
-      providers: [Transactions, Goodbye, DatabaseMonitor],
+      providers: [Transactions, DatabaseShutdown, DatabaseMonitor],
       exports: [Transactions, DatabaseMonitor],
     };
   }

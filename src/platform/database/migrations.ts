@@ -4,8 +4,8 @@ import type { DataSource, QueryRunner } from 'typeorm';
 /** Any constant will do, as long as all gateways on a database use the same. */
 const MIGRATION_LOCK = 7_203_114_905;
 
-const TURN_MILLISECONDS = 1000;
-const SIGN_OF_LIFE_MILLISECONDS = 2000;
+const LOCK_RETRY_MILLISECONDS = 1000;
+const HEARTBEAT_MILLISECONDS = 2000;
 
 export class PendingMigrationsError extends Error {
   constructor() {
@@ -41,7 +41,7 @@ export async function withMigrationLock<T>(
   const lost = new AbortController();
   try {
     // Asked again and again instead of waiting in the server, where a wait has a limit.
-    while (!(await takes(session))) await setTimeout(TURN_MILLISECONDS);
+    while (!(await takes(session))) await setTimeout(LOCK_RETRY_MILLISECONDS);
     const watch = staysAlive(session, done.signal).catch((error: unknown) => lost.abort(error));
     try {
       return await work(lost.signal);
@@ -65,7 +65,7 @@ async function takes(session: QueryRunner): Promise<boolean> {
 
 async function staysAlive(session: QueryRunner, done: AbortSignal): Promise<void> {
   for (;;) {
-    await setTimeout(SIGN_OF_LIFE_MILLISECONDS, undefined, { signal: done }).catch(() => undefined);
+    await setTimeout(HEARTBEAT_MILLISECONDS, undefined, { signal: done }).catch(() => undefined);
     if (done.aborted) return;
     await session.query('SELECT 1');
   }

@@ -4,7 +4,7 @@ import { DroppedConnectionError, type DatabaseConnections } from './database-con
 import { markDatabaseError } from './database-errors.js';
 
 /** How long the server may take to say goodbye. Nothing waits for it, so nothing is lost. */
-const GOODBYE_MILLISECONDS = 1000;
+const END_TIMEOUT_MILLISECONDS = 1000;
 
 export interface WatchedClientConfig extends ClientConfig {
   /** For how long nothing may arrive while an answer is owed. */
@@ -65,7 +65,7 @@ export class WatchedClient extends Client {
     };
     connection.end = () => {
       this.leaving = true;
-      this.watch(GOODBYE_MILLISECONDS);
+      this.watch(END_TIMEOUT_MILLISECONDS);
       end();
     };
     connection.on('errorMessage', (error: Error) => connections?.report(error));

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiResponse, getSchemaPath } from '@nestjs/swagger';
-import { isRecord } from '../json.js';
+import { isRecord } from '../json/is-record.js';
 import { ERROR_CODES, type ErrorCode } from './error-codes.js';
 import { Problem } from './problem.js';
 

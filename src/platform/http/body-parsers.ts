@@ -6,7 +6,7 @@ import type {
   preParsingHookHandler,
 } from 'fastify';
 import { GatewayError } from '../errors/error-codes.js';
-import { exceededJsonLimit } from '../json-limits.js';
+import { exceededJsonLimit } from '../json/json-limits.js';
 import type { BodyBudget, BodyReservation } from './body-budget.js';
 import { declaredLength, readBody, type RawBody } from './body-reader.js';
 

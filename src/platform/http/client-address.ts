@@ -12,7 +12,7 @@ interface Address {
 /** Mostly the same few addresses come; to parse one costs more than to check it. */
 const addresses = new LRUCache<string, Address>({ max: 1000 });
 /** No address is longer, with brackets, zone and port. */
-const LONGEST_ADDRESS = 100;
+const MAX_ADDRESS_LENGTH = 100;
 /** No real chain of trusted proxies is longer. */
 const MAX_PROXIES = 32;
 
@@ -80,7 +80,7 @@ function normalAddress(text: string): string {
 
 /** Without port, brackets and zone; IPv4-mapped IPv6 as IPv4. */
 function parse(given: string): Address {
-  const text = given.slice(0, LONGEST_ADDRESS);
+  const text = given.slice(0, MAX_ADDRESS_LENGTH);
   const known = addresses.get(text);
   if (known !== undefined) return known;
   const bare =

@@ -6,7 +6,7 @@ export class JsonSyntaxError extends Error {
 }
 
 /** Containers within containers that the scanner follows; one bit each. */
-export const MAX_JSON_DEPTH = 1_000_000;
+export const MAX_SCAN_DEPTH = 1_000_000;
 
 /**
  * A tree of the places to report. `label` marks a place, `members` leads to the members of an object, `elements` to
@@ -375,10 +375,10 @@ export class JsonScanner {
   }
 
   private growObjects(): void {
-    if (this.depth >= MAX_JSON_DEPTH) {
-      throw new JsonSyntaxError(`the JSON is nested deeper than ${MAX_JSON_DEPTH} levels`);
+    if (this.depth >= MAX_SCAN_DEPTH) {
+      throw new JsonSyntaxError(`the JSON is nested deeper than ${MAX_SCAN_DEPTH} levels`);
     }
-    const larger = new Uint8Array(Math.min(2 * this.objects.length, MAX_JSON_DEPTH / 8));
+    const larger = new Uint8Array(Math.min(2 * this.objects.length, MAX_SCAN_DEPTH / 8));
     larger.set(this.objects);
     this.objects = larger;
   }

@@ -3,11 +3,11 @@ import type { Counter } from '@opentelemetry/api';
 import { Metrics } from './metrics.js';
 
 /** What is removed once it is older than it shall become. */
-export type Removed = 'result' | 'job' | 'callback' | 'result_chunk' | 'upload' | 'audit_entry';
+export type DeletedKind = 'result' | 'job' | 'callback' | 'result_chunk' | 'upload' | 'audit_entry';
 
 /** How much was removed for its age, as a figure. */
 @Injectable()
-export class RemovedRows {
+export class DeletedRows {
   private readonly counter: Counter;
 
   constructor({ meter }: Metrics) {
@@ -16,7 +16,7 @@ export class RemovedRows {
     });
   }
 
-  add(kind: Removed, count: number): void {
+  add(kind: DeletedKind, count: number): void {
     if (count > 0) this.counter.add(count, { kind });
   }
 }

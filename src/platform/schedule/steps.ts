@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 
 /** Between two steps, also where a step took no time at all. */
-const SHORTEST_PAUSE_MILLISECONDS = 20;
+const MIN_PAUSE_MILLISECONDS = 20;
 
 /**
  * Does a long piece of work in small steps: `step` does up to `size` of it and says how much that was, and less
@@ -21,7 +21,7 @@ export async function inSteps(
     const done = await step();
     total += done;
     if (done < size) return total;
-    const pause = Math.max(performance.now() - begin, SHORTEST_PAUSE_MILLISECONDS);
+    const pause = Math.max(performance.now() - begin, MIN_PAUSE_MILLISECONDS);
     await setTimeout(pause, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -19,19 +19,19 @@ export interface ExportOptions {
   /** The share of traces that is kept where the caller has not decided; 0 to 1. */
   readonly ratio: number;
   /** Hears that spans could not be exported. */
-  readonly onTrouble: () => void;
+  readonly onError: () => void;
 }
 
 /** Spans that wait for the collector, at most; further ones are dropped. What a collector that is away costs. */
-const MOST_WAITING = 2048;
-const MOST_PER_EXPORT = 512;
+const MAX_WAITING = 2048;
+const MAX_PER_EXPORT = 512;
 const EXPORT_EVERY_MILLISECONDS = 2000;
 const EXPORT_MILLISECONDS = 5000;
 
 /** The machinery of traces for this process. `stop` exports what waits, for as long as an export may take. */
 export function startOtlp(options: ExportOptions): { tracer: Tracer; stop: () => Promise<void> } {
   // Texts of the SDK may quote what a collector answered, so none is passed on.
-  const trouble = (): void => options.onTrouble();
+  const trouble = (): void => options.onError();
   const quiet = (): void => undefined;
   diag.setLogger(
     { error: trouble, warn: trouble, info: quiet, debug: quiet, verbose: quiet },
@@ -51,8 +51,8 @@ export function startOtlp(options: ExportOptions): { tracer: Tracer; stop: () =>
     spanProcessors: [
       new BatchSpanProcessor({
         exporter,
-        maxQueueSize: MOST_WAITING,
-        maxExportBatchSize: MOST_PER_EXPORT,
+        maxQueueSize: MAX_WAITING,
+        maxExportBatchSize: MAX_PER_EXPORT,
         scheduledDelayMillis: EXPORT_EVERY_MILLISECONDS,
         exportTimeoutMillis: EXPORT_MILLISECONDS,
       }),

@@ -1,10 +1,10 @@
 import { Logger } from '@nestjs/common';
 import type { Settings } from '../config/settings.js';
-import { awaitAtMost } from '../patience.js';
+import { withTimeout } from '../with-timeout.js';
 import { useTracer } from './spans.js';
 
 /** How long a stop waits for a collector. */
-const GOODBYE_MILLISECONDS = 3000;
+const SHUTDOWN_TIMEOUT_MILLISECONDS = 3000;
 const WARN_EVERY_MILLISECONDS = 60_000;
 
 /**
@@ -22,7 +22,7 @@ export async function startTracing(settings: Settings): Promise<(() => Promise<v
     headers: settings.OTEL_EXPORTER_OTLP_HEADERS,
     serviceName: settings.OTEL_SERVICE_NAME,
     ratio: settings.OTEL_TRACES_SAMPLER_ARG,
-    onTrouble: () => {
+    onError: () => {
       if (performance.now() - warnedAt < WARN_EVERY_MILLISECONDS) return;
       warnedAt = performance.now();
       logger.warn({ msg: 'spans could not be exported; some may be lost', to: endpoint.origin });
@@ -31,6 +31,6 @@ export async function startTracing(settings: Settings): Promise<(() => Promise<v
   useTracer(tracer);
   return async () => {
     useTracer(undefined);
-    await awaitAtMost(GOODBYE_MILLISECONDS, stop());
+    await withTimeout(SHUTDOWN_TIMEOUT_MILLISECONDS, stop());
   };
 }

@@ -1,0 +1,40 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { AuditKey } from './audit-keys.js';
+
+/** A callback exactly as it came: what today's guards need to judge it again. Shown to nobody. */
+export interface RawRequest {
+  readonly method: string;
+  readonly peerAddress: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** AES-256-GCM: nonce, tag, then the encrypted JSON. */
+export function encryptRawRequest(key: AuditKey, { body, ...rest }: RawRequest): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key.seal, nonce);
+  const plain = JSON.stringify({ ...rest, body: body.toString('base64') });
+  const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
+  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]);
+}
+
+/** What the entry of a sealed original says of it, so that it cannot be exchanged for another entry's. */
+export function boundTo(sealed: Buffer): { originalSha256: string } {
+  return { originalSha256: createHash('sha256').update(sealed).digest('hex') };
+}
+
+/** Throws where `sealed` was changed, or sealed with another key. */
+export function decryptRawRequest(key: AuditKey, sealed: Buffer): RawRequest {
+  const nonce = sealed.subarray(0, NONCE_BYTES);
+  const decipher = createDecipheriv('aes-256-gcm', key.seal, nonce, { authTagLength: TAG_BYTES });
+  decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
+  const body = sealed.subarray(NONCE_BYTES + TAG_BYTES);
+  const plain = Buffer.concat([decipher.update(body), decipher.final()]).toString();
+  // What the tag authenticates was written by `seal`.
+  const parsed = JSON.parse(plain) as Omit<RawRequest, 'body'> & { body: string };
+  return { ...parsed, body: Buffer.from(parsed.body, 'base64') };
+}

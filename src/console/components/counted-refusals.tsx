@@ -1,0 +1,32 @@
+import type { JSX } from 'preact';
+import type { RefusalDto } from '../../admin/refusal.dto.js';
+import { DataTable } from './data-table.js';
+import { AddressLink } from './refusal-links.js';
+import { count, Moment } from './widgets.js';
+
+/** An entry that stands for many refusals. */
+export function Counted({ refusal }: { refusal: RefusalDto }): JSX.Element {
+  const addresses = Object.entries(refusal.addresses ?? {}).toSorted(([, a], [, b]) => b - a);
+  return (
+    <>
+      <h2>Only counted</h2>
+      <p>
+        These came too fast to keep each: <b>{count(refusal.count ?? 0)}</b> of this cause, from{' '}
+        <Moment at={refusal.firstAt} /> to <Moment at={refusal.lastAt} />. What could be let pass is
+        not kept of them; the reconciler finds the jobs of genuine ones.
+      </p>
+      <DataTable
+        caption="The addresses that most of them came from"
+        small
+        captionHidden={false}
+        columns={[
+          { head: 'Address', main: true, cell: ([address]) => <AddressLink address={address} /> },
+          { head: 'Refused', numeric: true, cell: ([, number]) => count(number) },
+        ]}
+        rows={addresses}
+        keyOf={([address]) => address}
+        empty={<p>No address was noted.</p>}
+      />
+    </>
+  );
+}

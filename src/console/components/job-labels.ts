@@ -1,0 +1,89 @@
+import type { JobEventType } from '../../jobs/job-event.entity.js';
+import { JOB_ERROR_CODES, type JobErrorCode } from '../../jobs/job-error.js';
+import type { JobStatus } from '../../jobs/job-status.js';
+import type { SettledBy } from '../../jobs/job.entity.js';
+import type { SearchedStatus } from '../../jobs/jobs-admin.service.js';
+import type { Tone } from './widgets.js';
+
+export const STATUS_TONES: Readonly<Record<JobStatus, Tone>> = {
+  queued: 'busy',
+  uncertain: 'warn',
+  submitted: 'busy',
+  completed: 'good',
+  failed: 'bad',
+  cancelled: 'idle',
+  expired: 'bad',
+};
+
+export const STATUS_LABELS: Readonly<Record<JobStatus, string>> = {
+  queued: 'It waits to be sent to Reducto.',
+  uncertain: 'It was sent, and no answer came. The gateway finds out whether Reducto has it.',
+  submitted: 'Reducto has it. The gateway waits for a callback, and polls it on a schedule.',
+  completed: 'It completed, and its result is stored.',
+  failed: 'It failed.',
+  cancelled: 'It was cancelled.',
+  expired: 'It was given up.',
+};
+
+export const SETTLED_BY_LABELS: Readonly<Record<SettledBy, string>> = {
+  webhook: 'a callback',
+  reconciler: 'the reconciler, without a callback',
+  submission: 'the answer to the submit',
+  cancellation: 'a cancel before it was sent',
+};
+
+/** The same for a list. */
+export const SETTLED_BY_NAMES: Readonly<Record<SettledBy, string>> = {
+  webhook: 'callback',
+  reconciler: 'reconciler',
+  submission: 'submit',
+  cancellation: 'cancel',
+};
+
+export const EVENT_LABELS: Readonly<Record<JobEventType, string>> = {
+  accepted: 'Accepted',
+  submit_started: 'Sending to Reducto',
+  submit_deferred: 'Submit deferred',
+  submit_uncertain: 'No answer to the submit',
+  submit_resolved: 'Found out what became of the submit',
+  submitted: 'Reducto has it',
+  callback_received: 'Callback received',
+  polled: 'Polled: not finished',
+  result_deferred: 'Result not available yet',
+  cancel_requested: 'Cancel asked for',
+  cancel_sent: 'Reducto told to cancel',
+  completed: 'Completed',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+  expired: 'Given up',
+};
+
+export function statusName(status: SearchedStatus): string {
+  return status === 'unsuccessful' ? 'failed or expired' : status;
+}
+
+/** In the order in which pages name them. */
+export const SETTLED_BY: readonly SettledBy[] = [
+  'webhook',
+  'reconciler',
+  'submission',
+  'cancellation',
+];
+
+const REASON_LABELS: Readonly<Record<JobErrorCode, string>> = {
+  rejected_upstream: 'Reducto refused the request',
+  failed_upstream: 'Reducto could not process the document',
+  unknown_upstream: 'Reducto does not know the job any more',
+  upstream_unusable: 'Reducto’s answer could not be used',
+  result_unavailable: 'The result could not be downloaded',
+  submit_outcome_unknown: 'It is unknown whether Reducto got the job',
+  source_unusable: 'The job that the input refers to has no usable result',
+  cancelled: 'The job was cancelled',
+  gave_up: 'The job was still open at its maximum age',
+};
+
+/** What an error code means; jobs of another version may have others. */
+export function reasonLabel(code: string): string {
+  const known = JOB_ERROR_CODES.find((name) => name === code);
+  return known === undefined ? '' : REASON_LABELS[known];
+}

@@ -1,0 +1,71 @@
+import type { JSX } from 'preact';
+import { GUARDS, REFUSAL_CAUSES } from '../../audit/refusal.js';
+import { CAUSE_NAMES, GUARD_NAMES } from '../text/refusal-help.js';
+import type { FilterValues } from '../refusal-filter.js';
+
+export function FilterForm({
+  values,
+  isFiltered,
+}: {
+  values: FilterValues;
+  isFiltered: boolean;
+}): JSX.Element {
+  return (
+    <form class="filter" method="get" action="/admin/refusals" aria-label="Filter">
+      <label>
+        <span>Cause</span>
+        <select name="cause">
+          <option value="">any</option>
+          {REFUSAL_CAUSES.map((cause) => (
+            <option key={cause} value={cause} selected={values.cause === cause}>
+              {CAUSE_NAMES[cause]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span>Guard</span>
+        <select name="guard">
+          <option value="">any</option>
+          {GUARDS.map((guard) => (
+            <option key={guard} value={guard} selected={values.guard === guard}>
+              {GUARD_NAMES[guard].name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span>Outcome</span>
+        <select name="outcome">
+          <option value="">any</option>
+          <option value="refused" selected={values.outcome === 'refused'}>
+            refused
+          </option>
+          <option value="observed" selected={values.outcome === 'observed'}>
+            only observed
+          </option>
+        </select>
+      </label>
+      <label>
+        <span>Address</span>
+        <input name="address" value={values.address} maxLength={100} spellcheck={false} />
+      </label>
+      <label>
+        <span>Job ID</span>
+        <input name="job" value={values.job} maxLength={128} spellcheck={false} />
+      </label>
+      <label>
+        <span>From (UTC)</span>
+        <input type="datetime-local" name="from" step="1" value={values.from?.slice(0, 19)} />
+      </label>
+      <label>
+        <span>To (UTC)</span>
+        <input type="datetime-local" name="to" step="1" value={values.to?.slice(0, 19)} />
+      </label>
+      <div class="filter-buttons">
+        <button type="submit">Show</button>
+        {isFiltered ? <a href="/admin/refusals">Clear</a> : null}
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,99 @@
+import type { JSX } from 'preact';
+import type { Timeline } from '../../admin/overview.service.js';
+import { REFUSAL_CAUSES } from '../../audit/refusal.js';
+import { DataTable } from '../components/data-table.js';
+import { causeName } from '../text/refusal-help.js';
+import { link } from '../components/page.js';
+import { count } from '../components/widgets.js';
+
+/** Accepted and refused callbacks over time, and the sums beside it. */
+export function CallbackCharts({ timeline, to }: { timeline: Timeline; to: Date }): JSX.Element {
+  const accepted = timeline.accepted.reduce((sum, number) => sum + number, 0);
+  const refused = timeline.refused.reduce((sum, { total }) => sum + total, 0);
+  const from = timeline.slots[0];
+  const end = to.toISOString();
+  if (accepted + refused === 0) {
+    return (
+      <div class="empty">
+        <p>
+          Accepted and refused callbacks are drawn here over time, by cause. None came in this time.
+        </p>
+      </div>
+    );
+  }
+  return (
+    <div class="callbacks">
+      <div class="charts" data-chart>
+        <figure>
+          <figcaption>
+            Accepted <b>{count(accepted)}</b> · times in UTC
+          </figcaption>
+          <div class="canvas low">
+            <canvas data-accepted role="img" aria-label="Accepted callbacks over time" />
+          </div>
+        </figure>
+        <figure>
+          <figcaption>
+            Refused, by cause <b>{count(refused)}</b> <span data-cut hidden />
+          </figcaption>
+          <div class="canvas">
+            <canvas
+              data-refused
+              role="img"
+              aria-label="Refused callbacks over time, by cause; the table has the sums"
+            />
+          </div>
+        </figure>
+        <noscript>
+          <p class="muted">The charts need JavaScript; the table has the sums.</p>
+        </noscript>
+        <ChartData timeline={timeline} />
+      </div>
+      <DataTable
+        caption="Refused in this time"
+        captionHidden={false}
+        small
+        columns={[
+          {
+            head: 'Cause',
+            main: true,
+            cell: ({ cause }) => (
+              <a href={link('/admin/refusals', { cause, outcome: 'refused', from, to: end })}>
+                <span class={`swatch ${colorOf(cause)}`} aria-hidden="true" />
+                {causeName(cause)}
+              </a>
+            ),
+          },
+          { head: 'Refused', numeric: true, cell: ({ total }) => count(total) },
+        ]}
+        rows={timeline.refused}
+        keyOf={({ cause }) => cause}
+        empty={<p>None was refused in this time.</p>}
+      />
+    </div>
+  );
+}
+
+/** The figures for the script. `<` is escaped, so that nothing in them can end the element. */
+function ChartData({ timeline }: { timeline: Timeline }): JSX.Element {
+  const { slots, slotSeconds, accepted, refused } = timeline;
+  const series = refused.map(({ cause, counts }) => ({
+    name: causeName(cause),
+    color: colorOf(cause),
+    counts,
+  }));
+  const data = JSON.stringify({ slots, slotSeconds, accepted, refused: series });
+  return (
+    <script
+      type="application/json"
+      id="chart-data"
+      dangerouslySetInnerHTML={{ __html: data.replaceAll('<', '\\u003c') }}
+    />
+  );
+}
+
+/** A cause has the same color in every chart, whatever else there is. */
+function colorOf(cause: string): string {
+  const place = REFUSAL_CAUSES.findIndex((known) => known === cause);
+  return place === -1 ? 'c-other' : `c${place}`;
+}

@@ -1,0 +1,292 @@
+import type { JSX } from 'preact';
+import type { RefusalDto } from '../../admin/refusal.dto.js';
+import { printable } from '../../audit/redacted-request.js';
+import type { JobEvent } from '../../jobs/job-event.entity.js';
+import { isTerminal } from '../../jobs/job-status.js';
+import type { JobError } from '../../jobs/job-error.js';
+import type { Job } from '../../jobs/job.entity.js';
+import { reasonOf } from '../../jobs/job.dto.js';
+import type { ResultFacts } from '../../jobs/jobs-admin.service.js';
+import type { JobCallback } from '../../webhooks/callback-history.js';
+import { DataTable } from '../components/data-table.js';
+import { Details } from '../components/details.js';
+import { causeName } from '../text/refusal-help.js';
+import {
+  EVENT_LABELS,
+  SETTLED_BY_LABELS,
+  STATUS_TONES,
+  STATUS_LABELS,
+} from '../components/job-labels.js';
+import { link } from '../components/page.js';
+import { Outcome } from './refusals.page.js';
+import type { Session } from '../session/sessions.service.js';
+import {
+  bytes,
+  Code,
+  Copyable,
+  count,
+  CsrfField,
+  Facts,
+  Untrusted,
+  Moment,
+  None,
+  Note,
+  preciseDuration,
+  Tag,
+} from '../components/widgets.js';
+
+export interface JobProperties {
+  readonly session: Session;
+  readonly job: Job;
+  readonly events: readonly JobEvent[];
+  /** Where the next part of the timeline begins, if there is one. */
+  readonly nextCursor: string | undefined;
+  readonly callbacks: readonly JobCallback[];
+  readonly refusals: readonly RefusalDto[];
+  readonly result: ResultFacts | undefined;
+  /** What was just done. */
+  readonly done: 'poll' | 'cancel' | undefined;
+}
+
+const DONE_WORDS = {
+  poll: 'A worker polls the job now. Reload the page to see the answer.',
+  cancel: 'The cancel is noted. If Reducto already has the job, it may still complete.',
+} as const;
+
+export function JobDetail({
+  session,
+  job,
+  events,
+  nextCursor,
+  callbacks,
+  refusals,
+  result,
+  done,
+}: JobProperties): JSX.Element {
+  const open = !isTerminal(job.status);
+  const reason = reasonOf(job);
+  const steps = stepsOf(events);
+  return (
+    <>
+      <p class="back">
+        <a href="/admin/jobs">« Jobs</a>
+      </p>
+      <div class="headline">
+        <h1>
+          Job <Copyable text={job.id} />
+        </h1>
+        <Tag tone={STATUS_TONES[job.status]}>{job.status}</Tag>
+      </div>
+      {done === undefined ? null : (
+        <Note tone="good">
+          <p>{DONE_WORDS[done]}</p>
+        </Note>
+      )}
+      <p>{STATUS_LABELS[job.status]}</p>
+      {job.error === null ? null : <ErrorNote error={job.error} />}
+      {job.error !== null || reason === null ? null : (
+        <Note tone="warn">
+          <p>
+            <strong>Deferred.</strong> <Untrusted text={reason} />
+          </p>
+        </Note>
+      )}
+      {open ? <Actions session={session} job={job} /> : null}
+      <Facts facts={factsOf(job)} />
+      {job.status === 'completed' ? <Result job={job} result={result} /> : null}
+      {job.metadata === null ? null : (
+        <>
+          <h2>Metadata</h2>
+          <pre class="sample" tabIndex={0}>
+            <bdi>{printableLines(job.metadata)}</bdi>
+          </pre>
+        </>
+      )}
+      <h2>Timeline</h2>
+      <DataTable
+        caption="What happened to the job"
+        columns={[
+          { head: 'Time (UTC)', cell: ({ event }) => <Moment at={event.at} precise /> },
+          { head: 'Step took', numeric: true, cell: ({ since }) => since ?? <None /> },
+          { head: 'What', main: true, cell: ({ event }) => EVENT_LABELS[event.type] },
+          {
+            head: 'Detail',
+            wide: true,
+            cell: ({ event }) => <Details value={event.detail} ours />,
+          },
+        ]}
+        rows={steps}
+        keyOf={({ event }) => event.id}
+        empty={<p>The timeline has no events.</p>}
+      />
+      {nextCursor === undefined ? null : (
+        <p>
+          <a href={link(`/admin/jobs/${job.id}`, { cursor: nextCursor })}>Later events</a>
+        </p>
+      )}
+      <h2>Accepted callbacks</h2>
+      <DataTable<JobCallback>
+        caption="Callbacks that were accepted for this job"
+        columns={[
+          { head: 'First (UTC)', cell: ({ receivedAt }) => <Moment at={receivedAt} precise /> },
+          {
+            head: 'Reported status',
+            main: true,
+            cell: ({ status }) => <Untrusted text={status} />,
+          },
+          { head: 'Proved by', cell: ({ provedBy }) => provedBy },
+          { head: 'From', cell: ({ clientAddress }) => <Code text={clientAddress} /> },
+          { head: 'Came', numeric: true, cell: ({ deliveries }) => `${count(deliveries)} ×` },
+        ]}
+        rows={callbacks}
+        keyOf={(callback) => callback.id}
+        empty={<p>No callback has been accepted for this job.</p>}
+      />
+      <h2>Refused callbacks</h2>
+      <DataTable<RefusalDto>
+        caption="Callbacks for this job that were refused"
+        columns={[
+          {
+            head: 'Time (UTC)',
+            main: true,
+            cell: ({ id, at }) => (
+              <a href={`/admin/refusals/${id}`}>
+                <Moment at={at} />
+              </a>
+            ),
+          },
+          { head: 'Outcome', cell: (refusal) => <Outcome refusal={refusal} /> },
+          { head: 'Cause', cell: ({ cause }) => causeName(cause) },
+          { head: 'From', cell: ({ clientAddress }) => <Code text={clientAddress} /> },
+        ]}
+        rows={refusals}
+        keyOf={(refusal) => refusal.id}
+        empty={<p>No callback that names this job was refused.</p>}
+      />
+      {refusals.length === 0 ? null : (
+        <p>
+          <a href={link('/admin/refusals', { job: job.id })}>All refusals that name this job</a>
+        </p>
+      )}
+    </>
+  );
+}
+
+/** The result is never shown: it is a document's content, and may be any text. */
+function Result({ job, result }: { job: Job; result: ResultFacts | undefined }): JSX.Element {
+  if (result === undefined) return <p class="muted">The result was removed because of its age.</p>;
+  return (
+    <>
+      <h2>Result</h2>
+      <div class="actions">
+        <form method="get" action={`/admin/jobs/${job.id}/result`}>
+          <button type="submit" class="quiet">
+            Download the result
+          </button>
+        </form>
+        <p>
+          JSON, {bytes(result.sizeBytes)}
+          {result.pages === undefined
+            ? ''
+            : `, ${count(result.pages)} ${result.pages === 1 ? 'page' : 'pages'}`}
+          . <span class="muted">The download is recorded.</span>
+        </p>
+      </div>
+    </>
+  );
+}
+
+interface Step {
+  readonly event: JobEvent;
+  /** How long after the event before it. */
+  readonly since: string | undefined;
+}
+
+function stepsOf(events: readonly JobEvent[]): Step[] {
+  return events.map((event, n) => {
+    const before = events[n - 1];
+    const since =
+      before === undefined ? undefined : preciseDuration(event.at.getTime() - before.at.getTime());
+    return { event, since };
+  });
+}
+
+/** Metadata as the service wrote them. */
+function printableLines(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => printable(line, line.length * 6))
+    .join('\n');
+}
+
+function ErrorNote({ error }: { error: JobError }): JSX.Element {
+  return (
+    <Note tone="bad">
+      <p>
+        <a href={link('/admin/jobs', { code: error.code })}>
+          <Code text={error.code} />
+        </a>{' '}
+        <Untrusted text={error.message} />
+      </p>
+      {error.upstreamName === undefined ? null : (
+        <p>
+          Reducto’s name for it: <Code text={error.upstreamName} />
+        </p>
+      )}
+      <p class="muted">
+        {error.retryable
+          ? 'The same request may succeed as a new job.'
+          : 'The same request would fail again.'}
+      </p>
+    </Note>
+  );
+}
+
+function Actions({ session, job }: { session: Session; job: Job }): JSX.Element {
+  return (
+    <div class="actions">
+      <form method="post" action={`/admin/jobs/${job.id}/poll`}>
+        <CsrfField session={session} />
+        <button type="submit">{job.status === 'queued' ? 'Send now' : 'Poll now'}</button>
+      </form>
+      {job.cancelRequestedAt === null ? (
+        <form method="get" action={`/admin/jobs/${job.id}/cancel`}>
+          <button type="submit" class="quiet danger">
+            Cancel…
+          </button>
+        </form>
+      ) : (
+        <p class="muted">A cancel was requested.</p>
+      )}
+    </div>
+  );
+}
+
+function factsOf(job: Job): Parameters<typeof Facts>[0]['facts'] {
+  const { createdAt, endedAt, settledBy } = job;
+  return [
+    [
+      'Service',
+      <a href={link('/admin/jobs', { service: job.service })}>
+        <Untrusted text={job.service} />
+      </a>,
+    ],
+    ['Type', <a href={link('/admin/jobs', { type: job.type })}>{job.type}</a>],
+    ['Upstream ID', <Copyable text={job.upstreamId} />],
+    ['Accepted', <Moment at={createdAt} precise />],
+    ['Submitted', <Moment at={job.submittedAt} precise />],
+    ['First callback', <Moment at={job.callbackReceivedAt} precise />],
+    ['Ended', <Moment at={endedAt} precise />],
+    ['Ended by', settledBy === null ? <None /> : SETTLED_BY_LABELS[settledBy]],
+    [
+      'Took',
+      endedAt === null ? <None /> : preciseDuration(endedAt.getTime() - createdAt.getTime()),
+    ],
+    ...(job.resultExpiredAt === null
+      ? []
+      : ([['Result removed for its age', <Moment at={job.resultExpiredAt} />]] as const)),
+    ['Submits', String(job.submitAttempts)],
+    ['Polls that found it open', String(job.polls)],
+    ['Next poll', <Moment at={job.nextCheckAt} />],
+  ];
+}

@@ -1,0 +1,64 @@
+import { Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
+import { rows } from '../../platform/database/sql.js';
+
+export interface StoredSession {
+  readonly keyId: string;
+  readonly expiresAt: Date;
+}
+
+/** All SQL on `admin_sessions`. Ages are measured by the database. */
+@Injectable()
+export class SessionStore {
+  constructor(@InjectEntityManager() private readonly database: EntityManager) {}
+
+  async insert(
+    manager: EntityManager,
+    tokenHash: Buffer,
+    keyId: string,
+    hours: number,
+  ): Promise<void> {
+    await rows(
+      manager,
+      `INSERT INTO admin_sessions (token_hash, key_id, expires_at)
+       VALUES ($1, $2, now() + make_interval(hours => $3))`,
+      [tokenHash, keyId, hours],
+    );
+  }
+
+  async find(tokenHash: Buffer, idleMinutes: number): Promise<StoredSession | undefined> {
+    const [session] = await rows<StoredSession>(
+      this.database,
+      `SELECT key_id AS "keyId", expires_at AS "expiresAt" FROM admin_sessions
+        WHERE token_hash = $1 AND expires_at > now()
+          AND last_seen_at > now() - make_interval(mins => $2)`,
+      [tokenHash, idleMinutes],
+    );
+    return session;
+  }
+
+  /** Kept to ten seconds, so that a page with several requests writes once. */
+  async noteUse(tokenHash: Buffer): Promise<void> {
+    await rows(
+      this.database,
+      `UPDATE admin_sessions SET last_seen_at = now()
+        WHERE token_hash = $1 AND last_seen_at < now() - interval '10 s'`,
+      [tokenHash],
+    );
+  }
+
+  async remove(manager: EntityManager, tokenHash: Buffer): Promise<void> {
+    await rows(manager, `DELETE FROM admin_sessions WHERE token_hash = $1`, [tokenHash]);
+  }
+
+  /** What is over is of no use to anybody. */
+  async removeEnded(idleMinutes: number): Promise<void> {
+    await rows(
+      this.database,
+      `DELETE FROM admin_sessions
+        WHERE expires_at <= now() OR last_seen_at <= now() - make_interval(mins => $1)`,
+      [idleMinutes],
+    );
+  }
+}

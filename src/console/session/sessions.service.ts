@@ -1,0 +1,83 @@
+import { Injectable } from '@nestjs/common';
+import type { Caller } from '../../access/caller.js';
+import { ApiKeysService } from '../../access/api-keys.service.js';
+import { AccessFailures } from '../../admin/access-failures.js';
+import { AdminActions, type Actor } from '../../admin/admin-actions.js';
+import { Settings } from '../../platform/config/settings.js';
+import { GatewayError } from '../../platform/errors/error-codes.js';
+import { csrfTokenOf, hashOfToken, isSessionToken, newSessionToken } from './session-token.js';
+import { SessionStore } from './session.store.js';
+
+/** Who is signed in. */
+export interface Session {
+  readonly token: string;
+  readonly actor: Actor;
+  /** What the forms of this session carry. */
+  readonly csrf: string;
+}
+
+/** Sign-ins to the console: begun with an admin's API key, and over at the latest when that is revoked. */
+@Injectable()
+export class SessionsService {
+  constructor(
+    private readonly settings: Settings,
+    private readonly keys: ApiKeysService,
+    private readonly store: SessionStore,
+    private readonly actions: AdminActions,
+    private readonly failures: AccessFailures,
+  ) {}
+
+  /** Throws as `ApiKeysService.authenticate` does, and `forbidden` for a key without the scope. */
+  async beginSession(key: string, address: string): Promise<Session> {
+    const caller = await this.authenticate(key, address);
+    const session = sessionOf(newSessionToken(), caller.keyId, caller.service);
+    await this.store.removeEnded(this.settings.CONSOLE_IDLE_MINUTES);
+    const hours = this.settings.CONSOLE_SESSION_HOURS;
+    const hash = hashOfToken(session.token);
+    await this.actions.transact(session.actor, 'session.begin', { address }, async (manager) => ({
+      result: await this.store.insert(manager, hash, caller.keyId, hours),
+    }));
+    return session;
+  }
+
+  private async authenticate(key: string, address: string): Promise<Caller> {
+    let caller: Caller | undefined;
+    try {
+      caller = await this.keys.authenticate(key, address, 'console');
+      if (!caller.scopes.includes('admin')) throw new GatewayError('forbidden');
+      return caller;
+    } catch (error) {
+      if (error instanceof GatewayError && error.status < 500) {
+        const { keyId = '', service = '' } = caller ?? {};
+        const actor = { keyId, service, via: 'console' } as const;
+        this.failures.record({ action: 'session.begin', actor, address, reason: error.code });
+      }
+      throw error;
+    }
+  }
+
+  /** `undefined` where it is over, or its key has been revoked. */
+  async findSession(token: string | undefined): Promise<Session | undefined> {
+    if (!isSessionToken(token)) return undefined;
+    const stored = await this.store.find(hashOfToken(token), this.settings.CONSOLE_IDLE_MINUTES);
+    if (stored === undefined) return undefined;
+    const caller = await this.keys.stillActive(stored.keyId);
+    if (caller === undefined || !caller.scopes.includes('admin')) return undefined;
+    return sessionOf(token, caller.keyId, caller.service);
+  }
+
+  /** Only what a person does counts as use; a page that asks for its figures by itself does not. */
+  async noteUse({ token }: Session): Promise<void> {
+    await this.store.noteUse(hashOfToken(token));
+  }
+
+  async endSession({ token, actor }: Session): Promise<void> {
+    await this.actions.transact(actor, 'session.end', {}, async (manager) => ({
+      result: await this.store.remove(manager, hashOfToken(token)),
+    }));
+  }
+}
+
+function sessionOf(token: string, keyId: string, service: string): Session {
+  return { token, actor: { keyId, service, via: 'console' }, csrf: csrfTokenOf(token) };
+}

@@ -1,0 +1,97 @@
+import { Injectable, type PipeTransform } from '@nestjs/common';
+import { getMetadataStorage, validate } from 'class-validator';
+import { GatewayError, type FieldError } from '../../platform/errors/error-codes.js';
+import { cutName, fieldErrors, MAX_FIELD_ERRORS } from '../../platform/errors/field-errors.js';
+import type { JsonBody } from '../../platform/http/json-body.decorator.js';
+import { isRecord } from '../../platform/json/is-record.js';
+import { readMembers, removeMembers, type JsonMember } from '../../platform/json/json-text.js';
+import { splitDescriptionErrors } from './create-job.validators.js';
+import { METADATA_BYTES, REQUEST_CLASSES, type CreateJobDto } from './create-job.dto.js';
+import { JOB_TYPES, type JobType } from '../job-type.js';
+import type { JobRequest } from '../jobs.service.js';
+import { findReferences, MAX_REFERENCES, type JobReference } from '../submission/job-references.js';
+
+/** Members that the gateway keeps for itself. */
+const OWN_MEMBERS = new Set(['type', 'metadata', 'priority']);
+
+/** The names of the fields that have rules, by job type. */
+const FIELDS = new Map(
+  JOB_TYPES.map((type) => {
+    const request = REQUEST_CLASSES[type];
+    const rules = getMetadataStorage().getTargetValidationMetadatas(request, '', false, false);
+    return [type, new Set(rules.map(({ propertyName }) => propertyName))];
+  }),
+);
+
+/**
+ * Checks the body of `POST /v1/jobs`: the gateway's own fields and those that Reducto requires. All
+ * others go through as text, so that what Reducto adds tomorrow works today, and nothing is altered.
+ */
+@Injectable()
+export class CreateJobPipe implements PipeTransform<JsonBody, Promise<JobRequest>> {
+  async transform({ value, text }: JsonBody): Promise<JobRequest> {
+    if (!isRecord(value)) throw new GatewayError('validation_failed', 'Send a JSON object.');
+    const type = JOB_TYPES.find((known) => known === value['type']);
+    if (type === undefined) {
+      const message = `must be one of ${JOB_TYPES.join(', ')}`;
+      throw invalid([{ path: 'type', message }]);
+    }
+    const members = readMembers(text);
+    const metadata = metadataOf(text, members);
+    const body = removeMembers(text, members, OWN_MEMBERS);
+    const references = findReferences(body);
+    const errors = [
+      ...fieldErrors(await validate(checkedPart(type, value))),
+      ...(type === 'split' ? splitDescriptionErrors(value['split_description']) : []),
+      ...repeatedFields(type, members),
+      ...sizeErrors(metadata),
+      ...misplacedReferences(type, references),
+    ];
+    if (errors.length > 0) throw invalid(errors.slice(0, MAX_FIELD_ERRORS));
+    return { type, priority: value['priority'] === true, metadata, body, references, text };
+  }
+}
+
+function invalid(errors: readonly FieldError[]): GatewayError {
+  return new GatewayError('validation_failed', undefined, { errors });
+}
+
+/** The fields that have rules. To make an instance of the whole body would walk through what is free-form. */
+function checkedPart(type: JobType, value: Record<string, unknown>): CreateJobDto {
+  const fields = [...(FIELDS.get(type) ?? [])].map((name) => [name, value[name]] as const);
+  return Object.assign(new REQUEST_CLASSES[type](), Object.fromEntries(fields));
+}
+
+/** Of members of one name Reducto may read another than was checked here. */
+function repeatedFields(type: JobType, members: readonly JsonMember[]): FieldError[] {
+  const fields = FIELDS.get(type);
+  const counts = Map.groupBy(members, ({ name }) => name);
+  return [...counts]
+    .filter(([name, { length }]) => length > 1 && fields?.has(name) === true)
+    .map(([path]) => ({ path, message: 'is given more than once' }));
+}
+
+function metadataOf(text: string, members: readonly JsonMember[]): string | null {
+  const span = members.findLast(({ name }) => name === 'metadata')?.value;
+  const metadata = span === undefined ? 'null' : text.slice(span.start, span.end);
+  return metadata === 'null' ? null : metadata;
+}
+
+function sizeErrors(metadata: string | null): FieldError[] {
+  if (metadata === null || Buffer.byteLength(metadata) <= METADATA_BYTES) return [];
+  return [{ path: 'metadata', message: `must be at most ${METADATA_BYTES} bytes of JSON` }];
+}
+
+/** A `jobid://` that is not translated could reach the job of another service. */
+function misplacedReferences(type: JobType, references: readonly JobReference[]): FieldError[] {
+  if (references.length > MAX_REFERENCES) {
+    return [{ path: 'input', message: `refers to more than ${MAX_REFERENCES} jobs` }];
+  }
+  const misplaced = references.find(({ path }) => type === 'edit' || path[0] !== 'input');
+  if (misplaced === undefined) return [];
+  const message =
+    type === 'edit'
+      ? 'cannot hold a jobid://, because an edit cannot build upon a job'
+      : 'cannot hold a jobid://; only `input` can';
+  return [{ path: cutName(misplaced.path.join('.')), message }];
+}

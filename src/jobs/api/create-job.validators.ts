@@ -1,0 +1,60 @@
+import { buildMessage, ValidateBy, type ValidationOptions } from 'class-validator';
+import type { FieldError } from '../../platform/errors/error-codes.js';
+import { isRecord } from '../../platform/json/is-record.js';
+
+/** The longest list of documents, or of parts of a split description. */
+export const MAX_LIST_ITEMS = 1000;
+
+/** Refuses a field by name, whatever it holds. */
+export const IsAbsent = (message: string): PropertyDecorator =>
+  ValidateBy({
+    name: 'isAbsent',
+    validator: { validate: (value: unknown) => value === undefined, defaultMessage: () => message },
+  });
+
+/** One document or several, in any of the forms that Reducto takes. */
+export const IsDocumentInput = (options?: ValidationOptions): PropertyDecorator =>
+  ValidateBy(
+    {
+      name: 'isDocumentInput',
+      validator: {
+        validate: isDocumentInput,
+        defaultMessage: buildMessage(
+          () =>
+            `is required: a URL, an upload id, a list of at most ${MAX_LIST_ITEMS} of these, or the answer of an upload`,
+          options,
+        ),
+      },
+    },
+    options,
+  );
+
+/** What is wrong with the parts of a split description, by path. */
+export function splitDescriptionErrors(parts: unknown): FieldError[] {
+  if (!Array.isArray(parts) || parts.length > MAX_LIST_ITEMS) return [];
+  return parts.flatMap((part: unknown, index) =>
+    ['name', 'description']
+      .filter((field) => !isRecord(part) || !isText(part[field]))
+      .map((field) => ({
+        path: `split_description.${index}.${field}`,
+        message: 'must be a text that is not empty',
+      })),
+  );
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
+}
+
+function isDocumentInput(value: unknown): boolean {
+  if (Array.isArray(value)) {
+    return value.length > 0 && value.length <= MAX_LIST_ITEMS && value.every(isLocation);
+  }
+  if (typeof value === 'object' && value !== null)
+    return 'file_id' in value && isLocation(value.file_id);
+  return isLocation(value);
+}
+
+function isLocation(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= 16_384 && value.trim() !== '';
+}

@@ -1,0 +1,20 @@
+import { GatewayError } from '../../platform/errors/error-codes.js';
+
+export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+
+export const IDEMPOTENCY_KEY_RULE = 'must be 1 to 255 printable ASCII characters without spaces';
+
+export const IDEMPOTENCY_KEY_SCHEMA = {
+  type: 'string',
+  pattern: IDEMPOTENCY_KEY.source,
+  example: 'invoice-2026-0815',
+};
+
+/** Reads the header `Idempotency-Key`: 1 to 255 printable ASCII characters; `null` where it is absent. */
+export function readIdempotencyKey(header: string | string[] | undefined): string | null {
+  if (header === undefined) return null;
+  if (typeof header !== 'string' || !IDEMPOTENCY_KEY.test(header)) {
+    throw new GatewayError('invalid_idempotency_key', `Idempotency-Key ${IDEMPOTENCY_KEY_RULE}.`);
+  }
+  return header;
+}

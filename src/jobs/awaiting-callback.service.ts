@@ -1,0 +1,41 @@
+import { Injectable } from '@nestjs/common';
+import { isJobId } from './job.entity.js';
+import { Settings } from '../platform/config/settings.js';
+import { Transactions } from '../platform/database/transactions.js';
+import { JobLeaseStore } from './polling/job-lease.store.js';
+import { JobQueries, type AssertedJob } from './persistence/job-queries.store.js';
+
+export type { AssertedJob as NamedJob } from './persistence/job-queries.store.js';
+
+/** Over how long hurried looks are spread, so that they do not all go out at once. */
+const SPREAD_SECONDS = 5;
+
+/** The door of the jobs for whoever watches the callbacks: which jobs wait for one, and look at them now. */
+@Injectable()
+export class AwaitingCallbackService {
+  constructor(
+    private readonly settings: Settings,
+    private readonly leases: JobLeaseStore,
+    private readonly queries: JobQueries,
+    private readonly transactions: Transactions,
+  ) {}
+
+  /** How many jobs Reducto has and has not been seen to finish. */
+  async countJobs(): Promise<number> {
+    const open = await this.queries.countOpen();
+    return open.find(({ status }) => status === 'submitted')?.count ?? 0;
+  }
+
+  /** Our jobs among those that callbacks name; what is no id of a job is passed over. */
+  findJobs(ids: readonly string[], upstreamIds: readonly string[]): Promise<AssertedJob[]> {
+    return this.queries.findAsserted(ids.filter(isJobId), upstreamIds);
+  }
+
+  /** Has the reconciler look at all waiting jobs, or at `ids`, within seconds. Returns how many. */
+  expeditePolls(ids: readonly string[] | 'all'): Promise<number> {
+    const { RECONCILE_BATCH_SIZE: limit } = this.settings;
+    return this.transactions.run((manager) =>
+      this.leases.expeditePolls(manager, ids === 'all' ? null : ids, SPREAD_SECONDS, limit),
+    );
+  }
+}

@@ -1,0 +1,57 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { Batches } from '../platform/batches.js';
+import { TaskQueue } from '../tasks/task-queue.js';
+import { isTerminal } from './job-status.js';
+import { isJobId, type Job } from './job.entity.js';
+import { JobQueries } from './persistence/job-queries.store.js';
+import { JobTransitionsStore, type VerifiedCallback } from './persistence/job-transitions.store.js';
+
+export type { VerifiedCallback as NotedCallback };
+
+/** A job, by its id here and at Reducto. */
+export type KnownJob = Pick<Job, 'id' | 'upstreamId'>;
+
+/** A job as a callback may refer to it. */
+export type CallbackJob = KnownJob & Pick<Job, 'status'>;
+
+/** Lookups that may share one query, and that may wait for it. */
+const LOOKUPS = { size: 500, waiting: 5000, concurrency: 2 };
+
+/** The door of the jobs for callbacks: find the job, and take the hint that it is time to look. */
+@Injectable()
+export class CallbackJobsService {
+  private readonly byId: Batches<string, CallbackJob | null>;
+  private readonly byUpstreamId: Batches<string, CallbackJob | null>;
+
+  constructor(
+    private readonly transitions: JobTransitionsStore,
+    private readonly tasks: TaskQueue,
+    queries: JobQueries,
+  ) {
+    this.byId = new Batches((ids) => queries.findForCallbacks('id', ids), LOOKUPS);
+    this.byUpstreamId = new Batches((ids) => queries.findForCallbacks('upstreamId', ids), LOOKUPS);
+  }
+
+  /** By our id from the metadata, else by Reducto's. `null` where the job is none of ours. */
+  async findJob(gatewayJobId: string | undefined, upstreamId: string): Promise<CallbackJob | null> {
+    if (gatewayJobId === undefined) return this.byUpstreamId.addItem(upstreamId);
+    return isJobId(gatewayJobId) ? this.byId.addItem(gatewayJobId) : null;
+  }
+
+  isOpen(job: CallbackJob): boolean {
+    return !isTerminal(job.status);
+  }
+
+  /** Notes callbacks and wakes workers, within the transaction that keeps the callbacks. */
+  async requestPolls(
+    manager: EntityManager,
+    callbacks: readonly VerifiedCallback[],
+  ): Promise<void> {
+    const origins = callbacks.flatMap(({ jobId, trace }) =>
+      typeof trace === 'string' ? [[jobId, trace] as const] : [],
+    );
+    const open = await this.transitions.recordCallbacks(manager, callbacks);
+    await this.tasks.add(manager, 'poll', open, new Map(origins));
+  }
+}

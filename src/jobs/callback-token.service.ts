@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common';
+import { HmacSha256 } from '../platform/crypto/hmac-sha256.js';
+import { Settings } from '../platform/config/settings.js';
+
+interface TokenKey {
+  readonly version: number;
+  /** How its tokens begin. */
+  readonly prefix: string;
+  readonly hmac: HmacSha256;
+}
+
+/**
+ * The secret that travels with a job through Reducto and back: `v<key>.base64url(HMAC-SHA256(key, job id))`.
+ * Each job has its own, and checking one needs no database. `TOKEN_KEYS` holds the keys: the first
+ * signs, all verify, so that keys can be exchanged while jobs are under way.
+ */
+@Injectable()
+export class CallbackTokenService {
+  private readonly keys: readonly TokenKey[];
+
+  constructor(settings: Settings) {
+    this.keys = (settings.TOKEN_KEYS ?? []).map(({ version, key }) => ({
+      version,
+      prefix: `v${version}.`,
+      hmac: new HmacSha256(key),
+    }));
+  }
+
+  get areInUse(): boolean {
+    return this.keys.length > 0;
+  }
+
+  /** The token of job `jobId`. Throws where no key is configured. */
+  signJobId(jobId: string): string {
+    const [key] = this.keys;
+    if (key === undefined) throw new Error('TOKEN_KEYS is empty');
+    return key.prefix + key.hmac.of(jobId);
+  }
+
+  /** The version of the key that signed `token` for `jobId`, or `undefined` where none of ours did. */
+  verifyToken(jobId: string, token: string): number | undefined {
+    const key = this.keys.find(({ prefix }) => token.startsWith(prefix));
+    if (key === undefined) return undefined;
+    return key.hmac.matches(jobId, token.slice(key.prefix.length)) ? key.version : undefined;
+  }
+}
+
+/** Which key a token claims; `undefined` for what is none of ours. */
+export function versionOf(token: string): number | undefined {
+  const version = /^v(\d{1,9})\./.exec(token)?.[1];
+  return version === undefined ? undefined : Number(version);
+}

@@ -1,0 +1,60 @@
+import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { TaskQueue } from '../tasks/task-queue.js';
+import { JOB_ENDED } from './persistence/job-transitions.store.js';
+
+/**
+ * Wakes requests that wait for a job to end. Every process listens on one connection; a waiting
+ * request costs an entry in a map and no query.
+ */
+@Injectable()
+export class JobCompletionNotifier implements OnModuleInit, BeforeApplicationShutdown {
+  stopping = false;
+  private readonly waiters = new Map<string, Set<() => void>>();
+
+  constructor(private readonly tasks: TaskQueue) {}
+
+  onModuleInit(): void {
+    this.tasks.subscribe(
+      JOB_ENDED,
+      (jobId) => this.wake(jobId),
+      // While the connection was down an end may have been missed: everybody looks again.
+      () => this.wakeAll(),
+    );
+  }
+
+  /**
+   * Waits until job `jobId` may have ended, `seconds` have passed, or `signal` aborts. Call it
+   * *before* reading the job, and await it after: an end in between is not missed.
+   */
+  waitForEnd(jobId: string, seconds: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        const others = this.waiters.get(jobId);
+        others?.delete(done);
+        if (others?.size === 0) this.waiters.delete(jobId);
+        resolve();
+      };
+      // Whoever asks while the process stops shall go elsewhere, but not ask a thousand times a second.
+      const timer = setTimeout(done, (this.stopping ? Math.min(seconds, 1) : seconds) * 1000);
+      const others = this.waiters.get(jobId) ?? new Set();
+      this.waiters.set(jobId, others.add(done));
+      signal.addEventListener('abort', done);
+    });
+  }
+
+  /** A stop must not last as long as the longest wait. */
+  beforeApplicationShutdown(): void {
+    this.stopping = true;
+    this.wakeAll();
+  }
+
+  private wake(jobId: string): void {
+    for (const done of this.waiters.get(jobId) ?? []) done();
+  }
+
+  private wakeAll(): void {
+    for (const jobId of Array.from(this.waiters.keys())) this.wake(jobId);
+  }
+}

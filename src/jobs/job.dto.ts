@@ -1,0 +1,192 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { JsonAnswer } from '../platform/http/json-answer.js';
+import { appendMembers } from '../platform/json/json-text.js';
+import { JOB_EVENT_TYPES, type JobEvent, type JobEventType } from './job-event.entity.js';
+import { JOB_STATUSES, type JobStatus } from './job-status.js';
+import { JOB_TYPES, type JobType } from './job-type.js';
+import { JOB_ERROR_CODES, type JobError, type JobErrorCode } from './job-error.js';
+import type { Job, SettledBy } from './job.entity.js';
+
+class JobErrorDto implements JobError {
+  @ApiProperty({ enum: JOB_ERROR_CODES, description: 'Stable; decide by this.' })
+  code!: JobErrorCode;
+
+  @ApiProperty({
+    example: 'The document cannot be opened.',
+    description: 'For people; Reducto’s own words where it gave a reason.',
+  })
+  message!: string;
+
+  @ApiPropertyOptional({
+    example: 'DOCUMENT_CORRUPT',
+    type: String,
+    description: 'Reducto’s own name for the error.',
+  })
+  upstreamName?: string;
+
+  @ApiProperty({ description: 'Whether the same request may succeed as a new job.' })
+  retryable!: boolean;
+}
+
+/** A job as its service sees it. */
+export class JobDto {
+  @ApiProperty({
+    format: 'uuid',
+    example: '01a20824-4a5b-7c31-9f0e-6d2b8c1e7a90',
+    description: 'UUIDv7',
+  })
+  id!: string;
+
+  @ApiProperty({ enum: JOB_TYPES, example: 'parse' })
+  type!: JobType;
+
+  @ApiProperty({ enum: JOB_STATUSES, example: 'completed' })
+  status!: JobStatus;
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description:
+      'Why the job did not complete; while it is put off, why and until when. For people: decide by `error.code`.',
+  })
+  reason!: string | null;
+
+  @ApiProperty({ type: JobErrorDto, nullable: true })
+  error!: JobError | null;
+
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    example: null,
+    description: 'As Reducto reports it.',
+  })
+  progress!: number | null;
+
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    nullable: true,
+    example: { invoice: 815 },
+    description: 'As the job was submitted with them.',
+  })
+  metadata!: Record<string, unknown> | null;
+
+  @ApiProperty()
+  priority!: boolean;
+
+  @ApiProperty({
+    enum: ['webhook', 'reconciler', 'submission', 'cancellation'],
+    type: String,
+    nullable: true,
+    description:
+      'What brought the end to light: a callback, a poll, the answer to the submit, or a cancel before it.',
+  })
+  settledBy!: SettledBy | null;
+
+  @ApiProperty({ format: 'date-time', example: '2026-11-25T18:13:00.000Z' })
+  createdAt!: string;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  submittedAt!: string | null;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  cancelRequestedAt!: string | null;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  endedAt!: string | null;
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description:
+      'When the result was removed because of its age. From then on it answers 410 `result_expired`.',
+  })
+  resultExpiredAt!: string | null;
+}
+
+export class JobPageDto {
+  @ApiProperty({ type: [JobDto] })
+  jobs!: JobDto[];
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Ask with this as `cursor` for the next page; null at the end.',
+  })
+  nextCursor!: string | null;
+}
+
+export class JobEventDto {
+  @ApiProperty({ format: 'date-time' })
+  at!: string;
+
+  @ApiProperty({ enum: JOB_EVENT_TYPES })
+  type!: JobEventType;
+
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  detail!: Record<string, unknown>;
+}
+
+export class JobEventPageDto {
+  @ApiProperty({ type: [JobEventDto] })
+  events!: JobEventDto[];
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Ask with this as `cursor` for the next page; null at the end.',
+  })
+  nextCursor!: string | null;
+}
+
+/** Why the job did not complete, or why and until when it is put off. */
+export function reasonOf({ error, deferralReason, deferredUntil }: Job): string | null {
+  if (error !== null) return error.message;
+  if (deferralReason === null || deferredUntil === null) return null;
+  return `${deferralReason} at ${deferredUntil.toISOString()}.`;
+}
+
+/** A job as its service sees it, with its metadata as they were written. */
+export function jobAnswer(job: Job): JsonAnswer {
+  return new JsonAnswer(jobText(job));
+}
+
+export function pageAnswer(jobs: readonly Job[], limit: number): JsonAnswer {
+  const page = jobs.slice(0, limit);
+  const nextCursor = jobs.length > limit ? (page.at(-1)?.id ?? null) : null;
+  const list = page.map(jobText).join(',');
+  return new JsonAnswer(`{"jobs":[${list}],"nextCursor":${JSON.stringify(nextCursor)}}`);
+}
+
+/** The JSON of a `JobDto`. */
+export function jobText(job: Job): string {
+  const view: Omit<JobDto, 'metadata'> = {
+    id: job.id,
+    type: job.type,
+    status: job.status,
+    reason: reasonOf(job),
+    error: job.error,
+    progress: job.progress,
+    priority: job.priority,
+    settledBy: job.settledBy,
+    createdAt: job.createdAt.toISOString(),
+    submittedAt: job.submittedAt?.toISOString() ?? null,
+    cancelRequestedAt: job.cancelRequestedAt?.toISOString() ?? null,
+    endedAt: job.endedAt?.toISOString() ?? null,
+    resultExpiredAt: job.resultExpiredAt?.toISOString() ?? null,
+  };
+  return appendMembers(JSON.stringify(view), { metadata: job.metadata ?? 'null' });
+}
+
+export function toJobEventPageDto(events: readonly JobEvent[], limit: number): JobEventPageDto {
+  const page = events.slice(0, limit);
+  return {
+    events: page.map(toJobEventDto),
+    nextCursor: events.length > limit ? (page.at(-1)?.id ?? null) : null,
+  };
+}
+
+function toJobEventDto(event: JobEvent): JobEventDto {
+  return { at: event.at.toISOString(), type: event.type, detail: event.detail };
+}

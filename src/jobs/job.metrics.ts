@@ -1,0 +1,122 @@
+import { Injectable } from '@nestjs/common';
+import type { Counter, Histogram } from '@opentelemetry/api';
+import { Metrics, SECONDS } from '../platform/metrics/metrics.js';
+import { isTerminal, JOB_STATUSES, type TerminalStatus } from './job-status.js';
+import { JOB_TYPES } from './job-type.js';
+import { JobQueries, type OpenJobs } from './persistence/job-queries.store.js';
+import type { TransitionedJob } from './persistence/job-transitions.store.js';
+
+/** Scrapes within this time share one query. */
+const OPEN_JOBS_FRESH_MILLISECONDS = 5000;
+
+const OPEN_STATUSES = JOB_STATUSES.filter((status) => !isTerminal(status));
+
+/** Ends that a single one of is worth an alert: their series are there before they happen. */
+const RARE_ENDS = JOB_TYPES.flatMap((type) =>
+  ['submission', 'webhook', 'reconciler'].map((settled_by) => ({
+    type,
+    status: 'expired',
+    settled_by,
+    code: 'gave_up',
+  })),
+);
+
+/** How jobs end and what waits, as figures. */
+@Injectable()
+export class JobMetrics {
+  private readonly ends: Counter;
+  private readonly ages: Histogram;
+  private readonly looks: Histogram;
+  private readonly callbackLag: Histogram;
+  private readonly submits: Histogram;
+  private readonly resultSeconds: Histogram;
+  private readonly resultBytes: Counter;
+  private open: { at: number; jobs: Promise<OpenJobs[]> } | undefined;
+
+  constructor(
+    metrics: Metrics,
+    private readonly queries: JobQueries,
+  ) {
+    const { meter } = metrics;
+    this.ends = metrics.counter(
+      'gateway_jobs_ended',
+      'Jobs that ended, by status, by what brought the end to light, and by reason',
+      RARE_ENDS,
+    );
+    this.submits = meter.createHistogram('gateway_submit_duration_seconds', {
+      description: 'From the acceptance of a job to the answer that Reducto has it',
+      advice: { explicitBucketBoundaries: SECONDS },
+    });
+    this.resultSeconds = meter.createHistogram('gateway_result_fetch_duration_seconds', {
+      description: 'How long it takes to fetch a result and to store it, by outcome',
+      advice: { explicitBucketBoundaries: SECONDS },
+    });
+    this.resultBytes = metrics.counter(
+      'gateway_result_bytes',
+      'Bytes of the results that were stored, uncompressed',
+    );
+    this.ages = meter.createHistogram('gateway_job_duration_seconds', {
+      description: 'From the acceptance of a job to its end',
+      advice: { explicitBucketBoundaries: SECONDS },
+    });
+    this.looks = meter.createHistogram('gateway_job_polls', {
+      description: 'Looks at a job that found it still open, until it ended',
+      advice: { explicitBucketBoundaries: [0, 1, 2, 3, 5, 8, 13, 21, 34] },
+    });
+    this.callbackLag = meter.createHistogram('gateway_callback_lag_seconds', {
+      description: 'From the arrival of the first callback for a job to the end of the job',
+      advice: { explicitBucketBoundaries: SECONDS },
+    });
+    const count = meter.createObservableGauge('gateway_jobs_open', {
+      description: 'Jobs that have not ended, by status',
+    });
+    const oldest = meter.createObservableGauge('gateway_job_oldest_open_age_seconds', {
+      description: 'Age of the oldest job that has not ended, by status',
+    });
+    const overdue = meter.createObservableGauge('gateway_jobs_overdue', {
+      description: 'Jobs that are due and that nobody has taken up yet, by status',
+    });
+    meter.addBatchObservableCallback(
+      async (result) => {
+        const found = new Map((await this.openJobs()).map((jobs) => [jobs.status, jobs]));
+        for (const status of OPEN_STATUSES) {
+          const jobs = found.get(status);
+          result.observe(count, jobs?.count ?? 0, { status });
+          result.observe(oldest, jobs?.oldestSeconds ?? 0, { status });
+          result.observe(overdue, jobs?.overdue ?? 0, { status });
+        }
+      },
+      [count, oldest, overdue],
+    );
+  }
+
+  /** Call after the transaction that ended the job; `undefined` where it did not. */
+  recordEnded(status: TerminalStatus, job: TransitionedJob | undefined, code = ''): void {
+    if (job === undefined) return;
+    const { type, settledBy, polls: looks, ageSeconds, sinceCallbackSeconds } = job;
+    this.ends.add(1, { type, status, settled_by: settledBy ?? '', code });
+    this.ages.record(ageSeconds, { type, status });
+    this.looks.record(looks);
+    if (sinceCallbackSeconds !== null) this.callbackLag.record(sinceCallbackSeconds);
+  }
+
+  /** Call after the transaction that stored what Reducto calls the job. */
+  recordSubmitted(ageSeconds: number): void {
+    this.submits.record(ageSeconds);
+  }
+
+  /** A result was fetched and stored (`bytes`: its size, uncompressed), or could not be had. */
+  recordFetched(outcome: 'stored' | 'missing', seconds: number, bytes = 0): void {
+    this.resultSeconds.record(seconds, { outcome });
+    this.resultBytes.add(bytes);
+  }
+
+  private openJobs(): Promise<OpenJobs[]> {
+    const now = performance.now();
+    if (this.open === undefined || now - this.open.at > OPEN_JOBS_FRESH_MILLISECONDS) {
+      this.open = { at: now, jobs: this.queries.countOpen() };
+      this.open.jobs.catch(() => (this.open = undefined));
+    }
+    return this.open.jobs;
+  }
+}

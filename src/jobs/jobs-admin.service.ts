@@ -1,0 +1,142 @@
+import { Injectable } from '@nestjs/common';
+import { Transactions } from '../platform/database/transactions.js';
+import { GatewayError } from '../platform/errors/error-codes.js';
+import { addLogFields } from '../platform/logging/log-context.js';
+import { TaskQueue } from '../tasks/task-queue.js';
+import { Wakeups } from '../tasks/wakeups.js';
+import { JobCancellation } from './cancellation/job-cancellation.js';
+import { PollCoolDown } from './polling/poll-cool-down.js';
+import type { JobEvent } from './job-event.entity.js';
+import { JobQueries } from './persistence/job-queries.store.js';
+import {
+  JobSearchStore,
+  type JobCount,
+  type JobSearch,
+  type JobsOverview,
+  type Period,
+} from './persistence/job-search.store.js';
+import { SubmissionQueueStore } from './submission/submission-queue.store.js';
+import { isTerminal } from './job-status.js';
+import { isJobId, type Job } from './job.entity.js';
+import { JOBS_QUEUED } from './persistence/job-transitions.store.js';
+import type { JobResult } from './results/job-result.entity.js';
+import { throwNoResult } from './results/no-result.js';
+import { pagesOf } from './results/result-usage.js';
+import { ResultStore } from './results/result.store.js';
+
+export { SEARCHED_STATUSES } from './persistence/job-search.store.js';
+export type { OpenJobs } from './persistence/job-queries.store.js';
+export type {
+  EndedJobs,
+  JobCount,
+  JobSearch,
+  JobsOverview,
+  Period,
+  SearchedStatus,
+} from './persistence/job-search.store.js';
+
+/** What is known of a stored result. */
+export interface ResultFacts {
+  readonly sizeBytes: number;
+  /** The pages that Reducto processed, where it says so. */
+  readonly pages: number | undefined;
+}
+
+/** How many ended jobs the overview describes. */
+const MAX_ENDED = 50_000;
+
+/** The door of the jobs for admins, who see the jobs of all services. */
+@Injectable()
+export class JobsAdminService {
+  constructor(
+    private readonly queries: JobQueries,
+    private readonly searches: JobSearchStore,
+    private readonly held: PollCoolDown,
+    private readonly results: ResultStore,
+    private readonly cancels: JobCancellation,
+    private readonly queue: SubmissionQueueStore,
+    private readonly tasks: TaskQueue,
+    private readonly wakeups: Wakeups,
+    private readonly transactions: Transactions,
+  ) {}
+
+  /** The newest first; with `ended`, the last ended first. */
+  async search(search: JobSearch, limit: number): Promise<Job[]> {
+    return this.held.explain(await this.searches.searchJobs(search, limit));
+  }
+
+  count(search: JobSearch): Promise<JobCount> {
+    return this.searches.countJobs(search);
+  }
+
+  services(): Promise<string[]> {
+    return this.searches.listServices();
+  }
+
+  /** Throws `job_not_found`. */
+  async get(id: string): Promise<Job> {
+    const job = isJobId(id) ? await this.queries.findAny({ id }) : null;
+    if (job === null) throw new GatewayError('job_not_found');
+    addLogFields({ jobId: job.id });
+    const [explained = job] = await this.held.explain([job]);
+    return explained;
+  }
+
+  /** A part of the timeline, the oldest first. */
+  events(job: Job, after: string | undefined, limit: number): Promise<JobEvent[]> {
+    return this.queries.listEvents(job.id, after, limit);
+  }
+
+  /** Has a worker poll the job now, or send it if it is queued. Throws `job_already_ended`. */
+  async pollNow(id: string): Promise<Job> {
+    const job = await this.getOpen(id);
+    if (job.status === 'queued') {
+      await this.queue.expediteJobs([job.id]);
+      this.wakeups.send(JOBS_QUEUED);
+    } else {
+      await this.transactions.run((manager) => this.tasks.add(manager, 'poll', [job.id]));
+    }
+    return job;
+  }
+
+  /** As its service can. Throws `job_already_ended`. */
+  async cancel(id: string): Promise<Job> {
+    const job = await this.getOpen(id);
+    await this.cancels.requestCancel(job);
+    return job;
+  }
+
+  /** `null`: no result is stored, or none any more. */
+  private findResult({ id, status }: Job): Promise<JobResult | null> {
+    return status === 'completed' ? this.results.findContent(id) : Promise.resolve(null);
+  }
+
+  /** Throws `job_not_completed`, `job_has_no_result`, `result_expired`. */
+  async result(job: Job): Promise<JobResult> {
+    return (await this.findResult(job)) ?? throwNoResult(job);
+  }
+
+  resultBytes(result: JobResult): AsyncIterable<Buffer> {
+    return this.results.readContent(result);
+  }
+
+  /** `undefined`: no result is stored, or none any more. */
+  async resultFacts(job: Job): Promise<ResultFacts | undefined> {
+    const stored = await this.findResult(job);
+    if (stored === null) return undefined;
+    const pages = await pagesOf(this.results.readContent(stored)).catch(() => undefined);
+    return { sizeBytes: Number(stored.sizeBytes), pages };
+  }
+
+  overview(period: Required<Period>): Promise<JobsOverview> {
+    return this.searches.readOverview(period, MAX_ENDED);
+  }
+
+  private async getOpen(id: string): Promise<Job> {
+    const job = await this.get(id);
+    if (isTerminal(job.status)) {
+      throw new GatewayError('job_already_ended', `The job is ${job.status}.`);
+    }
+    return job;
+  }
+}

@@ -1,0 +1,220 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { In, LessThan, MoreThan, Repository, type FindOptionsWhere } from 'typeorm';
+import { preparedRows } from '../../platform/database/sql.js';
+import { JobEvent } from '../job-event.entity.js';
+import { isTerminal, type JobStatus } from '../job-status.js';
+import type { JobType } from '../job-type.js';
+import { Job } from '../job.entity.js';
+import { age } from './job-transitions.store.js';
+
+export interface JobFilter {
+  readonly status?: JobStatus;
+  readonly type?: JobType;
+  readonly idempotencyKey?: string;
+  /** Only jobs older than this one. */
+  readonly before?: string;
+}
+
+/** Seconds since each of a job's moments, by the database's clock. */
+export interface JobAges {
+  readonly created: number;
+  readonly submitted: number | null;
+  readonly submitStarted: number | null;
+  readonly callback: number | null;
+  readonly cancel: number | null;
+  readonly missing: number | null;
+  readonly resultMissing: number | null;
+}
+
+/** A job that has not ended, and how long it has been so. */
+export interface OpenJob {
+  readonly job: Job;
+  readonly ages: JobAges;
+}
+
+/** A job that a callback names: whether it was still to be expected. */
+export interface AssertedJob {
+  readonly id: string;
+  readonly upstreamId: string | null;
+  readonly createdAt: Date;
+  readonly endedAt: Date | null;
+  /** Reducto was asked of its own accord, and had finished it. */
+  readonly foundEnded: boolean;
+  /** When Reducto last said that it is not finished. */
+  readonly foundOpenAt: Date | null;
+}
+
+/** How many jobs of a status have not ended. */
+export interface OpenJobs {
+  readonly status: JobStatus;
+  readonly count: number;
+  /** Due, and not taken up yet. */
+  readonly overdue: number;
+  readonly oldestSeconds: number;
+}
+
+/**
+ * What is read from `jobs` and `job_events`, but for the one lookup of the door, which is part of the statement that stores
+ * a callback (`webhooks/receiving/callback-inbox.ts`). What changes them is in `job.store.ts`.
+ */
+@Injectable()
+export class JobQueries {
+  constructor(
+    @InjectRepository(Job) private readonly jobs: Repository<Job>,
+    @InjectRepository(JobEvent) private readonly events: Repository<JobEvent>,
+  ) {}
+
+  findOwn(service: string, id: string): Promise<Job | null> {
+    return this.jobs.findOneBy({ id, service });
+  }
+
+  findByIdempotencyKey(service: string, idempotencyKey: string): Promise<Job | null> {
+    return this.jobs.findOneBy({ service, idempotencyKey });
+  }
+
+  findOwnMany(service: string, ids: readonly string[]): Promise<Job[]> {
+    return this.jobs.find({
+      select: { id: true, status: true, upstreamId: true },
+      where: { service, id: In([...ids]) },
+    });
+  }
+
+  /** What the guard of the job ID needs to know. */
+  findForCallback(
+    where: { id: string } | { upstreamId: string },
+  ): Promise<Pick<Job, 'id' | 'status' | 'upstreamId'> | null> {
+    return this.jobs.findOne({ select: { id: true, status: true, upstreamId: true }, where });
+  }
+
+  /** The same for many at once: an answer for each of `values`, in their order. */
+  async findForCallbacks(
+    key: 'id' | 'upstreamId',
+    values: readonly string[],
+  ): Promise<(Pick<Job, 'id' | 'status' | 'upstreamId'> | null)[]> {
+    const found = await preparedRows<Pick<Job, 'id' | 'status' | 'upstreamId'>>(
+      this.jobs.manager,
+      key === 'id' ? FIND_BY_ID : FIND_BY_UPSTREAM_ID,
+      [values],
+    );
+    const byKey = new Map(found.map((job) => [job[key], job]));
+    return values.map((value) => byKey.get(value) ?? null);
+  }
+
+  listJobs(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
+    const where: FindOptionsWhere<Job> = { service };
+    if (filter.status !== undefined) where.status = filter.status;
+    if (filter.type !== undefined) where.type = filter.type;
+    if (filter.idempotencyKey !== undefined) where.idempotencyKey = filter.idempotencyKey;
+    if (filter.before !== undefined) where.id = LessThan(filter.before);
+    return this.jobs.find({ where, order: { id: 'DESC' }, take: limit });
+  }
+
+  findAny(where: { id: string } | { upstreamId: string }): Promise<Job | null> {
+    return this.jobs.findOneBy(where);
+  }
+
+  /** The oldest first, from the one after `after` on. */
+  listEvents(jobId: string, after: string | undefined, limit: number): Promise<JobEvent[]> {
+    const where: FindOptionsWhere<JobEvent> = { jobId };
+    if (after !== undefined) where.id = MoreThan(after);
+    return this.events.find({ where, order: { id: 'ASC' }, take: limit });
+  }
+
+  /** The job and how long it has been so; `undefined` where it has ended (or never was). */
+  async findOpen(id: string): Promise<OpenJob | undefined> {
+    const { entities, raw } = await this.jobs
+      .createQueryBuilder('job')
+      .addSelect(age('job.created_at'), 'age_created')
+      .addSelect(age('job.submitted_at'), 'age_submitted')
+      .addSelect(age('job.submit_started_at'), 'age_submit_started')
+      .addSelect(age('job.callback_received_at'), 'age_callback')
+      .addSelect(age('job.cancel_requested_at'), 'age_cancel')
+      .addSelect(age('job.missing_since'), 'age_missing')
+      .addSelect(age('job.result_missing_since'), 'age_result_missing')
+      .where('job.id = :id', { id })
+      .getRawAndEntities<Record<string, number | null>>();
+    const [job] = entities;
+    const [ages] = raw;
+    if (job === undefined || ages === undefined || isTerminal(job.status)) return undefined;
+    return {
+      job,
+      ages: {
+        created: ages['age_created'] ?? 0,
+        submitted: ages['age_submitted'] ?? null,
+        submitStarted: ages['age_submit_started'] ?? null,
+        callback: ages['age_callback'] ?? null,
+        cancel: ages['age_cancel'] ?? null,
+        missing: ages['age_missing'] ?? null,
+        resultMissing: ages['age_result_missing'] ?? null,
+      },
+    };
+  }
+
+  /** Which of these upstream ids belong to jobs of this gateway. */
+  async knownUpstreamIds(upstreamIds: readonly string[]): Promise<Set<string>> {
+    const found = await this.jobs.find({
+      select: { id: true, upstreamId: true },
+      where: { upstreamId: In([...upstreamIds]) },
+    });
+    return new Set(found.flatMap((job) => job.upstreamId ?? []));
+  }
+
+  /** Of these upstream ids, how many belong to jobs that ended upstream more than a minute ago. */
+  countEndedLongAgo(upstreamIds: readonly string[]): Promise<number> {
+    return this.jobs
+      .createQueryBuilder('job')
+      .where('job.upstream_id = ANY (:upstreamIds)', { upstreamIds })
+      .andWhere({ status: In(['completed', 'failed']) })
+      .andWhere(`job.ended_at < now() - interval '1 minute'`)
+      .getCount();
+  }
+
+  /** Those of our jobs that have one of `ids` or, at Reducto, one of `upstreamIds`. */
+  findAsserted(ids: readonly string[], upstreamIds: readonly string[]): Promise<AssertedJob[]> {
+    const foundOpen = this.events
+      .createQueryBuilder('event')
+      .select('max(event.at)')
+      .where('event.jobId = job.id')
+      .andWhere(`event.type = 'polled' AND event.detail->>'answer' = 'open'`);
+    return this.jobs
+      .createQueryBuilder('job')
+      .select('job.id', 'id')
+      .addSelect('job.upstream_id', 'upstreamId')
+      .addSelect('job.created_at', 'createdAt')
+      .addSelect('job.ended_at', 'endedAt')
+      .addSelect(
+        `coalesce(job.settled_by = 'reconciler', false) AND job.status IN ('completed', 'failed')`,
+        'foundEnded',
+      )
+      .addSelect(`(${foundOpen.getQuery()})`, 'foundOpenAt')
+      .where('job.id = ANY (:ids) OR job.upstream_id = ANY (:upstreamIds)', { ids, upstreamIds })
+      .getRawMany<AssertedJob>();
+  }
+
+  countOpen(): Promise<OpenJobs[]> {
+    return countOpenJobs(this.jobs);
+  }
+}
+
+/** The jobs that have not ended, by status. Costs as much as there are of them. */
+export function countOpenJobs(jobs: Repository<Job>): Promise<OpenJobs[]> {
+  return jobs
+    .createQueryBuilder('job')
+    .select('job.status', 'status')
+    .addSelect('count(*)::integer', 'count')
+    .addSelect('count(*) FILTER (WHERE job.next_check_at <= now())::integer', 'overdue')
+    .addSelect(age('min(job.created_at)'), 'oldestSeconds')
+    .where('job.next_check_at IS NOT NULL')
+    .groupBy('job.status')
+    .getRawMany<OpenJobs>();
+}
+
+const FIND_BY_ID = {
+  name: 'jobs-find-by-id',
+  text: `SELECT id, status, upstream_id AS "upstreamId" FROM jobs WHERE id = ANY ($1::uuid[])`,
+};
+const FIND_BY_UPSTREAM_ID = {
+  name: 'jobs-find-by-upstream-id',
+  text: `SELECT id, status, upstream_id AS "upstreamId" FROM jobs WHERE upstream_id = ANY ($1::text[])`,
+};

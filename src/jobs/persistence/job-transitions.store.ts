@@ -1,0 +1,265 @@
+import { Injectable } from '@nestjs/common';
+import { EntityManager, type QueryDeepPartialEntity } from 'typeorm';
+import { preparedRows } from '../../platform/database/sql.js';
+import { CHANNEL, NOTIFY } from '../../tasks/channel.js';
+import { CANCELLED_BEFORE_SUBMIT } from '../job-error.js';
+import { JobEvent, type JobEventType } from '../job-event.entity.js';
+import { isTerminal, predecessorsOf, type JobStatus } from '../job-status.js';
+import type { JobType } from '../job-type.js';
+import { Job, type SettledBy } from '../job.entity.js';
+
+/** The topic that carries the id of each job that ends. */
+export const JOB_ENDED = 'job_ended';
+/** The topic that says that there are jobs to be sent. */
+export const JOBS_QUEUED = 'jobs_queued';
+
+type Changes = QueryDeepPartialEntity<Job>;
+
+/** Who may write: a condition that the row must still meet. */
+export type Fence = readonly [sql: string, parameters: Record<string, unknown>];
+
+/** Only for whoever claimed the job last. A process that slept through the end of its claim writes nothing. */
+export const ifLeasedBy = (lease: string): Fence => ['lease = :lease', { lease }];
+
+/** Only while no later attempt to submit has begun. */
+export const ifAtAttempt = (attempt: number): Fence => ['submit_attempts = :attempt', { attempt }];
+
+/** A callback that passed the guards. */
+export interface VerifiedCallback {
+  readonly jobId: string;
+  readonly upstreamId: string;
+  readonly status: string;
+  /** Whether a token or signature proved it; without, its upstream id is not even a claim. */
+  readonly proven: boolean;
+  /** The same message again: acted upon, but not entered in the timeline once more. */
+  readonly repeated: boolean;
+  /** By the database's clock; absent: now. */
+  readonly receivedAt?: Date;
+  /** The request that brought it, as a W3C `traceparent`. */
+  readonly trace?: string | null;
+}
+
+/** What is to be known of a job that has moved; the ages are seconds by the database's clock. */
+export interface TransitionedJob {
+  readonly type: JobType;
+  readonly settledBy: SettledBy | null;
+  readonly polls: number;
+  readonly ageSeconds: number;
+  readonly sinceCallbackSeconds: number | null;
+}
+
+/** Changes that put a job off for `seconds`. `reason` says why, and what the gateway does then; null: it is routine. */
+export const deferred = (
+  seconds: number,
+  reason: string | null,
+): Pick<Changes, 'nextCheckAt' | 'deferralReason' | 'deferredUntil'> => ({
+  nextCheckAt: inSeconds(seconds),
+  deferralReason: reason,
+  deferredUntil: reason === null ? null : inSeconds(seconds),
+});
+const NOT_DEFERRED = { deferralReason: null, deferredUntil: null } as const;
+
+/** An expression for `set`: now, or so many seconds from now, by the database's clock. */
+export const now = (): string => 'now()';
+export const inSeconds = (seconds: number) => (): string =>
+  `now() + make_interval(secs => ${seconds.toFixed(3)})`;
+
+/**
+ * All that changes `jobs` and `job_events`, claims and the way to Reducto apart. Whatever changes a job names the statuses it may change from,
+ * and the count of affected rows says whether it did: no lock, no check before, no race.
+ */
+@Injectable()
+export class JobTransitionsStore {
+  /**
+   * Moves a job to `to` with `changes`, if its status allows it and `fence` holds. The end of a job
+   * also drops its request, and wakes whoever waits for it once the transaction commits.
+   */
+  async transition(
+    manager: EntityManager,
+    id: string,
+    to: JobStatus,
+    changes: Changes,
+    event: [JobEventType, Record<string, unknown>?],
+    fence: Fence,
+  ): Promise<TransitionedJob | undefined> {
+    const end: Changes = isTerminal(to)
+      ? { endedAt: now, nextCheckAt: null, request: null, submitStartedAt: null }
+      : {};
+    const { raw } = await manager
+      .createQueryBuilder()
+      .update(Job)
+      .set({ ...NOT_DEFERRED, ...changes, ...end, lease: null, polling: false, status: to })
+      .where('id = :id AND status IN (:...from)', { id, from: predecessorsOf(to) })
+      .andWhere(...fence)
+      .returning(
+        `type, settled_by, polls, ${age('created_at')} AS age, ${age('callback_received_at')} AS callback_age`,
+      )
+      .execute();
+    const [row] = raw as TransitionedRow[];
+    if (row === undefined) return undefined;
+    const found = isTerminal(to) ? { settledBy: row.settled_by, polls: row.polls } : {};
+    await this.addEvent(manager, id, event[0], { ...event[1], ...found });
+    if (isTerminal(to)) {
+      await preparedRows(manager, NOTIFY, [CHANNEL, `${JOB_ENDED} ${id}`]);
+    }
+    return {
+      type: row.type,
+      settledBy: row.settled_by,
+      polls: row.polls,
+      ageSeconds: row.age,
+      sinceCallbackSeconds: row.callback_age,
+    };
+  }
+
+  /** Ends a job that Reducto has never seen, where `fence` holds. */
+  cancelUnsent(
+    manager: EntityManager,
+    id: string,
+    [sql, parameters]: Fence,
+  ): Promise<TransitionedJob | undefined> {
+    return this.transition(
+      manager,
+      id,
+      'cancelled',
+      { settledBy: 'cancellation', error: CANCELLED_BEFORE_SUBMIT },
+      ['cancelled', { code: CANCELLED_BEFORE_SUBMIT.code }],
+      [`status = 'queued' AND ${sql}`, parameters],
+    );
+  }
+
+  /** Changes a job that stays in `status`. False where it is no longer there, or `fence` fails. */
+  async updateJob(
+    manager: EntityManager,
+    id: string,
+    status: JobStatus,
+    changes: Changes,
+    fence: Fence,
+  ): Promise<boolean> {
+    const { affected } = await manager
+      .createQueryBuilder()
+      .update(Job)
+      .set(changes)
+      .where('id = :id AND status = :status', { id, status })
+      .andWhere(...fence)
+      .execute();
+    return affected === 1;
+  }
+
+  /** Notes a request to cancel on a job that has not ended; false where it has, or was asked before. */
+  async requestCancel(manager: EntityManager, id: string): Promise<boolean> {
+    const { affected } = await manager
+      .createQueryBuilder()
+      .update(Job)
+      .set({ cancelRequestedAt: now })
+      .where('id = :id AND ended_at IS NULL AND cancel_requested_at IS NULL', { id })
+      .execute();
+    return affected === 1;
+  }
+
+  /** Reducto has been told: a look follows soon, or right after the one that is under way. */
+  async recordCancelSent(manager: EntityManager, id: string): Promise<boolean> {
+    const { affected } = await manager
+      .createQueryBuilder()
+      .update(Job)
+      .set({
+        pollRequested: true,
+        nextCheckAt: () => `CASE WHEN polling THEN next_check_at ELSE ${inSeconds(1)()} END`,
+      })
+      .where(`id = :id AND status = 'submitted'`, { id })
+      .execute();
+    return affected === 1;
+  }
+
+  /** What happened to the job meanwhile that whoever moves it must act upon. */
+  async readTriggers(
+    manager: EntityManager,
+    id: string,
+  ): Promise<{ callback: boolean; again: boolean }> {
+    const job = await manager.findOne(Job, {
+      select: { id: true, callbackReceivedAt: true, pollRequested: true },
+      where: { id },
+    });
+    return {
+      callback: job !== null && job.callbackReceivedAt !== null,
+      again: job !== null && job.pollRequested,
+    };
+  }
+
+  /**
+   * Notes the callbacks that have come for jobs, and what they claim; only the first of each is kept.
+   * One that came before is not entered in the timeline once more. Returns the jobs that have not ended.
+   */
+  async recordCallbacks(
+    manager: EntityManager,
+    callbacks: readonly VerifiedCallback[],
+  ): Promise<string[]> {
+    const column = <Key extends keyof VerifiedCallback>(key: Key): VerifiedCallback[Key][] =>
+      callbacks.map((callback) => callback[key]);
+    const noted = await preparedRows<{ id: string }>(manager, RECORD_CALLBACKS, [
+      column('jobId'),
+      column('upstreamId'),
+      column('status'),
+      column('proven'),
+      column('repeated'),
+      column('receivedAt'),
+    ]);
+    return noted.map(({ id }) => id);
+  }
+
+  async addEvent(
+    manager: EntityManager,
+    jobId: string,
+    type: JobEventType,
+    detail: Record<string, unknown> = {},
+  ): Promise<void> {
+    await manager.insert(JobEvent, { jobId, type, detail: detail as object });
+  }
+}
+
+/**
+ * Jobs are locked in the order of their ids, so that two processes never wait for each other. A job whose
+ * callback has come is also due soon: its task may be taken for a repeat of one that is just being done, and
+ * that one may have looked a moment too early.
+ */
+const RECORD_CALLBACKS = {
+  name: 'jobs-note-callbacks',
+  text: `
+  WITH callback AS (
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::boolean[],
+                         $6::timestamptz[])
+      WITH ORDINALITY AS callback (job_id, upstream_id, status, proven, repeated, received_at, place)),
+  first AS (
+    SELECT job_id, coalesce(min(received_at), now()) AS received_at FROM callback GROUP BY job_id),
+  event AS (
+    INSERT INTO job_events (job_id, type, detail)
+    SELECT job_id, 'callback_received',
+           jsonb_build_object('status', status, 'upstreamId', upstream_id)
+      FROM callback WHERE NOT repeated ORDER BY place),
+  open AS (
+    SELECT id FROM jobs
+     WHERE id = ANY ($1::uuid[]) AND ended_at IS NULL ORDER BY id FOR NO KEY UPDATE),
+  asserted AS (
+    SELECT DISTINCT ON (job_id) job_id, upstream_id FROM callback WHERE proven ORDER BY job_id, place)
+  UPDATE jobs
+     SET poll_requested = true,
+         callback_received_at = coalesce(callback_received_at, first.received_at),
+         next_check_at = CASE WHEN polling OR status = 'queued' THEN next_check_at
+                              ELSE least(next_check_at, now() + interval '5 s') END,
+         asserted_upstream_id = coalesce(asserted_upstream_id, asserted.upstream_id)
+    FROM open JOIN first ON first.job_id = open.id LEFT JOIN asserted ON asserted.job_id = open.id
+   WHERE jobs.id = open.id
+  RETURNING jobs.id`,
+};
+
+interface TransitionedRow {
+  type: JobType;
+  settled_by: SettledBy | null;
+  polls: number;
+  age: number;
+  callback_age: number | null;
+}
+
+/** Seconds since the moment in `column`, by the database’s clock. */
+export function age(column: string): string {
+  return `extract(epoch FROM now() - ${column})::double precision`;
+}

@@ -1,0 +1,32 @@
+import { Injectable } from '@nestjs/common';
+import { UpstreamRateLimiter } from '../../reducto/upstream-rate-limiter.js';
+import { Job } from '../job.entity.js';
+
+const HELD =
+  'Polls of Reducto are held back, because it is unavailable or limits requests; the gateway polls the job again';
+
+/**
+ * Says of jobs whose polls are held back why and until when. It is derived when jobs are read: one row holds back the
+ * polls of all jobs, and no row of a job is written for it.
+ */
+@Injectable()
+export class PollCoolDown {
+  constructor(private readonly rateLimiter: UpstreamRateLimiter) {}
+
+  /** `jobs` with the reasons of those that would be due before polls are allowed again. */
+  async explain(jobs: readonly Job[]): Promise<Job[]> {
+    if (!jobs.some(isToBePolled)) return [...jobs];
+    const until = await this.rateLimiter.heldUntil();
+    if (until === null) return [...jobs];
+    return jobs.map((job) => {
+      if (!isToBePolled(job) || job.nextCheckAt >= until) return job;
+      const deferralReason = job.deferralReason ?? HELD;
+      return Object.assign(new Job(), job, { deferralReason, deferredUntil: until });
+    });
+  }
+}
+
+function isToBePolled(job: Job): job is Job & { nextCheckAt: Date } {
+  const isOpen = job.status === 'submitted' || job.status === 'uncertain';
+  return isOpen && !job.polling && job.nextCheckAt !== null;
+}

@@ -1,0 +1,210 @@
+import type { Settings } from '../../platform/config/settings.js';
+import type { PollAnswer } from '../../reducto/answers.js';
+import { mayHelpToRetry } from '../../reducto/upstream-error.js';
+import { CANCELLED, expiredAfter, type JobError } from '../job-error.js';
+
+/**
+ * The decisions about a job that Reducto has: pure, from what is known and how long it has been so.
+ * Ages are seconds measured by the database, so that the clocks of the gateways do not matter.
+ */
+export interface PolledJob {
+  /** Looks that found nothing final, until now. */
+  readonly polls: number;
+  readonly ageSeconds: number;
+  readonly sinceSubmitSeconds: number;
+  readonly sinceCallbackSeconds: number | null;
+  readonly sinceCancelSeconds: number | null;
+  /** Since Reducto first said that it does not know the job. */
+  readonly missingSeconds: number | null;
+  /** Since the result could not be fetched, or the answer not be used, for the first time. */
+  readonly resultMissingSeconds: number | null;
+}
+
+export interface PollLimits {
+  readonly scheduleSeconds: readonly number[];
+  readonly maxAgeSeconds: number;
+  readonly notFoundGraceSeconds: number;
+  readonly resultGraceSeconds: number;
+}
+
+export function pollLimits(settings: Settings): PollLimits {
+  return {
+    scheduleSeconds: settings.POLL_SCHEDULE_SECONDS,
+    maxAgeSeconds: settings.JOB_MAX_AGE_SECONDS,
+    notFoundGraceSeconds: settings.NOT_FOUND_GRACE_SECONDS,
+    resultGraceSeconds: settings.RESULT_GRACE_SECONDS,
+  };
+}
+
+export type WaitReason =
+  'open' | 'missing' | 'unusable' | 'result_missing' | 'unavailable' | 'not_asked';
+
+export type WaitOrEnd =
+  | {
+      readonly do: 'wait';
+      readonly seconds: number;
+      readonly because: WaitReason;
+    }
+  | {
+      readonly do: 'end';
+      readonly status: 'failed' | 'cancelled' | 'expired';
+      readonly error: JobError;
+    };
+
+export type PollStep = WaitOrEnd | { readonly do: 'fetch-result' };
+
+/** A "not found" must be heard twice, this far apart, before it is believed. */
+const CONFIRM_NOT_FOUND_SECONDS = 5;
+
+/** What follows from an answer of Reducto's. */
+export function stepAfterPoll(
+  answer: PollAnswer,
+  polledJob: PolledJob,
+  limits: PollLimits,
+): PollStep {
+  switch (answer.kind) {
+    case 'completed':
+      return { do: 'fetch-result' };
+    case 'cancelled':
+      return { do: 'end', status: 'cancelled', error: CANCELLED };
+    case 'failed':
+      return endAsFailed(answer.error, polledJob);
+    case 'not_found':
+      return stepAfterNotFound(polledJob, limits);
+    case 'open':
+      return (
+        tooOld(polledJob, limits) ?? {
+          do: 'wait',
+          seconds: secondsUntilNextPoll(polledJob, limits),
+          because: 'open',
+        }
+      );
+    case 'unusable':
+      return stepAfterUnusable('unusable', `${answer.error.message}.`, polledJob, limits);
+    case 'unavailable':
+      return (
+        tooOld(polledJob, limits) ?? {
+          do: 'wait',
+          seconds: Math.min(
+            Math.max(secondsUntilNextPoll(polledJob, limits), answer.retryAfterSeconds ?? 0),
+            secondsLeft(polledJob, limits),
+          ),
+          because: 'unavailable',
+        }
+      );
+    case 'not_asked':
+      return (
+        tooOld(polledJob, limits) ?? {
+          do: 'wait',
+          seconds: Math.min(answer.retryAfterSeconds, secondsLeft(polledJob, limits)),
+          because: 'not_asked',
+        }
+      );
+  }
+}
+
+/** What follows when a completed job's result could not be fetched: try again for a while, then fail. */
+export function stepAfterMissingResult(
+  message: string,
+  polledJob: PolledJob,
+  limits: PollLimits,
+): WaitOrEnd {
+  const reason = `Reducto completed the job, but its result could not be fetched: ${message}`;
+  return stepAfterUnusable('result_missing', reason, polledJob, limits);
+}
+
+function stepAfterUnusable(
+  because: 'unusable' | 'result_missing',
+  message: string,
+  polledJob: PolledJob,
+  limits: PollLimits,
+): WaitOrEnd {
+  const missingSeconds = polledJob.resultMissingSeconds ?? 0;
+  if (missingSeconds < limits.resultGraceSeconds && polledJob.ageSeconds < limits.maxAgeSeconds) {
+    const seconds = Math.min(clamp(missingSeconds, 2, 60), secondsLeft(polledJob, limits));
+    return { do: 'wait', seconds, because };
+  }
+  return {
+    do: 'end',
+    status: 'failed',
+    error: { code: 'result_unavailable', message, retryable: true },
+  };
+}
+
+/**
+ * Seconds until the next look. Right after a callback or a cancel the end is near, so looks are
+ * close together at first and spread out as time goes by without one.
+ */
+export function secondsUntilNextPoll(
+  waiting: Pick<PolledJob, 'polls' | 'ageSeconds' | 'sinceCallbackSeconds' | 'sinceCancelSeconds'>,
+  limits: PollLimits,
+): number {
+  const { scheduleSeconds } = limits;
+  const planned = scheduleSeconds[Math.min(waiting.polls, scheduleSeconds.length - 1)] ?? 60;
+  const left = secondsLeft(waiting, limits);
+  const hints = [waiting.sinceCallbackSeconds, waiting.sinceCancelSeconds].filter(
+    (age) => age !== null,
+  );
+  if (hints.length === 0) return Math.min(planned, left);
+  return Math.min(clamp(Math.min(...hints), 1, Math.max(planned, 1)), left);
+}
+
+function stepAfterNotFound(polledJob: PolledJob, limits: PollLimits): WaitOrEnd {
+  const inGrace = polledJob.sinceSubmitSeconds < limits.notFoundGraceSeconds;
+  const confirmed =
+    polledJob.missingSeconds !== null && polledJob.missingSeconds >= CONFIRM_NOT_FOUND_SECONDS;
+  // A job that was to be cancelled may be gone because it is; yet one "not found" proves nothing here either.
+  if (confirmed && polledJob.sinceCancelSeconds !== null) {
+    return { do: 'end', status: 'cancelled', error: CANCELLED };
+  }
+  if (!inGrace && confirmed) {
+    return {
+      do: 'end',
+      status: 'expired',
+      error: {
+        code: 'unknown_upstream',
+        message:
+          'Reducto no longer knows this job: it was deleted, or its retention time has passed.',
+        retryable: true,
+      },
+    };
+  }
+  const seconds = inGrace ? clamp(polledJob.sinceSubmitSeconds, 1, 15) : CONFIRM_NOT_FOUND_SECONDS;
+  return tooOld(polledJob, limits) ?? { do: 'wait', seconds, because: 'missing' };
+}
+
+function endAsFailed(error: { name?: string; message: string }, polledJob: PolledJob): WaitOrEnd {
+  // How a cancelled job shows is not documented; asked for and named so, it is one.
+  if (polledJob.sinceCancelSeconds !== null && /cancel/i.test(error.message)) {
+    return { do: 'end', status: 'cancelled', error: CANCELLED };
+  }
+  return {
+    do: 'end',
+    status: 'failed',
+    error: {
+      code: 'failed_upstream',
+      message: error.message,
+      ...(error.name === undefined ? {} : { upstreamName: error.name }),
+      retryable: mayHelpToRetry(error),
+    },
+  };
+}
+
+/** Spreads waits, so that jobs which were made together do not come back together. */
+export function jittered(seconds: number): number {
+  return seconds * (0.9 + Math.random() * 0.2);
+}
+
+/** Until the maximum age, which no wait outlasts. */
+function secondsLeft(waiting: Pick<PolledJob, 'ageSeconds'>, limits: PollLimits): number {
+  return Math.max(limits.maxAgeSeconds - waiting.ageSeconds, 1);
+}
+
+function tooOld(waiting: Pick<PolledJob, 'ageSeconds'>, limits: PollLimits): WaitOrEnd | undefined {
+  if (waiting.ageSeconds < limits.maxAgeSeconds) return undefined;
+  return { do: 'end', status: 'expired', error: expiredAfter(limits.maxAgeSeconds) };
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}

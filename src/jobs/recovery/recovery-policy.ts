@@ -1,0 +1,78 @@
+import { CANCELLED_BEFORE_SUBMIT, type JobError } from '../job-error.js';
+import type { SearchResult } from './upstream-search.js';
+
+/** What is known of a job whose submit may or may not have made something. Ages by the database's clock. */
+export interface RecoveryState {
+  readonly sinceSubmitSeconds: number;
+  readonly ageSeconds: number;
+  readonly cancelRequested: boolean;
+  readonly scheduleSeconds: readonly number[];
+  readonly maxAgeSeconds: number;
+  readonly resubmitUnresolved: boolean;
+  /** What a callback with our token says that Reducto calls the job, where nothing speaks against it. */
+  readonly assertedUpstreamId: string | null;
+}
+
+export type RecoveryStep =
+  | { readonly do: 'adopt'; readonly upstreamId: string; readonly via: 'listing' | 'callback' }
+  | { readonly do: 'resubmit' }
+  | { readonly do: 'wait'; readonly seconds: number; readonly because: string }
+  | {
+      readonly do: 'end';
+      readonly status: 'failed' | 'cancelled' | 'expired';
+      readonly error: JobError;
+    };
+
+/**
+ * What follows from a search. A job may show up in the listing with a delay, or be made while we
+ * search, so nothing is concluded from "absent" before the whole schedule has passed.
+ */
+export function stepAfterSearch(found: SearchResult, state: RecoveryState): RecoveryStep {
+  if (found.kind === 'found') {
+    return { do: 'adopt', upstreamId: found.upstreamId, via: 'listing' };
+  }
+  // A token proves that a callback is for the job, but not the id that it brings. The listing would.
+  if (found.kind === 'undecided' && state.assertedUpstreamId !== null) {
+    return { do: 'adopt', upstreamId: state.assertedUpstreamId, via: 'callback' };
+  }
+  if (state.ageSeconds >= state.maxAgeSeconds) {
+    return { do: 'end', status: 'expired', error: unknownOutcome('expired before it was known') };
+  }
+  if (found.kind === 'unavailable') {
+    const patience = state.scheduleSeconds[0] ?? 5;
+    const seconds = Math.min(Math.max(patience, found.retryAfterSeconds ?? 0), untilTooOld(state));
+    return { do: 'wait', seconds, because: 'the listing could not be read' };
+  }
+  const seconds = untilNextSearch(state);
+  if (seconds !== undefined)
+    return { do: 'wait', seconds, because: `not in the listing (${found.kind})` };
+  if (found.kind === 'absent' || state.resubmitUnresolved) {
+    return state.cancelRequested
+      ? { do: 'end', status: 'cancelled', error: CANCELLED_BEFORE_SUBMIT }
+      : { do: 'resubmit' };
+  }
+  return { do: 'end', status: 'failed', error: unknownOutcome('could not be found out') };
+}
+
+/** Counted from the submit, so that a search which a callback set off does not shorten the schedule. */
+function untilNextSearch(state: RecoveryState): number | undefined {
+  let at = 0;
+  for (const wait of state.scheduleSeconds) {
+    at += wait;
+    if (at > state.sinceSubmitSeconds)
+      return Math.min(at - state.sinceSubmitSeconds, untilTooOld(state));
+  }
+  return undefined;
+}
+
+function untilTooOld({ maxAgeSeconds, ageSeconds }: RecoveryState): number {
+  return Math.max(maxAgeSeconds - ageSeconds, 1);
+}
+
+function unknownOutcome(what: string): JobError {
+  return {
+    code: 'submit_outcome_unknown',
+    message: `The request was sent to Reducto and no answer came; whether it made a job ${what}.`,
+    retryable: true,
+  };
+}

@@ -1,0 +1,179 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { Settings } from '../../platform/config/settings.js';
+import { isDatabaseAway } from '../../platform/database/database-errors.js';
+import { ReductoClient } from '../../reducto/reducto.client.js';
+import { JobLease, type LeasedJob } from '../polling/job-lease.js';
+import { UPSTREAM_JOB_TAKEN } from '../job-error.js';
+import { JobFailureHandler } from '../polling/job-failure.handler.js';
+import type { Job } from '../job.entity.js';
+import { JobQueries, type JobAges, type OpenJob } from '../persistence/job-queries.store.js';
+import { ifLeasedBy } from '../persistence/job-transitions.store.js';
+import { CallbackTokenService } from '../callback-token.service.js';
+import { PollTransitions } from '../polling/poll-transitions.js';
+import { SubmissionTransitions, UNCERTAIN_REASON } from '../submission/submission-transitions.js';
+import { stepAfterSearch, type RecoveryStep } from './recovery-policy.js';
+import { UpstreamSearch, type SearchResult } from './upstream-search.js';
+import { jobIdsOf } from './upstream-metadata.js';
+
+/** A job to search for, and the upstream id that a callback gave it without proof. */
+interface Uncertain {
+  readonly open: OpenJob;
+  readonly assertedUpstreamId: string | null;
+}
+
+/**
+ * Resolves submits of which it is unknown whether they made a job: by what a callback claims, else by
+ * Reducto's listing, and only when that shows that nothing was made is the job sent again.
+ */
+@Injectable()
+export class SubmissionRecovery {
+  private readonly logger = new Logger(SubmissionRecovery.name);
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly queries: JobQueries,
+    private readonly lease: JobLease,
+    private readonly failureHandler: JobFailureHandler,
+    private readonly submits: SubmissionTransitions,
+    private readonly settles: PollTransitions,
+    private readonly search: UpstreamSearch,
+    private readonly reducto: ReductoClient,
+    private readonly tokens: CallbackTokenService,
+  ) {}
+
+  /** A callback has said what Reducto calls the job. Where that proves nothing, the listing is asked soon. */
+  async adoptAssertedId(held: LeasedJob): Promise<void> {
+    const claim = await this.verifyAssertedId(held.job);
+    if (claim?.proven !== true) return this.lease.releaseLease(held, 0);
+    await this.submits.markSubmitted(held.job, claim.upstreamId, 'callback');
+  }
+
+  /**
+   * Resolves jobs that the sweep has claimed: one walk through the listing for all of them. A job that fails
+   * does not keep the others from being resolved.
+   */
+  async resolveAll(claim: string, ids: readonly string[]): Promise<void> {
+    const uncertain: Uncertain[] = [];
+    for (const id of ids) {
+      await this.isolated(id, claim, async () => {
+        const open = await this.queries.findOpen(id);
+        if (open?.job.lease !== claim || open.job.status !== 'uncertain') return;
+        const claimed = await this.verifyAssertedId(open.job);
+        if (claimed?.proven === true) {
+          await this.submits.markSubmitted(open.job, claimed.upstreamId, 'callback');
+        } else {
+          uncertain.push({ open, assertedUpstreamId: claimed?.upstreamId ?? null });
+        }
+      });
+    }
+    if (uncertain.length === 0) return;
+    const found = await this.searchAll(uncertain);
+    for (const { open, assertedUpstreamId: claimed } of uncertain) {
+      await this.isolated(open.job.id, claim, async () => {
+        const result = found.get(open.job.id);
+        if (result === undefined) return;
+        await this.applyStep(open.job, claim, this.stepAfter(result, open, claimed));
+      });
+    }
+  }
+
+  private async isolated(id: string, claim: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      await this.failureHandler.handle(id, claim, error);
+    }
+  }
+
+  private async searchAll(uncertain: readonly Uncertain[]): Promise<Map<string, SearchResult>> {
+    const sought = uncertain.map(({ open }) => ({
+      id: open.job.id,
+      sinceSubmitSeconds: sinceSubmit(open.ages),
+    }));
+    try {
+      return await this.search.findJobs(sought);
+    } catch (error) {
+      if (isDatabaseAway(error)) throw error;
+      this.logger.error({ msg: 'the listing of Reducto could not be searched', err: error });
+      return new Map(sought.map(({ id }) => [id, { kind: 'unavailable' }]));
+    }
+  }
+
+  private stepAfter(
+    found: SearchResult,
+    { job, ages }: OpenJob,
+    claim: string | null,
+  ): RecoveryStep {
+    return stepAfterSearch(found, {
+      sinceSubmitSeconds: sinceSubmit(ages),
+      ageSeconds: ages.created,
+      cancelRequested: job.cancelRequestedAt !== null,
+      scheduleSeconds: this.settings.UNCERTAIN_SCHEDULE_SECONDS,
+      maxAgeSeconds: this.settings.JOB_MAX_AGE_SECONDS,
+      resubmitUnresolved: this.settings.UNCERTAIN_UNRESOLVED === 'resubmit',
+      assertedUpstreamId: claim,
+    });
+  }
+
+  private async applyStep(job: Job, claim: string, step: RecoveryStep): Promise<void> {
+    switch (step.do) {
+      case 'adopt':
+        if ((await this.queries.knownUpstreamIds([step.upstreamId])).size > 0) {
+          await this.applyStep(job, claim, {
+            do: 'end',
+            status: 'failed',
+            error: UPSTREAM_JOB_TAKEN,
+          });
+          return;
+        }
+        await this.submits.markSubmitted(job, step.upstreamId, step.via);
+        return;
+      case 'resubmit':
+        if (await this.submits.requeueJob(job, ifLeasedBy(claim))) {
+          this.logger.warn({
+            msg: 'an uncertain submit made nothing and is sent again',
+            jobId: job.id,
+          });
+        }
+        return;
+      case 'end':
+        if (await this.settles.endJob(job, claim, step.status, step.error)) {
+          this.logger.error({ msg: `job ${step.status}`, jobId: job.id, code: step.error.code });
+        }
+        return;
+      case 'wait':
+        await this.settles.reschedule(job, claim, {
+          seconds: step.seconds,
+          answer: step.because,
+          reason: UNCERTAIN_REASON,
+          missing: false,
+          resultMissing: false,
+        });
+    }
+  }
+
+  /**
+   * What a callback says that Reducto calls the job, unless it is wrong: the id belongs to another job, Reducto
+   * does not know it, or shows another request behind it. Proven where Reducto shows ours.
+   */
+  private async verifyAssertedId(
+    job: Job,
+  ): Promise<{ upstreamId: string; proven: boolean } | undefined> {
+    const upstreamId = job.assertedUpstreamId;
+    if (upstreamId === null) return undefined;
+    if ((await this.queries.knownUpstreamIds([upstreamId])).size > 0) return undefined;
+    const look = await this.reducto.pollJob(upstreamId);
+    if (look.kind === 'not_found') return undefined;
+    if (look.rawConfig === null) return { upstreamId, proven: false };
+    if (jobIdsOf(look.rawConfig, this.tokens).includes(job.id)) return { upstreamId, proven: true };
+    this.logger.warn({
+      msg: 'a callback claimed the upstream job of another request',
+      jobId: job.id,
+    });
+    return undefined;
+  }
+}
+
+function sinceSubmit(ages: JobAges): number {
+  return ages.submitStarted ?? ages.created;
+}

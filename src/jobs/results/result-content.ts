@@ -1,0 +1,130 @@
+import { JsonScanner, JsonSyntaxError } from '../../platform/json/json-scanner.js';
+import { ResultDownloadError } from '../../reducto/result-download-error.js';
+import { ownId, type JobIds, type RemotePart, type ResultDocument } from './result-document.js';
+
+interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly replacement: Buffer;
+}
+
+/** Bounds the work between two turns of the event loop. */
+const SLICE_BYTES = 65_536;
+
+/** Bytes of an id that has begun, held back until its end is known. Longer values are no id. */
+const MAX_HELD_BYTES = 1024;
+
+/**
+ * The bytes of a result document, its remote parts downloaded as they are needed. Each part is checked to be one
+ * whole JSON value while it passes through. Throws `ResultDownloadError`, also beyond `maxBytes`.
+ */
+export async function* resultContent(
+  document: ResultDocument,
+  download: (url: string) => AsyncIterable<Buffer>,
+  ids: JobIds,
+  maxBytes: number,
+): AsyncGenerator<Buffer> {
+  let size = 0;
+  for (const part of document) {
+    const bytes = Buffer.isBuffer(part) ? [part] : remoteJson(part, download(part.url), ids);
+    for await (const piece of inSlices(bytes)) {
+      size += piece.length;
+      if (size > maxBytes) {
+        throw new ResultDownloadError(`the result is larger than RESULT_MAX_BYTES (${maxBytes})`);
+      }
+      yield piece;
+    }
+  }
+}
+
+async function* remoteJson(
+  part: RemotePart,
+  download: AsyncIterable<Buffer>,
+  ids: JobIds,
+): AsyncGenerator<Buffer> {
+  try {
+    yield* edited(part, download, ids);
+  } catch (error) {
+    if (!(error instanceof JsonSyntaxError)) throw error;
+    throw new ResultDownloadError(`the URL of the result holds no whole JSON (${error.message})`);
+  }
+}
+
+async function* edited(
+  { aroundArray: [before, after], watched }: RemotePart,
+  download: AsyncIterable<Buffer>,
+  ids: JobIds,
+): AsyncGenerator<Buffer> {
+  let bytes: Buffer = Buffer.alloc(0);
+  /** Of the first of `bytes` in the download. */
+  let offset = 0;
+  let edits: Edit[] = [];
+  let opening: number | undefined;
+  const scanner = new JsonScanner(watched, (_label, start, end) => {
+    if (start < offset || end - start > MAX_HELD_BYTES) return;
+    const replacement = ownId(bytes.subarray(start - offset, end - offset), ids);
+    if (replacement !== undefined) edits.push({ start, end, replacement });
+  });
+  for await (const slice of inSlices(withoutByteOrderMark(download))) {
+    bytes = bytes.length === 0 ? slice : Buffer.concat([bytes, slice]);
+    const end = offset + bytes.length;
+    if (opening === undefined) {
+      const first = slice.findIndex((byte) => !isWhitespace(byte));
+      opening = slice[first];
+      const start = end - slice.length + first;
+      if (opening === OPEN_ARRAY)
+        edits.push({ start, end: start, replacement: Buffer.from(before) });
+      else if (opening !== undefined && opening !== OPEN_OBJECT) {
+        throw new ResultDownloadError('the URL of the result holds no JSON object or array');
+      }
+    }
+    scanner.write(slice);
+    for (const edit of edits) {
+      yield bytes.subarray(0, edit.start - offset);
+      yield edit.replacement;
+      bytes = bytes.subarray(edit.end - offset);
+      offset = edit.end;
+    }
+    edits = [];
+    const held = end - Math.max(scanner.openStart ?? end, offset);
+    const kept = held > MAX_HELD_BYTES ? 0 : held;
+    yield bytes.subarray(0, bytes.length - kept);
+    bytes = bytes.subarray(bytes.length - kept);
+    offset = end - kept;
+  }
+  scanner.end();
+  if (opening === OPEN_ARRAY) yield Buffer.from(after);
+}
+
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const OPEN_ARRAY = 0x5b;
+const OPEN_OBJECT = 0x7b;
+
+/** A byte order mark can stand before JSON, but not within it. */
+async function* withoutByteOrderMark(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let lead: Buffer = Buffer.alloc(0);
+  let isComplete = false;
+  for await (const chunk of bytes) {
+    if (isComplete) {
+      yield chunk;
+      continue;
+    }
+    lead = Buffer.concat([lead, chunk]);
+    if (lead.length < 3 && BYTE_ORDER_MARK.subarray(0, lead.length).equals(lead)) continue;
+    isComplete = true;
+    yield lead.subarray(0, 3).equals(BYTE_ORDER_MARK) ? lead.subarray(3) : lead;
+  }
+  if (!isComplete) yield lead;
+}
+
+async function* inSlices(bytes: Iterable<Buffer> | AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of bytes) {
+    for (let at = 0; at < chunk.length; at += SLICE_BYTES) {
+      yield chunk.subarray(at, at + SLICE_BYTES);
+    }
+  }
+}
+
+function isWhitespace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}

@@ -1,0 +1,41 @@
+import { Injectable } from '@nestjs/common';
+import { Batches } from '../../platform/batches.js';
+import { Wakeups } from '../../tasks/wakeups.js';
+import { Job } from '../job.entity.js';
+import { JobSubmissionStore, type NewJob } from './job-submission.store.js';
+import { JOBS_QUEUED } from '../persistence/job-transitions.store.js';
+
+const BATCH_LIMITS = { size: 100, waiting: 2000, concurrency: 2 };
+/** A large request goes alone: one statement cannot hold a hundred of them. */
+const LARGE_BYTES = 100_000;
+
+/** Accepts jobs: one statement, and one commit, for all that come at about the same time. */
+@Injectable()
+export class JobAcceptance {
+  private readonly together = new Batches<NewJob, Job | 'repeated'>(
+    (jobs) => this.acceptBatch(jobs),
+    BATCH_LIMITS,
+  );
+
+  constructor(
+    private readonly submission: JobSubmissionStore,
+    private readonly wakeups: Wakeups,
+  ) {}
+
+  /**
+   * Once this resolves the job is durable, and will be submitted. `repeated`: the service used the idempotency
+   * key before. `bytes`: about how large the job is. Throws `unavailable` where too many wait.
+   */
+  async acceptJob(job: NewJob, bytes: number): Promise<Job | 'repeated'> {
+    if (bytes <= LARGE_BYTES) return this.together.addItem(job);
+    const [accepted = 'repeated'] = await this.acceptBatch([job]);
+    return accepted;
+  }
+
+  private async acceptBatch(jobs: readonly NewJob[]): Promise<(Job | 'repeated')[]> {
+    const accepted = await this.submission.insertJobs(jobs);
+    this.wakeups.send(JOBS_QUEUED);
+    const byId = new Map(accepted.map((job) => [job.id, job]));
+    return jobs.map(({ id }) => byId.get(id) ?? 'repeated');
+  }
+}

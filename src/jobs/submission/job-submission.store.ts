@@ -1,0 +1,153 @@
+import { Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
+import { preparedRows } from '../../platform/database/sql.js';
+import { predecessorsOf } from '../job-status.js';
+import type { JobType } from '../job-type.js';
+import { Job } from '../job.entity.js';
+
+export interface NewJob {
+  id: string;
+  service: string;
+  type: JobType;
+  priority: boolean;
+  request: string;
+  refersToJobs: boolean;
+  metadata: string | null;
+  idempotencyKey: string | null;
+  requestHash: Buffer | null;
+  trace: string | null;
+}
+
+/** A job that Reducto has made. `via` says how its id became known: the answer, a callback, the listing. */
+export interface AcceptedUpstream {
+  readonly id: string;
+  readonly upstreamId: string;
+  readonly via: 'answer' | 'callback' | 'listing';
+  /** Until the first look, where no callback comes. */
+  readonly firstPollSeconds: number;
+}
+
+interface SubmittedRow {
+  readonly id: string;
+  readonly upstreamId: string;
+  /** A callback has come already. */
+  readonly callback: boolean;
+  /** Somebody has asked to cancel it. */
+  readonly cancel: boolean;
+  readonly ageSeconds: number;
+}
+
+/** The steps that many jobs take at about the same time, from being accepted to having left: a statement for all of them. */
+@Injectable()
+export class JobSubmissionStore {
+  constructor(@InjectEntityManager() private readonly database: EntityManager) {}
+
+  /** Enters new jobs with the beginning of their timelines. Missing are those whose service used the idempotency key before. */
+  async insertJobs(jobs: readonly NewJob[]): Promise<Job[]> {
+    const rows = jobs.map(({ refersToJobs, requestHash, idempotencyKey, ...job }) => ({
+      ...job,
+      refers_to_jobs: refersToJobs,
+      idempotency_key: idempotencyKey,
+      request_hash: requestHash === null ? null : `\\x${requestHash.toString('hex')}`,
+    }));
+    const inserted = await preparedRows<InsertedRow>(this.database, INSERT_JOBS, [
+      JSON.stringify(rows),
+    ]);
+    const byId = new Map(jobs.map((job) => [job.id, job]));
+    return inserted.map((row) => Object.assign(new Job(), NEW_JOB, byId.get(row.id), row));
+  }
+
+  /**
+   * Moves jobs to `submitted`, each with its entry in the timeline. Returns those that could move, and what
+   * came meanwhile; with `hintless`, moves only those for which nothing did.
+   */
+  markSubmitted(
+    made: readonly AcceptedUpstream[],
+    upstreamUrl: string,
+    hintless: boolean,
+    manager = this.database,
+  ): Promise<SubmittedRow[]> {
+    return preparedRows<SubmittedRow>(manager, MARK_SUBMITTED, [
+      made.map(({ id }) => id),
+      made.map(({ upstreamId }) => upstreamId),
+      made.map(({ via }) => via),
+      made.map(({ firstPollSeconds: firstLookSeconds }) => firstLookSeconds),
+      upstreamUrl,
+      predecessorsOf('submitted'),
+      hintless,
+    ]);
+  }
+}
+
+type InsertedRow = Pick<Job, 'id' | 'createdAt' | 'nextCheckAt'>;
+
+/** In the order of the keys, so that two processes with the same ones never wait for each other. */
+const INSERT_JOBS = {
+  name: 'jobs-insert',
+  text: `
+  WITH inserted AS (
+    INSERT INTO jobs (id, service, type, priority, request, refers_to_jobs, metadata, idempotency_key,
+                      request_hash, trace, next_check_at)
+    SELECT id, service, type, priority, request, refers_to_jobs, metadata, idempotency_key,
+           request_hash, trace, now()
+      FROM json_to_recordset($1::json) AS job (id uuid, service text, type text, priority boolean,
+             request text, refers_to_jobs boolean, metadata text, idempotency_key text,
+             request_hash bytea, trace text)
+     ORDER BY service, idempotency_key, id
+    ON CONFLICT DO NOTHING
+    RETURNING id, type, created_at, next_check_at),
+  event AS (
+    INSERT INTO job_events (job_id, type, detail)
+    SELECT id, 'accepted', jsonb_build_object('type', type) FROM inserted)
+  SELECT id, created_at AS "createdAt", next_check_at AS "nextCheckAt" FROM inserted`,
+};
+
+/** Arrays as subqueries: so PostgreSQL plans the statement once, instead of anew for each length of a short array. */
+const MARK_SUBMITTED = {
+  name: 'jobs-mark-submitted',
+  text: `
+  WITH moved AS (
+    UPDATE jobs
+       SET status = 'submitted', upstream_id = made.upstream_id, upstream_url = $5,
+           submitted_at = now(), submit_started_at = NULL, deferral_reason = NULL, deferred_until = NULL, polls = 0, lease = NULL, polling = false,
+           next_check_at = now() + make_interval(secs =>
+             CASE WHEN callback_received_at IS NULL THEN made.first_look ELSE 5 END)
+      FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[]), (SELECT $3::text[]),
+                  (SELECT $4::double precision[])) AS made (id, upstream_id, via, first_look)
+     WHERE jobs.id = made.id AND status = ANY ($6::text[])
+       AND (NOT $7 OR callback_received_at IS NULL AND cancel_requested_at IS NULL)
+    RETURNING jobs.id, made.upstream_id, made.via, callback_received_at IS NOT NULL AS callback,
+              cancel_requested_at IS NOT NULL AS cancel,
+              extract(epoch FROM now() - created_at)::double precision AS age),
+  event AS (
+    INSERT INTO job_events (job_id, type, detail)
+    SELECT id, 'submitted', jsonb_build_object('upstreamId', upstream_id, 'via', via) FROM moved)
+  SELECT id, upstream_id AS "upstreamId", callback, cancel, age AS "ageSeconds" FROM moved`,
+};
+
+/** What the table gives a new job by itself. */
+const NEW_JOB = {
+  status: 'queued',
+  upstreamId: null,
+  upstreamUrl: null,
+  submitAttempts: 0,
+  submitStartedAt: null,
+  polls: 0,
+  lease: null,
+  polling: false,
+  pollRequested: false,
+  missingSince: null,
+  resultMissingSince: null,
+  cancelRequestedAt: null,
+  callbackReceivedAt: null,
+  assertedUpstreamId: null,
+  progress: null,
+  error: null,
+  deferralReason: null,
+  deferredUntil: null,
+  settledBy: null,
+  submittedAt: null,
+  endedAt: null,
+  resultExpiredAt: null,
+} as const satisfies Omit<Job, keyof NewJob | 'createdAt' | 'nextCheckAt'>;

@@ -1,0 +1,174 @@
+import { Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
+import { preparedRows } from '../../platform/database/sql.js';
+import type { JobType } from '../job-type.js';
+import { age } from '../persistence/job-transitions.store.js';
+
+/** A queued job that a process has taken up to send it. */
+export interface QueuedJob {
+  readonly id: string;
+  readonly service: string;
+  readonly type: JobType;
+  readonly priority: boolean;
+  readonly request: string | null;
+  readonly refersToJobs: boolean;
+  readonly trace: string | null;
+  /** So many attempts have begun. */
+  readonly attempts: number;
+  /** The last of them is for whoever took the job up: it may be sent as it is. */
+  readonly begun: boolean;
+  readonly cancelRequested: boolean;
+  readonly ageSeconds: number;
+  /** Since the last attempt began, where it was not this process that began it. */
+  readonly attemptSeconds: number | null;
+  /** Before it was taken, by this process's `performance.now()`. */
+  readonly takenAt: number;
+}
+
+/** One attempt to submit a job. */
+export interface Attempt {
+  readonly id: string;
+  readonly attempt: number;
+}
+
+/** A job that was taken up, and of which nothing has left: as its last attempt, or before it, where none has begun. */
+export interface Unsent extends Attempt {
+  readonly begun: boolean;
+}
+
+/** For how long a job that is taken up is nobody else's, in seconds. */
+export interface Leases {
+  /** Where its attempt has begun. */
+  readonly attempt: number;
+  /** Where something else has to be found out about it first. */
+  readonly other: number;
+}
+
+/** The queued jobs as what they are: the queue of what is to be sent, ordered by `next_check_at`. */
+@Injectable()
+export class SubmissionQueueStore {
+  constructor(@InjectEntityManager() private readonly database: EntityManager) {}
+
+  /**
+   * Takes up to `limit` queued jobs that are due, the longest due first, skipping those that another process
+   * is taking. The attempt of each that can be sent as it is begins with that: one that nobody wants to cancel,
+   * is younger than `maxAgeSeconds`, builds upon no other job, and of which no attempt is under way.
+   */
+  async acquireJobs(limit: number, leases: Leases, maxAgeSeconds: number): Promise<QueuedJob[]> {
+    const takenAt = performance.now();
+    const parameters = [limit, leases.attempt, leases.other, maxAgeSeconds];
+    const taken = await preparedRows<QueuedJob>(this.database, ACQUIRE_JOBS, parameters);
+    return taken.map((job) => ({ ...job, takenAt }));
+  }
+
+  /** The job that `take` takes first, after so many attempts. */
+  async first(): Promise<Attempt | undefined> {
+    const [job] = await preparedRows<Attempt>(this.database, FIRST, []);
+    return job;
+  }
+
+  /** Begins an attempt, with its entry in the timeline. False where the job no longer allows it. */
+  async beginAttempt({ id, attempt }: Attempt, seconds: number): Promise<boolean> {
+    const begun = await preparedRows(this.database, BEGIN_ATTEMPT, [id, attempt, seconds]);
+    return begun.length === 1;
+  }
+
+  /** They are due at once, for anybody. An attempt that has begun ends with `reason` in the timeline. */
+  async releaseUnsent(unsent: readonly Unsent[], reason: string): Promise<void> {
+    await preparedRows(this.database, RELEASE_UNSENT, [
+      unsent.map(({ id }) => id),
+      unsent.map(({ attempt }) => attempt),
+      unsent.map(({ begun }) => begun),
+      reason,
+    ]);
+  }
+
+  /** Those of `ids` of which no attempt is under way are due at once, for anybody. */
+  async expediteJobs(ids: readonly string[]): Promise<void> {
+    await preparedRows(this.database, EXPEDITE_JOBS, [ids]);
+  }
+}
+
+const READY = `(submit_started_at IS NULL AND cancel_requested_at IS NULL AND NOT refers_to_jobs
+      AND created_at > now() - make_interval(secs => $4))`;
+
+/**
+ * The limit is a subquery so that PostgreSQL plans the statement once: with the number itself it reckons that
+ * a plan for this very number is cheaper, and makes one each time, which costs more than the statement.
+ */
+const ACQUIRE_JOBS = {
+  name: 'jobs-queue-take',
+  text: `
+  WITH taken AS (
+    UPDATE jobs
+       SET submit_started_at = CASE WHEN ${READY} THEN now() ELSE submit_started_at END,
+           submit_attempts = submit_attempts + CASE WHEN ${READY} THEN 1 ELSE 0 END,
+           deferral_reason = CASE WHEN ${READY} THEN NULL ELSE deferral_reason END,
+           deferred_until = CASE WHEN ${READY} THEN NULL ELSE deferred_until END,
+           next_check_at = now() + make_interval(secs => CASE WHEN ${READY} THEN $2::float8 ELSE $3 END)
+     WHERE id = ANY (ARRAY(
+       SELECT id FROM jobs
+        WHERE next_check_at <= now() AND status = 'queued'
+        ORDER BY next_check_at
+        LIMIT (SELECT $1::integer)
+          FOR UPDATE SKIP LOCKED))
+    RETURNING id, service, type, priority, request, refers_to_jobs AS "refersToJobs", trace,
+              submit_attempts AS attempts,
+              coalesce(submit_started_at = now(), false) AS begun,
+              cancel_requested_at IS NOT NULL AS "cancelRequested",
+              ${age('created_at')} AS "ageSeconds",
+              nullif(${age('submit_started_at')}, 0) AS "attemptSeconds"),
+  event AS (
+    INSERT INTO job_events (job_id, type, detail)
+    SELECT id, 'submit_started', jsonb_build_object('attempt', attempts) FROM taken WHERE begun)
+  SELECT * FROM taken`,
+};
+
+const FIRST = {
+  name: 'jobs-queue-first',
+  text: `
+  SELECT id, submit_attempts AS attempt FROM jobs
+   WHERE next_check_at <= now() AND status = 'queued'
+   ORDER BY next_check_at
+   LIMIT 1`,
+};
+
+const BEGIN_ATTEMPT = {
+  name: 'jobs-queue-begin',
+  text: `
+  WITH begun AS (
+    UPDATE jobs
+       SET submit_started_at = now(), submit_attempts = $2::integer,
+           deferral_reason = NULL, deferred_until = NULL,
+           next_check_at = now() + make_interval(secs => $3)
+     WHERE id = $1 AND status = 'queued' AND submit_started_at IS NULL
+       AND cancel_requested_at IS NULL AND submit_attempts = $2::integer - 1
+    RETURNING id)
+  INSERT INTO job_events (job_id, type, detail)
+  SELECT id, 'submit_started', jsonb_build_object('attempt', $2::integer) FROM begun
+  RETURNING job_id`,
+};
+
+const RELEASE_UNSENT = {
+  name: 'jobs-queue-put-back',
+  text: `
+  WITH put AS (
+    UPDATE jobs
+       SET submit_started_at = NULL, next_check_at = now()
+      FROM unnest($1::uuid[], $2::integer[], $3::boolean[]) AS unsent (id, attempt, begun)
+     WHERE jobs.id = unsent.id AND status = 'queued' AND submit_attempts = unsent.attempt
+       AND (submit_started_at IS NOT NULL) = unsent.begun
+    RETURNING jobs.id, unsent.attempt, unsent.begun)
+  INSERT INTO job_events (job_id, type, detail)
+  SELECT id, 'submit_deferred',
+         jsonb_build_object('attempt', attempt, 'reason', $4::text, 'retryInSeconds', 0)
+    FROM put WHERE begun`,
+};
+
+const EXPEDITE_JOBS = {
+  name: 'jobs-queue-bring-forward',
+  text: `
+  UPDATE jobs SET next_check_at = now()
+   WHERE id = ANY ($1::uuid[]) AND status = 'queued' AND submit_started_at IS NULL`,
+};

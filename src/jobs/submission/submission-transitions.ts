@@ -1,0 +1,229 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { Settings } from '../../platform/config/settings.js';
+import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
+import { Batches } from '../../platform/batches.js';
+import { Transactions } from '../../platform/database/transactions.js';
+import { TaskQueue } from '../../tasks/task-queue.js';
+import { Wakeups } from '../../tasks/wakeups.js';
+import { JobMetrics } from '../job.metrics.js';
+import { UNSTORABLE, type JobError } from '../job-error.js';
+import type { Job } from '../job.entity.js';
+import { SubmissionQueueStore, type Attempt, type QueuedJob } from './submission-queue.store.js';
+import { JobSubmissionStore, type AcceptedUpstream } from './job-submission.store.js';
+import {
+  ifAtAttempt,
+  deferred,
+  JOBS_QUEUED,
+  JobTransitionsStore,
+  now,
+  type Fence,
+} from '../persistence/job-transitions.store.js';
+import { jittered } from '../polling/poll-policy.js';
+
+type JobId = Pick<Job, 'id'>;
+
+/** For the service whose job is uncertain. */
+export const UNCERTAIN_REASON =
+  'Reducto’s answer to the submit was lost; the gateway searches for the job at Reducto';
+
+/** Beyond the timeout of its request, an attempt that has not reported back is taken for lost. */
+const LOST_AFTER_SECONDS = 20;
+/** How long a job whose attempt has not begun may be in hand, and not be heard of, until another process takes it up. */
+const LEASE_SECONDS = 30;
+
+/** Those that come at about the same time share a statement; what is sent is bounded elsewhere. */
+const BATCH_LIMITS = { size: 100, waiting: 10_000, concurrency: 1 };
+
+/**
+ * The steps by which a job gets to Reducto, each as one transaction: the guarded update, its entry
+ * in the timeline, and the tasks that follow from it. Each says whether it happened; where it did
+ * not, somebody else was faster, and nothing has changed.
+ */
+@Injectable()
+export class SubmissionTransitions {
+  private readonly logger = new Logger(SubmissionTransitions.name);
+  private readonly marks = new Batches<AcceptedUpstream, boolean>(
+    (made) => this.markAll(made),
+    BATCH_LIMITS,
+  );
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly transitions: JobTransitionsStore,
+    private readonly submission: JobSubmissionStore,
+    private readonly queue: SubmissionQueueStore,
+    private readonly tasks: TaskQueue,
+    private readonly wakeups: Wakeups,
+    private readonly transactions: Transactions,
+    private readonly metrics: JobMetrics,
+  ) {}
+
+  /** How long an attempt may take until it counts as lost. */
+  get attemptSeconds(): number {
+    return this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS + LOST_AFTER_SECONDS;
+  }
+
+  /**
+   * Takes up queued jobs, and begins the attempts of those that can be sent as they are. One whose attempt PostgreSQL
+   * refuses to store ends as failed, so that it does not keep the others from being sent.
+   */
+  async acquireJobs(limit: number): Promise<QueuedJob[]> {
+    const leases = { attempt: this.attemptSeconds, other: LEASE_SECONDS };
+    try {
+      return await this.queue.acquireJobs(limit, leases, this.settings.JOB_MAX_AGE_SECONDS);
+    } catch (error) {
+      if (classifyDatabaseError(error) !== 'data') throw error;
+      if (limit > 1) return this.acquireJobs(Math.ceil(limit / 2));
+      const sqlState = sqlStateOf(error);
+      const job = await this.queue.first();
+      if (job === undefined) return [];
+      this.logger.error({ msg: 'a job could not be sent', jobId: job.id, sqlState });
+      await this.endUnsubmitted(job, job.attempt, 'failed', UNSTORABLE);
+      return this.acquireJobs(limit);
+    }
+  }
+
+  /** Claims the next attempt to submit, before anything is sent. */
+  beginAttempt(attempt: Attempt): Promise<boolean> {
+    return this.queue.beginAttempt(attempt, this.attemptSeconds);
+  }
+
+  /**
+   * Puts off a submit of which it is known that nothing was made. One that was to be cancelled ends here.
+   * `reason` is for the service; `failure` for the timeline, where an attempt was made.
+   */
+  async deferSubmit(
+    job: JobId,
+    attempt: number,
+    { seconds, reason, failure }: { seconds: number; reason: string; failure?: string },
+  ): Promise<boolean> {
+    const { put, ended } = await this.transactions.run(async (manager) => {
+      const changes = { submitStartedAt: null, ...deferred(seconds, reason) };
+      const put = await this.transitions.updateJob(
+        manager,
+        job.id,
+        'queued',
+        changes,
+        ifAtAttempt(attempt),
+      );
+      if (!put) return { put };
+      // After the change, which holds the row: a cancel is either seen here or sees the job unsent.
+      const ended = await this.transitions.cancelUnsent(manager, job.id, [
+        'cancel_requested_at IS NOT NULL',
+        {},
+      ]);
+      if (ended === undefined && failure !== undefined) {
+        const detail = { attempt, reason: failure, retryInSeconds: Math.round(seconds) };
+        await this.transitions.addEvent(manager, job.id, 'submit_deferred', detail);
+      }
+      return { put, ended };
+    });
+    this.metrics.recordEnded('cancelled', ended, 'cancelled');
+    return put;
+  }
+
+  /** Reducto has the job, whichever attempt made it: that stays true. */
+  markSubmitted(job: JobId, upstreamId: string, via: AcceptedUpstream['via']): Promise<boolean> {
+    const firstLookSeconds = jittered(this.settings.POLL_SCHEDULE_SECONDS[0] ?? 15);
+    return this.marks.addItem({ id: job.id, upstreamId, via, firstPollSeconds: firstLookSeconds });
+  }
+
+  private async markAll(made: readonly AcceptedUpstream[]): Promise<readonly boolean[]> {
+    const { origin } = this.settings.REDUCTO_BASE_URL;
+    const moved = await this.submission.markSubmitted(made, origin, true);
+    if (moved.length < made.length) {
+      const ids = new Set(moved.map(({ id }) => id));
+      moved.push(...(await this.markTriggered(made.filter(({ id }) => !ids.has(id)))));
+    }
+    for (const { ageSeconds } of moved) this.metrics.recordSubmitted(ageSeconds);
+    // The same job may come twice, and even by two ids: what stands in its row happened, once.
+    const happened = new Set(moved.map(({ id, upstreamId }) => `${id} ${upstreamId}`));
+    return made.map(({ id, upstreamId }) => happened.delete(`${id} ${upstreamId}`));
+  }
+
+  /** With the tasks that follow from a callback or a cancel that came before Reducto's answer was written down. */
+  private markTriggered(
+    made: readonly AcceptedUpstream[],
+  ): ReturnType<JobSubmissionStore['markSubmitted']> {
+    return this.transactions.run(async (manager) => {
+      const { origin } = this.settings.REDUCTO_BASE_URL;
+      const moved = await this.submission.markSubmitted(made, origin, false, manager);
+      const idsOf = (hint: 'callback' | 'cancel'): string[] =>
+        moved.filter((row) => row[hint]).map(({ id }) => id);
+      // They are written down together, in the context of one of them.
+      const origins = new Map<string, string>();
+      await this.tasks.add(manager, 'poll', idsOf('callback'), origins);
+      await this.tasks.add(manager, 'cancel', idsOf('cancel'), origins);
+      return moved;
+    });
+  }
+
+  /** It was sent, and nobody knows whether it arrived. */
+  markUncertain(job: JobId, attempt: number, reason: string): Promise<boolean> {
+    const seconds = this.settings.UNCERTAIN_SCHEDULE_SECONDS[0] ?? 5;
+    return this.transactions.run(async (manager) => {
+      const moved = await this.transitions.transition(
+        manager,
+        job.id,
+        'uncertain',
+        { polls: 0, ...deferred(seconds, UNCERTAIN_REASON) },
+        ['submit_uncertain', { attempt, reason }],
+        ifAtAttempt(attempt),
+      );
+      if (moved === undefined) return false;
+      if ((await this.transitions.readTriggers(manager, job.id)).callback) {
+        await this.tasks.add(manager, 'poll', [job.id]);
+      }
+      return true;
+    });
+  }
+
+  /** It is certain that the attempt made nothing: the job may be sent again. */
+  async requeueJob(job: JobId, fence: Fence): Promise<boolean> {
+    const moved = await this.transactions.run((manager) =>
+      this.transitions.transition(
+        manager,
+        job.id,
+        'queued',
+        { submitStartedAt: null, assertedUpstreamId: null, polls: 0, nextCheckAt: now },
+        ['submit_resolved', { found: false }],
+        fence,
+      ),
+    );
+    if (moved === undefined) return false;
+    this.wakeups.send(JOBS_QUEUED);
+    return true;
+  }
+
+  /** The job was to be cancelled, and nothing of it is on its way: it ends here. */
+  async cancelUnsent(job: JobId): Promise<void> {
+    const ended = await this.transactions.run((manager) =>
+      this.transitions.cancelUnsent(manager, job.id, [
+        'cancel_requested_at IS NOT NULL AND submit_started_at IS NULL',
+        {},
+      ]),
+    );
+    this.metrics.recordEnded('cancelled', ended, 'cancelled');
+  }
+
+  /** The job ends without having been made: Reducto refused it, it cannot be sent, or not in time. */
+  async endUnsubmitted(
+    job: JobId,
+    attempt: number,
+    status: 'failed' | 'expired',
+    error: JobError,
+  ): Promise<boolean> {
+    const moved = await this.transactions.run((manager) =>
+      this.transitions.transition(
+        manager,
+        job.id,
+        status,
+        { error, settledBy: 'submission' },
+        [status, { code: error.code }],
+        [`status IN ('queued', 'uncertain') AND submit_attempts = :attempt`, { attempt }],
+      ),
+    );
+    this.metrics.recordEnded(status, moved, error.code);
+    return moved !== undefined;
+  }
+}

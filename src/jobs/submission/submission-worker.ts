@@ -1,0 +1,137 @@
+import {
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { SpanKind } from '@opentelemetry/api';
+import { Settings } from '../../platform/config/settings.js';
+import { withLogFields } from '../../platform/logging/log-context.js';
+import { withTimeout } from '../../platform/with-timeout.js';
+import { IntervalScheduler } from '../../platform/schedule/interval-scheduler.js';
+import { ShutdownDeadline } from '../../platform/config/shutdown-deadline.js';
+import { inSpan, linksTo } from '../../platform/tracing/spans.js';
+import { TaskQueue } from '../../tasks/task-queue.js';
+import { WorkerLoop } from '../../tasks/worker-loop.js';
+import { SubmissionQueueStore, type QueuedJob, type Unsent } from './submission-queue.store.js';
+import { JOBS_QUEUED } from '../persistence/job-transitions.store.js';
+import { SubmissionLimiter } from './submission-limiter.js';
+import { SubmissionTransitions } from './submission-transitions.js';
+import { Submitter } from './submitter.js';
+
+/** How often it looks without having been told: for jobs that were put off. */
+const POLL_SECONDS = 1;
+/** How long a database that may be silent is waited for at a stop. */
+const RELEASE_TIMEOUT_MILLISECONDS = 1000;
+/** Jobs that are got ready, on their way or written down: when the database is slow, no more are taken up. */
+const JOBS_PER_SLOT = 6;
+
+/**
+ * Feeds the submitter with the queued jobs that are due, in processes with the role `worker`. The jobs
+ * themselves are the queue, ordered by `next_check_at`: that is when they were accepted, or until when they
+ * were put off.
+ */
+@Injectable()
+export class SubmissionWorker
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown
+{
+  private readonly logger = new Logger(SubmissionWorker.name);
+  private readonly underWay = new Set<Promise<void>>();
+  private readonly loop = new WorkerLoop(
+    () => this.acquireJobs(),
+    (error) => this.logger.warn({ msg: 'queued jobs could not be taken up', err: error }),
+  );
+  private readonly most: number;
+  private unsent: Unsent[] = [];
+  private mayBeMore = false;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly tasks: TaskQueue,
+    private readonly scheduler: IntervalScheduler,
+    private readonly shutdownDeadline: ShutdownDeadline,
+    private readonly queue: SubmissionQueueStore,
+    private readonly transitions: SubmissionTransitions,
+    private readonly limiter: SubmissionLimiter,
+    private readonly submitter: Submitter,
+  ) {
+    this.most = settings.SUBMIT_CONCURRENCY * JOBS_PER_SLOT;
+  }
+
+  onModuleInit(): void {
+    if (!this.settings.has('worker')) return;
+    const wake = (): void => this.loop.wake();
+    this.tasks.subscribe(JOBS_QUEUED, wake, wake);
+    this.limiter.onSlotFree(() => this.mayBeMore && wake());
+  }
+
+  onApplicationBootstrap(): void {
+    if (!this.settings.has('worker')) return;
+    this.scheduler.every(POLL_SECONDS, 'submit feed', () => Promise.resolve(this.loop.wake()));
+  }
+
+  /** Finishes what is on its way to Reducto; what has not left yet goes back at once, for other workers. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.loop.stop(this.shutdownDeadline.leftMilliseconds);
+    this.submitter.stopSending();
+    await withTimeout(this.shutdownDeadline.leftMilliseconds, Promise.all(this.underWay));
+    const given = await withTimeout(
+      RELEASE_TIMEOUT_MILLISECONDS,
+      this.releaseUnsent('the process was stopped'),
+    );
+    if (given.outcome !== 'done') {
+      this.logger.warn({ msg: 'queued jobs could not be given back; others take them up later' });
+    }
+  }
+
+  private async acquireJobs(): Promise<boolean> {
+    this.mayBeMore = true;
+    await this.releaseUnsent('its turn came too late');
+    const wanted = Math.min(this.limiter.freeSlots, this.most - this.underWay.size);
+    // Whoever leaves a place asks again.
+    if (wanted < this.limiter.minBatch) return false;
+    const taken = await this.transitions.acquireJobs(wanted);
+    this.mayBeMore = taken.length === wanted;
+    for (const job of taken) this.startSubmission(job);
+    return false;
+  }
+
+  /** Those that will not leave from here. */
+  private async releaseUnsent(reason: string): Promise<void> {
+    const unsent = this.unsent.splice(0);
+    if (unsent.length === 0) return;
+    try {
+      await this.queue.releaseUnsent(unsent, reason);
+    } catch (error) {
+      this.unsent.push(...unsent);
+      throw error;
+    }
+  }
+
+  private traced(job: QueuedJob): Promise<Unsent | undefined> {
+    const { id, trace } = job;
+    const attributes = { 'gateway.job_id': id };
+    const options = { kind: SpanKind.CONSUMER, root: true, attributes, links: linksTo(trace) };
+    return inSpan('submit', options, () => this.submitter.submitJob(job));
+  }
+
+  private startSubmission(job: QueuedJob): void {
+    const done = this.submitJob(job).finally(() => {
+      this.underWay.delete(done);
+      if (this.mayBeMore) this.loop.wake();
+    });
+    this.underWay.add(done);
+  }
+
+  private async submitJob(job: QueuedJob): Promise<void> {
+    const { id } = job;
+    try {
+      const unsent = await withLogFields({ task: 'submit', jobId: id }, () => this.traced(job));
+      if (unsent !== undefined) this.unsent.push(unsent);
+    } catch (error) {
+      // It is due again when its lease ends.
+      this.logger.error({ msg: 'a submit failed and will be tried again', jobId: id, err: error });
+    }
+  }
+}

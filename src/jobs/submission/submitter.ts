@@ -1,0 +1,242 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { Settings } from '../../platform/config/settings.js';
+import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
+import type { SubmitAnswer } from '../../reducto/answers.js';
+import { summaryOf } from '../../reducto/upstream-error.js';
+import { ReductoClient } from '../../reducto/reducto.client.js';
+import {
+  UNSTORABLE,
+  UNSTORABLE_SUBMIT,
+  UPSTREAM_JOB_TAKEN,
+  UPSTREAM_UNUSABLE,
+  type JobError,
+} from '../job-error.js';
+import type { QueuedJob, Unsent } from './submission-queue.store.js';
+import { CallbackTokenService } from '../callback-token.service.js';
+import { JobQueries } from '../persistence/job-queries.store.js';
+import { InputJobs } from './input-jobs.js';
+import { SubmissionLimiter } from './submission-limiter.js';
+import { SubmissionTransitions } from './submission-transitions.js';
+import { upstreamRequest } from './upstream-request.js';
+
+/** How often a job looks whether the job that it builds upon has completed. */
+const SOURCE_POLL_SECONDS = 2;
+/**
+ * How long after an attempt began its request may still leave. Later it might be on its way when others take it for
+ * lost: places were held for longer than was to be expected, or the process slept.
+ */
+const LEAVES_WITHIN_SECONDS = 5;
+
+/**
+ * Sends a queued job to Reducto: one request per attempt, and never a second one while the outcome of
+ * the first is unknown. The attempt is written down before the request leaves, so that a crash in
+ * between leaves a job that is known to be uncertain.
+ */
+@Injectable()
+export class Submitter {
+  private readonly logger = new Logger(Submitter.name);
+  private stopping = false;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly queries: JobQueries,
+    private readonly transitions: SubmissionTransitions,
+    private readonly sources: InputJobs,
+    private readonly tokens: CallbackTokenService,
+    private readonly reducto: ReductoClient,
+    private readonly limiter: SubmissionLimiter,
+  ) {}
+
+  /** Nothing more leaves; what has left is awaited by whoever sent it. */
+  stopSending(): void {
+    this.stopping = true;
+  }
+
+  /** A job as it has just been taken up. Resolves to it where nothing of it has left, and it should go back. */
+  async submitJob(job: QueuedJob): Promise<Unsent | undefined> {
+    const progress = { mayHaveLeft: false };
+    try {
+      return await this.sendOnce(job, progress);
+    } catch (error) {
+      const kind = classifyDatabaseError(error);
+      const passes = ['unavailable', 'read_only', 'conflict'].includes(kind);
+      // One that may have left becomes uncertain when its lease ends.
+      if (passes || progress.mayHaveLeft) throw error;
+      // The message of PostgreSQL may quote the data.
+      const why = kind === 'data' ? { sqlState: sqlStateOf(error) } : { err: error };
+      this.logger.error({ msg: 'a job could not be sent', ...why });
+      if (kind === 'data') {
+        const reason = job.attemptSeconds === null ? UNSTORABLE : UNSTORABLE_SUBMIT;
+        await this.transitions.endUnsubmitted(job, job.attempts, 'failed', reason);
+        return undefined;
+      }
+      const seconds = this.settings.SUBMIT_BACKOFF_SECONDS.at(-1) ?? 60;
+      await this.transitions.deferSubmit(job, job.attempts, {
+        seconds,
+        reason: 'The gateway could not send the job, and tries again',
+        failure: 'the gateway could not send the job',
+      });
+      return undefined;
+    }
+  }
+
+  private async sendOnce(
+    job: QueuedJob,
+    progress: { mayHaveLeft: boolean },
+  ): Promise<Unsent | undefined> {
+    if (!job.begun && (await this.isOver(job))) return undefined;
+    const source = await this.sources.resolveReferences(job);
+    if (source.state === 'pending') {
+      const reason = `Job ${source.id}, whose result the job needs, has not completed; the gateway checks again`;
+      await this.transitions.deferSubmit(job, job.attempts, {
+        seconds: SOURCE_POLL_SECONDS,
+        reason,
+      });
+      return undefined;
+    }
+    if (source.state === 'unusable') {
+      await this.transitions.endUnsubmitted(job, job.attempts, 'failed', source.error);
+      return undefined;
+    }
+    const { outcome, ...attempt } = await this.limiter.withSlot(() =>
+      this.attempt(job, source.request, progress),
+    );
+    if (outcome === 'lost') return undefined;
+    if (outcome === 'unsent') return attempt;
+    // No longer in its place: the next job is on its way while this one is written down.
+    await this.record(job, attempt.attempt, outcome);
+    return undefined;
+  }
+
+  /** An answer that PostgreSQL refuses ends the job: the request is not sent again. */
+  private async record(job: QueuedJob, attempt: number, answer: SubmitAnswer): Promise<void> {
+    try {
+      await this.recordAnswer(job, attempt, answer);
+    } catch (error) {
+      if (classifyDatabaseError(error) !== 'data') throw error;
+      const accepted = answer.kind === 'accepted';
+      // Only that another job has the upstream id can be wrong with an accepted one.
+      const reason = accepted ? UPSTREAM_JOB_TAKEN : UPSTREAM_UNUSABLE;
+      const sqlState = sqlStateOf(error);
+      this.logger.error({ msg: 'the answer to a submit cannot be stored', attempt, sqlState });
+      await this.transitions.endUnsubmitted(job, attempt, 'failed', reason);
+    }
+  }
+
+  /** Whether a job that cannot be sent as it is, is not to be sent now, or ever. */
+  private async isOver(job: QueuedJob): Promise<boolean> {
+    if (job.attemptSeconds !== null) {
+      await this.checkUnderWay(job, job.attemptSeconds);
+    } else if (job.cancelRequested) {
+      // The wish can come while it is found out that an earlier submit made nothing.
+      await this.transitions.cancelUnsent(job);
+    } else if (job.ageSeconds >= this.settings.JOB_MAX_AGE_SECONDS) {
+      await this.giveUp(job);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  private async attempt(
+    job: QueuedJob,
+    request: string,
+    progress: { mayHaveLeft: boolean },
+  ): Promise<Unsent & { outcome: SubmitAnswer | 'lost' | 'unsent' }> {
+    const { id, begun, attempts } = job;
+    let begin = job.takenAt;
+    let attempt = { id, attempt: attempts, begun };
+    const body = this.bodyOf(job, request);
+    if (!begun) {
+      if (this.stopping) return { ...attempt, outcome: 'unsent' };
+      begin = performance.now();
+      attempt = { id, attempt: attempts + 1, begun: true };
+      if (!(await this.transitions.beginAttempt(attempt))) return { ...attempt, outcome: 'lost' };
+    }
+    const late = performance.now() - begin > LEAVES_WITHIN_SECONDS * 1000;
+    if (this.stopping || late) return { ...attempt, outcome: 'unsent' };
+    progress.mayHaveLeft = true;
+    return { ...attempt, outcome: await this.reducto.submitJob(job.type, body) };
+  }
+
+  private async recordAnswer(job: QueuedJob, attempt: number, answer: SubmitAnswer): Promise<void> {
+    switch (answer.kind) {
+      case 'accepted': {
+        const kept = await this.transitions.markSubmitted(job, answer.upstreamId, 'answer');
+        if (!kept) await this.dropOrphan(job, answer.upstreamId);
+        return;
+      }
+      case 'rejected': {
+        const { status, name, message } = answer.error;
+        this.logger.warn({ msg: 'Reducto refused a job', status, name });
+        const upstreamName = name === undefined ? {} : { upstreamName: name };
+        await this.transitions.endUnsubmitted(job, attempt, 'failed', {
+          code: 'rejected_upstream',
+          message,
+          ...upstreamName,
+          retryable: false,
+        });
+        return;
+      }
+      case 'deferred': {
+        const planned = Math.max(answer.retryAfterSeconds ?? 0, this.backoff(attempt));
+        const left = Math.max(this.settings.JOB_MAX_AGE_SECONDS - job.ageSeconds, 1);
+        const seconds = Math.min(planned, left);
+        const reason = `${summaryOf(answer.error)}; the gateway submits the job again`;
+        await this.transitions.deferSubmit(job, attempt, {
+          seconds,
+          reason,
+          failure: answer.error.message,
+        });
+        return;
+      }
+      case 'unknown':
+        this.logger.warn({ msg: 'the outcome of a submit is unknown', attempt });
+        await this.transitions.markUncertain(job, attempt, answer.error.message);
+    }
+  }
+
+  /** An attempt that has not reported back in time is taken for lost: its process may have died in it. */
+  private async checkUnderWay(job: QueuedJob, seconds: number): Promise<void> {
+    if (seconds < this.transitions.attemptSeconds - 5) return;
+    this.logger.warn({ msg: 'a submit was interrupted', attempt: job.attempts });
+    await this.transitions.markUncertain(job, job.attempts, 'the attempt was interrupted');
+  }
+
+  private async giveUp(job: QueuedJob): Promise<void> {
+    const error: JobError = {
+      code: 'gave_up',
+      message: `The job did not reach Reducto within ${this.settings.JOB_MAX_AGE_SECONDS} seconds.`,
+      retryable: true,
+    };
+    if (!(await this.transitions.endUnsubmitted(job, job.attempts, 'expired', error))) return;
+    const { attempts } = job;
+    this.logger.error({ msg: 'gave up on a job that never reached Reducto', attempts });
+  }
+
+  /** The job moved on while its submit was under way: what the submit made must not run for nobody. */
+  private async dropOrphan(job: QueuedJob, upstreamId: string): Promise<void> {
+    const current = await this.queries.findForCallback({ id: job.id });
+    if (current === null || current.upstreamId === upstreamId) return;
+    this.logger.warn({ msg: 'a late submit made a job that is no longer wanted', upstreamId });
+    await this.reducto.cancelJob(upstreamId);
+  }
+
+  private bodyOf(job: QueuedJob, request: string): string {
+    const { WEBHOOK_MODE: mode, SVIX_CHANNELS: channels, callbackUrl: url } = this.settings;
+    // A gateway that only polls needs no keys.
+    const token = this.tokens.areInUse ? { token: this.tokens.signJobId(job.id) } : {};
+    return upstreamRequest(
+      job,
+      request,
+      { gateway_job_id: job.id, ...token },
+      { mode, url, channels },
+    );
+  }
+
+  private backoff(attempt: number): number {
+    const list = this.settings.SUBMIT_BACKOFF_SECONDS;
+    const planned = list[Math.min(attempt, list.length) - 1] ?? 60;
+    return planned * (0.9 + Math.random() * 0.2);
+  }
+}

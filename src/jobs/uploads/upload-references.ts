@@ -1,0 +1,111 @@
+import { Injectable } from '@nestjs/common';
+import { GatewayError, type FieldError } from '../../platform/errors/error-codes.js';
+import { cutName, MAX_FIELD_ERRORS } from '../../platform/errors/field-errors.js';
+import { findStrings, readMembers } from '../../platform/json/json-text.js';
+import { UploadStore } from './upload.store.js';
+
+/** The members in which Reducto reads documents. */
+const DOCUMENT_MEMBERS = new Set(['input', 'document_url']);
+const MAX_DOCUMENTS = 1000;
+
+interface DocumentText {
+  readonly path: string;
+  readonly text: string;
+  /** Whether Reducto reads it as a document: the member itself, an item of its list, or its `file_id`. */
+  readonly isDocument: boolean;
+}
+
+/**
+ * The uploads that a request for a job names as `reducto://<id>`. Reducto knows nothing of services, so only an id that
+ * the gateway issued to the same service, letter by letter, passes; a text in another spelling is refused, because Reducto
+ * may still read it as that id.
+ */
+@Injectable()
+export class UploadReferences {
+  constructor(private readonly store: UploadStore) {}
+
+  /**
+   * `request`: the JSON text that goes to Reducto. Throws `validation_failed` with the path of each text that names an
+   * upload of another service or an unknown one, or that stands where no upload can.
+   */
+  async check(service: string, request: string): Promise<void> {
+    const { documents, errors } = readTexts(request);
+    const ids = documents.map(({ text }) => text).filter(isUploadId);
+    const issued =
+      ids.length === 0 ? new Set() : await this.store.findIssued(service, [...new Set(ids)]);
+    for (const { path, text, isDocument } of documents) {
+      const message = issued.has(text) ? undefined : problemOf(text, isDocument);
+      if (message !== undefined) errors.push({ path: cutName(path), message });
+    }
+    if (errors.length > 0) {
+      throw new GatewayError('validation_failed', undefined, {
+        errors: errors.slice(0, MAX_FIELD_ERRORS),
+      });
+    }
+  }
+}
+
+function readTexts(request: string): { documents: DocumentText[]; errors: FieldError[] } {
+  const documents: DocumentText[] = [];
+  const errors: FieldError[] = [];
+  // A member that is given twice is read twice: Reducto may believe either.
+  for (const { name, value } of readMembers(request)) {
+    const text = request.slice(value.start, value.end);
+    if (DOCUMENT_MEMBERS.has(name)) {
+      const found = findStrings(text, () => true, MAX_DOCUMENTS + 1);
+      if (found.length > MAX_DOCUMENTS) {
+        errors.push({ path: name, message: `can hold at most ${MAX_DOCUMENTS} documents` });
+        continue;
+      }
+      for (const { path, value: document } of found) {
+        documents.push({
+          path: [name, ...path].join('.'),
+          text: document,
+          isDocument:
+            path.length === 0 ||
+            (path.length === 1 && (typeof path[0] === 'number' || path[0] === 'file_id')),
+        });
+      }
+    } else {
+      for (const { path } of findStrings(text, isReferenceAt, MAX_FIELD_ERRORS)) {
+        errors.push({
+          path: cutName([name, ...path].join('.')),
+          message: 'cannot hold a reducto:// id; only `input` and `document_url` can',
+        });
+      }
+    }
+  }
+  return { documents, errors };
+}
+
+function problemOf(text: string, isDocument: boolean): string | undefined {
+  if (isUploadId(text)) return 'names an upload that does not exist; upload the file again';
+  if (isDocument ? isOtherDocument(text) : !isReference(text)) return undefined;
+  return 'must be a URL, the id of an upload exactly as the gateway returned it, or jobid:// and the id of a job';
+}
+
+function isUploadId(text: string): boolean {
+  return /^reducto:\/\/[\w.-]{1,200}$/.test(text);
+}
+
+/**
+ * Whether the text plainly is something else than an upload: a URL, or `jobid://`, which is checked elsewhere. What has no
+ * scheme may be an id whose scheme Reducto adds.
+ */
+function isOtherDocument(text: string): boolean {
+  if (/^\s*jobid:\/\//i.test(text)) return true;
+  if (/^\s*https?:\/\//i.test(text)) return !/reducto:[/\\]/i.test(text);
+  return /^[a-z][a-z\d+.-]*:/i.test(text) && !/(?:reducto|jobid):/i.test(text);
+}
+
+/** Fields that are no documents hold prose, such as prompts: only a text that is nothing but a reference counts. */
+function isReference(text: string): boolean {
+  return /^[\s\p{C}\p{Z}]*reducto(?::|%3a)(?:[/\\]|\S+$)/iu.test(text);
+}
+
+/** Tests the first character before the string is decoded, because a large request holds many strings. */
+function isReferenceAt(json: string, start: number, end: number): boolean {
+  const first = json.charCodeAt(start);
+  if (first > 0x20 && first < 0x7f && !'rR\\'.includes(String.fromCharCode(first))) return false;
+  return isReference(String(JSON.parse(json.slice(start - 1, end + 1))));
+}

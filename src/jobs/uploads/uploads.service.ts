@@ -1,0 +1,137 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable, Logger } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { Settings } from '../../platform/config/settings.js';
+import { GatewayError } from '../../platform/errors/error-codes.js';
+import { requireRate } from '../../platform/http/upload-rate.js';
+import { collectYoungGarbage } from '../../platform/collect-garbage.js';
+import { UploadsClient } from '../../reducto/uploads.client.js';
+import { UploadForm } from './upload-form.js';
+import {
+  UploadStore,
+  type StoredUpload,
+  type UploadDigest,
+  type UploadKey,
+} from './upload.store.js';
+
+/** Well below the time after which a lease expires. */
+const RENEW_MILLISECONDS = 5000;
+
+/** Passes uploads on to Reducto while they arrive: at no time is more than a chunk or two in memory. */
+@Injectable()
+export class UploadsService {
+  private readonly logger = new Logger(UploadsService.name);
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly client: UploadsClient,
+    private readonly store: UploadStore,
+  ) {}
+
+  /**
+   * Returns the `reducto://` id of the file in `request`; from then on it is durable that it belongs to `service`. With
+   * an `idempotencyKey` that the service has used, returns the id of then. Throws `idempotency_key_reused` where the
+   * content was another, `idempotency_key_in_use` while the first upload is in progress, and `request_timeout` where the
+   * file arrives too slowly.
+   */
+  async upload(
+    service: string,
+    request: FastifyRequest,
+    extension: string | undefined,
+    idempotencyKey: string | null,
+  ): Promise<string> {
+    const tooSlow = Promise.withResolvers<never>();
+    const bytesPerSecond = this.settings.UPLOAD_MIN_BYTES_PER_SECOND;
+    const graceSeconds = this.settings.REQUEST_BODY_TIMEOUT_SECONDS;
+    const stop = requireRate(request.raw, { bytesPerSecond, graceSeconds }, () => {
+      const detail = `An upload must arrive with at least ${bytesPerSecond} bytes per second.`;
+      tooSlow.reject(new GatewayError('request_timeout', detail));
+    });
+    try {
+      const upload = this.passOn(service, request, extension, idempotencyKey);
+      return await Promise.race([upload, tooSlow.promise]);
+    } finally {
+      stop();
+    }
+  }
+
+  private async passOn(
+    service: string,
+    request: FastifyRequest,
+    extension: string | undefined,
+    idempotencyKey: string | null,
+  ): Promise<string> {
+    const form = await UploadForm.open(request, this.settings.UPLOAD_MAX_BYTES);
+    try {
+      return idempotencyKey === null
+        ? await this.send(service, form, extension, null)
+        : await this.sendOnce(
+            { service, key: idempotencyKey, holder: randomUUID() },
+            form,
+            extension,
+          );
+    } catch (error) {
+      form.abandon();
+      throw error;
+    }
+  }
+
+  private async sendOnce(
+    key: UploadKey,
+    form: UploadForm,
+    extension: string | undefined,
+  ): Promise<string> {
+    const first = await this.store.findByKey(key.service, key.key);
+    if (first !== undefined) return idOfRepeat(first, await form.readDigest());
+    if (!(await this.store.acquireLease(key))) {
+      throw new GatewayError(
+        'idempotency_key_in_use',
+        'An upload with this key is in progress. Repeat the request when it has ended.',
+        { retryAfterSeconds: 2 },
+      );
+    }
+    const renewal = setInterval(() => {
+      // Where a lease is lost, the unique index of the uploads still lets one of them win.
+      this.store
+        .renewLease(key)
+        .catch((error: unknown) => this.logger.warn({ msg: 'lease not renewed', err: error }));
+    }, RENEW_MILLISECONDS);
+    try {
+      // The first upload may have ended between the two statements above.
+      const ended = await this.store.findByKey(key.service, key.key);
+      if (ended !== undefined) return idOfRepeat(ended, await form.readDigest());
+      return await this.send(key.service, form, extension, key.key);
+    } finally {
+      clearInterval(renewal);
+      await this.store
+        .releaseLease(key)
+        .catch((error: unknown) => this.logger.warn({ msg: 'lease not released', err: error }));
+    }
+  }
+
+  private async send(
+    service: string,
+    form: UploadForm,
+    extension: string | undefined,
+    key: string | null,
+  ): Promise<string> {
+    const id = await this.client.uploadFile({
+      name: form.name,
+      contentType: form.contentType,
+      content: collectYoungGarbage(form.read()),
+      ...(extension === undefined ? {} : { extension: extension.replace(/^\./, '') }),
+    });
+    const isNew = await this.store.insert(service, id, form.digestOfRead, key);
+    if (isNew || key === null) return id;
+    const first = await this.store.findByKey(service, key);
+    return first === undefined ? id : idOfRepeat(first, form.digestOfRead);
+  }
+}
+
+function idOfRepeat(first: StoredUpload, { sha256 }: UploadDigest): string {
+  if (first.sha256.equals(sha256)) return first.id;
+  throw new GatewayError(
+    'idempotency_key_reused',
+    `It belongs to upload ${first.id}, whose content was another.`,
+  );
+}

@@ -1,0 +1,128 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type { ObservableGauge } from '@opentelemetry/api';
+import { DataSource } from 'typeorm';
+import { rows } from '../database/sql.js';
+import { Metrics } from './metrics.js';
+
+/** How a pool of database connections stands. */
+export interface PoolCounts {
+  readonly total: number;
+  readonly idle: number;
+  /** Callers that wait for a connection. */
+  readonly waiting: number;
+  readonly max: number;
+}
+
+interface WatchedPool {
+  readonly counts: () => PoolCounts | undefined;
+  /** Of the last seconds, the newest last. */
+  readonly samples: PoolCounts[];
+}
+
+/** A scrape asks the database itself, so it would see its own questions: the pools are looked at beside it. */
+const SAMPLE_MILLISECONDS = 1000;
+/** A queue that comes and goes between two scrapes shall show all the same. */
+const SAMPLES_OF_WAITING = 15;
+/** The size of the database changes slowly, and asking for it reads the directory of the database. */
+const SIZE_FRESH_MILLISECONDS = 60_000;
+
+/** The connections to the database, as figures, and its size. */
+@Injectable()
+export class PoolMetrics implements OnApplicationShutdown {
+  private readonly pools = new Map<string, WatchedPool>();
+  private readonly sampling = setInterval(() => this.sample(), SAMPLE_MILLISECONDS).unref();
+  private size: { at: number; bytes: Promise<number> } | undefined;
+
+  constructor(
+    metrics: Metrics,
+    @InjectDataSource() private readonly dataSource: DataSource,
+  ) {
+    this.describe(metrics);
+    this.watch('requests', () => poolOf(dataSource));
+  }
+
+  /** Shows a further pool as `pool`; `undefined` while it is not open. */
+  watch(pool: string, counts: () => PoolCounts | undefined): void {
+    this.pools.set(pool, { counts, samples: [] });
+  }
+
+  /** Looks at the pools; done every second. */
+  sample(): void {
+    for (const { counts, samples } of this.pools.values()) {
+      const now = counts();
+      if (now !== undefined) samples.push(now);
+      if (samples.length > SAMPLES_OF_WAITING) samples.shift();
+    }
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.sampling);
+  }
+
+  private describe({ meter }: Metrics): void {
+    const connections = meter.createObservableGauge('gateway_database_connections', {
+      description: 'Connections to the database, by pool and by state (used, idle)',
+    });
+    const waiting = meter.createObservableGauge('gateway_database_waiting', {
+      description:
+        'Callers that waited for a connection at once, at most in the last 15 s, by pool',
+    });
+    const max = meter.createObservableGauge('gateway_database_connections_max', {
+      description: 'Connections that a pool may open',
+    });
+    const instruments: ObservableGauge[] = [connections, waiting, max];
+    meter.addBatchObservableCallback((result) => {
+      for (const [pool, { samples }] of this.pools) {
+        const now = samples.at(-1);
+        if (now === undefined) continue;
+        result.observe(connections, now.total - now.idle, { pool, state: 'used' });
+        result.observe(connections, now.idle, { pool, state: 'idle' });
+        result.observe(waiting, Math.max(...samples.map((sample) => sample.waiting)), { pool });
+        result.observe(max, now.max, { pool });
+      }
+    }, instruments);
+    meter
+      .createObservableGauge('gateway_database_bytes', {
+        description: 'Size of the database; the same in all processes',
+      })
+      .addCallback(async (result) => result.observe(await this.bytes()));
+  }
+
+  private bytes(): Promise<number> {
+    const now = performance.now();
+    if (this.size === undefined || now - this.size.at > SIZE_FRESH_MILLISECONDS) {
+      this.size = { at: now, bytes: this.ask() };
+      // What failed is asked for again at the next scrape.
+      this.size.bytes.catch(() => (this.size = undefined));
+    }
+    return this.size.bytes;
+  }
+
+  private async ask(): Promise<number> {
+    const [row] = await rows<{ bytes: string }>(
+      this.dataSource.manager,
+      'SELECT pg_database_size(current_database()) AS bytes',
+    );
+    return Number(row?.bytes ?? 0);
+  }
+}
+
+/** The pool of `pg` behind TypeORM, which does not describe it. */
+function poolOf({ driver }: DataSource): PoolCounts | undefined {
+  const pool: unknown = 'master' in driver ? driver.master : undefined;
+  if (typeof pool !== 'object' || pool === null) return undefined;
+  const {
+    totalCount,
+    idleCount,
+    waitingCount,
+    options = {},
+  } = pool as {
+    totalCount?: number;
+    idleCount?: number;
+    waitingCount?: number;
+    options?: { max?: number };
+  };
+  if (totalCount === undefined || idleCount === undefined) return undefined;
+  return { total: totalCount, idle: idleCount, waiting: waitingCount ?? 0, max: options.max ?? 0 };
+}

@@ -1,0 +1,20 @@
+import { setTimeout } from 'node:timers/promises';
+
+/** Waits for `work` to end or break, but no longer than `milliseconds`. Says which it was; never rejects. */
+export async function withTimeout(
+  milliseconds: number,
+  work: Promise<unknown>,
+): Promise<{ readonly outcome: 'done' | 'late' } | { readonly outcome: 'broken'; error: unknown }> {
+  const patience = new AbortController();
+  const late = setTimeout(Math.max(milliseconds, 0), { outcome: 'late' } as const, {
+    signal: patience.signal,
+  });
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([work.then(() => ({ outcome: 'done' }) as const), late]);
+  } catch (error) {
+    return { outcome: 'broken', error };
+  } finally {
+    patience.abort();
+  }
+}

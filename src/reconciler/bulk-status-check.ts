@@ -1,0 +1,98 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { DueJobsService, type DueJob } from '../jobs/due-jobs.service.js';
+import { Settings } from '../platform/config/settings.js';
+import { isRunning } from '../reducto/read-answers.js';
+import { UpstreamListing } from '../reducto/upstream-listing.js';
+
+/** Which of many waiting jobs are still open, and which need a look of their own. */
+export interface CheckedJobs {
+  readonly open: readonly DueJob[];
+  readonly polls: readonly DueJob[];
+  readonly calls: number;
+}
+
+const MAX_PAGES = 60;
+const MAX_SECONDS = 20;
+/** How far Reducto's clock may be off from the database's. */
+const CLOCK_SLACK_SECONDS = 900;
+/** A listing that was of no use, or wrong, is left alone for so long. */
+const COOL_DOWN_SECONDS = 600;
+/** A walk must save this many looks per call, or it is not worth it. */
+const MIN_GAIN = 2;
+/** Jobs that the listing calls open and that are looked at all the same, per walk. */
+const SAMPLES = 3;
+
+/**
+ * Narrows many overdue jobs down to the few that need a look, with the listing of all jobs: 500 per
+ * call. What it says of a job that is listed is used whatever the order; a job that it does not show
+ * is looked at by itself.
+ *
+ * It is trusted only as far as it proves itself: a few jobs that it calls open are looked at all the
+ * same, and once it calls a job open that ended long ago, or helps too little, single looks do the
+ * work for a while.
+ */
+@Injectable()
+export class BulkStatusCheck {
+  private readonly logger = new Logger(BulkStatusCheck.name);
+  private openUntil = 0;
+  private lastCalls = 0;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly listing: UpstreamListing,
+    private readonly overdue: DueJobsService,
+  ) {}
+
+  /** From how many jobs on a walk is worth its calls. */
+  minJobs(): number {
+    const { RECONCILE_LISTING_MIN_JOBS: from } = this.settings;
+    if (from === 0 || performance.now() < this.openUntil) return Infinity;
+    return Math.max(from, this.lastCalls * MIN_GAIN);
+  }
+
+  async checkJobs(jobs: readonly DueJob[]): Promise<CheckedJobs> {
+    const sought = new Map(jobs.map((job) => [job.upstreamId, job]));
+    const seen = new Map<DueJob, string>();
+    const openOthers: string[] = [];
+    const walk = await this.listing.walkListing(
+      { withConfigs: false, maxPages: MAX_PAGES, maxSeconds: MAX_SECONDS, since: earliest(jobs) },
+      (page) => {
+        for (const { upstreamId, status } of page) {
+          const job = sought.get(upstreamId);
+          if (job !== undefined) seen.set(job, status);
+          else if (isRunning(status)) openOthers.push(upstreamId);
+        }
+        return seen.size === sought.size;
+      },
+    );
+    this.lastCalls = walk.calls;
+    const contradicted = (await this.overdue.countEnded(openOthers)) > 0;
+    if (walk.end === 'unsupported') this.openCircuit('there is none');
+    else if (contradicted) this.openCircuit('it shows jobs as open that ended long ago');
+    else if (walk.end !== 'unavailable' && seen.size < walk.calls * MIN_GAIN)
+      this.openCircuit('it shows too few of the jobs that wait');
+
+    const open = new Set(contradicted ? [] : jobs.filter((job) => isRunning(seen.get(job))));
+    for (const job of sample([...open], SAMPLES)) open.delete(job);
+    return { open: [...open], polls: jobs.filter((job) => !open.has(job)), calls: walk.calls };
+  }
+
+  private openCircuit(why: string): void {
+    this.openUntil = performance.now() + COOL_DOWN_SECONDS * 1000;
+    this.logger.warn({
+      msg: 'the listing of Reducto is not used for a while; jobs are looked at one by one',
+      why,
+      seconds: COOL_DOWN_SECONDS,
+    });
+  }
+}
+
+function earliest(jobs: readonly DueJob[]): number {
+  const oldest = Math.max(...jobs.map((job) => job.sinceSubmitSeconds));
+  return Date.now() - (oldest + CLOCK_SLACK_SECONDS) * 1000;
+}
+
+function sample<T>(items: readonly T[], count: number): T[] {
+  const first = Math.floor(Math.random() * Math.max(items.length - count + 1, 0));
+  return items.slice(first, first + count);
+}

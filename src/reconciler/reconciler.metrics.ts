@@ -1,0 +1,60 @@
+import { Injectable } from '@nestjs/common';
+import type { Counter, Histogram } from '@opentelemetry/api';
+import { Metrics, SECONDS } from '../platform/metrics/metrics.js';
+import type { SweepCounts } from './sweep.js';
+
+/** What a pass does with jobs, as `SweepCounts` has it. */
+const STEPS = [
+  'searches',
+  'polls',
+  'bulkChecked',
+  'expired',
+] as const satisfies readonly (keyof SweepCounts)[];
+
+/** What the reconciler does, as figures. */
+@Injectable()
+export class ReconcilerMetrics {
+  private readonly jobs: Counter;
+  private readonly listingCalls: Counter;
+  private readonly seconds: Histogram;
+  private readonly failures: Counter;
+
+  private lastPassAt = Date.now();
+
+  constructor(metrics: Metrics) {
+    const { meter } = metrics;
+    this.jobs = metrics.counter(
+      'gateway_reconciler_jobs',
+      'Due jobs that the reconciler took up, by what it did with them',
+      STEPS.map((step) => ({ step })),
+    );
+    this.listingCalls = metrics.counter(
+      'gateway_reconciler_listing_calls',
+      'Pages of the listing of all jobs that were read to narrow down many due jobs',
+    );
+    this.seconds = meter.createHistogram('gateway_reconciler_sweep_duration_seconds', {
+      description: 'How long a pass takes',
+      advice: { explicitBucketBoundaries: SECONDS },
+    });
+    this.failures = metrics.counter('gateway_reconciler_sweep_failures', 'Passes that broke off');
+    meter
+      .createObservableGauge('gateway_reconciler_last_sweep_timestamp_seconds', {
+        description:
+          'When the last whole pass ended, in Unix time; at first the start of the process',
+      })
+      .addCallback((result) => result.observe(this.lastPassAt / 1000));
+  }
+
+  recordSweep({ listingCalls, ...jobs }: SweepCounts, seconds: number): void {
+    this.lastPassAt = Date.now();
+    this.seconds.record(seconds);
+    this.listingCalls.add(listingCalls);
+    for (const [step, count] of Object.entries(jobs)) {
+      if (count > 0) this.jobs.add(count, { step });
+    }
+  }
+
+  recordFailure(): void {
+    this.failures.add(1);
+  }
+}

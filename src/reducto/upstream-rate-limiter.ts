@@ -1,0 +1,193 @@
+import { setTimeout } from 'node:timers/promises';
+import { Injectable, Logger } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
+import { Settings } from '../platform/config/settings.js';
+import { rows } from '../platform/database/sql.js';
+import { UpstreamMetrics } from './upstream.metrics.js';
+
+/** Leave to ask Reducto now, or how long to stay away. */
+export type Permit =
+  { readonly granted: true } | { readonly granted: false; readonly seconds: number };
+
+/** How long a caller is kept waiting for its turn; beyond that it is sent away. */
+const MAX_WAIT_SECONDS = 5;
+/** What may be asked at once after a quiet time. */
+const BURST_SECONDS = 0.25;
+/** While Reducto is in trouble, and until it answers properly again. */
+const PROBES_PER_SECOND = 1;
+/** Waits after the first, second, … trouble in a row; the last one repeats. */
+const COOL_DOWN_SECONDS = [0.5, 1, 2, 4, 8, 15];
+const MAX_PERMITS_AT_ONCE = 50;
+/** However many jobs are read, the hold is read no more often. */
+const HOLD_READ_MILLISECONDS = 1000;
+
+/**
+ * How fast Reducto may be asked about jobs, by all processes together: the cap is per API key, so
+ * the count is one row in the database. Turns are given out in the order of asking, evenly spaced;
+ * callers that ask together are served by one statement.
+ *
+ * Trouble (no answer, 429, 5xx, nonsense) holds everybody back, longer each time, and then lets
+ * single looks through until one succeeds.
+ */
+@Injectable()
+export class UpstreamRateLimiter {
+  private readonly logger = new Logger(UpstreamRateLimiter.name);
+  private readonly upstream: string;
+  private readonly perSecond: number;
+  private waiting: {
+    resolve: (retentionLease: Permit) => void;
+    reject: (error: unknown) => void;
+  }[] = [];
+  private serving = false;
+  private hold: { readonly readAt: number; readonly until: Promise<Date | null> } | undefined;
+  private unavailable = false;
+
+  constructor(
+    settings: Settings,
+    private readonly metrics: UpstreamMetrics,
+    @InjectEntityManager() private readonly database: EntityManager,
+  ) {
+    this.upstream = settings.REDUCTO_BASE_URL.origin;
+    this.perSecond = settings.REDUCTO_POLLS_PER_SECOND;
+  }
+
+  /** Resolves when it is the caller's turn, or with how long to stay away. */
+  acquirePermit(): Promise<Permit> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ resolve, reject });
+      if (!this.serving) void this.grantPermits();
+    });
+  }
+
+  /** Seconds for which nobody may ask; 0 when all is well. */
+  async coolDownSeconds(): Promise<number> {
+    const [row] = await rows<{ seconds: number }>(this.database, READ_COOL_DOWN, [this.upstream]);
+    return Math.max(row?.seconds ?? 0, 0);
+  }
+
+  /** When Reducto may be asked again, while it may not; as of a second ago at most. */
+  async heldUntil(): Promise<Date | null> {
+    const now = performance.now();
+    if (this.hold === undefined || now - this.hold.readAt > HOLD_READ_MILLISECONDS) {
+      const held = rows<{ until: Date | null }>(this.database, HELD_UNTIL, [this.upstream]);
+      this.hold = { readAt: now, until: held.then(([row]) => row?.until ?? null) };
+      this.hold.until.catch(() => (this.hold = undefined));
+    }
+    return this.hold.until;
+  }
+
+  /** Call with what came of each request. `retryAfterSeconds`: as Reducto asked for it. */
+  async reportOutcome(outcome: 'answered' | 'unavailable', retryAfterSeconds = 0): Promise<void> {
+    if (outcome === 'answered') {
+      if (!this.unavailable) return;
+      this.unavailable = false;
+      await rows(this.database, END_COOL_DOWN, [this.upstream]);
+      return;
+    }
+    this.unavailable = true;
+    const [hold] = await rows<{ failures: number; seconds: number }>(
+      this.database,
+      BEGIN_COOL_DOWN,
+      [this.upstream, COOL_DOWN_SECONDS, retryAfterSeconds, 0.9 + Math.random() * 0.2],
+    );
+    // No row: somebody else has reported the same trouble, and everybody is held already.
+    if (hold === undefined) return;
+    this.metrics.recordCoolDown();
+    this.logger.warn({ msg: 'Reducto is in trouble; looks are held back', ...hold });
+  }
+
+  private async grantPermits(): Promise<void> {
+    this.serving = true;
+    while (this.waiting.length > 0) {
+      const callers = this.waiting.splice(0, this.unavailable ? 1 : MAX_PERMITS_AT_ONCE);
+      try {
+        const turns = await this.acquirePermits(callers.length);
+        callers.forEach(({ resolve }, n) => {
+          const wait = turns[n] ?? 0;
+          if (typeof wait !== 'number') resolve(wait);
+          else if (wait < 0.001) resolve({ granted: true });
+          else void setTimeout(wait * 1000).then(() => resolve({ granted: true }));
+        });
+      } catch (error) {
+        for (const { reject } of callers) reject(error);
+      }
+    }
+    this.serving = false;
+  }
+
+  /** The wait of each of `count` callers in seconds, or that it is sent away. */
+  private async acquirePermits(count: number): Promise<(number | Permit)[]> {
+    const [row] = await rows<{ failures: number; wait: number; spacing: number }>(
+      this.database,
+      ACQUIRE_PERMITS,
+      [
+        this.upstream,
+        count,
+        1 / this.perSecond,
+        1 / PROBES_PER_SECOND,
+        BURST_SECONDS,
+        MAX_WAIT_SECONDS,
+      ],
+    );
+    if (row !== undefined) {
+      this.unavailable = row.failures > 0;
+      return Array.from({ length: count }, (_, n) => row.wait + n * row.spacing);
+    }
+    const [held] = await rows<{ seconds: number }>(this.database, NEXT_PERMIT, [this.upstream]);
+    const seconds = Math.max(held?.seconds ?? 0, 0.1);
+    return Array.from({ length: count }, () => ({ granted: false, seconds }));
+  }
+}
+
+/**
+ * $1 deployment, $2 turns, $3 spacing, $4 spacing of probes, $5 burst, $6 patience; all in seconds. One
+ * trouble alone is a short pause; only a second one in a row makes looks go through one by one, and then
+ * nobody books far ahead, because one success ends it.
+ */
+const ACQUIRE_PERMITS = `
+  INSERT INTO upstream_rate AS pace (upstream, next_permit_at)
+  VALUES ($1, clock_timestamp() + make_interval(secs => $2 * $3::float8))
+  ON CONFLICT (upstream) DO UPDATE
+     SET next_permit_at =
+           greatest(pace.next_permit_at, pace.cool_down_until,
+                    clock_timestamp() - make_interval(secs => $5))
+           + make_interval(secs => $2 * CASE WHEN pace.failures > 1 THEN $4::float8 ELSE $3 END)
+   WHERE greatest(pace.next_permit_at, pace.cool_down_until) <= clock_timestamp()
+         + make_interval(secs => CASE WHEN pace.failures > 1 THEN $4::float8 ELSE $6::float8 END)
+  RETURNING failures,
+    CASE WHEN failures > 1 THEN $4::float8 ELSE $3 END AS spacing,
+    extract(epoch FROM next_permit_at - clock_timestamp())::float8
+      - $2 * CASE WHEN failures > 1 THEN $4::float8 ELSE $3 END AS wait`;
+
+const NEXT_PERMIT = `
+  SELECT extract(epoch FROM greatest(next_permit_at, cool_down_until) - clock_timestamp())::float8 AS seconds
+    FROM upstream_rate WHERE upstream = $1`;
+
+const READ_COOL_DOWN = `
+  SELECT extract(epoch FROM cool_down_until - clock_timestamp())::float8 AS seconds
+    FROM upstream_rate WHERE upstream = $1`;
+
+/** From the second trouble in a row on, polls go through one by one. */
+const HELD_UNTIL = `
+  SELECT CASE WHEN cool_down_until > clock_timestamp() THEN cool_down_until
+              WHEN failures > 1 THEN greatest(next_permit_at, clock_timestamp()) END AS until
+    FROM upstream_rate WHERE upstream = $1`;
+
+const END_COOL_DOWN = `
+  UPDATE upstream_rate
+     SET failures = 0,
+         cool_down_until = least(cool_down_until, clock_timestamp()),
+         next_permit_at = least(next_permit_at, clock_timestamp())
+   WHERE upstream = $1 AND failures > 0`;
+
+/** $2 the list of holds, $3 what Reducto asked for, $4 jitter. Looks that fail together count once. */
+const BEGIN_COOL_DOWN = `
+  INSERT INTO upstream_rate AS pace (upstream, failures, cool_down_until)
+  VALUES ($1, 1, clock_timestamp() + make_interval(secs => greatest(($2::float8[])[1] * $4::float8, $3::float8)))
+  ON CONFLICT (upstream) DO UPDATE
+     SET failures = pace.failures + 1,
+         cool_down_until = clock_timestamp() + make_interval(secs => greatest(
+           ($2::float8[])[least(pace.failures + 1, cardinality($2::float8[]))] * $4::float8, $3::float8))
+   WHERE pace.cool_down_until <= clock_timestamp()
+  RETURNING failures, extract(epoch FROM cool_down_until - clock_timestamp())::float8 AS seconds`;

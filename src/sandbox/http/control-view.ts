@@ -1,0 +1,31 @@
+import { ApiError, validationError } from '../api-error.js';
+import { Backend } from '../backend.js';
+import { Job } from '../jobs/job.js';
+import { JsonObject } from '../json.js';
+import { readSwitches, Switch } from '../faults/switches.js';
+
+/** A control request read against its description; a name that is not in it is a 422. */
+export function readBody<T>(from: Switch<T>, body: unknown): T {
+  const read = readSwitches(from, body ?? {}, ['body']);
+  if (!read.ok) throw validationError(read.issues);
+  return read.value;
+}
+
+export function knownJob({ jobs }: Backend, id: string): Job {
+  const job = jobs.find(id);
+  if (!job) throw new ApiError(404, { detail: `No job ${id}` });
+  return job;
+}
+
+/** Everything known about a job, in plain words; what GET /job says about it may differ. */
+export function controlView({ jobs, deliveries }: Backend, job: Job): JsonObject {
+  const { result, bodyHash, body, ...plain } = job;
+  return {
+    ...plain,
+    body,
+    submits: jobs.submitsOf(bodyHash),
+    pages: result?.pages.length ?? null,
+    resultBytes: result ? Math.max(result.innerBytes, job.sim.resultBytes ?? 0) : null,
+    deliveries: deliveries.ofJob(job.id).length,
+  };
+}

@@ -1,0 +1,60 @@
+import { FastifyRequest } from 'fastify';
+import { ApiError, htmlError, tooManyRequests } from '../api-error.js';
+import { Backend } from '../backend.js';
+
+/** What stands before the API: limits, outages, keys. In this order, as an edge would have them. */
+export class Edge {
+  readonly #calls = new PerSecond();
+  readonly #jobReads = new PerSecond();
+
+  constructor(private readonly backend: Backend) {}
+
+  admit(request: FastifyRequest): void {
+    this.#limit(request);
+    const { outageStatus, auth } = this.backend.platform.current;
+    if (outageStatus > 0) throw htmlError(outageStatus, 'Service Temporarily Unavailable');
+    if (auth === 'required') checkKey(request.headers.authorization, this.backend.options.apiKeys);
+  }
+
+  #limit(request: FastifyRequest): void {
+    const { rateLimitPerSecond, jobReadsPerSecond, rateLimitFlavour, retryAfterSeconds } =
+      this.backend.platform.current;
+    const isJobRead = request.method === 'GET' && request.routeOptions.url === '/job/:id';
+    if (isJobRead && this.#jobReads.exceeds(jobReadsPerSecond)) {
+      throw tooManyRequests(2000, retryAfterSeconds);
+    }
+    if (!this.#calls.exceeds(rateLimitPerSecond)) return;
+    switch (rateLimitFlavour) {
+      case 'code1000':
+        throw tooManyRequests(1000, retryAfterSeconds);
+      case 'bare429':
+        throw tooManyRequests(undefined, retryAfterSeconds);
+      case 'html503':
+        throw htmlError(503, 'Service Temporarily Unavailable');
+    }
+  }
+}
+
+/** Messages of the real 401s are not known word by word; that no header at all gives HTML is. */
+function checkKey(authorization: string | undefined, keys: readonly string[]): void {
+  if (authorization === undefined) throw htmlError(403, 'Forbidden');
+  const key = /^Bearer\s+(?<key>\S+)$/iu.exec(authorization)?.groups?.['key'];
+  if (key === undefined) throw new ApiError(401, { detail: 'An access token is required' });
+  if (!keys.includes(key)) throw new ApiError(401, { detail: 'Invalid access token' });
+}
+
+/** Counts calls in windows of one real second. */
+class PerSecond {
+  #second = 0;
+  #calls = 0;
+
+  exceeds(limit: number): boolean {
+    const second = Math.floor(Date.now() / 1_000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#calls = 0;
+    }
+    this.#calls += 1;
+    return limit > 0 && this.#calls > limit;
+  }
+}

@@ -1,0 +1,71 @@
+import multipart from '@fastify/multipart';
+import fastify, { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import { ApiError } from '../api-error.js';
+import { Backend } from '../backend.js';
+import { controlRoutes } from './control-routes.js';
+import { Edge } from './edge.js';
+import { jobRoutes } from './job-routes.js';
+import { serviceRoutes } from './service-routes.js';
+import { storageRoutes } from './storage-routes.js';
+import { submitRoutes } from './submit-routes.js';
+import { uploadRoutes } from './upload-routes.js';
+
+const JSON_BODY_LIMIT_BYTES = 64 * 1024 * 1024;
+
+/** Three parties on one port: the API behind its edge, the object storage, the control routes. */
+export async function buildServer(backend: Backend): Promise<FastifyInstance> {
+  const server = fastify({
+    bodyLimit: JSON_BODY_LIMIT_BYTES,
+    // A hanging answer is one of the faults: closing must not wait for it.
+    forceCloseConnections: true,
+  });
+  server.setErrorHandler((error: FastifyError, _request, reply) => sendError(error, reply));
+  acceptJson(server);
+  await server.register(multipart);
+
+  const edge = new Edge(backend);
+  await server.register((api, _options, done) => {
+    api.addHook('onRequest', (request, _reply, next) => {
+      edge.admit(request);
+      next();
+    });
+    submitRoutes(api, backend);
+    jobRoutes(api, backend);
+    uploadRoutes(api, backend);
+    serviceRoutes(api, backend);
+    done();
+  });
+  await server.register((storage, _options, done) => {
+    storageRoutes(storage, backend);
+    done();
+  });
+  await server.register(
+    (control, _options, done) => {
+      controlRoutes(control, backend);
+      done();
+    },
+    { prefix: '/control' },
+  );
+  return server;
+}
+
+/** As Fastify's own, but a POST without a body is fine whatever its content type says. */
+function acceptJson(server: FastifyInstance): void {
+  server.removeContentTypeParser('application/json');
+  server.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    if (body === '') return done(null, undefined);
+    try {
+      done(null, JSON.parse(String(body)));
+    } catch {
+      done(new ApiError(400, { detail: 'The body is not valid JSON' }));
+    }
+  });
+}
+
+function sendError(error: FastifyError | ApiError, reply: FastifyReply): FastifyReply {
+  if (error instanceof ApiError) {
+    const { status, headers, body } = error;
+    return reply.status(status).headers(headers).send(body);
+  }
+  return reply.status(error.statusCode ?? 500).send({ detail: error.message });
+}

@@ -1,0 +1,78 @@
+import { Readable } from 'node:stream';
+import { FastifyInstance, FastifyRequest } from 'fastify';
+import { ApiError, namedError, validationError } from '../api-error.js';
+import { Backend } from '../backend.js';
+import { isJsonObject, JsonObject } from '../json.js';
+import { linkBase } from './link-base.js';
+import { TooLargeError, Upload } from '../documents/upload-store.js';
+
+interface UploadCall {
+  Querystring: { extension?: string };
+}
+
+/** The lifetime of a presigned upload link is UNKNOWN. */
+const PRESIGNED_TTL_MS = 3_600_000;
+
+/** POST /upload: with a file, or without one for an id and a link to PUT the bytes to. */
+export function uploadRoutes(api: FastifyInstance, backend: Backend): void {
+  api.post<UploadCall>('/upload', (request) =>
+    request.isMultipart() ? directUpload(backend, request) : presignedUpload(backend, request),
+  );
+}
+
+async function directUpload(
+  backend: Backend,
+  request: FastifyRequest<UploadCall>,
+): Promise<JsonObject> {
+  const { uploadLimitBytes } = backend.platform.current;
+  // The store counts and limits; the parser's own limit would cut the file off without an error.
+  const part = await request.file({ limits: { fileSize: Number.MAX_SAFE_INTEGER } });
+  if (part?.fieldname !== 'file') {
+    part?.file.resume();
+    throw validationError([{ loc: ['body', 'file'], msg: 'Field required', type: 'missing' }]);
+  }
+  const file = await saved(backend, part.file, uploadLimitBytes);
+  const upload = newUpload(backend, request.query.extension ?? extensionOf(part.filename));
+  upload.file = file;
+  return { file_id: upload.fileId, presigned_url: null };
+}
+
+/** An SDK that is given a bare Buffer sends its bytes as JSON; nothing good can come of that. */
+function presignedUpload(backend: Backend, request: FastifyRequest<UploadCall>): JsonObject {
+  if (isJsonObject(request.body) && request.body['file'] !== undefined) {
+    const msg = 'Expected UploadFile';
+    throw validationError([{ loc: ['body', 'file'], msg, type: 'value_error' }]);
+  }
+  const upload = newUpload(backend, request.query.extension);
+  const base = linkBase(backend, request);
+  return {
+    file_id: upload.fileId,
+    presigned_url: backend.links.make(base, 'presigned', upload.id, PRESIGNED_TTL_MS),
+  };
+}
+
+export async function saved(
+  { uploads }: Backend,
+  source: Readable,
+  limitBytes: number,
+): Promise<NonNullable<Upload['file']>> {
+  try {
+    return await uploads.save(source, limitBytes);
+  } catch (error) {
+    if (!(error instanceof TooLargeError)) throw error;
+    throw tooLarge(limitBytes);
+  }
+}
+
+function tooLarge(limitBytes: number): ApiError {
+  const message = `The file is larger than ${limitBytes} bytes. Use a presigned upload.`;
+  return namedError(413, 'DOCUMENT_TOO_LARGE', message);
+}
+
+function newUpload({ uploads, clock }: Backend, extension: string | undefined): Upload {
+  return uploads.create(extension, clock.now());
+}
+
+function extensionOf(filename: string): string | undefined {
+  return /\.(?<extension>[A-Za-z0-9]{1,10})$/u.exec(filename)?.groups?.['extension'];
+}

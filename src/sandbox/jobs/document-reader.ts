@@ -1,0 +1,153 @@
+import { open, readFile } from 'node:fs/promises';
+import { request } from 'undici';
+import { DocumentError, Page } from '../documents/document.js';
+import { Job } from './job.js';
+import { InputReference, inputsOf } from './job-input.js';
+import { JobStore } from './job-store.js';
+import { PdfReader } from '../documents/pdf-reader.js';
+import { StoredFile, UploadStore } from '../documents/upload-store.js';
+
+export interface ReadDocument {
+  pages: Page[];
+  file: StoredFile | undefined;
+}
+
+const MAX_TEXT_BYTES = 16 * 1024 * 1024;
+const MAX_FETCH_BYTES = 32 * 1024 * 1024;
+const FETCH_TIMEOUT_MS = 10_000;
+
+/** Turns what a job names as its input into pages. */
+export class DocumentReader {
+  /** By path: a hundred jobs on one upload read it once. */
+  readonly #pages = new Map<string, Promise<Page[]>>();
+  readonly #pdf = new PdfReader();
+
+  constructor(
+    private readonly uploads: UploadStore,
+    private readonly jobs: JobStore,
+    private readonly now: () => number,
+  ) {}
+
+  /** All inputs of the job, one after the other, pages numbered through. */
+  async read(job: Job): Promise<ReadDocument> {
+    const documents: ReadDocument[] = [];
+    for (const input of inputsOf(job.body)) documents.push(await this.#readInput(input));
+    const pages = documents.flatMap((document) => document.pages);
+    return {
+      pages: pages.map((page, index) => ({ ...page, number: index + 1 })),
+      file: documents[0]?.file,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#pdf.close();
+  }
+
+  async #readInput(input: InputReference): Promise<ReadDocument> {
+    switch (input.kind) {
+      case 'upload': {
+        const file = this.uploads.find(input.reference, this.now())?.file;
+        if (!file) throw new DocumentError('NOT_FOUND', 404, 'The uploaded file is gone');
+        return { pages: await this.#readFile(file), file };
+      }
+      case 'job':
+        return this.#readEarlierJob(input.jobId);
+      case 'loopback':
+        return this.#fetch(input.url);
+      case 'remote':
+        return { pages: syntheticPages(input.url), file: undefined };
+      case 'invalid':
+      default:
+        throw new DocumentError('INVALID_CONFIG', 400, `Not a document reference: ${input.text}`);
+    }
+  }
+
+  /** `jobid://` takes the text of the earlier job as it is; options of the new one do not matter. */
+  #readEarlierJob(jobId: string): ReadDocument {
+    const earlier = this.jobs.find(jobId);
+    if (!earlier) throw new DocumentError('NOT_FOUND', 404, `Job ${jobId} was not found`);
+    if (!earlier.result) {
+      throw new DocumentError('JOB_NOT_COMPLETE', 409, `Job ${jobId} has no result`);
+    }
+    return { pages: [...earlier.result.pages], file: earlier.result.file };
+  }
+
+  async #readFile(file: StoredFile): Promise<Page[]> {
+    const known = this.#pages.get(file.path);
+    if (known) return known;
+    const pages = readPages(file, this.#pdf);
+    this.#pages.set(file.path, pages);
+    return pages;
+  }
+
+  /** Only addresses of this machine are really fetched: the sandbox must work without a network. */
+  async #fetch(url: string): Promise<ReadDocument> {
+    try {
+      const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS);
+      const response = await request(url, { signal });
+      if (response.statusCode !== 200) throw new Error(`it answered ${response.statusCode}`);
+      const file = await this.uploads.save(response.body, MAX_FETCH_BYTES);
+      return { pages: await this.#readFile(file), file };
+    } catch (error) {
+      if (error instanceof DocumentError) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      throw new DocumentError('INVALID_CONFIG', 400, `The document could not be fetched: ${why}`);
+    }
+  }
+}
+
+async function readPages(file: StoredFile, pdf: PdfReader): Promise<Page[]> {
+  if (file.bytes === 0) throw new DocumentError('DOCUMENT_EMPTY', 422, 'The document is empty');
+  if (await startsLikePdf(file.path)) return pdf.read(file.path);
+  if (file.bytes > MAX_TEXT_BYTES) {
+    throw new DocumentError('DOCUMENT_TOO_LARGE', 413, 'The text file is too large');
+  }
+  return textPages(await readFile(file.path));
+}
+
+async function startsLikePdf(path: string): Promise<boolean> {
+  const handle = await open(path);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(5), 0, 5, 0);
+    return buffer.subarray(0, bytesRead).toString('latin1') === '%PDF-';
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Form feeds part pages, blank lines part blocks. */
+function textPages(bytes: Buffer): Page[] {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new DocumentError('DOCUMENT_CORRUPT', 415, 'The document is neither PDF nor text');
+  }
+  if (text.includes('\0')) {
+    throw new DocumentError('DOCUMENT_CORRUPT', 415, 'The document is neither PDF nor text');
+  }
+  return text.split('\f').map((page, index) => ({
+    number: index + 1,
+    blocks: stack(page.split(/\n\s*\n/u).map((part) => part.trim())),
+  }));
+}
+
+/** One page that cannot be mistaken for the content of the document. */
+function syntheticPages(url: string): Page[] {
+  const lines = [
+    'Synthetic document',
+    `Source: ${url}`,
+    'The sandbox has no access to other networks: this text stands in for the document.',
+  ];
+  return [{ number: 1, blocks: stack(lines) }];
+}
+
+function stack(parts: readonly string[]): Page['blocks'] {
+  const contents = parts.filter((part) => part !== '');
+  const height = Math.round(10_000 / Math.max(1, contents.length)) / 10_000;
+  return contents.map((content, index) => ({
+    type: 'Text',
+    content,
+    bbox: { left: 0, top: Math.min(1, index * height), width: 1, height },
+  }));
+}

@@ -1,0 +1,19 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { CallbackChecks } from '../callback-checks.js';
+import { callbackOf, enterVerdict } from './received-callback.js';
+
+/** Asks: does the sender know a secret, our token for this job or the key of a Svix signature? */
+@Injectable()
+export class CallbackSecretGuard implements CanActivate {
+  constructor(private readonly checks: CallbackChecks) {}
+
+  canActivate(context: ExecutionContext): true | Promise<never> {
+    const callback = callbackOf(context.switchToHttp().getRequest<FastifyRequest>(), this.checks);
+    return enterVerdict(callback, 'secret', this.checks.modeOf('secret', undefined), () => {
+      const { verdict, found } = this.checks.checkSecret(callback, callback.message);
+      if (found !== undefined) callback.provedBy = found;
+      return verdict;
+    });
+  }
+}

@@ -1,0 +1,18 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { CallbackChecks } from '../callback-checks.js';
+import { callbackOf, enterVerdict } from './received-callback.js';
+
+/** Asks: does the callback come from an address that may send callbacks? */
+@Injectable()
+export class SourceIpGuard implements CanActivate {
+  constructor(private readonly checks: CallbackChecks) {}
+
+  canActivate(context: ExecutionContext): true | Promise<never> {
+    const callback = callbackOf(context.switchToHttp().getRequest<FastifyRequest>(), this.checks);
+    const mode = this.checks.modeOf('source_ip', undefined);
+    return enterVerdict(callback, 'source_ip', mode, () =>
+      this.checks.checkSourceIp(callback.clientAddress),
+    );
+  }
+}

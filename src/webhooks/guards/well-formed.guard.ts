@@ -1,0 +1,26 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CallbackBodyReader } from '../receiving/callback-body.js';
+import { CallbackChecks } from '../callback-checks.js';
+import { callbackOf, enterVerdict } from './received-callback.js';
+
+/** Asks: is this a callback at all? Without that, the guards after it have nothing to check. It reads the body. */
+@Injectable()
+export class WellFormedGuard implements CanActivate {
+  constructor(
+    private readonly checks: CallbackChecks,
+    private readonly reader: CallbackBodyReader,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const callback = callbackOf(request, this.checks);
+    callback.body = await this.reader.readBody(request, http.getResponse<FastifyReply>());
+    return enterVerdict(callback, 'well_formed', 'enforce', () => {
+      const { verdict, found } = this.checks.checkForm(callback);
+      if (found !== undefined) callback.message = found;
+      return verdict;
+    });
+  }
+}

@@ -1,0 +1,272 @@
+import {
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Repository, type EntityManager } from 'typeorm';
+import { CallbackJobsService } from '../../jobs/callback-jobs.service.js';
+import { Settings } from '../../platform/config/settings.js';
+import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
+import { preparedRows } from '../../platform/database/sql.js';
+import { Transactions } from '../../platform/database/transactions.js';
+import { IntervalScheduler } from '../../platform/schedule/interval-scheduler.js';
+import { ShutdownDeadline } from '../../platform/config/shutdown-deadline.js';
+import { TaskQueue } from '../../tasks/task-queue.js';
+import { WorkerLoop } from '../../tasks/worker-loop.js';
+import { CALLBACKS_STORED } from '../receiving/callback-inbox.js';
+import { InboxEntry } from '../receiving/inbox-entry.entity.js';
+
+/** How often a relay looks without having been woken. */
+const POLL_SECONDS = 1;
+const MAX_PER_TRANSACTION = 200;
+
+/**
+ * Takes callbacks out of the inbox: enters them in `callbacks`, notes them on their jobs and puts in the
+ * tasks that look at the jobs, in one transaction. In processes with the role `worker`; several of them
+ * share the work. All that writes `callbacks`.
+ */
+@Injectable()
+export class CallbackRelay
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown
+{
+  private readonly logger = new Logger(CallbackRelay.name);
+  private readonly loop = new WorkerLoop(
+    async () => (await this.relay()) === MAX_PER_TRANSACTION,
+    // They stay in the inbox, and the next look comes soon.
+    (error) => this.logger.warn({ msg: 'callbacks could not be taken up', err: error }),
+    // A burst is taken in first: its sender waits, and what follows from it does not.
+    true,
+  );
+
+  constructor(
+    private readonly settings: Settings,
+    @InjectRepository(InboxEntry) private readonly inbox: Repository<InboxEntry>,
+    private readonly shutdownDeadline: ShutdownDeadline,
+    private readonly tasks: TaskQueue,
+    private readonly scheduler: IntervalScheduler,
+    private readonly callbackJobs: CallbackJobsService,
+    private readonly transactions: Transactions,
+  ) {}
+
+  onModuleInit(): void {
+    const wake = (): void => this.loop.wake();
+    this.tasks.subscribe(CALLBACKS_STORED, wake, wake);
+  }
+
+  onApplicationBootstrap(): void {
+    this.scheduler.every(POLL_SECONDS, 'callback relay', () => Promise.resolve(this.loop.wake()));
+  }
+
+  /** What is left in the inbox stays there for the next worker. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.loop.stop(this.shutdownDeadline.leftMilliseconds);
+  }
+
+  /** Returns how many it took. */
+  private async relay(): Promise<number> {
+    try {
+      return await this.transactions.run(async (manager) => {
+        const taken = await preparedRows<Delivery>(manager, DEQUEUE, [MAX_PER_TRANSACTION]);
+        await this.takeUp(manager, taken);
+        return taken.length;
+      });
+    } catch (error) {
+      if (!concernsRow(error)) throw error;
+      return this.relayOneByOne();
+    }
+  }
+
+  /** A callback that cannot be taken up does not hold back the others. Returns how many it took or dropped. */
+  private async relayOneByOne(): Promise<number> {
+    const waiting = await this.inbox.find({ order: { id: 'ASC' }, take: MAX_PER_TRANSACTION });
+    let done = 0;
+    for (const entry of waiting) {
+      try {
+        await this.transactions.run(async (manager) => {
+          await this.takeUp(
+            manager,
+            await preparedRows<Delivery>(manager, DEQUEUE_ONE, [entry.id]),
+          );
+        });
+        done += 1;
+      } catch (error) {
+        if (!concernsRow(error)) throw error;
+        if (await this.drop(entry, error)) done += 1;
+      }
+    }
+    return done;
+  }
+
+  private async takeUp(manager: EntityManager, taken: readonly Delivery[]): Promise<void> {
+    if (taken.length === 0) return;
+    const messages = distinct(await withinLimit(manager, taken));
+    const repeated = await enter(manager, messages);
+    await this.callbackJobs.requestPolls(
+      manager,
+      messages.map(({ jobId, upstreamId, status, provedBy, receivedAt, trace }, n) => ({
+        jobId,
+        upstreamId,
+        status,
+        proven: provedBy !== 'none',
+        repeated: repeated[n] ?? false,
+        receivedAt,
+        trace,
+      })),
+    );
+  }
+
+  /**
+   * Drops a callback that PostgreSQL refuses; one that fails for another reason only when no job can still need
+   * it. Nothing but a trigger is lost: the job is polled without it.
+   */
+  private async drop({ id, jobId, receivedAt }: InboxEntry, error: unknown): Promise<boolean> {
+    const refused = classifyDatabaseError(error) === 'data';
+    const maxAge = this.settings.JOB_MAX_AGE_SECONDS * 1000;
+    const dropped = refused || Date.now() - receivedAt.getTime() > maxAge;
+    const msg = dropped ? 'a callback was dropped' : 'a callback could not be taken up';
+    // The message of PostgreSQL may quote the data.
+    this.logger.error({
+      msg,
+      jobId,
+      ...(refused ? { sqlState: sqlStateOf(error) } : { err: error }),
+    });
+    if (dropped) await this.inbox.delete({ id });
+    return dropped;
+  }
+}
+
+/** Whether the callbacks are at fault, and not the database. */
+function concernsRow(error: unknown): boolean {
+  return ['data', 'other'].includes(classifyDatabaseError(error));
+}
+
+type Delivery = Omit<InboxEntry, 'id'>;
+
+interface Message extends Delivery {
+  deliveries: number;
+  lastReceivedAt: Date;
+}
+
+/** No genuine job has as many; whoever has its token can invent any number. */
+const MAX_MESSAGES_OF_JOB = 20;
+
+/**
+ * Counts callbacks of a job beyond its first `MAX_MESSAGES_OF_JOB` different messages as repeats of the last one that has a row.
+ * Several relays at work at once may each add as many.
+ */
+async function withinLimit(
+  manager: EntityManager,
+  deliveries: readonly Delivery[],
+): Promise<Delivery[]> {
+  const jobIds = [...new Set(deliveries.map(({ jobId }) => jobId))];
+  const stored = await preparedRows<CallbackKey>(manager, STORED, [jobIds, MAX_MESSAGES_OF_JOB]);
+  const ofJobs = new Map<string, Map<string, CallbackKey>>();
+  for (const jobId of jobIds) ofJobs.set(jobId, new Map());
+  for (const key of stored) ofJobs.get(key.jobId)?.set(keyOf(key), key);
+  return deliveries.map((delivery) => {
+    const known = ofJobs.get(delivery.jobId);
+    if (known === undefined || known.has(keyOf(delivery))) return delivery;
+    if (known.size < MAX_MESSAGES_OF_JOB) {
+      known.set(keyOf(delivery), delivery);
+      return delivery;
+    }
+    const { upstreamId, status } = [...known.values()].at(-1) ?? delivery;
+    return { ...delivery, upstreamId, status };
+  });
+}
+
+type CallbackKey = Pick<Delivery, 'jobId' | 'upstreamId' | 'status'>;
+
+function keyOf({ jobId, upstreamId, status }: CallbackKey): string {
+  return JSON.stringify([jobId, upstreamId, status]);
+}
+
+/** A message that came several times is one row; one statement cannot write the same row twice. */
+function distinct(deliveries: readonly Delivery[]): Message[] {
+  const messages = new Map<string, Message>();
+  for (const delivery of deliveries) {
+    const key = keyOf(delivery);
+    const known = messages.get(key);
+    if (known === undefined) {
+      messages.set(key, { ...delivery, deliveries: 1, lastReceivedAt: delivery.receivedAt });
+    } else {
+      known.deliveries += 1;
+      known.lastReceivedAt = delivery.receivedAt;
+    }
+  }
+  return [...messages.values()];
+}
+
+/** Enters `messages` in `callbacks`; says of each whether it had come before. */
+async function enter(manager: EntityManager, messages: readonly Message[]): Promise<boolean[]> {
+  const column = <Key extends keyof Message>(key: Key): Message[Key][] =>
+    messages.map((message) => message[key]);
+  const entered = await preparedRows<{ key: string; deliveries: number }>(manager, ENTER, [
+    column('jobId'),
+    column('upstreamId'),
+    column('status'),
+    column('provedBy'),
+    column('clientAddress'),
+    column('deliveries'),
+    column('receivedAt'),
+    column('lastReceivedAt'),
+  ]);
+  const total = new Map(entered.map(({ key, deliveries }) => [key, deliveries]));
+  return messages.map(
+    ({ jobId, upstreamId, status, deliveries }) =>
+      (total.get(`${jobId} ${upstreamId} ${status}`) ?? deliveries) > deliveries,
+  );
+}
+
+/** The oldest first, without those that another relay is taking. */
+const DEQUEUE = {
+  name: 'callback-inbox-take',
+  text: `
+  WITH taken AS (
+    DELETE FROM callback_inbox
+     WHERE id = ANY (ARRAY(
+       SELECT id FROM callback_inbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
+    RETURNING *)
+  SELECT job_id AS "jobId", upstream_id AS "upstreamId", status, proved_by AS "provedBy",
+         client_address AS "clientAddress", received_at AS "receivedAt", trace
+    FROM taken ORDER BY id`,
+};
+
+const DEQUEUE_ONE = {
+  name: 'callback-inbox-take-one',
+  text: `
+  DELETE FROM callback_inbox WHERE id = $1
+  RETURNING job_id AS "jobId", upstream_id AS "upstreamId", status, proved_by AS "provedBy",
+            client_address AS "clientAddress", received_at AS "receivedAt", trace`,
+};
+
+/** The first `$2` messages of each job. */
+const STORED = {
+  name: 'callbacks-stored',
+  text: `
+  SELECT job.id AS "jobId", upstream_id AS "upstreamId", status
+    FROM unnest((SELECT $1::uuid[])) AS job (id),
+         LATERAL (SELECT id, upstream_id, status FROM callbacks WHERE job_id = job.id
+                   ORDER BY id LIMIT $2) AS message
+   ORDER BY message.id`,
+};
+
+/** In the order of the key, so that two processes never wait for each other. */
+const ENTER = {
+  name: 'callbacks-enter',
+  text: `
+  INSERT INTO callbacks
+    (job_id, upstream_id, status, proved_by, client_address, deliveries, received_at, last_received_at)
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[],
+                       $7::timestamptz[], $8::timestamptz[])
+    AS message (job_id, upstream_id, status, proved_by, client_address, deliveries, received_at,
+                last_received_at)
+   ORDER BY job_id, upstream_id, status
+  ON CONFLICT (job_id, upstream_id, status)
+  DO UPDATE SET deliveries = callbacks.deliveries + excluded.deliveries,
+                last_received_at = greatest(callbacks.last_received_at, excluded.last_received_at)
+  RETURNING concat(job_id, ' ', upstream_id, ' ', status) AS key, deliveries`,
+};

@@ -1,0 +1,99 @@
+import { setTimeout } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { AuditLog } from '../../src/audit/audit-log.js';
+import { PoolMetrics } from '../../src/platform/metrics/pool.metrics.js';
+import { DataSource } from 'typeorm';
+import { figure } from '../support/metrics.js';
+import { send, startGateway, type TestGateway } from '../support/gateway.js';
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await startGateway({ DATABASE_POOL_SIZE: '3' });
+});
+afterAll(() => gateway.close());
+
+function busy(milliseconds: number): void {
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end);
+}
+
+it('an event loop that is held up shows in seconds, and the next scrape begins anew', async () => {
+  await figure(gateway, 'gateway_event_loop_delay_seconds');
+  await setTimeout(50);
+  busy(300);
+  await setTimeout(50);
+  const worst = await figure(gateway, 'gateway_event_loop_delay_seconds', { quantile: '1' });
+  expect(worst).toBeGreaterThan(0.2);
+  expect(worst).toBeLessThan(2);
+  const active = await figure(gateway, 'gateway_event_loop_active_seconds_total');
+  busy(300);
+  await setTimeout(1);
+  const later = await figure(gateway, 'gateway_event_loop_active_seconds_total');
+  expect(later - active).toBeGreaterThan(0.25);
+  expect(later - active).toBeLessThan(5);
+  await setTimeout(50);
+  await figure(gateway, 'gateway_event_loop_delay_seconds');
+  await setTimeout(50);
+  const calm = await figure(gateway, 'gateway_event_loop_delay_seconds', { quantile: '1' });
+  expect(calm).toBeLessThan(0.2);
+});
+
+it('CPU, memory and the start are those of this process', async () => {
+  expect(await figure(gateway, 'process_resident_memory_bytes')).toBeGreaterThan(5e7);
+  const started = await figure(gateway, 'process_start_time_seconds');
+  expect(Math.abs(Date.now() / 1000 - performance.now() / 1000 - started)).toBeLessThan(2);
+  const cpu = await figure(gateway, 'process_cpu_seconds_total');
+  const begin = process.cpuUsage();
+  while (process.cpuUsage(begin).user < 200_000) busy(10);
+  expect((await figure(gateway, 'process_cpu_seconds_total')) - cpu).toBeGreaterThan(0.19);
+});
+
+it('a pool that is used up shows who waits for it', async () => {
+  const pools = gateway.app.get(PoolMetrics, { strict: false });
+  const source = gateway.app.get(DataSource, { strict: false });
+  const runners = Array.from({ length: 3 }, () => source.createQueryRunner());
+  await Promise.all(runners.map((runner) => runner.connect()));
+  const waiting = [source.query('SELECT 1'), source.query('SELECT 1')];
+  pools.sample();
+  await Promise.all(runners.map((runner) => runner.release()));
+  await Promise.all(waiting);
+  const pool = 'requests';
+  expect(await figure(gateway, 'gateway_database_connections_max', { pool })).toBe(3);
+  expect(await figure(gateway, 'gateway_database_connections', { pool, state: 'used' })).toBe(3);
+  expect(await figure(gateway, 'gateway_database_waiting', { pool })).toBeGreaterThanOrEqual(2);
+  pools.sample();
+  expect(await figure(gateway, 'gateway_database_connections', { pool, state: 'used' })).toBe(0);
+  expect(await figure(gateway, 'gateway_database_waiting', { pool })).toBeGreaterThanOrEqual(2);
+  for (let n = 0; n < 15; n++) pools.sample();
+  expect(await figure(gateway, 'gateway_database_waiting', { pool })).toBe(0);
+});
+
+it('an audit that cannot be written shows, and again when it is', async () => {
+  const log = gateway.app.get(AuditLog, { strict: false });
+  const append = log.appendEntries.bind(log);
+  log.appendEntries = () => Promise.reject(new Error('no'));
+  await send(`${gateway.url}/webhooks/reducto`, 'POST', {});
+  await expect
+    .poll(() => figure(gateway, 'gateway_audit_write_failures_total'), { timeout: 5000 })
+    .toBe(1);
+  expect(await figure(gateway, 'gateway_audit_entries_waiting')).toBe(1);
+  log.appendEntries = append;
+  await expect
+    .poll(() => figure(gateway, 'gateway_audit_entries_written_total'), { timeout: 5000 })
+    .toBe(1);
+  expect(await figure(gateway, 'gateway_audit_entries_waiting')).toBe(0);
+});
+
+it('the end of the last pass moves on', async () => {
+  const last = await figure(gateway, 'gateway_reconciler_last_sweep_timestamp_seconds');
+  expect(Math.abs(Date.now() / 1000 - last)).toBeLessThan(5);
+  await expect
+    .poll(() => figure(gateway, 'gateway_reconciler_last_sweep_timestamp_seconds'), {
+      timeout: 5000,
+    })
+    .toBeGreaterThan(last);
+});
+
+it('what readiness says is a figure too', async () => {
+  expect(await figure(gateway, 'gateway_ready', { check: 'database' })).toBe(1);
+});

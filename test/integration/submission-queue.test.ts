@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  SubmissionQueueStore,
+  type QueuedJob,
+} from '../../src/jobs/submission/submission-queue.store.js';
+import { SubmissionLimiter } from '../../src/jobs/submission/submission-limiter.js';
+import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
+import { Submitter } from '../../src/jobs/submission/submitter.js';
+import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+
+/* The queued jobs as the queue of what is sent: what is taken, what begins with that, and what goes back. */
+
+let gateway: TestGateway;
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await gateway.close();
+});
+const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, { strict: false });
+const row = async (id: string) =>
+  (await gateway.pool.query('SELECT * FROM jobs WHERE id = $1', [id])).rows[0];
+const take = (limit = 10) => get(SubmissionTransitions).acquireJobs(limit);
+async function takeOne(): Promise<QueuedJob> {
+  const [taken] = await take();
+  if (taken === undefined) throw new Error('nothing was taken');
+  return taken;
+}
+
+describe('a queued job that is taken', () => {
+  beforeEach(async () => {
+    gateway = await startGateway({ ROLES: 'api,webhooks' });
+  });
+
+  it('begins its attempt with that, where it can be sent as it is', async () => {
+    const id = await gateway.submit({ priority: true });
+    expect(await take()).toMatchObject([
+      { id, begun: true, attempts: 1, attemptSeconds: null, priority: true, cancelWanted: false },
+    ]);
+    const { submit_started_at, submit_attempts, next_check_at } = await row(id);
+    expect(submit_attempts).toBe(1);
+    // Its request may take all of its time, and then some, until others take it for lost.
+    const seconds = get(SubmissionTransitions).attemptSeconds;
+    expect(next_check_at.getTime() - submit_started_at.getTime()).toBe(seconds * 1000);
+    expect(seconds).toBeGreaterThan(gateway.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS + 5);
+    expect(await gateway.events(id)).toEqual(['accepted', 'submit_started']);
+    expect(await take()).toEqual([]);
+  });
+
+  it('begins also where it has no input, as an edit, whose document has another name', async () => {
+    const id = await gateway.submit();
+    await gateway.pool.query(`UPDATE jobs SET request = '{"document_url": "reducto://a.pdf"}'`);
+    expect(await take()).toMatchObject([{ id, begun: true, attempts: 1 }]);
+  });
+
+  it('is taken by one, however many take', async () => {
+    const ids = await Promise.all(Array.from({ length: 40 }, () => gateway.submit()));
+    const taken = await Promise.all(Array.from({ length: 10 }, () => take(7)));
+    const all = [...taken.flat(), ...(await take(40))].map(({ id }) => id);
+    expect(all.toSorted()).toEqual(ids.toSorted());
+  });
+
+  it('comes in the order of acceptance', async () => {
+    const ids: string[] = [];
+    for (let n = 0; n < 5; n++) ids.push(await gateway.submit());
+    const taken = new Set([...(await take(2)), ...(await take(2))].map(({ id }) => id));
+    expect(taken).toEqual(new Set(ids.slice(0, 4)));
+  });
+
+  it.each([
+    ['is to be cancelled', 'cancel_requested_at = now()'],
+    ['is too old', `created_at = now() - interval '9 days'`],
+    ['has an attempt under way', `submit_started_at = now() - interval '9 s', submit_attempts = 1`],
+    ['builds upon another job', 'refers_to_jobs = true'],
+  ])('does not begin where it %s', async (_, change) => {
+    const id = await gateway.submit();
+    await gateway.pool.query(`UPDATE jobs SET ${change}`);
+    const before = await row(id);
+    const [taken] = await take();
+    expect(taken).toMatchObject({ id, begun: false, attempts: before.submit_attempts });
+    expect(taken?.attemptSeconds ?? 9).toBeCloseTo(9, 0);
+    const after = await row(id);
+    expect({ ...after, next_check_at: null }).toEqual({ ...before, next_check_at: null });
+    expect(after.next_check_at.getTime()).toBeGreaterThan(Date.now() + 20_000);
+  });
+
+  it('begins where its input only looks like the id of another job', async () => {
+    const id = await gateway.submit({ input: 'https://example.com/?from=jobid://x' });
+    const taken = await takeOne();
+    expect(taken.begun).toBe(true);
+    expect(await get(Submitter).submitJob(taken)).toBeUndefined();
+    expect((await row(id)).status).toBe('submitted');
+  });
+
+  it('does not leave when its turn came so late that others may soon take it for lost', async () => {
+    const id = await gateway.submit();
+    const taken = await takeOne();
+    const late = { ...taken, takenAt: performance.now() - 6000 };
+    expect(await get(Submitter).submitJob(late)).toEqual({ id, attempt: 1, begun: true });
+    expect(gateway.sandbox.jobs.all()).toEqual([]);
+  });
+
+  it('goes back with a word about why, and only as what it was taken', async () => {
+    const [first, second] = [await gateway.submit(), await gateway.submit()];
+    await take();
+    const asTaken = { id: first, attempt: 1, begun: true };
+    const stale = { id: second, attempt: 0, begun: false };
+    await get(SubmissionQueueStore).releaseUnsent([asTaken, stale], 'a stop');
+    expect(await row(first)).toMatchObject({ status: 'queued', submit_started_at: null });
+    expect((await row(second)).submit_started_at).not.toBeNull();
+    const { body } = await gateway.call('GET', `/v1/jobs/${first}/events`);
+    expect(body.events.at(-1)).toMatchObject({
+      type: 'submit_deferred',
+      detail: { attempt: 1, reason: 'a stop', retryInSeconds: 0 },
+    });
+    expect(await take()).toMatchObject([{ id: first, begun: true, attempts: 2 }]);
+  });
+});
+
+it('jobs that have begun ahead of their places go back at a stop, and what is on its way is awaited', async () => {
+  gateway = await startGateway({ SUBMIT_CONCURRENCY: '2' });
+  // As after many requests of a millisecond.
+  vi.spyOn(get(SubmissionLimiter), 'freeSlots', 'get').mockReturnValue(8);
+  const slow = { submit: { fault: 'slow', delayMs: 1000 }, stuck: 'InProgress' };
+  await Promise.all(Array.from({ length: 8 }, () => gateway.submit({ sim: slow })));
+  const begun = async (): Promise<number> =>
+    (await gateway.pool.query('SELECT id FROM jobs WHERE submit_started_at IS NOT NULL'))
+      .rowCount ?? 0;
+  await eventually('attempts ahead', async () => ((await begun()) === 8 ? true : undefined));
+  await eventually('two on their way', () =>
+    gateway.sandbox.jobs.all().length === 2 ? true : undefined,
+  );
+  await gateway.app.close();
+
+  expect(gateway.sandbox.jobs.all()).toHaveLength(2);
+  const { rows } = await gateway.pool.query(`SELECT status, submit_started_at IS NULL AS free,
+    next_check_at <= now() AS due, count(*)::int AS jobs FROM jobs GROUP BY 1, 2, 3 ORDER BY 1`);
+  expect(rows).toEqual([
+    { status: 'queued', free: true, due: true, jobs: 6 },
+    { status: 'submitted', free: true, due: false, jobs: 2 },
+  ]);
+});

@@ -1,0 +1,175 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { ReconcilerService } from '../../src/reconciler/reconciler.service.js';
+import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
+import { figure } from '../support/metrics.js';
+import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+import { waitingJobs } from '../support/waiting-jobs.js';
+
+const gateways: TestGateway[] = [];
+afterEach(async () => {
+  for (const gateway of gateways.splice(0)) await gateway.close();
+});
+
+async function start(...options: Parameters<typeof startGateway>): Promise<TestGateway> {
+  const gateway = await startGateway(...options);
+  gateways.push(gateway);
+  return gateway;
+}
+const paceOf = ({ app }: TestGateway) => app.get(UpstreamRateLimiter, { strict: false });
+const polls = (gateway: TestGateway, answer?: string) =>
+  figure(gateway, 'gateway_upstream_requests_total', {
+    call: 'poll',
+    ...(answer === undefined ? {} : { answer }),
+  });
+
+describe('trouble at Reducto', () => {
+  it.each([
+    ['an outage (503)', { outageStatus: 503 }],
+    ['a refused key (401)', { outageStatus: 401 }],
+    ['a rate limit (429)', { rateLimitPerSecond: 0.001 }],
+    [
+      'a rate limit of a proxy (HTML 503)',
+      { rateLimitPerSecond: 0.001, rateLimitFlavour: 'html503' },
+    ],
+  ] as const)('%s slows all looks down and changes no job', async (_, trouble) => {
+    const gateway = await start({ POLL_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
+    await waitingJobs(gateway, 40);
+    gateway.sandbox.platform.set(trouble);
+    await eventually('three holds', async () =>
+      (await figure(gateway, 'gateway_upstream_cool_downs_total')) >= 3 ? true : undefined,
+    );
+    // 40 jobs that are due every 0.1 s would have cost hundreds.
+    expect(await polls(gateway, 'unavailable')).toBeLessThan(60);
+    const { rows } = await gateway.pool.query(
+      'SELECT status, count(*)::int AS jobs FROM jobs GROUP BY status',
+    );
+    expect(rows).toEqual([{ status: 'submitted', jobs: 40 }]);
+  });
+
+  it('that is over is noticed, and all jobs end', async () => {
+    const gateway = await start({ POLL_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
+    const jobs = await waitingJobs(gateway, 30);
+    gateway.sandbox.platform.set({ outageStatus: 502 });
+    await eventually('a hold', async () =>
+      (await figure(gateway, 'gateway_upstream_cool_downs_total')) >= 2 ? true : undefined,
+    );
+    await Promise.all(jobs.map((job) => gateway.sandbox.runner.complete(job)));
+    gateway.sandbox.platform.set({ outageStatus: 0 });
+    const completed = async (): Promise<number> => {
+      const { rows } = await gateway.pool.query(
+        `SELECT count(*)::int AS n FROM jobs WHERE status = 'completed'`,
+      );
+      return rows[0].n;
+    };
+    await expect.poll(completed, { timeout: 20_000 }).toBe(30);
+  });
+
+  it('does not keep a job past its maximum age', async () => {
+    const gateway = await start({
+      JOB_MAX_AGE_SECONDS: '60',
+      POLL_SCHEDULE_SECONDS: '600',
+      RECONCILE_INTERVAL_SECONDS: '3600',
+    });
+    await waitingJobs(gateway, 30);
+    await gateway.pool.query(`UPDATE jobs SET created_at = now() - interval '2 minutes'`);
+    await paceOf(gateway).reportOutcome('unavailable', 300);
+    const counts = await gateway.app.get(ReconcilerService, { strict: false }).sweep();
+    expect(counts).toMatchObject({ giveUps: 30, polls: 0 });
+    expect(await polls(gateway)).toBe(0);
+    expect(await figure(gateway, 'gateway_jobs_ended_total', { status: 'expired' })).toBe(30);
+  });
+
+  it.each([
+    ['a page', { fault: 'htmlHttp', httpStatus: 500 }],
+    ['5xx', { fault: 'http', httpStatus: 500 }],
+  ])('of one job alone (%s, again and again) holds nobody back for long', async (_, poll) => {
+    const gateway = await start({ POLL_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
+    await gateway.submit({ sim: { webhook: { send: 'never' }, poll } });
+    await expect.poll(() => polls(gateway, 'unavailable'), { timeout: 20_000 }).toBeGreaterThan(4);
+    expect(await figure(gateway, 'gateway_upstream_cool_downs_total')).toBe(1);
+    expect((await gateway.ended(await gateway.submit())).status).toBe('completed');
+  });
+
+  it('is not what one job makes whose answers are cut short', async () => {
+    const gateway = await start({ POLL_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
+    await gateway.submit({ sim: { webhook: { send: 'never' }, poll: { fault: 'truncated' } } });
+    await expect.poll(() => polls(gateway, 'unusable'), { timeout: 20_000 }).toBeGreaterThan(1);
+    expect(await figure(gateway, 'gateway_upstream_cool_downs_total')).toBeLessThanOrEqual(1);
+    expect((await gateway.ended(await gateway.submit())).status).toBe('completed');
+  });
+
+  it('is not what one odd job makes: a conflict (409) holds nobody back', async () => {
+    const gateway = await start({ POLL_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
+    await gateway.submit({
+      sim: { webhook: { send: 'never' }, poll: { fault: 'http', httpStatus: 409, times: 5 } },
+    });
+    await eventually('the looks', async () =>
+      (await polls(gateway, 'unavailable')) >= 3 ? true : undefined,
+    );
+    expect(await figure(gateway, 'gateway_upstream_cool_downs_total')).toBe(0);
+  });
+});
+
+describe('the pace', () => {
+  it('is shared by all replicas on one database', async () => {
+    const one = await start({ REDUCTO_POLLS_PER_SECOND: '10', RECONCILE_INTERVAL_SECONDS: '3600' });
+    const other = await start({
+      REDUCTO_POLLS_PER_SECOND: '10',
+      RECONCILE_INTERVAL_SECONDS: '3600',
+      DATABASE_URL: one.settings.DATABASE_URL ?? '',
+      REDUCTO_BASE_URL: one.settings.REDUCTO_BASE_URL.href,
+    });
+    // The first ones may come in a burst of a quarter of a second; then it is ten per second.
+    const turns = Array.from({ length: 20 }, (_, n) =>
+      paceOf(n % 2 === 0 ? one : other).acquirePermit(),
+    );
+    await Promise.any(turns);
+    const { rows } = await one.pool.query(
+      `SELECT extract(epoch FROM next_permit_at - now())::float8 AS booked FROM upstream_rate`,
+    );
+    expect(rows).toHaveLength(1);
+    expect(rows[0].booked).toBeGreaterThan(0.5);
+    expect((await Promise.all(turns)).every((turn) => turn.granted)).toBe(true);
+    const after = await one.pool.query(
+      `SELECT extract(epoch FROM next_permit_at - now())::float8 AS left FROM upstream_rate`,
+    );
+    // Nobody was let go before the turns that were booked had come.
+    expect(after.rows[0].left).toBeLessThan(0.35);
+  });
+
+  it('sends a caller away who would wait too long, and says for how long', async () => {
+    const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
+    await paceOf(gateway).reportOutcome('unavailable', 120);
+    const turn = await paceOf(gateway).acquirePermit();
+    expect(turn.granted).toBe(false);
+    expect(turn.granted ? 0 : turn.seconds).toBeGreaterThan(100);
+  });
+
+  it('is back at once when Reducto answers again', async () => {
+    const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
+    const pace = paceOf(gateway);
+    await pace.reportOutcome('unavailable');
+    await gateway.pool.query('UPDATE upstream_rate SET failures = 5, cool_down_until = now()');
+    const booked = await Promise.all([
+      pace.acquirePermit(),
+      pace.acquirePermit(),
+      pace.acquirePermit(),
+      pace.acquirePermit(),
+    ]);
+    expect(booked.some(({ granted }) => !granted)).toBe(true);
+    await pace.reportOutcome('answered');
+    const { rows } = await gateway.pool.query(
+      `SELECT failures, greatest(next_permit_at, cool_down_until) <= now() AS free FROM upstream_rate`,
+    );
+    expect(rows).toEqual([{ failures: 0, free: true }]);
+  });
+
+  it('counts looks that fail together as one trouble', async () => {
+    const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
+    await Promise.all(
+      Array.from({ length: 8 }, () => paceOf(gateway).reportOutcome('unavailable')),
+    );
+    const { rows } = await gateway.pool.query('SELECT failures FROM upstream_rate');
+    expect(rows).toEqual([{ failures: 1 }]);
+  });
+});

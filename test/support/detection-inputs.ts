@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto';
+import type { DetectionInput, RefusalEvidence } from '../../src/alerts/detection-input.js';
+
+export const NOW = new Date('2026-01-01T12:00:00Z');
+
+export const ago = (seconds: number): Date => new Date(NOW.getTime() - seconds * 1000);
+
+/** A refusal that tells nothing, but for `some`. */
+export function trace(some: Partial<RefusalEvidence> = {}): RefusalEvidence {
+  return {
+    entryId: '1',
+    at: ago(10),
+    cause: 'token_invalid',
+    count: 1,
+    address: '198.51.100.1',
+    forwarded: false,
+    secret: 'wrong',
+    secretCause: undefined,
+    tried: undefined,
+    fromKnownSender: false,
+    job: undefined,
+    ...some,
+  };
+}
+
+/** `count` refusals of as many jobs that have ended at Reducto and heard nothing. */
+export function missed(count: number, some: Partial<RefusalEvidence> = {}): RefusalEvidence[] {
+  return Array.from({ length: count }, () =>
+    trace({ job: { id: randomUUID(), state: 'ended' }, ...some }),
+  );
+}
+
+/** A calm gateway with a few waiting jobs, but for `some`. */
+export function situation(
+  traces: readonly RefusalEvidence[],
+  {
+    accepted,
+    ...some
+  }: Partial<Omit<DetectionInput, 'accepted'>> & {
+    accepted?: Partial<DetectionInput['accepted']>;
+  } = {},
+): DetectionInput {
+  return {
+    now: NOW,
+    refusals: traces,
+    totals: [],
+    waitingJobs: 5,
+    open: new Set(),
+    closed: new Map(),
+    installed: { webhookMode: 'direct', tokenKeys: [2], svixSecrets: 1, webhookMaxBytes: 65_536 },
+    ...some,
+    accepted: {
+      now: NOW,
+      inTwoMinutes: 0,
+      inTenMinutes: 0,
+      inSixtyMinutes: 0,
+      hourBefore: 0,
+      lastAt: null,
+      ...accepted,
+    },
+  };
+}

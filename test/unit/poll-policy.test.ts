@@ -1,0 +1,232 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  stepAfterPoll,
+  stepAfterMissingResult,
+  secondsUntilNextPoll,
+  type PollLimits,
+  type PolledJob,
+} from '../../src/jobs/polling/poll-policy.js';
+import { CANCELLED } from '../../src/jobs/job-error.js';
+import type { JobAnswer, PollAnswer } from '../../src/reducto/answers.js';
+
+const LIMITS: PollLimits = {
+  scheduleSeconds: [10, 20, 40],
+  maxAgeSeconds: 1000,
+  notFoundGraceSeconds: 60,
+  resultGraceSeconds: 600,
+};
+
+const waiting = (some: Partial<PolledJob> = {}): PolledJob => ({
+  polls: 0,
+  ageSeconds: 100,
+  sinceSubmitSeconds: 99,
+  sinceCallbackSeconds: null,
+  sinceCancelSeconds: null,
+  missingSeconds: null,
+  resultMissingSeconds: null,
+  ...some,
+});
+
+const look = (answer: JobAnswer): PollAnswer => ({ ...answer, rawConfig: null });
+const OPEN = look({ kind: 'open', progress: null });
+const GONE = look({ kind: 'not_found', error: { status: 404, message: 'no' } });
+const TROUBLE = look({ kind: 'unavailable', error: { message: 'x' } });
+const after = (answer: PollAnswer, some: Partial<PolledJob> = {}) =>
+  stepAfterPoll(answer, waiting(some), LIMITS);
+
+describe('an answer that ends the job', () => {
+  test('completed: the result is fetched, however old the job is', () => {
+    const done = look({ kind: 'completed', result: Buffer.from('{}') });
+    expect(after(done, { ageSeconds: 1e9 })).toEqual({ do: 'fetch-result' });
+  });
+
+  test('cancelled: ends with an error that says so', () => {
+    expect(after(look({ kind: 'cancelled' }), { ageSeconds: 1e9 })).toEqual({
+      do: 'end',
+      status: 'cancelled',
+      error: CANCELLED,
+    });
+  });
+
+  test.each([
+    ['TIMEOUT', true],
+    ['INVALID_PASSWORD', false],
+    ['__proto__', false],
+  ])('failed as %s: keeps the reason, retryable %s', (name, retryable) => {
+    expect(after(look({ kind: 'failed', error: { name, message: 'why' } }))).toEqual({
+      do: 'end',
+      status: 'failed',
+      error: { code: 'failed_upstream', message: 'why', upstreamName: name, retryable },
+    });
+  });
+
+  test('failed with "cancelled" counts as cancelled only where that was asked for', () => {
+    const failed = look({ kind: 'failed', error: { message: 'Job was Cancelled' } });
+    expect(after(failed, { sinceCancelSeconds: 3 })).toMatchObject({ status: 'cancelled' });
+    expect(after(failed)).toMatchObject({ status: 'failed' });
+    const other = look({ kind: 'failed', error: { message: 'bad page' } });
+    expect(after(other, { sinceCancelSeconds: 3 })).toMatchObject({ status: 'failed' });
+  });
+});
+
+describe('gone', () => {
+  test('soon after the submit is taken for a delay, even if heard for long enough', () => {
+    const step = after(GONE, { sinceSubmitSeconds: 59.9, missingSeconds: 50 });
+    expect(step).toEqual({ do: 'wait', seconds: 15, because: 'missing' });
+    expect(after(GONE, { sinceSubmitSeconds: 0 })).toMatchObject({ seconds: 1 });
+  });
+
+  test('is believed only when it is heard again, five seconds later', () => {
+    const wait = { do: 'wait', seconds: 5, because: 'missing' };
+    expect(after(GONE)).toEqual(wait);
+    expect(after(GONE, { missingSeconds: 0 })).toEqual(wait);
+    expect(after(GONE, { missingSeconds: 4.9 })).toEqual(wait);
+    expect(after(GONE, { missingSeconds: 5 })).toMatchObject({
+      do: 'end',
+      status: 'expired',
+      error: { code: 'unknown_upstream' },
+    });
+  });
+
+  test('after a cancel means that the cancel worked', () => {
+    const once = after(GONE, { sinceCancelSeconds: 0, sinceSubmitSeconds: 1 });
+    expect(once).toMatchObject({ do: 'wait', because: 'missing' });
+    const step = after(GONE, { sinceCancelSeconds: 9, sinceSubmitSeconds: 10, missingSeconds: 6 });
+    expect(step).toEqual({ do: 'end', status: 'cancelled', error: CANCELLED });
+  });
+
+  test('does not outlive the maximum age, grace or not', () => {
+    const inGrace = after(GONE, { ageSeconds: 1000, sinceSubmitSeconds: 1 });
+    expect(inGrace).toMatchObject({ do: 'end', status: 'expired', error: { code: 'gave_up' } });
+    expect(after(GONE, { ageSeconds: 1000 })).toMatchObject({ error: { code: 'gave_up' } });
+  });
+});
+
+describe('open and trouble', () => {
+  test('follow the schedule, whose last entry repeats', () => {
+    const waits = [0, 1, 2, 3, 99].map((polls) => secondsUntilNextPoll(waiting({ polls }), LIMITS));
+    expect(waits).toEqual([10, 20, 40, 40, 40]);
+  });
+
+  test('look often right after a callback or a cancel, then ever less, never less than planned', () => {
+    const seconds = (some: Partial<PolledJob>) =>
+      secondsUntilNextPoll(waiting({ polls: 2, ...some }), LIMITS);
+    expect([0, 7, 39, 500].map((age) => seconds({ sinceCallbackSeconds: age }))).toEqual([
+      1, 7, 39, 40,
+    ]);
+    expect(seconds({ sinceCallbackSeconds: 500, sinceCancelSeconds: 3 })).toBe(3);
+  });
+
+  test('the last look is planned for the maximum age itself', () => {
+    expect(after(OPEN, { polls: 2, ageSeconds: 988 })).toMatchObject({ seconds: 12 });
+  });
+
+  test('trouble obeys Retry-After where it is longer than the plan', () => {
+    const later = look({ kind: 'unavailable', error: { message: 'x' }, retryAfterSeconds: 77 });
+    expect(after(later)).toEqual({ do: 'wait', seconds: 77, because: 'unavailable' });
+    expect(after(later, { ageSeconds: 990 })).toMatchObject({ seconds: 10 });
+    const sooner = look({ kind: 'unavailable', error: { message: 'x' }, retryAfterSeconds: 2 });
+    expect(after(sooner)).toMatchObject({ seconds: 10 });
+    expect(after(TROUBLE)).toMatchObject({ seconds: 10, because: 'unavailable' });
+  });
+
+  test('end at the maximum age and not before', () => {
+    for (const answer of [OPEN, TROUBLE]) {
+      expect(after(answer, { ageSeconds: 999.9 })).toMatchObject({ do: 'wait' });
+      expect(after(answer, { ageSeconds: 1000 })).toMatchObject({ do: 'end', status: 'expired' });
+    }
+  });
+});
+
+describe('a result that cannot be had', () => {
+  test('is tried for a while, ever less often, and then fails the job', () => {
+    const missing = (age: number | null) =>
+      stepAfterMissingResult('404', waiting({ resultMissingSeconds: age }), LIMITS);
+    expect(missing(null)).toMatchObject({ do: 'wait', seconds: 2 });
+    expect(missing(30)).toMatchObject({ do: 'wait', seconds: 30 });
+    expect(missing(599)).toMatchObject({ do: 'wait', seconds: 60 });
+    expect(missing(600)).toMatchObject({
+      do: 'end',
+      status: 'failed',
+      error: { code: 'result_unavailable' },
+    });
+  });
+
+  test('an answer that cannot be used is tried and fails the job like a result that is missing', () => {
+    const error = { status: 200, message: 'no JSON' };
+    const unusable = look({ kind: 'unusable', error, aboutJob: true });
+    expect(after(unusable)).toEqual({ do: 'wait', seconds: 2, because: 'unusable' });
+    expect(after(unusable, { resultMissingSeconds: 600 })).toEqual({
+      do: 'end',
+      status: 'failed',
+      error: { code: 'result_unavailable', message: 'no JSON.', retryable: true },
+    });
+  });
+
+  test('is not tried beyond the maximum age', () => {
+    const missing = (ageSeconds: number) =>
+      stepAfterMissingResult('404', waiting({ ageSeconds, resultMissingSeconds: 30 }), LIMITS);
+    expect(missing(990)).toMatchObject({ do: 'wait', seconds: 10 });
+    expect(missing(1000)).toMatchObject({
+      status: 'failed',
+      error: { code: 'result_unavailable' },
+    });
+  });
+});
+
+const age = fc.double({ min: 0, max: 3000, noNaN: true });
+const maybeAge = fc.option(age);
+const states = fc.record<PolledJob>({
+  polls: fc.nat(100),
+  ageSeconds: age,
+  sinceSubmitSeconds: age,
+  sinceCallbackSeconds: maybeAge,
+  sinceCancelSeconds: maybeAge,
+  missingSeconds: maybeAge,
+  resultMissingSeconds: maybeAge,
+});
+const limits = fc.record<PollLimits>({
+  scheduleSeconds: fc.array(fc.double({ min: 0.01, max: 4000, noNaN: true }), {
+    minLength: 1,
+    maxLength: 8,
+  }),
+  maxAgeSeconds: fc.integer({ min: 1, max: 2000 }),
+  notFoundGraceSeconds: fc.nat(2000),
+  resultGraceSeconds: fc.nat(2000),
+});
+const undecided = fc.oneof(
+  fc.constant(OPEN),
+  fc.option(fc.integer({ min: 0, max: 300 })).map((after) =>
+    look({
+      kind: 'unavailable',
+      error: { message: 'x' },
+      ...(after === null ? {} : { retryAfterSeconds: after }),
+    }),
+  ),
+);
+
+test('property: open and trouble never wait beyond the maximum age by more than a second, and always end there', () => {
+  fc.assert(
+    fc.property(undecided, states, limits, (answer, state, limit) => {
+      const step = stepAfterPoll(answer, state, limit);
+      const tooOld = state.ageSeconds >= limit.maxAgeSeconds;
+      expect(step.do).toBe(tooOld ? 'end' : 'wait');
+      const seconds = step.do === 'wait' ? step.seconds : 1;
+      expect(seconds).toBeGreaterThan(0);
+      expect(step.do === 'wait' ? state.ageSeconds + seconds : 0).toBeLessThanOrEqual(
+        limit.maxAgeSeconds + 1 + 1e-6,
+      );
+    }),
+  );
+});
+
+test('property: a job that Reducto does not know ends in bounded time', () => {
+  fc.assert(
+    fc.property(states, limits, (state, limit) => {
+      const step = stepAfterPoll(GONE, state, limit);
+      expect(step.do === 'wait' ? step.seconds : 5).toBeLessThanOrEqual(15);
+      expect(step.do === 'wait' && state.ageSeconds >= limit.maxAgeSeconds).toBe(false);
+    }),
+  );
+});

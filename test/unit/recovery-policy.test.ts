@@ -1,0 +1,165 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { CANCELLED_BEFORE_SUBMIT } from '../../src/jobs/job-error.js';
+import { stepAfterSearch, type RecoveryState } from '../../src/jobs/recovery/recovery-policy.js';
+import type { SearchResult } from '../../src/jobs/recovery/upstream-search.js';
+
+const state = (some: Partial<RecoveryState> = {}): RecoveryState => ({
+  sinceSubmitSeconds: 300,
+  ageSeconds: 400,
+  cancelRequested: false,
+  scheduleSeconds: [5, 15, 60, 180],
+  maxAgeSeconds: 1000,
+  resubmitUnresolved: false,
+  assertedUpstreamId: null,
+  ...some,
+});
+const after = (found: SearchResult, some: Partial<RecoveryState> = {}) =>
+  stepAfterSearch(found, state(some));
+
+describe('found', () => {
+  test('is adopted, whatever the age and even if a cancel was asked for', () => {
+    const step = after(
+      { kind: 'found', upstreamId: 'up' },
+      { ageSeconds: 1e9, cancelRequested: true },
+    );
+    expect(step).toEqual({ do: 'adopt', upstreamId: 'up', via: 'listing' });
+  });
+});
+
+describe('absent', () => {
+  test.each([
+    [0, 5],
+    [4, 1],
+    [5, 15],
+    [79, 1],
+    [80, 180],
+    [259.5, 0.5],
+  ])(
+    '%d s after the submit is not believed yet: the next search comes in %d s',
+    (since, seconds) => {
+      expect(after({ kind: 'absent' }, { sinceSubmitSeconds: since })).toMatchObject({
+        do: 'wait',
+        seconds,
+      });
+    },
+  );
+
+  test('after the whole schedule allows a second submit', () => {
+    expect(after({ kind: 'absent' }, { sinceSubmitSeconds: 260 })).toEqual({ do: 'resubmit' });
+  });
+
+  test('after the whole schedule ends a job that was to be cancelled', () => {
+    expect(after({ kind: 'absent' }, { cancelRequested: true })).toEqual({
+      do: 'end',
+      status: 'cancelled',
+      error: CANCELLED_BEFORE_SUBMIT,
+    });
+  });
+
+  test('a cancel does not shorten the search', () => {
+    expect(
+      after({ kind: 'absent' }, { cancelRequested: true, sinceSubmitSeconds: 3 }),
+    ).toMatchObject({ do: 'wait' });
+  });
+});
+
+describe('undecided', () => {
+  test('never submits again unless the operator takes that risk', () => {
+    expect(after({ kind: 'undecided' })).toMatchObject({
+      do: 'end',
+      status: 'failed',
+      error: { code: 'submit_outcome_unknown', retryable: true },
+    });
+    expect(after({ kind: 'undecided' }, { resubmitUnresolved: true })).toEqual({ do: 'resubmit' });
+  });
+
+  test('waits for the whole schedule first', () => {
+    expect(
+      after({ kind: 'undecided' }, { sinceSubmitSeconds: 1, resubmitUnresolved: true }),
+    ).toMatchObject({
+      do: 'wait',
+      seconds: 4,
+    });
+  });
+});
+
+describe('unavailable', () => {
+  test('concludes nothing, and obeys Retry-After', () => {
+    expect(after({ kind: 'unavailable' }, { resubmitUnresolved: true })).toMatchObject({
+      do: 'wait',
+      seconds: 5,
+    });
+    expect(after({ kind: 'unavailable', retryAfterSeconds: 90 })).toMatchObject({
+      do: 'wait',
+      seconds: 90,
+    });
+  });
+});
+
+const searches = fc.oneof(
+  fc.constant<SearchResult>({ kind: 'absent' }),
+  fc.constant<SearchResult>({ kind: 'undecided' }),
+  fc.option(fc.integer({ min: 0, max: 300 })).map<SearchResult>((after) => ({
+    kind: 'unavailable',
+    ...(after === null ? {} : { retryAfterSeconds: after }),
+  })),
+);
+const states = fc.record<RecoveryState>({
+  sinceSubmitSeconds: fc.double({ min: 0, max: 3000, noNaN: true }),
+  ageSeconds: fc.double({ min: 0, max: 3000, noNaN: true }),
+  cancelRequested: fc.boolean(),
+  scheduleSeconds: fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 1, maxLength: 6 }),
+  maxAgeSeconds: fc.integer({ min: 1, max: 2000 }),
+  resubmitUnresolved: fc.boolean(),
+  assertedUpstreamId: fc.constantFrom(null, 'claimed'),
+});
+
+test('property: without a find or a claim, a job of the maximum age always expires', () => {
+  fc.assert(
+    fc.property(searches, states, (found, some) => {
+      const old = {
+        ...some,
+        assertedUpstreamId: null,
+        ageSeconds: some.maxAgeSeconds + some.ageSeconds,
+      };
+      expect(stepAfterSearch(found, old)).toMatchObject({ do: 'end', status: 'expired' });
+    }),
+  );
+});
+
+test('property: a second submit happens only after the whole schedule', () => {
+  fc.assert(
+    fc.property(searches, states, (found, some) => {
+      const planned = some.scheduleSeconds.reduce((sum, wait) => sum + wait, 0);
+      const early =
+        stepAfterSearch(found, some).do === 'resubmit' && some.sinceSubmitSeconds < planned;
+      expect(early).toBe(false);
+    }),
+  );
+});
+
+test('property: never waits beyond the maximum age by more than a second or Retry-After', () => {
+  fc.assert(
+    fc.property(searches, states, (found, some) => {
+      const step = stepAfterSearch(found, some);
+      const retryAfter = found.kind === 'unavailable' ? (found.retryAfterSeconds ?? 0) : 0;
+      const wakesAt = step.do === 'wait' ? some.ageSeconds + step.seconds : 0;
+      expect(wakesAt).toBeLessThanOrEqual(some.maxAgeSeconds + Math.max(1, retryAfter) + 1e-6);
+    }),
+  );
+});
+
+describe('what a callback claims', () => {
+  test('is adopted where the listing does not tell, and only there', () => {
+    const claim = { assertedUpstreamId: 'claimed' };
+    expect(after({ kind: 'undecided' }, claim)).toEqual({
+      do: 'adopt',
+      upstreamId: 'claimed',
+      via: 'callback',
+    });
+    expect(after({ kind: 'found', upstreamId: 'up' }, claim)).toMatchObject({ upstreamId: 'up' });
+    expect(after({ kind: 'absent' }, claim)).not.toMatchObject({ do: 'adopt' });
+    expect(after({ kind: 'unavailable' }, claim)).toMatchObject({ do: 'wait' });
+  });
+});
