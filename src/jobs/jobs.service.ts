@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { GatewayError } from '../platform/errors/error-codes.js';
+import { FairTurns } from '../platform/fair-turns.js';
 import { withoutWhitespace } from '../platform/json/json-text.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { currentTraceparent } from '../platform/tracing/spans.js';
@@ -55,7 +56,7 @@ export class JobsService {
    * `idempotency_key_reused` where that was another request.
    */
   async accept(service: string, request: JobRequest, idempotencyKey: string | null): Promise<Job> {
-    const requestHash = idempotencyKey === null ? null : hashOf(request.text);
+    const requestHash = idempotencyKey === null ? null : await hashOf(request.text);
     const repeated = await this.findRepeat(service, idempotencyKey, requestHash);
     if (repeated !== null) return repeated;
     const { type, priority, metadata, body, references, text } = request;
@@ -173,6 +174,12 @@ export class JobsService {
 }
 
 /** Two requests are the same if they differ in whitespace between tokens only. */
-function hashOf(request: string): Buffer {
-  return createHash('sha256').update(withoutWhitespace(request)).digest();
+async function hashOf(request: string): Promise<Buffer> {
+  const hash = createHash('sha256');
+  const turns = new FairTurns();
+  for (const piece of withoutWhitespace(request)) {
+    hash.update(piece);
+    await turns.pause();
+  }
+  return hash.digest();
 }

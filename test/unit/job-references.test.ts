@@ -12,10 +12,10 @@ const KNOWN = new Map([
   [A, 'up-a'],
   [B, 'up-b'],
 ]);
-const found = (request: string) =>
-  findReferences(request).map(({ id, path }) => [id, path.join('.')]);
-const translated = (request: string) =>
-  translateReferences(request, findReferences(request), KNOWN);
+const found = async (request: string) =>
+  (await findReferences(request)).map(({ id, path }) => [id, path.join('.')]);
+const translated = async (request: string) =>
+  translateReferences(request, await findReferences(request), KNOWN);
 
 describe('findReferences', () => {
   test.each([
@@ -26,19 +26,56 @@ describe('findReferences', () => {
     '\uFEFFjobid://x',
     '\u0000\u001c\u00a0jobid://x ',
     '\u200bjobid://x',
-  ])('takes %j for the reference to a job', (text) => {
-    expect(found(JSON.stringify({ input: text }))).toEqual([['x', 'input']]);
+  ])('takes %j for the reference to a job', async (text) => {
+    expect(await found(JSON.stringify({ input: text }))).toEqual([['x', 'input']]);
   });
 
   test.each(['"jobid:\\/\\/x"', '"\\u006aobid://x"', '"\\tjob\\u0069d://x"'])(
     'sees through the escapes of %s',
-    (text) => {
-      expect(found(`[${text}]`)).toEqual([['x', '0']]);
+    async (text) => {
+      expect(await found(`[${text}]`)).toEqual([['x', '0']]);
     },
   );
 
   test.each([
+    ['escaped surrogate halves', '\\udb40\\udc01'],
+    ['half of a surrogate pair escaped', '\udb40\\udc01'],
+    ['a lone surrogate', '\\ud800'],
+    ['a megabyte of escaped spaces', '\\u0020'.repeat(170_000)],
+    ['a megabyte of escaped line breaks', '\\n'.repeat(500_000)],
+    ['a megabyte of tags', '\u{e0001}'.repeat(250_000)],
+  ])('finds a reference behind %s', async (_, prefix) => {
+    expect(await found(`["${prefix}\\u006aobid:\\/\\/x"]`)).toEqual([['x', '0']]);
+  });
+
+  test.each([
+    ['spaces', ' '],
+    ['escaped spaces', '\\u0020'],
+    ['escaped letters', '\\u0041'],
+    ['escaped quotes', '\\"'],
+    ['backslashes', '\\\\'],
+    ['multi-byte characters', 'é'],
+    ['emoji', '😀'],
+  ])('finds a reference beside 5 MB of %s', async (_, text) => {
+    const large = text.repeat(5_000_000 / text.length);
+    expect(await found(`["${large}",{"${large}":"jobid://x"}]`)).toHaveLength(1);
+  });
+
+  test('lets others run while it reads 5 MB of characters that are stripped', async () => {
+    let turns = 0;
+    const count = (): void => {
+      turns += 1;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    await found(`["${'\u00a0'.repeat(5_000_000)}"]`);
+    clearImmediate(next);
+    expect(turns).toBeGreaterThan(1);
+  });
+
+  test.each([
     '',
+    '\u{1f600}jobid://x',
     'jobid',
     'jobid:/x',
     'https://x/?u=jobid://x',
@@ -47,53 +84,53 @@ describe('findReferences', () => {
     7,
     null,
     {},
-  ])('takes %j for none', (value) => {
-    expect(found(JSON.stringify({ input: value }))).toEqual([]);
+  ])('takes %j for none', async (value) => {
+    expect(await found(JSON.stringify({ input: value }))).toEqual([]);
   });
 
-  test('finds every one in lists and objects, as they were written, with their paths', () => {
+  test('finds every one in lists and objects, as they were written, with their paths', async () => {
     const input = [
       'https://x',
       `jobid://${A}`,
       { file_id: ` jobid:// ${B.toUpperCase()} `, deep: [['JOBID://x', 'reducto://a.pdf']] },
     ];
-    expect(found(JSON.stringify({ input }))).toEqual([
+    expect(await found(JSON.stringify({ input }))).toEqual([
       [A, 'input.1'],
       [B.toUpperCase(), 'input.2.file_id'],
       ['x', 'input.2.deep.0.0'],
     ]);
   });
 
-  test('finds the ones that another member of the same name hides', () => {
-    expect(found('{"input":{"file_id":"jobid://x","file_id":"https://y"}}')).toHaveLength(1);
+  test('finds the ones that another member of the same name hides', async () => {
+    expect(await found('{"input":{"file_id":"jobid://x","file_id":"https://y"}}')).toHaveLength(1);
   });
 
   test.each([[`${A}/../${B}`], [`${A},jobid://${B}`], [`${A}\njobid://${B}`], ['']])(
     'answers what is behind the scheme whole, so that a trick does not pass for an id: %j',
-    (id) => {
-      expect(found(JSON.stringify([`jobid://${id}`]))).toEqual([[id, '0']]);
+    async (id) => {
+      expect(await found(JSON.stringify([`jobid://${id}`]))).toEqual([[id, '0']]);
     },
   );
 
-  test('stops soon after the number that a request can hold', () => {
+  test('stops soon after the number that a request can hold', async () => {
     const many = JSON.stringify(Array.from({ length: 5000 }, () => 'jobid://x'));
-    expect(findReferences(many)).toHaveLength(MAX_REFERENCES + 1);
+    expect(await findReferences(many)).toHaveLength(MAX_REFERENCES + 1);
   });
 });
 
 describe('translateReferences', () => {
-  test('replaces the ids and leaves every other byte', () => {
+  test('replaces the ids and leaves every other byte', async () => {
     const request = `{ "input": ["jobid:\\/\\/${A.toUpperCase()}", 1.10, " JOBID://${B} "],"a":"\\u0041" }`;
-    expect(translated(request)).toBe(
+    expect(await translated(request)).toBe(
       '{ "input": ["jobid://up-a", 1.10, "jobid://up-b"],"a":"\\u0041" }',
     );
   });
 
-  test('throws rather than let an unknown id through to Reducto', () => {
-    expect(() => translated(`["jobid://${A}","jobid://up-of-another-service"]`)).toThrow(
+  test('throws rather than let an unknown id through to Reducto', async () => {
+    await expect(translated(`["jobid://${A}","jobid://up-of-another-service"]`)).rejects.toThrow(
       'upstream id',
     );
-    expect(() => translated('["jobid://"]')).toThrow('upstream id');
+    await expect(translated('["jobid://"]')).rejects.toThrow('upstream id');
   });
 });
 

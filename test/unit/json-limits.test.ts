@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   exceededJsonLimit,
+  exceededJsonLimitFairly,
   MAX_JSON_DEPTH,
   MAX_JSON_VALUES,
 } from '../../src/platform/json/json-limits.js';
@@ -53,4 +54,18 @@ test('counts as many values as the JSON has, give or take the empty containers',
     }),
     { numRuns: 20 },
   );
+});
+
+test.each([
+  ['strings of quotes', `["${'\\"'.repeat(400_000)}"]`],
+  ['strings of quotes, one byte further', `["x${'\\"'.repeat(400_000)}"]`],
+  ['strings of brackets', `["${'[{,'.repeat(300_000)}"]`],
+  [
+    'too many values in the last piece',
+    `["${'x'.repeat(700_000)}"${',1'.repeat(MAX_JSON_VALUES)}]`,
+  ],
+  ['nesting across pieces', `["${'x'.repeat(262_050)}",${'['.repeat(MAX_JSON_DEPTH + 1)}`],
+])('finds the same in pieces as at once: %s', async (_shape, json) => {
+  const bytes = Buffer.from(json);
+  expect(await exceededJsonLimitFairly(bytes)).toBe(exceededJsonLimit(bytes));
 });

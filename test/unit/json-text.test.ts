@@ -185,9 +185,12 @@ test('applyEdits replaces each part once, in any order of the edits', () => {
   expect(applyEdits('abcdef', edits)).toBe('bcdEf!');
 });
 
+const compacted = (text: string): string =>
+  Buffer.concat([...withoutWhitespace(text)].map((piece) => Buffer.from(piece))).toString();
+
 describe('withoutWhitespace', () => {
   test('removes whitespace between tokens and keeps it in strings', () => {
-    expect(withoutWhitespace(' { "a b" : [ 1.10 ,\n"\\" , \\\\" , " é " ] }\r\n').toString()).toBe(
+    expect(compacted(' { "a b" : [ 1.10 ,\n"\\" , \\\\" , " é " ] }\r\n')).toBe(
       '{"a b":[1.10,"\\" , \\\\"," é "]}',
     );
   });
@@ -195,7 +198,7 @@ describe('withoutWhitespace', () => {
   test('does not change the value or the spelling of any token', () => {
     fc.assert(
       fc.property(jsonTexts, (text) => {
-        const compact = withoutWhitespace(text).toString();
+        const compact = compacted(text);
         expect(JSON.parse(compact)).toEqual(JSON.parse(text));
         expect(findStrings(compact, all, 1000).map(({ span }) => sliceOf(compact, span))).toEqual(
           findStrings(text, all, 1000).map(({ span }) => sliceOf(text, span)),

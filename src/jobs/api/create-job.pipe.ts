@@ -2,6 +2,7 @@ import { Injectable, type PipeTransform } from '@nestjs/common';
 import { getMetadataStorage, validate } from 'class-validator';
 import { GatewayError, type FieldError } from '../../platform/errors/error-codes.js';
 import { cutName, fieldErrors, MAX_FIELD_ERRORS } from '../../platform/errors/field-errors.js';
+import { FairTurns } from '../../platform/fair-turns.js';
 import type { JsonBody } from '../../platform/http/json-body.decorator.js';
 import { isRecord } from '../../platform/json/is-record.js';
 import { readMembers, removeMembers, type JsonMember } from '../../platform/json/json-text.js';
@@ -36,10 +37,15 @@ export class CreateJobPipe implements PipeTransform<JsonBody, Promise<JobRequest
       const message = `must be one of ${JOB_TYPES.join(', ')}`;
       throw invalid([{ path: 'type', message }]);
     }
+    const turns = new FairTurns();
+    await turns.pause();
     const members = readMembers(text);
     const metadata = metadataOf(text, members);
+    await turns.pause();
     const body = removeMembers(text, members, OWN_MEMBERS);
-    const references = findReferences(body);
+    await turns.pause();
+    const references = await findReferences(body);
+    await turns.pause();
     const errors = [
       ...fieldErrors(await validate(checkedPart(type, value))),
       ...(type === 'split' ? splitDescriptionErrors(value['split_description']) : []),

@@ -50,7 +50,7 @@ export class InputJobs {
   ): Promise<ResolvedInputs> {
     const request = job.request ?? '{}';
     if (!job.refersToJobs) return { state: 'ready', request };
-    const references = findReferences(request);
+    const references = await findReferences(request);
     const ids = uniqueIds(references);
     const sources = await this.queries.findOwnMany(job.service, ids);
     const unusable = sources.find((source) => !canStillBeRead(source.status));

@@ -1,9 +1,5 @@
-import {
-  applyEdits,
-  decodeString,
-  findStrings,
-  type FoundString,
-} from '../../platform/json/json-text.js';
+import { applyEdits, findStringsFairly, type FoundString } from '../../platform/json/json-text.js';
+import { matchStripped, readBeginning, skipIgnorable } from '../reference-text.js';
 
 /**
  * A `jobid://<id>` in a request means the result of an earlier job. Services know only the gateway's ids, so each is
@@ -17,14 +13,15 @@ export interface JobReference extends FoundString {
 /** More than that in one request are refused. */
 export const MAX_REFERENCES = 1000;
 
-/** Whatever may be stripped before a reader sees the scheme. */
-const REFERENCE = /^[\s\p{C}\p{Z}]*jobid:\/\/(.*)$/isu;
+const SCHEME = 'jobid://';
 
 /** All references in a request, at most one more than `MAX_REFERENCES`. */
-export function findReferences(request: string): JobReference[] {
-  return findStrings(request, isReferenceAt, MAX_REFERENCES + 1).flatMap((found) => {
-    const [, id = ''] = REFERENCE.exec(found.value) ?? [];
-    return { ...found, id: id.trim() };
+export async function findReferences(request: string): Promise<JobReference[]> {
+  const found = await findStringsFairly(request, isReferenceAt, MAX_REFERENCES + 1);
+  return found.map((string) => {
+    const { value } = string;
+    const id = value.slice(skipIgnorable(value, 0, value.length, 'decoded') + SCHEME.length);
+    return { ...string, id: id.trim() };
   });
 }
 
@@ -42,12 +39,6 @@ export function translateReferences(
   return applyEdits(request, edits);
 }
 
-/** Tests the first character before it decodes the string, because a large request holds many strings. */
-function isReferenceAt(text: string, start: number, end: number): boolean {
-  if (end - start < 'jobid://'.length || !canBeginReference(text.charCodeAt(start))) return false;
-  return REFERENCE.test(decodeString(text, { start: start - 1, end: end + 1 }));
-}
-
-function canBeginReference(code: number): boolean {
-  return code <= 0x20 || code > 0x7e || 'jJ\\'.includes(String.fromCharCode(code));
-}
+const isReferenceAt = matchStripped(
+  (text, start, end) => readBeginning(text, start, end, SCHEME.length).toLowerCase() === SCHEME,
+);

@@ -45,14 +45,18 @@ export class JobSubmissionStore {
 
   /** Enters new jobs with the beginning of their timelines. Missing are those whose service used the idempotency key before. */
   async insertJobs(jobs: readonly NewJob[]): Promise<Job[]> {
-    const rows = jobs.map(({ refersToJobs, requestHash, idempotencyKey, ...job }) => ({
+    // A large request comes alone, and is not escaped once more.
+    const alone = jobs.length === 1 ? jobs[0]?.request : undefined;
+    const rows = jobs.map(({ refersToJobs, requestHash, idempotencyKey, request, ...job }) => ({
       ...job,
+      request: alone === undefined ? request : null,
       refers_to_jobs: refersToJobs,
       idempotency_key: idempotencyKey,
       request_hash: requestHash === null ? null : `\\x${requestHash.toString('hex')}`,
     }));
     const inserted = await preparedRows<InsertedRow>(this.database, INSERT_JOBS, [
       JSON.stringify(rows),
+      alone ?? null,
     ]);
     const byId = new Map(jobs.map((job) => [job.id, job]));
     return inserted.map((row) => Object.assign(new Job(), NEW_JOB, byId.get(row.id), row));
@@ -89,8 +93,8 @@ const INSERT_JOBS = {
   WITH inserted AS (
     INSERT INTO jobs (id, service, type, priority, request, refers_to_jobs, metadata, idempotency_key,
                       request_hash, trace, next_check_at)
-    SELECT id, service, type, priority, request, refers_to_jobs, metadata, idempotency_key,
-           request_hash, trace, now()
+    SELECT id, service, type, priority, coalesce(request, $2), refers_to_jobs, metadata,
+           idempotency_key, request_hash, trace, now()
       FROM json_to_recordset($1::json) AS job (id uuid, service text, type text, priority boolean,
              request text, refers_to_jobs boolean, metadata text, idempotency_key text,
              request_hash bytea, trace text)

@@ -1,12 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { GatewayError, type FieldError } from '../../platform/errors/error-codes.js';
 import { cutName, MAX_FIELD_ERRORS } from '../../platform/errors/field-errors.js';
-import { findStrings, readMembers } from '../../platform/json/json-text.js';
+import { FairTurns } from '../../platform/fair-turns.js';
+import { findStringsFairly, readMembers } from '../../platform/json/json-text.js';
+import { matchStripped, readBeginning } from '../reference-text.js';
 import { UploadStore } from './upload.store.js';
 
 /** The members in which Reducto reads documents. */
 const DOCUMENT_MEMBERS = new Set(['input', 'document_url']);
 const MAX_DOCUMENTS = 1000;
+const SCHEME = 'reducto';
+/** More of a text without whitespace is no prose. */
+const MAX_REFERENCE = 1000;
 
 interface DocumentText {
   readonly path: string;
@@ -29,7 +34,7 @@ export class UploadReferences {
    * upload of another service or an unknown one, or that stands where no upload can.
    */
   async check(service: string, request: string): Promise<void> {
-    const { documents, errors } = readTexts(request);
+    const { documents, errors } = await readTexts(request);
     const ids = documents.map(({ text }) => text).filter(isUploadId);
     const issued =
       ids.length === 0 ? new Set() : await this.store.findIssued(service, [...new Set(ids)]);
@@ -45,14 +50,17 @@ export class UploadReferences {
   }
 }
 
-function readTexts(request: string): { documents: DocumentText[]; errors: FieldError[] } {
+async function readTexts(
+  request: string,
+): Promise<{ documents: DocumentText[]; errors: FieldError[] }> {
   const documents: DocumentText[] = [];
   const errors: FieldError[] = [];
+  const turns = new FairTurns();
   // A member that is given twice is read twice: Reducto may believe either.
   for (const { name, value } of readMembers(request)) {
-    const text = request.slice(value.start, value.end);
+    await turns.pause();
     if (DOCUMENT_MEMBERS.has(name)) {
-      const found = findStrings(text, () => true, MAX_DOCUMENTS + 1);
+      const found = await findStringsFairly(request, () => true, MAX_DOCUMENTS + 1, value);
       if (found.length > MAX_DOCUMENTS) {
         errors.push({ path: name, message: `can hold at most ${MAX_DOCUMENTS} documents` });
         continue;
@@ -67,7 +75,8 @@ function readTexts(request: string): { documents: DocumentText[]; errors: FieldE
         });
       }
     } else {
-      for (const { path } of findStrings(text, isReferenceAt, MAX_FIELD_ERRORS)) {
+      const found = await findStringsFairly(request, isReferenceAt, MAX_FIELD_ERRORS, value);
+      for (const { path } of found) {
         errors.push({
           path: cutName([name, ...path].join('.')),
           message: 'cannot hold a reducto:// id; only `input` and `document_url` can',
@@ -103,9 +112,8 @@ function isReference(text: string): boolean {
   return /^[\s\p{C}\p{Z}]*reducto(?::|%3a)(?:[/\\]|\S+$)/iu.test(text);
 }
 
-/** Tests the first character before the string is decoded, because a large request holds many strings. */
-function isReferenceAt(json: string, start: number, end: number): boolean {
-  const first = json.charCodeAt(start);
-  if (first > 0x20 && first < 0x7f && !'rR\\'.includes(String.fromCharCode(first))) return false;
-  return isReference(String(JSON.parse(json.slice(start - 1, end + 1))));
-}
+/** Reads as much of the string as may be the scheme and an id, because a large request holds megabytes of text. */
+const isReferenceAt = matchStripped((json, start, end) => {
+  if (readBeginning(json, start, end, SCHEME.length).toLowerCase() !== SCHEME) return false;
+  return isReference(readBeginning(json, start, end, MAX_REFERENCE));
+});

@@ -6,7 +6,8 @@ import type {
   preParsingHookHandler,
 } from 'fastify';
 import { GatewayError } from '../errors/error-codes.js';
-import { exceededJsonLimit } from '../json/json-limits.js';
+import { FairTurns } from '../fair-turns.js';
+import { exceededJsonLimitFairly } from '../json/json-limits.js';
 import type { BodyBudget, BodyReservation } from './body-budget.js';
 import { declaredLength, readBody, type RawBody } from './body-reader.js';
 
@@ -85,10 +86,13 @@ export function registerBodyParsers(fastify: FastifyInstance, rules: BodyRules):
     const body = await read(request, rules.maxJsonBytes);
     if (!body.complete) throw tooLarge(rules.maxJsonBytes);
     if (body.bytes.length === 0) return undefined;
-    const excess = exceededJsonLimit(body.bytes);
+    const turns = new FairTurns();
+    const excess = await exceededJsonLimitFairly(body.bytes);
     if (excess !== undefined) throw new GatewayError('validation_failed', excess);
     if (!isUtf8(body.bytes)) throw new GatewayError('malformed_request', 'The body is not UTF-8.');
+    await turns.pause();
     request.jsonText = body.bytes.toString();
+    await turns.pause();
     return parseJson(request.jsonText);
   };
   const readForm = async (request: FastifyRequest): Promise<unknown> => {

@@ -1,3 +1,5 @@
+import { FairTurns } from '../fair-turns.js';
+
 /*
  * Reads and edits JSON as text, so that what nobody has to understand keeps its bytes: the order of names, the digits
  * of numbers, escapes. Every function expects text that `JSON.parse` has accepted; none recurses, all are linear.
@@ -35,13 +37,20 @@ export interface JsonEdit extends Span {
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
-const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 const SPACE = 0x20;
+
+/** Characters outside of strings that are no part of a number, a literal, or whitespace. */
+const STRUCTURAL = Uint8Array.from({ length: 128 }, (_, code) =>
+  '"{}[],'.includes(String.fromCharCode(code)) ? 1 : 0,
+);
+
+/** About how much text is read in much less than a millisecond. */
+const PAUSE_CHARACTERS = 65_536;
 
 /** The members of the object at `at`, in their order; none where another kind of value is there. */
 export function readMembers(text: string, at = 0): JsonMember[] {
@@ -88,41 +97,79 @@ export function findValue(text: string, path: JsonPath, at = 0): Span | undefine
 }
 
 /**
- * The string values, not the names, for which `matches` is true, at most `limit`. `matches` gets the text and where
- * the string's content begins and ends in it, with its escapes: it costs nothing to pass over most strings.
+ * Says of a string value whether to report it. It gets where the content begins and ends, with its escapes. Of a long one
+ * it may return how far it has read: it is called again from there, after a pause.
  */
-export function findStrings(
-  text: string,
-  matches: (text: string, start: number, end: number) => boolean,
-  limit: number,
-): FoundString[] {
+export type StringMatcher = (text: string, start: number, end: number) => boolean | number;
+
+/** The string values, not the names, for which `matches` is true, at most `limit`. */
+export function findStrings(text: string, matches: StringMatcher, limit: number): FoundString[] {
   const found: FoundString[] = [];
+  for (const string of walkStrings(text, matches)) {
+    if (string !== undefined && found.push(string) === limit) break;
+  }
+  return found;
+}
+
+/** As `findStrings`, in several turns of the event loop. `within`: where in `text` the value is. */
+export async function findStringsFairly(
+  text: string,
+  matches: StringMatcher,
+  limit: number,
+  within: Span = { start: 0, end: text.length },
+): Promise<FoundString[]> {
+  const found: FoundString[] = [];
+  const turns = new FairTurns();
+  for (const string of walkStrings(text, matches, within)) {
+    if (string !== undefined && found.push(string) === limit) break;
+    await turns.pause();
+  }
+  return found;
+}
+
+/** Yields the strings that match, and now and then `undefined`, where the caller can pause. */
+function* walkStrings(
+  text: string,
+  matches: StringMatcher,
+  within: Span = { start: 0, end: text.length },
+): Generator<FoundString | undefined> {
   /** For each open array the index of its current element, for each open object where its current name starts. */
   const steps: number[] = [];
   const isObject: boolean[] = [];
   let depth = 0;
   let isName = false;
-  for (let index = 0; index < text.length && found.length < limit; index++) {
-    switch (text.charCodeAt(index)) {
+  let pauseAt = within.start + PAUSE_CHARACTERS;
+  for (let index = within.start; index < within.end; index++) {
+    if (index >= pauseAt) {
+      yield undefined;
+      pauseAt = index + PAUSE_CHARACTERS;
+    }
+    const code = text.charCodeAt(index);
+    if (code > CLOSE_OBJECT || STRUCTURAL[code] === 0) continue;
+    switch (code) {
       case QUOTE: {
         const end = endOfString(text, index);
         if (isName) {
           steps[depth - 1] = index;
           isName = false;
-        } else if (matches(text, index + 1, end - 1)) {
-          const span = { start: index, end };
-          found.push({
-            value: decodeString(text, span),
-            span,
-            path: pathOf(text, steps, isObject, depth),
-          });
+        } else {
+          let verdict = matches(text, index + 1, end - 1);
+          while (typeof verdict === 'number') {
+            yield undefined;
+            verdict = matches(text, verdict, end - 1);
+          }
+          if (verdict) {
+            const span = { start: index, end };
+            const path = pathOf(text, steps, isObject, depth);
+            yield { value: decodeString(text, span), span, path };
+          }
         }
         index = end - 1;
         break;
       }
       case OPEN_OBJECT:
       case OPEN_ARRAY:
-        isName = text.charCodeAt(index) === OPEN_OBJECT;
+        isName = code === OPEN_OBJECT;
         isObject[depth] = isName;
         steps[depth] = 0;
         depth++;
@@ -137,7 +184,6 @@ export function findStrings(
         else steps[depth - 1] = (steps[depth - 1] ?? 0) + 1;
     }
   }
-  return found;
 }
 
 /** `text` with every edit applied. Edits must not overlap. */
@@ -180,19 +226,24 @@ export function appendMembers(text: string, members: Readonly<Record<string, str
   return `${text.slice(0, end)}${comma}${added.join(',')}${text.slice(end)}`;
 }
 
-/** The bytes of `text` without the whitespace between its tokens. */
-export function withoutWhitespace(text: string): Buffer {
+/** The bytes of `text` without the whitespace between its tokens, piece by piece. */
+export function* withoutWhitespace(text: string): Generator<Buffer> {
   const bytes = Buffer.from(text);
-  let size = 0;
   let isInString = false;
-  for (let index = 0; index < bytes.length; index++) {
-    const byte = bytes[index] ?? 0;
-    if (!isInString && byte <= SPACE) continue;
-    bytes[size++] = byte;
-    if (byte === QUOTE) isInString = !isInString;
-    else if (byte === BACKSLASH) bytes[size++] = bytes[++index] ?? 0;
+  let isEscaped = false;
+  for (let start = 0; start < bytes.length; start += PAUSE_CHARACTERS) {
+    const piece = bytes.subarray(start, start + PAUSE_CHARACTERS);
+    let size = 0;
+    for (let index = 0; index < piece.length; index++) {
+      const byte = piece[index] ?? 0;
+      if (!isInString && byte <= SPACE) continue;
+      piece[size++] = byte;
+      if (isEscaped) isEscaped = false;
+      else if (byte === QUOTE) isInString = !isInString;
+      else if (byte === BACKSLASH) isEscaped = true;
+    }
+    yield piece.subarray(0, size);
   }
-  return bytes.subarray(0, size);
 }
 
 function pathOf(
@@ -230,21 +281,25 @@ function skipSeparator(text: string, at: number): number {
 
 /** Where the string ends whose opening quote is at `at`. */
 function endOfString(text: string, at: number): number {
-  let quote = text.indexOf('"', at + 1);
-  while (quote !== -1 && isEscaped(text, quote)) quote = text.indexOf('"', quote + 1);
-  return quote === -1 ? text.length : quote + 1;
-}
-
-function isEscaped(text: string, at: number): boolean {
-  let first = at;
-  while (text.charCodeAt(first - 1) === BACKSLASH) first--;
-  return (at - first) % 2 === 1;
+  const quote = text.indexOf('"', at + 1);
+  if (quote === -1) return text.length;
+  if (text.charCodeAt(quote - 1) !== BACKSLASH) return quote + 1;
+  // A native search for each of millions of escaped quotes would cost more than to read each character.
+  for (let index = at + 1; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === QUOTE) return index + 1;
+    if (code === BACKSLASH) index++;
+  }
+  return text.length;
 }
 
 function endOfValue(text: string, at: number): number {
+  if (!'"[{'.includes(text.charAt(at))) return endOfScalar(text, at);
   let depth = 0;
   for (let index = at; index < text.length; index++) {
-    switch (text.charCodeAt(index)) {
+    const code = text.charCodeAt(index);
+    if (code > CLOSE_OBJECT || STRUCTURAL[code] === 0) continue;
+    switch (code) {
       case QUOTE:
         index = endOfString(text, index) - 1;
         if (depth === 0) return index + 1;
@@ -255,17 +310,16 @@ function endOfValue(text: string, at: number): number {
         break;
       case CLOSE_OBJECT:
       case CLOSE_ARRAY:
-        // Of what holds a number or a literal.
-        if (depth === 0) return index;
         if (--depth === 0) return index + 1;
-        break;
-      default:
-        if (depth === 0 && isSeparator(text.charCodeAt(index))) return index;
     }
   }
   return text.length;
 }
 
-function isSeparator(code: number): boolean {
-  return code === COMMA || code === COLON || code <= SPACE;
+/** What follows a number or a literal. */
+const SCALAR_END = /[\s,:\]}]/g;
+
+function endOfScalar(text: string, at: number): number {
+  SCALAR_END.lastIndex = at;
+  return SCALAR_END.test(text) ? SCALAR_END.lastIndex - 1 : text.length;
 }

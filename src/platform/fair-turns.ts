@@ -1,0 +1,15 @@
+import { setImmediate } from 'node:timers/promises';
+
+const MAX_TURN_MILLISECONDS = 5;
+
+/** Splits long work into turns of the event loop, so that other requests are served in between. */
+export class FairTurns {
+  private startedAt = performance.now();
+
+  /** Call it between steps of a few milliseconds at most: it waits for the next turn once this one has lasted long enough. */
+  async pause(): Promise<void> {
+    if (performance.now() - this.startedAt < MAX_TURN_MILLISECONDS) return;
+    await setImmediate();
+    this.startedAt = performance.now();
+  }
+}
