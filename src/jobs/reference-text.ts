@@ -12,7 +12,10 @@ const BACKSLASH = 0x5c;
 const LETTER_U = 0x75;
 /** What the escapes of one letter stand for. */
 const ESCAPED = new Map(
-  [...'bfnrt'].map((letter, at) => [letter.charCodeAt(0), '\b\f\n\r\t'.charCodeAt(at)]),
+  Object.entries({ b: 8, f: 12, n: 10, r: 13, t: 9 }).map(([letter, unit]) => [
+    letter.charCodeAt(0),
+    unit,
+  ]),
 );
 
 /** Whatever may be stripped before a reader sees the scheme of a reference. */
