@@ -1,5 +1,5 @@
 import { applyEdits, findStringsFairly, type FoundString } from '../../platform/json/json-text.js';
-import { matchStripped, readBeginning, skipIgnorable } from '../reference-text.js';
+import { matchStripped, readBeginning, skipIgnorable } from './reference-text.js';
 
 /**
  * A `jobid://<id>` in a request means the result of an earlier job. Services know only the gateway's ids, so each is

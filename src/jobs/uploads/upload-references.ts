@@ -3,7 +3,7 @@ import { GatewayError, type FieldError } from '../../platform/errors/error-codes
 import { cutName, MAX_FIELD_ERRORS } from '../../platform/errors/field-errors.js';
 import { FairTurns } from '../../platform/fair-turns.js';
 import { findStringsFairly, readMembers } from '../../platform/json/json-text.js';
-import { matchStripped, readBeginning } from '../reference-text.js';
+import { matchStripped, readBeginning } from '../submission/reference-text.js';
 import { UploadStore } from './upload.store.js';
 
 /** The members in which Reducto reads documents. */
