@@ -13,6 +13,7 @@ import { RequestsAsText1790750000000 } from './1790750000000-requests-as-text.js
 import { AuditAnchor1790800000000 } from './1790800000000-audit-anchor.js';
 import { JobSearch1790820000000 } from './1790820000000-job-search.js';
 import { FieldTerms1790850000000 } from './1790850000000-field-terms.js';
+import { RefusalsByUpstreamId1790860000000 } from './1790860000000-refusals-by-upstream-id.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -31,4 +32,5 @@ export const MIGRATIONS = [
   AuditAnchor1790800000000,
   JobSearch1790820000000,
   FieldTerms1790850000000,
+  RefusalsByUpstreamId1790860000000,
 ];

@@ -3,7 +3,7 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 import type { EntryKind } from './audit-entry.js';
-import type { GuardName, RefusalCause } from './refusal.js';
+import { GUARD_OF_CAUSE, REFUSAL_CAUSES, type GuardName, type RefusalCause } from './refusal.js';
 
 /** Which refusals; everything is optional and all must hold. */
 export interface RefusalFilter {
@@ -16,6 +16,36 @@ export interface RefusalFilter {
   readonly outcome?: 'refused' | 'observed';
   readonly from?: Date;
   readonly to?: Date;
+  readonly repeatsOf?: RepeatKey;
+}
+
+/** What repeats of one refused callback have in common. */
+export interface RepeatKey {
+  readonly kind: 'refused' | 'observed';
+  readonly cause: string;
+  readonly address: string | null;
+  readonly jobId: string | null;
+  readonly upstreamId: string | null;
+}
+
+/** Repeats of one refused callback; an entry that counts many refusals stays alone. */
+export interface RefusalGroup {
+  /** Of the newest entry. */
+  readonly id: string;
+  readonly count: number;
+  readonly firstAt: Date;
+  readonly lastAt: Date;
+}
+
+/** A part of the groups of a window: of the newest matching entries before a cursor. */
+export interface RefusalGroups {
+  readonly groups: readonly RefusalGroup[];
+  /** Groups and entries in the whole window. */
+  readonly totalGroups: number;
+  readonly entries: number;
+  /** The ids of the newest and the oldest entry in the window; absent where it is empty. */
+  readonly newestId?: string;
+  readonly oldestId?: string;
 }
 
 /** An entry as it is read. */
@@ -47,6 +77,14 @@ export interface TimeSlot {
   readonly count: number;
 }
 
+interface GroupPlace {
+  readonly cursor: string | undefined;
+  /** Groups of the window that earlier pages show. */
+  readonly skip: number;
+  readonly limit: number;
+  readonly window: number;
+}
+
 /** All that is read from the audit, but for its verification. */
 @Injectable()
 export class AuditQueries {
@@ -66,6 +104,45 @@ export class AuditQueries {
         ORDER BY id DESC LIMIT $${values.push(limit)}`,
       values,
     );
+  }
+
+  /** Groups the newest `window` matching entries before `cursor`, the group with the newest entry first. */
+  async listGroups(
+    filter: RefusalFilter,
+    { cursor, skip, limit, window }: GroupPlace,
+  ): Promise<RefusalGroups> {
+    const { where, values } = conditions(filter);
+    if (cursor !== undefined) where.push(`id < $${values.push(cursor)}`);
+    const found = await rows<RefusalGroup & Required<Omit<RefusalGroups, 'groups'>>>(
+      this.database,
+      `SELECT max(id) AS id, count(*)::integer AS count, min(at) AS "firstAt", max(at) AS "lastAt",
+              (count(*) OVER ())::integer AS "totalGroups",
+              (sum(count(*)) OVER ())::integer AS entries,
+              max(max(id)) OVER () AS "newestId", min(min(id)) OVER () AS "oldestId"
+         FROM (SELECT id, audit_entries.at, kind, cause, address, job_id,
+                      data->>'assertedUpstreamId' AS upstream_id
+                 FROM audit_entries WHERE ${where.join(' AND ')}
+                ORDER BY id DESC LIMIT $${values.push(window)}) AS recent
+        GROUP BY kind, cause, address, job_id, upstream_id, CASE kind WHEN 'counted' THEN id END
+        ORDER BY max(id) DESC LIMIT $${values.push(limit)} OFFSET $${values.push(skip)}`,
+      values,
+    );
+    const groups = found.map(({ id, count, firstAt, lastAt }) => ({ id, count, firstAt, lastAt }));
+    const { totalGroups = 0, entries = 0, newestId, oldestId } = found[0] ?? {};
+    return newestId === undefined || oldestId === undefined
+      ? { groups, totalGroups, entries }
+      : { groups, totalGroups, entries, newestId, oldestId };
+  }
+
+  /** What repeats of the refusal `id` have in common with it; `undefined` where it is not one. */
+  async findRepeatKey(id: string): Promise<RepeatKey | undefined> {
+    const [key] = await rows<RepeatKey>(
+      this.database,
+      `SELECT kind, cause, address, job_id AS "jobId", data->>'assertedUpstreamId' AS "upstreamId"
+         FROM audit_entries WHERE id = $1 AND kind IN ('refused', 'observed')`,
+      [id],
+    );
+    return key;
   }
 
   async findEntry(id: string): Promise<AuditEntry | undefined> {
@@ -152,10 +229,9 @@ export class AuditQueries {
 const COLUMNS = `id, audit_entries.at, kind, data,
   EXISTS (SELECT 1 FROM audit_originals o WHERE o.entry_id = id) AS sealed`;
 
-function conditions({ ids, cause, guard, address, job, outcome, from, to }: RefusalFilter): {
-  where: string[];
-  values: unknown[];
-} {
+/** Every part that can be rare names a column of an index, since these are searched among millions of entries. */
+function conditions(filter: RefusalFilter): { where: string[]; values: unknown[] } {
+  const { ids, cause, guard, address, job, outcome, from, to, repeatsOf } = filter;
   const values: unknown[] = [];
   const where = [`kind IN ('refused', 'observed', 'counted')`];
   const add = (condition: (parameter: string) => string, value: unknown): void => {
@@ -163,17 +239,40 @@ function conditions({ ids, cause, guard, address, job, outcome, from, to }: Refu
   };
   if (ids !== undefined) add((value) => `id = ANY (${value}::bigint[])`, ids);
   if (cause !== undefined) add((value) => `cause = ${value}`, cause);
-  if (guard !== undefined) add((value) => `guard = ${value}`, guard);
+  if (guard !== undefined) {
+    add((value) => `guard = ${value}`, guard);
+    const causes = REFUSAL_CAUSES.filter((each) => GUARD_OF_CAUSE[each] === guard);
+    add((value) => `cause = ANY (${value}::text[])`, causes);
+  }
   // A count names its addresses in `data`.
   if (address !== undefined) {
-    add((value) => `(address = ${value} OR data->'addresses' ? ${value})`, address);
+    add(
+      (value) => `(address = ${value} OR (kind = 'counted' AND data->'addresses' ? ${value}))`,
+      address,
+    );
   }
   if (job !== undefined) {
     add((value) => `(job_id = ${value} OR data->>'assertedUpstreamId' = ${value})`, job);
   }
-  if (outcome !== undefined) add((value) => `coalesce(data->>'outcome', kind) = ${value}`, outcome);
+  if (outcome !== undefined) {
+    add(
+      (value) => `(kind = ${value} OR (kind = 'counted' AND data->>'outcome' = ${value}))`,
+      outcome,
+    );
+  }
   if (from !== undefined) add((value) => `audit_entries.at >= ${value}`, from);
   if (to !== undefined) add((value) => `audit_entries.at < ${value}`, to);
+  if (repeatsOf !== undefined) {
+    const same = (column: string, value: string | null): void => {
+      if (value === null) where.push(`${column} IS NULL`);
+      else add((parameter) => `${column} = ${parameter}`, value);
+    };
+    same('kind', repeatsOf.kind);
+    same('cause', repeatsOf.cause);
+    same('address', repeatsOf.address);
+    same('job_id', repeatsOf.jobId);
+    same(`data->>'assertedUpstreamId'`, repeatsOf.upstreamId);
+  }
   return { where, values };
 }
 

@@ -15,6 +15,8 @@ import { NotFoundController } from './not-found.controller.js';
 import { OpenAlerts } from './layout/open-alerts.js';
 import { OverviewController } from './overview.controller.js';
 import { PageRenderer } from './layout/page-renderer.js';
+import { RefusalComparison } from './refusal-comparison.js';
+import { RefusalLists } from './refusal-lists.js';
 import { RefusalsPagesController } from './refusals-pages.controller.js';
 import { AdminSession } from './session/session.entity.js';
 import { SessionRetention } from './session/session-retention.js';
@@ -47,6 +49,8 @@ import { SignInController } from './sign-in.controller.js';
     ConsoleAssets,
     PageRenderer,
     OpenAlerts,
+    RefusalComparison,
+    RefusalLists,
     SessionsService,
     SessionStore,
     SessionRetention,

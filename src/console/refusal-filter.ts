@@ -4,7 +4,16 @@ import { GUARDS, REFUSAL_CAUSES } from '../audit/refusal.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { readFormMoment } from '../platform/http/moment.js';
 
-export const FILTER_NAMES = ['cause', 'guard', 'outcome', 'address', 'job', 'from', 'to'] as const;
+export const FILTER_NAMES = [
+  'cause',
+  'guard',
+  'outcome',
+  'address',
+  'job',
+  'from',
+  'to',
+  'repeatsOf',
+] as const;
 
 type FilterName = (typeof FILTER_NAMES)[number];
 
@@ -42,9 +51,16 @@ export function requiredRefusals(given: Readonly<Record<string, unknown>>): Aske
 
 /** The page before which a list begins. */
 export function cursorOf(given: Readonly<Record<string, unknown>>): string | undefined {
-  const text = textOf(given['cursor']);
-  return /^\d{1,18}$/.test(text) ? text : undefined;
+  return entryId(textOf(given['cursor']));
 }
+
+/** How many groups of refusals earlier pages show. */
+export function skippedOf(given: Readonly<Record<string, unknown>>): number {
+  const text = textOf(given['skip']);
+  return /^\d{1,4}$/.test(text) ? Number(text) : 0;
+}
+
+const entryId = (text: string): string | undefined => (/^\d{1,18}$/.test(text) ? text : undefined);
 
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value.trim() : '';
@@ -70,6 +86,7 @@ const READERS: Readonly<Record<FilterName, (text: string) => string | undefined>
   job: shorterThan(128),
   from: moment,
   to: moment,
+  repeatsOf: entryId,
 };
 
 const PROBLEMS: Readonly<Record<FilterName, string>> = {
@@ -80,4 +97,5 @@ const PROBLEMS: Readonly<Record<FilterName, string>> = {
   job: 'The ID of a job has at most 128 characters.',
   from: '“From” is not a date with a time.',
   to: '“To” is not a date with a time.',
+  repeatsOf: 'The ID of a refusal is a number.',
 };

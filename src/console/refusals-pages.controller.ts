@@ -1,28 +1,22 @@
-import { Controller, Get, Header, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { Controller, Get, Header, Param, Post, Query, Redirect, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { h } from 'preact';
 import { RefusalRecheck } from '../admin/recheck.js';
 import { RefusalExport } from '../admin/refusal-export.js';
-import { toRecheckDto } from '../admin/refusal.dto.js';
 import { RefusalsService } from '../admin/refusals.service.js';
-import {
-  toRefusalDto,
-  toRefusalPageDto,
-  toRefusalSummaryDto,
-  type RefusalSummaryDto,
-} from '../admin/refusal.dto.js';
+import { toRefusalDto, toRefusalSummaryDto, type RefusalSummaryDto } from '../admin/refusal.dto.js';
 import { ConsolePages } from './console-pages.decorator.js';
 import { causeName } from './text/refusal-help.js';
-import { Page } from './components/page.js';
-import { Recheck } from './pages/recheck.page.js';
-import { askedRefusals, cursorOf, requiredRefusals } from './refusal-filter.js';
+import { link, Page } from './components/page.js';
+import { Recheck, type RecheckStep } from './pages/recheck.page.js';
+import { RefusalComparison } from './refusal-comparison.js';
+import { askedRefusals, cursorOf, requiredRefusals, skippedOf } from './refusal-filter.js';
+import { RefusalLists } from './refusal-lists.js';
 import { Refusal } from './pages/refusal.page.js';
 import { Refusals } from './pages/refusals.page.js';
 import { CurrentSession, Form } from './session/session.decorator.js';
 import { Access } from './session/session.guard.js';
 import type { Session } from './session/sessions.service.js';
-
-const PAGE_SIZE = 50;
 
 type Given = Record<string, unknown>;
 
@@ -31,25 +25,26 @@ type Given = Record<string, unknown>;
 export class RefusalsPagesController {
   constructor(
     private readonly refusals: RefusalsService,
-    private readonly recheck: RefusalRecheck,
+    private readonly lists: RefusalLists,
+    private readonly comparison: RefusalComparison,
+    private readonly rechecks: RefusalRecheck,
     private readonly exports: RefusalExport,
   ) {}
 
   @Get()
   async list(
-    @CurrentSession() session: Session,
     @Query() query: Given,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Page> {
     const asked = askedRefusals(query);
     if (asked.problems.length > 0) void reply.status(422);
-    const cursor = cursorOf(query);
-    const [entries, summary] = await Promise.all([
-      this.refusals.list(asked.filter, cursor, PAGE_SIZE + 1),
-      this.refusals.summary(asked.filter),
+    const filter = await this.lists.filterOf(asked);
+    const place = { cursor: cursorOf(query), skip: skippedOf(query) };
+    const [list, summary] = await Promise.all([
+      this.lists.list(filter, place),
+      this.refusals.summary(filter),
     ]);
-    const page = toRefusalPageDto(entries, PAGE_SIZE);
-    const properties = { session, asked, cursor, page, summary: toRefusalSummaryDto(summary) };
+    const properties = { asked, place, list, summary: toRefusalSummaryDto(summary) };
     return new Page('Refused callbacks', 'refusals', h(Refusals, properties));
   }
 
@@ -60,9 +55,8 @@ export class RefusalsPagesController {
   async counts(
     @Query() query: Given,
   ): Promise<RefusalSummaryDto & { names: Record<string, string> }> {
-    const summary = toRefusalSummaryDto(
-      await this.refusals.summary(requiredRefusals(query).filter),
-    );
+    const filter = await this.lists.filterOf(requiredRefusals(query));
+    const summary = toRefusalSummaryDto(await this.refusals.summary(filter));
     const causes = Object.keys(summary.byCause);
     const names = Object.fromEntries(causes.map((cause) => [cause, causeName(cause)]));
     return Object.assign(summary, { names });
@@ -75,33 +69,53 @@ export class RefusalsPagesController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const format = query['format'] === 'json' ? 'json' : 'csv';
-    const { filter } = requiredRefusals(query);
+    const filter = await this.lists.filterOf(requiredRefusals(query));
     await this.exports.send(session.actor, format, filter, reply);
   }
 
-  @Get(':id')
-  async get(@CurrentSession() session: Session, @Param('id') id: string): Promise<Page> {
-    const refusal = toRefusalDto(await this.refusals.find(id));
-    return new Page(`Refusal ${refusal.id}`, 'refusals', h(Refusal, { session, refusal }));
+  /** Only reads, so that it can be reloaded and linked. */
+  @Get('recheck')
+  recheck(@CurrentSession() session: Session, @Query() query: Given): Promise<Page> {
+    return this.judge(session, query, query['done'] === 'accept' ? 'accepted' : 'recheck');
   }
 
-  @Post('recheck')
-  @HttpCode(200)
-  async judge(@CurrentSession() session: Session, @Form() form: URLSearchParams): Promise<Page> {
-    const { filter, values } = requiredRefusals(Object.fromEntries(form));
-    // What is accepted afterwards is what is shown now, and nothing that comes later.
-    const to = filter.to ?? new Date();
-    const found = toRecheckDto(await this.recheck.recheck({ ...filter, to }, session.actor));
-    const shown = { ...values, to: to.toISOString() };
-    return new Page('Re-check', 'refusals', h(Recheck, { session, values: shown, found }));
+  @Get('accept')
+  askToAccept(@CurrentSession() session: Session, @Query() query: Given): Promise<Page> {
+    return this.judge(session, query, 'confirm');
   }
 
   @Post('accept')
-  @HttpCode(200)
-  async accept(@CurrentSession() session: Session, @Form() form: URLSearchParams): Promise<Page> {
-    const { filter, values } = requiredRefusals(Object.fromEntries(form));
-    const { polling, ...done } = await this.recheck.accept(filter, session.actor);
-    const found = toRecheckDto(done);
-    return new Page('Accepted', 'refusals', h(Recheck, { session, values, found, polling }));
+  @Redirect('/admin/refusals', 303)
+  async accept(
+    @CurrentSession() session: Session,
+    @Form() form: URLSearchParams,
+  ): Promise<{ url: string }> {
+    const asked = requiredRefusals(Object.fromEntries(form));
+    await this.rechecks.accept(await this.lists.filterOf(asked), session.actor);
+    return { url: link('/admin/refusals/recheck', { ...asked.values, done: 'accept' }) };
+  }
+
+  @Get(':id')
+  async get(@Param('id') id: string): Promise<Page> {
+    const refusal = toRefusalDto(await this.refusals.find(id));
+    const comparisons = await this.comparison.compare(refusal);
+    return new Page(`Refusal ${refusal.id}`, 'refusals', h(Refusal, { refusal, comparisons }));
+  }
+
+  private async judge(session: Session, query: Given, step: RecheckStep): Promise<Page> {
+    const asked = requiredRefusals(query);
+    const filter = await this.lists.filterOf(asked);
+    // What is accepted afterwards is what is shown now, and nothing that comes later.
+    const to = filter.to ?? new Date();
+    const found = await this.rechecks.recheck({ ...filter, to }, session.actor);
+    const values = { ...asked.values, to: to.toISOString() };
+    const properties = { session, asked: asked.values, values, found, step };
+    return new Page(TITLES[step], 'refusals', h(Recheck, properties));
   }
 }
+
+const TITLES: Readonly<Record<RecheckStep, string>> = {
+  recheck: 'Re-check',
+  confirm: 'Accept refused callbacks',
+  accepted: 'Accepted callbacks',
+};

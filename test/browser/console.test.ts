@@ -81,7 +81,8 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     await keyboard.press('Tab');
     expect(await page.evaluate(() => document.activeElement?.textContent)).toContain('Skip');
     await keyboard.press('Enter');
-    await keyboard.press('Tab');
+    // The field for a head from the log, then the button.
+    for (let n = 0; n < 2; n++) await keyboard.press('Tab');
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Verify the audit');
     await page.getByRole('button', { name: 'Sign out' }).focus();
     await keyboard.press('Enter');
@@ -101,11 +102,12 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     await page.getByText('very likely a genuine callback').waitFor();
     for (const guard of ['Source IP', 'Well-formed', 'Secret', 'Job ID'])
       await page.getByRole('heading', { name: guard, exact: true }).waitFor();
-    await page.getByRole('button', { name: 'Re-check all with this cause' }).click();
-    await page.getByText('Nothing has been changed yet').waitFor();
+    await page.getByRole('button', { name: 'Re-check all with this reason' }).click();
+    await page.getByText('A re-check changes nothing').waitFor();
     expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
-    await page.getByRole('button', { name: 'Accept: look at 1 job now' }).click();
-    await page.getByText('1 job is being looked at').waitFor();
+    await page.getByRole('button', { name: 'Accept 1 job…' }).click();
+    await page.getByRole('button', { name: 'Accept, and poll 1 job' }).click();
+    await page.getByRole('heading', { name: 'Accepted' }).waitFor();
     expect((await gateway.ended(id)).status).toBe('completed');
     await page.getByRole('link', { name: id }).click();
     await page.getByText('Its result is stored', { exact: false }).first().waitFor();

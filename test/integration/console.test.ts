@@ -354,21 +354,27 @@ describe('refusals', () => {
     expect(page).toContain('WEBHOOK_IP_ALLOWLIST');
     expect(page).not.toContain(metadata.token);
 
-    const dry = await user.post('/admin/refusals/recheck', { job: id });
-    expect(dry.body).toContain('Accept: look at 1 job now');
+    const dry = await user.get(`/admin/refusals/recheck?job=${id}`);
+    expect(dry.body).toContain('Accept 1 job…');
     expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
-    expect(dry.body).toMatch(/Refusals: .*job: .*received before/);
+    expect(dry.body).toMatch(/Refusals: .*job .*received before/);
     const to = /name="to" value="([^"]+)"/.exec(String(dry.body))?.[1] ?? '';
+    const asked = await user.get(`/admin/refusals/accept?job=${id}&to=${to}`);
+    expect(asked.body).toContain('Accept, and poll 1 job');
+    expect(asked.body).toContain(`href="/admin/jobs/${id}"`);
+    expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
     const accepted = await user.post('/admin/refusals/accept', { job: id, to });
-    expect(accepted.body).toContain('1 job is being looked at');
+    expect(accepted.status).toBe(303);
     expect((await gateway.ended(id)).status).toBe('completed');
     expect((await actions()).slice(0, 2)).toMatchObject([
       { action: 'refusals.accept', actor: { via: 'console' }, detail: { jobs: 1, jobIds: [id] } },
       { action: 'refusals.recheck', detail: { filter: { job: id } } },
     ]);
-    const again = await user.post('/admin/refusals/recheck', { job: id });
+    const done = await user.get(accepted.headers.get('location') ?? '');
+    expect(done.body).toContain('All of them have ended.');
+    const again = await user.get(`/admin/refusals/recheck?job=${id}`);
     expect(again.body).toContain('There is nothing to accept');
-    expect(again.body).not.toContain('Accept: look at');
+    expect(again.body).not.toContain('Accept 1 job');
     const counts = await user.get(`/admin/refusals/counts?job=${id}`);
     expect(counts.body).toMatchObject({ total: 1, byCause: { address_not_allowed: 1 } });
   });
@@ -383,16 +389,6 @@ describe('refusals', () => {
       action: 'refusals.export',
       detail: { format: 'json', filter: { cause: 'token_invalid' } },
     });
-  });
-});
-
-it('the audit is verified on demand', async () => {
-  const { body } = await user.post('/admin/actions/verify');
-  expect(body).toContain('The audit is whole');
-  expect((await actions())[0]).toMatchObject({
-    action: 'audit.verify',
-    state: 'done',
-    detail: { result: 'intact' },
   });
 });
 

@@ -1,7 +1,8 @@
 import type { JSX } from 'preact';
 import { GUARDS, REFUSAL_CAUSES } from '../../audit/refusal.js';
-import { CAUSE_NAMES, GUARD_NAMES } from '../text/refusal-help.js';
+import { causeName, GUARD_NAMES } from '../text/refusal-help.js';
 import type { FilterValues } from '../refusal-filter.js';
+import { formMoment } from './widgets.js';
 
 export function FilterForm({
   values,
@@ -13,12 +14,12 @@ export function FilterForm({
   return (
     <form class="filter" method="get" action="/admin/refusals" aria-label="Filter">
       <label>
-        <span>Cause</span>
+        <span>Reason</span>
         <select name="cause">
           <option value="">any</option>
           {REFUSAL_CAUSES.map((cause) => (
             <option key={cause} value={cause} selected={values.cause === cause}>
-              {CAUSE_NAMES[cause]}
+              {causeName(cause)}
             </option>
           ))}
         </select>
@@ -51,16 +52,16 @@ export function FilterForm({
         <input name="address" value={values.address} maxLength={100} spellcheck={false} />
       </label>
       <label>
-        <span>Job ID</span>
+        <span>Job ID or upstream ID</span>
         <input name="job" value={values.job} maxLength={128} spellcheck={false} />
       </label>
       <label>
         <span>From (UTC)</span>
-        <input type="datetime-local" name="from" step="1" value={values.from?.slice(0, 19)} />
+        <input type="datetime-local" name="from" step="0.001" value={formMoment(values.from)} />
       </label>
       <label>
         <span>To (UTC)</span>
-        <input type="datetime-local" name="to" step="1" value={values.to?.slice(0, 19)} />
+        <input type="datetime-local" name="to" step="0.001" value={formMoment(values.to)} />
       </label>
       <div class="filter-buttons">
         <button type="submit">Show</button>

@@ -5,11 +5,9 @@ import { isRecord } from '../../platform/json/is-record.js';
 import { DataTable, type TableColumn } from '../components/data-table.js';
 import { Details } from '../components/details.js';
 import { link } from '../components/page.js';
-import type { Session } from '../session/sessions.service.js';
 import {
-  Code,
+  Copyable,
   count,
-  CsrfField,
   Untrusted,
   Moment,
   None,
@@ -18,11 +16,18 @@ import {
   Tag,
 } from '../components/widgets.js';
 
+/** A verification, with the question that it answers. */
+interface Verified {
+  readonly at: Date;
+  /** The head of the audit that the chain must still hold; empty where none was given. */
+  readonly since: string;
+  readonly verification: Verification;
+}
+
 interface ActionsProperties {
-  readonly session: Session;
   readonly page: ActionPageDto;
   readonly cursor: string | undefined;
-  readonly verified?: Verification;
+  readonly verified?: Verified;
 }
 
 const ACTION_LABELS: Readonly<Record<string, string>> = {
@@ -41,24 +46,30 @@ const ACTION_LABELS: Readonly<Record<string, string>> = {
   'admin.access': 'Used an admin route',
 };
 
-/** Who did what, and whether the record of it is as it was written. */
-export function Actions({ session, page, cursor, verified }: ActionsProperties): JSX.Element {
+/** What admins did, and whether the audit is intact. */
+export function Actions({ page, cursor, verified }: ActionsProperties): JSX.Element {
   const older =
     page.nextCursor === null ? undefined : link('/admin/actions', { cursor: page.nextCursor });
   return (
     <>
       <h1>Admin actions</h1>
       <section class="verify" aria-labelledby="verify">
-        <h2 id="verify">Is the audit as it was written?</h2>
+        <h2 id="verify">Is the audit intact?</h2>
         <p class="muted">
-          Refusals and admin actions are entries in a chain: whoever changes, removes or cuts off
-          one leaves a trace. Verifying reads all of it.
+          Refusals and admin actions are entries in a chain. The verification reads all of it, and
+          finds entries that were changed, removed, or cut off. Give it an “audit head” line from
+          the log to find also that the whole database was put back to an earlier state.
         </p>
-        <form method="post" action="/admin/actions/verify">
-          <CsrfField session={session} />
-          <button type="submit">Verify the audit</button>
+        {verified === undefined ? null : <Result {...verified} />}
+        <form class="verify-form" method="get" action="/admin/actions/verify">
+          <label>
+            <span>Head from the log (optional)</span>
+            <input name="since" value={verified?.since} maxLength={1000} spellcheck={false} />
+          </label>
+          <button type="submit">
+            {verified === undefined ? 'Verify the audit' : 'Verify again'}
+          </button>
         </form>
-        {verified === undefined ? null : <Verified verified={verified} />}
       </section>
       <h2>Who did what</h2>
       <DataTable
@@ -66,7 +77,7 @@ export function Actions({ session, page, cursor, verified }: ActionsProperties):
         columns={COLUMNS}
         rows={page.actions}
         keyOf={({ id }) => id}
-        empty={<p>What admins do here and through the API is listed here.</p>}
+        empty={<p>The gateway lists here what admins do in the console, the API, and commands.</p>}
       />
       {page.actions.length === 0 ? null : (
         <Pager {...(cursor === undefined ? {} : { first: '/admin/actions' })} next={older} />
@@ -75,31 +86,43 @@ export function Actions({ session, page, cursor, verified }: ActionsProperties):
   );
 }
 
-function Verified({ verified }: { verified: Verification }): JSX.Element {
-  return verified.ok ? (
-    <Note tone="good">
-      <p>The audit is whole: all {count(verified.rows)} entries are as they were written.</p>
-    </Note>
-  ) : verified.state === 'unverifiable' ? (
-    <Note tone="warn">
+function Result({ at, verification }: Verified): JSX.Element {
+  const { ok, state, rows, firstBroken, reason, head } = verification;
+  const tone = ok ? 'good' : state === 'unverifiable' ? 'warn' : 'bad';
+  return (
+    <Note tone={tone}>
       <p>
-        <strong>The audit cannot be verified as a whole.</strong>{' '}
-        <Untrusted text={verified.reason ?? ''} />.
-      </p>
-      <p>Nothing that is changed was found among {count(verified.rows)} entries.</p>
-    </Note>
-  ) : (
-    <Note tone="bad">
-      <p>
-        <strong>The audit has been changed.</strong>{' '}
-        {verified.firstBroken === null ? null : (
+        {ok ? (
           <>
-            The first entry that is not right is <Code text={verified.firstBroken} />:{' '}
+            <strong>The audit is intact:</strong> all {count(rows)} entries are as they were
+            written.
+          </>
+        ) : state === 'unverifiable' ? (
+          <>
+            <strong>The audit cannot be verified as a whole.</strong>{' '}
+            <Untrusted text={reason ?? ''} />. No change was found among {count(rows)} entries.
+          </>
+        ) : (
+          <>
+            <strong>The audit has been changed.</strong> <Untrusted text={reason ?? ''} />.
+            {firstBroken === null ? null : (
+              <>
+                {' '}
+                The first wrong entry is <Copyable text={firstBroken} />.
+              </>
+            )}{' '}
+            {count(rows)} entries before it are as they were written.
           </>
         )}
-        <Untrusted text={verified.reason ?? ''} />.
       </p>
-      <p>{count(verified.rows)} entries before it are as they were written.</p>
+      {head === null ? null : (
+        <p>
+          Head for a later verification: <Copyable text={head} />
+        </p>
+      )}
+      <p class="muted">
+        Verified <Moment at={at} />. Reload the page to verify again.
+      </p>
     </Note>
   );
 }

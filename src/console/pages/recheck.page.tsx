@@ -1,197 +1,247 @@
 import type { JSX } from 'preact';
-import type { RecheckDto } from '../../admin/refusal.dto.js';
-import { DataTable } from '../components/data-table.js';
+import type { Recheck as Found } from '../../admin/recheck.js';
+import { isTerminal } from '../../jobs/job-status.js';
+import type { CallbackJob } from '../../jobs/callback-jobs.service.js';
+import { DataTable, type TableColumn } from '../components/data-table.js';
 import { causeName, GUARD_NAMES } from '../text/refusal-help.js';
+import { STATUS_TONES } from '../components/job-labels.js';
 import { link } from '../components/page.js';
 import type { FilterValues } from '../refusal-filter.js';
 import { JobLink } from '../components/refusal-links.js';
 import type { Session } from '../session/sessions.service.js';
-import { Code, count, CsrfField, HiddenFields, Moment, Note } from '../components/widgets.js';
+import { Code, count, CsrfField, HiddenFields, Moment, Note, Tag } from '../components/widgets.js';
 
 const MAX_JOBS_LISTED = 100;
 
+/** `confirm` asks before it is accepted; `accepted` comes after that. All three re-check anew. */
+export type RecheckStep = 'recheck' | 'confirm' | 'accepted';
+
 interface RecheckProperties {
   readonly session: Session;
+  readonly step: RecheckStep;
+  /** The filter as it was asked for, and with the end of its time fixed. */
+  readonly asked: FilterValues;
   readonly values: FilterValues;
-  readonly found: RecheckDto;
-  /** Jobs that are looked at now; absent for a dry run. */
-  readonly polling?: number;
+  readonly found: Found;
 }
 
-/** What the guards of today say of refusals; and, after it was accepted, what was done. */
-export function Recheck({ session, values, found, polling }: RecheckProperties): JSX.Element {
+/** What today's guards decide about refused callbacks. */
+export function Recheck(properties: RecheckProperties): JSX.Element {
+  const { step, asked, values, found } = properties;
+  const jobs = [...found.jobs.values()].map(({ job }) => job);
+  const open = jobs.filter(({ status }) => !isTerminal(status));
   const guards = Object.entries(found.stillRefusedBy);
   return (
     <>
       <p class="back">
-        <a href={link('/admin/refusals', values)}>« Refused callbacks</a>
+        <a href={link('/admin/refusals', asked)}>« Refused callbacks</a>
       </p>
-      <h1>{polling === undefined ? 'Re-check' : 'Accepted'}</h1>
+      <h1>{HEADINGS[step]}</h1>
       <FilterWords values={values} />
-      <Verdict found={found} polling={polling} />
+      <Summary step={step} found={found} jobs={jobs.length} open={open.length} />
+      {step === 'confirm' ? <Confirm {...properties} open={open.length} /> : null}
+      {step === 'recheck' && open.length > 0 ? (
+        <form class="accept" method="get" action="/admin/refusals/accept">
+          <HiddenFields values={values} />
+          <button type="submit">{`Accept ${jobCount(open.length)}…`}</button>
+          <p class="muted">The next page asks you to confirm.</p>
+        </form>
+      ) : null}
       <dl class="figures">
-        <Figure name="Checked again" value={found.checked} />
+        <Figure name="Re-checked" value={found.checked} />
         <Figure name="Would pass" value={found.wouldPass} />
         <Figure name="Still refused" value={found.stillRefused} />
         <Figure name="Not kept" value={found.notKept} />
         {found.keyMissing > 0 ? <Figure name="Key missing" value={found.keyMissing} /> : null}
-        {found.unreadable > 0 ? <Figure name="Unreadable" value={found.unreadable} /> : null}
+        {found.unreadable > 0 ? <Figure name="Changed" value={found.unreadable} /> : null}
       </dl>
-      {guards.length === 0 ? null : (
-        <p>
-          Still refused by{' '}
-          {guards.map(([guard, number], n) => (
-            <span key={guard}>
-              {n === 0 ? '' : ', '}
-              {guardName(guard)}: <b>{count(number)}</b>
-            </span>
-          ))}
-          .
-        </p>
-      )}
+      <ul class="muted">
+        {guards.map(([guard, number]) => (
+          <li key={guard}>
+            The guard “{guardName(guard)}” still refuses {count(number)}.
+          </li>
+        ))}
+        {found.notKept > 0 ? (
+          <li>
+            {count(found.notKept)} cannot be re-checked: their bodies were not kept, or were deleted
+            because of their age. The reconciler polls their jobs.
+          </li>
+        ) : null}
+        {found.unreadable > 0 ? (
+          <li>{count(found.unreadable)} were changed in the database: verify the audit.</li>
+        ) : null}
+      </ul>
       {found.complete ? null : (
         <Note tone="warn">
-          There are more than one re-check takes. Narrow the filter, for instance by time, and go on
-          from there.
+          <p>
+            More refusals match than one re-check reads, so these are the oldest of them. Choose a
+            later “From” to re-check the others.
+          </p>
         </Note>
       )}
-      {polling === undefined && found.jobsOpen > 0 ? (
-        <form class="accept" method="post" action="/admin/refusals/accept">
-          <CsrfField session={session} />
-          <HiddenFields values={values} />
-          <button type="submit">
-            {`Accept: look at ${count(found.jobsOpen)} ${found.jobsOpen === 1 ? 'job' : 'jobs'} now`}
-          </button>
-          <p class="muted">
-            The gateway then asks Reducto how these jobs stand, as if the callbacks had come now. It
-            is recorded that you did this.
-          </p>
-        </form>
-      ) : null}
-      <h2>Jobs</h2>
+      <h2>{step === 'accepted' ? 'Jobs' : 'Jobs of the callbacks that would pass'}</h2>
       <DataTable
         caption="Jobs of the callbacks that would pass"
-        columns={[{ head: 'Job', main: true, cell: (id: string) => <JobLink id={id} /> }]}
-        rows={found.jobs.slice(0, MAX_JOBS_LISTED)}
-        keyOf={(id) => id}
-        empty={<p>The jobs of callbacks that would pass are listed here. There are none.</p>}
+        columns={JOB_COLUMNS}
+        rows={[...open, ...jobs.filter(({ status }) => isTerminal(status))].slice(
+          0,
+          MAX_JOBS_LISTED,
+        )}
+        keyOf={({ id }) => id}
+        empty={<p>None of these callbacks would pass for a job of this gateway.</p>}
       />
-      {found.jobsTotal > MAX_JOBS_LISTED ? (
+      {jobs.length > MAX_JOBS_LISTED ? (
         <p class="muted">
-          The first {MAX_JOBS_LISTED} of {count(found.jobsTotal)}.
+          The first {MAX_JOBS_LISTED} of {count(jobs.length)}, open jobs first.
         </p>
       ) : null}
     </>
   );
 }
 
-function Verdict({
+const HEADINGS: Readonly<Record<RecheckStep, string>> = {
+  recheck: 'Re-check',
+  confirm: 'Accept these callbacks?',
+  accepted: 'Accepted',
+};
+
+const JOB_COLUMNS: readonly TableColumn<CallbackJob>[] = [
+  { head: 'Job', main: true, cell: ({ id }) => <JobLink id={id} /> },
+  {
+    head: 'Status',
+    cell: ({ status }) => <Tag tone={STATUS_TONES[status]}>{status}</Tag>,
+  },
+  { head: 'Upstream ID', cell: ({ upstreamId }) => <Code text={upstreamId} /> },
+];
+
+function Confirm({
+  session,
+  values,
+  asked,
   found,
-  polling,
+  open,
+}: RecheckProperties & { open: number }): JSX.Element {
+  return (
+    <section class="sheet">
+      <p>
+        {open === 0
+          ? 'There is nothing to accept: no open job would be polled.'
+          : `The gateway polls ${jobCount(open)} now, as if ${count(found.wouldPass)} ${found.wouldPass === 1 ? 'callback' : 'callbacks'} had arrived again. Refusals that are still refused stay as they are. The audit records that you did this.`}
+      </p>
+      <div class="actions">
+        {open === 0 ? null : (
+          <form method="post" action="/admin/refusals/accept">
+            <CsrfField session={session} />
+            <HiddenFields values={values} />
+            <button type="submit">{`Accept, and poll ${jobCount(open)}`}</button>
+          </form>
+        )}
+        <a href={link('/admin/refusals/recheck', asked)}>Back to the re-check</a>
+      </div>
+    </section>
+  );
+}
+
+function Summary({
+  step,
+  found,
+  jobs,
+  open,
 }: {
-  found: RecheckDto;
-  polling: number | undefined;
-}): JSX.Element {
-  if (polling !== undefined) {
-    return polling > 0 ? (
+  step: RecheckStep;
+  found: Found;
+  jobs: number;
+  open: number;
+}): JSX.Element | null {
+  const { checked, wouldPass, keyMissing, missingKeys, unreadable } = found;
+  if (step === 'confirm') return null;
+  if (step === 'accepted') {
+    return (
       <Note tone="good">
         <p>
-          {count(polling)} {polling === 1 ? 'job is' : 'jobs are'} being looked at. Open one to see
-          how it goes on.
+          Accepted. The gateway polls the jobs below that are open.{' '}
+          {open === 0
+            ? jobs === 0
+              ? 'No job was open.'
+              : 'All of them have ended.'
+            : `${jobCount(open)} ${open === 1 ? 'is' : 'are'} still open: reload this page to see how ${open === 1 ? 'it ends' : 'they end'}.`}
         </p>
-      </Note>
-    ) : (
-      <Note tone="idle">
-        <p>No job was waiting: nothing had to be done.</p>
       </Note>
     );
   }
-  if (found.keyMissing > 0) {
+  if (keyMissing > 0) {
     return (
       <Note tone="warn">
         <p>
-          {count(found.keyMissing)} of these cannot be read: key missing. Put{' '}
-          {found.missingKeys.join(', ')} back into AUDIT_KEYS to judge them. Of the{' '}
-          {count(found.checked)} others, {count(found.wouldPass)} would pass now.
+          {count(keyMissing)} of these cannot be read: key missing. Put {missingKeys.join(', ')}{' '}
+          back into AUDIT_KEYS to re-check them. Of the {count(checked)} others, {count(wouldPass)}{' '}
+          would pass now.
         </p>
       </Note>
     );
   }
-  if (found.checked === 0) {
+  if (checked === 0) {
     return (
       <Note tone="idle">
-        <p>None of these is kept for a re-check: they were only counted, or their time is over.</p>
+        <p>
+          There is nothing to accept: none of these callbacks can be re-checked. They were only
+          counted, or their bodies were deleted because of their age.
+        </p>
       </Note>
     );
   }
-  if (found.wouldPass === 0) {
+  if (wouldPass === 0) {
     return (
       <Note tone="warn">
         <p>
-          {found.notKept + found.unreadable > 0
-            ? `All ${count(found.checked)} that could be judged would be refused again`
-            : 'All of them would be refused again'}
-          , with the settings that this process has now.
+          There is nothing to accept:{' '}
+          {found.notKept + unreadable > 0
+            ? `all ${count(checked)} that can be re-checked`
+            : checked === 1
+              ? 'the callback'
+              : `all ${count(checked)} callbacks`}{' '}
+          would be refused again. Change the setting that refuses them, restart, and reload this
+          page.
         </p>
       </Note>
     );
   }
+  const pass = `${count(wouldPass)} of ${count(checked)} would pass with the settings of this process, for ${jobCount(jobs)}`;
   return (
-    <Note tone="good">
+    <Note tone={open > 0 ? 'good' : 'idle'}>
       <p>
-        {count(found.wouldPass)} of {count(found.checked)} would pass now. They concern{' '}
-        {count(found.jobsTotal)} {found.jobsTotal === 1 ? 'job' : 'jobs'}, of which{' '}
-        {count(found.jobsOpen)} {found.jobsOpen === 1 ? 'has' : 'have'} not ended.{' '}
-        {found.jobsOpen === 0
-          ? 'There is nothing to accept: only open jobs can be polled.'
-          : 'Nothing has been changed yet.'}
+        {open === 0
+          ? `${pass}. There is nothing to accept: ${jobs === 1 ? 'that job has' : 'these jobs have'} ended already.`
+          : `${pass}, of which ${count(open)} ${open === 1 ? 'is' : 'are'} open. A re-check changes nothing: accept the callbacks to poll ${open === 1 ? 'that job' : 'those jobs'} now.`}
       </p>
     </Note>
   );
 }
 
 function FilterWords({ values }: { values: FilterValues }): JSX.Element {
-  const parts: JSX.Element[] = [];
-  if (values.cause !== undefined) parts.push(<>cause: {causeName(values.cause)}</>);
-  if (values.guard !== undefined) parts.push(<>guard: {guardName(values.guard)}</>);
-  if (values.address !== undefined) {
-    parts.push(
-      <>
-        address: <Code text={values.address} />
-      </>,
-    );
+  const { cause, guard, outcome, address, job, from, to, repeatsOf } = values;
+  const parts: (readonly [name: string, value: JSX.Element | string])[] = [];
+  if (cause !== undefined) parts.push(['reason', causeName(cause)]);
+  if (guard !== undefined) parts.push(['guard', guardName(guard)]);
+  if (outcome !== undefined) parts.push(['outcome', outcome]);
+  if (address !== undefined) parts.push(['address', <Code text={address} />]);
+  if (job !== undefined) parts.push(['job', <Code text={job} />]);
+  if (repeatsOf !== undefined) {
+    const refusal = <a href={`/admin/refusals/${repeatsOf}`}>refusal {repeatsOf}</a>;
+    parts.push(['repeats of', refusal]);
   }
-  if (values.job !== undefined) {
-    parts.push(
-      <>
-        job: <Code text={values.job} />
-      </>,
-    );
-  }
-  if (values.from !== undefined) {
-    parts.push(
-      <>
-        received from <Moment at={values.from} />
-      </>,
-    );
-  }
-  if (values.to !== undefined) {
-    parts.push(
-      <>
-        received before <Moment at={values.to} />
-      </>,
-    );
-  }
+  if (from !== undefined) parts.push(['received from', <Moment at={from} />]);
+  if (to !== undefined) parts.push(['received before', <Moment at={to} />]);
   return (
     <p class="muted">
-      {parts.length === 0 ? 'All refusals.' : 'Refusals: '}
-      {parts.map((part, n) => (
-        <span key={n}>
+      {parts.some(([name]) => name !== 'received before') ? 'Refusals: ' : 'All refusals: '}
+      {parts.map(([name, value], n) => (
+        <span key={name}>
           {n === 0 ? '' : '; '}
-          {part}
+          {name} {value}
         </span>
       ))}
-      {parts.length === 0 ? '' : '.'}
+      .
     </p>
   );
 }
@@ -203,6 +253,10 @@ function Figure({ name, value }: { name: string; value: number }): JSX.Element {
       <dd>{count(value)}</dd>
     </div>
   );
+}
+
+function jobCount(jobs: number): string {
+  return `${count(jobs)} ${jobs === 1 ? 'job' : 'jobs'}`;
 }
 
 function guardName(guard: string): string {

@@ -4,13 +4,14 @@ import { GUARDS, type Verdict } from '../../audit/refusal.js';
 import { Counted } from '../components/counted-refusals.js';
 import { DataTable } from '../components/data-table.js';
 import { causeName, explainRefusal, GUARD_NAMES, verdictLabel } from '../text/refusal-help.js';
+import { link } from '../components/page.js';
 import { AddressLink, JobLink } from '../components/refusal-links.js';
 import { Outcome } from './refusals.page.js';
-import type { Session } from '../session/sessions.service.js';
+import type { Comparison } from '../refusal-comparison.js';
 import {
   Code,
+  Copyable,
   count,
-  CsrfField,
   Facts,
   Untrusted,
   HiddenFields,
@@ -21,12 +22,12 @@ import {
 } from '../components/widgets.js';
 
 interface RefusalProperties {
-  readonly session: Session;
   readonly refusal: RefusalDto;
+  readonly comparisons: readonly Comparison[];
 }
 
 /** One refusal: why, what to do, what every guard found, and what came. */
-export function Refusal({ session, refusal }: RefusalProperties): JSX.Element {
+export function Refusal({ refusal, comparisons }: RefusalProperties): JSX.Element {
   const explanation = explainRefusal(refusal);
   return (
     <>
@@ -38,19 +39,23 @@ export function Refusal({ session, refusal }: RefusalProperties): JSX.Element {
         <Outcome refusal={refusal} />
       </div>
       <p class="muted">
-        Entry {refusal.id}, <Moment at={refusal.at} />
+        Refusal <Copyable text={refusal.id} />, <Moment at={refusal.at} precise />
+        {refusal.kind === 'counted' ? null : (
+          <>
+            {' · '}
+            <a href={link('/admin/refusals', { repeatsOf: refusal.id })}>Show its repeats</a>
+          </>
+        )}
       </p>
       {explanation === undefined ? null : (
         <section class="explanation" aria-labelledby="why">
           <h2 id="why">Why, and what to do</h2>
           <p class="why">
-            <Untrusted text={explanation.why} />
+            {explanation.why} {explanation.likely}
           </p>
           <ul>
-            {explanation.advice.map((step) => (
-              <li key={step}>
-                <Untrusted text={step} />
-              </li>
+            {explanation.remedies.map((remedy) => (
+              <li key={remedy}>{remedy}</li>
             ))}
           </ul>
         </section>
@@ -58,16 +63,37 @@ export function Refusal({ session, refusal }: RefusalProperties): JSX.Element {
       {refusal.kind === 'counted' ? (
         <Counted refusal={refusal} />
       ) : (
-        <Kept session={session} refusal={refusal} />
+        <Stored refusal={refusal} comparisons={comparisons} />
       )}
     </>
   );
 }
 
-function Kept({ session, refusal }: RefusalProperties): JSX.Element {
+function Stored({ refusal, comparisons }: RefusalProperties): JSX.Element {
   return (
     <>
-      <h2>What the guards found</h2>
+      {comparisons.length === 0 ? null : (
+        <>
+          <h2>Expected and received</h2>
+          <DataTable<Comparison>
+            caption="What the gateway expected, and what the callback held"
+            columns={[
+              { head: 'What', main: true, cell: ({ what }) => what },
+              {
+                head: 'Expected',
+                wide: true,
+                cell: ({ expected }) => <Untrusted text={expected} />,
+              },
+              { head: 'Received', wide: true, cell: (row) => <Received {...row} /> },
+            ]}
+            rows={comparisons}
+            keyOf={({ what }) => what}
+            empty={null}
+          />
+          <p class="muted">Expected by the settings of this process, as they are now.</p>
+        </>
+      )}
+      <h2>Verdicts of the guards</h2>
       <ol class="verdicts">
         {GUARDS.map((guard) => {
           const verdict = refusal.verdicts?.[guard] ?? ({ result: 'not_checked' } as const);
@@ -84,26 +110,29 @@ function Kept({ session, refusal }: RefusalProperties): JSX.Element {
           );
         })}
       </ol>
-      <h2>Its job</h2>
+      <h2>Job</h2>
       <Facts
         facts={[
-          ['Job of ours', <JobLink id={refusal.jobId} />],
-          ['Job ID in the callback', <Code text={refusal.assertedJobId} />],
-          ['Upstream ID in the callback', <Code text={refusal.assertedUpstreamId} />],
+          ['Job of this gateway', <JobLink id={refusal.jobId} />],
+          ['Job ID in the callback', <Copyable text={refusal.assertedJobId} />],
+          ['Upstream ID in the callback', <Copyable text={refusal.assertedUpstreamId} />],
         ]}
       />
-      <Repair session={session} refusal={refusal} />
-      <h2>What came</h2>
+      <Repair refusal={refusal} />
+      <h2>Request</h2>
       <Facts
         facts={[
           ['Client address', <AddressLink address={refusal.clientAddress} />],
-          ['Peer address', <Code text={refusal.peerAddress} />],
+          ['Peer address', <Copyable text={refusal.peerAddress} />],
           ['X-Forwarded-For', <Code text={refusal.forwardedFor} />],
-          ['Request', <Code text={`${refusal.method ?? ''} ${refusal.path ?? ''}`.trim()} />],
+          [
+            'Method and path',
+            <Code text={`${refusal.method ?? ''} ${refusal.path ?? ''}`.trim()} />,
+          ],
           ['Answered', refusal.status === undefined ? <None /> : String(refusal.status)],
-          ['Request ID', <Code text={refusal.requestId} />],
+          ['Request ID', <Copyable text={refusal.requestId} />],
           ['Body', bodyWords(refusal)],
-          ['SHA-256 of the body', <Code text={refusal.bodySha256} />],
+          ['SHA-256 of the body', <Copyable text={refusal.bodySha256} />],
         ]}
       />
       <h3>Headers</h3>
@@ -116,11 +145,11 @@ function Kept({ session, refusal }: RefusalProperties): JSX.Element {
         ]}
         rows={Object.entries(refusal.headers ?? {})}
         keyOf={([name]) => name}
-        empty={<p>It had none.</p>}
+        empty={<p>The request had no headers.</p>}
       />
       <h3>Beginning of the body, without secrets</h3>
       {refusal.bodySample === undefined || refusal.bodySample === '' ? (
-        <p class="muted">It was empty.</p>
+        <p class="muted">The body is empty.</p>
       ) : (
         <pre class="sample" tabIndex={0}>
           <bdi>{indented(refusal.bodySample)}</bdi>
@@ -134,22 +163,32 @@ const LOOKS: Readonly<Record<Verdict['result'], readonly [Tone, string]>> = {
   pass: ['good', 'pass'],
   fail: ['bad', 'refused'],
   observed: ['warn', 'observed'],
-  not_checked: ['idle', 'not asked'],
+  not_checked: ['idle', 'not checked'],
 };
 
-function Repair({ session, refusal }: RefusalProperties): JSX.Element {
+function Received({ received, receivedJobId }: Comparison): JSX.Element {
+  return (
+    <>
+      <Untrusted text={received} />
+      {receivedJobId === undefined ? null : (
+        <>
+          , the upstream ID of <JobLink id={receivedJobId} />
+        </>
+      )}
+    </>
+  );
+}
+
+function Repair({ refusal }: { refusal: RefusalDto }): JSX.Element {
   const job = refusal.jobId ?? refusal.assertedJobId ?? refusal.assertedUpstreamId ?? undefined;
-  const all = { cause: refusal.cause, outcome: 'refused' };
   return (
     <section class="actions" aria-label="Re-check">
-      <form method="post" action="/admin/refusals/recheck">
-        <CsrfField session={session} />
-        <HiddenFields values={all} />
-        <button type="submit">Re-check all with this cause</button>
+      <form method="get" action="/admin/refusals/recheck">
+        <HiddenFields values={{ cause: refusal.cause, outcome: 'refused' }} />
+        <button type="submit">Re-check all with this reason</button>
       </form>
       {job === undefined ? null : (
-        <form method="post" action="/admin/refusals/recheck">
-          <CsrfField session={session} />
+        <form method="get" action="/admin/refusals/recheck">
           <HiddenFields values={{ job, outcome: 'refused' }} />
           <button type="submit" class="quiet">
             Re-check those of this job
@@ -158,8 +197,8 @@ function Repair({ session, refusal }: RefusalProperties): JSX.Element {
       )}
       <p class="muted">
         {refusal.recheckable === true
-          ? 'Judges them by the settings of today. It changes nothing until you accept.'
-          : 'This one is not kept for a re-check (any more); others with this cause may be.'}
+          ? 'A re-check asks today’s guards again, and changes nothing until you accept.'
+          : 'The body of this one is not kept, so that it cannot be re-checked. Others with this reason may be.'}
       </p>
     </section>
   );
@@ -167,7 +206,7 @@ function Repair({ session, refusal }: RefusalProperties): JSX.Element {
 
 function bodyWords({ bodyBytes, bodyComplete }: RefusalDto): string {
   const size = `${count(bodyBytes ?? 0)} bytes`;
-  return bodyComplete === false ? `${size} read: only the beginning` : size;
+  return bodyComplete === false ? `${size} read: the beginning only` : size;
 }
 
 /** The sample is on one line as it is stored. Where it is JSON and whole, it reads better on several. */

@@ -1,44 +1,49 @@
 import type { JSX } from 'preact';
-import type { RefusalPageDto, RefusalSummaryDto, RefusalDto } from '../../admin/refusal.dto.js';
+import type { RefusalSummaryDto, RefusalDto } from '../../admin/refusal.dto.js';
 import { DataTable, type TableColumn } from '../components/data-table.js';
 import { causeName } from '../text/refusal-help.js';
 import { link } from '../components/page.js';
 import { FilterForm } from '../components/refusal-filter.form.js';
 import type { AskedRefusals, FilterValues } from '../refusal-filter.js';
-import type { Session } from '../session/sessions.service.js';
+import {
+  GROUP_WINDOW,
+  type ListPlace,
+  type RefusalList,
+  type RefusalRow,
+} from '../refusal-lists.js';
 import {
   Code,
   count,
-  CsrfField,
   HiddenFields,
   Moment,
+  None,
   Note,
   Pager,
   Tag,
 } from '../components/widgets.js';
 
 interface RefusalsProperties {
-  readonly session: Session;
   readonly asked: AskedRefusals;
-  readonly cursor: string | undefined;
-  readonly page: RefusalPageDto;
+  readonly place: ListPlace;
+  readonly list: RefusalList;
   readonly summary: RefusalSummaryDto;
 }
 
-/** The list of refused callbacks, with its filter, its counts, and what can be done with what is listed. */
-export function Refusals({
-  session,
-  asked,
-  cursor,
-  page,
-  summary,
-}: RefusalsProperties): JSX.Element {
+/** The list of refused callbacks, with its filter, its counts, and the actions on all that match. */
+export function Refusals({ asked, place, list, summary }: RefusalsProperties): JSX.Element {
   const { values, problems } = asked;
+  const { repeatsOf } = values;
+  const { rows, next, isCut } = list;
   const older =
-    page.nextCursor === null
+    next === undefined
       ? undefined
-      : link('/admin/refusals', { ...values, cursor: page.nextCursor });
+      : link('/admin/refusals', {
+          ...values,
+          cursor: next.cursor,
+          skip: next.skip === 0 ? undefined : String(next.skip),
+        });
   const isFiltered = Object.keys(values).length > 0;
+  const isFirst = place.cursor === undefined && place.skip === 0;
   return (
     <>
       <h1>Refused callbacks</h1>
@@ -49,57 +54,98 @@ export function Refusals({
           ))}
         </Note>
       )}
+      {repeatsOf === undefined ? null : (
+        <p>
+          Only repeats of <a href={`/admin/refusals/${repeatsOf}`}>refusal {repeatsOf}</a>: the same
+          reason, address, job, and upstream ID, one row each.{' '}
+          <a href={link('/admin/refusals', { ...values, repeatsOf: undefined })}>
+            Show the other refusals, too
+          </a>
+        </p>
+      )}
       <FilterForm values={values} isFiltered={isFiltered} />
       <Counts values={values} summary={summary} />
-      <Actions session={session} values={values} total={summary.total} />
+      <Actions values={values} total={summary.total} />
       <h2 class="visually-hidden">List</h2>
+      {rows.length === 0 || repeatsOf !== undefined ? null : (
+        <p class="muted">
+          Repeats of one callback (same reason, address, job, and upstream ID) are one row
+          {isCut
+            ? `, within each ${count(GROUP_WINDOW)} refusals: a callback that was also refused earlier has another row on a later page`
+            : ''}
+          .
+        </p>
+      )}
       <DataTable
         caption="Refused callbacks, newest first"
-        columns={COLUMNS}
-        rows={page.refusals}
-        keyOf={({ id }) => id}
+        columns={columnsFor(values)}
+        rows={rows}
+        keyOf={({ refusal }) => refusal.id}
         empty={
           isFiltered ? (
             <>
-              <p>Nothing matches this filter.</p>
+              <p>No refusal matches this filter.</p>
               <p>
                 <a href="/admin/refusals">Show all refusals</a>
               </p>
             </>
           ) : (
             <p>
-              Callbacks that a guard refuses are listed here, each with what came, what every guard
-              found, and what to do about it. So far none was refused.
+              The gateway lists callbacks here that a guard refuses, each with its content, the
+              verdict of every guard, and what to do. It has refused none so far.
             </p>
           )
         }
       />
-      {page.refusals.length === 0 ? null : (
-        <Pager
-          {...(cursor === undefined ? {} : { first: link('/admin/refusals', values) })}
-          next={older}
-        />
+      {rows.length === 0 ? null : (
+        <Pager {...(isFirst ? {} : { first: link('/admin/refusals', values) })} next={older} />
       )}
     </>
   );
 }
 
-const COLUMNS: readonly TableColumn<RefusalDto>[] = [
+function columnsFor(values: FilterValues): readonly TableColumn<RefusalRow>[] {
+  const repeats: TableColumn<RefusalRow> = {
+    head: 'Repeats',
+    cell: ({ refusal, count: number, firstAt }) =>
+      number === 1 ? (
+        <None />
+      ) : (
+        <>
+          <a
+            href={link('/admin/refusals', {
+              repeatsOf: refusal.id,
+              from: values.from,
+              to: values.to,
+            })}
+          >
+            {count(number)} times
+          </a>{' '}
+          <span class="muted">
+            since <Moment at={firstAt} />
+          </span>
+        </>
+      ),
+  };
+  return values.repeatsOf === undefined ? [...COLUMNS, repeats] : COLUMNS;
+}
+
+const COLUMNS: readonly TableColumn<RefusalRow>[] = [
   {
     head: 'Time (UTC)',
     main: true,
-    cell: ({ id, at }) => (
-      <a href={`/admin/refusals/${id}`}>
-        <Moment at={at} />
+    cell: ({ refusal, lastAt }) => (
+      <a href={`/admin/refusals/${refusal.id}`}>
+        <Moment at={lastAt} />
       </a>
     ),
   },
-  { head: 'Outcome', cell: (refusal) => <Outcome refusal={refusal} /> },
-  { head: 'Cause', cell: ({ cause }) => causeName(cause) },
-  { head: 'Address', cell: (refusal) => <Sender refusal={refusal} /> },
+  { head: 'Outcome', cell: ({ refusal }) => <Outcome refusal={refusal} /> },
+  { head: 'Reason', cell: ({ refusal }) => causeName(refusal.cause) },
+  { head: 'Address', cell: ({ refusal }) => <Sender refusal={refusal} /> },
   {
     head: 'Job, or upstream ID',
-    cell: ({ jobId, assertedJobId, assertedUpstreamId }) =>
+    cell: ({ refusal: { jobId, assertedJobId, assertedUpstreamId } }) =>
       jobId === null || jobId === undefined ? (
         <Code text={assertedJobId ?? assertedUpstreamId} />
       ) : (
@@ -139,10 +185,10 @@ function Counts({
 }): JSX.Element {
   const causes = Object.entries(summary.byCause).toSorted(([, one], [, other]) => other - one);
   const figures = [
-    ['total', 'Refused', summary.total, 'Exactly: the next two together'],
-    ['stored', 'Kept one by one', summary.stored, 'Each with all that is known of it'],
-    ['counted', 'Only counted', summary.counted, 'They came too fast to keep each'],
-    ['observed', 'Observed', summary.observed, 'Let pass by a guard that only observes'],
+    ['total', 'Refused', summary.total, 'The sum of the next two'],
+    ['stored', 'Stored one by one', summary.stored, 'Each with its content'],
+    ['counted', 'Only counted', summary.counted, 'They arrived too fast to store each'],
+    ['observed', 'Observed', summary.observed, 'Accepted: the guard only observes'],
   ] as const;
   return (
     <section class="counts" aria-label="Counts" data-live={link('/admin/refusals/counts', values)}>
@@ -154,7 +200,7 @@ function Counts({
           </div>
         ))}
       </dl>
-      <ul class="causes" aria-label="By cause" data-causes>
+      <ul class="causes" aria-label="By reason" data-causes>
         {causes.map(([cause, number]) => (
           <li key={cause}>
             <a href={link('/admin/refusals', { ...values, cause })}>{causeName(cause)}</a>{' '}
@@ -167,20 +213,11 @@ function Counts({
   );
 }
 
-function Actions({
-  session,
-  values,
-  total,
-}: {
-  session: Session;
-  values: FilterValues;
-  total: number;
-}): JSX.Element | null {
+function Actions({ values, total }: { values: FilterValues; total: number }): JSX.Element | null {
   if (total === 0) return null;
   return (
     <div class="actions">
-      <form method="post" action="/admin/refusals/recheck">
-        <CsrfField session={session} />
+      <form method="get" action="/admin/refusals/recheck">
         <HiddenFields values={values} />
         <button type="submit">Re-check these</button>
       </form>
@@ -193,6 +230,10 @@ function Actions({
           Export JSON
         </button>
       </form>
+      <p class="muted">
+        A re-check asks today’s guards again, and changes nothing. Use it after you changed a
+        setting.
+      </p>
     </div>
   );
 }
