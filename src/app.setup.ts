@@ -7,7 +7,7 @@ import { API_PATH, Authentication } from './access/authentication.js';
 import { AccessFailures } from './admin/access-failures.js';
 import { AppModule } from './app.module.js';
 import { setUpDocs } from './app.docs.js';
-import { CONSOLE_PATH, setUpConsole } from './console/console.setup.js';
+import { CONSOLE_PATH, consoleHeadersOf, setUpConsole } from './console/console.setup.js';
 import { Readiness } from './health/readiness.js';
 import type { Settings } from './platform/config/settings.js';
 import { ProblemFilter } from './platform/errors/problem.filter.js';
@@ -17,8 +17,10 @@ import { registerBodyParsers, type BodyKind } from './platform/http/body-parsers
 import { compressAnswers } from './platform/http/compression.js';
 import {
   announceClose,
-  answerRouterError,
+  answerClientError,
+  answerRouterErrors,
   limitUnreadBodies,
+  protectAnswers,
   refuseUnknownRoutes,
 } from './platform/http/early-answers.js';
 import { serializeJsonAnswers } from './platform/http/json-answer.js';
@@ -67,7 +69,8 @@ export async function createApp(
       headersTimeout: headersMilliseconds,
       connectionsCheckingInterval: headersMilliseconds / 2,
     },
-    frameworkErrors: answerRouterError,
+    frameworkErrors: answerRouterErrors(consoleHeadersOf),
+    clientErrorHandler: answerClientError,
     rewriteUrl: withoutPrefix(settings.pathPrefix),
     skipMiddie: true,
   });
@@ -81,6 +84,7 @@ export async function createApp(
     },
   );
   const fastify: FastifyInstance = adapter.getInstance();
+  protectAnswers(fastify);
   serializeJsonAnswers(fastify);
   const everything = settings.LOG_LEVEL === 'debug' || settings.LOG_LEVEL === 'trace';
   traceRequests(fastify, (route) => !everything && isQuiet(route));
@@ -96,7 +100,7 @@ export async function createApp(
   announceClose(fastify);
   prefixLocations(fastify, settings.pathPrefix);
   // Before a body is read: routes that do not exist, then API keys.
-  refuseUnknownRoutes(fastify);
+  refuseUnknownRoutes(fastify, consoleHeadersOf);
   if (settings.has('api')) {
     app.get(Authentication, { strict: false }).register(fastify);
     app.get(AccessFailures, { strict: false }).register(fastify);

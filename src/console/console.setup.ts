@@ -30,6 +30,11 @@ const HEADERS = {
   'cache-control': 'no-store',
 } as const;
 
+/** The headers of answers for a path that no route of the console serves, but that is below `/admin`. */
+export function consoleHeadersOf(path: string): Readonly<Record<string, string>> {
+  return `${path}/`.startsWith(`${CONSOLE_PATH}/`) ? HEADERS : {};
+}
+
 /** Cookies, and the headers that all answers below `/admin` carry, errors included. */
 export async function setUpConsole(app: NestFastifyApplication): Promise<void> {
   await app.register(cookie);

@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/error-codes.js';
@@ -29,7 +29,7 @@ export function limitUnreadBodies(server: Server): void {
   server.on('checkContinue', (request, response) => server.emit('request', request, response));
   server.on('checkExpectation', (request, response) => {
     limit(request, response);
-    response.writeHead(417, { connection: 'close' }).end();
+    response.writeHead(417, { ...EVERY_ANSWER, connection: 'close' }).end();
   });
   server.on('close', () => stalled.end());
 }
@@ -46,7 +46,7 @@ export function announceClose(fastify: FastifyInstance): void {
  * Answers for a route or a method that does not exist before the body is read: 405 with `Allow` where the path has other
  * methods, else 404. Call it before any route is declared.
  */
-export function refuseUnknownRoutes(fastify: FastifyInstance): void {
+export function refuseUnknownRoutes(fastify: FastifyInstance, headersOf: PathHeaders): void {
   const methodsOf = new Map<string, Set<string>>();
   fastify.addHook('onRoute', ({ method, url }) => {
     const methods = methodsOf.get(url) ?? new Set();
@@ -62,6 +62,7 @@ export function refuseUnknownRoutes(fastify: FastifyInstance): void {
     if (!request.is404) return done();
     const path = request.url.split('?', 1)[0] ?? '';
     const matching = routes.filter(({ pattern }) => pattern.test(path));
+    void reply.headers(headersOf(decodePath(path)));
     if (matching.length === 0) return sendProblem(reply, NOT_FOUND);
     const allowed = new Set(matching.flatMap(({ methods }) => [...methods]));
     void reply.header('allow', [...allowed].join(', '));
@@ -85,15 +86,59 @@ function knownRoute(url: string, methods: ReadonlySet<string>): KnownRoute[] {
   return [{ pattern: new RegExp(`^${source}/?$`), methods }];
 }
 
-/** Answers for a path that the router cannot read. Its hooks do not run for these. */
-export function answerRouterError(
-  error: Error,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): void {
-  void reply.header('x-request-id', request.id);
-  const isTooLong = 'code' in error && error.code === 'FST_ERR_MAX_PARAM_LENGTH';
-  sendProblem(reply, isTooLong ? NOT_FOUND : MALFORMED_PATH);
+/** Answers for a path that the router cannot read. The hooks of the server do not run for these. */
+export function answerRouterErrors(
+  headersOf: PathHeaders,
+): (error: Error, request: FastifyRequest, reply: FastifyReply) => void {
+  return (error, request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    void reply.headers({ ...EVERY_ANSWER, ...headersOf(decodePath(path)) });
+    void reply.header('x-request-id', request.id);
+    const isTooLong = 'code' in error && error.code === 'FST_ERR_MAX_PARAM_LENGTH';
+    sendProblem(reply, isTooLong ? NOT_FOUND : MALFORMED_PATH);
+  };
+}
+
+/** Adds the headers of every answer. Call it before any other hook is added. */
+export function protectAnswers(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', (_request, reply, done) => {
+    void reply.headers(EVERY_ANSWER);
+    done();
+  });
+}
+
+/** Answers on a connection whose request Node cannot read, or that did not come in time. */
+export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const status =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? 408
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? 431
+        : 400;
+  const title = STATUS_CODES[status] ?? '';
+  const body = JSON.stringify({ type: 'about:blank', title, status });
+  const headers = {
+    ...EVERY_ANSWER,
+    'content-type': 'application/problem+json; charset=utf-8',
+    'content-length': body.length,
+    connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  if (socket.writable) {
+    socket.write([`HTTP/1.1 ${status} ${title}`, ...lines, '', body].join('\r\n'));
+  }
+  socket.destroy(error);
+}
+
+const EVERY_ANSWER = { 'x-content-type-options': 'nosniff' } as const;
+
+/** The headers that answers for a path have beside those of every answer. */
+export type PathHeaders = (path: string) => Readonly<Record<string, string>>;
+
+/** The path with every ASCII character decoded that is percent-encoded, also where other encodings are wrong. */
+function decodePath(path: string): string {
+  return path.replaceAll(/%[0-7][\da-f]/gi, (encoded) => decodeURIComponent(encoded));
 }
 
 const MALFORMED_PATH = new GatewayError(

@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { send, startGateway, type TestGateway } from '../support/gateway.js';
+import { head, openConnection } from '../support/raw-connection.js';
+
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  gateway = await startGateway({ RECONCILE_INTERVAL_SECONDS: '3600' });
+});
+afterAll(() => gateway.close());
+
+/** The raw answer: clients normalize some of these paths. */
+async function answerTo(text: string): Promise<string> {
+  const connection = await openConnection(gateway.url, text);
+  return connection.closed;
+}
+const get = (path: string): Promise<string> =>
+  answerTo(head(`GET ${path}`, { connection: 'close' }));
+
+it.each(['/admin/%', '/%61dmin/%', '/%61%64%6D%69%6e/%zz', '/admin/jobs/%ff', '/%2561dmin/%'])(
+  'answers %s with 400',
+  async (path) => {
+    expect(await get(path)).toMatch(/^HTTP\/1\.1 400 /);
+  },
+);
+
+it.each(['/admin/%', '/%61dmin/%', '/%61%64%6D%69%6e/%zz', '/admin/jobs/%ff', '/admin%2fjobs'])(
+  'answers %s with the security headers of the console',
+  async (path) => {
+    const answer = await get(path);
+    expect(answer).toMatch(/^content-security-policy: default-src 'none'/im);
+    expect(answer).toMatch(/^cache-control: no-store/im);
+    expect(answer).toMatch(/^x-frame-options: DENY/im);
+  },
+);
+
+it.each([
+  ['the health', head('GET /health/live', { connection: 'close' })],
+  ['a request without a key', head('GET /v1/jobs', { connection: 'close' })],
+  ['an unknown route', head('GET /nothing', { connection: 'close' })],
+  ['a wrong method', head('DELETE /health/live', { connection: 'close' })],
+  ['a path that cannot be decoded', head('GET /%', { connection: 'close' })],
+  ['a callback that is no JSON', head('POST /webhooks/reducto', { connection: 'close' })],
+  ['an unknown expectation', head('POST /v1/jobs', { expect: 'x', 'content-length': 9 })],
+  ['what is no HTTP', 'hello\r\n\r\n'],
+  ['a header that is too long', head('GET /', { 'x-long': 'x'.repeat(40_000) })],
+])('tells browsers not to guess the type of the answer to %s', async (_, request) => {
+  expect(await answerTo(request)).toMatch(/^x-content-type-options: nosniff/im);
+});
+
+it('answers what is no HTTP with problem details', async () => {
+  const answer = await answerTo('hello\r\n\r\n');
+  expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+  expect(answer).toContain('application/problem+json');
+  expect((await send(`${gateway.url}/health/live`, 'GET')).status).toBe(200);
+});
