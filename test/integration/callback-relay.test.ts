@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 import { cleanUp, start } from '../support/processes.js';
-import { refuseRows } from '../support/refusing-database.js';
+import { acceptRows, refuseRows } from '../support/refusing-database.js';
 import { waitingJobs } from '../support/waiting-jobs.js';
 
 /* The inbox between the door and the workers: what is in it is taken up once, whatever happens. */
@@ -145,4 +145,25 @@ describe('a callback that cannot be taken up', () => {
       .poll(figures, { timeout: 10_000 })
       .toMatchObject({ inbox: 0, entered: 2, noted: 2 });
   });
+
+  it('because of a defect leaves the way to callbacks behind 250 others like it', async () => {
+    gateway = await startGateway(QUIET);
+    await waitingJobs(gateway, 260);
+    await refuseRows(gateway.pool, 'callbacks', `NEW.status = 'Poison'`, '42P01');
+    await gateway.pool.query(
+      `INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address)
+       SELECT id, upstream_id, CASE WHEN row_number() OVER () <= 250 THEN 'Poison' ELSE 'Completed' END,
+              'token', '192.0.2.1' FROM jobs`,
+    );
+    await expect
+      .poll(figures, { timeout: 30_000 })
+      .toMatchObject({ inbox: 250, entered: 10, noted: 10 });
+    expect(
+      gateway.logs.filter((line) => line.includes('a callback could not be taken up')),
+    ).toHaveLength(1);
+    await acceptRows(gateway.pool, 'callbacks');
+    await expect
+      .poll(figures, { timeout: 60_000 })
+      .toMatchObject({ inbox: 0, entered: 260, noted: 260 });
+  }, 120_000);
 });

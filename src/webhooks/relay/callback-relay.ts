@@ -6,18 +6,30 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { Repository, type EntityManager } from 'typeorm';
+import { LRUCache } from 'lru-cache';
+import { In, Not, Repository, type EntityManager } from 'typeorm';
 import { CallbackJobsService } from '../../jobs/callback-jobs.service.js';
 import { Settings } from '../../platform/config/settings.js';
 import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
 import { preparedRows } from '../../platform/database/sql.js';
 import { Transactions } from '../../platform/database/transactions.js';
+import { RepeatedEvents } from '../../platform/logging/repeated-events.js';
 import { IntervalScheduler } from '../../platform/schedule/interval-scheduler.js';
 import { ShutdownDeadline } from '../../platform/config/shutdown-deadline.js';
 import { TaskQueue } from '../../tasks/task-queue.js';
 import { WorkerLoop } from '../../tasks/worker-loop.js';
 import { CALLBACKS_STORED } from '../receiving/callback-inbox.js';
 import { InboxEntry } from '../receiving/inbox-entry.entity.js';
+
+/** Beyond it the gateway forgets the backoff of the oldest ones. */
+const MAX_FAILING_ENTRIES = 10_000;
+const MAX_BACKOFF_SECONDS = 60;
+
+interface FailingEntry {
+  readonly attempts: number;
+  /** In the time of `performance.now()`. */
+  readonly waitsUntil: number;
+}
 
 /** How often a relay looks without having been woken. */
 const POLL_SECONDS = 1;
@@ -51,6 +63,12 @@ export class CallbackRelay
     private readonly transactions: Transactions,
   ) {}
 
+  /** Entries that failed by a defect, by id: the next attempt of each waits, so that others get their turn. */
+  private readonly failing = new LRUCache<string, FailingEntry>({ max: MAX_FAILING_ENTRIES });
+  private readonly failures = new RepeatedEvents((kind, count) =>
+    this.logger.error({ msg: 'callbacks could not be taken up', kind, count }),
+  );
+
   onModuleInit(): void {
     const wake = (): void => this.loop.wake();
     this.tasks.subscribe(CALLBACKS_STORED, wake, wake);
@@ -67,21 +85,29 @@ export class CallbackRelay
 
   /** Returns how many it took. */
   private async relay(): Promise<number> {
+    const waitingIds = this.waitingIds();
     try {
       return await this.transactions.run(async (manager) => {
-        const taken = await preparedRows<Delivery>(manager, DEQUEUE, [MAX_PER_TRANSACTION]);
+        const taken = await preparedRows<Delivery>(manager, DEQUEUE, [
+          MAX_PER_TRANSACTION,
+          waitingIds,
+        ]);
         await this.takeUp(manager, taken);
         return taken.length;
       });
     } catch (error) {
       if (!concernsRow(error)) throw error;
-      return this.relayOneByOne();
+      return this.relayOneByOne(waitingIds);
     }
   }
 
   /** A callback that cannot be taken up does not hold back the others. Returns how many it took or dropped. */
-  private async relayOneByOne(): Promise<number> {
-    const waiting = await this.inbox.find({ order: { id: 'ASC' }, take: MAX_PER_TRANSACTION });
+  private async relayOneByOne(waitingIds: readonly string[]): Promise<number> {
+    const waiting = await this.inbox.find({
+      where: { id: Not(In(waitingIds)) },
+      order: { id: 'ASC' },
+      take: MAX_PER_TRANSACTION,
+    });
     let done = 0;
     for (const entry of waiting) {
       try {
@@ -91,6 +117,7 @@ export class CallbackRelay
             await preparedRows<Delivery>(manager, DEQUEUE_ONE, [entry.id]),
           );
         });
+        this.failing.delete(entry.id);
         done += 1;
       } catch (error) {
         if (!concernsRow(error)) throw error;
@@ -126,15 +153,26 @@ export class CallbackRelay
     const refused = classifyDatabaseError(error) === 'data';
     const maxAge = this.settings.JOB_MAX_AGE_SECONDS * 1000;
     const dropped = refused || Date.now() - receivedAt.getTime() > maxAge;
-    const msg = dropped ? 'a callback was dropped' : 'a callback could not be taken up';
-    // The message of PostgreSQL may quote the data.
-    this.logger.error({
-      msg,
-      jobId,
-      ...(refused ? { sqlState: sqlStateOf(error) } : { err: error }),
-    });
-    if (dropped) await this.inbox.delete({ id });
-    return dropped;
+    if (dropped) {
+      // The message of PostgreSQL may quote the data.
+      const reason = refused ? { sqlState: sqlStateOf(error) } : { err: error };
+      this.logger.error({ msg: 'a callback was dropped', jobId, ...reason });
+      await this.inbox.delete({ id });
+      this.failing.delete(id);
+      return true;
+    }
+    const attempts = (this.failing.get(id)?.attempts ?? 0) + 1;
+    const seconds = Math.min(2 ** attempts, MAX_BACKOFF_SECONDS);
+    this.failing.set(id, { attempts, waitsUntil: performance.now() + seconds * 1000 });
+    if (attempts === 1 && this.failures.isFirst('defect')) {
+      this.logger.error({ msg: 'a callback could not be taken up', jobId, err: error });
+    }
+    return false;
+  }
+
+  private waitingIds(): string[] {
+    const now = performance.now();
+    return [...this.failing].filter(([, { waitsUntil }]) => waitsUntil > now).map(([id]) => id);
   }
 }
 
@@ -221,14 +259,14 @@ async function enter(manager: EntityManager, messages: readonly Message[]): Prom
   );
 }
 
-/** The oldest first, without those that another relay is taking. */
+/** The oldest first, without those that another relay is taking, and without the entries `$2`. */
 const DEQUEUE = {
   name: 'callback-inbox-take',
   text: `
   WITH taken AS (
     DELETE FROM callback_inbox
      WHERE id = ANY (ARRAY(
-       SELECT id FROM callback_inbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
+       SELECT id FROM callback_inbox WHERE id <> ALL ($2::bigint[]) ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
     RETURNING *)
   SELECT job_id AS "jobId", upstream_id AS "upstreamId", status, proved_by AS "provedBy",
          client_address AS "clientAddress", received_at AS "receivedAt", trace
