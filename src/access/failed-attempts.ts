@@ -12,8 +12,10 @@ const PER_SENDER = 10;
 const TOGETHER = 100;
 const MAX_SENDERS = 10_000;
 
-/** Where a key was presented. */
-export type Surface = 'api' | 'console';
+const SURFACES = ['api', 'console', 'session'] as const;
+
+/** Where a key was presented; `session`: the cookie of a console session was. */
+export type Surface = (typeof SURFACES)[number];
 
 interface Window {
   readonly endsAt: number;
@@ -21,7 +23,7 @@ interface Window {
 }
 
 /**
- * Counts keys that turned out to be wrong, and says when a sender has sent too many. It decides how a wrong key is answered,
+ * Counts keys and session cookies that turned out to be wrong, and says when a sender has sent too many. It decides how a wrong key is answered,
  * never whether a key is right: guessing by others keeps nobody out.
  */
 @Injectable()
@@ -36,10 +38,8 @@ export class FailedAttempts {
   constructor(metrics: Metrics) {
     this.counter = metrics.counter(
       'gateway_authentication_failures',
-      'API keys that were unknown or revoked, by where they were presented and the status of the answer',
-      (['api', 'console'] as const).flatMap((surface) =>
-        ['401', '429'].map((status) => ({ surface, status })),
-      ),
+      'API keys and session cookies that were unknown or revoked, by where they were presented and whether too many came (429)',
+      SURFACES.flatMap((surface) => ['401', '429'].map((status) => ({ surface, status }))),
     );
   }
 

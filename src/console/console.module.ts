@@ -19,6 +19,7 @@ import { RefusalComparison } from './refusal-comparison.js';
 import { RefusalLists } from './refusal-lists.js';
 import { RefusalsPagesController } from './refusals-pages.controller.js';
 import { AdminSession } from './session/session.entity.js';
+import { SessionLookups } from './session/session-lookups.js';
 import { SessionRetention } from './session/session-retention.js';
 import { SessionStore } from './session/session.store.js';
 import { SessionsService } from './session/sessions.service.js';
@@ -53,6 +54,7 @@ import { SignInController } from './sign-in.controller.js';
     RefusalLists,
     SessionsService,
     SessionStore,
+    SessionLookups,
     SessionRetention,
   ],
 })

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { ApiKeyStore } from '../../src/access/api-key.store.js';
 import { ApiKeysService } from '../../src/access/api-keys.service.js';
+import { SessionStore } from '../../src/console/session/session.store.js';
 import { consoleUser } from '../support/console.js';
 import { send, startGateway, type Answer, type TestGateway } from '../support/gateway.js';
 
@@ -83,3 +84,64 @@ it('counts failures in a metric', async () => {
   const { body } = await send(`${gateway.url}/metrics`, 'GET');
   expect(body).toMatch(/gateway_authentication_failures_total\{surface="api",status="429"\} [1-9]/);
 });
+
+const TOKEN = (): string => randomBytes(32).toString('base64url');
+const page = (token: string, address: string): Promise<Answer> =>
+  send(
+    `${gateway.url}/admin/keys`,
+    'GET',
+    undefined,
+    { cookie: `gateway_admin=${token}`, 'x-forwarded-for': address },
+    'manual',
+  );
+
+it('answers unknown session cookies of one address with 429 after ten', async () => {
+  const answers = await Promise.all(
+    Array.from({ length: 15 }, () => page(TOKEN(), '203.0.113.20')),
+  );
+  const refused = answers.filter(({ status }) => status === 429);
+  expect(refused.length).toBeGreaterThanOrEqual(5);
+  expect(Number(refused[0]?.headers.get('retry-after'))).toBeGreaterThan(0);
+});
+
+it('takes a valid session from an address that guesses session cookies', async () => {
+  const user = await consoleUser(gateway);
+  await Promise.all(Array.from({ length: 15 }, () => page(TOKEN(), '203.0.113.21')));
+  const answer = await user.get('/admin', { 'x-forwarded-for': '203.0.113.21' });
+  expect(answer.status).toBe(200);
+});
+
+it('takes a valid session that this process has not seen while cookies are guessed', async () => {
+  const flood = Array.from({ length: 100 }, () => page(TOKEN(), '203.0.113.22'));
+  const user = await consoleUser(gateway);
+  expect((await user.get('/admin')).status).toBe(200);
+  await Promise.all(flood);
+});
+
+it('leads a browser with the cookie of an ended session to the sign-in, however often', async () => {
+  const token = TOKEN();
+  const first = await page(token, '203.0.113.23');
+  expect([303, 429]).toContain(first.status);
+  for (let n = 0; n < 20; n++) {
+    expect((await page(token, '203.0.113.23')).status).toBe(303);
+  }
+});
+
+it('shares few reads of the database among many unknown session cookies', async () => {
+  const find = vi.spyOn(gateway.app.get(SessionStore, { strict: false }), 'find');
+  const begin = performance.now();
+  await Promise.all(Array.from({ length: 500 }, (_, n) => page(TOKEN(), `192.0.2.${n % 250}`)));
+  const tenths = Math.ceil((performance.now() - begin) / 100);
+  expect(find.mock.calls.length).toBeLessThanOrEqual(tenths + 1);
+  find.mockRestore();
+});
+
+it.each(['', 'x', `${'x'.repeat(43)}y`, '%00', "' OR 1=1 --"])(
+  'does not ask the database for the malformed session cookie %j',
+  async (token) => {
+    const find = vi.spyOn(gateway.app.get(SessionStore, { strict: false }), 'find');
+    expect((await page(token, '203.0.113.24')).status).toBe(303);
+    expect(find).not.toHaveBeenCalled();
+    find.mockRestore();
+  },
+);

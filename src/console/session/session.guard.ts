@@ -40,12 +40,19 @@ export class SessionGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const targets = [context.getHandler(), context.getClass()];
     const access = this.reflector.getAllAndOverride<string | undefined>(ACCESS, targets);
-    if (!originOf(request, this.settings.TRUSTED_PROXIES).sameSite) {
+    const { address, sameSite } = originOf(request, this.settings.TRUSTED_PROXIES);
+    if (!sameSite) {
       throw new GatewayError('forbidden', 'This request comes from another site.');
     }
-    const session = await this.sessions.findSession(request.cookies[SESSION_COOKIE]);
+    const cookie = request.cookies[SESSION_COOKIE];
+    const { session, waitSeconds } = await this.sessions.findSession(cookie, address);
     if (session !== undefined) request.session = session;
     if (access === 'anybody') return true;
+    if (waitSeconds !== undefined) {
+      throw new GatewayError('too_many_requests', 'Too many unknown sessions came from here.', {
+        retryAfterSeconds: waitSeconds,
+      });
+    }
     if (session === undefined) throw new SignInNeeded();
     addLogFields({ service: session.actor.service });
     if (request.method !== 'GET' && request.method !== 'HEAD') checkForm(session, request.body);

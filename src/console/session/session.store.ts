@@ -4,8 +4,8 @@ import { EntityManager } from 'typeorm';
 import { rows } from '../../platform/database/sql.js';
 
 export interface StoredSession {
+  readonly tokenHash: Buffer;
   readonly keyId: string;
-  readonly expiresAt: Date;
 }
 
 /** All SQL on `admin_sessions`. Ages are measured by the database. */
@@ -27,15 +27,14 @@ export class SessionStore {
     );
   }
 
-  async find(tokenHash: Buffer, idleMinutes: number): Promise<StoredSession | undefined> {
-    const [session] = await rows<StoredSession>(
+  find(tokenHashes: readonly Buffer[], idleMinutes: number): Promise<StoredSession[]> {
+    return rows<StoredSession>(
       this.database,
-      `SELECT key_id AS "keyId", expires_at AS "expiresAt" FROM admin_sessions
-        WHERE token_hash = $1 AND expires_at > now()
+      `SELECT token_hash AS "tokenHash", key_id AS "keyId" FROM admin_sessions
+        WHERE token_hash = ANY ($1) AND expires_at > now()
           AND last_seen_at > now() - make_interval(mins => $2)`,
-      [tokenHash, idleMinutes],
+      [tokenHashes, idleMinutes],
     );
-    return session;
   }
 
   /** Kept to ten seconds, so that a page with several requests writes once. */

@@ -1,12 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../access/caller.js';
 import { ApiKeysService } from '../../access/api-keys.service.js';
+import { FailedAttempts } from '../../access/failed-attempts.js';
 import { AccessFailures } from '../../admin/access-failures.js';
 import { AdminActions, type Actor } from '../../admin/admin-actions.js';
 import { Settings } from '../../platform/config/settings.js';
 import { GatewayError } from '../../platform/errors/error-codes.js';
 import { csrfTokenOf, hashOfToken, isSessionToken, newSessionToken } from './session-token.js';
-import { SessionStore } from './session.store.js';
+import { SessionLookups } from './session-lookups.js';
+import { SessionStore, type StoredSession } from './session.store.js';
 
 /** Who is signed in. */
 export interface Session {
@@ -23,6 +25,8 @@ export class SessionsService {
     private readonly settings: Settings,
     private readonly keys: ApiKeysService,
     private readonly store: SessionStore,
+    private readonly lookups: SessionLookups,
+    private readonly attempts: FailedAttempts,
     private readonly actions: AdminActions,
     private readonly failures: AccessFailures,
   ) {}
@@ -56,11 +60,26 @@ export class SessionsService {
     }
   }
 
-  /** `undefined` where it is over, or its key has been revoked. */
-  async findSession(token: string | undefined): Promise<Session | undefined> {
-    if (!isSessionToken(token)) return undefined;
-    const stored = await this.store.find(hashOfToken(token), this.settings.CONSOLE_IDLE_MINUTES);
-    if (stored === undefined) return undefined;
+  /**
+   * The session of a cookie that came from the client address `address`; `undefined` where it is over, or its key has been
+   * revoked. `waitSeconds`: too many unknown tokens came. A session that is right is always found.
+   */
+  async findSession(
+    token: string | undefined,
+    address: string,
+  ): Promise<{ session?: Session; waitSeconds?: number }> {
+    if (!isSessionToken(token)) return {};
+    const { session: stored, first } = await this.lookups.find(hashOfToken(token));
+    if (stored === undefined) {
+      // A browser sends the cookie of an ended session with each request: it counts once.
+      const waitSeconds = first ? this.attempts.count(address, 'session') : undefined;
+      return waitSeconds === undefined ? {} : { waitSeconds };
+    }
+    const session = await this.sessionOf(token, stored);
+    return session === undefined ? {} : { session };
+  }
+
+  private async sessionOf(token: string, stored: StoredSession): Promise<Session | undefined> {
     const caller = await this.keys.stillActive(stored.keyId);
     if (caller === undefined || !caller.scopes.includes('admin')) return undefined;
     return sessionOf(token, caller.keyId, caller.service);
