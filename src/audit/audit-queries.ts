@@ -77,6 +77,12 @@ export interface TimeSlot {
   readonly count: number;
 }
 
+/** Which admin actions. `text` is a part of the record, such as an id or a service. */
+export interface ActionFilter {
+  readonly action?: string;
+  readonly text?: string;
+}
+
 interface GroupPlace {
   readonly cursor: string | undefined;
   /** Groups of the window that earlier pages show. */
@@ -197,15 +203,35 @@ export class AuditQueries {
   }
 
   /** What admins did, the newest first. */
-  listActions(cursor: string | undefined, limit: number): Promise<AuditEntry[]> {
+  listActions(
+    cursor: string | undefined,
+    limit: number,
+    { action, text }: ActionFilter = {},
+  ): Promise<AuditEntry[]> {
     const values: unknown[] = [limit];
-    const before = cursor === undefined ? '' : `AND id < $${values.push(cursor)}`;
+    const where = [`kind = 'action'`];
+    if (cursor !== undefined) where.push(`id < $${values.push(cursor)}`);
+    if (action !== undefined) where.push(`data->>'action' = $${values.push(action)}`);
+    if (text !== undefined) {
+      where.push(`strpos(lower(data::text), lower($${values.push(text)}::text)) > 0`);
+    }
     return rows<AuditEntry>(
       this.database,
-      `SELECT ${COLUMNS} FROM audit_entries WHERE kind = 'action' ${before}
+      `SELECT ${COLUMNS} FROM audit_entries WHERE ${where.join(' AND ')}
         ORDER BY id DESC LIMIT $1`,
       values,
     );
+  }
+
+  /** The ids of the `started` entries of the first `limit` outcomes, from the entry `from` on. */
+  async listStartsOfOutcomes(from: string, limit: number): Promise<string[]> {
+    const found = await rows<{ intent: string }>(
+      this.database,
+      `SELECT data->>'intent' AS intent FROM audit_entries
+        WHERE kind = 'action' AND id >= $1 AND data->>'intent' IS NOT NULL ORDER BY id LIMIT $2`,
+      [from, limit],
+    );
+    return found.map(({ intent }) => intent);
   }
 
   /** The sealed originals of refusals that match, the oldest first, after `after`. */

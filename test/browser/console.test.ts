@@ -105,14 +105,14 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     await page.getByRole('button', { name: 'Re-check all with this reason' }).click();
     await page.getByText('A re-check changes nothing').waitFor();
     expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
-    await page.getByRole('button', { name: 'Accept 1 job…' }).click();
+    await page.getByRole('button', { name: 'Accept 1 callback…' }).click();
     await page.getByRole('button', { name: 'Accept, and poll 1 job' }).click();
     await page.getByRole('heading', { name: 'Accepted' }).waitFor();
     expect((await gateway.ended(id)).status).toBe('completed');
     await page.getByRole('link', { name: id }).click();
     await page.getByText('Its result is stored', { exact: false }).first().waitFor();
     await page.goto(`${url}/admin/actions`);
-    await page.getByText('Accepted refusals').waitFor();
+    await page.getByRole('rowheader', { name: 'Accepted refusals' }).waitFor();
     expect(incidents).toEqual([]);
     await closeAll();
   });
@@ -134,7 +134,10 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     await page.getByRole('button', { name: 'Create' }).click();
     expect(await page.locator('.secret').textContent()).toMatch(/^rgw_/);
     await page.goto(`${url}/admin/keys`);
-    await page.getByRole('row', { name: 'no-script' }).getByRole('link').click();
+    await page
+      .getByRole('row', { name: 'no-script' })
+      .getByRole('link', { name: 'Revoke' })
+      .click();
     await page.getByRole('button', { name: 'Revoke the key' }).click();
     await page.getByText('The key is revoked').waitFor();
     expect(incidents).toEqual([]);

@@ -355,7 +355,7 @@ describe('refusals', () => {
     expect(page).not.toContain(metadata.token);
 
     const dry = await user.get(`/admin/refusals/recheck?job=${id}`);
-    expect(dry.body).toContain('Accept 1 job…');
+    expect(dry.body).toContain('Accept 1 callback…');
     expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
     expect(dry.body).toMatch(/Refusals: .*job .*received before/);
     const to = /name="to" value="([^"]+)"/.exec(String(dry.body))?.[1] ?? '';
@@ -371,10 +371,10 @@ describe('refusals', () => {
       { action: 'refusals.recheck', detail: { filter: { job: id } } },
     ]);
     const done = await user.get(accepted.headers.get('location') ?? '');
-    expect(done.body).toContain('All of them have ended.');
+    expect(done.body).toContain('All jobs have ended.');
     const again = await user.get(`/admin/refusals/recheck?job=${id}`);
     expect(again.body).toContain('There is nothing to accept');
-    expect(again.body).not.toContain('Accept 1 job');
+    expect(again.body).not.toContain('Accept 1 callback');
     const counts = await user.get(`/admin/refusals/counts?job=${id}`);
     expect(counts.body).toMatchObject({ total: 1, byCause: { address_not_allowed: 1 } });
   });

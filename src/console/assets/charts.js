@@ -41,16 +41,13 @@ function draw() {
   const cut = cutOf(slots.map((_, n) => refused.reduce((sum, { counts }) => sum + counts[n], 0)));
   Chart.defaults.color = colour('muted');
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
-  const options = (legend, max) => ({
+  const options = (maxTicksLimit, max) => ({
     animation: false,
     maintainAspectRatio: false,
     interaction: { mode: 'index', intersect: false },
     plugins: {
-      legend: {
-        display: legend,
-        position: 'bottom',
-        labels: { boxWidth: 10, boxHeight: 10, padding: 12 },
-      },
+      // The table beside the charts has the colours.
+      legend: { display: false },
       tooltip: { filter: ({ raw }) => raw > 0 },
     },
     scales: {
@@ -66,7 +63,7 @@ function draw() {
         max,
         grid: { color: colour('line') },
         border: { display: false },
-        ticks: { precision: 0, maxTicksLimit: legend ? 6 : 4, format: { notation: 'compact' } },
+        ticks: { precision: 0, maxTicksLimit, format: { notation: 'compact' } },
         // The same room for the numbers of both charts, so that their times stand below each other.
         afterFit: (axis) => {
           axis.width = 46;
@@ -85,7 +82,7 @@ function draw() {
     new Chart(document.querySelector('[data-accepted]'), {
       type: 'bar',
       data: { labels, datasets: [series('accepted', accepted, 'accepted')] },
-      options: options(false),
+      options: options(4),
     }),
     new Chart(document.querySelector('[data-refused]'), {
       type: 'bar',
@@ -93,7 +90,7 @@ function draw() {
         labels,
         datasets: refused.map(({ name, color, counts }) => series(name, counts, color)),
       },
-      options: options(true, cut),
+      options: options(6, cut),
     }),
   ];
 }

@@ -11,12 +11,12 @@ export function Counted({ refusal }: { refusal: RefusalDto }): JSX.Element {
     <>
       <h2>Only counted</h2>
       <p>
-        These came too fast to keep each: <b>{count(refusal.count ?? 0)}</b> of this cause, from{' '}
-        <Moment at={refusal.firstAt} /> to <Moment at={refusal.lastAt} />. What could be let pass is
-        not kept of them; the reconciler finds the jobs of genuine ones.
+        <b>{count(refusal.count ?? 0)}</b> callbacks with this reason arrived from{' '}
+        <Moment at={refusal.firstAt} /> to <Moment at={refusal.lastAt} />, too fast to store each.
+        They cannot be re-checked. The reconciler polls the jobs of genuine ones.
       </p>
       <DataTable
-        caption="The addresses that most of them came from"
+        caption="Main addresses"
         small
         captionHidden={false}
         columns={[
@@ -25,7 +25,7 @@ export function Counted({ refusal }: { refusal: RefusalDto }): JSX.Element {
         ]}
         rows={addresses}
         keyOf={([address]) => address}
-        empty={<p>No address was noted.</p>}
+        empty={<p>No address is recorded.</p>}
       />
     </>
   );

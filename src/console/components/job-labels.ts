@@ -16,13 +16,14 @@ export const STATUS_TONES: Readonly<Record<JobStatus, Tone>> = {
 };
 
 export const STATUS_LABELS: Readonly<Record<JobStatus, string>> = {
-  queued: 'It waits to be sent to Reducto.',
-  uncertain: 'It was sent, and no answer came. The gateway finds out whether Reducto has it.',
+  queued: 'The gateway has not sent it to Reducto yet.',
+  uncertain:
+    'The gateway sent it and got no answer. It asks Reducto for the job before it sends it again.',
   submitted: 'Reducto has it. The gateway waits for a callback, and polls it on a schedule.',
   completed: 'It completed, and its result is stored.',
   failed: 'It failed.',
   cancelled: 'It was cancelled.',
-  expired: 'It was given up.',
+  expired: 'It expired: it was still open at its maximum age, or Reducto no longer knows it.',
 };
 
 export const SETTLED_BY_LABELS: Readonly<Record<SettledBy, string>> = {
@@ -45,13 +46,13 @@ export const EVENT_LABELS: Readonly<Record<JobEventType, string>> = {
   submit_started: 'Sending to Reducto',
   submit_deferred: 'Submit deferred',
   submit_uncertain: 'No answer to the submit',
-  submit_resolved: 'Found out what became of the submit',
+  submit_resolved: 'Outcome of the submit found',
   submitted: 'Reducto has it',
   callback_received: 'Callback received',
   polled: 'Polled: not finished',
   result_deferred: 'Result not available yet',
-  cancel_requested: 'Cancel asked for',
-  cancel_sent: 'Reducto told to cancel',
+  cancel_requested: 'Cancel requested',
+  cancel_sent: 'Cancel sent to Reducto',
   completed: 'Completed',
   failed: 'Failed',
   cancelled: 'Cancelled',

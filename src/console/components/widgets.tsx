@@ -135,7 +135,7 @@ export function Pager({ first, next }: { first?: string; next: string | undefine
     <nav class="pager" aria-label="Pages">
       {first === undefined ? null : <a href={first}>« Newest</a>}
       {next === undefined ? (
-        <span class="muted">That is all.</span>
+        <span class="muted">No older entries.</span>
       ) : (
         <a href={next} rel="next">
           Older »

@@ -1,6 +1,8 @@
 import type { JSX } from 'preact';
 import type { ActionPageDto, ActionDto } from '../../admin/refusal.dto.js';
 import type { Verification } from '../../audit/audit-verifier.js';
+import { ADMIN_ACTIONS } from '../../admin/admin-actions.js';
+import type { ActionFilter } from '../../audit/audit-queries.js';
 import { isRecord } from '../../platform/json/is-record.js';
 import { DataTable, type TableColumn } from '../components/data-table.js';
 import { Details } from '../components/details.js';
@@ -12,6 +14,7 @@ import {
   Moment,
   None,
   Note,
+  Options,
   Pager,
   Tag,
 } from '../components/widgets.js';
@@ -26,6 +29,7 @@ interface Verified {
 
 interface ActionsProperties {
   readonly page: ActionPageDto;
+  readonly asked: ActionFilter;
   readonly cursor: string | undefined;
   readonly verified?: Verified;
 }
@@ -47,9 +51,12 @@ const ACTION_LABELS: Readonly<Record<string, string>> = {
 };
 
 /** What admins did, and whether the audit is intact. */
-export function Actions({ page, cursor, verified }: ActionsProperties): JSX.Element {
+export function Actions({ page, asked, cursor, verified }: ActionsProperties): JSX.Element {
   const older =
-    page.nextCursor === null ? undefined : link('/admin/actions', { cursor: page.nextCursor });
+    page.nextCursor === null
+      ? undefined
+      : link('/admin/actions', { ...asked, cursor: page.nextCursor });
+  const isFiltered = Object.keys(asked).length > 0;
   return (
     <>
       <h1>Admin actions</h1>
@@ -72,15 +79,43 @@ export function Actions({ page, cursor, verified }: ActionsProperties): JSX.Elem
         </form>
       </section>
       <h2>Who did what</h2>
+      <form class="filter" method="get" action="/admin/actions" aria-label="Filter">
+        <label>
+          <span>Action</span>
+          <Options
+            name="action"
+            values={ADMIN_ACTIONS}
+            nameOf={(action) => ACTION_LABELS[action] ?? action}
+            chosen={asked.action}
+          />
+        </label>
+        <label class="wide">
+          <span>ID of a key or a job, service, or other text</span>
+          <input name="text" value={asked.text} maxLength={128} spellcheck={false} />
+        </label>
+        <div class="filter-buttons">
+          <button type="submit">Show</button>
+          {isFiltered ? <a href="/admin/actions">Clear</a> : null}
+        </div>
+      </form>
       <DataTable
         caption="What admins did, newest first"
         columns={COLUMNS}
         rows={page.actions}
         keyOf={({ id }) => id}
-        empty={<p>The gateway lists here what admins do in the console, the API, and commands.</p>}
+        empty={
+          isFiltered ? (
+            <p>No action matches this filter.</p>
+          ) : (
+            <p>The gateway lists here what admins do in the console, the API, and commands.</p>
+          )
+        }
       />
       {page.actions.length === 0 ? null : (
-        <Pager {...(cursor === undefined ? {} : { first: '/admin/actions' })} next={older} />
+        <Pager
+          {...(cursor === undefined ? {} : { first: link('/admin/actions', { ...asked }) })}
+          next={older}
+        />
       )}
     </>
   );
@@ -143,6 +178,7 @@ const COLUMNS: readonly TableColumn<ActionDto>[] = [
           {String(state)}
         </Tag>
         {typeof reason === 'string' ? <Untrusted text={` ${reason}`} /> : null}
+        {state === 'started' ? <span class="muted"> No outcome is recorded.</span> : null}
       </>
     ),
   },

@@ -15,9 +15,7 @@ export function CallbackCharts({ timeline, to }: { timeline: Timeline; to: Date 
   if (accepted + refused === 0) {
     return (
       <div class="empty">
-        <p>
-          Accepted and refused callbacks are drawn here over time, by cause. None came in this time.
-        </p>
+        <p>No callback arrived in this time.</p>
       </div>
     );
   }
@@ -34,13 +32,13 @@ export function CallbackCharts({ timeline, to }: { timeline: Timeline; to: Date 
         </figure>
         <figure>
           <figcaption>
-            Refused, by cause <b>{count(refused)}</b> <span data-cut hidden />
+            Refused, by reason <b>{count(refused)}</b> <span data-cut hidden />
           </figcaption>
           <div class="canvas">
             <canvas
               data-refused
               role="img"
-              aria-label="Refused callbacks over time, by cause; the table has the sums"
+              aria-label="Refused callbacks over time, by reason; the table has the sums"
             />
           </div>
         </figure>
@@ -55,7 +53,7 @@ export function CallbackCharts({ timeline, to }: { timeline: Timeline; to: Date 
         small
         columns={[
           {
-            head: 'Cause',
+            head: 'Reason',
             main: true,
             cell: ({ cause }) => (
               <a href={link('/admin/refusals', { cause, outcome: 'refused', from, to: end })}>
@@ -68,7 +66,7 @@ export function CallbackCharts({ timeline, to }: { timeline: Timeline; to: Date 
         ]}
         rows={timeline.refused}
         keyOf={({ cause }) => cause}
-        empty={<p>None was refused in this time.</p>}
+        empty={<p>No callback was refused in this time.</p>}
       />
     </div>
   );

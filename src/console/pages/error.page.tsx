@@ -1,4 +1,5 @@
 import type { JSX } from 'preact';
+import { Copyable } from '../components/widgets.js';
 import { ERROR_CODES, type GatewayError } from '../../platform/errors/error-codes.js';
 
 interface ErrorProperties {
@@ -21,7 +22,7 @@ export function ErrorMessage({ error, requestId }: ErrorProperties): JSX.Element
         </ul>
       )}
       <p class="muted">
-        Request <code>{requestId}</code>
+        Request ID <Copyable text={requestId} />
       </p>
       <p>
         <a href="/admin">To the overview</a>

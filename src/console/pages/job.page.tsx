@@ -108,7 +108,7 @@ export function JobDetail({
         columns={[
           { head: 'Time (UTC)', cell: ({ event }) => <Moment at={event.at} precise /> },
           { head: 'Step took', numeric: true, cell: ({ since }) => since ?? <None /> },
-          { head: 'What', main: true, cell: ({ event }) => EVENT_LABELS[event.type] },
+          { head: 'Event', main: true, cell: ({ event }) => EVENT_LABELS[event.type] },
           {
             head: 'Detail',
             wide: true,
@@ -136,7 +136,7 @@ export function JobDetail({
           },
           { head: 'Proved by', cell: ({ provedBy }) => provedBy },
           { head: 'From', cell: ({ clientAddress }) => <Code text={clientAddress} /> },
-          { head: 'Came', numeric: true, cell: ({ deliveries }) => `${count(deliveries)} ×` },
+          { head: 'Deliveries', numeric: true, cell: ({ deliveries }) => count(deliveries) },
         ]}
         rows={callbacks}
         keyOf={(callback) => callback.id}
@@ -156,7 +156,7 @@ export function JobDetail({
             ),
           },
           { head: 'Outcome', cell: (refusal) => <Outcome refusal={refusal} /> },
-          { head: 'Cause', cell: ({ cause }) => causeName(cause) },
+          { head: 'Reason', cell: ({ cause }) => causeName(cause) },
           { head: 'From', cell: ({ clientAddress }) => <Code text={clientAddress} /> },
         ]}
         rows={refusals}
@@ -168,13 +168,16 @@ export function JobDetail({
           <a href={link('/admin/refusals', { job: job.id })}>All refusals that name this job</a>
         </p>
       )}
+      <p>
+        <a href={link('/admin/actions', { text: job.id })}>What admins did with this job</a>
+      </p>
     </>
   );
 }
 
 /** The result is never shown: it is a document's content, and may be any text. */
 function Result({ job, result }: { job: Job; result: ResultFacts | undefined }): JSX.Element {
-  if (result === undefined) return <p class="muted">The result was removed because of its age.</p>;
+  if (result === undefined) return <p class="muted">The result was deleted because of its age.</p>;
   return (
     <>
       <h2>Result</h2>
@@ -284,7 +287,7 @@ function factsOf(job: Job): Parameters<typeof Facts>[0]['facts'] {
     ],
     ...(job.resultExpiredAt === null
       ? []
-      : ([['Result removed for its age', <Moment at={job.resultExpiredAt} />]] as const)),
+      : ([['Result deleted', <Moment at={job.resultExpiredAt} />]] as const)),
     ['Submits', String(job.submitAttempts)],
     ['Polls that found it open', String(job.polls)],
     ['Next poll', <Moment at={job.nextCheckAt} />],

@@ -12,7 +12,6 @@ import { link } from '../components/page.js';
 import {
   Code,
   count,
-  duration,
   Untrusted,
   formMoment,
   Moment,
@@ -20,6 +19,7 @@ import {
   Note,
   Options,
   Pager,
+  preciseDuration,
   Tag,
 } from '../components/widgets.js';
 
@@ -72,7 +72,7 @@ export function Jobs({ asked, services, jobs, counted, nextCursor }: JobsPropert
               </p>
             </>
           ) : (
-            <p>The jobs that services submit are listed here. There is none yet.</p>
+            <p>No service has submitted a job yet.</p>
           )
         }
       />
@@ -178,7 +178,7 @@ const COLUMNS: readonly TableColumn<Job>[] = [
     head: 'Took',
     numeric: true,
     cell: ({ createdAt, endedAt }) =>
-      endedAt === null ? <None /> : duration((endedAt.getTime() - createdAt.getTime()) / 1000),
+      endedAt === null ? <None /> : preciseDuration(endedAt.getTime() - createdAt.getTime()),
   },
 ];
 

@@ -2,8 +2,17 @@ import type { JSX } from 'preact';
 import { SCOPES, type ApiKey } from '../../access/api-key.entity.js';
 import { SERVICE_NAME_RULE } from '../../access/service-name.js';
 import { DataTable, type TableColumn } from '../components/data-table.js';
+import { link } from '../components/page.js';
 import type { Session } from '../session/sessions.service.js';
-import { Code, CsrfField, Facts, Untrusted, Moment, Note } from '../components/widgets.js';
+import {
+  Code,
+  Copyable,
+  CsrfField,
+  Facts,
+  Untrusted,
+  Moment,
+  Note,
+} from '../components/widgets.js';
 
 interface KeysProperties {
   readonly session: Session;
@@ -13,7 +22,7 @@ interface KeysProperties {
 
 const SCOPE_LABELS = {
   jobs: 'submit documents and read the results of its own service',
-  admin: 'use this console, and all that is in it',
+  admin: 'use this console and the admin API',
 } as const;
 
 export function Keys({ session, keys, revoked }: KeysProperties): JSX.Element {
@@ -35,19 +44,23 @@ export function Keys({ session, keys, revoked }: KeysProperties): JSX.Element {
           ...COLUMNS,
           {
             head: 'Action',
-            cell: (key) =>
-              key.id === session.actor.keyId ? (
-                <span class="muted">yours</span>
-              ) : (
-                <a href={`/admin/keys/${key.id}/revoke`}>
-                  Revoke…<span class="visually-hidden"> {key.hint}</span>
-                </a>
-              ),
+            cell: (key) => (
+              <>
+                {key.id === session.actor.keyId ? (
+                  <span class="muted">yours</span>
+                ) : (
+                  <a href={`/admin/keys/${key.id}/revoke`}>
+                    Revoke…<span class="visually-hidden"> {key.hint}</span>
+                  </a>
+                )}{' '}
+                <History of={key} />
+              </>
+            ),
           },
         ]}
         rows={active}
         keyOf={({ id }) => id}
-        empty={<p>Keys that work are listed here.</p>}
+        empty={<p>No key is in use.</p>}
       />
       <h2>Revoked</h2>
       <DataTable
@@ -55,10 +68,11 @@ export function Keys({ session, keys, revoked }: KeysProperties): JSX.Element {
         columns={[
           ...COLUMNS,
           { head: 'Revoked (UTC)', cell: ({ revokedAt }) => <Moment at={revokedAt} /> },
+          { head: 'By whom', cell: (key) => <History of={key} /> },
         ]}
         rows={gone}
         keyOf={({ id }) => id}
-        empty={<p>Keys that were revoked are listed here. There is none.</p>}
+        empty={<p>No key has been revoked.</p>}
       />
     </>
   );
@@ -75,6 +89,15 @@ const COLUMNS: readonly TableColumn<ApiKey>[] = [
       lastUsedAt === null ? <span class="muted">never</span> : <Moment at={lastUsedAt} />,
   },
 ];
+
+/** Who created and revoked the key. */
+function History({ of: { id, hint } }: { of: ApiKey }): JSX.Element {
+  return (
+    <a href={link('/admin/actions', { text: id })}>
+      History<span class="visually-hidden"> of {hint}</span>
+    </a>
+  );
+}
 
 function NewKeyForm({ session }: { session: Session }): JSX.Element {
   return (
@@ -123,6 +146,7 @@ export function CreatedKey({ stored, apiKey }: { stored: ApiKey; apiKey: string 
       </p>
       <Facts
         facts={[
+          ['Key ID', <Copyable text={stored.id} />],
           ['Service', <Untrusted text={stored.service} />],
           ['Scopes', stored.scopes.join(', ')],
         ]}
@@ -140,6 +164,7 @@ export function RevokeKey({ session, stored }: { session: Session; stored: ApiKe
       <h1>Revoke this key?</h1>
       <Facts
         facts={[
+          ['Key ID', <Copyable text={stored.id} />],
           ['Service', <Untrusted text={stored.service} />],
           ['Begins with', <Code text={stored.hint} />],
           ['Scopes', stored.scopes.join(', ')],
@@ -148,8 +173,8 @@ export function RevokeKey({ session, stored }: { session: Session; stored: ApiKe
         ]}
       />
       <p>
-        Whoever uses it gets 401 from then on, within 5 seconds in all processes. This cannot be
-        undone; jobs that it has submitted go on.
+        All processes answer 401 to this key within 5 seconds. You cannot undo this. Jobs that were
+        submitted with it continue.
       </p>
       <div class="actions">
         <form method="post" action={`/admin/keys/${stored.id}/revoke`}>

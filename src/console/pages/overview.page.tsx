@@ -100,7 +100,7 @@ export function Overview({ range, figures, lastAlerts }: OverviewProperties): JS
                   <Tag tone={onlyInforms ? 'warn' : 'bad'}>open</Tag>
                 ),
             },
-            { head: 'What', main: true, cell: ({ message }) => <Untrusted text={message} /> },
+            { head: 'Alert', main: true, cell: ({ message }) => <Untrusted text={message} /> },
             {
               head: 'Refusals',
               cell: ({ refusals }) =>
@@ -111,8 +111,8 @@ export function Overview({ range, figures, lastAlerts }: OverviewProperties): JS
           keyOf={({ id }) => id}
           empty={
             <p>
-              When genuine callbacks seem to be refused by mistake, an alert says so here, with what
-              to do, and on every page. There was none.
+              There was no alert. The gateway raises one if it seems to refuse genuine callbacks,
+              and says what to do.
             </p>
           }
         />

@@ -9,7 +9,16 @@ import { link } from '../components/page.js';
 import type { FilterValues } from '../refusal-filter.js';
 import { JobLink } from '../components/refusal-links.js';
 import type { Session } from '../session/sessions.service.js';
-import { Code, count, CsrfField, HiddenFields, Moment, Note, Tag } from '../components/widgets.js';
+import {
+  Code,
+  Copyable,
+  count,
+  CsrfField,
+  HiddenFields,
+  Moment,
+  Note,
+  Tag,
+} from '../components/widgets.js';
 
 const MAX_JOBS_LISTED = 100;
 
@@ -43,7 +52,7 @@ export function Recheck(properties: RecheckProperties): JSX.Element {
       {step === 'recheck' && open.length > 0 ? (
         <form class="accept" method="get" action="/admin/refusals/accept">
           <HiddenFields values={values} />
-          <button type="submit">{`Accept ${jobCount(open.length)}…`}</button>
+          <button type="submit">{`Accept ${callbackCount(found.wouldPass)}…`}</button>
           <p class="muted">The next page asks you to confirm.</p>
         </form>
       ) : null}
@@ -111,7 +120,7 @@ const JOB_COLUMNS: readonly TableColumn<CallbackJob>[] = [
     head: 'Status',
     cell: ({ status }) => <Tag tone={STATUS_TONES[status]}>{status}</Tag>,
   },
-  { head: 'Upstream ID', cell: ({ upstreamId }) => <Code text={upstreamId} /> },
+  { head: 'Upstream ID', cell: ({ upstreamId }) => <Copyable text={upstreamId} /> },
 ];
 
 function Confirm({
@@ -122,11 +131,11 @@ function Confirm({
   open,
 }: RecheckProperties & { open: number }): JSX.Element {
   return (
-    <section class="sheet">
+    <section class="confirm">
       <p>
         {open === 0
           ? 'There is nothing to accept: no open job would be polled.'
-          : `The gateway polls ${jobCount(open)} now, as if ${count(found.wouldPass)} ${found.wouldPass === 1 ? 'callback' : 'callbacks'} had arrived again. Refusals that are still refused stay as they are. The audit records that you did this.`}
+          : `The gateway polls ${jobCount(open)} now, as if ${callbackCount(found.wouldPass)} had arrived again. Refusals that are still refused stay as they are. The audit records that you did this.`}
       </p>
       <div class="actions">
         {open === 0 ? null : (
@@ -159,12 +168,11 @@ function Summary({
     return (
       <Note tone="good">
         <p>
-          Accepted. The gateway polls the jobs below that are open.{' '}
           {open === 0
             ? jobs === 0
-              ? 'No job was open.'
-              : 'All of them have ended.'
-            : `${jobCount(open)} ${open === 1 ? 'is' : 'are'} still open: reload this page to see how ${open === 1 ? 'it ends' : 'they end'}.`}
+              ? 'Accepted. None of these callbacks is for a job of this gateway.'
+              : 'Accepted. All jobs have ended.'
+            : `Accepted. The gateway polls the jobs. ${jobCount(open)} ${open === 1 ? 'is' : 'are'} still open: reload this page to see how ${open === 1 ? 'it ends' : 'they end'}.`}
         </p>
       </Note>
     );
@@ -257,6 +265,10 @@ function Figure({ name, value }: { name: string; value: number }): JSX.Element {
 
 function jobCount(jobs: number): string {
   return `${count(jobs)} ${jobs === 1 ? 'job' : 'jobs'}`;
+}
+
+function callbackCount(callbacks: number): string {
+  return `${count(callbacks)} ${callbacks === 1 ? 'callback' : 'callbacks'}`;
 }
 
 function guardName(guard: string): string {

@@ -122,7 +122,12 @@ function Stored({ refusal, comparisons }: RefusalProperties): JSX.Element {
       <h2>Request</h2>
       <Facts
         facts={[
-          ['Client address', <AddressLink address={refusal.clientAddress} />],
+          [
+            'Client address',
+            <span data-copy>
+              <AddressLink address={refusal.clientAddress} />
+            </span>,
+          ],
           ['Peer address', <Copyable text={refusal.peerAddress} />],
           ['X-Forwarded-For', <Code text={refusal.forwardedFor} />],
           [

@@ -166,11 +166,20 @@ export function Outcome({ refusal }: { refusal: RefusalDto }): JSX.Element {
   );
 }
 
+/** An IPv4 address fits in its column; an IPv6 address may need two lines. */
+function Address({ text }: { text: string | undefined }): JSX.Element {
+  return (
+    <span class={(text ?? '').length <= 15 ? 'nowrap' : undefined}>
+      <Code text={text} />
+    </span>
+  );
+}
+
 function Sender({ refusal }: { refusal: RefusalDto }): JSX.Element {
-  if (refusal.kind !== 'counted') return <Code text={refusal.clientAddress} />;
+  if (refusal.kind !== 'counted') return <Address text={refusal.clientAddress} />;
   const addresses = Object.keys(refusal.addresses ?? {});
   return addresses.length === 1 ? (
-    <Code text={addresses[0]} />
+    <Address text={addresses[0]} />
   ) : (
     <span class="muted">{addresses.length} or more addresses</span>
   );

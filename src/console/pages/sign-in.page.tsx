@@ -44,12 +44,12 @@ export function SignIn({ next, problem, signedOut }: SignInProperties): JSX.Elem
       </form>
       {next === '/admin' || problem !== undefined ? null : (
         <p>
-          Signed in already, and came by a link from elsewhere? <a href={next}>Go on</a>
+          Are you signed in already? <a href={next}>Open the page</a>
         </p>
       )}
       <details>
-        <summary>Where do I get such a key?</summary>
-        <p>From whoever runs the gateway. On its machine, this makes one:</p>
+        <summary>Where do I get a key?</summary>
+        <p>Ask the operator of the gateway. This command creates a key on its machine:</p>
         <pre tabIndex={0}>npm run gateway -- keys create --service platform --scopes admin</pre>
       </details>
     </section>
