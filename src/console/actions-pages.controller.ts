@@ -55,11 +55,11 @@ export class ActionsPagesController {
   private async page(cursor: string | undefined, filter: ActionFilter): Promise<ActionPageDto> {
     await this.writer.flushAudit();
     const found = await this.queries.listActions(cursor, PAGE_SIZE + 1, filter);
-    const page = toActionPageDto(found, PAGE_SIZE);
+    const { actions, nextCursor } = toActionPageDto(found, PAGE_SIZE);
     const earlier =
       cursor === undefined ? [] : await this.queries.listStartsOfOutcomes(cursor, PAGE_SIZE);
-    const ended = new Set<unknown>([...earlier, ...page.actions.map(({ intent }) => intent)]);
-    return { ...page, actions: page.actions.filter(({ id }) => !ended.has(id)) };
+    const ended = new Set<unknown>([...earlier, ...actions.map(({ intent }) => intent)]);
+    return { actions: actions.filter(({ id }) => !ended.has(id)), nextCursor };
   }
 }
 
