@@ -7,7 +7,7 @@ import { AuditWatchModule } from './audit/audit-watch.module.js';
 import { ConsoleModule } from './console/console.module.js';
 import { HealthModule } from './health/health.module.js';
 import { JobsApiModule } from './jobs/jobs-api.module.js';
-import { JobsModule } from './jobs/jobs.module.js';
+import { JobsWorkerModule } from './jobs/jobs-worker.module.js';
 import { MetricsServerModule } from './metrics/metrics.module.js';
 import { ConfigModule } from './platform/config/config.module.js';
 import type { Settings } from './platform/config/settings.js';
@@ -38,7 +38,7 @@ export class AppModule {
         ...(settings.has('webhooks') ? [WebhooksModule] : []),
         ...(settings.has('worker')
           ? [
-              JobsModule,
+              JobsWorkerModule,
               CallbackRelayModule,
               ReconcilerModule,
               AlertsModule,

@@ -9,7 +9,7 @@ import { currentTraceparent } from '../platform/tracing/spans.js';
 import { JobAcceptance } from './submission/job-acceptance.js';
 import { JobCancellation } from './cancellation/job-cancellation.js';
 import { PollCoolDown } from './polling/poll-cool-down.js';
-import { JobCompletionNotifier } from './job-completion.notifier.js';
+import { JobCompletionNotifier } from './api/job-completion.notifier.js';
 import type { JobEvent } from './job-event.entity.js';
 import type { JobResult } from './results/job-result.entity.js';
 import { isTerminal } from './job-status.js';

@@ -127,10 +127,10 @@ describe('a job whose token leaked', () => {
     await upstreamId(gateway, job);
     await gateway.pool.query(`UPDATE jobs SET polls = 200 WHERE id = $1`, [job]);
     const user = await consoleUser(gateway);
-    await user.post(`/admin/jobs/${job}/settle`);
+    await user.post(`/admin/jobs/${job}/poll`);
     await eventually('a poll', async () => {
       const { rows } = await gateway.pool.query(`SELECT polls FROM jobs WHERE id = $1`, [job]);
-      return rows[0].looks > 200 ? true : undefined;
+      return rows[0].polls > 200 ? true : undefined;
     });
     expect(await gateway.events(job)).not.toContain('polled');
   });

@@ -11,7 +11,8 @@ import { BulkStatusCheck } from '../../src/reconciler/bulk-status-check.js';
 import { Sweep } from '../../src/reconciler/sweep.js';
 import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
 import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
-import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+import { eventually, type TestGateway } from '../support/gateway.js';
+import { startIdleGateway } from '../support/idle-worker.js';
 import { startRawUpstream, type RawAnswers, type RawUpstream } from '../support/raw-upstream.js';
 
 /* Late, repeated, and misdirected reports about a job. No worker runs by itself. */
@@ -26,8 +27,7 @@ const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, {
 beforeAll(async () => {
   upstream = await startRawUpstream();
   defaults = { ...upstream.answers };
-  gateway = await startGateway({
-    ROLES: 'api,webhooks',
+  gateway = await startIdleGateway({
     REDUCTO_BASE_URL: upstream.url,
     NOT_FOUND_GRACE_SECONDS: '0',
     UNCERTAIN_SCHEDULE_SECONDS: '600',

@@ -12,7 +12,8 @@ import { Sweep } from '../../src/reconciler/sweep.js';
 import { ReductoClient } from '../../src/reducto/reducto.client.js';
 import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
 import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
-import { startGateway, type TestGateway } from '../support/gateway.js';
+import type { TestGateway } from '../support/gateway.js';
+import { startIdleGateway } from '../support/idle-worker.js';
 import { acceptRows, refuseRows } from '../support/refusing-database.js';
 import { startRawUpstream, type RawAnswers, type RawUpstream } from '../support/raw-upstream.js';
 
@@ -32,8 +33,7 @@ const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, {
 beforeAll(async () => {
   upstream = await startRawUpstream();
   defaults = { ...upstream.answers };
-  gateway = await startGateway({
-    ROLES: 'api,webhooks',
+  gateway = await startIdleGateway({
     REDUCTO_BASE_URL: upstream.url,
     REDUCTO_SUBMIT_TIMEOUT_SECONDS: '1',
     REDUCTO_READ_TIMEOUT_SECONDS: '1',

@@ -12,7 +12,8 @@ import { BulkStatusCheck } from '../../src/reconciler/bulk-status-check.js';
 import { Sweep } from '../../src/reconciler/sweep.js';
 import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
 import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
-import { startGateway, type TestGateway } from '../support/gateway.js';
+import type { TestGateway } from '../support/gateway.js';
+import { startIdleGateway } from '../support/idle-worker.js';
 import { submitNow } from '../support/submit-now.js';
 
 /*
@@ -25,8 +26,7 @@ let sweep: Sweep;
 const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, { strict: false });
 
 beforeAll(async () => {
-  gateway = await startGateway({
-    ROLES: 'api,webhooks',
+  gateway = await startIdleGateway({
     REDUCTO_SUBMIT_TIMEOUT_SECONDS: '1',
     UNCERTAIN_SCHEDULE_SECONDS: '5,15',
     RECONCILE_LISTING_MIN_JOBS: '2',

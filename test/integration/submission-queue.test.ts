@@ -7,6 +7,7 @@ import { SubmissionLimiter } from '../../src/jobs/submission/submission-limiter.
 import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
 import { Submitter } from '../../src/jobs/submission/submitter.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+import { startIdleGateway } from '../support/idle-worker.js';
 
 /* The queued jobs as the queue of what is sent: what is taken, what begins with that, and what goes back. */
 
@@ -27,13 +28,13 @@ async function takeOne(): Promise<QueuedJob> {
 
 describe('a queued job that is taken', () => {
   beforeEach(async () => {
-    gateway = await startGateway({ ROLES: 'api,webhooks' });
+    gateway = await startIdleGateway();
   });
 
   it('begins its attempt with that, where it can be sent as it is', async () => {
     const id = await gateway.submit({ priority: true });
     expect(await take()).toMatchObject([
-      { id, begun: true, attempts: 1, attemptSeconds: null, priority: true, cancelWanted: false },
+      { id, begun: true, attempts: 1, attemptSeconds: null, priority: true, cancelRequested: false },
     ]);
     const { submit_started_at, submit_attempts, next_check_at } = await row(id);
     expect(submit_attempts).toBe(1);

@@ -36,7 +36,7 @@ const attribute = (span: ExportedSpan | undefined, name: string): unknown =>
 const SUBMIT = { type: 'parse', input: 'https://example.com/a.pdf' };
 
 describe('with a collector', () => {
-  it('shows the way of a job: request, submit, callback, settle, result', async () => {
+  it('shows the way of a job: request, submit, callback, poll, result', async () => {
     const { collector, gateway, stop } = await traced(200);
     const { body } = await gateway.call('POST', '/v1/jobs', SUBMIT, { traceparent });
     await gateway.ended(body.id);
@@ -73,10 +73,10 @@ describe('with a collector', () => {
     expect(sent?.kind).toBe(3);
 
     const callback = one('POST /webhooks/reducto');
-    const settle = one('task settle');
-    expect(settle.links).toMatchObject([{ traceId: callback.traceId, spanId: callback.spanId }]);
-    expect(attribute(childOf(settle, 'reducto look'), 'reducto.answer')).toBe('completed');
-    expect(childOf(settle, 'result fetch')).toBeDefined();
+    const poll = one('task poll');
+    expect(poll.links).toMatchObject([{ traceId: callback.traceId, spanId: callback.spanId }]);
+    expect(attribute(childOf(poll, 'reducto poll'), 'reducto.answer')).toBe('completed');
+    expect(childOf(poll, 'result fetch')).toBeDefined();
     expect(collector.spans.every(({ name }) => !/health|metrics/.test(name))).toBe(true);
     const logged = gateway.logs.filter((line) => line.includes(TRACE));
     expect(logged.length).toBeGreaterThan(0);
@@ -87,14 +87,14 @@ describe('with a collector', () => {
     const ids = await Promise.all(Array.from({ length: 30 }, () => gateway.submit()));
     for (const id of ids) await gateway.ended(id);
     await stop();
-    const settles = collector.spans.filter(
-      ({ name, links = [] }) => name === 'task settle' && links.length > 0,
+    const polls = collector.spans.filter(
+      ({ name, links = [] }) => name === 'task poll' && links.length > 0,
     );
-    expect(settles.length).toBeGreaterThan(20);
-    for (const settle of settles) {
-      const callback = collector.spans.find(({ spanId }) => spanId === settle.links?.[0]?.spanId);
+    expect(polls.length).toBeGreaterThan(20);
+    for (const poll of polls) {
+      const callback = collector.spans.find(({ spanId }) => spanId === poll.links?.[0]?.spanId);
       if (callback?.name !== 'POST /webhooks/reducto') continue;
-      expect(attribute(callback, 'gateway.job_id')).toBe(attribute(settle, 'gateway.job_id'));
+      expect(attribute(callback, 'gateway.job_id')).toBe(attribute(poll, 'gateway.job_id'));
     }
   });
 

@@ -4,7 +4,7 @@ import { TaskQueue } from '../../tasks/task-queue.js';
 import { UpstreamCanceller } from '../cancellation/upstream-canceller.js';
 import { JobPoller } from './job-poller.js';
 
-/** Which task does what; only in processes with the role `worker`. */
+/** Registers the handler of each task queue. */
 @Injectable()
 export class JobTaskHandlers implements OnModuleInit {
   constructor(
@@ -15,7 +15,6 @@ export class JobTaskHandlers implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    if (!this.settings.has('worker')) return;
     const { POLL_CONCURRENCY } = this.settings;
     this.tasks.handle('poll', POLL_CONCURRENCY, (jobId) => this.jobPoller.pollJob(jobId));
     this.tasks.handle('cancel', 2, (jobId) => this.upstreamCanceller.cancelJob(jobId));

@@ -47,7 +47,7 @@ export class SubmissionWorker
   private mayBeMore = false;
 
   constructor(
-    private readonly settings: Settings,
+    settings: Settings,
     private readonly tasks: TaskQueue,
     private readonly scheduler: IntervalScheduler,
     private readonly shutdownDeadline: ShutdownDeadline,
@@ -60,14 +60,12 @@ export class SubmissionWorker
   }
 
   onModuleInit(): void {
-    if (!this.settings.has('worker')) return;
     const wake = (): void => this.loop.wake();
     this.tasks.subscribe(JOBS_QUEUED, wake, wake);
     this.limiter.onSlotFree(() => this.mayBeMore && wake());
   }
 
   onApplicationBootstrap(): void {
-    if (!this.settings.has('worker')) return;
     this.scheduler.every(POLL_SECONDS, 'submit feed', () => Promise.resolve(this.loop.wake()));
   }
 

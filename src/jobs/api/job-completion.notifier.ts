@@ -1,6 +1,6 @@
 import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { TaskQueue } from '../tasks/task-queue.js';
-import { JOB_ENDED } from './persistence/job-transitions.store.js';
+import { TaskQueue } from '../../tasks/task-queue.js';
+import { JOB_ENDED } from '../persistence/job-transitions.store.js';
 
 /**
  * Wakes requests that wait for a job to end. Every process listens on one connection; a waiting
