@@ -112,7 +112,7 @@ describe('whoever slept through the end of a claim', () => {
     expect(look).toBeDefined();
     expect(await store.rescheduleOpen(manager, lease, [id], [600])).toBe(0);
     expect(await store.releaseForPolls(manager, lease, [id], 60)).toEqual([]);
-    expect((await row(id)).claim).toBe(look);
+    expect((await row(id)).lease).toBe(look);
     await store.releaseLease(id, look ?? '', 600);
   });
 });
@@ -145,7 +145,7 @@ describe('a look', () => {
     };
     expect((await gateway.call('POST', '/webhooks/reducto', body)).status).toBe(200);
     await get(JobPoller).pollJob(id);
-    expect((await row(id)).claim).toBe(lease);
+    expect((await row(id)).lease).toBe(lease);
 
     const upstreamJob = gateway.sandbox.jobs.find(upstream);
     if (upstreamJob !== undefined) await gateway.sandbox.runner.complete(upstreamJob);

@@ -34,7 +34,14 @@ describe('a queued job that is taken', () => {
   it('begins its attempt with that, where it can be sent as it is', async () => {
     const id = await gateway.submit({ priority: true });
     expect(await take()).toMatchObject([
-      { id, begun: true, attempts: 1, attemptSeconds: null, priority: true, cancelRequested: false },
+      {
+        id,
+        begun: true,
+        attempts: 1,
+        attemptSeconds: null,
+        priority: true,
+        cancelRequested: false,
+      },
     ]);
     const { submit_started_at, submit_attempts, next_check_at } = await row(id);
     expect(submit_attempts).toBe(1);
