@@ -1,7 +1,7 @@
 import { JsonObject } from './json.js';
 import { Issue } from './faults/switches.js';
 
-/** An answer other than success, with the body that goes on the wire. */
+/** An error response: status, body, and headers. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -12,7 +12,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The newer shape; names from fact sheet 7.4, the HTTP wrapping is INFERRED. */
+/** The newer error shape. Names: fact sheet 7.4. The HTTP wrapping is INFERRED. */
 export function namedError(
   status: number,
   name: string,
@@ -23,7 +23,7 @@ export function namedError(
   return new ApiError(status, { error });
 }
 
-/** The documented shape of download and URL errors. */
+/** The documented shape of download errors and URL errors. */
 export function typedError(status: number, type: string, message: string): ApiError {
   return new ApiError(status, { error: { message, type, code: status } });
 }
@@ -32,7 +32,7 @@ export function validationError(issues: readonly Issue[]): ApiError {
   return new ApiError(422, { detail: issues });
 }
 
-/** The 429 of the edge: the number tells which limit was hit; infrastructure shedding has none. */
+/** The edge's 429. The code names the limit that was exceeded; load shedding sends no code. */
 export function tooManyRequests(code: 1000 | 2000 | undefined, retryAfterSeconds = 0): ApiError {
   const texts = {
     1000: '[CODE 1000] Rate limit exceeded for this API key.',
@@ -52,13 +52,13 @@ export function unavailable(retryAfterSeconds: number): ApiError {
   );
 }
 
-/** What a proxy in front of the platform answers: HTML, as nginx writes it. */
+/** The HTML error page of a proxy in front of the platform, as nginx writes it. */
 export function htmlError(status: number, title: string): ApiError {
   const page = `<html>\n<head><title>${status} ${title}</title></head>\n<body>\n<center><h1>${status} ${title}</h1></center>\n</body>\n</html>\n`;
   return new ApiError(status, page, { 'content-type': 'text/html' });
 }
 
-/** What object storage answers to a link that is no longer good (shape of S3, INFERRED). */
+/** Object storage's XML error for a link that is not valid (shape of S3, INFERRED). */
 export function storageError(status: number, code: string, message: string): ApiError {
   const xml = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
   return new ApiError(status, xml, { 'content-type': 'application/xml' });

@@ -11,13 +11,13 @@ import { Webhooks } from './webhooks/webhooks.js';
 
 export interface BackendOptions {
   apiKeys: readonly string[];
-  /** The address in the links handed out; default: the one that the caller used. */
+  /** Base URL of the links in responses; default: the host that the caller used. */
   publicUrl: string | undefined;
   speed: number;
   platform: PlatformSettings;
 }
 
-/** Everything behind the routes, wired once. */
+/** The services behind the routes. */
 export class Backend {
   readonly clock: VirtualClock;
   readonly platform: PlatformState;
@@ -43,10 +43,10 @@ export class Backend {
     this.runner = new JobRunner(clock, platform, jobs, this.reader, this.webhooks);
   }
 
-  /** Back to the state after the start; uploads stay, they are nobody's fault. */
+  /** Restores the state after startup, except for uploads. */
   reset(): void {
     this.clock.clear();
-    // Nothing that is still under way may move a forgotten job on.
+    // Marks open jobs as ended, so that pending work does not change them after the reset.
     for (const job of this.jobs.all()) job.endedAt ??= this.clock.now();
     this.jobs.clear();
     this.rules.clear();

@@ -13,22 +13,20 @@ interface Entry {
   task: ClockTask | undefined;
 }
 
-/** setTimeout overflows beyond 2^31-1 ms; a longer wait is simply armed again when this one ends. */
-const LONGEST_REAL_TIMER_MS = 2_000_000_000;
+/** setTimeout overflows beyond 2^31-1 ms; the clock re-arms its timer for longer waits. */
+const MAX_REAL_TIMER_MS = 2_000_000_000;
 
 /**
- * The platform's own time. Everything that Reducto would do "later" (finish a job, retry a webhook,
- * expire a link) is planned here, so that a test can cross twelve hours with one call.
- *
- * `speed` is virtual milliseconds per real millisecond; 0 freezes the clock, which then moves by
- * `advance()` only.
+ * The sandbox's virtual time. It schedules job transitions, webhook retries, and link expiry, so a
+ * test can advance twelve hours with one call. `speed` is virtual milliseconds per real millisecond;
+ * at 0, only `advance()` moves the clock.
  */
 export class VirtualClock {
   #speed: number;
   #virtualBase = Date.now();
   #realBase = performance.now();
   #advancing = false;
-  /** The next one first. What was cancelled stays in it, without a task. */
+  /** Ordered by due time. A cancelled entry stays in the queue without its task. */
   readonly #queue = new PriorityQueue<Entry>((a, b) => a.dueAt - b.dueAt || a.order - b.order);
   #order = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -73,15 +71,15 @@ export class VirtualClock {
   }
 
   /**
-   * Moves time forward and runs what falls due on the way, in order, each task at its own moment and
-   * to its end: after `await advance(10_000)` three webhook retries have really been sent.
+   * Moves time forward and runs the due tasks in order, each at its due time. Resolves when they have
+   * finished: after `await advance(10_000)`, three webhook retries have been sent.
    */
   advance(ms: number): Promise<void> {
     this.#advances = this.#advances.then(() => this.#step(ms));
     return this.#advances;
   }
 
-  /** Forgets everything planned. */
+  /** Discards all scheduled tasks. */
   clear(): void {
     this.#queue.clear();
     clearTimeout(this.#timer);
@@ -108,7 +106,7 @@ export class VirtualClock {
     this.#realBase = performance.now();
   }
 
-  /** Takes out what is due first, if it is due by then. */
+  /** Removes and returns the first entry that is due at `by`. */
   #next(by: number): Entry | undefined {
     const next = this.#queue.front();
     return next !== null && next.dueAt <= by ? (this.#queue.dequeue() ?? undefined) : undefined;
@@ -121,8 +119,8 @@ export class VirtualClock {
     const wait = next.dueAt - this.now();
     if (wait > 0 && this.#speed === 0) return;
     const realWait = wait <= 0 ? 0 : wait / this.#speed;
-    this.#timer = setTimeout(() => this.#runDue(), Math.min(realWait, LONGEST_REAL_TIMER_MS));
-    // A planned retry must not keep a process alive whose server has been closed.
+    this.#timer = setTimeout(() => this.#runDue(), Math.min(realWait, MAX_REAL_TIMER_MS));
+    // A scheduled retry must not keep the process alive after the server has closed.
     this.#timer.unref();
   }
 

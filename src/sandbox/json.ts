@@ -1,11 +1,11 @@
-/** Any JSON object whose members have not been looked at yet. */
+/** A JSON object with unvalidated members. */
 export type JsonObject = Record<string, unknown>;
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The member `key` when it is an object, else an empty object: for optional groups of a request. */
+/** The member `key` if it is an object, else an empty object. */
 export function objectAt(parent: JsonObject, key: string): JsonObject {
   const value = parent[key];
   return isJsonObject(value) ? value : {};
@@ -16,7 +16,7 @@ export function stringAt(parent: JsonObject, key: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The objects of a list member; anything else in the list is dropped. */
+/** The objects in a list member; other items are dropped. */
 export function objectsAt(parent: JsonObject, key: string): JsonObject[] {
   const value = parent[key];
   return Array.isArray(value) ? value.filter(isJsonObject) : [];

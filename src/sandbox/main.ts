@@ -1,14 +1,14 @@
 import { Sandbox, startSandbox } from './sandbox.js';
 import { readSettings, variables } from './settings.js';
 
-/* The sandbox as a process. Its only words on stdout are the line that says where it listens. */
+/* The sandbox as a process. */
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 if (process.argv.includes('--help')) {
   const width = Math.max(...variables.map(({ name }) => name.length));
-  say('A local stand-in for the Reducto API. Settings come from the environment:\n');
-  for (const { name, help } of variables) say(`  ${name.padEnd(width)}  ${help}`);
+  print('A local sandbox of the Reducto API. Settings are environment variables:\n');
+  for (const { name, help } of variables) print(`  ${name.padEnd(width)}  ${help}`);
 } else {
   await run();
 }
@@ -18,18 +18,18 @@ async function run(): Promise<void> {
   const sandbox = await startSandbox(options);
   if (log) logJobs(sandbox);
   stopWithParent(sandbox);
-  say(`sandbox listening on ${sandbox.url}`);
-  tellParent({ type: 'listening', url: sandbox.url });
+  print(`sandbox listening on ${sandbox.url}`);
+  notifyParent({ type: 'listening', url: sandbox.url });
 }
 
 function logJobs({ jobs }: Sandbox): void {
   jobs.events.on('changed', ({ id, type, status, reason }) =>
-    say(`${type} ${id} ${status}${reason === null ? '' : ` (${reason})`}`),
+    print(`${type} ${id} ${status}${reason === null ? '' : ` (${reason})`}`),
   );
 }
 
-/** A parent that has gone in the meantime is no error: the disconnect stops this process anyway. */
-function tellParent(message: { type: 'listening'; url: string }): void {
+/** Ignores a parent that has exited: the disconnect stops this process. */
+function notifyParent(message: { type: 'listening'; url: string }): void {
   process.send?.(message, undefined, undefined, () => undefined);
 }
 
@@ -40,6 +40,6 @@ function stopWithParent(sandbox: Sandbox): void {
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
   process.once('disconnect', stop);
-  // The parent may have gone while the server was starting.
+  // The parent may have exited during startup.
   if (process.send && !process.connected) stop();
 }

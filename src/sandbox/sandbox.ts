@@ -12,18 +12,18 @@ import { Webhooks } from './webhooks/webhooks.js';
 
 export interface SandboxOptions {
   host?: string;
-  /** 0: any free port. */
+  /** 0 selects a free port. */
   port?: number;
   apiKeys?: readonly string[];
-  /** The address in the links handed out; default: the one that the caller used. */
+  /** Base URL of the links in responses; default: the host that the caller used. */
   publicUrl?: string;
-  /** Virtual milliseconds per real one; 0: the clock moves by `clock.advance()` only. */
+  /** Virtual milliseconds per real millisecond; at 0, only `clock.advance()` moves the clock. */
   speed?: number;
-  /** Platform switches to start with; a reset comes back to them. */
+  /** Initial platform switches; a reset restores them. */
   platform?: PlatformSettings;
 }
 
-/** A running sandbox, with its inside laid open for tests. */
+/** A running sandbox, with its internals for tests. */
 export interface Sandbox {
   url: string;
   controlUrl: string;
@@ -42,7 +42,7 @@ export interface Sandbox {
 
 export const DEFAULT_API_KEY = 'sandbox-key';
 
-/** Starts a local stand-in for Reducto. Nothing outside this process is needed. */
+/** Starts a sandbox of the Reducto API in this process. */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const apiKeys = options.apiKeys ?? [DEFAULT_API_KEY];
   const backend = new Backend({

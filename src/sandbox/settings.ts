@@ -7,31 +7,23 @@ interface Variable {
   help: string;
 }
 
-/**
- * The environment, and the text of `--help`.
- *
- * | variable                | meaning                                                         |
- * | ----------------------- | --------------------------------------------------------------- |
- * | SANDBOX_HOST            | address to listen on, 127.0.0.1                                 |
- * | SANDBOX_PORT            | port, 4010; 0 takes any free one                                |
- * | SANDBOX_PUBLIC_URL      | address in the links handed out; default: as the caller came in |
- * | SANDBOX_API_KEYS        | comma-separated keys, sandbox-key                               |
- * | SANDBOX_SPEED           | virtual milliseconds per real one, 1; 0 freezes the clock       |
- * | SANDBOX_SVIX_URL        | where Svix messages go; unset: nowhere                          |
- * | SANDBOX_SVIX_SECRETS    | comma-separated whsec_… list, all of them sign                  |
- * | SANDBOX_PLATFORM        | JSON with any platform switches, see GET /control/switches      |
- * | SANDBOX_LOG             | 1: one line for each change of a job                            |
- */
+/** The environment variables, with their `--help` texts. */
 export const variables: readonly Variable[] = [
-  { name: 'SANDBOX_HOST', help: 'address to listen on (127.0.0.1)' },
-  { name: 'SANDBOX_PORT', help: 'port (4010; 0 takes any free one)' },
-  { name: 'SANDBOX_PUBLIC_URL', help: 'address in the links handed out (as the caller came in)' },
-  { name: 'SANDBOX_API_KEYS', help: 'comma-separated keys (sandbox-key)' },
-  { name: 'SANDBOX_SPEED', help: 'virtual milliseconds per real one (1; 0 freezes the clock)' },
-  { name: 'SANDBOX_SVIX_URL', help: 'where Svix messages go (nowhere)' },
-  { name: 'SANDBOX_SVIX_SECRETS', help: 'comma-separated whsec_… list, all of them sign' },
-  { name: 'SANDBOX_PLATFORM', help: 'JSON with platform switches, see GET /control/switches' },
-  { name: 'SANDBOX_LOG', help: '1: one line for each change of a job (off)' },
+  { name: 'SANDBOX_HOST', help: 'address to listen on (default 127.0.0.1)' },
+  { name: 'SANDBOX_PORT', help: 'port (default 4010; 0 selects a free port)' },
+  {
+    name: 'SANDBOX_PUBLIC_URL',
+    help: 'base URL of the links in responses (default: the host of the request)',
+  },
+  { name: 'SANDBOX_API_KEYS', help: 'comma-separated API keys (default sandbox-key)' },
+  {
+    name: 'SANDBOX_SPEED',
+    help: 'virtual milliseconds per real millisecond (default 1; 0 stops the clock)',
+  },
+  { name: 'SANDBOX_SVIX_URL', help: 'URL that receives Svix messages (default: none are sent)' },
+  { name: 'SANDBOX_SVIX_SECRETS', help: 'comma-separated whsec_… secrets; each of them signs' },
+  { name: 'SANDBOX_PLATFORM', help: 'platform switches as JSON; see GET /control/switches' },
+  { name: 'SANDBOX_LOG', help: '1: log every change of a job (default: off)' },
 ];
 
 export interface Settings {
@@ -41,7 +33,7 @@ export interface Settings {
 
 const DEFAULT_PORT = 4010;
 
-/** All settings, or one error that names everything that is wrong. */
+/** Returns the settings, or throws one error that lists all problems. */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const problems: string[] = [];
   const port = numberFrom(env, 'SANDBOX_PORT', DEFAULT_PORT, problems);
@@ -77,7 +69,7 @@ function platformFrom(env: NodeJS.ProcessEnv, problems: string[]): PlatformSetti
     if (read.ok) return { ...read.value, ...fromVariables };
     problems.push(...read.issues.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`));
   } catch {
-    problems.push('SANDBOX_PLATFORM: not JSON');
+    problems.push('SANDBOX_PLATFORM: must be JSON');
   }
   return fromVariables;
 }
@@ -85,13 +77,13 @@ function platformFrom(env: NodeJS.ProcessEnv, problems: string[]): PlatformSetti
 function numberFrom(
   env: NodeJS.ProcessEnv,
   name: string,
-  fallback: number,
+  defaultValue: number,
   problems: string[],
 ): number {
   const given = env[name];
-  if (!given) return fallback;
+  if (!given) return defaultValue;
   const number = Number(given);
-  if (!(number >= 0)) problems.push(`${name}: not a number of 0 or more`);
+  if (!(number >= 0)) problems.push(`${name}: must be a number of 0 or more`);
   return number;
 }
 

@@ -173,7 +173,7 @@ describe('switches', () => {
     [{ status: 'Exploded' }, { status: 'Exploded' }],
     [{ metadata: 'null' }, { metadata: null }],
     [{ metadata: 'empty' }, { metadata: {} }],
-    [{ metadata: 'wrong' }, { metadata: { token: 'v1.not-a-token-of-ours' } }],
+    [{ metadata: 'wrong' }, { metadata: { token: 'v1.not-a-valid-token' } }],
     [{ metadataValue: [1, 'two'] }, { metadata: [1, 'two'] }],
     [{ extra: { result: { a: 1 } } }, { result: { a: 1 }, metadata }],
   ])('%j', async (webhook, expected) => {

@@ -10,7 +10,7 @@ export type BlockType =
 export interface Block {
   type: BlockType;
   content: string;
-  /** Fractions of the page, origin top left. That they are fractions is INFERRED. */
+  /** Fractions of the page size (INFERRED), origin top left. */
   bbox: { left: number; top: number; width: number; height: number };
 }
 
@@ -18,7 +18,7 @@ export function pageText(page: Page): string {
   return page.blocks.map((block) => block.content).join('\n\n');
 }
 
-/** Why a document cannot be read, in the words of `error.name`. */
+/** A document that cannot be read; `errorName` is the `error.name` in the API. */
 export class DocumentError extends Error {
   constructor(
     readonly errorName: string,

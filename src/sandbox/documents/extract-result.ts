@@ -1,7 +1,7 @@
 import { Page } from './document.js';
 import { isJsonObject, JsonObject, objectAt } from '../json.js';
 
-/** Values of `Label: value` lines by normalised label; the first mention of a label wins. */
+/** Values of `Label: value` lines by normalized label; the first line with a label wins. */
 export type Labels = ReadonlyMap<string, string>;
 
 const LABELLED_LINE = /^\W*(?<label>[\p{L}][\p{L}\p{N} ./()&'-]{0,60}?)\s*:\s*(?<value>\S.*)$/u;
@@ -12,14 +12,14 @@ export function readLabels(pages: readonly Page[]): Labels {
   for (const line of lines) {
     const { label, value } = LABELLED_LINE.exec(line)?.groups ?? {};
     if (label === undefined || value === undefined) continue;
-    const key = normalise(label);
+    const key = normalize(label);
     if (!labels.has(key)) labels.set(key, value.trim());
   }
   return labels;
 }
 
-/** `Monthly rent`, `monthly_rent` and `monthlyRent` are the same name. */
-function normalise(name: string): string {
+/** `Monthly rent`, `monthly_rent`, and `monthlyRent` are the same name. */
+function normalize(name: string): string {
   return name.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, '');
 }
 
@@ -29,8 +29,8 @@ export interface Extraction {
 }
 
 /**
- * Fills a JSON schema from the labels. A stand-in for the model behind the real extract: it finds
- * what is written as `Label: value` and answers null for everything else.
+ * Fills a JSON schema from `Label: value` lines; fields without a matching label are null. The real
+ * extract uses a model instead.
  */
 export function extractBySchema(schema: unknown, labels: Labels): Extraction {
   let fields = 0;
@@ -39,7 +39,7 @@ export function extractBySchema(schema: unknown, labels: Labels): Extraction {
     const properties = objectAt(part, 'properties');
     if (Object.keys(properties).length > 0) return fillObject(properties);
     fields += 1;
-    const found = labels.get(normalise(name));
+    const found = labels.get(normalize(name));
     return found === undefined ? null : typed(found, part);
   };
   const fillObject = (properties: JsonObject): JsonObject =>
@@ -76,7 +76,7 @@ function firstType(schema: JsonObject): unknown {
   return Array.isArray(type) ? type.find((one) => one !== 'null') : type;
 }
 
-/** `EUR 1,450.00` is 1450: a comma before exactly three digits groups, any other is a decimal. */
+/** `EUR 1,450.00` is 1450: a comma before exactly three digits is a group separator, any other a decimal. */
 function numberIn(found: string): number | null {
   const [digits] = /-?\d[\d.,]*/u.exec(found) ?? [];
   if (digits === undefined) return null;

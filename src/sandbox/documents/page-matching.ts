@@ -1,7 +1,7 @@
 import { Page, pageText } from './document.js';
 import { JsonObject, objectsAt, stringAt } from '../json.js';
 
-/** The words of a description that carry meaning: four letters or more. */
+/** The words with at least four letters. */
 function keywords(description: string): string[] {
   return [...new Set(description.toLowerCase().match(/\p{L}{4,}/gu) ?? [])];
 }
@@ -12,8 +12,8 @@ function score(text: string, words: readonly string[]): number {
 }
 
 /**
- * The inner `result` of a split: every page goes to the section whose name and description share
- * most words with it. Crude, but real: it depends on the text and leaves unmatched pages out.
+ * The inner `result` of a split: each page goes to the section whose name and description share the
+ * most words with it. Pages without a match are omitted.
  */
 export function splitResult(body: JsonObject, pages: readonly Page[]): JsonObject {
   const sections = objectsAt(body, 'split_description').map((section) => ({
@@ -41,7 +41,7 @@ export function splitResult(body: JsonObject, pages: readonly Page[]): JsonObjec
   };
 }
 
-/** The classify result: the category whose criteria share most words with the document. */
+/** The classify result: the category whose criteria share the most words with the document. */
 export function classifyResult(body: JsonObject, pages: readonly Page[]): JsonObject {
   const text = pages.map(pageText).join('\n');
   const ranked = objectsAt(body, 'classification_schema')

@@ -1,8 +1,8 @@
 import type { Block, BlockType } from './document.js';
 
 /*
- * Type-only imports and erasable syntax: this file is loaded by the PDF worker, which in development
- * and in tests runs straight from TypeScript (see pdf.worker.ts).
+ * Type-only imports and erasable syntax only: in development and in tests, the PDF worker loads this
+ * file as TypeScript (see pdf.worker.ts).
  */
 
 /** A run of text with one font, in PDF coordinates: origin bottom left, y at the baseline. */
@@ -30,7 +30,7 @@ interface PageSize {
 
 /** A gap wider than this many font sizes separates table cells. */
 const CELL_GAP = 1.5;
-/** Lines closer than this many font sizes belong to one block; table rows have more air. */
+/** Lines closer than this many font sizes belong to one block; table rows are spaced wider. */
 const LINE_GAP = 1.75;
 const ROW_GAP = 2.5;
 const HEADING_RATIO = 1.15;

@@ -4,11 +4,9 @@ import { getDocumentProxy } from 'unpdf';
 import type { Page } from './document.js';
 
 /*
- * Reads PDFs on its own thread, so that a large one does not hold up the platform's answers.
- *
- * Compiled, this is a .js file beside its siblings; in development and in tests Node strips the types
- * and runs the .ts file, for which a sibling's extension must be the one on disk. Hence the dynamic
- * import below, and type-only imports otherwise.
+ * Reads PDFs on a separate thread, so that a large document does not block the sandbox's responses.
+ * Node runs the .ts file in development and in tests, and the .js file in the build. An import must
+ * name the extension on disk: hence the dynamic import, and type-only imports otherwise.
  */
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const { layOut }: typeof import('./pdf-layout.js') = await import(`./pdf-layout.${extension}`);

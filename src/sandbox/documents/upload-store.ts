@@ -22,10 +22,10 @@ export interface Upload {
 
 export class TooLargeError extends Error {}
 
-/** Uploads wait about a day, as other artifacts do (INFERRED; the exact time is unknown). */
-const UPLOAD_LIFE_MS = 24 * 3_600_000;
+/** Uploads expire after about a day, as other artifacts do (INFERRED). */
+const UPLOAD_TTL_MS = 24 * 3_600_000;
 
-/** Uploaded bytes, on disk: a 90 MB document must not cost 90 MB of memory. */
+/** Stores uploads on disk: a 90 MB document must not take 90 MB of memory. */
 export class UploadStore {
   readonly #uploads = new Map<string, Upload>();
   #directory: Promise<string> | undefined;
@@ -39,11 +39,11 @@ export class UploadStore {
     return upload;
   }
 
-  /** With or without the scheme and the extension. */
+  /** Finds an upload by its id, with or without the scheme and the extension. */
   find(reference: string, now: number): Upload | undefined {
     const id = reference.replace(/^reducto:\/\//u, '').replace(/\.[^.]*$/u, '');
     const upload = this.#uploads.get(id);
-    return upload && now - upload.createdAt < UPLOAD_LIFE_MS ? upload : undefined;
+    return upload && now - upload.createdAt < UPLOAD_TTL_MS ? upload : undefined;
   }
 
   all(): Upload[] {
@@ -51,8 +51,8 @@ export class UploadStore {
   }
 
   /**
-   * Writes a stream to disk, at most `limitBytes` of it. What comes after the limit is read and
-   * dropped: a client that is still sending would see a reset instead of the refusal.
+   * Writes at most `limitBytes` of a stream to disk. The rest is read and discarded: otherwise a
+   * client that is still sending would see a connection reset instead of the 413.
    */
   async save(source: Readable, limitBytes: number): Promise<StoredFile> {
     const path = join(await this.directory(), randomUUID());

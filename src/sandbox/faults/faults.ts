@@ -13,13 +13,13 @@ import {
 } from './switches.js';
 
 /**
- * Every switch that bends one job. They come from the request (`sim`, `async.metadata.sim` or
- * `webhook.metadata.sim`) or from a rule of `POST /control/faults`. All are optional; without any, a
- * job behaves as the fact sheet says the real platform does.
+ * The switches of one job, from the request (`sim`, `async.metadata.sim`, or `webhook.metadata.sim`)
+ * or from a rule of `POST /control/faults`. Without switches, a job behaves as the fact sheet
+ * describes.
  */
-const submitFaults = group('how the submit request is answered', {
+const submitFaults = group('the response to the submit request', {
   fault: oneOf(
-    'createdBut*: the job exists, the answer is lost; the others create nothing, but for `slow` and `duplicate`',
+    'createdBut*: the sandbox creates the job and loses the response; `slow` and `duplicate` also create a job, the others do not',
     'createdButTimeout',
     'createdButReset',
     'createdBut502',
@@ -33,29 +33,31 @@ const submitFaults = group('how the submit request is answered', {
     'slow',
     'duplicate',
   ),
-  status: count('the status that fault `status` answers; nothing is created'),
+  status: count('HTTP status of fault `status`; no job is created'),
   retryAfterSeconds: count('Retry-After of a 429 or 503; a 429 has none by default, a 503 has 300'),
-  delayMs: count('how long `slow` waits before it answers'),
-  times: count('how many submits of the same body are hit; default all, so 1 lets a retry through'),
+  delayMs: count('delay of the response with `slow`'),
+  times: count(
+    'number of submits of the same body that fail; default all; with 1, a retry succeeds',
+  ),
 });
 
-const webhookFaults = group('what is sent as the callback', {
+const webhookFaults = group('the callback', {
   send: oneOf(
-    'when: `early` is while the job still says Pending, `beforeResponse` before the submit is answered, `afterExpiry` once the result is gone',
+    'when the callback is sent: `early` while GET /job still shows Pending, `beforeResponse` before the response to the submit, `afterExpiry` after the result has expired',
     'normal',
     'never',
     'early',
     'beforeResponse',
     'afterExpiry',
   ),
-  copies: count('how many identical messages start at once; default 1'),
+  copies: count('number of identical messages sent concurrently; default 1'),
   sequence: texts(
-    'send one message per status, in this order: failed then completed, out of order',
+    'statuses to send, one message each, in this order; for example Failed, then Completed',
   ),
-  status: text('the status to claim instead of the true one: Cancelled, or an unknown one'),
-  jobId: text('the job id to claim instead of the true one'),
+  status: text('status to send instead of the actual one: Cancelled, or an unknown value'),
+  jobId: text('job id to send instead of the actual one'),
   metadata: oneOf(
-    'what becomes of the metadata; `wrong` is a plausible stranger, `huge` adds 1 MB',
+    'the metadata to send; `wrong` names another job, with an invalid token; `huge` adds 1 MB',
     'echo',
     'absent',
     'null',
@@ -63,11 +65,13 @@ const webhookFaults = group('what is sent as the callback', {
     'wrong',
     'huge',
   ),
-  metadataValue: anything('the metadata to send, whatever was submitted'),
-  extra: object('further fields of the body'),
-  reencode: flag('send other bytes than were signed: same JSON, other spacing'),
+  metadataValue: anything('metadata to send instead of the submitted one'),
+  extra: object('additional fields of the body'),
+  reencode: flag(
+    'send the signed JSON with different whitespace, so that the signature does not match',
+  ),
   signature: oneOf(
-    'Svix mode only: a forged or badly timed signature',
+    'Svix mode only: the signature, or a timestamp outside the tolerance',
     'good',
     'none',
     'bad',
@@ -77,13 +81,13 @@ const webhookFaults = group('what is sent as the callback', {
   ),
 });
 
-const pollFaults = group('how GET /job/{id} is answered', {
-  notFoundMs: count('404 for so long after the submit'),
-  pendingReads: count('so many reads still say Pending after the job has ended'),
-  status: text('the status to show, whatever is true: Idle, or an unknown one'),
+const pollFaults = group('the response to GET /job/{id}', {
+  notFoundMs: count('time after the submit during which the response is 404'),
+  pendingReads: count('number of reads after the end that still show Pending'),
+  status: text('status to show instead of the actual one: Idle, or an unknown value'),
   resultNull: flag('Completed with `result: null`'),
   fault: oneOf(
-    'a broken answer',
+    'an error or a broken response',
     'http',
     'htmlHttp',
     'truncated',
@@ -94,14 +98,14 @@ const pollFaults = group('how GET /job/{id} is answered', {
     'code2000',
     'bare429',
   ),
-  httpStatus: count('the status of fault `http` or `htmlHttp`; default 503'),
-  delayMs: count('how long `slow` waits'),
-  times: count('how many reads `fault` hits; default all'),
+  httpStatus: count('HTTP status of fault `http` or `htmlHttp`; default 503'),
+  delayMs: count('delay of the response with `slow`'),
+  times: count('number of reads that fail; default all'),
 });
 
-const resultUrlFaults = group('how the result host answers a result link', {
+const resultUrlFaults = group('the response of the result host to a result link', {
   fault: oneOf(
-    'a broken download',
+    'an error or a broken download',
     'expired',
     'forbidden',
     'notFound',
@@ -112,9 +116,9 @@ const resultUrlFaults = group('how the result host answers a result link', {
     'notJson',
     'slow',
   ),
-  ttlMs: count('life of the link'),
-  delayMs: count('how long `slow` waits before the first byte'),
-  times: count('how many downloads are hit; default all'),
+  ttlMs: count('lifetime of the link'),
+  delayMs: count('delay before the first byte with `slow`'),
+  times: count('number of downloads that fail; default all'),
 });
 
 export const jobSwitches = group('one job', {
@@ -122,15 +126,27 @@ export const jobSwitches = group('one job', {
   idleMs: count('time in Idle, before Pending'),
   runMs: count('time in InProgress'),
   completingMs: count('time in Completing'),
-  webhookDelayMs: count('time between the end and the first webhook try'),
-  stuck: oneOf('never leaves this state by itself', 'Pending', 'Idle', 'InProgress', 'Completing'),
-  outcome: oneOf('how the job ends', 'completed', 'failed'),
-  reason: textOrNull('the reason of a failed job; null: none is given'),
-  error: object('the error object of a failed job: {name, code, message}'),
-  forceUrlResult: flag('as settings.force_url_result'),
-  resultBytes: count('pad the result to so many bytes; above the inline limit it goes by URL'),
-  resultForm: oneOf('what the result URL holds; both have been documented', 'object', 'array'),
-  numPages: signedCount('the page count to claim'),
+  webhookDelayMs: count('time between the end of the job and the first webhook attempt'),
+  stuck: oneOf(
+    'the job stays in this state until a control request ends it',
+    'Pending',
+    'Idle',
+    'InProgress',
+    'Completing',
+  ),
+  outcome: oneOf('outcome of the job', 'completed', 'failed'),
+  reason: textOrNull('`reason` of a failed job; null: none'),
+  error: object('`error` of a failed job: {name, code, message}'),
+  forceUrlResult: flag('same as settings.force_url_result'),
+  resultBytes: count(
+    'size to which the result is padded, in bytes; above the inline limit it is served by URL',
+  ),
+  resultForm: oneOf(
+    'shape of the document at the result URL; both are documented',
+    'object',
+    'array',
+  ),
+  numPages: signedCount('page count to report'),
   submit: submitFaults,
   webhook: webhookFaults,
   poll: pollFaults,
@@ -143,7 +159,7 @@ export type WebhookFaults = Setting<typeof webhookFaults>;
 export type PollFaults = Setting<typeof pollFaults>;
 export type ResultUrlFaults = Setting<typeof resultUrlFaults>;
 
-/** Later switches win; groups are merged member by member. */
+/** Switches of `second` override those of `first`; groups are merged by member. */
 export function mergeSwitches(first: JobSwitches, second: JobSwitches): JobSwitches {
   return {
     ...first,

@@ -15,72 +15,86 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** Public on purpose: it protects nothing but a demo. */
+/** Public on purpose: it protects only the demo. */
 export const DEMO_SVIX_SECRET = 'whsec_c2FuZGJveC1kZW1vLXNpZ25pbmcta2V5';
 
-/** Every switch that bends the whole platform. */
+/** The switches of the whole platform. */
 export const platformSwitches = group('the platform', {
   profile: oneOf(
-    'a bundle of the switches below, applied first',
+    'a preset of the switches below; the others override it',
     'default',
     'hosted',
     'onprem',
     'old',
   ),
-  outageStatus: count('answer every API call with this status (region outage); 0: no outage'),
-  auth: oneOf('`off` is an on-prem deployment without keys', 'required', 'off'),
+  outageStatus: count('HTTP status of every API response (region outage); 0: no outage'),
+  auth: oneOf('`off`: an on-prem deployment without API keys', 'required', 'off'),
   jobsList: flag('false: an old version without GET /jobs'),
   jobErrors: flag('false: an old version without `error` in GET /job'),
   jobDelete: flag('false: an old version without DELETE /job/{id}'),
-  enhanced: flag('GET /job answers the enhanced variant'),
-  rawStatuses: flag('GET /job shows InProgress, Completing and Cancelled as they are'),
-  longPoll: flag('GET /job honours ?timeout='),
-  version: text('the answer of GET /version'),
-  clockSkewMs: signedCount('how far the platform clock is off, in created_at and Svix timestamps'),
-  rateLimitPerSecond: count('calls per second for everything; 0: no limit'),
+  enhanced: flag('GET /job returns the enhanced variant'),
+  rawStatuses: flag(
+    'GET /job shows InProgress, Completing, and Cancelled instead of the public statuses',
+  ),
+  longPoll: flag('GET /job supports ?timeout='),
+  version: text('response of GET /version'),
+  clockSkewMs: signedCount('offset of the platform clock in created_at and Svix timestamps'),
+  rateLimitPerSecond: count('calls per second for all routes; 0: no limit'),
   jobReadsPerSecond: count('calls per second for GET /job/{id}; 0: no limit'),
-  rateLimitFlavour: oneOf('how the excess is answered', 'code1000', 'bare429', 'html503'),
-  retryAfterSeconds: count('Retry-After on the excess; 0: none'),
-  retentionMinutes: count('life of job ids and results, from the submit'),
-  expiredStatus: oneOf('how an expired job answers', '404', '410'),
+  rateLimitFlavour: oneOf('response to a rate-limited call', 'code1000', 'bare429', 'html503'),
+  retryAfterSeconds: count('Retry-After of a rate-limited call; 0: none'),
+  retentionMinutes: count('lifetime of job ids and results, from the submit'),
+  expiredStatus: oneOf('HTTP status for an expired job', '404', '410'),
   queueMs: count('default time in Pending'),
   runMs: count('default time in InProgress'),
   completingMs: count('default time in Completing'),
   webhookDelayMs: count('default time between the end of a job and its webhook'),
   batchQueueMs: count('time in Pending for queue_priority batch'),
-  batchQueueLimit: count('batch jobs that may wait; the next answers 503 with Retry-After 300'),
-  maxConcurrentJobs: count('jobs at work at once, the others queue; 0: no limit'),
-  listDelayMs: count('time until a new job shows in GET /jobs'),
-  listOrder: oneOf('the order of GET /jobs', 'newestFirst', 'oldestFirst', 'byId'),
-  listStale: flag('GET /jobs shows every job as Pending for ever'),
-  listConfigs: oneOf('what GET /jobs shows of requests', 'whole', 'withoutMetadata', 'none'),
-  inlineLimitBytes: count('larger results go by URL'),
-  resultUrlTtlMs: count('life of a result link'),
-  freshResultUrls: flag('every GET /job mints a new link; false: the first one is repeated'),
+  batchQueueLimit: count(
+    'maximum of waiting batch jobs; further submits get 503 with Retry-After 300',
+  ),
+  maxConcurrentJobs: count('maximum of concurrent jobs; further jobs are queued; 0: no limit'),
+  listDelayMs: count('delay until GET /jobs lists a new job'),
+  listOrder: oneOf('order of GET /jobs', 'newestFirst', 'oldestFirst', 'byId'),
+  listStale: flag('GET /jobs always shows Pending'),
+  listConfigs: oneOf(
+    'the part of requests that GET /jobs shows',
+    'whole',
+    'withoutMetadata',
+    'none',
+  ),
+  inlineLimitBytes: count('larger results are served by URL'),
+  resultUrlTtlMs: count('lifetime of a result link'),
+  freshResultUrls: flag('every GET /job signs a new link; false: it repeats the first one'),
   uploadLimitBytes: count('largest direct upload'),
   cancelDelayMs: count('time between POST /cancel and its effect'),
-  cancelFinished: oneOf('POST /cancel on an ended job', 'ok', 'conflict', 'notFound'),
-  cancelledView: oneOf('how GET /job shows a cancelled job', 'failed', 'cancelled', 'conflict'),
+  cancelFinished: oneOf('response of POST /cancel for an ended job', 'ok', 'conflict', 'notFound'),
+  cancelledView: oneOf(
+    'response of GET /job for a cancelled job',
+    'failed',
+    'cancelled',
+    'conflict',
+  ),
   cancelWebhook: flag('a cancelled job sends a webhook'),
-  deleteCleanupMs: count('time that a deleted job answers 409 before it answers 410'),
-  directRetryDelaysMs: counts('waits before each further direct webhook try'),
-  directTimeoutMs: count('patience of a direct webhook try, in real time'),
-  svixUrl: textOrNull('the one Svix endpoint; null: nobody has configured one'),
-  svixEnabled: flag('false: Svix is not there (on-prem), or has disabled the endpoint'),
-  svixSecrets: texts('whsec_… list; all of them sign, as during a rotation'),
-  svixHeaderPrefix: oneOf('`webhook` is what white-labelled accounts send', 'svix', 'webhook'),
-  svixChannels: texts('channels of the endpoint; none: it takes every message'),
-  svixRetryDelaysMs: counts('waits before each further Svix try'),
-  svixTimeoutMs: count('patience of a Svix try, in real time'),
-  svixDisableAfterMs: count('the endpoint is switched off after failing for so long'),
+  deleteCleanupMs: count('time for which a deleted job gets 409 before 410'),
+  directRetryDelaysMs: counts('delays before the retries of a direct webhook'),
+  directTimeoutMs: count('timeout of a direct webhook attempt, in real time'),
+  svixUrl: textOrNull('URL of the Svix endpoint; null: not configured'),
+  svixEnabled: flag('false: Svix is not available (on-prem), or has disabled the endpoint'),
+  svixSecrets: texts('list of whsec_… secrets; each of them signs, as during a rotation'),
+  svixHeaderPrefix: oneOf('header prefix; white-label accounts use `webhook`', 'svix', 'webhook'),
+  svixChannels: texts('channels of the endpoint; empty: it receives every message'),
+  svixRetryDelaysMs: counts('delays before the retries of a Svix message'),
+  svixTimeoutMs: count('timeout of a Svix attempt, in real time'),
+  svixDisableAfterMs: count('time of continuous failure after which Svix disables the endpoint'),
 });
 
 type Given = Setting<typeof platformSwitches>;
 export type Platform = Required<Omit<Given, 'profile'>>;
 
 /**
- * What is documented (Svix schedule, 12 h, 6 MB, 100 MB), and demo-sized guesses for what is not
- * (INFERRED: job timing, direct retry waits, link life, the time a deletion takes).
+ * Documented: Svix schedule, 12 h retention, 6 MB inline, 100 MB upload. INFERRED: job timing, direct
+ * retry delays, link lifetime, deletion time.
  */
 const defaults: Platform = {
   outageStatus: 0,
@@ -160,7 +174,7 @@ const profiles: Record<NonNullable<Given['profile']>, Partial<Platform>> = {
 
 export type PlatformSettings = Given;
 
-/** The platform's current switches; what was given at the start survives a reset. */
+/** The current platform switches; a reset restores those given at startup. */
 export class PlatformState {
   #current: Platform;
   readonly #initial: Platform;

@@ -1,9 +1,8 @@
 import { isJsonObject } from '../json.js';
 
 /**
- * A small declarative reader for the fault switches. One description gives three things: the
- * TypeScript type, the validation (a mistyped name is refused, never ignored), and the text that
- * `GET /control/switches` shows.
+ * One declaration of a switch gives its TypeScript type, its validation, and its description in
+ * `GET /control/switches`. An unknown name is an error.
  */
 export interface Issue {
   loc: (string | number)[];
@@ -87,7 +86,7 @@ export const object = (doc: string): Switch<Record<string, unknown>> =>
 export const anything = (doc: string): Switch<unknown> =>
   leaf(`${doc} (any JSON)`, 'JSON', (value): value is unknown => value !== undefined);
 
-/** A group of optional switches; unknown names are an issue. */
+/** A group of optional switches. */
 export function group<M extends Members>(doc: string, members: M): Switch<Settings<M>> {
   return {
     doc,
@@ -118,7 +117,7 @@ export function readSwitches<T>(from: Switch<T>, value: unknown, loc: Issue['loc
     : { ok: false, issues };
 }
 
-/** `{ name: doc }`, groups nested: the answer of `GET /control/switches`. */
+/** `{ name: doc }` with nested groups: the body of `GET /control/switches`. */
 export function describe(from: Switch<unknown>): unknown {
   if (!from.members) return from.doc;
   return Object.fromEntries(

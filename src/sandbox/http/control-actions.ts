@@ -19,26 +19,26 @@ import {
 } from '../faults/switches.js';
 import { postOnce } from '../webhooks/webhook-post.js';
 
-const jobScript = group('what becomes of a job, now', {
-  action: oneOf('the end', 'complete', 'fail', 'cancel'),
-  reason: textOrNull('reason of a failure; null: none'),
-  error: object('error object of a failure'),
+const jobScript = group('ends a job now', {
+  action: oneOf('outcome of the job', 'complete', 'fail', 'cancel'),
+  reason: textOrNull('`reason` of the failure; null: none'),
+  error: object('`error` of the failure'),
 });
-const resend = group('send the callback again', {
-  status: text('claim this status instead of the true one'),
+const resend = group('sends the callback again', {
+  status: text('status to send instead of the actual one'),
 });
-const forgery = group('a callback that no job has sent', {
-  url: text('where to'),
-  body: anything('JSON, or a string that is sent as it is'),
+const forgery = group('sends a callback that belongs to no job', {
+  url: text('target URL'),
+  body: anything('JSON, or a string that is sent unchanged'),
   headers: object('request headers'),
-  svix: group('sign it as Svix would', {
-    secret: text('default: the first secret of the platform'),
-    unknownSecret: flag('sign with a secret that nobody knows'),
-    id: text('message id; give it twice for a replay'),
-    timestampOffsetMs: signedCount('how far the timestamp is from now'),
+  svix: group('signs the callback as Svix does', {
+    secret: text('signing secret; default: the first one of the platform'),
+    unknownSecret: flag('sign with a random secret'),
+    id: text('message id; use the same id again for a replay'),
+    timestampOffsetMs: signedCount('offset of the timestamp from now'),
     prefix: oneOf('header prefix', 'svix', 'webhook'),
   }),
-  timeoutMs: count('default 10 s'),
+  timeoutMs: count('timeout of the request; default 10 s'),
 });
 
 type Forgery = Setting<typeof forgery>;
@@ -47,7 +47,7 @@ interface ById {
   Params: { id: string };
 }
 
-/** Control routes that make something happen to one job or one receiver. */
+/** Control routes that end a job, resend its callback, or forge one. */
 export function controlActions(control: FastifyInstance, backend: Backend): void {
   control.post<ById>('/jobs/:id', async ({ params, body }) => {
     const job = knownJob(backend, params.id);
@@ -81,7 +81,7 @@ async function endJob(
   }
 }
 
-/** Sends it and tells what the receiver answered. */
+/** Sends the forged callback and returns the receiver's response. */
 async function forge(backend: Backend, given: Forgery): Promise<unknown> {
   const { url, body, svix, timeoutMs = 10_000 } = given;
   if (url === undefined || !URL.canParse(url))
@@ -100,14 +100,14 @@ async function forge(backend: Backend, given: Forgery): Promise<unknown> {
         prefix: svix.prefix ?? svixHeaderPrefix,
       })
     : {};
-  const own = Object.entries(given.headers ?? {}).map(([name, value]) => [
+  const custom = Object.entries(given.headers ?? {}).map(([name, value]) => [
     name.toLowerCase(),
     String(value),
   ]);
   const headers = {
     'content-type': 'application/json',
     ...signature,
-    ...Object.fromEntries(own),
+    ...Object.fromEntries(custom),
   };
   return postOnce(backend.webhooks.agent, url, headers, bytes, timeoutMs);
 }

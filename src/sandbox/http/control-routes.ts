@@ -7,15 +7,17 @@ import { jobSwitches } from '../faults/faults.js';
 import { platformSwitches } from '../faults/platform-switches.js';
 import { count, describe, group } from '../faults/switches.js';
 
-const clockMove = group('a move of the clock', {
+const clockMove = group('moves the clock forward', {
   ms: count('milliseconds'),
   seconds: count('seconds'),
   minutes: count('minutes'),
   hours: count('hours'),
 });
-const clockSpeed = group('the pace of the clock', { speed: count('virtual ms per real ms') });
+const clockSpeed = group('sets the speed of the clock', {
+  speed: count('virtual ms per real ms'),
+});
 
-/** The strings by which a test or a demo is pulled. No key: whoever reaches this port may. */
+/** The routes by which tests and demos control the sandbox. They need no API key. */
 export function controlRoutes(control: FastifyInstance, backend: Backend): void {
   const { clock, deliveries, jobs, platform, rules, uploads } = backend;
   controlActions(control, backend);

@@ -4,7 +4,7 @@ import { Job } from '../jobs/job.js';
 import { JsonObject } from '../json.js';
 import { readSwitches, Switch } from '../faults/switches.js';
 
-/** A control request read against its description; a name that is not in it is a 422. */
+/** Validates a control request against its declaration; an unknown name is a 422. */
 export function readBody<T>(from: Switch<T>, body: unknown): T {
   const read = readSwitches(from, body ?? {}, ['body']);
   if (!read.ok) throw validationError(read.issues);
@@ -17,7 +17,7 @@ export function knownJob({ jobs }: Backend, id: string): Job {
   return job;
 }
 
-/** Everything known about a job, in plain words; what GET /job says about it may differ. */
+/** The actual state of a job, which GET /job may show differently. */
 export function controlView({ jobs, deliveries }: Backend, job: Job): JsonObject {
   const { result, bodyHash, body, ...plain } = job;
   return {

@@ -2,7 +2,7 @@ import { FastifyRequest } from 'fastify';
 import { ApiError, htmlError, tooManyRequests } from '../api-error.js';
 import { Backend } from '../backend.js';
 
-/** What stands before the API: limits, outages, keys. In this order, as an edge would have them. */
+/** The checks in front of the API, in an edge's order: rate limits, outages, API keys. */
 export class Edge {
   readonly #calls = new PerSecond();
   readonly #jobReads = new PerSecond();
@@ -35,7 +35,7 @@ export class Edge {
   }
 }
 
-/** Messages of the real 401s are not known word by word; that no header at all gives HTML is. */
+/** A missing header gets an HTML 403 (documented); the messages of the 401s are INFERRED. */
 function checkKey(authorization: string | undefined, keys: readonly string[]): void {
   if (authorization === undefined) throw htmlError(403, 'Forbidden');
   const key = /^Bearer\s+(?<key>\S+)$/iu.exec(authorization)?.groups?.['key'];

@@ -4,11 +4,11 @@ import { Backend } from '../backend.js';
 import { isOpen, Job } from '../jobs/job.js';
 import { jobListItem, jobView } from '../jobs/job-view.js';
 import { linkBase } from './link-base.js';
-import { spoilRead } from './poll-faults.js';
+import { applyPollFault } from './poll-faults.js';
 
 const MAX_LONG_POLL_SECONDS = 300;
-const DEFAULT_PAGE = 100;
-const MAX_PAGE = 500;
+const DEFAULT_PAGE_SIZE = 100;
+const MAX_PAGE_SIZE = 500;
 const MINUTE_MS = 60_000;
 
 interface ById {
@@ -37,7 +37,7 @@ async function read(
   const job = findJob(backend, id);
   if (backend.clock.now() - job.createdAt < (job.sim.poll?.notFoundMs ?? 0)) throw notFound(id);
   await longPoll(backend, job, request);
-  // The answer of a deleted job may have changed while the call was held.
+  // The job may have been deleted or have expired during the long poll.
   findJob(backend, id);
   const platform = backend.platform.current;
   if (job.status === 'Cancelled' && platform.cancelledView === 'conflict') {
@@ -47,10 +47,10 @@ async function read(
   if (!isOpen(job)) job.readsAfterEnd += 1;
   const base = linkBase(backend, request);
   const view = jobView(job, { platform, links: backend.links, base });
-  return (await spoilRead(job, view, reply, backend.clock)) ? reply : view;
+  return (await applyPollFault(job, view, reply, backend.clock)) ? reply : view;
 }
 
-/** `?timeout=` is in one third-party description only; its maximum is UNKNOWN. */
+/** `?timeout=` appears in one third-party description only; its maximum is UNKNOWN. */
 async function longPoll(
   { clock, jobs, platform }: Backend,
   job: Job,
@@ -74,7 +74,7 @@ async function longPoll(
   });
 }
 
-/** The cursor is the last job given, so that new jobs do not move a page. */
+/** The cursor is the last job of a page, so new jobs do not shift the next one. */
 function list({ jobs, platform, clock }: Backend, query: List['Querystring']): unknown {
   const { jobsList, listDelayMs, listOrder, retentionMinutes } = platform.current;
   if (!jobsList) throw new ApiError(404, { detail: 'Not Found' });
@@ -101,10 +101,10 @@ function list({ jobs, platform, clock }: Backend, query: List['Querystring']): u
 }
 
 function pageSize(given: string | undefined): number {
-  if (given === undefined) return DEFAULT_PAGE;
+  if (given === undefined) return DEFAULT_PAGE_SIZE;
   const limit = Number(given);
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_PAGE) return limit;
-  const msg = `Input should be between 1 and ${MAX_PAGE}`;
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_PAGE_SIZE) return limit;
+  const msg = `Input should be between 1 and ${MAX_PAGE_SIZE}`;
   throw validationError([{ loc: ['query', 'limit'], msg, type: 'less_than_equal' }]);
 }
 
@@ -120,7 +120,7 @@ function orderOf(cursor: string): number {
   throw validationError([{ loc: ['query', 'cursor'], msg, type: 'value_error' }]);
 }
 
-/** A cancel is a request that takes a moment; the answer is an empty object either way. */
+/** A cancel takes effect after `cancelDelayMs`; its response is always an empty object. */
 function cancel(backend: Backend, id: string): unknown {
   const job = findJob(backend, id);
   const { cancelDelayMs, cancelFinished } = backend.platform.current;
@@ -140,7 +140,7 @@ function cancel(backend: Backend, id: string): unknown {
   }
 }
 
-/** 202, then 409 while the cleanup runs, then 410. That an open job is refused is INFERRED. */
+/** Deletes a job: 202, then 409 during the cleanup, then 410. The 409 for an open job is INFERRED. */
 function remove(backend: Backend, id: string, reply: FastifyReply): unknown {
   if (!backend.platform.current.jobDelete) {
     throw new ApiError(405, { detail: 'Method Not Allowed' }, { allow: 'GET' });
@@ -151,7 +151,7 @@ function remove(backend: Backend, id: string, reply: FastifyReply): unknown {
   return reply.status(202).send({ job_id: id });
 }
 
-/** The job, unless it is unknown, deleted or expired; the body of a 404 is UNKNOWN. */
+/** Throws for an unknown, deleted, or expired job. The body of the real 404 is UNKNOWN. */
 function findJob({ jobs, clock, platform }: Backend, id: string): Job {
   const job = jobs.find(id);
   const { retentionMinutes, expiredStatus, deleteCleanupMs } = platform.current;
@@ -161,12 +161,12 @@ function findJob({ jobs, clock, platform }: Backend, id: string): Job {
       ? namedError(409, 'JOB_DELETION_IN_PROGRESS', 'Job is being deleted', id)
       : namedError(410, 'JOB_DELETED', 'Job has been deleted', id);
   }
-  if (clock.now() - job.createdAt < retentionMinutes * MINUTE_MS || keptForEver(job)) return job;
+  if (clock.now() - job.createdAt < retentionMinutes * MINUTE_MS || isPersisted(job)) return job;
   throw expiredStatus === '404' ? notFound(id) : namedError(410, 'JOB_DELETED', 'Job expired', id);
 }
 
-/** `persist_results`: that it keeps the job id as well as the result is INFERRED. */
-function keptForEver({ body }: Job): boolean {
+/** `persist_results` keeps the job id too (INFERRED), not only the result. */
+function isPersisted({ body }: Job): boolean {
   const { settings } = body;
   return typeof settings === 'object' && settings !== null && 'persist_results' in settings
     ? settings.persist_results === true

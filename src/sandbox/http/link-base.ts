@@ -1,7 +1,7 @@
 import { FastifyRequest } from 'fastify';
 import { Backend } from '../backend.js';
 
-/** The address of this platform as the caller sees it: links must work from there. */
+/** The base URL under which the caller reaches the sandbox: its links must work for the caller. */
 export function linkBase({ options }: Backend, request: { host: FastifyRequest['host'] }): string {
   return options.publicUrl ?? `http://${request.host}`;
 }

@@ -4,8 +4,8 @@ import { VirtualClock } from '../clock.js';
 import { Job } from '../jobs/job.js';
 import { JsonObject } from '../json.js';
 
-/** Applies the `poll.fault` switch; true when the reply has been dealt with. */
-export async function spoilRead(
+/** Applies the `poll.fault` switch; returns true if it has handled the reply. */
+export async function applyPollFault(
   job: Job,
   view: JsonObject,
   reply: FastifyReply,
@@ -17,7 +17,7 @@ export async function spoilRead(
   if (job.faultyReads > (poll.times ?? Number.POSITIVE_INFINITY)) return false;
   switch (poll.fault) {
     case 'http':
-      throw new ApiError(poll.httpStatus ?? 503, { detail: 'Scripted answer of the sandbox' });
+      throw new ApiError(poll.httpStatus ?? 503, { detail: 'Simulated error of the sandbox' });
     case 'htmlHttp':
       throw htmlError(poll.httpStatus ?? 503, 'Service Temporarily Unavailable');
     case 'code1000':
@@ -42,7 +42,7 @@ export async function spoilRead(
   }
 }
 
-/** Complete HTTP, incomplete JSON. */
+/** Sends a complete HTTP response with truncated JSON. */
 async function sendHalf(view: JsonObject, reply: FastifyReply): Promise<true> {
   const text = JSON.stringify(view);
   await reply.type('application/json').send(text.slice(0, Math.ceil(text.length / 2)));

@@ -12,11 +12,11 @@ import { uploadRoutes } from './upload-routes.js';
 
 const JSON_BODY_LIMIT_BYTES = 64 * 1024 * 1024;
 
-/** Three parties on one port: the API behind its edge, the object storage, the control routes. */
+/** One port serves the API behind its edge, the object storage, and the control routes. */
 export async function buildServer(backend: Backend): Promise<FastifyInstance> {
   const server = fastify({
     bodyLimit: JSON_BODY_LIMIT_BYTES,
-    // A hanging answer is one of the faults: closing must not wait for it.
+    // Closing must not wait for the hanging responses that faults create.
     forceCloseConnections: true,
   });
   server.setErrorHandler((error: FastifyError, _request, reply) => sendError(error, reply));
@@ -49,7 +49,7 @@ export async function buildServer(backend: Backend): Promise<FastifyInstance> {
   return server;
 }
 
-/** As Fastify's own, but a POST without a body is fine whatever its content type says. */
+/** Fastify's JSON parser, except that it accepts an empty body. */
 function acceptJson(server: FastifyInstance): void {
   server.removeContentTypeParser('application/json');
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {

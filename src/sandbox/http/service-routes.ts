@@ -1,12 +1,12 @@
 import { FastifyInstance } from 'fastify';
 import { Backend } from '../backend.js';
 
-/** The two calls that answer a bare JSON string. */
+/** The two routes that return a JSON string. */
 export function serviceRoutes(api: FastifyInstance, backend: Backend): void {
   api.get('/version', (_request, reply) =>
     reply.type('application/json').send(JSON.stringify(backend.platform.current.version)),
   );
-  // The real one is a link into the Svix portal and gives access to signing secrets.
+  // The real response links to the Svix portal and gives access to the signing secrets.
   api.post('/configure_webhook', (_request, reply) =>
     reply
       .type('application/json')

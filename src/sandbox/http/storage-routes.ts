@@ -15,11 +15,11 @@ interface Download {
   Querystring: { expires?: string; signature?: string };
 }
 
-const LARGEST_PRESIGNED_UPLOAD_BYTES = 5 * 1024 ** 3;
+const MAX_PRESIGNED_UPLOAD_BYTES = 5 * 1024 ** 3;
 
-/** The object storage of the platform: links are the only key, errors are XML. */
+/** The object storage: signed links authorize the requests, errors are XML. */
 export function storageRoutes(storage: FastifyInstance, backend: Backend): void {
-  // Whatever the type, the bytes are the body.
+  // Object storage accepts every content type.
   storage.removeAllContentTypeParsers();
   storage.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 
@@ -32,7 +32,7 @@ export function storageRoutes(storage: FastifyInstance, backend: Backend): void 
     backend.links.check('presigned', params.id, query);
     const upload = backend.uploads.find(params.id, backend.clock.now());
     if (!upload) throw storageError(404, 'NoSuchKey', 'The upload does not exist.');
-    upload.file = await saved(backend, raw, LARGEST_PRESIGNED_UPLOAD_BYTES);
+    upload.file = await saved(backend, raw, MAX_PRESIGNED_UPLOAD_BYTES);
     return '';
   });
 }
@@ -62,7 +62,7 @@ async function download(
     case 'wrongContentType':
       return reply.type('text/html').send(resultStream(job));
     case 'notJson':
-      return reply.type('application/json').send('this is not the JSON that was promised');
+      return reply.type('application/json').send('this is not JSON');
     case 'truncated':
       return sendBroken(job, reply);
     case 'slow':
@@ -81,7 +81,7 @@ function resultStream({ result, sim }: Job): Readable {
   });
 }
 
-/** Promises the whole length, sends half of it, and drops the connection. */
+/** Declares the full content length, sends half of the body, and closes the connection. */
 function sendBroken(job: Job, reply: FastifyReply): FastifyReply {
   const text = [...resultPieces(job.result?.inner ?? null, 'object', 0)].join('');
   reply.hijack();
@@ -93,7 +93,7 @@ function sendBroken(job: Job, reply: FastifyReply): FastifyReply {
   return reply;
 }
 
-/** An edited document is the document as it was: the sandbox fills in no forms. */
+/** Returns an edited document unchanged: the sandbox does not fill in forms. */
 function sendDocument({ result }: Job, reply: FastifyReply): FastifyReply {
   return result?.file
     ? reply.type('application/octet-stream').send(createReadStream(result.file.path))

@@ -4,14 +4,14 @@ import { SubmitFaults } from '../faults/faults.js';
 
 export type SubmitFault = SubmitFaults['fault'];
 
-const FULL_QUEUE_RETRY_AFTER_SECONDS = 300;
+const QUEUE_FULL_RETRY_AFTER_SECONDS = 300;
 
-/** The fault that hits the `nth` submit of the same body, if any. */
+/** The fault of the `nth` submit of the same body. */
 export function submitFaultFor(faults: SubmitFaults | undefined, nth: number): SubmitFault {
   return nth <= (faults?.times ?? Number.POSITIVE_INFINITY) ? faults?.fault : undefined;
 }
 
-/** Throws the answer of the faults that create nothing; returns for all others. */
+/** Throws the error of a fault that creates no job; returns for the others. */
 export function refuseSubmit(fault: SubmitFault, given: SubmitFaults): void {
   switch (fault) {
     case '429code1000':
@@ -21,13 +21,13 @@ export function refuseSubmit(fault: SubmitFault, given: SubmitFaults): void {
     case '429bare':
       throw tooManyRequests(undefined, given.retryAfterSeconds);
     case '503retryAfter':
-      throw unavailable(given.retryAfterSeconds ?? FULL_QUEUE_RETRY_AFTER_SECONDS);
+      throw unavailable(given.retryAfterSeconds ?? QUEUE_FULL_RETRY_AFTER_SECONDS);
     case '401':
       throw new ApiError(401, { detail: 'Invalid access token' });
     case '403html':
       throw htmlError(403, 'Forbidden');
     case 'status':
-      throw new ApiError(given.status ?? 500, { detail: 'Scripted answer of the sandbox' });
+      throw new ApiError(given.status ?? 500, { detail: 'Simulated error of the sandbox' });
     case 'createdButTimeout':
     case 'createdButReset':
     case 'createdBut502':
@@ -38,11 +38,11 @@ export function refuseSubmit(fault: SubmitFault, given: SubmitFaults): void {
   }
 }
 
-/** Loses the answer to a submit that has created its job; true when there is none to give any more. */
-export function loseAnswer(fault: SubmitFault, reply: FastifyReply): boolean {
+/** Loses the response to a submit that has created a job; returns true if no response is left to send. */
+export function loseResponse(fault: SubmitFault, reply: FastifyReply): boolean {
   switch (fault) {
     case 'createdButTimeout':
-      // The connection stays open and silent until the caller gives up or the sandbox closes.
+      // The connection stays open until the caller times out or the sandbox closes.
       reply.hijack();
       return true;
     case 'createdButReset':

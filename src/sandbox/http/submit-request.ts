@@ -4,7 +4,7 @@ import { JobType, WebhookTarget } from '../jobs/job.js';
 import { isJsonObject, JsonObject, objectAt, stringAt } from '../json.js';
 import { Issue, readSwitches } from '../faults/switches.js';
 
-/** Required members beside the document itself (fact sheet, section 2). */
+/** Required members besides the document (fact sheet, section 2). */
 const required: Record<JobType, readonly string[]> = {
   parse: [],
   extract: [],
@@ -14,7 +14,7 @@ const required: Record<JobType, readonly string[]> = {
   classify: [],
 };
 
-/** The body as an object with everything required in it, or a 422 that lists all that is missing. */
+/** Returns the body as an object, or throws a 422 that lists all missing and invalid members. */
 export function checkedBody(type: JobType, body: unknown): JsonObject {
   if (!isJsonObject(body)) {
     throw validationError([
@@ -30,7 +30,7 @@ export function checkedBody(type: JobType, body: unknown): JsonObject {
   return body;
 }
 
-/** Legacy bodies travel on the same paths; edit never had another form. */
+/** Legacy bodies use the same routes; edit has the legacy form only. */
 export function isLegacy(type: JobType, body: JsonObject): boolean {
   return type === 'edit' || (body['input'] === undefined && body['document_url'] !== undefined);
 }
@@ -51,8 +51,8 @@ export interface Callback {
 }
 
 /**
- * v3 bodies carry the callback in `async`, edit and legacy ones in a top-level `webhook`. The other
- * spelling is ignored without a word, as is `async_config`: jobs without webhooks come from that.
+ * v3 bodies carry the callback in `async`, edit and legacy bodies in a top-level `webhook`. As on the
+ * real platform, the wrong one and `async_config` are ignored silently.
  */
 export function readCallback(type: JobType, body: JsonObject): Callback {
   const legacy = isLegacy(type, body);
@@ -84,18 +84,18 @@ function webhookTarget(webhook: JsonObject, loc: string[]): WebhookTarget | unde
   }
 }
 
-/** Each variant defaults `mode` to its own name. */
+/** Without `mode`, the other members imply it. */
 function impliedMode(webhook: JsonObject): string | undefined {
   if ('url' in webhook) return 'direct';
   return 'channels' in webhook ? 'svix' : undefined;
 }
 
 /**
- * The job's own fault switches. The real platform would ignore `sim`; here a mistyped switch is
- * refused, because a test that silently tests nothing is worse than one that fails.
+ * The fault switches in the request. An unknown switch is a 422, so that a typo cannot disable a
+ * test silently.
  */
 export function readSim(body: JsonObject): JobSwitches {
-  const places: [unknown, string[]][] = [
+  const candidates: [unknown, string[]][] = [
     [body['sim'], ['body', 'sim']],
     [objectAt(objectAt(body, 'async'), 'metadata')['sim'], ['body', 'async', 'metadata', 'sim']],
     [
@@ -103,7 +103,7 @@ export function readSim(body: JsonObject): JobSwitches {
       ['body', 'webhook', 'metadata', 'sim'],
     ],
   ];
-  const [given, loc] = places.find(([value]) => value !== undefined) ?? [];
+  const [given, loc] = candidates.find(([value]) => value !== undefined) ?? [];
   if (given === undefined) return {};
   const read = readSwitches(jobSwitches, given, loc ?? []);
   if (!read.ok) throw validationError(read.issues);

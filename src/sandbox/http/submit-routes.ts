@@ -6,14 +6,14 @@ import { JobSwitches, mergeSwitches } from '../faults/faults.js';
 import { Job, JobType, jobTypes } from '../jobs/job.js';
 import { inputsOf } from '../jobs/job-input.js';
 import { JsonObject } from '../json.js';
-import { loseAnswer, refuseSubmit, submitFaultFor } from './submit-faults.js';
+import { loseResponse, refuseSubmit, submitFaultFor } from './submit-faults.js';
 import { checkedBody, readCallback, readSim } from './submit-request.js';
 
 const BATCH_RETRY_AFTER_SECONDS = 300;
-/** A receiver that waits for our answer before it gives its own must not block the submit for ever. */
-const BEFORE_RESPONSE_PATIENCE_MS = 5_000;
+/** Avoids a deadlock with a receiver that waits for the response to its submit. */
+const BEFORE_RESPONSE_TIMEOUT_MS = 5_000;
 
-/** POST /parse_async and its siblings. There is no idempotency: the same body twice is two jobs. */
+/** POST /parse_async and the other submit routes. Without idempotency: the same body twice makes two jobs. */
 export function submitRoutes(api: FastifyInstance, backend: Backend): void {
   for (const type of jobTypes) {
     api.post(`/${type}_async`, (request, reply) => submit(backend, type, request, reply));
@@ -35,24 +35,24 @@ async function submit(
   checkBatchQueue(backend, body);
 
   const job = createJob(backend, type, body, bodyHash, sim);
-  // As when a proxy repeats the request: two jobs, and only the second is told of.
+  // As when a proxy repeats the request: two jobs, and the caller learns the second id only.
   const answered = fault === 'duplicate' ? createJob(backend, type, body, bodyHash, sim) : job;
   if (sim.webhook?.send === 'beforeResponse') await firstDelivery(backend, answered);
   if (fault === 'slow') await backend.clock.sleep(sim.submit?.delayMs ?? 0);
-  return loseAnswer(fault, reply) ? reply : { job_id: answered.id };
+  return loseResponse(fault, reply) ? reply : { job_id: answered.id };
 }
 
-/** A rule first, then what the request says itself. */
+/** The switches of the request override those of the matching rules. */
 function simFor(backend: Backend, type: JobType, body: JsonObject): JobSwitches {
-  const own = readSim(body);
-  const merged = mergeSwitches(backend.rules.take(type, body), own);
-  // The callback can only come before the response if the job takes no time.
+  const fromRequest = readSim(body);
+  const merged = mergeSwitches(backend.rules.consumeMatching(type, body), fromRequest);
+  // The callback can precede the response only if the job ends at once.
   return merged.webhook?.send === 'beforeResponse'
     ? { ...merged, queueMs: 0, runMs: 0, completingMs: 0, webhookDelayMs: 0 }
     : merged;
 }
 
-/** An unknown upload refuses the job at once; an unknown `jobid://` fails it later. */
+/** An unknown upload is refused at submit; an unknown `jobid://` fails the job later. */
 function checkInputs(backend: Backend, body: JsonObject): void {
   for (const input of inputsOf(body)) {
     if (input.kind === 'invalid') {
@@ -89,7 +89,7 @@ function createJob(
     bodyHash,
     sim,
     ...readCallback(type, body),
-    // Ignored everywhere but on /parse_async.
+    // Only /parse_async supports the batch queue.
     batch: type === 'parse' && body['queue_priority'] === 'batch',
     createdAt: backend.clock.now(),
     status: 'Pending',
@@ -114,9 +114,9 @@ function createJob(
 async function firstDelivery({ deliveries }: Backend, job: Job): Promise<void> {
   if (!job.webhook) return;
   let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise((resolve) => {
-    timer = setTimeout(resolve, BEFORE_RESPONSE_PATIENCE_MS);
+  const timeout = new Promise((resolve) => {
+    timer = setTimeout(resolve, BEFORE_RESPONSE_TIMEOUT_MS);
   });
-  await Promise.race([deliveries.waitFor((delivery) => delivery.jobId === job.id), patience]);
+  await Promise.race([deliveries.waitFor((delivery) => delivery.jobId === job.id), timeout]);
   clearTimeout(timer);
 }

@@ -13,7 +13,7 @@ interface UploadCall {
 /** The lifetime of a presigned upload link is UNKNOWN. */
 const PRESIGNED_TTL_MS = 3_600_000;
 
-/** POST /upload: with a file, or without one for an id and a link to PUT the bytes to. */
+/** POST /upload: with a file, or without one for an id and a presigned link for the bytes. */
 export function uploadRoutes(api: FastifyInstance, backend: Backend): void {
   api.post<UploadCall>('/upload', (request) =>
     request.isMultipart() ? directUpload(backend, request) : presignedUpload(backend, request),
@@ -25,7 +25,7 @@ async function directUpload(
   request: FastifyRequest<UploadCall>,
 ): Promise<JsonObject> {
   const { uploadLimitBytes } = backend.platform.current;
-  // The store counts and limits; the parser's own limit would cut the file off without an error.
+  // The store enforces the limit; the parser's own limit would truncate the file without an error.
   const part = await request.file({ limits: { fileSize: Number.MAX_SAFE_INTEGER } });
   if (part?.fieldname !== 'file') {
     part?.file.resume();
@@ -37,7 +37,7 @@ async function directUpload(
   return { file_id: upload.fileId, presigned_url: null };
 }
 
-/** An SDK that is given a bare Buffer sends its bytes as JSON; nothing good can come of that. */
+/** Refuses a `file` in JSON: the SDK sends a bare Buffer that way. */
 function presignedUpload(backend: Backend, request: FastifyRequest<UploadCall>): JsonObject {
   if (isJsonObject(request.body) && request.body['file'] !== undefined) {
     const msg = 'Expected UploadFile';

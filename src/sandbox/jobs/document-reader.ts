@@ -16,9 +16,9 @@ const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 const MAX_FETCH_BYTES = 32 * 1024 * 1024;
 const FETCH_TIMEOUT_MS = 10_000;
 
-/** Turns what a job names as its input into pages. */
+/** Reads the pages of a job's input documents. */
 export class DocumentReader {
-  /** By path: a hundred jobs on one upload read it once. */
+  /** By path, so that many jobs on one upload read it once. */
   readonly #pages = new Map<string, Promise<Page[]>>();
   readonly #pdf = new PdfReader();
 
@@ -28,7 +28,7 @@ export class DocumentReader {
     private readonly now: () => number,
   ) {}
 
-  /** All inputs of the job, one after the other, pages numbered through. */
+  /** Reads all inputs of the job in order and numbers their pages consecutively. */
   async read(job: Job): Promise<ReadDocument> {
     const documents: ReadDocument[] = [];
     for (const input of inputsOf(job.body)) documents.push(await this.#readInput(input));
@@ -47,7 +47,7 @@ export class DocumentReader {
     switch (input.kind) {
       case 'upload': {
         const file = this.uploads.find(input.reference, this.now())?.file;
-        if (!file) throw new DocumentError('NOT_FOUND', 404, 'The uploaded file is gone');
+        if (!file) throw new DocumentError('NOT_FOUND', 404, 'The uploaded file has expired');
         return { pages: await this.#readFile(file), file };
       }
       case 'job':
@@ -62,7 +62,7 @@ export class DocumentReader {
     }
   }
 
-  /** `jobid://` takes the text of the earlier job as it is; options of the new one do not matter. */
+  /** `jobid://` reuses the pages of the earlier job and ignores the options of the new one. */
   #readEarlierJob(jobId: string): ReadDocument {
     const earlier = this.jobs.find(jobId);
     if (!earlier) throw new DocumentError('NOT_FOUND', 404, `Job ${jobId} was not found`);
@@ -80,7 +80,7 @@ export class DocumentReader {
     return pages;
   }
 
-  /** Only addresses of this machine are really fetched: the sandbox must work without a network. */
+  /** Only loopback addresses are fetched: the sandbox must work without a network. */
   async #fetch(url: string): Promise<ReadDocument> {
     try {
       const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS);
@@ -115,7 +115,7 @@ async function startsLikePdf(path: string): Promise<boolean> {
   }
 }
 
-/** Form feeds part pages, blank lines part blocks. */
+/** Form feeds separate pages, blank lines separate blocks. */
 function textPages(bytes: Buffer): Page[] {
   let text: string;
   try {
@@ -132,12 +132,12 @@ function textPages(bytes: Buffer): Page[] {
   }));
 }
 
-/** One page that cannot be mistaken for the content of the document. */
+/** A page that cannot be mistaken for the content of the document. */
 function syntheticPages(url: string): Page[] {
   const lines = [
     'Synthetic document',
     `Source: ${url}`,
-    'The sandbox has no access to other networks: this text stands in for the document.',
+    'The sandbox does not fetch remote documents. This text replaces the document.',
   ];
   return [{ number: 1, blocks: stack(lines) }];
 }

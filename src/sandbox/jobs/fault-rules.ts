@@ -3,13 +3,13 @@ import { JobType, jobTypes } from './job.js';
 import { isJsonObject, JsonObject } from '../json.js';
 import { count, group, object, oneOf, Setting } from '../faults/switches.js';
 
-/** What `POST /control/faults` takes: `sim` for the next `times` submits that match. */
-export const faultRule = group('a rule', {
-  match: group('which submits; all conditions must hold', {
+/** The body of `POST /control/faults`: `sim` applies to the next `times` matching submits. */
+export const faultRule = group('a fault rule', {
+  match: group('conditions on the submit; all of them must hold', {
     type: oneOf('job type', ...jobTypes),
     bodyIncludes: object('members that the request body must contain, at any depth of objects'),
   }),
-  times: count('how many matching submits; default all of them'),
+  times: count('number of matching submits; default all'),
   sim: jobSwitches,
 });
 
@@ -38,8 +38,8 @@ export class FaultRules {
     }));
   }
 
-  /** The merged switches of every rule that matches; each of them is used up by one. */
-  take(type: JobType, body: JsonObject): JobSwitches {
+  /** Merges the switches of all matching rules and counts one use of each rule. */
+  consumeMatching(type: JobType, body: JsonObject): JobSwitches {
     const matching = this.#active.filter(({ rule }) => matches(rule, type, body));
     for (const active of matching) active.left -= 1;
     this.#active = this.#active.filter(({ left }) => left > 0);

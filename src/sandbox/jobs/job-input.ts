@@ -8,7 +8,7 @@ export type InputReference =
   | { kind: 'remote'; url: string }
   | { kind: 'invalid'; text: string };
 
-/** v3 bodies say `input`, edit and legacy bodies `document_url`; only v3 takes a list. */
+/** v3 bodies have `input`, edit and legacy bodies `document_url`; only v3 accepts a list. */
 export function inputsOf(body: JsonObject): InputReference[] {
   const input = body['input'] ?? body['document_url'];
   return (Array.isArray(input) ? input : [input]).map(referenceOf);

@@ -17,7 +17,7 @@ export function buildResult(
   return { pages, file, ...shape, innerBytes: Buffer.byteLength(JSON.stringify(shape.inner)) };
 }
 
-/** Shapes after the OpenAPI document and SDK 0.16.0 (fact sheet 4.3). */
+/** Shapes from the OpenAPI document and SDK 0.16.0 (fact sheet 4.3). */
 function shapeOf(job: Job, pages: readonly Page[]): Shape {
   const { id, body } = job;
   switch (job.type) {
@@ -81,7 +81,7 @@ function editOuter(body: JsonObject, at: OuterContext): JsonObject {
   };
 }
 
-/** The legacy request (`document_url` + `schema`) gets the legacy answer: always a list. */
+/** A legacy request (`document_url` and `schema`) gets the legacy response: always a list. */
 function extractShape({ id, body }: Job, pages: readonly Page[]): Shape {
   const legacy = !('input' in body);
   const schema = legacy ? body['schema'] : objectAt(body, 'instructions')['schema'];
@@ -98,7 +98,7 @@ function extractShape({ id, body }: Job, pages: readonly Page[]): Shape {
   };
 }
 
-/** One credit a page: a stand-in figure, real prices depend on the options. */
+/** One credit per page; real prices depend on the options. */
 function usage({ numPages }: OuterContext): JsonObject {
   return { num_pages: numPages, credits: numPages };
 }

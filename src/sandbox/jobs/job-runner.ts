@@ -7,20 +7,20 @@ import { JobStore } from './job-store.js';
 import { JsonObject, stringAt } from '../json.js';
 import { PlatformState } from '../faults/platform-switches.js';
 
-/** Which moment of a job somebody else cares about: the webhooks do. */
-export interface JobMoments {
+/** The job transitions that send webhooks. */
+export interface JobTransitionListener {
   completing(job: Job): void;
   ended(job: Job): void;
 }
 
 /**
- * Moves jobs along:
+ * Runs the jobs:
  *
  *     [Idle ->] Pending -> InProgress -> Completing -> Completed
  *         any open state -> Failed | Cancelled
  *
- * Every step is planned on the virtual clock and looks first whether the job is still open: a cancel
- * or a scripted end may have come in between.
+ * The virtual clock schedules every transition. Each checks that the job is still open, because a
+ * cancel or a control request may have ended it.
  */
 export class JobRunner {
   #atWork = new Set<Job>();
@@ -31,7 +31,7 @@ export class JobRunner {
     private readonly platform: PlatformState,
     private readonly jobs: JobStore,
     private readonly reader: DocumentReader,
-    private readonly moments: JobMoments,
+    private readonly listener: JobTransitionListener,
   ) {}
 
   start(job: Job): void {
@@ -67,7 +67,7 @@ export class JobRunner {
     this.#end(job, 'Cancelled');
   }
 
-  /** Batch jobs that wait: the batch queue has a limit. */
+  /** The number of pending batch jobs. */
   batchQueueLength(): number {
     return this.jobs.all().filter((job) => job.batch && job.status === 'Pending').length;
   }
@@ -89,7 +89,7 @@ export class JobRunner {
     });
   }
 
-  /** Workers drain the priority queue first; a full platform only makes jobs wait. */
+  /** Priority jobs start first; jobs above the concurrency limit wait. */
   #fillSlots(): void {
     while (this.#waiting.length > 0 && this.#hasFreeSlot()) {
       const index = this.#waiting.findIndex((job) => job.priority);
@@ -116,7 +116,7 @@ export class JobRunner {
     this.clock.after(job.sim.runMs ?? this.platform.current.runMs, async () => {
       const outcome = await reading;
       if (!isOpen(job)) return;
-      if (job.sim.outcome === 'failed') return this.#failAsTold(job);
+      if (job.sim.outcome === 'failed') return this.#failBySwitches(job);
       if (outcome instanceof DocumentError) {
         const { errorName, code, message } = outcome;
         return this.fail(job, message, { name: errorName, code, message });
@@ -128,14 +128,14 @@ export class JobRunner {
 
   #completing(job: Job): void {
     this.#move(job, 'Completing');
-    this.moments.completing(job);
+    this.listener.completing(job);
     if (job.sim.stuck === 'Completing') return;
     this.clock.after(job.sim.completingMs ?? this.platform.current.completingMs, () => {
       if (isOpen(job)) this.#end(job, 'Completed');
     });
   }
 
-  #failAsTold(job: Job): void {
+  #failBySwitches(job: Job): void {
     const { reason, error } = job.sim;
     const message = reason === undefined ? 'The document could not be processed' : reason;
     this.fail(job, message, error ? jobError(error, message) : defaultError(message));
@@ -150,7 +150,7 @@ export class JobRunner {
     job.endedAt = this.clock.now();
     this.#atWork.delete(job);
     this.#move(job, status);
-    this.moments.ended(job);
+    this.listener.ended(job);
     this.#fillSlots();
   }
 }

@@ -6,7 +6,7 @@ interface StoreEvents {
   changed: [Job];
 }
 
-/** Every job of this platform, in the order of creation. Jobs are never removed, only hidden. */
+/** All jobs, in the order of creation. Deleted and expired jobs are hidden, not removed. */
 export class JobStore {
   readonly events = new EventEmitter<StoreEvents>();
   readonly #byId = new Map<string, Job>();
@@ -35,12 +35,12 @@ export class JobStore {
     return this.#all;
   }
 
-  /** Tells everybody who waits for a change that `job` has one. */
+  /** Notifies the listeners of a change of `job`. */
   changed(job: Job): void {
     this.events.emit('changed', job);
   }
 
-  /** Notes one more submit of this body and says how many there have been. */
+  /** Counts a submit of this body and returns the total. */
   countSubmit(bodyHash: string): number {
     const submits = this.submitsOf(bodyHash) + 1;
     this.#submitsByBody.set(bodyHash, submits);
@@ -51,7 +51,7 @@ export class JobStore {
     return this.#submitsByBody.get(bodyHash) ?? 0;
   }
 
-  /** The first job that satisfies `condition`, now or later: what tests use instead of sleeping. */
+  /** Resolves with the first job that satisfies `condition`, now or later. */
   waitFor(condition: (job: Job) => boolean): Promise<Job> {
     const found = this.#all.find(condition);
     if (found) return Promise.resolve(found);
@@ -65,7 +65,7 @@ export class JobStore {
     });
   }
 
-  /** All jobs in `order`, from the one after the job that was created as number `after`. */
+  /** All jobs in `order`, starting after the job with creation number `after`. */
   inOrder(order: 'newestFirst' | 'oldestFirst' | 'byId', after?: number): Iterable<Job> {
     switch (order) {
       case 'newestFirst':
@@ -82,7 +82,7 @@ export class JobStore {
     }
   }
 
-  /** Newest first, from the job before `beforeOrder`. */
+  /** Newest first, starting before the job with creation number `beforeOrder`. */
   *newestFirst(beforeOrder = Number.POSITIVE_INFINITY): Generator<Job> {
     for (let index = Math.min(this.#all.length, beforeOrder - 1) - 1; index >= 0; index--) {
       const job = this.#all[index];

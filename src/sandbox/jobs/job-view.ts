@@ -7,7 +7,7 @@ import { resultPieces } from './result-padding.js';
 export interface ViewContext {
   platform: Platform;
   links: Links;
-  /** The address under which the caller sees this platform: links must work from there. */
+  /** The base URL under which the caller reaches the sandbox. */
   base: string;
 }
 
@@ -20,7 +20,7 @@ const typeNames = {
   classify: 'Classify',
 } as const;
 
-/** The scale is UNKNOWN; the docs print the figure with a percent sign. */
+/** The scale is UNKNOWN; Reducto's docs print the value with a percent sign. */
 const progressOf: Record<JobStatus, number | null> = {
   Pending: 0,
   Idle: 0,
@@ -31,12 +31,12 @@ const progressOf: Record<JobStatus, number | null> = {
   Cancelled: null,
 };
 
-/** The body of GET /job/{id}: four statuses only, unless the platform is told to be frank. */
+/** The body of GET /job/{id}, with the four public statuses unless `rawStatuses` is set. */
 export function jobView(job: Job, context: ViewContext): JsonObject {
   const { platform } = context;
   const { poll } = job.sim;
-  const truth = job.readsAfterEnd <= (poll?.pendingReads ?? 0) ? 'Pending' : job.status;
-  const shown = job.endedAt === undefined ? job.status : truth;
+  const afterEnd = job.readsAfterEnd <= (poll?.pendingReads ?? 0) ? 'Pending' : job.status;
+  const shown = job.endedAt === undefined ? job.status : afterEnd;
   const status = poll?.status ?? publicStatus(shown, platform);
   const withResult = shown === 'Completed' && status === 'Completed' && poll?.resultNull !== true;
   const failed = shown === 'Failed' || shown === 'Cancelled';
@@ -50,10 +50,10 @@ export function jobView(job: Job, context: ViewContext): JsonObject {
   };
 }
 
-/** An item of GET /jobs: the true status, never the result. */
+/** An item of GET /jobs: the actual status, without the result. */
 export function jobListItem(job: Job, platform: Platform, excludeConfigs: boolean): JsonObject {
-  const { raw_config: _whole, ...fields } = enhancedFields(job, platform);
-  // The schema wants a string; that leaving it out means an empty one is INFERRED.
+  const { raw_config: _rawConfig, ...fields } = enhancedFields(job, platform);
+  // The schema requires a string; the empty string for an excluded config is INFERRED.
   return {
     job_id: job.id,
     status: platform.listStale ? 'Pending' : job.status,
@@ -62,7 +62,7 @@ export function jobListItem(job: Job, platform: Platform, excludeConfigs: boolea
   };
 }
 
-/** What the listing shows of a request: whether it holds the metadata is UNKNOWN. */
+/** The request as GET /jobs shows it; whether it contains the metadata is UNKNOWN. */
 function listedConfig({ body }: Job, { listConfigs }: Platform): string {
   if (listConfigs === 'none') return '';
   if (listConfigs === 'whole') return JSON.stringify(body);
@@ -70,7 +70,7 @@ function listedConfig({ body }: Job, { listConfigs }: Platform): string {
   return JSON.stringify(rest);
 }
 
-/** That GET /job folds the inner states into Pending and shows a cancel as Failed is INFERRED. */
+/** GET /job shows internal states as Pending and a cancelled job as Failed (INFERRED). */
 function publicStatus(status: JobStatus, platform: Platform): JobStatus {
   if (platform.rawStatuses) return status;
   switch (status) {

@@ -11,8 +11,8 @@ export type JobStatus =
   'Pending' | 'Idle' | 'InProgress' | 'Completing' | 'Completed' | 'Failed' | 'Cancelled';
 
 /**
- * `code` is a number in the newer SDK sources; that it equals the HTTP status which the error would
- * have on a synchronous call is INFERRED.
+ * `code` is a number in the newer SDK sources. It equals the HTTP status of a synchronous call
+ * (INFERRED).
  */
 export interface JobError {
   name: string;
@@ -24,36 +24,36 @@ export interface JobError {
 export type WebhookTarget =
   { mode: 'direct'; url: string } | { mode: 'svix'; channels: string[] | undefined };
 
-/** What a job has produced, before it is decided whether it travels inline or by URL. */
+/** The result of a job, from which the inline and the URL form are built. */
 export interface JobResult {
   pages: readonly Page[];
-  /** The document itself: an edit hands it out again. */
+  /** The input document, which an edit returns. */
   file: StoredFile | undefined;
-  /** The member that a URL result replaces: `result` of the answer. */
+  /** The inner `result`, which a URL result replaces. */
   inner: unknown;
   innerBytes: number;
-  /** The whole `result` of GET /job around it. */
+  /** Builds the `result` of GET /job around the inner one. */
   outer(inner: unknown, context: OuterContext): JsonObject;
 }
 
 export interface OuterContext {
   numPages: number;
   durationSeconds: number;
-  /** A link to the document, made only when asked for. */
+  /** Signs a link to the document. */
   documentUrl: () => string;
 }
 
 export interface Job {
   readonly id: string;
-  /** Position in the order of creation, from 1: the cursor of GET /jobs. */
+  /** Creation number, from 1: the cursor of GET /jobs. */
   readonly order: number;
   readonly type: JobType;
   readonly body: JsonObject;
-  /** Same for every submit of the same bytes: a repeated submit shows in GET /control/jobs. */
+  /** Equal for equal bodies: GET /control/jobs counts the submits of a body. */
   readonly bodyHash: string;
   readonly sim: JobSwitches;
   readonly webhook: WebhookTarget | undefined;
-  /** `undefined` when none was sent, which is not the same as null. */
+  /** `undefined` if the request had none; null is a value. */
   readonly metadata: unknown;
   readonly priority: boolean;
   readonly batch: boolean;
@@ -64,11 +64,11 @@ export interface Job {
   reason: string | null;
   error: JobError | null;
   result: JobResult | undefined;
-  /** The first link handed out, for a platform that repeats it. */
+  /** The first result link, which is repeated if `freshResultUrls` is off. */
   resultUrl: string | undefined;
   cancelRequestedAt: number | undefined;
   deletedAt: number | undefined;
-  /** Reads since the submit, and since the end of the job. */
+  /** Reads since the submit and since the end of the job. */
   reads: number;
   readsAfterEnd: number;
   faultyReads: number;

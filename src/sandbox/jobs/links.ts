@@ -3,7 +3,7 @@ import { storageError } from '../api-error.js';
 
 export type LinkKind = 'results' | 'documents' | 'presigned';
 
-/** Signed, expiring links in the manner of object storage: good without any API key. */
+/** Presigned links, as in object storage: valid for a limited time, without an API key. */
 export class Links {
   readonly #key = randomBytes(32);
 
@@ -15,7 +15,7 @@ export class Links {
     return `${base}/${kind}/${id}?${query.toString()}`;
   }
 
-  /** Throws the storage's own kind of error. */
+  /** Throws a storage error if the link is not valid. */
   check(kind: LinkKind, id: string, query: { expires?: string; signature?: string }): void {
     const { expires = '', signature = '' } = query;
     const expected = Buffer.from(this.#sign(kind, id, expires));

@@ -2,13 +2,13 @@ import { isFullResult } from './job-result.js';
 import { isJsonObject } from '../json.js';
 
 const FILLER_BYTES = 64 * 1024;
-const SMALLEST_FILLER_BYTES = 128;
+const MIN_FILLER_BYTES = 128;
 const FILLER_TEXT =
   'Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor. ';
 
 /**
- * The JSON text of an inner result, grown to `bytes` when it is smaller, in pieces: 50 MB leave the
- * process without ever being in it at once.
+ * Yields the JSON of an inner result, padded to `bytes`, in pieces, so that 50 MB are never in memory
+ * at once.
  */
 export function* resultPieces(
   inner: unknown,
@@ -18,13 +18,13 @@ export function* resultPieces(
   const { head, tail, hasChunks } = split(inner, form);
   let left = bytes - Buffer.byteLength(head) - Buffer.byteLength(tail);
   yield head;
-  const room = hasChunks ? SMALLEST_FILLER_BYTES : Number.POSITIVE_INFINITY;
+  const room = hasChunks ? MIN_FILLER_BYTES : Number.POSITIVE_INFINITY;
   while (left > room) {
     const piece = `,${fillerChunk(Math.min(left, FILLER_BYTES) - 1)}`;
     yield piece;
     left -= piece.length;
   }
-  // Whatever is too small for a chunk is white space: still the same JSON.
+  // White space fills what is too small for a chunk.
   for (; left > 0; left -= FILLER_BYTES) yield ' '.repeat(Math.min(left, FILLER_BYTES));
   yield tail;
 }
@@ -36,7 +36,7 @@ interface Split {
   hasChunks: boolean;
 }
 
-/** The text in two where filler may go: after the chunks of a parse, before the end of any other. */
+/** Splits the text where filler goes: after the chunks of a parse, else before the end. */
 function split(inner: unknown, form: 'object' | 'array'): Split {
   if (isFullResult(inner)) {
     const { chunks, ...others } = inner;
@@ -51,7 +51,7 @@ function split(inner: unknown, form: 'object' | 'array'): Split {
   return { head: text.slice(0, end), tail: text.slice(end), hasChunks: false };
 }
 
-/** A chunk of exactly `bytes` bytes of JSON, or the smallest possible one. */
+/** A chunk of exactly `bytes` bytes of JSON, or the smallest possible chunk. */
 function fillerChunk(bytes: number): string {
   const room = Math.max(0, bytes - chunkOf('').length);
   return chunkOf(FILLER_TEXT.repeat(Math.ceil(room / FILLER_TEXT.length)).slice(0, room));

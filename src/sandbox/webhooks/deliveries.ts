@@ -1,12 +1,12 @@
 import { EventEmitter } from 'node:events';
 
-/** One webhook try, as the sandbox saw it. */
+/** One webhook delivery attempt. */
 export interface Delivery {
   jobId: string;
   mode: 'direct' | 'svix';
-  /** Groups the tries of one message. In Svix mode this is the `svix-id`. */
+  /** Equal for all attempts of one message. In Svix mode, the `svix-id`. */
   messageId: string;
-  /** From 1; 0 is a message that was not sent at all, `error` says why. */
+  /** From 1; 0: the message was not sent, and `error` gives the reason. */
   attempt: number;
   url: string;
   headers: Record<string, string>;
@@ -15,7 +15,7 @@ export interface Delivery {
   sentAt: number;
   /** Real time. */
   durationMs: number;
-  /** The status answered, null when there was no answer. */
+  /** The HTTP status; null without a response. */
   status: number | null;
   error: string | null;
 }
@@ -41,7 +41,7 @@ export class DeliveryLog {
     return this.#all.filter((delivery) => delivery.jobId === jobId);
   }
 
-  /** The first try that satisfies `condition`, past or to come. */
+  /** Resolves with the first delivery that satisfies `condition`, now or later. */
   waitFor(condition: (delivery: Delivery) => boolean): Promise<Delivery> {
     const found = this.#all.find(condition);
     if (found) return Promise.resolve(found);

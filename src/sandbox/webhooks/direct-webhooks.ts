@@ -6,8 +6,8 @@ import { WebhookMessage } from './webhook-message.js';
 import { postOnce, succeeded } from './webhook-post.js';
 
 /**
- * Direct mode: unsigned, at most three retries, best effort. That the three come after the first try,
- * and the waits of 1, 2 and 4 s, are INFERRED; the User-Agent is invented (UNKNOWN).
+ * Direct mode: unsigned, best effort, at most three retries. The retries after the first attempt and
+ * their delays of 1, 2, and 4 s are INFERRED; the real User-Agent is UNKNOWN.
  */
 export class DirectWebhooks {
   constructor(

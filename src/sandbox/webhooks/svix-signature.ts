@@ -3,7 +3,7 @@ import { Webhook } from 'standardwebhooks';
 import { WebhookFaults } from '../faults/faults.js';
 import { Platform } from '../faults/platform-switches.js';
 
-/** Beyond the five minutes that receivers tolerate. */
+/** More than the tolerance of receivers: five minutes. */
 const OUT_OF_TOLERANCE_MS = 6 * 60_000;
 
 export interface Signing {
@@ -14,7 +14,7 @@ export interface Signing {
   prefix: Platform['svixHeaderPrefix'];
 }
 
-/** The three headers. Several secrets give several signatures, as in the days after a rotation. */
+/** The three signature headers. Each secret adds a signature, as during a rotation. */
 export function signedHeaders(signing: Signing): Record<string, string> {
   const { id, timestamp, body, secrets, prefix } = signing;
   const signatures = secrets.map((secret) => new Webhook(secret).sign(id, timestamp, body));
@@ -26,8 +26,8 @@ export function signedHeaders(signing: Signing): Record<string, string> {
 }
 
 /**
- * Applies the `signature` switch. Timestamps are real time plus the platform's skew, not virtual
- * time: receivers compare them with their own clock, which nobody advances.
+ * Applies the `signature` switch. Timestamps are real time plus the platform's skew: receivers
+ * compare them with their own clock, not with the virtual one.
  */
 export function signedHeadersFor(
   fault: WebhookFaults['signature'],
@@ -61,8 +61,8 @@ export function newSecret(): string {
 }
 
 /**
- * Svix ids are `msg_` and 27 letters and digits. The same seed gives the same id, because retries and
- * resends of one event share theirs.
+ * Svix ids are `msg_` plus 27 letters and digits. The same seed gives the same id: retries and
+ * resends of one event share it.
  */
 export function messageId(seed: string = randomUUID()): string {
   const letters = createHash('sha256').update(seed).digest('base64').replaceAll(/[+/=]/gu, '');

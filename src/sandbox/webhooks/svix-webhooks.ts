@@ -6,12 +6,12 @@ import { signedHeadersFor } from './svix-signature.js';
 import { WebhookMessage } from './webhook-message.js';
 import { postOnce, PostOutcome, succeeded } from './webhook-post.js';
 
-/** After a timeout or a 429 the open-source server waits at least this long. */
-const SLOW_DOWN_MS = 60_000;
+/** The minimum delay of the open-source server after a timeout or a 429. */
+const MIN_SLOW_DOWN_MS = 60_000;
 
 /**
- * Svix mode, with one endpoint: signed, eight tries over about 27.6 h, same id on every try. No jitter
- * (the open-source server has 20 %), so that a test can say when the next try is due.
+ * Svix mode, with one endpoint: signed, eight attempts over about 27.6 h, with the same id. It has no
+ * jitter (the open-source server has 20%), so that tests know when the next attempt is due.
  */
 export class SvixWebhooks {
   #failingSince: number | undefined;
@@ -34,15 +34,16 @@ export class SvixWebhooks {
   }
 
   /**
-   * Why a message does not go out. A message without channels does not reach an endpoint that has
-   * some: Svix's own rule, and a plausible reason for webhooks that never come.
+   * The reason not to send a message, if any. Svix does not send a message without channels to an
+   * endpoint that has channels.
    */
   #refusal(channels: readonly string[] | undefined): string | undefined {
     const { svixUrl, svixEnabled, svixChannels } = this.platform.current;
     if (svixUrl === null) return 'not sent: no endpoint';
     if (!svixEnabled) return 'not sent: Svix is not available or the endpoint is disabled';
-    const wanted = svixChannels.length === 0 || svixChannels.some((one) => channels?.includes(one));
-    return wanted ? undefined : 'not sent: no channel in common';
+    const matches =
+      svixChannels.length === 0 || svixChannels.some((one) => channels?.includes(one));
+    return matches ? undefined : 'not sent: no channel in common';
   }
 
   async #attempt(message: WebhookMessage, attempt: number): Promise<void> {
@@ -65,7 +66,7 @@ export class SvixWebhooks {
     this.#record(message, attempt, headers, outcome, sentAt);
     const control = outcome.headers['webhook-delivery'];
     if (control === 'disable') this.platform.set({ svixEnabled: false });
-    this.#noteHealth(outcome);
+    this.#recordHealth(outcome);
     if (succeeded(outcome) || control !== undefined) return;
     const delay = nextDelay(platform.svixRetryDelaysMs[attempt - 1], outcome);
     if (delay !== undefined) {
@@ -73,8 +74,8 @@ export class SvixWebhooks {
     }
   }
 
-  /** An endpoint that fails for five days is switched off; every later webhook is lost silently. */
-  #noteHealth(outcome: PostOutcome): void {
+  /** Svix disables an endpoint that has failed for five days; later messages are not sent. */
+  #recordHealth(outcome: PostOutcome): void {
     if (succeeded(outcome)) {
       this.#failingSince = undefined;
       return;
@@ -93,7 +94,7 @@ export class SvixWebhooks {
     outcome: PostOutcome | string,
     sentAt = this.clock.now(),
   ): void {
-    const answered = typeof outcome === 'string' ? { status: null, error: outcome } : outcome;
+    const response = typeof outcome === 'string' ? { status: null, error: outcome } : outcome;
     this.log.record({
       jobId: message.job.id,
       mode: 'svix',
@@ -104,17 +105,17 @@ export class SvixWebhooks {
       body: message.sentBody,
       sentAt,
       durationMs: typeof outcome === 'string' ? 0 : outcome.durationMs,
-      status: answered.status,
-      error: answered.error,
+      status: response.status,
+      error: response.error,
     });
   }
 }
 
-/** `Retry-After` counts between once and twice the planned wait; `undefined` ends the tries. */
-function nextDelay(planned: number | undefined, outcome: PostOutcome): number | undefined {
-  if (planned === undefined) return undefined;
-  const slowDown = outcome.status === null || outcome.status === 429 ? SLOW_DOWN_MS : 0;
-  const base = Math.max(planned, slowDown);
-  const asked = Number(outcome.headers['retry-after'] ?? 0) * 1_000;
-  return Number.isFinite(asked) ? Math.min(Math.max(base, asked), 2 * base) : base;
+/** `Retry-After` is bounded to one to two times the scheduled delay; `undefined`: no further attempt. */
+function nextDelay(scheduled: number | undefined, outcome: PostOutcome): number | undefined {
+  if (scheduled === undefined) return undefined;
+  const slowDown = outcome.status === null || outcome.status === 429 ? MIN_SLOW_DOWN_MS : 0;
+  const base = Math.max(scheduled, slowDown);
+  const retryAfter = Number(outcome.headers['retry-after'] ?? 0) * 1_000;
+  return Number.isFinite(retryAfter) ? Math.min(Math.max(base, retryAfter), 2 * base) : base;
 }

@@ -6,17 +6,17 @@ import { messageId } from './svix-signature.js';
 
 export interface WebhookMessage {
   job: Job;
-  /** The same for copies and for a resend; only Svix shows it to the receiver. */
+  /** Equal for copies and resends; only Svix sends it to the receiver. */
   id: string;
-  /** What a signature covers. */
+  /** The body that the signature covers. */
   signedBody: string;
-  /** What goes on the wire: the same, unless the job asks for a re-encoded body. */
+  /** The body that is sent: the signed one, unless `reencode` is set. */
   sentBody: string;
 }
 
 const HUGE_METADATA_CHARS = 1_000_000;
 
-/** The callbacks of a job that has ended: one, unless its switches say otherwise. */
+/** The callbacks of an ended job: one by default, more with `sequence` or `copies`. */
 export function messagesFor(job: Job): WebhookMessage[] {
   const faults = job.sim.webhook ?? {};
   const statuses = faults.sequence ?? [faults.status ?? job.status];
@@ -25,7 +25,7 @@ export function messagesFor(job: Job): WebhookMessage[] {
   );
 }
 
-/** A flat object without result, reason or event type, in both modes (fact sheet 5 and 6). */
+/** A flat object without result, reason, or event type, in both modes (fact sheet 5 and 6). */
 function message(job: Job, status: string, index: number, faults: WebhookFaults): WebhookMessage {
   const body = {
     status,
@@ -42,7 +42,7 @@ function message(job: Job, status: string, index: number, faults: WebhookFaults)
   };
 }
 
-/** Without metadata in the submit the member is null (INFERRED; absent and {} are possible too). */
+/** Without metadata in the submit, the member is null (INFERRED; it could be absent or {}). */
 function metadataMember(job: Job, faults: WebhookFaults): JsonObject {
   if (faults.metadataValue !== undefined) return { metadata: faults.metadataValue };
   switch (faults.metadata) {
@@ -53,7 +53,7 @@ function metadataMember(job: Job, faults: WebhookFaults): JsonObject {
     case 'empty':
       return { metadata: {} };
     case 'wrong':
-      return { metadata: { gateway_job_id: randomUUID(), token: 'v1.not-a-token-of-ours' } };
+      return { metadata: { gateway_job_id: randomUUID(), token: 'v1.not-a-valid-token' } };
     case 'huge':
       return { metadata: { original: job.metadata, padding: 'x'.repeat(HUGE_METADATA_CHARS) } };
     case 'echo':

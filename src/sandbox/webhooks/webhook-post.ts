@@ -9,9 +9,9 @@ export interface PostOutcome {
   body: string;
 }
 
-const KEPT_ANSWER_CHARS = 16_384;
+const MAX_RESPONSE_CHARS = 16_384;
 
-/** One POST. Redirects are not followed: a 3xx is an answer like any other, and not a success. */
+/** Sends one POST request. Redirects are not followed: a 3xx is a failure. */
 export async function postOnce(
   dispatcher: Dispatcher,
   url: string,
@@ -24,13 +24,13 @@ export async function postOnce(
   try {
     const signal = AbortSignal.timeout(timeoutMs);
     const response = await request(url, { dispatcher, method: 'POST', headers, body, signal });
-    const answer = await response.body.text();
+    const text = await response.body.text();
     return {
       status: response.statusCode,
       error: null,
       durationMs: elapsed(),
       headers: flatten(response.headers),
-      body: answer.slice(0, KEPT_ANSWER_CHARS).toWellFormed(),
+      body: text.slice(0, MAX_RESPONSE_CHARS).toWellFormed(),
     };
   } catch (error) {
     const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -3,15 +3,15 @@ import { VirtualClock } from '../clock.js';
 import { DeliveryLog } from './deliveries.js';
 import { DirectWebhooks } from './direct-webhooks.js';
 import { Job } from '../jobs/job.js';
-import { JobMoments } from '../jobs/job-runner.js';
+import { JobTransitionListener } from '../jobs/job-runner.js';
 import { PlatformState } from '../faults/platform-switches.js';
 import { SvixWebhooks } from './svix-webhooks.js';
 import { messagesFor, WebhookMessage } from './webhook-message.js';
 
 const MINUTE_MS = 60_000;
 
-/** Decides when a job's callback goes out, and through which sender. */
-export class Webhooks implements JobMoments {
+/** Schedules the callback of a job and selects its sender. */
+export class Webhooks implements JobTransitionListener {
   readonly agent = new Agent();
   readonly #direct: DirectWebhooks;
   readonly #svix: SvixWebhooks;
@@ -26,22 +26,22 @@ export class Webhooks implements JobMoments {
   }
 
   completing(job: Job): void {
-    // The callback says Completed although GET /job does not yet: a race that can really happen.
-    if (job.sim.webhook?.send === 'early') this.#plan(job, 0, 'Completed');
+    // A race of the real platform: the callback precedes the status in GET /job.
+    if (job.sim.webhook?.send === 'early') this.#schedule(job, 0, 'Completed');
   }
 
   ended(job: Job): void {
     const send = job.sim.webhook?.send ?? 'normal';
     if (send === 'never' || (send === 'early' && job.status === 'Completed')) return;
-    // Whether the real platform tells of a cancel is UNKNOWN; no page says so.
+    // Whether the real platform sends a callback for a cancelled job is UNKNOWN.
     if (job.status === 'Cancelled' && !this.platform.current.cancelWebhook) return;
-    this.#plan(job, send === 'afterExpiry' ? this.#untilExpired(job) : this.#usualDelay(job));
+    this.#schedule(job, send === 'afterExpiry' ? this.#untilExpired(job) : this.#usualDelay(job));
   }
 
-  /** Sends the callback of `job` again, whatever has been sent before. */
+  /** Sends the callback of `job` again. */
   async sendNow(job: Job, status?: string): Promise<void> {
-    const claimed = status === undefined ? job : claiming(job, status);
-    await Promise.all(messagesFor(claimed).map((message) => this.#send(message)));
+    const shown = status === undefined ? job : withStatus(job, status);
+    await Promise.all(messagesFor(shown).map((message) => this.#send(message)));
   }
 
   reset(): void {
@@ -52,7 +52,7 @@ export class Webhooks implements JobMoments {
     await this.agent.destroy();
   }
 
-  #plan(job: Job, delayMs: number, status?: string): void {
+  #schedule(job: Job, delayMs: number, status?: string): void {
     if (job.webhook) this.clock.after(delayMs, () => this.sendNow(job, status));
   }
 
@@ -73,7 +73,7 @@ export class Webhooks implements JobMoments {
   }
 }
 
-/** The job with another status to tell, unless its switches fix one already. */
-function claiming(job: Job, status: string): Job {
+/** A copy of the job that sends `status`, unless its switches set one. */
+function withStatus(job: Job, status: string): Job {
   return { ...job, sim: { ...job.sim, webhook: { status, ...job.sim.webhook } } };
 }
