@@ -15,7 +15,7 @@ import {
   submitted,
   sweep,
 } from '../support/alert-steps.js';
-import { figure } from '../support/metrics.js';
+import { metricValue } from '../support/metrics.js';
 import { eventually, send, type TestGateway } from '../support/gateway.js';
 
 afterEach(closeAll);
@@ -84,9 +84,11 @@ describe('TOKEN_KEYS that were changed without keeping the old key', () => {
       message: alert?.message,
       advice: alert?.advice,
     });
-    expect(await figure(gateway, 'gateway_alerts_raised_total', { kind: 'token_key' })).toBe(1);
-    expect(await figure(gateway, 'gateway_alerts_open', { kind: 'token_key' })).toBe(1);
-    expect(await figure(gateway, 'gateway_alerts_open', { kind: 'source_address' })).toBe(0);
+    expect(await metricValue(gateway, 'gateway_alerts_raised_total', { kind: 'token_key' })).toBe(
+      1,
+    );
+    expect(await metricValue(gateway, 'gateway_alerts_open', { kind: 'token_key' })).toBe(1);
+    expect(await metricValue(gateway, 'gateway_alerts_open', { kind: 'source_address' })).toBe(0);
   });
 
   it('are not blamed where the jobs are found to be still running: then somebody forges', async () => {
@@ -239,7 +241,7 @@ describe('an alert', () => {
     expect((await alerts(gateway))[0]?.closedAt).toBeInstanceOf(Date);
     expect(await gateway.app.get(AlertQueries, { strict: false }).openAlerts()).toEqual([]);
     expect(logged().join('')).toMatch(/"kind":"source_address".*"msg":"alert closed"/);
-    expect(await figure(gateway, 'gateway_alerts_open', { kind: 'source_address' })).toBe(0);
+    expect(await metricValue(gateway, 'gateway_alerts_open', { kind: 'source_address' })).toBe(0);
     expect((await sweep(gateway)).raised).toBe(0);
 
     for (const again of await submitted(gateway, NEVER, 2)) await callback(gateway, again);

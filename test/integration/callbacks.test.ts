@@ -9,7 +9,7 @@ import {
   type Answer,
   type TestGateway,
 } from '../support/gateway.js';
-import { figure } from '../support/metrics.js';
+import { metricValue } from '../support/metrics.js';
 
 const SVIX_OLD = `whsec_${randomBytes(24).toString('base64')}`;
 const SVIX_NEW = `whsec_${randomBytes(24).toString('base64')}`;
@@ -51,7 +51,7 @@ async function waitingJob(
 }
 
 const refused = (cause: string, by = gateway): Promise<number> =>
-  figure(by, 'gateway_callbacks_refused_total', { cause });
+  metricValue(by, 'gateway_callbacks_refused_total', { cause });
 
 function signed(
   body: string,

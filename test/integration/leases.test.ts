@@ -10,7 +10,7 @@ import { PollTransitions } from '../../src/jobs/polling/poll-transitions.js';
 import { JobPoller } from '../../src/jobs/polling/job-poller.js';
 import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
 import { ReconcilerService } from '../../src/reconciler/reconciler.service.js';
-import { figure } from '../support/metrics.js';
+import { metricValue } from '../support/metrics.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { waitingJobs } from '../support/waiting-jobs.js';
 
@@ -186,7 +186,7 @@ describe('a look', () => {
       detail: { settledBy: 'reconciler', polls: 1 },
     });
     expect(
-      await figure(gateway, 'gateway_jobs_ended_total', { settled_by: 'reconciler' }),
+      await metricValue(gateway, 'gateway_jobs_ended_total', { settled_by: 'reconciler' }),
     ).toBeGreaterThan(0);
   });
 });

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { figure } from '../support/metrics.js';
+import { metricValue } from '../support/metrics.js';
 import { startProxiedGateway } from '../support/proxied-gateway.js';
 
 it('while the database is silent, a scrape still comes in time, and says so', async () => {
   const proxied = await startProxiedGateway({ DATABASE_TIMEOUT_SECONDS: '8' });
   const { gateway, proxy } = proxied;
   try {
-    expect(await figure(gateway, 'gateway_ready', { check: 'database' })).toBe(1);
+    expect(await metricValue(gateway, 'gateway_ready', { check: 'database' })).toBe(1);
     proxy.set('silent');
     const begin = performance.now();
     const { status, body } = await gateway.call('GET', '/metrics');

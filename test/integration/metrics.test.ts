@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { figuresOf } from '../support/exposition.js';
-import { figure } from '../support/metrics.js';
+import { parseMetrics } from '../support/exposition.js';
+import { metricValue } from '../support/metrics.js';
 import { eventually, send, startGateway, type TestGateway } from '../support/gateway.js';
 import { tablesUnder } from '../support/markdown.js';
 
@@ -35,7 +35,7 @@ describe('a gateway of all roles', () => {
 
   it('shows what docs/metrics.md says: names, types, labels and meanings', async () => {
     const document = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
-    const shown = figuresOf(await textOf(gateway)).map(({ name, type, labels, help }) => [
+    const shown = parseMetrics(await textOf(gateway)).map(({ name, type, labels, help }) => [
       `\`${name}\``,
       type,
       labels.map((label) => `\`${label}\``).join(', ') || '–',
@@ -47,7 +47,7 @@ describe('a gateway of all roles', () => {
   });
 
   it('names figures as Prometheus has it', async () => {
-    for (const { name, type } of figuresOf(await textOf(gateway))) {
+    for (const { name, type } of parseMetrics(await textOf(gateway))) {
       expect(name).toMatch(/^(gateway|process|nodejs)_[a-z_]+$/);
       expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter']);
       expect(name).not.toMatch(/_(milliseconds|ms|minutes|kilobytes|kb|mb)(_|$)/);
@@ -61,37 +61,39 @@ describe('a gateway of all roles', () => {
         'gateway_result_fetch_duration_seconds_count',
         'gateway_callbacks_accepted_total',
         'gateway_result_bytes_total',
-      ].map((name) => figure(gateway, name)),
+      ].map((name) => metricValue(gateway, name)),
     );
     const begin = performance.now();
     await gateway.ended(await gateway.submit());
     const seconds = (performance.now() - begin) / 1000;
     await expect
-      .poll(() => figure(gateway, 'gateway_submit_duration_seconds_count'))
+      .poll(() => metricValue(gateway, 'gateway_submit_duration_seconds_count'))
       .toBe((before[0] ?? 0) + 1);
     expect(
-      await figure(gateway, 'gateway_result_fetch_duration_seconds_count', { outcome: 'stored' }),
+      await metricValue(gateway, 'gateway_result_fetch_duration_seconds_count', {
+        outcome: 'stored',
+      }),
     ).toBe((before[1] ?? 0) + 1);
-    expect(await figure(gateway, 'gateway_callbacks_accepted_total', { proof: 'token' })).toBe(
+    expect(await metricValue(gateway, 'gateway_callbacks_accepted_total', { proof: 'token' })).toBe(
       (before[2] ?? 0) + 1,
     );
-    expect(await figure(gateway, 'gateway_result_bytes_total')).toBeGreaterThan(
+    expect(await metricValue(gateway, 'gateway_result_bytes_total')).toBeGreaterThan(
       (before[3] ?? 0) + 100,
     );
     expect(
-      await figure(gateway, 'gateway_task_duration_seconds_count', {
+      await metricValue(gateway, 'gateway_task_duration_seconds_count', {
         queue: 'poll',
         outcome: 'done',
       }),
     ).toBeGreaterThanOrEqual(2);
-    const submits = await figure(gateway, 'gateway_submit_duration_seconds_sum');
+    const submits = await metricValue(gateway, 'gateway_submit_duration_seconds_sum');
     expect(submits).toBeGreaterThan(0.001);
     expect(submits).toBeLessThan(seconds + 10);
   });
 
   it('counts requests by route, method and class of status, and times them in seconds', async () => {
     const count = (labels: Record<string, string>): Promise<number> =>
-      figure(gateway, 'gateway_http_request_duration_seconds_count', labels);
+      metricValue(gateway, 'gateway_http_request_duration_seconds_count', labels);
     const route = '/v1/jobs/:id';
     const before = await count({ route, method: 'GET', status: '4xx' });
     for (const id of ['a', 'b?c=d', 'x%20y']) await gateway.call('GET', `/v1/jobs/${id}`);
@@ -99,7 +101,7 @@ describe('a gateway of all roles', () => {
 
     const id = await gateway.submit({ type: 'parse', input: 'https://example.com/slow.pdf' });
     await gateway.ended(id);
-    const sum = await figure(gateway, 'gateway_http_request_duration_seconds_sum', {
+    const sum = await metricValue(gateway, 'gateway_http_request_duration_seconds_sum', {
       route,
       status: '2xx',
     });
@@ -128,7 +130,7 @@ describe('a gateway of all roles', () => {
     ).not.toEqual([]);
     for (const method of ['MKCOL', 'PURGE', 'SEARCH'])
       expect(before.join('\n')).not.toContain(method);
-    const refused = await figure(gateway, 'gateway_callbacks_refused_total', {
+    const refused = await metricValue(gateway, 'gateway_callbacks_refused_total', {
       guard: 'well_formed',
     });
     expect(refused).toBeGreaterThanOrEqual(12 * 5);
@@ -149,9 +151,9 @@ it('tasks that nobody takes are counted, with their age', async () => {
       `INSERT INTO pgboss.job (name, start_after, created_on)
        SELECT 'cancel', now() - interval '100 s', now() - interval '200 s' FROM generate_series(1, 2)`,
     );
-    expect(await figure(gateway, 'gateway_tasks_waiting', { queue: 'cancel' })).toBe(2);
-    expect(await figure(gateway, 'gateway_tasks_waiting', { queue: 'poll' })).toBe(0);
-    const age = await figure(gateway, 'gateway_task_oldest_age_seconds', { queue: 'cancel' });
+    expect(await metricValue(gateway, 'gateway_tasks_waiting', { queue: 'cancel' })).toBe(2);
+    expect(await metricValue(gateway, 'gateway_tasks_waiting', { queue: 'poll' })).toBe(0);
+    const age = await metricValue(gateway, 'gateway_task_oldest_age_seconds', { queue: 'cancel' });
     expect(age).toBeGreaterThan(99);
     expect(age).toBeLessThan(115);
   } finally {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ReconcilerService } from '../../src/reconciler/reconciler.service.js';
 import type { Job as UpstreamJob } from '../../src/sandbox/jobs/job.js';
-import { figure } from '../support/metrics.js';
+import { metricValue } from '../support/metrics.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { waitingJobs } from '../support/waiting-jobs.js';
 
@@ -16,7 +16,7 @@ let gateway: TestGateway;
 afterEach(() => gateway.close());
 
 const sweep = () => gateway.app.get(ReconcilerService, { strict: false }).sweep();
-const polls = () => figure(gateway, 'gateway_upstream_requests_total', { call: 'poll' });
+const polls = () => metricValue(gateway, 'gateway_upstream_requests_total', { call: 'poll' });
 const count = async (condition: string): Promise<number> => {
   const { rows } = await gateway.pool.query(
     `SELECT count(*)::int AS n FROM jobs WHERE ${condition}`,
@@ -139,7 +139,7 @@ it('gives up a job past the maximum age: once, and loudly', async () => {
   const loud = (): string[] =>
     gateway.logs.filter((line) => line.includes('"level":"error"') && line.includes('gave_up'));
   await expect.poll(() => loud().length, { timeout: 10_000 }).toBe(80);
-  expect(await figure(gateway, 'gateway_jobs_ended_total', { code: 'gave_up' })).toBe(80);
+  expect(await metricValue(gateway, 'gateway_jobs_ended_total', { code: 'gave_up' })).toBe(80);
 });
 
 it('touches only what is due: finished jobs are not read', async () => {

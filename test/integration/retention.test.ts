@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ResultStore } from '../../src/jobs/results/result.store.js';
 import { SessionRetention } from '../../src/console/session/session-retention.js';
 import { RetentionService } from '../../src/retention/retention.service.js';
-import { figure } from '../support/metrics.js';
+import { metricValue } from '../support/metrics.js';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 import { addOldJobs, countOf, letAge, letGracePass } from '../support/old-jobs.js';
 
@@ -53,7 +53,9 @@ describe('a result that is too old', () => {
     expect(await sweep()).toMatchObject({ results: 0, chunks: 1 });
     expect([await count('result_chunks'), await count('discarded_contents')]).toEqual([0, 0]);
     expect(await read(id)).toMatchObject({ status: 410 });
-    expect(await figure(gateway, 'gateway_retention_removed_total', { kind: 'result' })).toBe(1);
+    expect(await metricValue(gateway, 'gateway_retention_removed_total', { kind: 'result' })).toBe(
+      1,
+    );
   });
 
   it('stays to the last day, and others are told apart from it', async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { PoolMetrics } from '../../src/platform/metrics/pool.metrics.js';
 import { DataSource } from 'typeorm';
-import { figure } from '../support/metrics.js';
+import { metricValue } from '../support/metrics.js';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 
 let gateway: TestGateway;
@@ -18,34 +18,34 @@ function busy(milliseconds: number): void {
 }
 
 it('an event loop that is held up shows in seconds, and the next scrape begins anew', async () => {
-  await figure(gateway, 'gateway_event_loop_delay_seconds');
+  await metricValue(gateway, 'gateway_event_loop_delay_seconds');
   await setTimeout(50);
   busy(300);
   await setTimeout(50);
-  const worst = await figure(gateway, 'gateway_event_loop_delay_seconds', { quantile: '1' });
+  const worst = await metricValue(gateway, 'gateway_event_loop_delay_seconds', { quantile: '1' });
   expect(worst).toBeGreaterThan(0.2);
   expect(worst).toBeLessThan(2);
-  const active = await figure(gateway, 'gateway_event_loop_active_seconds_total');
+  const active = await metricValue(gateway, 'gateway_event_loop_active_seconds_total');
   busy(300);
   await setTimeout(1);
-  const later = await figure(gateway, 'gateway_event_loop_active_seconds_total');
+  const later = await metricValue(gateway, 'gateway_event_loop_active_seconds_total');
   expect(later - active).toBeGreaterThan(0.25);
   expect(later - active).toBeLessThan(5);
   await setTimeout(50);
-  await figure(gateway, 'gateway_event_loop_delay_seconds');
+  await metricValue(gateway, 'gateway_event_loop_delay_seconds');
   await setTimeout(50);
-  const calm = await figure(gateway, 'gateway_event_loop_delay_seconds', { quantile: '1' });
+  const calm = await metricValue(gateway, 'gateway_event_loop_delay_seconds', { quantile: '1' });
   expect(calm).toBeLessThan(0.2);
 });
 
 it('CPU, memory and the start are those of this process', async () => {
-  expect(await figure(gateway, 'process_resident_memory_bytes')).toBeGreaterThan(5e7);
-  const started = await figure(gateway, 'process_start_time_seconds');
+  expect(await metricValue(gateway, 'process_resident_memory_bytes')).toBeGreaterThan(5e7);
+  const started = await metricValue(gateway, 'process_start_time_seconds');
   expect(Math.abs(Date.now() / 1000 - performance.now() / 1000 - started)).toBeLessThan(2);
-  const cpu = await figure(gateway, 'process_cpu_seconds_total');
+  const cpu = await metricValue(gateway, 'process_cpu_seconds_total');
   const begin = process.cpuUsage();
   while (process.cpuUsage(begin).user < 200_000) busy(10);
-  expect((await figure(gateway, 'process_cpu_seconds_total')) - cpu).toBeGreaterThan(0.19);
+  expect((await metricValue(gateway, 'process_cpu_seconds_total')) - cpu).toBeGreaterThan(0.19);
 });
 
 it('a pool that is used up shows who waits for it', async () => {
@@ -58,14 +58,22 @@ it('a pool that is used up shows who waits for it', async () => {
   await Promise.all(runners.map((runner) => runner.release()));
   await Promise.all(waiting);
   const pool = 'requests';
-  expect(await figure(gateway, 'gateway_database_connections_max', { pool })).toBe(3);
-  expect(await figure(gateway, 'gateway_database_connections', { pool, state: 'used' })).toBe(3);
-  expect(await figure(gateway, 'gateway_database_waiting', { pool })).toBeGreaterThanOrEqual(2);
+  expect(await metricValue(gateway, 'gateway_database_connections_max', { pool })).toBe(3);
+  expect(await metricValue(gateway, 'gateway_database_connections', { pool, state: 'used' })).toBe(
+    3,
+  );
+  expect(await metricValue(gateway, 'gateway_database_waiting', { pool })).toBeGreaterThanOrEqual(
+    2,
+  );
   pools.sample();
-  expect(await figure(gateway, 'gateway_database_connections', { pool, state: 'used' })).toBe(0);
-  expect(await figure(gateway, 'gateway_database_waiting', { pool })).toBeGreaterThanOrEqual(2);
+  expect(await metricValue(gateway, 'gateway_database_connections', { pool, state: 'used' })).toBe(
+    0,
+  );
+  expect(await metricValue(gateway, 'gateway_database_waiting', { pool })).toBeGreaterThanOrEqual(
+    2,
+  );
   for (let n = 0; n < 15; n++) pools.sample();
-  expect(await figure(gateway, 'gateway_database_waiting', { pool })).toBe(0);
+  expect(await metricValue(gateway, 'gateway_database_waiting', { pool })).toBe(0);
 });
 
 it('an audit that cannot be written shows, and again when it is', async () => {
@@ -74,26 +82,26 @@ it('an audit that cannot be written shows, and again when it is', async () => {
   log.appendEntries = () => Promise.reject(new Error('no'));
   await send(`${gateway.url}/webhooks/reducto`, 'POST', {});
   await expect
-    .poll(() => figure(gateway, 'gateway_audit_write_failures_total'), { timeout: 5000 })
+    .poll(() => metricValue(gateway, 'gateway_audit_write_failures_total'), { timeout: 5000 })
     .toBe(1);
-  expect(await figure(gateway, 'gateway_audit_entries_waiting')).toBe(1);
+  expect(await metricValue(gateway, 'gateway_audit_entries_waiting')).toBe(1);
   log.appendEntries = append;
   await expect
-    .poll(() => figure(gateway, 'gateway_audit_entries_written_total'), { timeout: 5000 })
+    .poll(() => metricValue(gateway, 'gateway_audit_entries_written_total'), { timeout: 5000 })
     .toBe(1);
-  expect(await figure(gateway, 'gateway_audit_entries_waiting')).toBe(0);
+  expect(await metricValue(gateway, 'gateway_audit_entries_waiting')).toBe(0);
 });
 
 it('the end of the last pass moves on', async () => {
-  const last = await figure(gateway, 'gateway_reconciler_last_sweep_timestamp_seconds');
+  const last = await metricValue(gateway, 'gateway_reconciler_last_sweep_timestamp_seconds');
   expect(Math.abs(Date.now() / 1000 - last)).toBeLessThan(5);
   await expect
-    .poll(() => figure(gateway, 'gateway_reconciler_last_sweep_timestamp_seconds'), {
+    .poll(() => metricValue(gateway, 'gateway_reconciler_last_sweep_timestamp_seconds'), {
       timeout: 5000,
     })
     .toBeGreaterThan(last);
 });
 
 it('what readiness says is a figure too', async () => {
-  expect(await figure(gateway, 'gateway_ready', { check: 'database' })).toBe(1);
+  expect(await metricValue(gateway, 'gateway_ready', { check: 'database' })).toBe(1);
 });

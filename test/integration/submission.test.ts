@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../src/dev/free-port.js';
 import { startSandbox } from '../../src/sandbox/sandbox.js';
-import { figure } from '../support/metrics.js';
+import { metricValue } from '../support/metrics.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { submitNow } from '../support/submit-now.js';
 
@@ -164,13 +164,13 @@ describe('a submit whose answer is lost', () => {
   });
 
   it('and 60 others are found by one walk through the listing, not by one each', async () => {
-    const before = await figure(gateway, 'gateway_upstream_requests_total', { call: 'list' });
+    const before = await metricValue(gateway, 'gateway_upstream_requests_total', { call: 'list' });
     const sim = { submit: { fault: 'createdBut502' }, webhook: { send: 'never' } };
     const ids = await Promise.all(Array.from({ length: 60 }, () => gateway.submit({ sim })));
     const ended = await Promise.all(ids.map((id) => gateway.ended(id)));
     expect(new Set(ended.map(({ status }) => status))).toEqual(new Set(['completed']));
     expect(ids.map(madeUpstream)).toEqual(ids.map(() => 1));
-    const calls = await figure(gateway, 'gateway_upstream_requests_total', { call: 'list' });
+    const calls = await metricValue(gateway, 'gateway_upstream_requests_total', { call: 'list' });
     expect(calls - before).toBeLessThan(40);
   });
 

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { figure } from '../support/metrics.js';
+import { metricValue } from '../support/metrics.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import {
   startRawUpstream,
@@ -84,7 +84,7 @@ describe('a job whose answer is unusable is polled for RESULT_GRACE_SECONDS, the
 });
 
 it('a job whose inline result is larger than 64 MiB fails with the limit and the way around it', async () => {
-  const before = await figure(gateway, 'gateway_upstream_cool_downs_total');
+  const before = await metricValue(gateway, 'gateway_upstream_cool_downs_total');
   const filler = Buffer.alloc(1024 * 1024, 'x');
   upstream.answers.poll = {
     body: ['{"status":"Completed","result":"', ...Array.from({ length: 64 }, () => filler), '"}'],
@@ -98,7 +98,7 @@ it('a job whose inline result is larger than 64 MiB fails with the limit and the
         'Submit the job with `settings.force_url_result`: the limit is then RESULT_MAX_BYTES.',
     },
   });
-  expect(await figure(gateway, 'gateway_upstream_cool_downs_total')).toBe(before);
+  expect(await metricValue(gateway, 'gateway_upstream_cool_downs_total')).toBe(before);
 });
 
 it('a job whose answer is unusable for a moment completes', async () => {
@@ -110,11 +110,11 @@ it('a job whose answer is unusable for a moment completes', async () => {
 });
 
 it('an answer that is about one job holds back no polls', async () => {
-  const before = await figure(gateway, 'gateway_upstream_cool_downs_total');
+  const before = await metricValue(gateway, 'gateway_upstream_cool_downs_total');
   upstream.answers.poll = { body: '{"status":"Completed","result":NaN}' };
   const id = await gateway.submit();
   expect(await gateway.ended(id)).toMatchObject({ status: 'failed' });
-  expect(await figure(gateway, 'gateway_upstream_cool_downs_total')).toBe(before);
+  expect(await metricValue(gateway, 'gateway_upstream_cool_downs_total')).toBe(before);
 });
 
 it.each([

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ReconcilerService } from '../../src/reconciler/reconciler.service.js';
 import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
-import { figure } from '../support/metrics.js';
+import { metricValue } from '../support/metrics.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { waitingJobs } from '../support/waiting-jobs.js';
 
@@ -17,7 +17,7 @@ async function start(...options: Parameters<typeof startGateway>): Promise<TestG
 }
 const paceOf = ({ app }: TestGateway) => app.get(UpstreamRateLimiter, { strict: false });
 const polls = (gateway: TestGateway, answer?: string) =>
-  figure(gateway, 'gateway_upstream_requests_total', {
+  metricValue(gateway, 'gateway_upstream_requests_total', {
     call: 'poll',
     ...(answer === undefined ? {} : { answer }),
   });
@@ -36,7 +36,7 @@ describe('trouble at Reducto', () => {
     await waitingJobs(gateway, 40);
     gateway.sandbox.platform.set(trouble);
     await eventually('three holds', async () =>
-      (await figure(gateway, 'gateway_upstream_cool_downs_total')) >= 3 ? true : undefined,
+      (await metricValue(gateway, 'gateway_upstream_cool_downs_total')) >= 3 ? true : undefined,
     );
     // 40 jobs that are due every 0.1 s would have cost hundreds.
     expect(await polls(gateway, 'unavailable')).toBeLessThan(60);
@@ -51,7 +51,7 @@ describe('trouble at Reducto', () => {
     const jobs = await waitingJobs(gateway, 30);
     gateway.sandbox.platform.set({ outageStatus: 502 });
     await eventually('a hold', async () =>
-      (await figure(gateway, 'gateway_upstream_cool_downs_total')) >= 2 ? true : undefined,
+      (await metricValue(gateway, 'gateway_upstream_cool_downs_total')) >= 2 ? true : undefined,
     );
     await Promise.all(jobs.map((job) => gateway.sandbox.runner.complete(job)));
     gateway.sandbox.platform.set({ outageStatus: 0 });
@@ -76,7 +76,7 @@ describe('trouble at Reducto', () => {
     const counts = await gateway.app.get(ReconcilerService, { strict: false }).sweep();
     expect(counts).toMatchObject({ giveUps: 30, polls: 0 });
     expect(await polls(gateway)).toBe(0);
-    expect(await figure(gateway, 'gateway_jobs_ended_total', { status: 'expired' })).toBe(30);
+    expect(await metricValue(gateway, 'gateway_jobs_ended_total', { status: 'expired' })).toBe(30);
   });
 
   it.each([
@@ -86,7 +86,7 @@ describe('trouble at Reducto', () => {
     const gateway = await start({ POLL_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
     await gateway.submit({ sim: { webhook: { send: 'never' }, poll } });
     await expect.poll(() => polls(gateway, 'unavailable'), { timeout: 20_000 }).toBeGreaterThan(4);
-    expect(await figure(gateway, 'gateway_upstream_cool_downs_total')).toBe(1);
+    expect(await metricValue(gateway, 'gateway_upstream_cool_downs_total')).toBe(1);
     expect((await gateway.ended(await gateway.submit())).status).toBe('completed');
   });
 
@@ -94,7 +94,7 @@ describe('trouble at Reducto', () => {
     const gateway = await start({ POLL_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
     await gateway.submit({ sim: { webhook: { send: 'never' }, poll: { fault: 'truncated' } } });
     await expect.poll(() => polls(gateway, 'unusable'), { timeout: 20_000 }).toBeGreaterThan(1);
-    expect(await figure(gateway, 'gateway_upstream_cool_downs_total')).toBeLessThanOrEqual(1);
+    expect(await metricValue(gateway, 'gateway_upstream_cool_downs_total')).toBeLessThanOrEqual(1);
     expect((await gateway.ended(await gateway.submit())).status).toBe('completed');
   });
 
@@ -106,7 +106,7 @@ describe('trouble at Reducto', () => {
     await eventually('the looks', async () =>
       (await polls(gateway, 'unavailable')) >= 3 ? true : undefined,
     );
-    expect(await figure(gateway, 'gateway_upstream_cool_downs_total')).toBe(0);
+    expect(await metricValue(gateway, 'gateway_upstream_cool_downs_total')).toBe(0);
   });
 });
 

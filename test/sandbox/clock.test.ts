@@ -7,7 +7,7 @@ function frozenClock(): VirtualClock {
   return clock;
 }
 
-test('runs what falls due in order, each at its own moment, also what is planned on the way', async () => {
+test('runs due tasks in order and at their due times, including those scheduled meanwhile', async () => {
   const clock = frozenClock();
   const start = clock.now();
   const seen: [string, number][] = [];
@@ -27,7 +27,7 @@ test('runs what falls due in order, each at its own moment, also what is planned
   expect(clock.now() - start).toBe(500);
 });
 
-test('waits for a task that takes real time before it goes on', async () => {
+test('waits for a task that takes real time before it continues', async () => {
   const clock = frozenClock();
   const order: string[] = [];
   clock.after(1, async () => {
@@ -41,14 +41,14 @@ test('waits for a task that takes real time before it goes on', async () => {
   expect(order).toEqual(['slow task', 'next task']);
 });
 
-test('two advances at once add up', async () => {
+test('two concurrent advances add up', async () => {
   const clock = frozenClock();
   const start = clock.now();
   await Promise.all([clock.advance(100), clock.advance(200)]);
   expect(clock.now() - start).toBe(300);
 });
 
-test('a cancelled task does not run, and a frozen clock runs what is due at once', async () => {
+test('does not run a cancelled task, and runs a task without delay on a stopped clock', async () => {
   const clock = frozenClock();
   const seen: string[] = [];
   clock.after(10, () => void seen.push('cancelled')).cancel();
@@ -59,7 +59,7 @@ test('a cancelled task does not run, and a frozen clock runs what is due at once
   expect(seen).toEqual([]);
 });
 
-test('a fast clock makes an hour short', async () => {
+test('passes an hour in a moment at high speed', async () => {
   const clock = new VirtualClock(1_000_000);
   onTestFinished(() => clock.clear());
   const start = clock.now();

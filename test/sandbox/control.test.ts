@@ -13,7 +13,7 @@ import {
 } from './support.js';
 
 describe('rules', () => {
-  test('hit the next matching submits and are then used up', async () => {
+  test('apply to the given number of matching submits', async () => {
     const { sandbox, client } = await bench();
     const rule = { match: { type: 'extract' }, times: 1, sim: { submit: { fault: '401' } } };
     expect((await post(`${sandbox.controlUrl}/faults`, rule)).status).toBe(200);
@@ -23,7 +23,7 @@ describe('rules', () => {
     expect((await call(`${sandbox.controlUrl}/faults`)).json).toEqual([]);
   });
 
-  test('match on the body; what the request says itself wins', async () => {
+  test('match on the body, and the switches of the request override them', async () => {
     const test = await bench();
     test.sandbox.rules.add({
       match: { bodyIncludes: { async: { metadata: { tenant: 'a' } } } },
@@ -38,7 +38,7 @@ describe('rules', () => {
     expect(outcomes).toEqual(['Failed', 'Completed', 'Completed']);
   });
 
-  test('can be cleared', async () => {
+  test('no longer apply after they are cleared', async () => {
     const { sandbox, client } = await bench();
     sandbox.rules.add({ sim: { submit: { fault: '401' } } });
     await call(`${sandbox.controlUrl}/faults`, { method: 'DELETE' });
@@ -50,7 +50,7 @@ describe('rules', () => {
     ['/faults', { match: { kind: 'parse' } }, ['body', 'match', 'kind']],
     ['/platform', { outage: true }, ['body', 'outage']],
     ['/clock/advance', { days: 1 }, ['body', 'days']],
-  ])('%s refuses what it does not know: %j', async (path, body, loc) => {
+  ])('%s refuses the unknown name in %j', async (path, body, loc) => {
     const { sandbox } = await bench();
     expect(await post(sandbox.controlUrl + path, body)).toMatchObject({
       status: 422,
@@ -59,7 +59,7 @@ describe('rules', () => {
   });
 });
 
-test('every switch is described', async () => {
+test('describes every switch', async () => {
   const { sandbox } = await bench();
   expect((await call(`${sandbox.controlUrl}/switches`)).json).toMatchObject({
     sim: { webhook: { send: expect.stringContaining('beforeResponse') } },
@@ -68,7 +68,7 @@ test('every switch is described', async () => {
   });
 });
 
-test('a job is shown with its request and how often it was submitted', async () => {
+test('shows a job with its request and the number of its submits', async () => {
   const { sandbox, client } = await bench();
   const body = { ...anyDocument, async: { metadata: { a: 1 } }, sim: { stuck: 'InProgress' } };
   await submit(client, body);
@@ -85,7 +85,7 @@ test('a job is shown with its request and how often it was submitted', async () 
   expect((await call(`${sandbox.controlUrl}/jobs/nobody`)).status).toBe(404);
 });
 
-describe('scripting a job', () => {
+describe('ending a job by a control request', () => {
   test.each([
     [{ action: 'complete' }, { status: 'Completed', result: { result: { type: 'full' } } }],
     [
@@ -97,7 +97,7 @@ describe('scripting a job', () => {
       { status: 'Failed', reason: null },
     ],
     [{ action: 'cancel' }, { status: 'Failed', error: { name: 'JOB_CANCELLED' } }],
-  ])('%j', async (script, expected) => {
+  ])('applies %j', async (script, expected) => {
     const { sandbox, client } = await bench();
     const hook = await receiver();
     const webhook = { mode: 'direct', url: hook.url };
@@ -111,7 +111,7 @@ describe('scripting a job', () => {
     if (script.action !== 'cancel') await hook.count(1);
   });
 
-  test('its webhook again, with another status', async () => {
+  test('resends its webhook with another status', async () => {
     const { sandbox, client } = await bench();
     const hook = await receiver();
     const webhook = { mode: 'direct', url: hook.url };
@@ -127,7 +127,7 @@ describe('scripting a job', () => {
 });
 
 describe('forged webhooks', () => {
-  test('carry what they are told, and tell what was answered', async () => {
+  test("have the given body and headers, and return the receiver's response", async () => {
     const { sandbox } = await bench();
     const hook = await receiver({ status: 401 });
     const forged = {
@@ -140,14 +140,14 @@ describe('forged webhooks', () => {
     expect(hook.received[0]).toMatchObject({ json: forged.body, headers: { 'x-a': '1' } });
   });
 
-  test('a string goes out as it is', async () => {
+  test('send a string body unchanged', async () => {
     const { sandbox } = await bench();
     const hook = await receiver();
     await post(`${sandbox.controlUrl}/webhooks/forge`, { url: hook.url, body: '{broken' });
     expect(hook.received[0]?.body).toBe('{broken');
   });
 
-  test('can be signed well or badly', async () => {
+  test('can have a valid, an invalid, or an expired signature', async () => {
     const secret = newSecret();
     const { sandbox } = await bench({ platform: { svixSecrets: [secret] } });
     const hook = await receiver();
@@ -170,13 +170,13 @@ describe('forged webhooks', () => {
     expect(stale).toThrow('too old');
   });
 
-  test('a URL is needed', async () => {
+  test('require a URL', async () => {
     const { sandbox } = await bench();
     expect((await post(`${sandbox.controlUrl}/webhooks/forge`, {})).status).toBe(422);
   });
 });
 
-test('the clock moves by request', async () => {
+test('moves the clock by request', async () => {
   const { sandbox, client } = await bench({ speed: 0, platform: { queueMs: 3_600_000 } });
   const id = await submit(client, anyDocument);
   await post(`${sandbox.controlUrl}/clock/advance`, { hours: 1 });
@@ -185,7 +185,7 @@ test('the clock moves by request', async () => {
   expect(sandbox.clock.speed).toBe(50);
 });
 
-test('a reset forgets jobs, rules, deliveries and switches', async () => {
+test('a reset removes jobs, rules, and deliveries, and restores the switches', async () => {
   const { sandbox, client } = await bench({ platform: { version: 'kept' } });
   await submit(client, { ...anyDocument, sim: { stuck: 'Pending' } });
   sandbox.rules.add({ sim: { outcome: 'failed' } });

@@ -22,7 +22,7 @@ async function callbackOf(test: Bench, hook: Receiver, webhook: object): Promise
   return first?.json;
 }
 
-test('is a flat, unsigned body', async () => {
+test('sends a flat, unsigned body', async () => {
   const test = await bench();
   const hook = await receiver();
   const id = await submit(test.client, body(hook.url));
@@ -33,7 +33,7 @@ test('is a flat, unsigned body', async () => {
   );
 });
 
-test('a failed job says so, and nothing about why', async () => {
+test('sends the status of a failed job without the reason', async () => {
   const test = await bench();
   const hook = await receiver();
   const id = await submit(test.client, body(hook.url, { outcome: 'failed', reason: 'secret' }));
@@ -41,7 +41,7 @@ test('a failed job says so, and nothing about why', async () => {
   expect(first?.json).toEqual({ status: 'Failed', job_id: id, metadata });
 });
 
-test('edit takes its callback from the top-level webhook and ignores async', async () => {
+test('reads the callback of an edit from the top-level webhook, not from async', async () => {
   const test = await bench();
   const hook = await receiver();
   const edit = { document_url: anyDocument.input, edit_instructions: 'x' };
@@ -53,7 +53,7 @@ test('edit takes its callback from the top-level webhook and ignores async', asy
   expect(test.sandbox.deliveries.ofJob(ignored)).toEqual([]);
 });
 
-test('is tried once and three times more, 1, 2 and 4 s apart, on the virtual clock', async () => {
+test('retries a failed callback three times, after 1, 2, and 4 s of virtual time', async () => {
   const test = await bench({ speed: 0 });
   const hook = await receiver({ status: 500 });
   const id = await submit(test.client, body(hook.url));
@@ -70,7 +70,7 @@ test('is tried once and three times more, 1, 2 and 4 s apart, on the virtual clo
   expect(hook.received).toHaveLength(4);
 });
 
-test('stops at the first 2xx; a redirect is not one and is not followed', async () => {
+test('retries after a redirect without following it, and stops at the first 2xx', async () => {
   const test = await bench({ platform: { directRetryDelaysMs: [0, 0, 0] } });
   const elsewhere = await receiver();
   const hook = await receiver(
@@ -84,7 +84,7 @@ test('stops at the first 2xx; a redirect is not one and is not followed', async 
   expect(elsewhere.received).toEqual([]);
 });
 
-test('a receiver that is not there is noted as such', async () => {
+test('records a refused connection as an error', async () => {
   const test = await bench({ platform: { directRetryDelaysMs: [] } });
   const id = await submit(test.client, body('http://127.0.0.1:1/'));
   await test.sandbox.deliveries.waitFor(({ jobId }) => jobId === id);
@@ -93,8 +93,8 @@ test('a receiver that is not there is noted as such', async () => {
   ]);
 });
 
-describe('switches', () => {
-  test('never', async () => {
+describe('webhook switches', () => {
+  test('never: no callback is sent', async () => {
     const test = await bench();
     const hook = await receiver();
     const silent = await submitAndEnd(test, body(hook.url, { webhook: { send: 'never' } }));
@@ -104,7 +104,7 @@ describe('switches', () => {
     expect(test.sandbox.deliveries.ofJob(silent)).toEqual([]);
   });
 
-  test('beforeResponse', async () => {
+  test('beforeResponse: the callback arrives before the response to the submit', async () => {
     const test = await bench();
     const hook = await receiver();
     const order: string[] = [];
@@ -114,7 +114,7 @@ describe('switches', () => {
     expect(order).toEqual(['callback', 'response']);
   });
 
-  test('early: the callback says Completed while the job does not', async () => {
+  test('early: the callback says Completed before GET /job does', async () => {
     const test = await bench({ speed: 0, platform: { completingMs: 1_000 } });
     const hook = await receiver();
     const id = await submit(test.client, body(hook.url, { webhook: { send: 'early' } }));
@@ -126,7 +126,7 @@ describe('switches', () => {
     expect(hook.received).toHaveLength(1);
   });
 
-  test('afterExpiry: the callback points at nothing any more', async () => {
+  test('afterExpiry: the callback names a job that has expired', async () => {
     const test = await bench({ speed: 0, platform: { retentionMinutes: 60 } });
     const hook = await receiver();
     const id = await submitAndEnd(test, body(hook.url, { webhook: { send: 'afterExpiry' } }));
@@ -136,7 +136,7 @@ describe('switches', () => {
     await expect(test.client.job.get(id)).rejects.toMatchObject({ status: 404 });
   });
 
-  test('delay: callbacks come in another order than jobs end', async () => {
+  test('webhookDelayMs: callbacks arrive in another order than the jobs end', async () => {
     const test = await bench({ speed: 0 });
     const hook = await receiver();
     const late = await submitAndEnd(test, body(hook.url, { webhookDelayMs: 2_000 }));
@@ -148,7 +148,7 @@ describe('switches', () => {
     ]);
   });
 
-  test('copies at once, and a sequence of statuses', async () => {
+  test('copies and sequence: sends identical callbacks, or one per status', async () => {
     const test = await bench();
     const twice = await receiver();
     await submit(test.client, body(twice.url, { webhook: { copies: 2 } }));
@@ -176,12 +176,12 @@ describe('switches', () => {
     [{ metadata: 'wrong' }, { metadata: { token: 'v1.not-a-valid-token' } }],
     [{ metadataValue: [1, 'two'] }, { metadata: [1, 'two'] }],
     [{ extra: { result: { a: 1 } } }, { result: { a: 1 }, metadata }],
-  ])('%j', async (webhook, expected) => {
+  ])('sends the callback that %j describes', async (webhook, expected) => {
     const test = await bench();
     expect(await callbackOf(test, await receiver(), webhook)).toMatchObject(expected);
   });
 
-  test('metadata absent, or huge', async () => {
+  test('sends no metadata, or 1 MB of it', async () => {
     const test = await bench();
     expect(await callbackOf(test, await receiver(), { metadata: 'absent' })).not.toHaveProperty(
       'metadata',
@@ -190,7 +190,7 @@ describe('switches', () => {
     expect(JSON.stringify(huge).length).toBeGreaterThan(1_000_000);
   });
 
-  test('reencode sends the same JSON in other bytes', async () => {
+  test('reencode: sends the same JSON with other bytes', async () => {
     const test = await bench();
     const hook = await receiver();
     const id = await submit(test.client, body(hook.url, { webhook: { reencode: true } }));
@@ -199,7 +199,7 @@ describe('switches', () => {
     expect(first?.body).not.toBe(JSON.stringify(first?.json));
   });
 
-  test('a cancelled job is silent, unless the platform is told otherwise', async () => {
+  test('sends a callback for a cancelled job only if cancelWebhook is set', async () => {
     const test = await bench({ speed: 0, platform: { cancelWebhook: true } });
     const hook = await receiver();
     const id = await submit(test.client, body(hook.url, { stuck: 'Pending' }));

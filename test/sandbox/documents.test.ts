@@ -14,7 +14,7 @@ async function upload({ client }: Bench, bytes: Buffer | string, name = 'a.pdf')
 }
 
 describe('parse', () => {
-  test('gives the text of each page, in chunks and in blocks with a place', async () => {
+  test('returns the text of each page in chunks and in blocks with positions', async () => {
     const test = await bench();
     const input = await upload(
       test,
@@ -43,7 +43,7 @@ describe('parse', () => {
     expect(second?.bbox.top).toBeGreaterThan(first?.bbox.top ?? 1);
   });
 
-  test('reads the demo agreement in order, with its tables', async () => {
+  test('reads the demo agreement in reading order, with its tables', async () => {
     const test = await bench();
     const id = await submitAndEnd(test, { input: await upload(test, agreement) });
     const { pages } = test.sandbox.jobs.find(id)?.result ?? { pages: [] };
@@ -75,7 +75,7 @@ describe('parse', () => {
     );
   });
 
-  test('takes text files, a list of documents, and the upload object', async () => {
+  test('accepts text files, a list of documents, and an upload object', async () => {
     const test = await bench();
     const text = await upload(test, 'First part\n\nSecond part\fOther page', 'a.txt');
     const id = await submitAndEnd(test, { input: [text, 'https://example.com/b.pdf'] });
@@ -86,7 +86,7 @@ describe('parse', () => {
     expect(test.sandbox.jobs.find(object)?.result?.pages).toHaveLength(2);
   });
 
-  test('does not pretend to know a remote document', async () => {
+  test('returns a synthetic page for a remote document', async () => {
     const test = await bench();
     const id = await submitAndEnd(test, anyDocument);
     expect(JSON.stringify(await test.client.job.get(id))).toContain(
@@ -94,22 +94,28 @@ describe('parse', () => {
     );
   });
 
-  test('fetches a document from this machine', async () => {
-    const server = createServer((_request, response) => response.end('From next door'));
+  test('fetches a document from a loopback address', async () => {
+    const server = createServer((_request, response) => response.end('From another server'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
     const address = server.address();
     const port = typeof address === 'object' ? address?.port : 0;
     const test = await bench();
     const id = await submitAndEnd(test, { input: `http://127.0.0.1:${port}/a.txt` });
-    expect(test.sandbox.jobs.find(id)?.result?.pages[0]?.blocks[0]?.content).toBe('From next door');
+    expect(test.sandbox.jobs.find(id)?.result?.pages[0]?.blocks[0]?.content).toBe(
+      'From another server',
+    );
   });
 
   test.each([
     ['a broken PDF', Buffer.from('%PDF-1.7 and nothing else'), 'DOCUMENT_CORRUPT'],
-    ['bytes that are neither', Buffer.from([0xff, 0xfe, 0x00, 0x81]), 'DOCUMENT_CORRUPT'],
+    [
+      'bytes that are neither PDF nor text',
+      Buffer.from([0xff, 0xfe, 0x00, 0x81]),
+      'DOCUMENT_CORRUPT',
+    ],
     ['an empty file', Buffer.alloc(0), 'DOCUMENT_EMPTY'],
-  ])('%s fails the job', async (_what, bytes, name) => {
+  ])('fails the job for %s', async (_case, bytes, name) => {
     const test = await bench();
     const id = await submitAndEnd(test, { input: await upload(test, bytes) });
     expect(await test.client.job.get(id)).toMatchObject({
@@ -143,7 +149,7 @@ describe('extract', () => {
     term: { 'Start date': '2026-10-01' },
   };
 
-  test('fills the schema from labelled lines', async () => {
+  test('fills the schema from labeled lines', async () => {
     const test = await bench();
     const input = await upload(test, agreement);
     const id = await submitAndEnd(test, { input, instructions: { schema } }, 'extract');
@@ -155,7 +161,7 @@ describe('extract', () => {
     });
   });
 
-  test('reuses an earlier parse, and fails when that is unknown', async () => {
+  test('reuses an earlier parse, and fails if it is unknown', async () => {
     const test = await bench();
     const parse = await submitAndEnd(test, { input: await upload(test, agreement) });
     const body = { input: `jobid://${parse}`, instructions: { schema } };
@@ -170,7 +176,7 @@ describe('extract', () => {
     });
   });
 
-  test('answers a legacy body in the legacy shape', async () => {
+  test('returns the legacy shape for a legacy body', async () => {
     const test = await bench();
     const body = { document_url: await upload(test, agreement), schema };
     const id = await submitAndEnd(test, body, 'extract');
@@ -181,7 +187,7 @@ describe('extract', () => {
   });
 });
 
-test('split puts each page where its words are', async () => {
+test('split assigns each page to the section with the same words', async () => {
   const test = await bench();
   const split_description = [
     { name: 'Parties', description: 'landlord and tenant, start date and monthly rent' },
@@ -220,7 +226,7 @@ test('classify chooses the category by its criteria', async () => {
   });
 });
 
-test('edit hands the document out under a link', async () => {
+test('edit returns a link to the document', async () => {
   const test = await bench();
   const document_url = await upload(test, agreement);
   const id = await submitAndEnd(test, { document_url, edit_instructions: 'Sign it' }, 'edit');
@@ -231,7 +237,7 @@ test('edit hands the document out under a link', async () => {
   expect(Buffer.from(await edited.arrayBuffer()).equals(agreement)).toBe(true);
 });
 
-test('pipeline carries a parse', async () => {
+test('pipeline returns a parse result', async () => {
   const test = await bench();
   const id = await submitAndEnd(test, { ...anyDocument, pipeline_id: 'p' }, 'pipeline');
   expect((await test.client.job.get(id)).result).toMatchObject({

@@ -16,7 +16,7 @@ import {
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/u;
 
 describe('with the official SDK', () => {
-  test('an uploaded document is parsed and polled', async () => {
+  test('parses an uploaded document, and polls the job', async () => {
     const { sandbox, client } = await bench();
     const file = await toFile(await samplePdf([['Hello']]), 'hello.pdf');
     const upload = await client.upload({ file });
@@ -35,7 +35,7 @@ describe('with the official SDK', () => {
     });
   });
 
-  test('every kind of job can be submitted', async () => {
+  test('submits every type of job', async () => {
     const { sandbox, client } = await bench();
     const { input } = anyDocument;
     const ids = [
@@ -59,13 +59,13 @@ describe('with the official SDK', () => {
     ]);
   });
 
-  test('version and webhook portal are JSON strings', async () => {
+  test('returns the version and the webhook portal as JSON strings', async () => {
     const { client } = await bench({ platform: { version: 'v9.9.9' } });
     expect(await client.apiVersion()).toBe('v9.9.9');
     expect(await client.webhook.run()).toMatch(/^https:/u);
   });
 
-  test('errors arrive as their classes', async () => {
+  test('maps errors to the classes of the SDK', async () => {
     const { sandbox, client } = await bench();
     const wrongKey = new Reducto({ baseURL: sandbox.url, apiKey: 'wrong', maxRetries: 0 });
     await expect(wrongKey.job.getAll()).rejects.toBeInstanceOf(Reducto.AuthenticationError);
@@ -77,7 +77,7 @@ describe('with the official SDK', () => {
     );
   });
 
-  test('its retries make several jobs of one submit: there is no idempotency', async () => {
+  test('creates one job per retry of a submit, without idempotency', async () => {
     const { sandbox } = await bench();
     const impatient = clientOf(sandbox, 2);
     sandbox.rules.add({ times: 2, sim: { submit: { fault: 'createdBut502' } } });
@@ -88,8 +88,8 @@ describe('with the official SDK', () => {
   });
 });
 
-describe('keys', () => {
-  test('none gives an HTML 403, an empty or wrong one a JSON 401', async () => {
+describe('API keys', () => {
+  test('refuses a request without a key with an HTML 403, and a wrong key with a JSON 401', async () => {
     const { sandbox } = await bench();
     const none = await call(`${sandbox.url}/jobs`);
     expect([none.status, none.headers.get('content-type')]).toEqual([403, 'text/html']);
@@ -97,13 +97,13 @@ describe('keys', () => {
     expect([empty.status, empty.json]).toEqual([401, { detail: expect.any(String) }]);
   });
 
-  test('are not asked for where auth is off', async () => {
+  test('accepts a request without a key if auth is off', async () => {
     const { sandbox } = await bench({ platform: { auth: 'off' } });
     expect((await call(`${sandbox.url}/jobs`)).status).toBe(200);
   });
 });
 
-describe('what a submit must have', () => {
+describe('validation of a submit', () => {
   test.each([
     ['parse', {}, ['input']],
     ['extract', {}, ['input']],
@@ -111,7 +111,7 @@ describe('what a submit must have', () => {
     ['edit', {}, ['document_url', 'edit_instructions']],
     ['pipeline', {}, ['input', 'pipeline_id']],
     ['classify', {}, ['input']],
-  ])('%s names each missing field', async (type, body, names) => {
+  ])('names each missing field of a %s request', async (type, body, names) => {
     const { sandbox, client } = await bench();
     const error: unknown = await submit(client, body, type).catch((reason: unknown) => reason);
     expect(error).toMatchObject({
@@ -120,14 +120,14 @@ describe('what a submit must have', () => {
     expect(sandbox.jobs.all()).toHaveLength(0);
   });
 
-  test('unknown members are ignored, and so is a callback under a wrong name', async () => {
+  test('ignores unknown members, including a callback under a wrong name', async () => {
     const { sandbox, client } = await bench();
     const webhook = { mode: 'direct', url: 'http://127.0.0.1:1/' };
     const id = await submit(client, { ...anyDocument, async_config: { webhook }, other: 1 });
     expect(sandbox.jobs.find(id)?.webhook).toBeUndefined();
   });
 
-  test('an upload that does not exist refuses the job, a bad URL too', async () => {
+  test('refuses an unknown upload and an invalid URL', async () => {
     const { sandbox, client } = await bench();
     await expect(submit(client, { input: 'reducto://nothing.pdf' })).rejects.toMatchObject({
       status: 404,
@@ -137,15 +137,15 @@ describe('what a submit must have', () => {
     expect(sandbox.jobs.all()).toHaveLength(0);
   });
 
-  test('a direct webhook needs a URL', async () => {
+  test('refuses a direct webhook without a URL', async () => {
     const { client } = await bench();
     const body = { ...anyDocument, async: { webhook: { mode: 'direct' } } };
     await expect(submit(client, body)).rejects.toMatchObject({ status: 422 });
   });
 });
 
-describe('the life of a job', () => {
-  test('passes all states on the virtual clock; GET /job folds the inner ones', async () => {
+describe('the lifecycle of a job', () => {
+  test('passes all states on the virtual clock, and GET /job shows the internal ones as Pending', async () => {
     const timing = { queueMs: 1_000, runMs: 2_000, completingMs: 500 };
     const { sandbox, client } = await bench({ speed: 0, platform: timing });
     const id = await submit(client, anyDocument);
@@ -163,7 +163,7 @@ describe('the life of a job', () => {
     ]);
   });
 
-  test('a failed job is a 200 with reason and error', async () => {
+  test('returns a failed job with 200, the reason, and the error', async () => {
     const test = await bench();
     const error = { name: 'LLM_PROVIDER_ERROR', code: 502, message: 'Provider down' };
     const sim = { outcome: 'failed', reason: 'Something broke', error };
@@ -176,7 +176,7 @@ describe('the life of a job', () => {
     });
   });
 
-  test('a cancel takes effect after a moment; GET /jobs says Cancelled, GET /job Failed', async () => {
+  test('applies a cancel after a delay, and shows it as Cancelled in GET /jobs and as Failed in GET /job', async () => {
     const { sandbox, client } = await bench({
       speed: 0,
       platform: { queueMs: 60_000, cancelDelayMs: 100 },
@@ -192,7 +192,7 @@ describe('the life of a job', () => {
     expect((await client.job.getAll()).jobs[0]?.status).toBe('Cancelled');
   });
 
-  test('a deleted job answers 409, then 410, and leaves the list', async () => {
+  test('returns 409 and then 410 for a deleted job, and no longer lists it', async () => {
     const { sandbox, client } = await bench({ speed: 0 });
     const id = await submit(client, anyDocument);
     const address = `${sandbox.url}/job/${id}`;
@@ -208,7 +208,7 @@ describe('the life of a job', () => {
     expect((await client.job.getAll()).jobs).toEqual([]);
   });
 
-  test('an open job cannot be deleted', async () => {
+  test('refuses to delete an open job', async () => {
     const { sandbox, client } = await bench();
     const id = await submit(client, { ...anyDocument, sim: { stuck: 'Pending' } });
     const deletion = { ...authorized(sandbox), method: 'DELETE' };
@@ -218,7 +218,7 @@ describe('the life of a job', () => {
     });
   });
 
-  test('jobs expire', async () => {
+  test('returns 404 for an expired job, unless its result is persisted', async () => {
     const { sandbox, client } = await bench({ speed: 0, platform: { retentionMinutes: 60 } });
     const id = await submit(client, anyDocument);
     const kept = await submit(client, { ...anyDocument, settings: { persist_results: true } });
@@ -229,7 +229,7 @@ describe('the life of a job', () => {
     await expect(client.job.get(id)).rejects.toMatchObject({ status: 410 });
   });
 
-  test('a long poll is answered when the job ends, or when its time is up', async () => {
+  test('answers a long poll when the job ends or the timeout passes', async () => {
     const { sandbox, client } = await bench({ speed: 0, platform: { queueMs: 5_000 } });
     const id = await submit(client, anyDocument);
     const held = client.get<unknown, { status: string }>(`/job/${id}`, { query: { timeout: 30 } });
@@ -243,7 +243,7 @@ describe('the life of a job', () => {
 });
 
 describe('GET /jobs', () => {
-  test('pages stay stable while new jobs arrive', async () => {
+  test('returns stable pages while jobs are created', async () => {
     const { client } = await bench();
     const before: string[] = [];
     for (let n = 0; n < 7; n++) before.push(await submit(client, anyDocument));
@@ -258,7 +258,7 @@ describe('GET /jobs', () => {
     expect(seen).toEqual(before.toReversed());
   });
 
-  test('configs can be left out', async () => {
+  test('omits the configs on request', async () => {
     const { client } = await bench();
     await submit(client, { ...anyDocument, async: { metadata: { mine: 1 } } });
     const full = await client.job.getAll();
@@ -268,7 +268,7 @@ describe('GET /jobs', () => {
   });
 
   test.each(['limit=0', 'limit=501', 'limit=x', 'cursor=nonsense'])(
-    '%s is refused',
+    'refuses the query %s',
     async (query) => {
       const { sandbox } = await bench();
       const { status } = await call(`${sandbox.url}/jobs?${query}`, authorized(sandbox));
@@ -277,7 +277,7 @@ describe('GET /jobs', () => {
   );
 });
 
-test('a body that is not JSON is a 400', async () => {
+test('refuses a body that is not JSON with 400', async () => {
   const { sandbox } = await bench({ platform: { auth: 'off' } });
   const headers = { 'content-type': 'application/json' };
   const broken = { method: 'POST', headers, body: '{' };
@@ -285,7 +285,7 @@ test('a body that is not JSON is a 400', async () => {
   expect((await post(`${sandbox.url}/parse_async`, [])).status).toBe(422);
 });
 
-/** Held long polls listen for changes; that is the sign that they have arrived. */
+/** A pending long poll is a listener for changes. */
 async function waitUntilHeld(
   events: { listenerCount(name: 'changed'): number },
   expected: number,

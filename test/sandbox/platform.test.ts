@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { PlatformSettings } from '../../src/sandbox/faults/platform-switches.js';
 import { anyDocument, authorized, bench, call, submit, submitAndEnd } from './support.js';
 
-test('a region outage answers every call, but neither storage nor control', async () => {
+test('a region outage affects every API route, but not storage and control', async () => {
   const test = await bench();
   const body = { ...anyDocument, settings: { force_url_result: true } };
   const id = await submitAndEnd(test, body);
@@ -17,7 +17,7 @@ test('a region outage answers every call, but neither storage nor control', asyn
 });
 
 describe('an old version', () => {
-  test('has no list, no errors in jobs, no delete', async () => {
+  test('has no GET /jobs, no errors in jobs, and no DELETE', async () => {
     const test = await bench({ platform: { profile: 'old' } });
     const id = await submitAndEnd(test, { ...anyDocument, sim: { outcome: 'failed' } });
     const address = `${test.sandbox.url}/job/${id}`;
@@ -31,7 +31,7 @@ describe('an old version', () => {
 });
 
 describe('GET /job variants', () => {
-  test('simple by default, enhanced on demand', async () => {
+  test('returns the simple variant by default, the enhanced one if it is switched on', async () => {
     const test = await bench();
     const id = await submitAndEnd(test, anyDocument);
     expect(Object.keys(await test.client.job.get(id)).toSorted()).toEqual([
@@ -54,7 +54,7 @@ describe('GET /job variants', () => {
     });
   });
 
-  test('raw statuses', async () => {
+  test('shows internal statuses with rawStatuses', async () => {
     const { client } = await bench({ platform: { rawStatuses: true } });
     const working = await submit(client, { ...anyDocument, sim: { stuck: 'InProgress' } });
     await expect.poll(async () => (await client.job.get(working)).status).toBe('InProgress');
@@ -63,19 +63,19 @@ describe('GET /job variants', () => {
   test.each<[PlatformSettings['cancelledView'], object]>([
     ['failed', { status: 'Failed' }],
     ['cancelled', { status: 'Cancelled' }],
-  ])('a cancelled job as %s', async (cancelledView, expected) => {
+  ])('shows a cancelled job as %s', async (cancelledView, expected) => {
     const test = await bench({ platform: { ...(cancelledView && { cancelledView }) } });
     const id = await cancelled(test);
     expect(await test.client.job.get(id)).toMatchObject(expected);
   });
 
-  test('a cancelled job as conflict', async () => {
+  test('returns 409 for a cancelled job with cancelledView conflict', async () => {
     const test = await bench({ platform: { cancelledView: 'conflict' } });
     const id = await cancelled(test);
     await expect(test.client.job.get(id)).rejects.toMatchObject({ status: 409 });
   });
 
-  test('?timeout= can be ignored', async () => {
+  test('ignores ?timeout= if longPoll is off', async () => {
     const { client } = await bench({ speed: 0, platform: { longPoll: false } });
     const id = await submit(client, { ...anyDocument, sim: { stuck: 'Pending' } });
     const job = await client.get<unknown, { status: string }>(`/job/${id}`, {
@@ -86,7 +86,7 @@ describe('GET /job variants', () => {
 });
 
 describe('cancelling a finished job', () => {
-  test('is fine by default, and changes nothing', async () => {
+  test('succeeds by default and changes nothing', async () => {
     const test = await bench();
     const id = await submitAndEnd(test, anyDocument);
     expect(await test.client.job.cancel(id)).toEqual({});
@@ -96,7 +96,7 @@ describe('cancelling a finished job', () => {
   test.each([
     ['conflict', 409],
     ['notFound', 404],
-  ] as const)('can be a %s', async (cancelFinished, status) => {
+  ] as const)('fails with %s if cancelFinished says so', async (cancelFinished, status) => {
     const test = await bench({ platform: { cancelFinished } });
     const id = await submitAndEnd(test, anyDocument);
     await expect(test.client.job.cancel(id)).rejects.toMatchObject({ status });
@@ -104,7 +104,7 @@ describe('cancelling a finished job', () => {
   });
 });
 
-describe('limits', () => {
+describe('rate limits', () => {
   test.each([
     [{ rateLimitPerSecond: 3 }, '/version', 429, '[CODE 1000]'],
     [{ rateLimitPerSecond: 3, rateLimitFlavour: 'bare429' }, '/version', 429, 'Too many requests'],
@@ -118,19 +118,19 @@ describe('limits', () => {
     expect(await refused[0]?.text()).toContain(message);
   });
 
-  test('reads of jobs have a limit of their own', async () => {
+  test('limits reads of jobs separately', async () => {
     const answers = await burst({ jobReadsPerSecond: 1 }, '/version');
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
   });
 
-  test('Retry-After only when asked for', async () => {
+  test('sends Retry-After only if it is set', async () => {
     const answers = await burst({ rateLimitPerSecond: 1, retryAfterSeconds: 4 }, '/version');
     expect(answers.find(({ status }) => status === 429)?.headers.get('retry-after')).toBe('4');
   });
 });
 
-describe('throttling', () => {
-  test('queues without a word, and priority goes first', async () => {
+describe('the limit of concurrent jobs', () => {
+  test('queues further jobs and starts priority jobs first', async () => {
     const { sandbox, client } = await bench({
       speed: 0,
       platform: { maxConcurrentJobs: 1, queueMs: 10, runMs: 1_000 },
@@ -150,7 +150,7 @@ describe('throttling', () => {
   });
 });
 
-test('a new job shows in the list with a delay', async () => {
+test('lists a new job after the delay', async () => {
   const { sandbox, client } = await bench({ speed: 0, platform: { listDelayMs: 1_000 } });
   await submit(client, anyDocument);
   expect((await client.job.getAll()).jobs).toEqual([]);
@@ -158,7 +158,7 @@ test('a new job shows in the list with a delay', async () => {
   expect((await client.job.getAll()).jobs).toHaveLength(1);
 });
 
-test('the platform clock can be off', async () => {
+test('applies the clock skew to created_at', async () => {
   const { sandbox, client } = await bench({ speed: 0, platform: { clockSkewMs: 360_000 } });
   const id = await submit(client, anyDocument);
   const { jobs } = await client.job.getAll();
@@ -166,7 +166,7 @@ test('the platform clock can be off', async () => {
   expect(created - (sandbox.jobs.find(id)?.createdAt ?? 0)).toBeCloseTo(360_000, -2);
 });
 
-test('the on-prem profile', async () => {
+test('the on-prem profile has no API keys, no Svix, and HTML rate limits', async () => {
   const { sandbox } = await bench({ platform: { profile: 'onprem' } });
   expect(sandbox.platform.current).toMatchObject({
     auth: 'off',
@@ -178,8 +178,8 @@ test('the on-prem profile', async () => {
 });
 
 /**
- * The window is one second of real time and a burst may straddle two, so a burst of three times the
- * limit must lose at least one call.
+ * A burst may span two windows of one second. Hence, a burst of three times the limit exceeds it at
+ * least once.
  */
 async function burst(platform: PlatformSettings, path: string): Promise<Response[]> {
   const { sandbox } = await bench({ platform });

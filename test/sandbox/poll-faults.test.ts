@@ -5,7 +5,7 @@ async function ended(test: Bench, sim: Record<string, unknown>): Promise<string>
   return submitAndEnd(test, { ...anyDocument, sim });
 }
 
-test('404 for a while after the submit', async () => {
+test('returns 404 for the given time after the submit', async () => {
   const { sandbox, client } = await bench({ speed: 0 });
   const id = await submit(client, { ...anyDocument, sim: { poll: { notFoundMs: 1_000 } } });
   await expect(client.job.get(id)).rejects.toMatchObject({ status: 404 });
@@ -13,7 +13,7 @@ test('404 for a while after the submit', async () => {
   expect((await client.job.get(id)).status).toBe('Completed');
 });
 
-test('Pending on the first reads after the end', async () => {
+test('shows Pending in the given number of reads after the end', async () => {
   const test = await bench();
   const id = await ended(test, { poll: { pendingReads: 2 } });
   const statuses: string[] = [];
@@ -21,19 +21,19 @@ test('Pending on the first reads after the end', async () => {
   expect(statuses).toEqual(['Pending', 'Pending', 'Completed']);
 });
 
-test('a status nobody has heard of, and none of the result', async () => {
+test('shows an unknown status without the result', async () => {
   const test = await bench();
   const id = await ended(test, { poll: { status: 'Reticulating' } });
   expect(await test.client.job.get(id)).toMatchObject({ status: 'Reticulating', result: null });
 });
 
-test('Completed without a result', async () => {
+test('shows Completed without a result', async () => {
   const test = await bench();
   const id = await ended(test, { poll: { resultNull: true } });
   expect(await test.client.job.get(id)).toMatchObject({ status: 'Completed', result: null });
 });
 
-test('Failed without a reason', async () => {
+test('shows Failed without a reason', async () => {
   const test = await bench();
   const id = await ended(test, { outcome: 'failed', reason: null });
   expect(await test.client.job.get(id)).toMatchObject({
@@ -43,18 +43,15 @@ test('Failed without a reason', async () => {
   });
 });
 
-test.each(['Pending', 'Idle', 'InProgress', 'Completing'])(
-  'stuck in %s for ever',
-  async (stuck) => {
-    const { sandbox, client } = await bench({ speed: 0 });
-    const id = await submit(client, { ...anyDocument, sim: { stuck } });
-    await sandbox.clock.advance(3_600_000);
-    expect(sandbox.jobs.find(id)?.status).toBe(stuck);
-    expect((await client.job.get(id)).status).toBe(stuck === 'Idle' ? 'Idle' : 'Pending');
-  },
-);
+test.each(['Pending', 'Idle', 'InProgress', 'Completing'])('keeps a job in %s', async (stuck) => {
+  const { sandbox, client } = await bench({ speed: 0 });
+  const id = await submit(client, { ...anyDocument, sim: { stuck } });
+  await sandbox.clock.advance(3_600_000);
+  expect(sandbox.jobs.find(id)?.status).toBe(stuck);
+  expect((await client.job.get(id)).status).toBe(stuck === 'Idle' ? 'Idle' : 'Pending');
+});
 
-test('Idle for an hour, then on', async () => {
+test('keeps a job in Idle for the given time', async () => {
   const { sandbox, client } = await bench({ speed: 0 });
   const id = await submit(client, { ...anyDocument, sim: { idleMs: 3_600_000 } });
   expect((await client.job.get(id)).status).toBe('Idle');
@@ -62,21 +59,21 @@ test('Idle for an hour, then on', async () => {
   expect((await client.job.get(id)).status).toBe('Completed');
 });
 
-test('another page count than the true one', async () => {
+test('reports the given page count', async () => {
   const test = await bench();
   const id = await ended(test, { numPages: 1_000 });
   expect(await test.client.job.get(id)).toMatchObject({ result: { usage: { num_pages: 1_000 } } });
 });
 
-describe('broken answers, and good ones after them', () => {
+describe('broken responses, with valid ones after them', () => {
   test.each([
-    [{ fault: 'http' }, 503, /Scripted/u],
-    [{ fault: 'http', httpStatus: 500 }, 500, /Scripted/u],
+    [{ fault: 'http' }, 503, /Simulated/u],
+    [{ fault: 'http', httpStatus: 500 }, 500, /Simulated/u],
     [{ fault: 'htmlHttp', httpStatus: 502 }, 502, /<html>/u],
     [{ fault: 'code1000' }, 429, /\[CODE 1000\]/u],
     [{ fault: 'code2000' }, 429, /\[CODE 2000\]/u],
     [{ fault: 'bare429' }, 429, /^(?!.*\[CODE)/u],
-  ])('%j', async (poll, status, message) => {
+  ])('returns the error of %j', async (poll, status, message) => {
     const test = await bench();
     const id = await ended(test, { poll: { ...poll, times: 2 } });
     for (let n = 0; n < 2; n++) {
@@ -88,7 +85,7 @@ describe('broken answers, and good ones after them', () => {
     expect((await test.client.job.get(id)).status).toBe('Completed');
   });
 
-  test('truncated JSON', async () => {
+  test('sends truncated JSON', async () => {
     const test = await bench();
     const id = await ended(test, { poll: { fault: 'truncated', times: 1 } });
     const { status, text, json } = await call(
@@ -99,7 +96,7 @@ describe('broken answers, and good ones after them', () => {
     expect(text).toMatch(/^\{"status":"Completed"/u);
   });
 
-  test.each(['reset', 'hang'])('%s', async (fault) => {
+  test.each(['reset', 'hang'])('sends no response with %s', async (fault) => {
     const test = await bench();
     const id = await ended(test, { poll: { fault, times: 1 } });
     await expect(test.client.job.get(id, { timeout: 300 })).rejects.toThrow(
@@ -108,7 +105,7 @@ describe('broken answers, and good ones after them', () => {
     expect((await test.client.job.get(id)).status).toBe('Completed');
   });
 
-  test('slow', async () => {
+  test('delays the response with slow', async () => {
     const test = await bench({ speed: 0 });
     const id = await ended(test, { poll: { fault: 'slow', delayMs: 2_000 } });
     const read = test.client.job.get(id);

@@ -1,8 +1,8 @@
 import { ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import Reducto, { toFile } from 'reductoai';
@@ -13,7 +13,7 @@ import { samplePdf } from '../fixtures/sample-pdf.js';
 const source = new URL('../../src/sandbox/', import.meta.url);
 let built: string;
 
-/** As the build does it, file by file: the compiled sandbox must run without any TypeScript. */
+/** Compiled as by the build: the sandbox must run without TypeScript. */
 beforeAll(async () => {
   built = await mkdtemp(join(tmpdir(), 'sandbox-build-'));
   await symlink(
@@ -21,11 +21,14 @@ beforeAll(async () => {
     join(built, 'node_modules'),
   );
   await writeFile(join(built, 'package.json'), '{"type":"module"}');
-  for (const name of await readdir(source)) {
-    const { outputText } = ts.transpileModule(await readFile(new URL(name, source), 'utf8'), {
+  for (const entry of await readdir(source, { recursive: true })) {
+    if (!entry.endsWith('.ts')) continue;
+    const { outputText } = ts.transpileModule(await readFile(new URL(entry, source), 'utf8'), {
       compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext },
     });
-    await writeFile(join(built, name.replace(/\.ts$/u, '.js')), outputText);
+    const target = join(built, entry.replace(/\.ts$/u, '.js'));
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, outputText);
   }
 });
 
@@ -46,7 +49,7 @@ async function firstLine(child: ChildProcess): Promise<string> {
   return String(line);
 }
 
-test('says where it listens, serves, reads PDFs, and ends on SIGTERM', async () => {
+test('prints its address, parses a PDF, and exits on SIGTERM', async () => {
   const child = start({ SANDBOX_API_KEYS: 'one,two', SANDBOX_SPEED: '100' });
   const [line, [message]] = await Promise.all([firstLine(child), once(child, 'message')]);
   const baseURL = /^sandbox listening on (?<url>http:\/\/127\.0\.0\.1:\d+)$/u.exec(line)?.groups?.[
@@ -65,29 +68,29 @@ test('says where it listens, serves, reads PDFs, and ends on SIGTERM', async () 
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
 
-test('ends with its parent', async () => {
+test('exits when its parent disconnects', async () => {
   const child = start({});
   await firstLine(child);
   child.disconnect();
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
 
-test('names everything that is wrong with its settings', async () => {
+test('names all invalid settings', async () => {
   const child = start({ SANDBOX_SPEED: 'fast', SANDBOX_PLATFORM: '{"outage":1}' });
   if (!child.stderr) throw new Error('No stderr');
-  const [complaint, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  const [output, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
   expect(code).toBe(1);
-  expect(complaint).toContain('SANDBOX_SPEED');
-  expect(complaint).toContain('SANDBOX_PLATFORM.outage');
+  expect(output).toContain('SANDBOX_SPEED');
+  expect(output).toContain('SANDBOX_PLATFORM.outage');
 });
 
-test('explains itself', async () => {
+test('lists its settings with --help', async () => {
   const child = start({}, ['--help']);
   if (!child.stdout) throw new Error('No stdout');
   expect(await text(child.stdout)).toContain('SANDBOX_SVIX_SECRETS');
 });
 
-test('logs jobs when asked to', async () => {
+test('logs changes of jobs with SANDBOX_LOG', async () => {
   const child = start({ SANDBOX_LOG: '1', SANDBOX_SPEED: '100' });
   if (!child.stdout) throw new Error('No stdout');
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();

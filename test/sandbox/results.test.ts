@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { anyDocument, bench, Bench, call, submitAndEnd } from './support.js';
 
-/** The link in the result of a job, whatever kind of job it is. */
+/** The result link of a job of any type. */
 async function linkOf({ client }: Bench, id: string): Promise<string> {
   const job = await client.job.get(id);
   const [, link] = /"type":"url","url":"(?<url>[^"]+)"/u.exec(JSON.stringify(job)) ?? [];
@@ -14,7 +14,7 @@ async function parseByUrl(test: Bench, sim: Record<string, unknown> = {}): Promi
   return linkOf(test, id);
 }
 
-test('settings.force_url_result is honoured, with the payload as an object', async () => {
+test('serves the result by URL with settings.force_url_result', async () => {
   const test = await bench();
   const body = { ...anyDocument, settings: { force_url_result: true } };
   const id = await submitAndEnd(test, body);
@@ -28,13 +28,13 @@ test('settings.force_url_result is honoured, with the payload as an object', asy
   expect(headers.get('content-type')).toContain('application/json');
 });
 
-test('or as a bare array of chunks', async () => {
+test('serves an array of chunks by URL with resultForm array', async () => {
   const test = await bench();
   const { json } = await call(await parseByUrl(test, { resultForm: 'array' }));
   expect(json).toEqual([expect.objectContaining({ content: expect.any(String) })]);
 });
 
-test('an extract can go by URL as well', async () => {
+test('serves the result of an extract by URL', async () => {
   const test = await bench();
   const instructions = { schema: { type: 'object', properties: { a: { type: 'string' } } } };
   const body = { ...anyDocument, instructions, sim: { forceUrlResult: true } };
@@ -42,7 +42,7 @@ test('an extract can go by URL as well', async () => {
   expect((await call(await linkOf(test, id))).json).toEqual({ a: null });
 });
 
-test('a result above the limit goes by URL by itself, one below stays', async () => {
+test('serves a result above the inline limit by URL, and a smaller one inline', async () => {
   const test = await bench();
   const small = await submitAndEnd(test, { ...anyDocument, sim: { resultBytes: 100_000 } });
   const job = await test.client.job.get(small);
@@ -55,7 +55,7 @@ test('a result above the limit goes by URL by itself, one below stays', async ()
   expect(json).toMatchObject({ type: 'full' });
 });
 
-test.each(['object', 'array'])('50 MB as %s are streamed, to the byte', async (resultForm) => {
+test.each(['object', 'array'])('streams exactly 50 MB as %s', async (resultForm) => {
   const test = await bench();
   const bytes = 50_000_000;
   const response = await fetch(await parseByUrl(test, { resultBytes: bytes, resultForm }));
@@ -73,8 +73,8 @@ test.each(['object', 'array'])('50 MB as %s are streamed, to the byte', async (r
   expect(end).toMatch(resultForm === 'object' ? /\}$/u : /\]$/u);
 });
 
-describe('links', () => {
-  test('expire as in object storage', async () => {
+describe('result links', () => {
+  test('expire with a storage error', async () => {
     const test = await bench({ speed: 0, platform: { resultUrlTtlMs: 60_000 } });
     const link = await parseByUrl(test);
     await test.sandbox.clock.advance(60_000);
@@ -84,7 +84,7 @@ describe('links', () => {
     expect(text).toContain('<Code>AccessDenied</Code><Message>Request has expired</Message>');
   });
 
-  test('are minted anew on each read, or repeated', async () => {
+  test('are signed anew on each read, or repeated', async () => {
     const test = await bench({ speed: 0, platform: { freshResultUrls: false } });
     const id = await submitAndEnd(test, { ...anyDocument, sim: { forceUrlResult: true } });
     const first = await linkOf(test, id);
@@ -94,33 +94,33 @@ describe('links', () => {
     expect(await linkOf(test, id)).not.toBe(first);
   });
 
-  test('cannot be guessed', async () => {
+  test('are refused with a wrong signature', async () => {
     const test = await bench();
     const link = new URL(await parseByUrl(test));
     link.searchParams.set('expires', '99999999999999');
     expect(await call(link.href)).toMatchObject({ status: 403 });
   });
 
-  test('stand on the public address when there is one', async () => {
+  test('use the public URL if it is set', async () => {
     const test = await bench({ publicUrl: 'http://reducto.internal:4010' });
     expect(await parseByUrl(test)).toMatch(/^http:\/\/reducto\.internal:4010\/results\//u);
   });
 });
 
-describe('a download can break', () => {
+describe('download faults', () => {
   test.each([
     ['expired', 403],
     ['forbidden', 403],
     ['notFound', 404],
     ['error', 500],
-  ])('%s', async (fault, status) => {
+  ])('%s returns its storage error', async (fault, status) => {
     const test = await bench();
     const link = await parseByUrl(test, { resultUrl: { fault, times: 1 } });
     expect((await call(link)).status).toBe(status);
     expect((await call(link)).json).toMatchObject({ type: 'full' });
   });
 
-  test('redirect', async () => {
+  test('redirect sends the client to another link', async () => {
     const test = await bench();
     const link = await parseByUrl(test, { resultUrl: { fault: 'redirect', times: 1 } });
     const { status, headers } = await call(link, { redirect: 'manual' });
@@ -128,7 +128,7 @@ describe('a download can break', () => {
     expect((await call(headers.get('location') ?? '')).json).toMatchObject({ type: 'full' });
   });
 
-  test('wrong content type, or not JSON at all', async () => {
+  test('wrongContentType sends HTML, and notJson sends text that is not JSON', async () => {
     const test = await bench();
     const html = await call(await parseByUrl(test, { resultUrl: { fault: 'wrongContentType' } }));
     expect(html.headers.get('content-type')).toContain('text/html');
@@ -137,13 +137,13 @@ describe('a download can break', () => {
     expect(text.json).toBeNull();
   });
 
-  test('truncated', async () => {
+  test('truncated closes the connection after half of the body', async () => {
     const test = await bench();
     const link = await parseByUrl(test, { resultUrl: { fault: 'truncated' } });
     await expect(call(link)).rejects.toThrow('terminated');
   });
 
-  test('slow', async () => {
+  test('slow delays the first byte', async () => {
     const test = await bench({ speed: 0 });
     const link = await parseByUrl(test, { resultUrl: { fault: 'slow', delayMs: 5_000 } });
     let done = false;
@@ -159,7 +159,7 @@ describe('a download can break', () => {
   });
 });
 
-/** The request has reached the result host once the job counts it. */
+/** The job counts a download when its request arrives. */
 async function untilDownloaded({ sandbox }: Bench): Promise<void> {
   while (sandbox.jobs.all().every((job) => job.downloads === 0)) {
     await new Promise((resolve) => {

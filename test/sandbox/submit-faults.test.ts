@@ -2,12 +2,12 @@ import Reducto from 'reductoai';
 import { describe, expect, test } from 'vitest';
 import { anyDocument, bench, clientOf, submit } from './support.js';
 
-describe('the job exists, the answer is lost', () => {
+describe('faults that create the job and lose the response', () => {
   test.each([
     ['createdButTimeout', Reducto.APIConnectionTimeoutError],
     ['createdButReset', Reducto.APIConnectionError],
     ['createdBut502', Reducto.InternalServerError],
-  ])('%s', async (fault, errorClass) => {
+  ])('%s creates the job', async (fault, errorClass) => {
     const { sandbox, client } = await bench();
     const body = { ...anyDocument, sim: { submit: { fault, times: 1 } } };
     const options = { body, timeout: 300 };
@@ -18,7 +18,7 @@ describe('the job exists, the answer is lost', () => {
   });
 });
 
-describe('nothing exists', () => {
+describe('faults that create no job', () => {
   test.each([
     ['429code1000', 429, /\[CODE 1000\]/u],
     ['429code2000', 429, /\[CODE 2000\]/u],
@@ -26,7 +26,7 @@ describe('nothing exists', () => {
     ['503retryAfter', 503, /full/u],
     ['401', 401, /token/u],
     ['403html', 403, /<html>/u],
-  ])('%s', async (fault, status, message) => {
+  ])('%s creates no job', async (fault, status, message) => {
     const { sandbox, client } = await bench();
     const body = { ...anyDocument, sim: { submit: { fault, times: 1 } } };
     await expect(submit(client, body)).rejects.toMatchObject({
@@ -38,13 +38,13 @@ describe('nothing exists', () => {
     expect(sandbox.jobs.all()).toHaveLength(1);
   });
 
-  test('any status', async () => {
+  test('status returns the given HTTP status', async () => {
     const { client } = await bench();
     const sim = { submit: { fault: 'status', status: 418 } };
     await expect(submit(client, { ...anyDocument, sim })).rejects.toMatchObject({ status: 418 });
   });
 
-  test('Retry-After: 300 s on a full queue, none on a 429 unless asked for', async () => {
+  test('sends Retry-After 300 for a full queue, and none for a 429 unless it is set', async () => {
     const { client } = await bench();
     const retryAfter = async (submitSim: object): Promise<unknown> => {
       const body = { ...anyDocument, sim: { submit: submitSim } };
@@ -57,7 +57,7 @@ describe('nothing exists', () => {
   });
 });
 
-test('slow answers when its time has come', async () => {
+test('slow delays the response', async () => {
   const { sandbox, client } = await bench({ speed: 0 });
   const sim = { submit: { fault: 'slow', delayMs: 5_000 } };
   const answer = submit(client, { ...anyDocument, sim });
@@ -66,13 +66,13 @@ test('slow answers when its time has come', async () => {
   expect(await answer).toBe(id);
 });
 
-test('duplicate makes two jobs and tells of the second', async () => {
+test('duplicate creates two jobs and returns the second id', async () => {
   const { sandbox, client } = await bench();
   const id = await submit(client, { ...anyDocument, sim: { submit: { fault: 'duplicate' } } });
   expect(sandbox.jobs.all().map((job) => job.id)).toEqual([expect.any(String), id]);
 });
 
-test('switches also travel in the metadata of async and webhook', async () => {
+test('reads switches from the metadata of async and webhook', async () => {
   const { client } = await bench();
   const sim = { submit: { fault: '401' } };
   const inAsync = { ...anyDocument, async: { metadata: { sim } } };
@@ -82,7 +82,7 @@ test('switches also travel in the metadata of async and webhook', async () => {
   await expect(submit(client, inWebhook, 'edit')).rejects.toMatchObject({ status: 401 });
 });
 
-test('a mistyped switch is refused by its name', async () => {
+test('refuses an unknown switch by its name', async () => {
   const { client } = await bench();
   const sim = { submit: { falt: '401' }, outcome: 'perhaps' };
   await expect(submit(client, { ...anyDocument, sim })).rejects.toMatchObject({
@@ -96,7 +96,7 @@ test('a mistyped switch is refused by its name', async () => {
   });
 });
 
-test('the batch queue runs full', async () => {
+test('refuses a batch job when the batch queue is full', async () => {
   const { sandbox, client } = await bench({ speed: 0, platform: { batchQueueLimit: 1 } });
   const batch = { ...anyDocument, queue_priority: 'batch' };
   await submit(client, batch);

@@ -5,12 +5,12 @@ import { onTestFinished } from 'vitest';
 import { PlatformSettings } from '../../src/sandbox/faults/platform-switches.js';
 import { Sandbox, SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.js';
 
-/** Jobs end at once; a test that is about time says so itself. */
+/** Jobs end at once by default. */
 const instant: PlatformSettings = { queueMs: 0, runMs: 0, completingMs: 0, cancelDelayMs: 0 };
 
 export interface Bench {
   sandbox: Sandbox;
-  /** Without retries: a test sees each answer as it is. */
+  /** Without retries, so that tests see each response. */
   client: Reducto;
 }
 
@@ -28,7 +28,7 @@ export const anyDocument = { input: 'https://example.com/contract.pdf' };
 
 type SubmitBody = Record<string, unknown>;
 
-/** A submit that the SDK's types do not know: with `sim`. */
+/** Submits a body with `sim`, which the types of the SDK do not allow. */
 export async function submit(client: Reducto, body: SubmitBody, type = 'parse'): Promise<string> {
   const path = `/${type}_async`;
   const answer = await client.post<unknown, { job_id: string }>(path, { body });
@@ -49,7 +49,7 @@ export async function submitAndEnd(
   return id;
 }
 
-/** A call as curl would make it: the answer with its status, whatever it is. */
+/** Sends a request and returns the response with any status. */
 export async function call(
   url: string,
   init: RequestInit = {},
@@ -77,7 +77,7 @@ export interface Received {
 export interface Receiver {
   url: string;
   received: Received[];
-  /** Resolves once so many callbacks have come. */
+  /** Resolves when `expected` callbacks have arrived. */
   count(expected: number): Promise<Received[]>;
 }
 
@@ -86,18 +86,18 @@ interface Answer {
   headers?: Record<string, string>;
 }
 
-/** A real server that takes callbacks; `answers` are given in turn, the last one for ever. */
+/** Starts an HTTP server that receives callbacks and sends `answers` in order, then repeats the last one. */
 export async function receiver(...answers: Answer[]): Promise<Receiver> {
   const received: Received[] = [];
   const waiting = new Set<() => void>();
-  const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const receive = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await text(request);
     const answer = answers[Math.min(received.length, answers.length - 1)] ?? {};
     received.push({ headers: request.headers, body, json: jsonOrNull(body) });
     response.writeHead(answer.status ?? 200, answer.headers).end();
     for (const check of waiting) check();
   };
-  const server = createServer((request, response) => void take(request, response));
+  const server = createServer((request, response) => void receive(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.closeAllConnections();

@@ -26,7 +26,7 @@ async function svixBench(
   return { ...test, received: hook.received, count: (expected) => hook.count(expected) };
 }
 
-/** Throws when the signature does not hold. */
+/** Throws if the signature is not valid. */
 function verify(received: Received | undefined, key = secret): unknown {
   return new Webhook(key).verify(received?.body ?? '', {
     'webhook-id': header(received, 'id'),
@@ -35,13 +35,13 @@ function verify(received: Received | undefined, key = secret): unknown {
   });
 }
 
-/** The header under either prefix; empty when it was not sent. */
+/** The header with either prefix; empty if it was not sent. */
 function header(received: Received | undefined, part: 'id' | 'timestamp' | 'signature'): string {
   const value = received?.headers[`svix-${part}`] ?? received?.headers[`webhook-${part}`];
   return typeof value === 'string' ? value : '';
 }
 
-test('is signed, with the same flat body', async () => {
+test('sends the same flat body with a signature', async () => {
   const test = await svixBench();
   const id = await submit(test.client, body());
   const [first] = await test.count(1);
@@ -49,7 +49,7 @@ test('is signed, with the same flat body', async () => {
   expect(first?.headers['svix-id']).toMatch(/^msg_[A-Za-z0-9]{27}$/u);
 });
 
-test('white-labelled accounts send webhook-* headers', async () => {
+test('sends webhook-* headers for a white-label account', async () => {
   const test = await svixBench({ svixHeaderPrefix: 'webhook' });
   await submit(test.client, body());
   const [first] = await test.count(1);
@@ -58,7 +58,7 @@ test('white-labelled accounts send webhook-* headers', async () => {
   expect(() => verify(first)).not.toThrow();
 });
 
-test('during a rotation both secrets sign', async () => {
+test('signs with both secrets during a rotation', async () => {
   const next = newSecret();
   const test = await svixBench({ svixSecrets: [next, secret] });
   await submit(test.client, body());
@@ -69,7 +69,7 @@ test('during a rotation both secrets sign', async () => {
   expect(() => verify(first, newSecret())).toThrow('No matching signature');
 });
 
-test('eight tries over the documented schedule, with one id and fresh signatures', async () => {
+test('makes eight attempts on the documented schedule, with one id and new signatures', async () => {
   const test = await svixBench({}, { status: 500 });
   const id = await submit(test.client, body());
   await test.sandbox.deliveries.waitFor(({ attempt }) => attempt === 1);
@@ -85,7 +85,7 @@ test('eight tries over the documented schedule, with one id and fresh signatures
   for (const received of test.received) expect(() => verify(received)).not.toThrow();
 });
 
-test('a retry is signed over its own timestamp', async () => {
+test('signs a retry with its own timestamp', async () => {
   const test = await svixBench({}, { status: 500 }, { status: 200 });
   const id = await submit(test.client, body());
   await test.sandbox.deliveries.waitFor(({ attempt }) => attempt === 1);
@@ -98,7 +98,7 @@ test('a retry is signed over its own timestamp', async () => {
   expect(test.sandbox.deliveries.ofJob(id)).toHaveLength(2);
 });
 
-test('Retry-After stretches a wait, at most to twice its length; a 429 waits a minute', async () => {
+test('delays a retry by Retry-After up to twice the scheduled delay, and by a minute after a 429', async () => {
   const slow = { status: 503, headers: { 'retry-after': '3600' } };
   const test = await svixBench({}, slow, { status: 429 }, { status: 200 });
   const id = await submit(test.client, body());
@@ -110,7 +110,7 @@ test('Retry-After stretches a wait, at most to twice its length; a 429 waits a m
 });
 
 describe('delivery control', () => {
-  test('abort-message ends the tries of this message', async () => {
+  test('abort-message stops the retries of this message', async () => {
     const abort = { status: 500, headers: { 'webhook-delivery': 'abort-message' } };
     const test = await svixBench({}, abort, { status: 200 });
     const id = await submit(test.client, body());
@@ -121,7 +121,7 @@ describe('delivery control', () => {
     await test.count(2);
   });
 
-  test('disable switches the endpoint off', async () => {
+  test('disable disables the endpoint', async () => {
     const test = await svixBench({}, { headers: { 'webhook-delivery': 'disable' } });
     await submit(test.client, body());
     await test.sandbox.deliveries.waitFor(({ attempt }) => attempt === 1);
@@ -132,7 +132,7 @@ describe('delivery control', () => {
     expect(test.received).toHaveLength(1);
   });
 
-  test('five days of failure do the same', async () => {
+  test('five days of failures disable the endpoint', async () => {
     const test = await svixBench({}, { status: 500 });
     await submit(test.client, body());
     await test.sandbox.deliveries.waitFor(({ attempt }) => attempt === 1);
@@ -151,37 +151,40 @@ describe('channels', () => {
     [['a', 'b'], ['b'], true],
     [['a'], ['b'], false],
     [['a'], undefined, false],
-  ])('an endpoint with %j gets a message with %j: %s', async (svixChannels, channels, arrives) => {
-    const test = await svixBench({ svixChannels });
-    const id = await submit(test.client, body({}, channels));
-    const { attempt } = await test.sandbox.deliveries.waitFor(({ jobId }) => jobId === id);
-    expect(attempt).toBe(arrives ? 1 : 0);
-    expect(test.received).toHaveLength(arrives ? 1 : 0);
-  });
+  ])(
+    'an endpoint with channels %j receives a message with channels %j: %s',
+    async (svixChannels, channels, arrives) => {
+      const test = await svixBench({ svixChannels });
+      const id = await submit(test.client, body({}, channels));
+      const { attempt } = await test.sandbox.deliveries.waitFor(({ jobId }) => jobId === id);
+      expect(attempt).toBe(arrives ? 1 : 0);
+      expect(test.received).toHaveLength(arrives ? 1 : 0);
+    },
+  );
 });
 
-describe('forged and badly timed', () => {
+describe('forged signatures and wrong timestamps', () => {
   test.each([
     ['bad', 'No matching signature'],
     ['otherSecret', 'No matching signature'],
     ['stale', 'too old'],
     ['future', 'too new'],
     ['none', 'Missing required headers'],
-  ])('%s does not verify', async (signature, message) => {
+  ])('a signature of kind %s is not valid', async (signature, message) => {
     const test = await svixBench();
     await submit(test.client, body({ webhook: { signature } }));
     const [first] = await test.count(1);
     expect(() => verify(first)).toThrow(message);
   });
 
-  test('a re-encoded body does not verify either', async () => {
+  test('the signature of a re-encoded body is not valid', async () => {
     const test = await svixBench();
     await submit(test.client, body({ webhook: { reencode: true } }));
     const [first] = await test.count(1);
     expect(() => verify(first)).toThrow('No matching signature');
   });
 
-  test('a platform clock six minutes off is beyond tolerance, four are not', async () => {
+  test('a skew of six minutes exceeds the tolerance, four minutes do not', async () => {
     const test = await svixBench({ clockSkewMs: 360_000 });
     await submit(test.client, body());
     const [first] = await test.count(1);
@@ -193,7 +196,7 @@ describe('forged and badly timed', () => {
   });
 });
 
-test('a resend keeps the id', async () => {
+test('a resend has the same id', async () => {
   const test = await svixBench();
   const id = await submitAndEnd(test, body());
   await test.count(1);

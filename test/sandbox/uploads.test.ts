@@ -54,7 +54,7 @@ async function streamUpload(
   return answered;
 }
 
-test('90 MB go to disk as they come, and are not held in memory', async () => {
+test('streams a 90 MB upload to disk without buffering it in memory', async () => {
   const { sandbox } = await bench();
   const directory = await sandbox.uploads.directory();
   let mostInFlight = 0;
@@ -64,7 +64,7 @@ test('90 MB go to disk as they come, and are not held in memory', async () => {
   expect(status).toBe(200);
   const { json } = await call(`${sandbox.controlUrl}/state`);
   expect(json).toMatchObject({ uploads: [{ bytes: 90 * MEGABYTE }] });
-  // Socket and stream buffers on both sides; the document itself would be 90.
+  // Allows for socket and stream buffers on both sides; the document would take 90 MB.
   expect(mostInFlight).toBeLessThan(20 * MEGABYTE);
 });
 
@@ -75,7 +75,7 @@ async function bytesIn(directory: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
-test('over the limit is a 413, even for a client that sends to the end', async () => {
+test('refuses an upload above the limit with 413 after reading all of it', async () => {
   const { sandbox } = await bench({ platform: { uploadLimitBytes: 2 * MEGABYTE } });
   const { status, body } = await streamUpload(sandbox.url, sandbox.apiKey, 8);
   expect(status).toBe(413);
@@ -83,12 +83,12 @@ test('over the limit is a 413, even for a client that sends to the end', async (
   expect((await call(`${sandbox.controlUrl}/state`)).json).toMatchObject({ uploads: [] });
 });
 
-test('exactly at the limit is fine', async () => {
+test('accepts an upload of exactly the limit', async () => {
   const { sandbox } = await bench({ platform: { uploadLimitBytes: 2 * MEGABYTE } });
   expect((await streamUpload(sandbox.url, sandbox.apiKey, 2)).status).toBe(200);
 });
 
-test('a presigned upload takes its bytes by PUT, and only under its own link', async () => {
+test('accepts the bytes of a presigned upload by PUT under its own link only', async () => {
   const test = await bench();
   const { file_id: input, presigned_url: link } = await test.client.upload({ extension: '.txt' });
   expect(input).toMatch(/\.txt$/u);
@@ -101,13 +101,13 @@ test('a presigned upload takes its bytes by PUT, and only under its own link', a
   expect(JSON.stringify(await test.client.job.get(id))).toContain('Arrived later');
 });
 
-test('a bare Buffer, which the SDK sends as JSON, is refused', async () => {
+test('refuses a bare Buffer, which the SDK sends as JSON', async () => {
   const { sandbox } = await bench({ platform: { auth: 'off' } });
   const body = { file: { type: 'Buffer', data: [1, 2, 3] } };
   expect((await post(`${sandbox.url}/upload`, body)).status).toBe(422);
 });
 
-test('uploaded files are gone after close', async () => {
+test('deletes uploaded files on close', async () => {
   const sandbox = await startSandbox();
   await clientOf(sandbox).upload({ file: await toFile(Buffer.from('x'), 'x.txt') });
   const directory = await sandbox.uploads.directory();

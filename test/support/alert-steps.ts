@@ -3,21 +3,21 @@ import { AlertsService, type AlertCounts } from '../../src/alerts/alerts.service
 import { AuditWriter } from '../../src/audit/audit-writer.js';
 import { eventually, send, startGateway, type TestGateway } from './gateway.js';
 
-/** No pass by itself, and no look for an hour unless somebody hurries it. */
-const BY_HAND = {
+/** Sweeps run only by `sweep()`, and jobs are not polled for an hour unless a trigger expedites it. */
+const MANUAL_SWEEPS = {
   ALERT_INTERVAL_SECONDS: '3600',
   RECONCILE_INTERVAL_SECONDS: '3600',
   POLL_SCHEDULE_SECONDS: '3600',
 };
 export const NEVER = { sim: { webhook: { send: 'never' } } };
 
-/** Nest's logger writes to the gateway that was started last. */
+/** Nest's logger writes to the gateway that started last. */
 const logs: string[][] = [];
 export const logged = (): string[] => logs.flat();
 
 const open: { close(): Promise<void> }[] = [];
 
-/** Closes at the end of the test, the last first. */
+/** Registers a resource that `closeAll` closes, in reverse order. */
 export function closeLater(one: { close(): Promise<void> }): void {
   open.push(one);
 }
@@ -28,13 +28,13 @@ export async function closeAll(): Promise<void> {
 }
 
 export async function start(environment: Record<string, string> = {}): Promise<TestGateway> {
-  const gateway = await startGateway({ ...BY_HAND, ...environment });
+  const gateway = await startGateway({ ...MANUAL_SWEEPS, ...environment });
   closeLater(gateway);
   logs.push(gateway.logs);
   return gateway;
 }
 
-/** Another process on the same database and the same Reducto. */
+/** Starts a second replica on the same database and the same sandbox. */
 export async function replica(
   of: TestGateway,
   environment: Record<string, string> = {},
@@ -79,7 +79,7 @@ export async function submitted(
   return ids;
 }
 
-/** Sends what Reducto would send for the job; `some` replaces parts of it. */
+/** Sends the callback of the job; `some` overrides its parts. */
 export async function callback(
   gateway: TestGateway,
   id: string,
@@ -96,7 +96,7 @@ export async function callback(
   return status;
 }
 
-/** With an alert to be raised: callbacks for two jobs came from an address that is not allowed. */
+/** A gateway with an alert due: callbacks for two jobs came from an address outside the allowlist. */
 export async function raised(environment: Record<string, string> = {}): Promise<TestGateway> {
   const gateway = await start({ WEBHOOK_IP_ALLOWLIST: '203.0.113.0/24', ...environment });
   for (const id of await submitted(gateway, NEVER, 2)) await callback(gateway, id);

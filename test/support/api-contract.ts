@@ -4,31 +4,31 @@ import { describeApi } from '../../src/app.openapi.js';
 import { isRecord } from '../../src/platform/json/is-record.js';
 import type { Answer, TestGateway } from './gateway.js';
 
-/** Checks answers against the description of the API: route, status, content type, headers, and body. */
+/** Checks responses against the OpenAPI description: route, status, content type, headers, and body. */
 export class ApiContract {
   private readonly ajv = new Ajv2020({ strict: false, allErrors: true, validateSchema: false });
   private readonly paths: readonly { template: string; pattern: RegExp }[];
 
   constructor(private readonly description: Record<string, unknown>) {
     addFormats.default(this.ajv);
-    this.ajv.addSchema(closeViews(description), 'api');
+    this.ajv.addSchema(closeSchemas(description), 'api');
     this.paths = Object.keys(recordAt(description, 'paths'))
       .map((template) => ({
         template,
         pattern: new RegExp(`^${template.replaceAll(/\{\w+\}/g, '[^/]+')}/?$`),
       }))
-      // `summary` before `{id}`.
+      // Static segments such as `summary` before parameters such as `{id}`.
       .toSorted((a, b) => a.template.split('{').length - b.template.split('{').length);
   }
 
-  /** Throws where the description does not promise this answer. */
+  /** Throws if the description does not contain this response. */
   check(method: string, path: string, answer: Answer): void {
     const template = this.paths.find(({ pattern }) => pattern.test(path))?.template;
     const operations = template === undefined ? {} : recordAt(this.description, 'paths', template);
     const verb = method === 'HEAD' ? 'get' : method.toLowerCase();
     const where = `${method} ${template ?? path}: ${answer.status}`;
     if (template === undefined || !isRecord(operations[verb])) {
-      // The description is silent about other paths and methods; all of them are answered with a problem.
+      // Other paths and methods return a problem and are not described.
       if (!path.startsWith('/v1/')) return;
       if (![400, 401, 404, 405].includes(answer.status)) throw new Error(`${where} is unexpected`);
       this.validate(where, '#/components/schemas/Problem', answer.body);
@@ -69,7 +69,7 @@ export class ApiContract {
 const contracts = new Map<string, ApiContract>();
 const gateways = new Map<string, () => ApiContract>();
 
-/** Has `checkAnswer` check what this gateway answers. */
+/** Makes `checkAnswer` validate the responses of this gateway. */
 export function registerContract({
   url,
   app,
@@ -92,8 +92,8 @@ export function checkAnswer(method: string, url: string, answer: Answer): void {
   gateways.get(origin)?.().check(method, pathname, answer);
 }
 
-/** An undescribed field of an answer is a mistake in the description; clients must not take the views for closed. */
-function closeViews(description: Record<string, unknown>): Record<string, unknown> {
+/** Makes an undescribed field of a response an error; for clients, the schemas stay open. */
+function closeSchemas(description: Record<string, unknown>): Record<string, unknown> {
   const closed = structuredClone(description);
   for (const schema of Object.values(recordAt(closed, 'components', 'schemas'))) {
     if (isRecord(schema) && schema['type'] === 'object') schema['additionalProperties'] ??= false;

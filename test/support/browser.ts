@@ -4,12 +4,12 @@ import type { TestGateway } from './gateway.js';
 
 const CHROMIUM = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
 
-/** Why tests in a browser are skipped; `undefined` where they are not. */
+/** The reason to skip browser tests; `undefined` if Chromium is installed. */
 export const noBrowser = existsSync(CHROMIUM)
   ? undefined
   : `are skipped: there is no Chromium at ${CHROMIUM} (apt-get install chromium, or set CHROMIUM_PATH)`;
 
-/** A name for the gateway, because on plain HTTP browsers treat every host but the local one with care. */
+/** A host name, because browsers trust localhost even without TLS. */
 const HOST = 'gateway.test';
 
 export function startBrowser(): Promise<Browser> {
@@ -19,12 +19,12 @@ export function startBrowser(): Promise<Browser> {
   });
 }
 
-/** A window on the console, and everything in it that must not happen. */
+/** A browser window on the console, with the incidents that tests expect not to occur. */
 export interface Window {
   readonly page: Page;
   readonly context: BrowserContext;
   readonly url: string;
-  /** Dialogs, errors, violations of the policy, requests to elsewhere. */
+  /** Dialogs, errors, CSP violations, and requests to other origins. */
   readonly incidents: string[];
   readonly signIn: (key: string) => Promise<void>;
 }
@@ -43,7 +43,7 @@ export async function openWindow(
     void dialog.dismiss();
   });
   page.on('console', (message) => {
-    // A refused filter is answered with 422 and a page that says so; Chromium reports the status.
+    // An invalid filter returns 422 with an error page; Chromium logs the status.
     if (/status of 422/.test(message.text())) return;
     if (['error', 'warning'].includes(message.type())) {
       incidents.push(`${page.url()}: ${message.text()}`);
@@ -69,7 +69,7 @@ export async function openWindow(
   };
 }
 
-/** By how many pixels the page is wider than its window. */
+/** The number of pixels by which the page is wider than its window. */
 export function overflow(page: Page): Promise<number> {
   return page.evaluate(
     () => document.documentElement.scrollWidth - document.documentElement.clientWidth,

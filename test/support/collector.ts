@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** A span as OTLP in JSON has it, as far as tests look at it. */
+/** A span in OTLP/JSON, with the fields that tests read. */
 export interface ExportedSpan {
   readonly traceId: string;
   readonly spanId: string;
@@ -15,18 +15,18 @@ export interface ExportedSpan {
   readonly status: { code?: number };
 }
 
-/** A stand-in for a collector of OpenTelemetry, over HTTP with JSON. */
+/** A test collector for OpenTelemetry, over OTLP/HTTP with JSON. */
 export interface Collector {
   readonly url: string;
   readonly spans: ExportedSpan[];
-  /** The bodies as they came. */
+  /** The raw request bodies. */
   readonly bodies: string[];
   readonly headers: IncomingHttpHeaders[];
   close(): Promise<void>;
 }
 
-/** `answer`: the status that it answers; 0: it takes the request and never answers. */
-export async function startCollector(answer = 200): Promise<Collector> {
+/** `status` is the status of its responses; 0: it never responds. */
+export async function startCollector(status = 200): Promise<Collector> {
   const spans: ExportedSpan[] = [];
   const bodies: string[] = [];
   const headers: IncomingHttpHeaders[] = [];
@@ -36,8 +36,8 @@ export async function startCollector(answer = 200): Promise<Collector> {
       headers.push(request.headers);
       bodies.push(body);
       spans.push(...spansOf(body));
-      if (answer === 0) return undefined;
-      return response.writeHead(answer, { 'content-type': 'application/json' }).end('{}');
+      if (status === 0) return undefined;
+      return response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
     });
   });
   server.listen(0, '127.0.0.1');

@@ -1,10 +1,10 @@
 import { eventually, send, type Answer, type TestGateway } from './gateway.js';
 
-/** The console as a browser without scripts uses it: follows nothing, keeps its cookie. */
+/** A console client without scripts: it keeps its cookie and follows no redirects. */
 export interface ConsoleUser {
   cookie: string;
   get(path: string, headers?: Record<string, string>): Promise<Answer>;
-  /** Sends a form with the token of this session, unless `fields` has another one. */
+  /** Sends a form with the CSRF token of this session, unless `fields` contains one. */
   post(
     path: string,
     fields?: Record<string, string>,
@@ -14,7 +14,7 @@ export interface ConsoleUser {
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 
-/** Sends the form to sign in. */
+/** Submits the sign-in form. */
 export function signIn(
   gateway: TestGateway,
   key: string,
@@ -63,7 +63,7 @@ function ask(
   return send(gateway.url + path, method, body, headers, 'manual');
 }
 
-/** What Reducto calls a job, as soon as it has it. */
+/** Waits for the upstream id of a job. */
 export function upstreamId({ pool }: TestGateway, id: string): Promise<string> {
   return eventually('an upstream id', async () => {
     const { rows } = await pool.query(
@@ -74,7 +74,7 @@ export function upstreamId({ pool }: TestGateway, id: string): Promise<string> {
   });
 }
 
-/** The same once Reducto has finished the job, so that a single look finds its end. */
+/** Waits until the job has completed upstream, so that a single poll finds its result. */
 export async function finishedUpstream(gateway: TestGateway, id: string): Promise<string> {
   const upstream = await upstreamId(gateway, id);
   await eventually('the end upstream', () =>

@@ -5,7 +5,7 @@ export const NOW = new Date('2026-01-01T12:00:00Z');
 
 export const ago = (seconds: number): Date => new Date(NOW.getTime() - seconds * 1000);
 
-/** A refusal that tells nothing, but for `some`. */
+/** Evidence of one refusal that raises no alert, unless `some` overrides it. */
 export function trace(some: Partial<RefusalEvidence> = {}): RefusalEvidence {
   return {
     entryId: '1',
@@ -23,14 +23,14 @@ export function trace(some: Partial<RefusalEvidence> = {}): RefusalEvidence {
   };
 }
 
-/** `count` refusals of as many jobs that have ended at Reducto and heard nothing. */
+/** `count` refusals, each for a job that has ended upstream without an accepted callback. */
 export function missed(count: number, some: Partial<RefusalEvidence> = {}): RefusalEvidence[] {
   return Array.from({ length: count }, () =>
     trace({ job: { id: randomUUID(), state: 'ended' }, ...some }),
   );
 }
 
-/** A calm gateway with a few waiting jobs, but for `some`. */
+/** The input of a gateway without findings and with five waiting jobs, unless `some` overrides it. */
 export function situation(
   traces: readonly RefusalEvidence[],
   {

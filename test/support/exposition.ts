@@ -1,38 +1,38 @@
-/** A figure as `/metrics` shows it. */
-export interface ShownFigure {
+/** A metric in the output of `/metrics`. */
+export interface ExposedMetric {
   readonly name: string;
   readonly type: string;
   readonly help: string;
-  /** Names of the labels, without `le`, sorted. */
+  /** Sorted label names, without `le`. */
   readonly labels: readonly string[];
-  /** Names of the series in queries: of a histogram, those with `_bucket`, `_sum` and `_count`. */
+  /** Names of the time series; a histogram has `_bucket`, `_sum`, and `_count`. */
   readonly series: readonly string[];
 }
 
-/** What a text in the format of Prometheus shows, by name. Throws where a line cannot be read. */
-export function figuresOf(text: string): ShownFigure[] {
-  const figures = new Map<string, { type: string; help: string; labels: Set<string> }>();
+/** Parses the text format of Prometheus. Throws for an invalid line. */
+export function parseMetrics(text: string): ExposedMetric[] {
+  const metrics = new Map<string, { type: string; help: string; labels: Set<string> }>();
   for (const line of text.split('\n')) {
-    const about = /^# (HELP|TYPE) (\S+) (.*)$/.exec(line);
-    if (about !== null) {
-      const [, kind, name = '', value = ''] = about;
-      const figure = figures.get(name) ?? { type: '', help: '', labels: new Set<string>() };
-      figures.set(name, figure);
-      if (kind === 'HELP') figure.help = value;
-      else figure.type = value;
+    const metadata = /^# (HELP|TYPE) (\S+) (.*)$/.exec(line);
+    if (metadata !== null) {
+      const [, kind, name = '', value = ''] = metadata;
+      const metric = metrics.get(name) ?? { type: '', help: '', labels: new Set<string>() };
+      metrics.set(name, metric);
+      if (kind === 'HELP') metric.help = value;
+      else metric.type = value;
       continue;
     }
     if (line === '' || line.startsWith('#')) continue;
     const [, name = '', labels = ''] =
       /^([a-z_]+)(?:\{(.*)\})? (?:[-+.\de]+|NaN|[-+]Inf)$/.exec(line) ?? [];
-    if (name === '') throw new Error(`not a line of figures: ${line}`);
-    const figure = figures.get(name) ?? figures.get(name.replace(/_(bucket|sum|count)$/, ''));
-    if (figure === undefined) throw new Error(`a figure without a type: ${line}`);
+    if (name === '') throw new Error(`not a line of metrics: ${line}`);
+    const metric = metrics.get(name) ?? metrics.get(name.replace(/_(bucket|sum|count)$/, ''));
+    if (metric === undefined) throw new Error(`a metric without a type: ${line}`);
     for (const [, label = ''] of labels.matchAll(/([a-z_]+)="(?:[^"\\]|\\.)*"/g)) {
-      if (label !== 'le') figure.labels.add(label);
+      if (label !== 'le') metric.labels.add(label);
     }
   }
-  return [...figures].map(([name, { type, help, labels }]) => ({
+  return [...metrics].map(([name, { type, help, labels }]) => ({
     name,
     type,
     help,

@@ -18,11 +18,11 @@ import { databaseUrl, TEMPLATE } from './global-setup.js';
 export interface Answer {
   status: number;
   headers: Headers;
-  // oxlint-disable-next-line typescript/no-explicit-any -- tests read answers as a client without types would
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests read responses without types
   body: any;
 }
 
-/** A real gateway on a port, with a database of its own and a sandbox as the outside world. */
+/** A gateway on a real port, with its own database and its own sandbox. */
 export interface TestGateway {
   url: string;
   app: NestFastifyApplication;
@@ -48,11 +48,11 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
-/** All gateways of a test file have the same, as replicas do. */
+/** Shared by all gateways of a test file, as by replicas. */
 export const AUDIT_KEYS = `1:${randomBytes(32).toString('base64')}`;
 
-/** Waits of milliseconds, where production has seconds: the order of events is the same. */
-const QUICK = {
+/** Delays of milliseconds instead of seconds. */
+const SHORT_DELAYS = {
   POLL_SCHEDULE_SECONDS: '0.3,0.3,0.5,1',
   RECONCILE_INTERVAL_SECONDS: '1',
   SUBMIT_BACKOFF_SECONDS: '0.1,0.2',
@@ -74,7 +74,7 @@ export async function startGateway(
   });
   const port = await freePort();
   const settings = Settings.load({
-    ...QUICK,
+    ...SHORT_DELAYS,
     PORT: String(port),
     DATABASE_URL: database.url,
     DATABASE_POOL_SIZE: '10',
@@ -173,7 +173,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Asks until `condition` gives something; fails with `what` after ten seconds. */
+/** Polls until `condition` returns a value; fails with `what` after ten seconds. */
 export async function eventually<T>(
   what: string,
   condition: () => Promise<T | undefined> | T | undefined,

@@ -12,10 +12,10 @@ declare module 'vitest' {
   }
 }
 
-/** The name of the migrated database that every test database is a copy of. */
+/** The migrated database of which every test database is a copy. */
 export const TEMPLATE = 'gateway_template';
 
-/** One real PostgreSQL for the whole run, in a folder of its own that is removed at the end. */
+/** Starts one PostgreSQL server for the whole run, in a temporary directory. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), 'gateway-test-'));
   const server = await startEmbeddedPostgres(directory, [

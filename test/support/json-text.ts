@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/* Arbitrary JSON as text: what a parser and a serializer would alter, and what code stumbles over. */
+/* Generators of JSON texts, including those that a parse and a serialization would alter. */
 
 const whitespace = fc.constantFrom('', '', '', ' ', '\n', '\t ', '\r\n  ');
 
@@ -75,7 +75,7 @@ export const jsonTexts = value;
 export const jsonObjectTexts = object;
 export { whitespace as jsonWhitespace };
 
-/** As `JSON.stringify` writes it, without the quotes. */
+/** The escaped form of `JSON.stringify`, without the quotes. */
 function escapeAsNeeded(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }

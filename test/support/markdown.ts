@@ -1,4 +1,4 @@
-/** The rows of every table of `markdown` whose first heading is `heading`, cell by cell. */
+/** The cells of all tables of `markdown` whose first column is `heading`. */
 export function tablesUnder(markdown: string, heading: string): string[][] {
   const lines = markdown.split('\n');
   return lines.flatMap((line, at) => {

@@ -1,7 +1,7 @@
 import type { TestGateway } from './gateway.js';
 
-/** The sum of a figure over all its series that have `labels`, as /metrics tells it. */
-export async function figure(
+/** The sum of a metric in `/metrics` over all series with `labels`. */
+export async function metricValue(
   gateway: TestGateway,
   name: string,
   labels: Record<string, string> = {},

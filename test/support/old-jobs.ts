@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 
 /*
- * Jobs of long ago, written with SQL: with their timelines, their callbacks, and results of one chunk each.
+ * Old jobs, inserted with SQL: with events, callbacks, and results of one chunk each.
  */
 
 const JOBS = `
@@ -29,13 +29,13 @@ const JOBS = `
     SELECT content_id, 0, decode(repeat('00', 1000), 'hex') FROM result)
   SELECT id FROM job ORDER BY ended_at`;
 
-/** Adds `count` completed jobs that ended `days` ago and some seconds; returns their ids, the oldest first. */
+/** Inserts `count` completed jobs that ended more than `days` ago; returns their ids, oldest first. */
 export async function addOldJobs(pool: Pool, count: number, days: number): Promise<string[]> {
   const { rows } = await pool.query<{ id: string }>(JOBS, [count, days]);
   return rows.map(({ id }) => id);
 }
 
-/** Lets `days` pass for a job that has ended. */
+/** Makes an ended job `days` older. */
 export async function letAge(pool: Pool, id: string, days: number): Promise<void> {
   const age = [id, days];
   const older = (column: string): string => `${column} = ${column} - make_interval(days => $2)`;
@@ -47,7 +47,7 @@ export async function letAge(pool: Pool, id: string, days: number): Promise<void
   await pool.query(`UPDATE callbacks SET ${older('received_at')} WHERE job_id = $1`, age);
 }
 
-/** Lets the grace of all that was discarded pass. */
+/** Makes all discarded contents older than the grace period. */
 export async function letGracePass(pool: Pool): Promise<void> {
   await pool.query(`UPDATE discarded_contents SET discarded_at = discarded_at - interval '2 h'`);
 }

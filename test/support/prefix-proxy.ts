@@ -1,7 +1,7 @@
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A reverse proxy that serves a gateway below a path, and removes the path or passes it on. */
+/** A reverse proxy that serves a gateway below `prefix`, and strips the prefix or keeps it. */
 export async function startPrefixProxy(
   prefix: string,
   target: string,

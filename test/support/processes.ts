@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { freePort } from '../../src/dev/free-port.js';
 
-/* The built gateway as a process, started and ended as an operator would. `npm test` builds it first. */
+/* Starts the built gateway as a process. `npm test` builds it first. */
 
 export const ADMIN_KEY = randomBytes(24).toString('hex');
 
-/** What a test has started and made; undone in the opposite order by `cleanUp`. */
+/** Cleanup steps of the test; `cleanUp` runs them in reverse order. */
 export const cleanUps: (() => Promise<unknown>)[] = [];
 
 export async function cleanUp(): Promise<void> {
@@ -52,11 +52,11 @@ export interface Finished {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** Both, in the order in which they came. */
+  /** Both streams, in the order of arrival. */
   readonly text: string;
 }
 
-/** Runs a program to its end, with `environment` alone. */
+/** Runs a program with only `environment` and waits for it to exit. */
 export async function run(
   args: readonly string[],
   environment: Record<string, string> = {},

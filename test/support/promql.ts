@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 
-/** A figure that a query asks for, with what it asks of its labels. */
-export interface Asked {
+/** A metric in a query, with its label matchers. */
+export interface SelectedMetric {
   readonly name: string;
   readonly labels: readonly { readonly name: string; readonly values: readonly string[] }[];
 }
 
-/** The figures of the gateway that `query` asks for; names as they stand there, `_bucket` and the like included. */
-export function askedBy(query: string): Asked[] {
+/** The metrics of the gateway in `query`, by their names in the query (with `_bucket`, for example). */
+export function selectedBy(query: string): SelectedMetric[] {
   const selector =
     /\b((?:gateway|process|nodejs)[a-z_:]*[a-z0-9_]*|up)\b(?!\s*\()(?:\{([^}]*)\})?/g;
   const hidden = query.replaceAll(/"[^"]*"/g, (text) => `"${'0'.repeat(text.length - 2)}"`);
@@ -39,17 +39,17 @@ export function groupedBy(query: string): string[] {
   );
 }
 
-/** Whether promtool, of Prometheus, is on this machine. */
+/** Whether Prometheus' promtool is installed. */
 export const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
 
-/** Runs promtool; throws with what it says where it finds a fault. */
+/** Runs promtool; throws with its output if it fails. */
 export function promtool(...args: string[]): string {
   const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`promtool ${args.join(' ')}:\n${stdout}${stderr}`);
   return stdout;
 }
 
-/** Lets promtool parse `queries`. */
+/** Checks the syntax of `queries` with promtool. */
 export function checkQueries(queries: readonly string[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'queries-'));
   try {

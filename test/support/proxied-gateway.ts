@@ -2,12 +2,12 @@ import { Pool } from 'pg';
 import { newDatabase, startGateway, type TestGateway } from './gateway.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 
-/** A database that is reached through a proxy, and beside it. */
+/** A database that is reachable through a proxy and directly. */
 export interface ProxiedDatabase {
   /** Through the proxy. */
   readonly url: string;
   readonly proxy: TcpProxy;
-  /** Not through the proxy. */
+  /** Connects without the proxy. */
   readonly direct: Pool;
   close(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export async function newProxiedDatabase(): Promise<ProxiedDatabase> {
   };
 }
 
-/** A gateway whose database can go silent, and which gives it a second. */
+/** Starts a gateway behind a database proxy, with a database timeout of one second. */
 export async function startProxiedGateway(
   environment: Record<string, string> = {},
 ): Promise<ProxiedGateway> {

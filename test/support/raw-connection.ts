@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** A connection on which a test writes the very bytes of HTTP. */
+/** A TCP connection on which a test writes raw HTTP. */
 export interface RawConnection {
   readonly socket: Socket;
-  /** Everything that has come so far. */
+  /** The bytes received so far. */
   received(): string;
-  /** Resolves with everything that has come, once the server has closed the connection. */
+  /** Resolves with all received bytes when the server has closed the connection. */
   readonly closed: Promise<string>;
 }
 
@@ -15,7 +15,7 @@ export async function openConnection(url: string, first = ''): Promise<RawConnec
   const socket = connect(Number(port), hostname);
   let text = '';
   socket.on('data', (part) => (text += part.toString('latin1')));
-  // A reset is one of the ways to be closed.
+  // A reset also closes the connection.
   socket.on('error', () => undefined);
   const closed = new Promise<string>((resolve) => socket.on('close', () => resolve(text)));
   await once(socket, 'connect');
@@ -23,7 +23,7 @@ export async function openConnection(url: string, first = ''): Promise<RawConnec
   return { socket, received: () => text, closed };
 }
 
-/** The head of a request, with the blank line. */
+/** The request line and headers, with the blank line. */
 export function head(line: string, headers: Record<string, string | number>): string {
   const lines = Object.entries({ host: 'gateway', ...headers }).map(
     ([name, value]) => `${name}: ${value}`,
@@ -31,7 +31,7 @@ export function head(line: string, headers: Record<string, string | number>): st
   return `${[`${line} HTTP/1.1`, ...lines].join('\r\n')}\r\n\r\n`;
 }
 
-/** Writes `part` again and again, as fast as the server reads. Returns how many bytes were taken when the connection closed. */
+/** Writes `part` repeatedly until the connection closes. Returns the number of bytes that were sent. */
 export async function flood({ socket, closed }: RawConnection, part: Buffer): Promise<number> {
   const write = (): void => {
     while (!socket.destroyed && socket.writable && socket.write(part));
@@ -42,7 +42,7 @@ export async function flood({ socket, closed }: RawConnection, part: Buffer): Pr
   return socket.bytesWritten - socket.writableLength;
 }
 
-/** Writes a byte every 100 ms until the connection closes, and returns what came. */
+/** Writes a byte every 100 ms until the connection closes. Returns the received bytes. */
 export async function trickle({ socket, closed }: RawConnection, byte = 'x'): Promise<string> {
   const timer = setInterval(() => socket.write(byte), 100);
   try {

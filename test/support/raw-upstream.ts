@@ -10,20 +10,20 @@ export interface RawRequest {
   readonly body: Buffer;
 }
 
-/** An answer as it goes over the wire. Nothing is added to the body, nothing of it is checked. */
+/** A response that is sent unchanged and unchecked. */
 export interface RawAnswer {
   readonly status?: number;
   /** Sent instead of `content-type: application/json`. */
   readonly headers?: Readonly<Record<string, string | string[]>>;
-  /** Several parts are sent one by one. */
+  /** Several parts are sent as separate chunks. */
   readonly body?: string | Buffer | readonly (string | Buffer)[];
-  /** Closes the connection after the body, without the end that HTTP asks for. */
+  /** Closes the connection after the body, without the end of the HTTP message. */
   readonly breakOff?: boolean;
 }
 
 type Answering = RawAnswer | ((request: RawRequest) => RawAnswer | Promise<RawAnswer>);
 
-/** What each call of Reducto's job API gets; change it at any time. */
+/** The response to each call of Reducto's job API; tests may change it at any time. */
 export interface RawAnswers {
   submit: Answering;
   poll: Answering;
@@ -43,8 +43,8 @@ export interface RawUpstream {
 }
 
 /**
- * A Reducto that answers given bytes. By default each submit makes `job_1`, `job_2`, …, polls answer that the
- * job is pending, the listing is empty, and cancels succeed.
+ * A fake Reducto that returns the given bytes. By default, submits create `job_1`, `job_2`, …, polls return
+ * Pending, the listing is empty, and cancels succeed.
  */
 export async function startRawUpstream(given: Partial<RawAnswers> = {}): Promise<RawUpstream> {
   let made = 0;

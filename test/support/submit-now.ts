@@ -2,7 +2,7 @@ import { JobQueries } from '../../src/jobs/persistence/job-queries.store.js';
 import { Submitter } from '../../src/jobs/submission/submitter.js';
 import type { TestGateway } from './gateway.js';
 
-/** Has this process send job `id`, as it does with a job that it has taken up. */
+/** Submits job `id` in this process, as its worker does. */
 export async function submitNow(
   { app, pool }: Pick<TestGateway, 'app' | 'pool'>,
   id: string,

@@ -1,25 +1,27 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** What a proxy does with the bytes: let them through, swallow them, or break every connection. */
+/** Whether the proxy forwards the bytes, drops them, or resets every connection. */
 export type ProxyMode = 'pass' | 'silent' | 'refuse';
 
 /** A TCP proxy on loopback that fails on command. */
 export interface TcpProxy {
   readonly port: number;
-  /** `silent`: connections stay open and nothing arrives any more, in either direction, as after a
-   * cable is pulled. `refuse`: open connections are reset and new ones too. Back in `pass`,
-   * connections that went silent stay so, since their bytes are lost; new ones work. */
+  /**
+   * `silent`: connections stay open, but no bytes arrive in either direction. `refuse`: open and new
+   * connections are reset. After a return to `pass`, silent connections stay silent, because their
+   * bytes are lost; new connections work.
+   */
   set(mode: ProxyMode): void;
-  /** How many connections are open now. */
+  /** The number of open connections. */
   connections(): number;
   close(): Promise<void>;
 }
 
-/** Forwards to the first of `targets()` that takes the connection, beginning with another one each time. */
+/** Forwards each connection to the first of `targets()` that accepts it, in round-robin order. */
 export async function startTcpProxy(targets: () => readonly number[]): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
-  // Of clients that left while nothing arrived any more: their servers have not heard of it.
+  // Server sides of connections whose clients left while silent.
   const orphans = new Set<Socket>();
   let mode: ProxyMode = 'pass';
   let turn = 0;
@@ -81,7 +83,7 @@ function join(pair: Pair, ports: readonly number[]): void {
   });
 }
 
-/** A lost pair reads on and throws away, so that neither side notices anything. */
+/** A lost pair keeps reading and drops the bytes, so that neither side sees an error. */
 function forward(pair: Pair, from: Socket, to: Socket): void {
   from.on('error', () => to.destroy());
   from.on('data', (bytes) => {

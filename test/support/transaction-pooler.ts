@@ -9,10 +9,10 @@ export interface TransactionPooler {
 }
 
 /**
- * Speaks as much of PostgreSQL's protocol as poolers need to: it answers the start of a session itself, and lends
- * a session of the server from the first message of a statement until ReadyForQuery says "idle".
+ * It answers the startup message itself and assigns a server session from the first message of a statement
+ * until ReadyForQuery reports "idle".
  *
- * @param order which idle session comes next: the one that was returned last (`newest`), or longest ago (`oldest`).
+ * @param order the next idle session: the one returned last (`newest`) or first (`oldest`).
  */
 export async function startTransactionPooler(
   databaseUrl: string,
@@ -61,7 +61,7 @@ interface ServerSession {
   onMessage: (message: Buffer) => void;
 }
 
-/** A session that `pg` has opened; from then on its bytes are handled here. */
+/** Opens a session with `pg` and takes over its socket. */
 async function openSession(databaseUrl: string): Promise<ServerSession> {
   const client = new Client({ connectionString: databaseUrl });
   client.on('error', () => undefined);
@@ -118,10 +118,10 @@ function serve(
 
 const CODES = { readyForQuery: 0x5a, idle: 0x49, terminate: 0x58, sslRequest: 80_877_103 };
 
-/** AuthenticationOk, and ReadyForQuery in the state "idle". */
+/** AuthenticationOk and ReadyForQuery with status "idle". */
 const WELCOME = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49]);
 
-/** Cuts a stream into messages: a byte for the type, and four for the length without it. */
+/** Splits a stream into messages: one byte of type, then four bytes of length, which exclude the type. */
 function messageReader(onMessage: (message: Buffer) => void): (bytes: Buffer) => void {
   let rest = Buffer.alloc(0);
   return (bytes) => {

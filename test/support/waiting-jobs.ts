@@ -3,8 +3,8 @@ import type { Job as UpstreamJob } from '../../src/sandbox/jobs/job.js';
 import { send, type TestGateway } from './gateway.js';
 
 /**
- * Puts `count` jobs into the sandbox and, as submitted and due, into the gateway's database; far
- * faster than by submitting them. Returns them as the sandbox has them, the oldest first.
+ * Inserts `count` jobs into the sandbox and, as submitted and due, into the gateway's database, which
+ * is faster than to submit them. Returns the sandbox jobs, oldest first.
  */
 export async function waitingJobs(gateway: TestGateway, count: number): Promise<UpstreamJob[]> {
   const template = await oneUpstreamJob(gateway);

@@ -6,7 +6,7 @@ import { GUARDS, REFUSAL_CAUSES } from '../../src/audit/refusal.js';
 import { JOB_STATUSES } from '../../src/jobs/job-status.js';
 import { TASK_QUEUES } from '../../src/tasks/task-queues.js';
 import { tablesUnder } from '../support/markdown.js';
-import { askedBy, checkQueries, groupedBy, hasPromtool, promtool } from '../support/promql.js';
+import { selectedBy, checkQueries, groupedBy, hasPromtool, promtool } from '../support/promql.js';
 
 /* What is shipped for Prometheus and Grafana, compared with docs/metrics.md (which test/integration/metrics.test.ts
    compares with a running gateway) and with docs/runbook.md. */
@@ -122,7 +122,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
 
 /** What is wrong with the names in `query`. */
 function strangersIn(query: string): string[] {
-  const asked = askedBy(query);
+  const asked = selectedBy(query);
   const known = new Set(asked.flatMap(({ name }) => series.get(name) ?? []));
   return [
     ...asked.flatMap(({ name, labels }) => {
@@ -145,7 +145,7 @@ function strangersIn(query: string): string[] {
 describe('the rules for Prometheus', () => {
   it('ask only for figures, labels and values that the gateway has', () => {
     expect(rules.flatMap(({ expr }) => strangersIn(expr))).toEqual([]);
-    expect(rules.every(({ expr }) => askedBy(expr).length > 0)).toBe(true);
+    expect(rules.every(({ expr }) => selectedBy(expr).length > 0)).toBe(true);
     expect(strangersIn('sum by (kinds) (gateway_alerts_opened{kind="x"})')).toEqual([
       'gateway_alerts_opened',
       'by (kinds)',
@@ -249,7 +249,7 @@ describe('the dashboard for Grafana', () => {
         const labels = [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map(([, label = '']) => label);
         const given = /\bby \(/.test(expr)
           ? groupedBy(expr)
-          : askedBy(expr).flatMap(({ name }) => series.get(name) ?? []);
+          : selectedBy(expr).flatMap(({ name }) => series.get(name) ?? []);
         expect([title, labels.filter((label) => !given.includes(label))]).toEqual([title, []]);
       }
     }
@@ -260,7 +260,7 @@ describe('the dashboard for Grafana', () => {
       [
         ...queries,
         ...rules.filter(({ record }) => record !== undefined).map(({ expr }) => expr),
-      ].flatMap((query) => askedBy(query).map(({ name }) => name)),
+      ].flatMap((query) => selectedBy(query).map(({ name }) => name)),
     );
     const missing = documented.filter(({ name, type }) =>
       type === 'histogram'
