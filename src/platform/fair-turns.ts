@@ -13,3 +13,23 @@ export class FairTurns {
     this.startedAt = performance.now();
   }
 }
+
+/** Steps of work; it yields where the caller can pause. */
+type Steps<Result> = Generator<undefined, Result>;
+
+export function runAtOnce<Result>(steps: Steps<Result>): Result {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** In several turns of the event loop, where the work is long. */
+export async function runFairly<Result>(steps: Steps<Result>): Promise<Result> {
+  const turns = new FairTurns();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await turns.pause();
+  }
+}

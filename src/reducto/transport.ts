@@ -3,6 +3,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Agent, request, type Dispatcher } from 'undici';
 import { Settings } from '../platform/config/settings.js';
 import { MAX_ANSWER_BYTES, readAnswerBody, tooLargeBody, type AnswerBody } from './answer-body.js';
+import { encodeFairly } from '../platform/text.js';
 import { decodeContent } from './content-coding.js';
 
 /** Before Reducto's servers and the proxies before them drop an idle connection (5 s is common). */
@@ -70,7 +71,7 @@ export class Transport implements OnApplicationShutdown {
           body === undefined
             ? this.headers
             : { ...this.headers, 'content-type': 'application/json' },
-        body: body ?? null,
+        body: body === undefined ? null : await encodeFairly(body),
         signal: timed ? deadline.signal : within,
         dispatcher: this.agent,
       });

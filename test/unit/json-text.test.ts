@@ -7,10 +7,12 @@ import {
   findValue,
   readElements,
   readMembers,
+  readMembersFairly,
   removeMembers,
   withoutWhitespace,
 } from '../../src/platform/json/json-text.js';
 import { jsonObjectTexts, jsonTexts } from '../support/json-text.js';
+import { turnsDuring } from '../support/turns.js';
 
 const all = (): boolean => true;
 const sliceOf = (text: string, span: { start: number; end: number } | undefined) =>
@@ -51,6 +53,36 @@ describe('readMembers', () => {
         ).toEqual(new Map(entries));
       }),
     );
+  });
+});
+
+describe('readMembersFairly', () => {
+  const MEMBERS = 4_000_000;
+  test.each([
+    ['escaped quotes in a value', `{"a":"${'\\"'.repeat(MEMBERS / 2)}"}`],
+    ['escapes in a name', `{"${'\\\\'.repeat(MEMBERS / 2)}\\"":1}`],
+    ['empty lists', `{"a":[${'[],'.repeat(MEMBERS / 3)}1]}`],
+    ['strings of escapes in lists', `{"a":[${`"${'\\n'.repeat(50_000)}\\"",`.repeat(40)}1]}`],
+  ])('pauses while it reads megabytes of %s', async (_shape, text) => {
+    expect(await turnsDuring(() => readMembersFairly(text))).toBeGreaterThan(20);
+  });
+
+  test('finds the same as readMembers', async () => {
+    await fc.assert(
+      fc.asyncProperty(jsonObjectTexts, async (text) => {
+        expect(await readMembersFairly(text)).toEqual(readMembers(text));
+      }),
+    );
+  });
+
+  test.each([1, 31, 32, 33, 5000])('skips %i characters of whitespace', (count) => {
+    const space = ' \t\r\n'.repeat(count).slice(0, count);
+    const text = `${space}{${space}"a"${space}:${space}1${space},${space}"b":[${space}2${space}]${space}}${space}`;
+    expect(membersOf(text)).toEqual([
+      ['a', '1'],
+      ['b', `[${space}2${space}]`],
+    ]);
+    expect(membersOf(`{${space}}`)).toEqual([]);
   });
 });
 
@@ -189,6 +221,14 @@ const compacted = (text: string): string =>
   Buffer.concat([...withoutWhitespace(text)].map((piece) => Buffer.from(piece))).toString();
 
 describe('withoutWhitespace', () => {
+  test.each([65_532, 65_533, 65_534, 65_535])(
+    'keeps a character of two code units behind %i others',
+    (count) => {
+      const text = `["${'x'.repeat(count)}\u{1f600}y"]`;
+      expect(compacted(text)).toBe(text);
+    },
+  );
+
   test('removes whitespace between tokens and keeps it in strings', () => {
     expect(compacted(' { "a b" : [ 1.10 ,\n"\\" , \\\\" , " é " ] }\r\n')).toBe(
       '{"a b":[1.10,"\\" , \\\\"," é "]}',

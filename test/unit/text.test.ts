@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { truncate } from '../../src/platform/text.js';
+import { encodeFairly, truncate } from '../../src/platform/text.js';
+import { turnsDuring } from '../support/turns.js';
 import { upstreamText } from '../../src/reducto/upstream-text.js';
 
 const anyText = fc.oneof(
@@ -48,4 +49,23 @@ describe('upstreamText', () => {
   test('keeps emoji that fit', () => {
     expect(upstreamText(' café 😀 ', 10)).toBe('café 😀');
   });
+});
+
+test.each([
+  ['ASCII', 'x'],
+  ['two bytes', 'é'],
+  ['surrogate pairs', '\u{1f600}'],
+  ['surrogate pairs at odd places', 'x\u{1f600}'],
+])('encodes 200,000 characters as UTF-8: %s', async (_kind, character) => {
+  for (const text of [character.repeat(200_000), `x${character.repeat(200_000)}`]) {
+    expect((await encodeFairly(text)).equals(Buffer.from(text))).toBe(true);
+  }
+});
+
+test('encodes an empty text as no bytes', async () => {
+  expect(await encodeFairly('')).toHaveLength(0);
+});
+
+test('pauses while it encodes megabytes', async () => {
+  expect(await turnsDuring(() => encodeFairly('é'.repeat(2_000_000)))).toBeGreaterThan(20);
 });

@@ -5,7 +5,11 @@ import { cutName, fieldErrors, MAX_FIELD_ERRORS } from '../../platform/errors/fi
 import { FairTurns } from '../../platform/fair-turns.js';
 import type { JsonBody } from '../../platform/http/json-body.decorator.js';
 import { isRecord } from '../../platform/json/is-record.js';
-import { readMembers, removeMembers, type JsonMember } from '../../platform/json/json-text.js';
+import {
+  readMembersFairly,
+  removeMembers,
+  type JsonMember,
+} from '../../platform/json/json-text.js';
 import { splitDescriptionErrors } from './create-job.validators.js';
 import { METADATA_BYTES, REQUEST_CLASSES, type CreateJobDto } from './create-job.dto.js';
 import { JOB_TYPES, type JobType } from '../job-type.js';
@@ -39,7 +43,7 @@ export class CreateJobPipe implements PipeTransform<JsonBody, Promise<JobRequest
     }
     const turns = new FairTurns();
     await turns.pause();
-    const members = readMembers(text);
+    const members = await readMembersFairly(text);
     const metadata = metadataOf(text, members);
     await turns.pause();
     const body = removeMembers(text, members, OWN_MEMBERS);

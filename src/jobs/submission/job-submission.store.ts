@@ -3,6 +3,7 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
 import { predecessorsOf } from '../job-status.js';
+import { encodeFairly } from '../../platform/text.js';
 import type { JobType } from '../job-type.js';
 import { Job } from '../job.entity.js';
 
@@ -45,8 +46,10 @@ export class JobSubmissionStore {
 
   /** Enters new jobs with the beginning of their timelines. Missing are those whose service used the idempotency key before. */
   async insertJobs(jobs: readonly NewJob[]): Promise<Job[]> {
-    // A large request comes alone, and is not escaped once more.
-    const alone = jobs.length === 1 ? jobs[0]?.request : undefined;
+    // A large request comes alone, and is not escaped once more. The driver would encode it in one go.
+    const [first] = jobs;
+    const alone =
+      jobs.length === 1 && first !== undefined ? await encodeFairly(first.request) : undefined;
     const rows = jobs.map(({ refersToJobs, requestHash, idempotencyKey, request, ...job }) => ({
       ...job,
       request: alone === undefined ? request : null,

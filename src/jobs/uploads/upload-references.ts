@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { GatewayError, type FieldError } from '../../platform/errors/error-codes.js';
 import { cutName, MAX_FIELD_ERRORS } from '../../platform/errors/field-errors.js';
 import { FairTurns } from '../../platform/fair-turns.js';
-import { findStringsFairly, readMembers } from '../../platform/json/json-text.js';
+import { findStringsFairly, readMembersFairly } from '../../platform/json/json-text.js';
 import { matchStripped, readBeginning } from '../submission/reference-text.js';
 import { UploadStore } from './upload.store.js';
 
@@ -57,7 +57,7 @@ async function readTexts(
   const errors: FieldError[] = [];
   const turns = new FairTurns();
   // A member that is given twice is read twice: Reducto may believe either.
-  for (const { name, value } of readMembers(request)) {
+  for (const { name, value } of await readMembersFairly(request)) {
     await turns.pause();
     if (DOCUMENT_MEMBERS.has(name)) {
       const found = await findStringsFairly(request, () => true, MAX_DOCUMENTS + 1, value);

@@ -5,7 +5,7 @@ export const MAX_JSON_VALUES = 20_000;
 /** Far more than a JSON Schema needs, far less than what overflows the stack of a recursive function. */
 export const MAX_JSON_DEPTH = 200;
 
-const PIECE_BYTES = 262_144;
+const PIECE_BYTES = 65_536;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;

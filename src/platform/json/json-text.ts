@@ -1,4 +1,5 @@
-import { FairTurns } from '../fair-turns.js';
+import { FairTurns, runAtOnce, runFairly } from '../fair-turns.js';
+import { encodePieces } from '../text.js';
 
 /*
  * Reads and edits JSON as text, so that what nobody has to understand keeps its bytes: the order of names, the digits
@@ -54,14 +55,23 @@ const PAUSE_CHARACTERS = 65_536;
 
 /** The members of the object at `at`, in their order; none where another kind of value is there. */
 export function readMembers(text: string, at = 0): JsonMember[] {
+  return runAtOnce(walkMembers(text, at));
+}
+
+/** As `readMembers`, in several turns of the event loop. */
+export function readMembersFairly(text: string): Promise<JsonMember[]> {
+  return runFairly(walkMembers(text, 0));
+}
+
+function* walkMembers(text: string, at: number): Generator<undefined, JsonMember[]> {
   const members: JsonMember[] = [];
   let index = skipWhitespace(text, at);
   if (text.charCodeAt(index) !== OPEN_OBJECT) return members;
   index = skipWhitespace(text, index + 1);
   while (text.charCodeAt(index) === QUOTE) {
-    const nameSpan = { start: index, end: endOfString(text, index) };
+    const nameSpan = { start: index, end: yield* endOfString(text, index) };
     const start = skipWhitespace(text, skipWhitespace(text, nameSpan.end) + 1);
-    const end = endOfValue(text, start);
+    const end = yield* endOfValue(text, start);
     members.push({ name: decodeString(text, nameSpan), nameSpan, value: { start, end } });
     index = skipSeparator(text, end);
   }
@@ -75,7 +85,7 @@ export function readElements(text: string, at = 0): Span[] {
   if (text.charCodeAt(start) !== OPEN_ARRAY) return elements;
   start = skipWhitespace(text, start + 1);
   while (start < text.length && text.charCodeAt(start) !== CLOSE_ARRAY) {
-    const end = endOfValue(text, start);
+    const end = runAtOnce(endOfValue(text, start));
     elements.push({ start, end });
     start = skipSeparator(text, end);
   }
@@ -93,7 +103,7 @@ export function findValue(text: string, path: JsonPath, at = 0): Span | undefine
         : readMembers(text, value.start).findLast(({ name }) => name === step)?.value;
     if (value === undefined) return undefined;
   }
-  return { start: value.start, end: endOfValue(text, value.start) };
+  return { start: value.start, end: runAtOnce(endOfValue(text, value.start)) };
 }
 
 /**
@@ -148,7 +158,7 @@ function* walkStrings(
     if (code > CLOSE_OBJECT || STRUCTURAL[code] === 0) continue;
     switch (code) {
       case QUOTE: {
-        const end = endOfString(text, index);
+        const end = yield* endOfString(text, index);
         if (isName) {
           steps[depth - 1] = index;
           isName = false;
@@ -228,11 +238,9 @@ export function appendMembers(text: string, members: Readonly<Record<string, str
 
 /** The bytes of `text` without the whitespace between its tokens, piece by piece. */
 export function* withoutWhitespace(text: string): Generator<Buffer> {
-  const bytes = Buffer.from(text);
   let isInString = false;
   let isEscaped = false;
-  for (let start = 0; start < bytes.length; start += PAUSE_CHARACTERS) {
-    const piece = bytes.subarray(start, start + PAUSE_CHARACTERS);
+  for (const piece of encodePieces(text)) {
     let size = 0;
     for (let index = 0; index < piece.length; index++) {
       const byte = piece[index] ?? 0;
@@ -256,7 +264,7 @@ function pathOf(
     .slice(0, depth)
     .map((step, level) =>
       isObject[level] === true
-        ? decodeString(text, { start: step, end: endOfString(text, step) })
+        ? decodeString(text, { start: step, end: runAtOnce(endOfString(text, step)) })
         : step,
     );
 }
@@ -267,10 +275,17 @@ export function decodeString(text: string, { start, end }: Span): string {
   return content.includes('\\') ? String(JSON.parse(text.slice(start, end))) : content;
 }
 
+const MAX_SHORT_WHITESPACE = 32;
+const NO_WHITESPACE = /[^ \t\n\r]/g;
+
 function skipWhitespace(text: string, at: number): number {
   let index = at;
-  while (index < text.length && text.charCodeAt(index) <= SPACE) index++;
-  return index;
+  const end = Math.min(at + MAX_SHORT_WHITESPACE, text.length);
+  while (index < end && text.charCodeAt(index) <= SPACE) index++;
+  if (index < end || end === text.length) return index;
+  // Megabytes of whitespace are skipped in a native search.
+  NO_WHITESPACE.lastIndex = index;
+  return NO_WHITESPACE.test(text) ? NO_WHITESPACE.lastIndex - 1 : text.length;
 }
 
 /** From the end of a value to the next one, or to the end of what holds it. */
@@ -279,13 +294,18 @@ function skipSeparator(text: string, at: number): number {
   return text.charCodeAt(index) === COMMA ? skipWhitespace(text, index + 1) : index;
 }
 
-/** Where the string ends whose opening quote is at `at`. */
-function endOfString(text: string, at: number): number {
+/** Where the string ends whose opening quote is at `at`. Yields where the caller can pause. */
+function* endOfString(text: string, at: number): Generator<undefined, number> {
   const quote = text.indexOf('"', at + 1);
   if (quote === -1) return text.length;
   if (text.charCodeAt(quote - 1) !== BACKSLASH) return quote + 1;
   // A native search for each of millions of escaped quotes would cost more than to read each character.
+  let pauseAt = at + PAUSE_CHARACTERS;
   for (let index = at + 1; index < text.length; index++) {
+    if (index >= pauseAt) {
+      yield undefined;
+      pauseAt = index + PAUSE_CHARACTERS;
+    }
     const code = text.charCodeAt(index);
     if (code === QUOTE) return index + 1;
     if (code === BACKSLASH) index++;
@@ -293,15 +313,20 @@ function endOfString(text: string, at: number): number {
   return text.length;
 }
 
-function endOfValue(text: string, at: number): number {
+function* endOfValue(text: string, at: number): Generator<undefined, number> {
   if (!'"[{'.includes(text.charAt(at))) return endOfScalar(text, at);
   let depth = 0;
+  let pauseAt = at + PAUSE_CHARACTERS;
   for (let index = at; index < text.length; index++) {
+    if (index >= pauseAt) {
+      yield undefined;
+      pauseAt = index + PAUSE_CHARACTERS;
+    }
     const code = text.charCodeAt(index);
     if (code > CLOSE_OBJECT || STRUCTURAL[code] === 0) continue;
     switch (code) {
       case QUOTE:
-        index = endOfString(text, index) - 1;
+        index = (yield* endOfString(text, index)) - 1;
         if (depth === 0) return index + 1;
         break;
       case OPEN_OBJECT:
