@@ -74,7 +74,7 @@ describe('trouble at Reducto', () => {
     await gateway.pool.query(`UPDATE jobs SET created_at = now() - interval '2 minutes'`);
     await paceOf(gateway).reportOutcome('unavailable', 300);
     const counts = await gateway.app.get(ReconcilerService, { strict: false }).sweep();
-    expect(counts).toMatchObject({ giveUps: 30, polls: 0 });
+    expect(counts).toMatchObject({ expired: 30, polls: 0 });
     expect(await polls(gateway)).toBe(0);
     expect(await metricValue(gateway, 'gateway_jobs_ended_total', { status: 'expired' })).toBe(30);
   });

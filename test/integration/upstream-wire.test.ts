@@ -34,13 +34,16 @@ async function clientOf(answer: RequestListener): Promise<ReductoClient> {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  const pace = { turn: async () => ({ granted: true }), report: async () => {} };
-  const figures = { measure: (_: string, ask: () => unknown) => ask() };
+  const rateLimiter = {
+    acquirePermit: async () => ({ granted: true }),
+    reportOutcome: async () => {},
+  };
+  const metrics = { measure: (_: string, ask: () => unknown) => ask() };
   return new ReductoClient(
     settings,
     transport,
-    pace as unknown as UpstreamRateLimiter,
-    figures as unknown as UpstreamMetrics,
+    rateLimiter as unknown as UpstreamRateLimiter,
+    metrics as unknown as UpstreamMetrics,
   );
 }
 
