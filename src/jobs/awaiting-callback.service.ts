@@ -7,10 +7,10 @@ import { JobQueries, type AssertedJob } from './persistence/job-queries.store.js
 
 export type { AssertedJob as NamedJob } from './persistence/job-queries.store.js';
 
-/** Over how long hurried looks are spread, so that they do not all go out at once. */
+/** Period over which expedited polls are spread. */
 const SPREAD_SECONDS = 5;
 
-/** The door of the jobs for whoever watches the callbacks: which jobs wait for one, and look at them now. */
+/** Jobs that wait for a callback, for the alerts: counts them and expedites their polls. */
 @Injectable()
 export class AwaitingCallbackService {
   constructor(
@@ -31,7 +31,7 @@ export class AwaitingCallbackService {
     return this.queries.findAsserted(ids.filter(isJobId), upstreamIds);
   }
 
-  /** Has the reconciler look at all waiting jobs, or at `ids`, within seconds. Returns how many. */
+  /** Makes the reconciler poll all waiting jobs, or those of `ids`, within seconds. Returns how many. */
   expeditePolls(ids: readonly string[] | 'all'): Promise<number> {
     const { RECONCILE_BATCH_SIZE: limit } = this.settings;
     return this.transactions.run((manager) =>

@@ -18,7 +18,7 @@ export type CallbackJob = KnownJob & Pick<Job, 'status'>;
 /** Lookups that may share one query, and that may wait for it. */
 const LOOKUPS = { size: 500, waiting: 5000, concurrency: 2 };
 
-/** The door of the jobs for callbacks: find the job, and take the hint that it is time to look. */
+/** Jobs for callbacks: finds the job of a callback and requests its poll. */
 @Injectable()
 export class CallbackJobsService {
   private readonly byId: Batches<string, CallbackJob | null>;
@@ -33,7 +33,7 @@ export class CallbackJobsService {
     this.byUpstreamId = new Batches((ids) => queries.findForCallbacks('upstreamId', ids), LOOKUPS);
   }
 
-  /** By our id from the metadata, else by Reducto's. `null` where the job is none of ours. */
+  /** By the gateway’s id in the metadata, else by Reducto’s; `null` for an unknown job. */
   async findJob(gatewayJobId: string | undefined, upstreamId: string): Promise<CallbackJob | null> {
     if (gatewayJobId === undefined) return this.byUpstreamId.addItem(upstreamId);
     return isJobId(gatewayJobId) ? this.byId.addItem(gatewayJobId) : null;

@@ -37,7 +37,7 @@ export class CallbackTokenService {
     return key.prefix + key.hmac.of(jobId);
   }
 
-  /** The version of the key that signed `token` for `jobId`, or `undefined` where none of ours did. */
+  /** Version of the key that signed `token` for `jobId`; `undefined` if none did. */
   verifyToken(jobId: string, token: string): number | undefined {
     const key = this.keys.find(({ prefix }) => token.startsWith(prefix));
     if (key === undefined) return undefined;
@@ -45,7 +45,7 @@ export class CallbackTokenService {
   }
 }
 
-/** Which key a token claims; `undefined` for what is none of ours. */
+/** Key version that a token names; `undefined` for text in another form. */
 export function versionOf(token: string): number | undefined {
   const version = /^v(\d{1,9})\./.exec(token)?.[1];
   return version === undefined ? undefined : Number(version);

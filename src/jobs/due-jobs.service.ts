@@ -18,12 +18,12 @@ import { SubmissionRecovery } from './recovery/submission-recovery.js';
 
 export type { DueJob } from './polling/job-lease.store.js';
 
-/** How long a pass may not be heard of until its jobs count as not taken up. */
+/** Time after which the jobs of a silent sweep are due again. */
 const SWEEP_LEASE_SECONDS = 30;
-/** How long a task may wait for its turn until its job is due again. */
+/** Time that a queued poll may wait until its job is due again. */
 const TASK_LEASE_SECONDS = 60;
 
-/** The door of the jobs for the reconciler: what it may do with the jobs that are due. */
+/** Due jobs, for the reconciler. */
 @Injectable()
 export class DueJobsService {
   private readonly logger = new Logger(DueJobsService.name);
@@ -42,9 +42,9 @@ export class DueJobsService {
     this.limits = pollLimits(settings);
   }
 
-  /** Claims jobs that are due, those apart that are not sent yet: the submits take them up. While Reducto is in trouble, only those that do not need it. */
-  acquireLease(lease: string, upstreamHeld: boolean): Promise<DueJob[]> {
-    const dueFilter: DueFilter = upstreamHeld
+  /** Leases due jobs, except queued ones. While Reducto is unavailable, only those past the maximum age. */
+  acquireLease(lease: string, upstreamUnavailable: boolean): Promise<DueJob[]> {
+    const dueFilter: DueFilter = upstreamUnavailable
       ? { tooOldSeconds: this.limits.maxAgeSeconds }
       : 'all';
     const { RECONCILE_BATCH_SIZE: limit } = this.settings;
@@ -53,19 +53,18 @@ export class DueJobsService {
     );
   }
 
-  /** A pass is still at it. */
   renewLease(lease: string): Promise<void> {
     return this.transactions.run((manager) =>
       this.leases.renewSweepLease(manager, lease, SWEEP_LEASE_SECONDS),
     );
   }
 
-  /** A pass has broken off: what it had claimed and not dealt with is due again at once. */
+  /** Makes the jobs of a failed sweep due at once. */
   releaseLease(lease: string): Promise<void> {
     return this.transactions.run((manager) => this.leases.renewSweepLease(manager, lease, 0));
   }
 
-  /** Puts in a task for each of `ids` that looks at it. */
+  /** Queues a poll of each of `ids`. */
   requestPolls(lease: string, ids: readonly string[]): Promise<void> {
     const drainSeconds = ids.length / this.settings.REDUCTO_POLLS_PER_SECOND;
     return this.transactions.run(async (manager) => {
@@ -75,12 +74,11 @@ export class DueJobsService {
     });
   }
 
-  /** Finds out what became of the submits of `ids`. */
   resolveUncertain(lease: string, ids: readonly string[]): Promise<void> {
     return this.uncertain.resolveAll(lease, ids);
   }
 
-  /** The listing has shown that `jobs` are still open: puts off the look at each. Returns how many. */
+  /** Reschedules `jobs`, which the listing shows as open. Returns how many. */
   async rescheduleOpen(lease: string, jobs: readonly DueJob[]): Promise<number> {
     try {
       return await this.putOff(lease, jobs);
@@ -91,7 +89,7 @@ export class DueJobsService {
         await this.failureHandler.handle(job.id, lease, error);
         return 0;
       }
-      // One that PostgreSQL refuses must not keep the others from being put off.
+      // A job that PostgreSQL refuses must not keep the others from being rescheduled.
       let count = 0;
       for (const one of jobs) count += await this.rescheduleOpen(lease, [one]);
       return count;
@@ -106,7 +104,7 @@ export class DueJobsService {
     );
   }
 
-  /** Ends jobs whose time is over while Reducto cannot be asked. */
+  /** Expires jobs while Reducto is unavailable. */
   async expireJobs(lease: string, ids: readonly string[]): Promise<void> {
     for (const id of ids) {
       try {
@@ -120,7 +118,7 @@ export class DueJobsService {
     }
   }
 
-  /** How many of these the gateway has seen end a while ago: a listing that calls them open is not to be believed. */
+  /** How many of these jobs ended a while ago: a listing that calls them open is not trusted. */
   countEnded(upstreamIds: readonly string[]): Promise<number> {
     return this.queries.countEndedLongAgo(upstreamIds);
   }

@@ -13,7 +13,7 @@ export const JOB_ERROR_CODES = [
 
 export type JobErrorCode = (typeof JOB_ERROR_CODES)[number];
 
-/** Why a job did not complete, as services read it. Never holds secrets or document content of ours. */
+/** Why a job did not complete, as services read it. Holds no secrets and no document content. */
 export interface JobError {
   code: JobErrorCode;
   message: string;

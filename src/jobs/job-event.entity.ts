@@ -19,8 +19,8 @@ export const JOB_EVENT_TYPES = [
 ] as const;
 
 /**
- * The most polls of one job that its timeline records. The schedule needs about 60 a day; whoever has the token of a job can
- * cause any number.
+ * Maximum number of polls in one timeline. The schedule needs about 60 a day, but a leaked token can cause any
+ * number.
  */
 export const MAX_POLL_EVENTS = 200;
 

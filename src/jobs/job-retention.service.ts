@@ -4,7 +4,7 @@ import type { EntityManager } from 'typeorm';
 import { JobRetentionStore, type Searched } from './persistence/job-retention.store.js';
 import { UploadStore } from './uploads/upload.store.js';
 
-/** Whoever began to read a result before it expired may go on for so long. */
+/** How long a request that began to read a result may continue after it expired. */
 const READ_GRACE_SECONDS = 3600;
 
 /**
@@ -14,7 +14,7 @@ const READ_GRACE_SECONDS = 3600;
 const LOST_AFTER_MILLISECONDS = 24 * 3_600_000;
 
 /**
- * The door of the jobs for retention: what may be removed from them, in steps of a size. Each step belongs into a
+ * Deletes what retention allows, in steps of a size. Each step belongs into a
  * transaction of its own, and returns how much it removed.
  */
 @Injectable()

@@ -47,7 +47,7 @@ export class JobDto {
     type: String,
     nullable: true,
     description:
-      'Why the job did not complete; while it is put off, why and until when. For people: decide by `error.code`.',
+      'Why the job did not complete; while it is deferred, why and until when. For people; programs use `error.code`.',
   })
   reason!: string | null;
 
@@ -140,7 +140,7 @@ export class JobEventPageDto {
   nextCursor!: string | null;
 }
 
-/** Why the job did not complete, or why and until when it is put off. */
+/** Why the job did not complete, or why and until when it is deferred. */
 export function reasonOf({ error, deferralReason, deferredUntil }: Job): string | null {
   if (error !== null) return error.message;
   if (deferralReason === null || deferredUntil === null) return null;

@@ -84,15 +84,15 @@ export class Job {
   @Column({ name: 'next_check_at', type: 'timestamptz', nullable: true })
   nextCheckAt!: Date | null;
 
-  /** Whoever claimed the job last: only they may write what their look has found. */
+  /** Id of the current lease: only its holder may write what its poll found. */
   @Column({ type: 'uuid', nullable: true })
   lease!: string | null;
 
-  /** Somebody looks at the job right now, and `next_check_at` is when they are taken for dead. */
+  /** A worker is polling the job, and `next_check_at` is when its lease ends. */
   @Column({ type: 'boolean', default: false })
   polling!: boolean;
 
-  /** A callback or a cancel has come since the last look began: another look follows at once. */
+  /** A trigger arrived since the last poll began: another poll follows at once. */
   @Column({ name: 'poll_requested', type: 'boolean', default: false })
   pollRequested!: boolean;
 

@@ -21,12 +21,12 @@ const RARE_ENDS = JOB_TYPES.flatMap((type) =>
   })),
 );
 
-/** How jobs end and what waits, as figures. */
+/** Metrics of open jobs and of jobs that ended. */
 @Injectable()
 export class JobMetrics {
   private readonly ends: Counter;
   private readonly ages: Histogram;
-  private readonly looks: Histogram;
+  private readonly polls: Histogram;
   private readonly callbackLag: Histogram;
   private readonly submits: Histogram;
   private readonly resultSeconds: Histogram;
@@ -59,8 +59,8 @@ export class JobMetrics {
       description: 'From the acceptance of a job to its end',
       advice: { explicitBucketBoundaries: SECONDS },
     });
-    this.looks = meter.createHistogram('gateway_job_polls', {
-      description: 'Looks at a job that found it still open, until it ended',
+    this.polls = meter.createHistogram('gateway_job_polls', {
+      description: 'Polls of a job that found it still open',
       advice: { explicitBucketBoundaries: [0, 1, 2, 3, 5, 8, 13, 21, 34] },
     });
     this.callbackLag = meter.createHistogram('gateway_callback_lag_seconds', {
@@ -74,7 +74,7 @@ export class JobMetrics {
       description: 'Age of the oldest job that has not ended, by status',
     });
     const overdue = meter.createObservableGauge('gateway_jobs_overdue', {
-      description: 'Jobs that are due and that nobody has taken up yet, by status',
+      description: 'Due jobs that no worker has leased, by status',
     });
     meter.addBatchObservableCallback(
       async (result) => {
@@ -93,10 +93,10 @@ export class JobMetrics {
   /** Call after the transaction that ended the job; `undefined` where it did not. */
   recordEnded(status: TerminalStatus, job: TransitionedJob | undefined, code = ''): void {
     if (job === undefined) return;
-    const { type, settledBy, polls: looks, ageSeconds, sinceCallbackSeconds } = job;
+    const { type, settledBy, polls, ageSeconds, sinceCallbackSeconds } = job;
     this.ends.add(1, { type, status, settled_by: settledBy ?? '', code });
     this.ages.record(ageSeconds, { type, status });
-    this.looks.record(looks);
+    this.polls.record(polls);
     if (sinceCallbackSeconds !== null) this.callbackLag.record(sinceCallbackSeconds);
   }
 

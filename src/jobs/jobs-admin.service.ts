@@ -45,7 +45,7 @@ export interface ResultFacts {
 /** How many ended jobs the overview describes. */
 const MAX_ENDED = 50_000;
 
-/** The door of the jobs for admins, who see the jobs of all services. */
+/** Jobs of all services, for admins. */
 @Injectable()
 export class JobsAdminService {
   constructor(

@@ -4,7 +4,7 @@ import { Settings } from '../platform/config/settings.js';
 import { isRunning } from '../reducto/read-answers.js';
 import { UpstreamListing } from '../reducto/upstream-listing.js';
 
-/** Which of many waiting jobs are still open, and which need a look of their own. */
+/** Which of many waiting jobs are still open, and which need a poll. */
 export interface CheckedJobs {
   readonly open: readonly DueJob[];
   readonly polls: readonly DueJob[];
@@ -15,21 +15,17 @@ const MAX_PAGES = 60;
 const MAX_SECONDS = 20;
 /** How far Reducto's clock may be off from the database's. */
 const CLOCK_SLACK_SECONDS = 900;
-/** A listing that was of no use, or wrong, is left alone for so long. */
+/** Cool-down of a listing that was wrong or not useful. */
 const COOL_DOWN_SECONDS = 600;
-/** A walk must save this many looks per call, or it is not worth it. */
+/** Polls that a walk must save per call. */
 const MIN_GAIN = 2;
-/** Jobs that the listing calls open and that are looked at all the same, per walk. */
+/** Sample of jobs per walk that are polled although the listing shows them as open. */
 const SAMPLES = 3;
 
 /**
- * Narrows many overdue jobs down to the few that need a look, with the listing of all jobs: 500 per
- * call. What it says of a job that is listed is used whatever the order; a job that it does not show
- * is looked at by itself.
- *
- * It is trusted only as far as it proves itself: a few jobs that it calls open are looked at all the
- * same, and once it calls a job open that ended long ago, or helps too little, single looks do the
- * work for a while.
+ * Checks many due jobs by Reducto’s listing, 500 per call, so that only few need a poll. A job that the listing
+ * does not show is polled. A circuit breaker distrusts the listing for a while once it shows a job as open that
+ * ended long ago, or saves too few polls.
  */
 @Injectable()
 export class BulkStatusCheck {
@@ -40,10 +36,10 @@ export class BulkStatusCheck {
   constructor(
     private readonly settings: Settings,
     private readonly listing: UpstreamListing,
-    private readonly overdue: DueJobsService,
+    private readonly dueJobs: DueJobsService,
   ) {}
 
-  /** From how many jobs on a walk is worth its calls. */
+  /** Number of jobs above which a walk pays. */
   minJobs(): number {
     const { RECONCILE_LISTING_MIN_JOBS: from } = this.settings;
     if (from === 0 || performance.now() < this.openUntil) return Infinity;
@@ -66,7 +62,7 @@ export class BulkStatusCheck {
       },
     );
     this.lastCalls = walk.calls;
-    const contradicted = (await this.overdue.countEnded(openOthers)) > 0;
+    const contradicted = (await this.dueJobs.countEnded(openOthers)) > 0;
     if (walk.end === 'unsupported') this.openCircuit('there is none');
     else if (contradicted) this.openCircuit('it shows jobs as open that ended long ago');
     else if (walk.end !== 'unavailable' && seen.size < walk.calls * MIN_GAIN)
@@ -80,7 +76,7 @@ export class BulkStatusCheck {
   private openCircuit(why: string): void {
     this.openUntil = performance.now() + COOL_DOWN_SECONDS * 1000;
     this.logger.warn({
-      msg: 'the listing of Reducto is not used for a while; jobs are looked at one by one',
+      msg: 'listing not trusted; jobs are polled one by one',
       why,
       seconds: COOL_DOWN_SECONDS,
     });

@@ -11,7 +11,7 @@ const STEPS = [
   'expired',
 ] as const satisfies readonly (keyof SweepCounts)[];
 
-/** What the reconciler does, as figures. */
+/** Metrics of the reconciler. */
 @Injectable()
 export class ReconcilerMetrics {
   private readonly jobs: Counter;
@@ -30,7 +30,7 @@ export class ReconcilerMetrics {
     );
     this.listingCalls = metrics.counter(
       'gateway_reconciler_listing_calls',
-      'Pages of the listing of all jobs that were read to narrow down many due jobs',
+      'Pages of Reducto’s listing that bulk status checks read',
     );
     this.seconds = meter.createHistogram('gateway_reconciler_sweep_duration_seconds', {
       description: 'How long a pass takes',

@@ -4,7 +4,7 @@ import { IntervalScheduler } from '../platform/schedule/interval-scheduler.js';
 import { ReconcilerMetrics } from './reconciler.metrics.js';
 import { Sweep, type SweepCounts } from './sweep.js';
 
-/** Takes up, again and again, the jobs whose callbacks have not come and whatever else got stuck. */
+/** Sweeps due jobs on a schedule: those whose callbacks never arrived, and those that got stuck. */
 @Injectable()
 export class ReconcilerService implements OnApplicationBootstrap {
   private readonly logger = new Logger(ReconcilerService.name);

@@ -1,34 +1,33 @@
 import type { DueJob } from '../jobs/due-jobs.service.js';
 
-/** How things stand when a pass begins. */
+/** Conditions at the start of a sweep. */
 export interface SweepConditions {
-  /** Reducto is in trouble, and is not to be asked. */
-  readonly upstreamHeld: boolean;
-  /** From how many jobs on the listing is worth its calls; infinite where there is none to be trusted. */
+  /** Reducto is unavailable: polling backs off. */
+  readonly upstreamUnavailable: boolean;
+  /** Number of jobs above which a bulk check pays; infinite without a trusted listing. */
   readonly listingFrom: number;
   readonly maxAgeSeconds: number;
 }
 
-/** What each due job needs: every job is in exactly one of these. */
+/** What each due job needs: every job is in one of these lists. */
 export interface SweepPlan {
-  /** Sent, and nobody knows whether it arrived. */
+  /** Uncertain: the listing is searched for them. */
   readonly searches: readonly DueJob[];
-  /** Likely still running: the listing tells which of them are. */
+  /** Probably still running: the bulk check tells. */
   readonly bulkChecks: readonly DueJob[];
-  /** To be looked at one by one. */
+  /** To be polled one by one. */
   readonly polls: readonly DueJob[];
-  /** Their time is over, and Reducto cannot be asked for a last word. */
+  /** Past the maximum age while Reducto is unavailable. */
   readonly expirations: readonly DueJob[];
 }
 
 /**
- * Decides what a pass does with the jobs that are due. A job that a callback, a cancel or an odd answer
- * has marked, or whose time is over, gets a look of its own: the listing is only for telling apart the
- * many that simply take long.
+ * Decides what a sweep does with due jobs. A job with a trigger, or past its maximum age, gets a poll of its own;
+ * the bulk check is for the many that simply take long.
  */
 export function planSweep(due: readonly DueJob[], conditions: SweepConditions): SweepPlan {
   const tooOld = (job: DueJob): boolean => job.ageSeconds >= conditions.maxAgeSeconds;
-  if (conditions.upstreamHeld) {
+  if (conditions.upstreamUnavailable) {
     return { searches: [], bulkChecks: [], polls: [], expirations: due.filter(tooOld) };
   }
   const searches = due.filter((job) => job.status === 'uncertain');

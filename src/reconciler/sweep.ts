@@ -7,11 +7,11 @@ import { UpstreamRateLimiter } from '../reducto/upstream-rate-limiter.js';
 import { BulkStatusCheck, type CheckedJobs } from './bulk-status-check.js';
 import { planSweep } from './sweep-plan.js';
 
-/** What a pass did, in jobs; `listingCalls` in requests. */
+/** Counts of a sweep, in jobs; `listingCalls` in requests. */
 export interface SweepCounts {
   readonly searches: number;
   readonly polls: number;
-  /** Put off without a look, because the listing shows them as open. */
+  /** Rescheduled without a poll, because the listing shows them as open. */
   readonly bulkChecked: number;
   readonly expired: number;
   readonly listingCalls: number;
@@ -20,16 +20,16 @@ export interface SweepCounts {
 const NOTHING: CheckedJobs = { open: [], polls: [], calls: 0 };
 const RENEWAL_SECONDS = 10;
 
-/** One bounded pass over the jobs that are due: claim, decide, and set going what each needs. */
+/** One bounded sweep over due jobs: lease, decide, and start what each needs. */
 @Injectable()
 export class Sweep {
   private readonly logger = new Logger(Sweep.name);
-  /** Claims of passes that broke off: until they are let go of, nobody takes their jobs up. */
+  /** Leases of failed sweeps that are not released yet. */
   private readonly abandoned = new Set<string>();
 
   constructor(
     private readonly settings: Settings,
-    private readonly overdue: DueJobsService,
+    private readonly dueJobs: DueJobsService,
     private readonly rateLimiter: UpstreamRateLimiter,
     private readonly check: BulkStatusCheck,
   ) {}
@@ -38,7 +38,7 @@ export class Sweep {
     await this.releaseLease();
     const lease = randomUUID();
     const renewal = setInterval(
-      () => void this.overdue.renewLease(lease).catch(() => undefined),
+      () => void this.dueJobs.renewLease(lease).catch(() => undefined),
       RENEWAL_SECONDS * 1000,
     );
     try {
@@ -53,31 +53,31 @@ export class Sweep {
 
   private async releaseLease(): Promise<void> {
     for (const lease of this.abandoned) {
-      await this.overdue.releaseLease(lease);
+      await this.dueJobs.releaseLease(lease);
       this.abandoned.delete(lease);
     }
   }
 
   private async sweepBatch(lease: string): Promise<SweepCounts> {
-    const upstreamHeld = (await this.rateLimiter.coolDownSeconds()) > 0;
-    const jobs = await this.overdue.acquireLease(lease, upstreamHeld);
+    const upstreamUnavailable = (await this.rateLimiter.coolDownSeconds()) > 0;
+    const jobs = await this.dueJobs.acquireLease(lease, upstreamUnavailable);
     const plan = planSweep(jobs, {
-      upstreamHeld,
+      upstreamUnavailable,
       listingFrom: this.check.minJobs(),
       maxAgeSeconds: this.settings.JOB_MAX_AGE_SECONDS,
     });
     await this.requestPolls(lease, plan.polls);
-    await this.overdue.expireJobs(lease, ids(plan.expirations));
-    const narrowed = plan.bulkChecks.length > 0 ? await this.checkInBulk(plan.bulkChecks) : NOTHING;
-    if (narrowed.open.length > 0) await this.overdue.rescheduleOpen(lease, narrowed.open);
-    await this.requestPolls(lease, narrowed.polls);
-    await this.overdue.resolveUncertain(lease, ids(plan.searches));
+    await this.dueJobs.expireJobs(lease, ids(plan.expirations));
+    const checked = plan.bulkChecks.length > 0 ? await this.checkInBulk(plan.bulkChecks) : NOTHING;
+    if (checked.open.length > 0) await this.dueJobs.rescheduleOpen(lease, checked.open);
+    await this.requestPolls(lease, checked.polls);
+    await this.dueJobs.resolveUncertain(lease, ids(plan.searches));
     return {
       searches: plan.searches.length,
-      polls: plan.polls.length + narrowed.polls.length,
-      bulkChecked: narrowed.open.length,
+      polls: plan.polls.length + checked.polls.length,
+      bulkChecked: checked.open.length,
       expired: plan.expirations.length,
-      listingCalls: narrowed.calls,
+      listingCalls: checked.calls,
     };
   }
 
@@ -93,7 +93,7 @@ export class Sweep {
   }
 
   private async requestPolls(lease: string, jobs: readonly DueJob[]): Promise<void> {
-    if (jobs.length > 0) await this.overdue.requestPolls(lease, ids(jobs));
+    if (jobs.length > 0) await this.dueJobs.requestPolls(lease, ids(jobs));
   }
 }
 

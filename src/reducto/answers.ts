@@ -14,7 +14,7 @@ export type SubmitAnswer =
   /** It left, and no usable answer came back: a job may or may not exist. */
   | { readonly kind: 'unknown'; readonly error: UpstreamError };
 
-/** What a look at a job showed. */
+/** Result of a poll. */
 export type JobAnswer =
   | { readonly kind: 'open'; readonly progress: number | null }
   /** `result` as it is written, JSON in UTF-8; `null` where it is missing. */
@@ -34,7 +34,7 @@ export type JobAnswer =
       readonly error: UpstreamError;
       readonly retryAfterSeconds?: number;
     }
-  /** Reducto was not asked: it is in trouble, or others are before us. */
+  /** Reducto was not called: it is unavailable, or the rate limit is reached. */
   | { readonly kind: 'not_asked'; readonly retryAfterSeconds: number };
 
 /** An answer, with the request as Reducto remembers it (as text), where the deployment shows that. */

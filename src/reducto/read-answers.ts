@@ -73,7 +73,7 @@ function isAboutJob(answer: unknown, upstreamId: string): boolean {
 
 const RUNNING = ['Pending', 'Idle', 'InProgress', 'Completing'];
 
-/** Whether a status in the listing is known to mean "not finished". One that is not known needs a look. */
+/** Whether a listed status is known to mean "not finished". An unknown status needs a poll. */
 export function isRunning(status: string | undefined): boolean {
   return status !== undefined && RUNNING.includes(status);
 }

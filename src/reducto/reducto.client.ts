@@ -81,7 +81,7 @@ export class ReductoClient {
   }
 
   /**
-   * Looks at one job, when it is our turn. `upstreamId` must have passed `isUpstreamId`: it goes
+   * Polls one job, within the rate limit. `upstreamId` must have passed `isUpstreamId`: it goes
    * into the path as it is.
    */
   async pollJob(upstreamId: string): Promise<PollAnswer> {
@@ -163,7 +163,7 @@ export class ReductoClient {
     return answer;
   }
 
-  /** A job whose looks go on failing says nothing new of Reducto: it must not hold back all others. */
+  /** A job whose polls keep failing says nothing new about Reducto: it must not start a cool-down for all jobs. */
   private isFailing(upstreamId: string, { status }: UpstreamError): boolean {
     const known = this.failing.has(upstreamId);
     this.failing.set(upstreamId, true);

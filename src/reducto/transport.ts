@@ -14,7 +14,7 @@ export interface UpstreamRequest {
   readonly query?: Readonly<Record<string, string>> | undefined;
   /** JSON text, sent as it is. */
   readonly body?: string;
-  /** Until the last byte of the answer has come: so many seconds, or until the signal. */
+  /** Time limit in seconds until the last byte of the answer, or a signal. */
   readonly timeoutSeconds: number | AbortSignal;
 }
 

@@ -11,7 +11,7 @@ import { readUpstreamError } from './upstream-error.js';
 export interface UploadFile {
   readonly name: string;
   readonly contentType: string;
-  /** Reducto's hint for the type of a file whose name does not tell. */
+  /** File type for a file whose name does not show it. */
   readonly extension?: string;
   readonly content: AsyncIterable<Buffer>;
 }

@@ -14,7 +14,7 @@ const MAX_MESSAGE = 1000;
 const MAX_NAME = 100;
 
 /**
- * Names after which the same request may succeed as a new job: trouble of Reducto's own, not of the
+ * Names after which the same request may succeed as a new job: faults of Reducto, not of the
  * document or the request. (The grouping is ours; the SDK lists the names without it.)
  */
 const RETRYABLE_NAMES = new Set([

@@ -11,7 +11,7 @@ export interface UpstreamProbe {
 }
 
 /**
- * Asks for one entry of the listing with our key. Nothing is submitted, nothing counts against the looks of
+ * Reads one entry of the listing with the API key. It submits nothing, and does not count against the rate limit of
  * running gateways. Throws what the connection throws.
  */
 export async function probeReducto(

@@ -6,29 +6,27 @@ import { Settings } from '../platform/config/settings.js';
 import { rows } from '../platform/database/sql.js';
 import { UpstreamMetrics } from './upstream.metrics.js';
 
-/** Leave to ask Reducto now, or how long to stay away. */
+/** Permission to call Reducto now, or how long to wait. */
 export type Permit =
   { readonly granted: true } | { readonly granted: false; readonly seconds: number };
 
-/** How long a caller is kept waiting for its turn; beyond that it is sent away. */
+/** Longest wait for a permit; beyond it the caller is refused. */
 const MAX_WAIT_SECONDS = 5;
-/** What may be asked at once after a quiet time. */
+/** Burst after a quiet period. */
 const BURST_SECONDS = 0.25;
-/** While Reducto is in trouble, and until it answers properly again. */
+/** Rate while Reducto is unavailable. */
 const PROBES_PER_SECOND = 1;
-/** Waits after the first, second, … trouble in a row; the last one repeats. */
+/** Cool-downs after the first, second, … failure in a row; the last one repeats. */
 const COOL_DOWN_SECONDS = [0.5, 1, 2, 4, 8, 15];
 const MAX_PERMITS_AT_ONCE = 50;
 /** However many jobs are read, the hold is read no more often. */
 const HOLD_READ_MILLISECONDS = 1000;
 
 /**
- * How fast Reducto may be asked about jobs, by all processes together: the cap is per API key, so
- * the count is one row in the database. Turns are given out in the order of asking, evenly spaced;
- * callers that ask together are served by one statement.
- *
- * Trouble (no answer, 429, 5xx, nonsense) holds everybody back, longer each time, and then lets
- * single looks through until one succeeds.
+ * Rate limiter for polls, shared by all processes: Reducto’s cap is per API key, so the state is one row in the
+ * database. Permits are granted in order, evenly spaced; callers that ask together share a statement. A failure
+ * (no answer, 429, 5xx, unusable answer) starts a cool-down for everybody, longer each time; then single polls
+ * probe until one succeeds.
  */
 @Injectable()
 export class UpstreamRateLimiter {
@@ -52,7 +50,7 @@ export class UpstreamRateLimiter {
     this.perSecond = settings.REDUCTO_POLLS_PER_SECOND;
   }
 
-  /** Resolves when it is the caller's turn, or with how long to stay away. */
+  /** Resolves to a permit, or to how long to wait. */
   acquirePermit(): Promise<Permit> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ resolve, reject });
@@ -60,7 +58,7 @@ export class UpstreamRateLimiter {
     });
   }
 
-  /** Seconds for which nobody may ask; 0 when all is well. */
+  /** Seconds until the cool-down ends; 0 without one. */
   async coolDownSeconds(): Promise<number> {
     const [row] = await rows<{ seconds: number }>(this.database, READ_COOL_DOWN, [this.upstream]);
     return Math.max(row?.seconds ?? 0, 0);
@@ -77,7 +75,7 @@ export class UpstreamRateLimiter {
     return this.hold.until;
   }
 
-  /** Call with what came of each request. `retryAfterSeconds`: as Reducto asked for it. */
+  /** Call with the outcome of each request. `retryAfterSeconds`: as Reducto asked. */
   async reportOutcome(outcome: 'answered' | 'unavailable', retryAfterSeconds = 0): Promise<void> {
     if (outcome === 'answered') {
       if (!this.unavailable) return;
@@ -91,10 +89,10 @@ export class UpstreamRateLimiter {
       BEGIN_COOL_DOWN,
       [this.upstream, COOL_DOWN_SECONDS, retryAfterSeconds, 0.9 + Math.random() * 0.2],
     );
-    // No row: somebody else has reported the same trouble, and everybody is held already.
+    // No row: another caller reported the same failure, and the cool-down has begun.
     if (hold === undefined) return;
     this.metrics.recordCoolDown();
-    this.logger.warn({ msg: 'Reducto is in trouble; looks are held back', ...hold });
+    this.logger.warn({ msg: 'Reducto unavailable; polling backs off', ...hold });
   }
 
   private async grantPermits(): Promise<void> {
@@ -141,9 +139,9 @@ export class UpstreamRateLimiter {
 }
 
 /**
- * $1 deployment, $2 turns, $3 spacing, $4 spacing of probes, $5 burst, $6 patience; all in seconds. One
- * trouble alone is a short pause; only a second one in a row makes looks go through one by one, and then
- * nobody books far ahead, because one success ends it.
+ * $1 deployment, $2 permits, $3 spacing, $4 spacing of probes, $5 burst, $6 longest wait; in seconds. One failure
+ * alone is a short pause; from the second in a row on, polls go one by one and book no permits ahead, because one
+ * success ends it.
  */
 const ACQUIRE_PERMITS = `
   INSERT INTO upstream_rate AS pace (upstream, next_permit_at)
@@ -168,7 +166,7 @@ const READ_COOL_DOWN = `
   SELECT extract(epoch FROM cool_down_until - clock_timestamp())::float8 AS seconds
     FROM upstream_rate WHERE upstream = $1`;
 
-/** From the second trouble in a row on, polls go through one by one. */
+/** From the second failure in a row on, polls go one by one. */
 const HELD_UNTIL = `
   SELECT CASE WHEN cool_down_until > clock_timestamp() THEN cool_down_until
               WHEN failures > 1 THEN greatest(next_permit_at, clock_timestamp()) END AS until
@@ -181,7 +179,7 @@ const END_COOL_DOWN = `
          next_permit_at = least(next_permit_at, clock_timestamp())
    WHERE upstream = $1 AND failures > 0`;
 
-/** $2 the list of holds, $3 what Reducto asked for, $4 jitter. Looks that fail together count once. */
+/** $2 cool-downs, $3 Retry-After, $4 jitter. Polls that fail together count once. */
 const BEGIN_COOL_DOWN = `
   INSERT INTO upstream_rate AS pace (upstream, failures, cool_down_until)
   VALUES ($1, 1, clock_timestamp() + make_interval(secs => greatest(($2::float8[])[1] * $4::float8, $3::float8)))

@@ -5,12 +5,12 @@ import { inSpan } from '../platform/tracing/spans.js';
 
 export type UpstreamCall = 'submit' | 'poll' | 'list' | 'cancel';
 
-/** Requests to Reducto and what came of them, as figures. */
+/** Metrics of requests to Reducto and their answers. */
 @Injectable()
 export class UpstreamMetrics {
   private readonly answers: Counter;
   private readonly seconds: Histogram;
-  private readonly troubles: Counter;
+  private readonly coolDowns: Counter;
 
   constructor(metrics: Metrics) {
     const { meter } = metrics;
@@ -21,9 +21,9 @@ export class UpstreamMetrics {
       description: 'How long Reducto takes to answer, by call',
       advice: { explicitBucketBoundaries: SECONDS },
     });
-    this.troubles = metrics.counter(
+    this.coolDowns = metrics.counter(
       'gateway_upstream_cool_downs',
-      'Times that trouble at Reducto held back all looks',
+      'Cool-downs: times that polling backed off because Reducto was unavailable',
     );
   }
 
@@ -44,6 +44,6 @@ export class UpstreamMetrics {
   }
 
   recordCoolDown(): void {
-    this.troubles.add(1);
+    this.coolDowns.add(1);
   }
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 
-/** What whoever has the turn is told: the database's time, and how far the search for lost chunks has come. */
+/** The lease: the database’s time, and how far the search for orphans has come. */
 export interface RetentionLease {
   readonly now: Date;
   readonly searchedUpTo: string;

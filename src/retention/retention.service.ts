@@ -40,11 +40,7 @@ export interface DeletedCounts {
 /** One step; returns how much of its size it did. */
 type Step = (manager: EntityManager, retentionLease: RetentionLease) => Promise<number>;
 
-/**
- * Lets go of jobs, results and callbacks that are older than they shall become: in small steps, each a short
- * transaction of its own, and payloads before the rows that name them. One process at a time does it; what
- * one that was killed has left undone, the next one finds.
- */
+/** Deletes jobs, results, and callbacks past their retention, in small transactions. */
 @Injectable()
 export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(RetentionService.name);

@@ -24,7 +24,7 @@ import { DatabaseMonitor } from '../platform/database/database-monitor.js';
 import { TaskMetrics } from './task.metrics.js';
 import { TASK_QUEUES, type TaskQueueName } from './task-queues.js';
 
-/** A task: wakes a worker up to look after one job. What there is to do is read from the job itself. */
+/** A task wakes a worker for one job. What to do is read from the job itself. */
 export interface Task {
   readonly jobId: string;
   /** What led to the task, as a W3C `traceparent`; only where traces are on. */
@@ -193,7 +193,7 @@ export class TaskQueue
     await this.untilStop(Promise.all(drained));
   }
 
-  /** To say goodbye to a database that is silent may take for ever; the process ends without. */
+  /** Closing the connection of a silent database may take for ever; the process ends without it. */
   async onApplicationShutdown(): Promise<void> {
     this.stopAt = Math.max(this.stopAt, performance.now() + SHUTDOWN_TIMEOUT_MILLISECONDS);
     await this.untilStop(

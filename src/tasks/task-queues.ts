@@ -1,9 +1,7 @@
 /**
- * The queues. `short`: one waiting task per job, the rest are the same wish and are dropped.
- *
- * A task whose worker died comes back after `heartbeatSeconds` plus the 10 s between two looks of
- * the monitor. Retries are few because the job itself remembers when it is due (`next_check_at`),
- * and the reconciler puts the task in again.
+ * The queues. `short`: one waiting task per job; repeats coalesce. The task of a dead worker returns after
+ * `heartbeatSeconds` plus the 10 s interval of the monitor. Retries are few because the job remembers when it is
+ * due (`next_check_at`), and the reconciler queues the task again.
  */
 const common = {
   policy: 'short',

@@ -16,7 +16,7 @@ interface WaitingTasks {
 const FRESH_MILLISECONDS = 5000;
 const QUEUES = Object.keys(TASK_QUEUES);
 
-/** Background work, as figures: what was done, and what waits. */
+/** Metrics of background tasks. */
 @Injectable()
 export class TaskMetrics {
   private readonly seconds: Histogram;

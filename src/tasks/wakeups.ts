@@ -4,13 +4,12 @@ import { EntityManager } from 'typeorm';
 import { preparedRows } from '../platform/database/sql.js';
 import { CHANNEL, NOTIFY } from './channel.js';
 
-/** While work pours in, whoever does it is at it anyway. */
+/** Throttle: under load the workers are awake already. */
 const MIN_INTERVAL_MILLISECONDS = 10;
 
 /**
- * Tells the workers that there is work in a table. Nothing waits for it and nothing depends on it: workers
- * also look by themselves, only later. Apart from the transaction that brings the work, because one that
- * notifies locks out every other one of the database that does, until it is on disk.
+ * Notifies workers of new rows. Nothing depends on it: workers also poll. It is sent outside of the transaction,
+ * because NOTIFY serializes commits.
  */
 @Injectable()
 export class Wakeups {

@@ -2,9 +2,9 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { withTimeout } from '../platform/with-timeout.js';
 
-/** From this share of its time on, the thread has enough to do: work that can wait shall wait. */
+/** Event loop utilization above which deferrable work pauses. */
 const BUSY = 0.8;
-/** Then such work has one part in five of the time. */
+/** Deferrable work then gets a fifth of the time. */
 const PAUSE_PER_WORK = 4;
 const MAX_PAUSE_MILLISECONDS = 500;
 

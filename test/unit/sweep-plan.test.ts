@@ -13,7 +13,7 @@ const dueJob = (some: Partial<DueJob> = {}): DueJob => ({
   pollSoon: false,
   ...some,
 });
-const CALM: SweepConditions = { upstreamHeld: false, listingFrom: 3, maxAgeSeconds: 100 };
+const CALM: SweepConditions = { upstreamUnavailable: false, listingFrom: 3, maxAgeSeconds: 100 };
 const several = (count: number, some: Partial<DueJob> = {}) =>
   Array.from({ length: count }, () => dueJob(some));
 
@@ -39,7 +39,7 @@ describe('a pass over the jobs that are due', () => {
   it('asks Reducto for nothing while it is in trouble, and gives up only what is too old', () => {
     const old = dueJob({ ageSeconds: 100 });
     const due = [old, dueJob(), dueJob({ status: 'uncertain' })];
-    expect(planSweep(due, { ...CALM, upstreamHeld: true })).toEqual({
+    expect(planSweep(due, { ...CALM, upstreamUnavailable: true })).toEqual({
       searches: [],
       bulkChecks: [],
       polls: [],
@@ -58,7 +58,7 @@ describe('a pass over the jobs that are due', () => {
       pollSoon: fc.boolean(),
     });
     const anySituation = fc.record({
-      upstreamHeld: fc.boolean(),
+      upstreamUnavailable: fc.boolean(),
       listingFrom: fc.constantFrom(0, 1, 3, 10, Infinity),
       maxAgeSeconds: fc.constant(100),
     });
@@ -69,7 +69,7 @@ describe('a pass over the jobs that are due', () => {
         (due, now) => {
           const placed = Object.values(planSweep(due, now)).flat();
           expect(new Set(placed).size).toBe(placed.length);
-          expect(now.upstreamHeld || placed.length === due.length).toBe(true);
+          expect(now.upstreamUnavailable || placed.length === due.length).toBe(true);
         },
       ),
     );

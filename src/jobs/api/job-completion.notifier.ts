@@ -17,7 +17,8 @@ export class JobCompletionNotifier implements OnModuleInit, BeforeApplicationShu
     this.tasks.subscribe(
       JOB_ENDED,
       (jobId) => this.wake(jobId),
-      // While the connection was down an end may have been missed: everybody looks again.
+      // Notifications may have been missed while the connection was down: all waiting requests read their job
+      // again.
       () => this.wakeAll(),
     );
   }
@@ -36,7 +37,7 @@ export class JobCompletionNotifier implements OnModuleInit, BeforeApplicationShu
         if (others?.size === 0) this.waiters.delete(jobId);
         resolve();
       };
-      // Whoever asks while the process stops shall go elsewhere, but not ask a thousand times a second.
+      // A request during shutdown is answered slowly enough that its client does not retry in a tight loop.
       const timer = setTimeout(done, (this.stopping ? Math.min(seconds, 1) : seconds) * 1000);
       const others = this.waiters.get(jobId) ?? new Set();
       this.waiters.set(jobId, others.add(done));

@@ -16,8 +16,8 @@ export class JobCancellation {
   ) {}
 
   /**
-   * Notes the wish to cancel. A job that was not sent yet ends here and now; else Reducto is told,
-   * and how the job ends is for Reducto to say.
+   * Requests the cancel. A job that was not sent ends at once; otherwise Reducto is asked to cancel, and its
+   * answer decides how the job ends.
    */
   async requestCancel(job: Job): Promise<void> {
     const ended = await this.transactions.run(async (manager) => {

@@ -49,14 +49,14 @@ export interface AssertedJob {
 export interface OpenJobs {
   readonly status: JobStatus;
   readonly count: number;
-  /** Due, and not taken up yet. */
+  /** Due, and not leased. */
   readonly overdue: number;
   readonly oldestSeconds: number;
 }
 
 /**
- * What is read from `jobs` and `job_events`, but for the one lookup of the door, which is part of the statement that stores
- * a callback (`webhooks/receiving/callback-inbox.ts`). What changes them is in `job.store.ts`.
+ * All reads of `jobs` and `job_events`, except the lookup in the statement that stores a callback
+ * (`webhooks/receiving/callback-inbox.ts`). Writes are in `job-transitions.store.ts`.
  */
 @Injectable()
 export class JobQueries {

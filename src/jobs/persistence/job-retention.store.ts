@@ -4,7 +4,7 @@ import { rows } from '../../platform/database/sql.js';
 
 /** A stretch of the search for chunks that belong to nothing. */
 export interface Searched {
-  /** Contents that were looked at. */
+  /** Contents that were checked. */
   readonly count: number;
   /** The last of them; `undefined` where there was none. */
   readonly upTo: string | undefined;
@@ -45,7 +45,7 @@ export class JobRetentionStore {
   }
 
   /**
-   * Looks at up to `limit` contents after `after` and before `before`, in the order of their ids, and
+   * Checks up to `limit` contents after `after` and before `before`, in the order of their ids, and
    * discards those that no job has.
    */
   async deleteOrphans(

@@ -18,7 +18,7 @@ type Changes = QueryDeepPartialEntity<Job>;
 /** Who may write: a condition that the row must still meet. */
 export type Fence = readonly [sql: string, parameters: Record<string, unknown>];
 
-/** Only for whoever claimed the job last. A process that slept through the end of its claim writes nothing. */
+/** Allows a write only to the holder of the lease: a paused process whose lease passed on writes nothing. */
 export const ifLeasedBy = (lease: string): Fence => ['lease = :lease', { lease }];
 
 /** Only while no later attempt to submit has begun. */
@@ -59,7 +59,7 @@ export const deferred = (
 });
 const NOT_DEFERRED = { deferralReason: null, deferredUntil: null } as const;
 
-/** An expression for `set`: now, or so many seconds from now, by the database's clock. */
+/** Expressions for `set`: now, and `seconds` from now, by the database’s clock. */
 export const now = (): string => 'now()';
 export const inSeconds = (seconds: number) => (): string =>
   `now() + make_interval(secs => ${seconds.toFixed(3)})`;
@@ -71,8 +71,8 @@ export const inSeconds = (seconds: number) => (): string =>
 @Injectable()
 export class JobTransitionsStore {
   /**
-   * Moves a job to `to` with `changes`, if its status allows it and `fence` holds. The end of a job
-   * also drops its request, and wakes whoever waits for it once the transaction commits.
+   * Moves a job to `to` with `changes` if its status allows it and `fence` holds. A terminal state also deletes
+   * the request, and notifies waiting requests at commit.
    */
   async transition(
     manager: EntityManager,
@@ -156,7 +156,7 @@ export class JobTransitionsStore {
     return affected === 1;
   }
 
-  /** Reducto has been told: a look follows soon, or right after the one that is under way. */
+  /** Records that Reducto was asked to cancel, and requests a poll. */
   async recordCancelSent(manager: EntityManager, id: string): Promise<boolean> {
     const { affected } = await manager
       .createQueryBuilder()
@@ -170,7 +170,7 @@ export class JobTransitionsStore {
     return affected === 1;
   }
 
-  /** What happened to the job meanwhile that whoever moves it must act upon. */
+  /** Triggers that arrived while the job was leased, which its holder must act on. */
   async readTriggers(
     manager: EntityManager,
     id: string,

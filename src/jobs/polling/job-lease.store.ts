@@ -13,7 +13,7 @@ import {
   type Fence,
 } from '../persistence/job-transitions.store.js';
 
-/** A job that the reconciler has taken up, with what is to be known to decide what it needs. */
+/** A job that the reconciler has leased, with what the sweep decides by. */
 export interface DueJob {
   readonly id: string;
   readonly status: JobStatus;
@@ -21,25 +21,25 @@ export interface DueJob {
   readonly polls: number;
   readonly ageSeconds: number;
   readonly sinceSubmitSeconds: number;
-  /** A callback, a cancel or an odd answer says that something is up with it. */
+  /** A callback, a cancel, or an unusable answer asks for a poll of its own. */
   readonly pollSoon: boolean;
 }
 
-/** Which due jobs a claim takes. `too old`: only those past the age at which a job is given up. */
+/** Which due jobs to lease; `tooOldSeconds`: only those past the maximum age. */
 export type DueFilter = 'all' | { readonly tooOldSeconds: number };
 
-/** Nobody looks at it, or whoever did has not been heard of for the length of a lease. */
+/** Not leased, or the lease has expired. */
 const IF_FREE: Fence = ['(NOT polling OR next_check_at <= now())', {}];
 
 /**
- * Who has a job in hand, and until when. A claim is a random id in the row: taking the job again
- * replaces it, and with it the right to write of whoever held it before. All SQL on claims.
+ * All SQL on leases. A lease is a random id in the row: acquiring it again replaces the id, and with it the
+ * previous holder’s right to write.
  */
 @Injectable()
 export class JobLeaseStore {
   constructor(@InjectRepository(Job) private readonly jobs: Repository<Job>) {}
 
-  /** Claims one job for a look. `undefined` where it has no need, or somebody else looks at it. */
+  /** Leases one job for a poll; `undefined` if it needs none or is leased. */
   async acquireLease(id: string, leaseSeconds: number): Promise<string | undefined> {
     const lease = randomUUID();
     const { affected } = await this.jobs
@@ -53,7 +53,7 @@ export class JobLeaseStore {
     return affected === 1 ? lease : undefined;
   }
 
-  /** Holds on to a job for longer. False where it has been lost. */
+  /** Returns false if the lease was lost. */
   async renewLease(id: string, lease: string, leaseSeconds: number): Promise<boolean> {
     const { affected } = await this.jobs
       .createQueryBuilder()
@@ -65,7 +65,7 @@ export class JobLeaseStore {
     return affected === 1;
   }
 
-  /** Lets go of a job that was not looked at. */
+  /** Releases a job that was not polled. */
   async releaseLease(id: string, lease: string, seconds: number, reason?: string): Promise<void> {
     const next =
       reason === undefined ? { nextCheckAt: inSeconds(seconds) } : deferred(seconds, reason);
@@ -96,8 +96,8 @@ export class JobLeaseStore {
   }
 
   /**
-   * Claims up to `limit` jobs that are due, the longest due first, skipping those that another
-   * process is claiming. A callback may still take one of them for its look.
+   * Leases up to `limit` due jobs, the longest due first, skipping rows that another process locks. A callback may
+   * still lease one of them for its poll.
    */
   leaseDueJobs(
     manager: EntityManager,
@@ -110,7 +110,7 @@ export class JobLeaseStore {
     return rows<DueJob>(manager, LEASE_DUE_JOBS, [lease, leaseSeconds, limit, tooOldSeconds]);
   }
 
-  /** Holds on to all jobs of a claim for `leaseSeconds`; with 0 they are due at once, for anybody. */
+  /** Renews the lease of a sweep; with 0 its jobs are due at once. */
   async renewSweepLease(
     manager: EntityManager,
     lease: string,
@@ -119,7 +119,7 @@ export class JobLeaseStore {
     await rows(manager, RENEW_SWEEP_LEASE, [lease, leaseSeconds]);
   }
 
-  /** Lets go of jobs for whose sake tasks are put in; they are due again should those not run. */
+  /** Releases jobs for which poll tasks are queued; they are due again after `seconds` if those do not run. */
   async releaseForPolls(
     manager: EntityManager,
     lease: string,
@@ -131,8 +131,8 @@ export class JobLeaseStore {
   }
 
   /**
-   * Puts off the next look at each of `ids` by its entry of `seconds`, and says so in the timeline.
-   * Returns how many it could: one that a callback took meanwhile is not touched.
+   * Reschedules the poll of each of `ids` by its entry of `seconds`, and records it in the timeline. Returns how
+   * many: a job that a callback leased meanwhile is left alone.
    */
   async rescheduleOpen(
     manager: EntityManager,
@@ -145,8 +145,8 @@ export class JobLeaseStore {
   }
 
   /**
-   * Brings forward the next look at jobs that Reducto has, to some moment within `seconds`: of all, or of
-   * `ids`. Those that somebody looks at are left alone. Returns how many.
+   * Expedites the polls of submitted jobs, all or those of `ids`, to random moments within `seconds`. Leased jobs
+   * are left alone. Returns how many.
    */
   async expeditePolls(
     manager: EntityManager,

@@ -3,19 +3,18 @@ import { JobLeaseStore } from './job-lease.store.js';
 import { JobFailureHandler } from './job-failure.handler.js';
 import { JobQueries, type OpenJob } from '../persistence/job-queries.store.js';
 
-/** A job that this process, and nobody else, looks at. */
+/** An open job that this process has leased. */
 export interface LeasedJob extends OpenJob {
   readonly lease: string;
 }
 
-/** How long a process that looks at a job may not be heard of until another takes over. */
+/** Time after which the lease of a silent process is free. */
 export const POLL_LEASE_SECONDS = 30;
 const RENEWAL_SECONDS = 10;
 
 /**
- * One look at a job at a time, whatever number of processes, callbacks and sweeps want one. The
- * claim is renewed for as long as the look takes (a large result takes minutes); who dies, or sleeps,
- * loses it.
+ * One poll of a job at a time, for any number of processes and triggers. The lease is renewed while the poll
+ * lasts, since a large result takes minutes.
  */
 @Injectable()
 export class JobLease {
@@ -28,8 +27,8 @@ export class JobLease {
   ) {}
 
   /**
-   * Claims the job and does `work` on it. Does nothing where the job has ended or somebody else is
-   * at it: a hint that comes meanwhile is in the row, and they will act upon it.
+   * Leases the job and does `work`. Does nothing if the job has ended or is leased: the row keeps a trigger that
+   * arrives meanwhile.
    */
   async withLease(id: string, work: (held: LeasedJob) => Promise<void>): Promise<void> {
     const lease = await this.leases.acquireLease(id, POLL_LEASE_SECONDS);
@@ -45,7 +44,7 @@ export class JobLease {
     }
   }
 
-  /** Lets go of a job without having looked at it. */
+  /** Releases a job without having polled it. */
   releaseLease({ job, lease: claim }: LeasedJob, seconds: number, reason?: string): Promise<void> {
     return this.leases.releaseLease(job.id, claim, seconds, reason);
   }
@@ -54,7 +53,7 @@ export class JobLease {
     try {
       await this.leases.renewLease(id, lease, POLL_LEASE_SECONDS);
     } catch (error) {
-      this.logger.warn({ msg: 'a claim could not be renewed', jobId: id, err: error });
+      this.logger.warn({ msg: 'lease not renewed', jobId: id, err: error });
     }
   }
 }

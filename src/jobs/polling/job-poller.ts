@@ -27,9 +27,8 @@ import { PollTransitions } from './poll-transitions.js';
 import { SubmissionRecovery } from '../recovery/submission-recovery.js';
 
 /**
- * Finds out how a job stands and moves it: the one step in which every callback and every pass of
- * the reconciler ends. A callback is only a hint that it is time to look; the truth is what Reducto
- * answers to our key.
+ * Polls a job and applies what Reducto answers. Callbacks and the reconciler both end here: a callback is only a
+ * trigger, and the truth is what Reducto answers to the gateway’s key.
  */
 @Injectable()
 export class JobPoller {
@@ -51,7 +50,7 @@ export class JobPoller {
     this.maxResultBytes = settings.RESULT_MAX_BYTES;
   }
 
-  /** Does nothing where somebody else looks at the job: they will act upon the hint too. */
+  /** Does nothing if another worker holds the lease: it will act on the trigger. */
   pollJob(jobId: string): Promise<void> {
     return this.lease.withLease(jobId, (held) =>
       held.job.status === 'uncertain' ? this.uncertain.adoptAssertedId(held) : this.poll(held),
@@ -63,7 +62,7 @@ export class JobPoller {
     if (job.upstreamId === null) throw new Error('a submitted job has no upstream id');
     const answer = await this.reducto.pollJob(job.upstreamId);
     if (answer.kind === 'unavailable' || answer.kind === 'unusable') {
-      this.logger.warn({ msg: 'a look at a job failed', reason: answer.error.message });
+      this.logger.warn({ msg: 'poll failed', reason: answer.error.message });
     }
     const step = await this.stepAfter(answer, held);
     if (step.do === 'fetch-result') {
@@ -173,7 +172,7 @@ function reasonOf(because: WaitReason, error: UpstreamError | undefined): string
     case 'unavailable':
       return `${summaryOf(error)}; ${next}`;
     case 'not_asked':
-      return `Polls of Reducto are held back; ${next}`;
+      return `Polling backs off; ${next}`;
   }
 }
 
@@ -183,7 +182,7 @@ function isMissing(because: string): boolean {
 
 function waitingOf({ job, ages }: LeasedJob): PolledJob {
   return {
-    // The wait before look n+1 is entry n; entry 0 was spent when the job was submitted.
+    // Entry n is the wait before poll n+1; entry 0 was used at the submit.
     polls: job.polls + 1,
     ageSeconds: ages.created,
     sinceSubmitSeconds: ages.submitted ?? 0,

@@ -3,11 +3,11 @@ import { UpstreamRateLimiter } from '../../reducto/upstream-rate-limiter.js';
 import { Job } from '../job.entity.js';
 
 const HELD =
-  'Polls of Reducto are held back, because it is unavailable or limits requests; the gateway polls the job again';
+  'Polling backs off because Reducto is unavailable or limits requests; the gateway polls the job again';
 
 /**
- * Says of jobs whose polls are held back why and until when. It is derived when jobs are read: one row holds back the
- * polls of all jobs, and no row of a job is written for it.
+ * Adds the reason and the time to jobs whose polls wait for a cool-down. It is derived on read: one row delays the
+ * polls of all jobs, and no job row is written.
  */
 @Injectable()
 export class PollCoolDown {

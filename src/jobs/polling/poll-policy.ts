@@ -8,7 +8,7 @@ import { CANCELLED, expiredAfter, type JobError } from '../job-error.js';
  * Ages are seconds measured by the database, so that the clocks of the gateways do not matter.
  */
 export interface PolledJob {
-  /** Looks that found nothing final, until now. */
+  /** Polls so far that did not end the job. */
   readonly polls: number;
   readonly ageSeconds: number;
   readonly sinceSubmitSeconds: number;
@@ -132,8 +132,8 @@ function stepAfterUnusable(
 }
 
 /**
- * Seconds until the next look. Right after a callback or a cancel the end is near, so looks are
- * close together at first and spread out as time goes by without one.
+ * Seconds until the next poll. After a callback or a cancel the end is near, so polls are close together at first
+ * and then spread out.
  */
 export function secondsUntilNextPoll(
   waiting: Pick<PolledJob, 'polls' | 'ageSeconds' | 'sinceCallbackSeconds' | 'sinceCancelSeconds'>,
@@ -142,11 +142,11 @@ export function secondsUntilNextPoll(
   const { scheduleSeconds } = limits;
   const planned = scheduleSeconds[Math.min(waiting.polls, scheduleSeconds.length - 1)] ?? 60;
   const left = secondsLeft(waiting, limits);
-  const hints = [waiting.sinceCallbackSeconds, waiting.sinceCancelSeconds].filter(
+  const triggers = [waiting.sinceCallbackSeconds, waiting.sinceCancelSeconds].filter(
     (age) => age !== null,
   );
-  if (hints.length === 0) return Math.min(planned, left);
-  return Math.min(clamp(Math.min(...hints), 1, Math.max(planned, 1)), left);
+  if (triggers.length === 0) return Math.min(planned, left);
+  return Math.min(clamp(Math.min(...triggers), 1, Math.max(planned, 1)), left);
 }
 
 function stepAfterNotFound(polledJob: PolledJob, limits: PollLimits): WaitOrEnd {

@@ -10,7 +10,7 @@ import type { Job } from '../job.entity.js';
 import { deferred, ifLeasedBy, JobTransitionsStore } from '../persistence/job-transitions.store.js';
 import { ResultStore, type StoredContent } from '../results/result.store.js';
 
-/** What a look that ended nothing leaves behind. */
+/** Record of a poll that did not end the job. */
 export interface PollRecord {
   readonly seconds: number;
   readonly answer: string;
@@ -23,13 +23,12 @@ export interface PollRecord {
   readonly resultMissing?: boolean;
 }
 
-/** Whoever gave the hint gets the credit: the callback if one has come, else the reconciler. */
+/** `settledBy` is `webhook` if a callback has arrived, else `reconciler`. */
 const SETTLED_BY_TRIGGER = (): string =>
   `CASE WHEN callback_received_at IS NULL THEN 'reconciler' ELSE 'webhook' END`;
 
 /**
- * What a look at a job may write, each as one transaction and only for the holder of `claim`: a
- * process that was paused while somebody else took over changes nothing. Each says whether it happened.
+ * Writes of a poll, each in one transaction and only by the holder of the lease. Each returns whether it happened.
  */
 @Injectable()
 export class PollTransitions {
@@ -41,10 +40,7 @@ export class PollTransitions {
     private readonly metrics: JobMetrics,
   ) {}
 
-  /**
-   * Nothing final yet: remembers what was seen, and when to look again. That is at once where a
-   * callback has come while the look was under way.
-   */
+  /** Records a poll without an end, and schedules the next one: at once if a callback arrived during the poll. */
   reschedule(job: Job, lease: string, record: PollRecord): Promise<boolean> {
     return this.transactions.run(async (manager) => {
       const changed = await this.transitions.updateJob(

@@ -39,8 +39,8 @@ export function stepAfterSearch(found: SearchResult, state: RecoveryState): Reco
     return { do: 'end', status: 'expired', error: unknownOutcome('expired before it was known') };
   }
   if (found.kind === 'unavailable') {
-    const patience = state.scheduleSeconds[0] ?? 5;
-    const seconds = Math.min(Math.max(patience, found.retryAfterSeconds ?? 0), untilTooOld(state));
+    const wait = state.scheduleSeconds[0] ?? 5;
+    const seconds = Math.min(Math.max(wait, found.retryAfterSeconds ?? 0), untilTooOld(state));
     return { do: 'wait', seconds, because: 'the listing could not be read' };
   }
   const seconds = untilNextSearch(state);

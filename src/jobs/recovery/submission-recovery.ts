@@ -15,15 +15,15 @@ import { stepAfterSearch, type RecoveryStep } from './recovery-policy.js';
 import { UpstreamSearch, type SearchResult } from './upstream-search.js';
 import { jobIdsOf } from './upstream-metadata.js';
 
-/** A job to search for, and the upstream id that a callback gave it without proof. */
+/** A job to search for, and the unproven upstream id that a callback asserted. */
 interface Uncertain {
   readonly open: OpenJob;
   readonly assertedUpstreamId: string | null;
 }
 
 /**
- * Resolves submits of which it is unknown whether they made a job: by what a callback claims, else by
- * Reducto's listing, and only when that shows that nothing was made is the job sent again.
+ * Resolves submits with an unknown outcome: by the id that a callback asserts, else by Reducto’s listing. Only a
+ * listing that proves the job absent leads to a second submit.
  */
 @Injectable()
 export class SubmissionRecovery {
@@ -41,17 +41,17 @@ export class SubmissionRecovery {
     private readonly tokens: CallbackTokenService,
   ) {}
 
-  /** A callback has said what Reducto calls the job. Where that proves nothing, the listing is asked soon. */
+  /**
+   * Adopts the upstream id that a callback asserted; without proof, releases the job so that the listing is
+   * searched soon.
+   */
   async adoptAssertedId(held: LeasedJob): Promise<void> {
     const claim = await this.verifyAssertedId(held.job);
     if (claim?.proven !== true) return this.lease.releaseLease(held, 0);
     await this.submits.markSubmitted(held.job, claim.upstreamId, 'callback');
   }
 
-  /**
-   * Resolves jobs that the sweep has claimed: one walk through the listing for all of them. A job that fails
-   * does not keep the others from being resolved.
-   */
+  /** Resolves the jobs of a sweep with one walk through the listing. A job that fails does not block the others. */
   async resolveAll(claim: string, ids: readonly string[]): Promise<void> {
     const uncertain: Uncertain[] = [];
     for (const id of ids) {
@@ -153,8 +153,8 @@ export class SubmissionRecovery {
   }
 
   /**
-   * What a callback says that Reducto calls the job, unless it is wrong: the id belongs to another job, Reducto
-   * does not know it, or shows another request behind it. Proven where Reducto shows ours.
+   * The asserted upstream id, unless it belongs to another job, is unknown to Reducto, or shows another request.
+   * Proven if Reducto shows this job’s request.
    */
   private async verifyAssertedId(
     job: Job,
@@ -162,12 +162,13 @@ export class SubmissionRecovery {
     const upstreamId = job.assertedUpstreamId;
     if (upstreamId === null) return undefined;
     if ((await this.queries.knownUpstreamIds([upstreamId])).size > 0) return undefined;
-    const look = await this.reducto.pollJob(upstreamId);
-    if (look.kind === 'not_found') return undefined;
-    if (look.rawConfig === null) return { upstreamId, proven: false };
-    if (jobIdsOf(look.rawConfig, this.tokens).includes(job.id)) return { upstreamId, proven: true };
+    const answer = await this.reducto.pollJob(upstreamId);
+    if (answer.kind === 'not_found') return undefined;
+    if (answer.rawConfig === null) return { upstreamId, proven: false };
+    if (jobIdsOf(answer.rawConfig, this.tokens).includes(job.id))
+      return { upstreamId, proven: true };
     this.logger.warn({
-      msg: 'a callback claimed the upstream job of another request',
+      msg: 'callback asserts the upstream job of another request',
       jobId: job.id,
     });
     return undefined;

@@ -5,7 +5,7 @@ import { JobQueries } from '../persistence/job-queries.store.js';
 import { CallbackTokenService } from '../callback-token.service.js';
 import { jobIdsOf } from './upstream-metadata.js';
 
-/** A job whose submit may have made something, so many seconds ago. */
+/** A job whose submit may have reached Reducto. */
 export interface SearchedJob {
   readonly id: string;
   readonly sinceSubmitSeconds: number;
@@ -27,7 +27,7 @@ const MAX_SECONDS = 30;
 const CLOCK_SLACK_SECONDS = 900;
 
 /**
- * Looks for the jobs that submits may have made, by the gateway's job id in the request that Reducto
+ * Searches for jobs that submits may have made, by the gateway's job id in the request that Reducto
  * remembers: one walk through the listing for all of them.
  */
 @Injectable()
@@ -61,7 +61,7 @@ export class UpstreamSearch {
         return found.size === since.size;
       },
     );
-    // Where no request shows an id of ours, the deployment may leave metadata out of what it shows.
+    // If no listed request shows a gateway id, the deployment may leave out metadata.
     const suspects = await this.unknown(echoes ? hidden : [...hidden, ...silent]);
     for (const [id, from] of since) {
       if (!found.has(id)) found.set(id, judge(walk, from, suspects));
@@ -69,7 +69,7 @@ export class UpstreamSearch {
     return found;
   }
 
-  /** Of jobs that do not show whose they are, those which are not known to belong to other jobs of ours. */
+  /** Listed jobs without an owner that are not known as upstream jobs of other jobs. */
   private async unknown(hidden: readonly ListedJob[]): Promise<ListedJob[]> {
     const known = await this.queries.knownUpstreamIds(hidden.map((job) => job.upstreamId));
     return hidden.filter((job) => !known.has(job.upstreamId));

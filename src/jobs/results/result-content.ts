@@ -11,7 +11,7 @@ interface Edit {
 /** Bounds the work between two turns of the event loop. */
 const SLICE_BYTES = 65_536;
 
-/** Bytes of an id that has begun, held back until its end is known. Longer values are no id. */
+/** Bytes of an id that is not complete yet. Longer values are no ids. */
 const MAX_HELD_BYTES = 1024;
 
 /**

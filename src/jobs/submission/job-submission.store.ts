@@ -25,7 +25,7 @@ export interface AcceptedUpstream {
   readonly id: string;
   readonly upstreamId: string;
   readonly via: 'answer' | 'callback' | 'listing';
-  /** Until the first look, where no callback comes. */
+  /** Time of the first poll, without a callback. */
   readonly firstPollSeconds: number;
 }
 

@@ -2,17 +2,16 @@ import { Injectable } from '@nestjs/common';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { Settings } from '../../platform/config/settings.js';
 
-/** Attempts that begin early are those that will leave within so many milliseconds. */
+/** Attempts begin early if a slot becomes free within this time. */
 const AHEAD_MILLISECONDS = 10;
-/** And never more than so many for each place. */
+/** Maximum number of early attempts per slot. */
 const AHEAD_PER_SLOT = 2;
-/** How much one request changes what is taken for the usual length of one. */
+/** Smoothing factor of the latency average (EWMA). */
 const SMOOTHING_FACTOR = 0.1;
 
 /**
- * The places for requests that are on their way to Reducto: `SUBMIT_CONCURRENCY` in each process. While Reducto takes
- * its time, an attempt begins when there is a place for it. Where it answers within milliseconds, the database would be
- * what places wait for, so some attempts begin early: as many as a crash may leave behind without need.
+ * Slots for requests to Reducto: `SUBMIT_CONCURRENCY` in each process. If Reducto answers within milliseconds,
+ * slots would wait for the database, so some attempts begin early.
  */
 @Injectable()
 export class SubmissionLimiter {
@@ -25,22 +24,21 @@ export class SubmissionLimiter {
     this.limit = pLimit(settings.SUBMIT_CONCURRENCY);
   }
 
-  /** How many more jobs are worth being taken up; below 0 when more than that wait. */
+  /** How many more jobs to lease; negative if more than that wait. */
   get freeSlots(): number {
     return this.settings.SUBMIT_CONCURRENCY + this.ahead - this.held;
   }
 
-  /** Fewer than these are not worth a statement, as long as some wait. */
+  /** Smallest batch that is worth a statement while jobs wait. */
   get minBatch(): number {
     return Math.max(1, Math.floor(this.ahead / 2));
   }
 
-  /** Calls `listener` whenever a place becomes free. */
   onSlotFree(listener: () => void): void {
     this.listener = listener;
   }
 
-  /** Does `work` when a place is free. */
+  /** Does `work` in a free slot. */
   async withSlot<T>(work: () => Promise<T>): Promise<T> {
     this.held += 1;
     try {
@@ -52,9 +50,9 @@ export class SubmissionLimiter {
   }
 
   private get ahead(): number {
-    const { SUBMIT_CONCURRENCY: places } = this.settings;
-    const soon = (places * AHEAD_MILLISECONDS) / this.averageMilliseconds;
-    return Math.min(AHEAD_PER_SLOT * places, Math.floor(soon));
+    const { SUBMIT_CONCURRENCY: slots } = this.settings;
+    const soon = (slots * AHEAD_MILLISECONDS) / this.averageMilliseconds;
+    return Math.min(AHEAD_PER_SLOT * slots, Math.floor(soon));
   }
 
   private async timed<T>(work: () => Promise<T>): Promise<T> {

@@ -5,7 +5,7 @@ import { preparedRows } from '../../platform/database/sql.js';
 import type { JobType } from '../job-type.js';
 import { age } from '../persistence/job-transitions.store.js';
 
-/** A queued job that a process has taken up to send it. */
+/** A queued job that this process has leased to submit it. */
 export interface QueuedJob {
   readonly id: string;
   readonly service: string;
@@ -14,9 +14,9 @@ export interface QueuedJob {
   readonly request: string | null;
   readonly refersToJobs: boolean;
   readonly trace: string | null;
-  /** So many attempts have begun. */
+  /** Attempts that have begun. */
   readonly attempts: number;
-  /** The last of them is for whoever took the job up: it may be sent as it is. */
+  /** The lease began an attempt: the job may be sent as it is. */
   readonly begun: boolean;
   readonly cancelRequested: boolean;
   readonly ageSeconds: number;
@@ -32,28 +32,28 @@ export interface Attempt {
   readonly attempt: number;
 }
 
-/** A job that was taken up, and of which nothing has left: as its last attempt, or before it, where none has begun. */
+/** A leased job of which nothing has been sent; `begun`: its attempt has begun. */
 export interface Unsent extends Attempt {
   readonly begun: boolean;
 }
 
-/** For how long a job that is taken up is nobody else's, in seconds. */
+/** Lease of a queued job, in seconds. */
 export interface Leases {
-  /** Where its attempt has begun. */
+  /** If its attempt has begun. */
   readonly attempt: number;
-  /** Where something else has to be found out about it first. */
+  /** If something must be resolved first. */
   readonly other: number;
 }
 
-/** The queued jobs as what they are: the queue of what is to be sent, ordered by `next_check_at`. */
+/** Queue of jobs to submit, ordered by `next_check_at`. */
 @Injectable()
 export class SubmissionQueueStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
   /**
-   * Takes up to `limit` queued jobs that are due, the longest due first, skipping those that another process
-   * is taking. The attempt of each that can be sent as it is begins with that: one that nobody wants to cancel,
-   * is younger than `maxAgeSeconds`, builds upon no other job, and of which no attempt is under way.
+   * Leases up to `limit` due jobs, the longest due first, skipping locked rows. It begins the attempt of each that
+   * can be sent as it is: not cancelled, younger than `maxAgeSeconds`, without inputs from other jobs, and without
+   * an attempt under way.
    */
   async acquireJobs(limit: number, leases: Leases, maxAgeSeconds: number): Promise<QueuedJob[]> {
     const takenAt = performance.now();

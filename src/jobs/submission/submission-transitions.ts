@@ -64,7 +64,7 @@ export class SubmissionTransitions {
   }
 
   /**
-   * Takes up queued jobs, and begins the attempts of those that can be sent as they are. One whose attempt PostgreSQL
+   * Leases queued jobs, and begins the attempts of those that can be sent as they are. One whose attempt PostgreSQL
    * refuses to store ends as failed, so that it does not keep the others from being sent.
    */
   async acquireJobs(limit: number): Promise<QueuedJob[]> {
@@ -89,8 +89,8 @@ export class SubmissionTransitions {
   }
 
   /**
-   * Puts off a submit of which it is known that nothing was made. One that was to be cancelled ends here.
-   * `reason` is for the service; `failure` for the timeline, where an attempt was made.
+   * Defers a submit that certainly made no job. A job that is to be cancelled ends here. `reason` is for the
+   * service; `failure` for the timeline, if an attempt was made.
    */
   async deferSubmit(
     job: JobId,
@@ -148,8 +148,8 @@ export class SubmissionTransitions {
     return this.transactions.run(async (manager) => {
       const { origin } = this.settings.REDUCTO_BASE_URL;
       const moved = await this.submission.markSubmitted(made, origin, false, manager);
-      const idsOf = (hint: 'callback' | 'cancel'): string[] =>
-        moved.filter((row) => row[hint]).map(({ id }) => id);
+      const idsOf = (trigger: 'callback' | 'cancel'): string[] =>
+        moved.filter((row) => row[trigger]).map(({ id }) => id);
       // They are written down together, in the context of one of them.
       const origins = new Map<string, string>();
       await this.tasks.add(manager, 'poll', idsOf('callback'), origins);

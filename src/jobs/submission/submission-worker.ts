@@ -20,11 +20,11 @@ import { SubmissionLimiter } from './submission-limiter.js';
 import { SubmissionTransitions } from './submission-transitions.js';
 import { Submitter } from './submitter.js';
 
-/** How often it looks without having been told: for jobs that were put off. */
+/** How often it checks for due jobs without a notification. */
 const POLL_SECONDS = 1;
 /** How long a database that may be silent is waited for at a stop. */
 const RELEASE_TIMEOUT_MILLISECONDS = 1000;
-/** Jobs that are got ready, on their way or written down: when the database is slow, no more are taken up. */
+/** Maximum number of jobs that are prepared, under way, or being written: a slow database stops further leases. */
 const JOBS_PER_SLOT = 6;
 
 /**
@@ -40,7 +40,7 @@ export class SubmissionWorker
   private readonly underWay = new Set<Promise<void>>();
   private readonly loop = new WorkerLoop(
     () => this.acquireJobs(),
-    (error) => this.logger.warn({ msg: 'queued jobs could not be taken up', err: error }),
+    (error) => this.logger.warn({ msg: 'could not lease queued jobs', err: error }),
   );
   private readonly most: number;
   private unsent: Unsent[] = [];
@@ -87,7 +87,7 @@ export class SubmissionWorker
     this.mayBeMore = true;
     await this.releaseUnsent('its turn came too late');
     const wanted = Math.min(this.limiter.freeSlots, this.most - this.underWay.size);
-    // Whoever leaves a place asks again.
+    // A freed slot wakes the loop again.
     if (wanted < this.limiter.minBatch) return false;
     const taken = await this.transitions.acquireJobs(wanted);
     this.mayBeMore = taken.length === wanted;

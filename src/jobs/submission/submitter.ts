@@ -19,7 +19,7 @@ import { SubmissionLimiter } from './submission-limiter.js';
 import { SubmissionTransitions } from './submission-transitions.js';
 import { upstreamRequest } from './upstream-request.js';
 
-/** How often a job looks whether the job that it builds upon has completed. */
+/** How often a job checks whether its input job has completed. */
 const SOURCE_POLL_SECONDS = 2;
 /**
  * How long after an attempt began its request may still leave. Later it might be on its way when others take it for
@@ -47,12 +47,12 @@ export class Submitter {
     private readonly limiter: SubmissionLimiter,
   ) {}
 
-  /** Nothing more leaves; what has left is awaited by whoever sent it. */
+  /** Sends nothing more; requests under way are awaited by their callers. */
   stopSending(): void {
     this.stopping = true;
   }
 
-  /** A job as it has just been taken up. Resolves to it where nothing of it has left, and it should go back. */
+  /** Submits a leased job. Resolves to it if nothing was sent and it should be released. */
   async submitJob(job: QueuedJob): Promise<Unsent | undefined> {
     const progress = { mayHaveLeft: false };
     try {
@@ -128,7 +128,7 @@ export class Submitter {
     if (job.attemptSeconds !== null) {
       await this.checkUnderWay(job, job.attemptSeconds);
     } else if (job.cancelRequested) {
-      // The wish can come while it is found out that an earlier submit made nothing.
+      // The cancel may arrive while the gateway finds out that an earlier submit made no job.
       await this.transitions.cancelUnsent(job);
     } else if (job.ageSeconds >= this.settings.JOB_MAX_AGE_SECONDS) {
       await this.giveUp(job);
