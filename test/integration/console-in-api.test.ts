@@ -28,6 +28,7 @@ const IN_API: Readonly<Record<string, readonly string[]>> = {
   'GET /admin/refusals/:id': ['GET /v1/admin/refusals/{id}'],
   'POST /admin/refusals/recheck': ['POST /v1/admin/refusals/recheck'],
   'GET /admin/refusals/recheck': ['POST /v1/admin/refusals/recheck'],
+  'GET /admin/refusals/accept': ['POST /v1/admin/refusals/recheck'],
   'POST /admin/refusals/accept': ['POST /v1/admin/refusals/accept'],
   'GET /admin/jobs': ['GET /v1/admin/jobs', 'GET /v1/admin/jobs/count', 'GET /v1/admin/services'],
   'GET /admin/jobs/:id': [

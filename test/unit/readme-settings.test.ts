@@ -1,56 +1,82 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
 import { describe, expect, it } from 'vitest';
 import { JOB_STATUSES, TERMINAL_STATUSES, TRANSITIONS } from '../../src/jobs/job-status.js';
 import { SETTING_TABLE } from '../../src/platform/config/setting-table.js';
 import { ERROR_CODES } from '../../src/platform/errors/error-codes.js';
-import { tablesUnder } from '../support/markdown.js';
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const pathOf = (file: string): string => fileURLToPath(new URL(`../../${file}`, import.meta.url));
+const read = (file: string): string => readFileSync(pathOf(file), 'utf8');
 
-/** The cells of the Markdown table whose first heading is `heading`, row by row. */
-function tableUnder(heading: string): string[][] {
-  const rows = tablesUnder(readme, heading);
-  if (rows.length === 0) throw new Error(`README.md has no table that begins with "${heading}"`);
-  return rows;
+/** The text of `file` with `rows` in the table whose first heading is that of `header`. */
+async function withTable(
+  file: string,
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+): Promise<string> {
+  const table = new RegExp(`^\\| ${header[0]} .*\\n(?:\\|.*\\n)+`, 'm');
+  const text = read(file);
+  if (!table.test(text)) throw new Error(`${file} has no table that begins with "${header[0]}"`);
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`;
+  const lines = [header, header.map(() => '---'), ...rows].map(line).join('');
+  const options = await resolveConfig(pathOf(file));
+  return format(
+    text.replace(table, () => lines),
+    { ...options, parser: 'markdown' },
+  );
 }
 
 /** The arrows `from --> to` of the state diagram, without the labels. */
-function arrowsOfStateDiagram(): string[] {
-  const diagram = /```mermaid\nstateDiagram-v2\n([\s\S]*?)```/.exec(readme)?.[1];
-  if (diagram === undefined) throw new Error('README.md has no state diagram');
+function arrowsOfStateDiagram(file: string): string[] {
+  const diagram = /```mermaid\nstateDiagram-v2\n([\s\S]*?)```/.exec(read(file))?.[1];
+  if (diagram === undefined) throw new Error(`${file} has no state diagram`);
   return diagram.split('\n').flatMap((line) => {
     const arrow = /^\s*(\S+) --> ([^\s:]+)/.exec(line);
     return arrow === null ? [] : [`${arrow[1]} --> ${arrow[2]}`];
   });
 }
 
-describe('README', () => {
-  it('lists every setting with its default and its meaning', () => {
-    const expected = Object.entries(SETTING_TABLE).map(
-      ([name, { default: fallback, description: about }]) => [
-        `\`${name}\``,
-        fallback === '' ? '–' : `\`${fallback}\``,
-        about,
-      ],
-    );
-    expect(tableUnder('setting')).toEqual(expected);
+/* `npm run docs:tables` writes the tables. */
+describe('tables of the documentation', () => {
+  it('docs/configuration.md lists every setting with its default and its meaning', async () => {
+    const file = 'docs/configuration.md';
+    const rows = Object.entries(SETTING_TABLE).map(([name, row]) => [
+      `\`${name}\``,
+      row.default === '' ? '–' : `\`${row.default}\``,
+      row.description,
+    ]);
+    const text = await withTable(file, ['setting', 'default', 'meaning'], rows);
+    await expect(text).toMatchFileSnapshot(pathOf(file));
   });
 
-  it('draws the transitions of a job, and no others', () => {
-    const expected = [
-      '[*] --> queued',
-      ...JOB_STATUSES.flatMap((from) => TRANSITIONS[from].map((to) => `${from} --> ${to}`)),
-      ...TERMINAL_STATUSES.map((status) => `${status} --> [*]`),
-    ];
-    expect(arrowsOfStateDiagram().toSorted()).toEqual(expected.toSorted());
-  });
-
-  it('lists every error code with its status and its title', () => {
-    const expected = Object.entries(ERROR_CODES).map(([code, { status, title }]) => [
+  it('docs/api-errors.md lists every error code with its status and its title', async () => {
+    const file = 'docs/api-errors.md';
+    const rows = Object.entries(ERROR_CODES).map(([code, { status, title }]) => [
       `\`${code}\``,
       String(status),
       title,
     ]);
-    expect(tableUnder('code')).toEqual(expected);
+    const text = await withTable(file, ['code', 'status', 'title'], rows);
+    await expect(text).toMatchFileSnapshot(pathOf(file));
   });
+});
+
+describe('state diagram', () => {
+  it.each(['README.md', 'docs/job-lifecycle.md'])(
+    '%s draws the transitions of a job, and no others',
+    (file) => {
+      const expected = [
+        '[*] --> queued',
+        ...JOB_STATUSES.flatMap((from) => TRANSITIONS[from].map((to) => `${from} --> ${to}`)),
+        ...TERMINAL_STATUSES.map((status) => `${status} --> [*]`),
+      ];
+      expect(arrowsOfStateDiagram(file).toSorted()).toEqual(expected.toSorted());
+    },
+  );
+});
+
+it('README.md has at most 8 KB', () => {
+  expect(Buffer.byteLength(read('README.md'))).toBeLessThanOrEqual(8192);
 });
