@@ -14,6 +14,7 @@ import { AuditAnchor1790800000000 } from './1790800000000-audit-anchor.js';
 import { JobSearch1790820000000 } from './1790820000000-job-search.js';
 import { FieldTerms1790850000000 } from './1790850000000-field-terms.js';
 import { RefusalsByUpstreamId1790860000000 } from './1790860000000-refusals-by-upstream-id.js';
+import { RefusalCounts1790865000000 } from './1790865000000-refusal-counts.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -33,4 +34,5 @@ export const MIGRATIONS = [
   JobSearch1790820000000,
   FieldTerms1790850000000,
   RefusalsByUpstreamId1790860000000,
+  RefusalCounts1790865000000,
 ];

@@ -162,12 +162,18 @@ export class AuditQueries {
 
   /** Exact, however many were only counted. A count is of its cause and guard as a whole, not of one address. */
   async summarizeRefusals(filter: RefusalFilter): Promise<RefusalSummary> {
-    const { where, values } = conditions(filter);
+    const values: unknown[] = [];
+    const stored = conditions(filter, 'stored', values).where.join(' AND ');
+    const counted = conditions(filter, 'counted', values).where.join(' AND ');
+    // Reads `data` only of counts: an index has all that is needed of the others.
     const found = await rows<{ kind: string; outcome: string; cause: string; count: number }>(
       this.database,
-      `SELECT kind, cause, sum(${countOf(filter, values)})::float8 AS count,
+      `SELECT kind, cause, count(*)::float8 AS count, kind AS outcome
+         FROM audit_entries WHERE ${stored} GROUP BY kind, cause
+        UNION ALL
+       SELECT kind, cause, sum(${countOf(filter, values)})::float8 AS count,
               coalesce(data->>'outcome', kind) AS outcome
-         FROM audit_entries WHERE ${where.join(' AND ')}
+         FROM audit_entries WHERE ${counted}
         GROUP BY kind, cause, coalesce(data->>'outcome', kind)`,
       values,
     );
@@ -255,11 +261,20 @@ export class AuditQueries {
 const COLUMNS = `id, audit_entries.at, kind, data,
   EXISTS (SELECT 1 FROM audit_originals o WHERE o.entry_id = id) AS sealed`;
 
+const KINDS = {
+  all: `kind IN ('refused', 'observed', 'counted')`,
+  stored: `kind IN ('refused', 'observed')`,
+  counted: `kind = 'counted'`,
+} as const;
+
 /** Every part that can be rare names a column of an index, since these are searched among millions of entries. */
-function conditions(filter: RefusalFilter): { where: string[]; values: unknown[] } {
+function conditions(
+  filter: RefusalFilter,
+  part: keyof typeof KINDS = 'all',
+  values: unknown[] = [],
+): { where: string[]; values: unknown[] } {
   const { ids, cause, guard, address, job, outcome, from, to, repeatsOf } = filter;
-  const values: unknown[] = [];
-  const where = [`kind IN ('refused', 'observed', 'counted')`];
+  const where: string[] = [KINDS[part]];
   const add = (condition: (parameter: string) => string, value: unknown): void => {
     where.push(condition(`$${values.push(value)}`));
   };
@@ -270,21 +285,25 @@ function conditions(filter: RefusalFilter): { where: string[]; values: unknown[]
     const causes = REFUSAL_CAUSES.filter((each) => GUARD_OF_CAUSE[each] === guard);
     add((value) => `cause = ANY (${value}::text[])`, causes);
   }
-  // A count names its addresses in `data`.
+  // A count has its addresses and its outcome in `data`.
+  const either = (stored: string, counted: string): string => {
+    if (part === 'stored') return stored;
+    return part === 'counted' ? counted : `(${stored} OR (kind = 'counted' AND ${counted}))`;
+  };
   if (address !== undefined) {
-    add(
-      (value) => `(address = ${value} OR (kind = 'counted' AND data->'addresses' ? ${value}))`,
-      address,
-    );
+    add((value) => either(`address = ${value}`, `data->'addresses' ? ${value}`), address);
   }
+  // An array, because PostgreSQL reads the whole primary key for an OR with ORDER BY id LIMIT.
   if (job !== undefined) {
-    add((value) => `(job_id = ${value} OR data->>'assertedUpstreamId' = ${value})`, job);
+    add(
+      (value) => `id = ANY (ARRAY(
+        SELECT id FROM audit_entries WHERE job_id = ${value}
+         UNION SELECT id FROM audit_entries WHERE data->>'assertedUpstreamId' = ${value}))`,
+      job,
+    );
   }
   if (outcome !== undefined) {
-    add(
-      (value) => `(kind = ${value} OR (kind = 'counted' AND data->>'outcome' = ${value}))`,
-      outcome,
-    );
+    add((value) => either(`kind = ${value}`, `data->>'outcome' = ${value}`), outcome);
   }
   if (from !== undefined) add((value) => `audit_entries.at >= ${value}`, from);
   if (to !== undefined) add((value) => `audit_entries.at < ${value}`, to);

@@ -26,7 +26,6 @@ const IN_API: Readonly<Record<string, readonly string[]>> = {
   'GET /admin/refusals/counts': ['GET /v1/admin/refusals/summary'],
   'GET /admin/refusals/export': ['GET /v1/admin/refusals/export'],
   'GET /admin/refusals/:id': ['GET /v1/admin/refusals/{id}'],
-  'POST /admin/refusals/recheck': ['POST /v1/admin/refusals/recheck'],
   'GET /admin/refusals/recheck': ['POST /v1/admin/refusals/recheck'],
   'GET /admin/refusals/accept': ['POST /v1/admin/refusals/recheck'],
   'POST /admin/refusals/accept': ['POST /v1/admin/refusals/accept'],
@@ -46,7 +45,6 @@ const IN_API: Readonly<Record<string, readonly string[]>> = {
   'GET /admin/keys/:id/revoke': ['GET /v1/admin/keys'],
   'POST /admin/keys/:id/revoke': ['DELETE /v1/admin/keys/{id}'],
   'GET /admin/actions': ['GET /v1/admin/actions'],
-  'POST /admin/actions/verify': ['GET /v1/admin/audit/verify'],
   'GET /admin/actions/verify': ['GET /v1/admin/audit/verify'],
 };
 
