@@ -80,3 +80,7 @@ describe('state diagram', () => {
 it('README.md has at most 8 KB', () => {
   expect(Buffer.byteLength(read('README.md'))).toBeLessThanOrEqual(8192);
 });
+
+it('docs/architecture.md has at most 2,500 words', () => {
+  expect(read('docs/architecture.md').split(/\s+/).length).toBeLessThanOrEqual(2500);
+});
