@@ -15,6 +15,7 @@ import { JobSearch1790820000000 } from './1790820000000-job-search.js';
 import { FieldTerms1790850000000 } from './1790850000000-field-terms.js';
 import { RefusalsByUpstreamId1790860000000 } from './1790860000000-refusals-by-upstream-id.js';
 import { RefusalCounts1790865000000 } from './1790865000000-refusal-counts.js';
+import { FailedJobsByService1790870000000 } from './1790870000000-failed-jobs-by-service.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -35,4 +36,5 @@ export const MIGRATIONS = [
   FieldTerms1790850000000,
   RefusalsByUpstreamId1790860000000,
   RefusalCounts1790865000000,
+  FailedJobsByService1790870000000,
 ];

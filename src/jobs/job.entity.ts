@@ -21,6 +21,9 @@ export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation'
 @Index('jobs_ended_otherwise', ['status', 'id'], {
   where: `ended_at IS NOT NULL AND status <> 'completed'`,
 })
+@Index('jobs_ended_otherwise_by_service', ['service', 'status', 'id'], {
+  where: `ended_at IS NOT NULL AND status <> 'completed'`,
+})
 @Index('jobs_queued', ['nextCheckAt'], { where: `status = 'queued'` })
 @Index('jobs_due', ['nextCheckAt'], { where: 'next_check_at IS NOT NULL' })
 export class Job {
