@@ -7,7 +7,7 @@ export class ClaimsAndPace1790100000000 implements MigrationInterface {
         ADD COLUMN claim uuid,
         ADD COLUMN looking boolean NOT NULL DEFAULT false,
         ADD COLUMN hinted boolean NOT NULL DEFAULT false`);
-    // One row per deployment of Reducto, rewritten with every look: room on its page keeps it there.
+    // One row per deployment of Reducto, rewritten with every poll: room on its page keeps it there.
     await runner.query(`
       CREATE TABLE upstream_pace (
         upstream text NOT NULL,

@@ -42,7 +42,7 @@ export class Audit1790200000000 implements MigrationInterface {
       CREATE TRIGGER audit_entries_no_truncate BEFORE TRUNCATE ON audit_entries
         FOR EACH STATEMENT EXECUTE FUNCTION audit_entries_append_only()`);
 
-    // Both ends of the chain. Whoever appends locks this row, so that the chain cannot fork.
+    // Both ends of the chain. Each append locks this row, so that the chain cannot fork.
     await runner.query(`
       CREATE TABLE audit_chain (
         single boolean NOT NULL DEFAULT true,

@@ -7,7 +7,7 @@ export class InboxAndQueue1790500000000 implements MigrationInterface {
       ALTER TABLE jobs ADD COLUMN trace text`);
     await runner.query(`
       CREATE INDEX jobs_queued ON jobs (next_check_at) WHERE status = 'queued'`);
-    // Rows live for milliseconds. Whoever takes the oldest ones must not read past thousands of dead ones.
+    // Rows live for milliseconds. Reading the oldest ones must not scan thousands of dead rows.
     await runner.query(`
       CREATE TABLE callback_inbox (
         id bigint GENERATED ALWAYS AS IDENTITY,

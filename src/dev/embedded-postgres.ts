@@ -22,7 +22,7 @@ export interface EmbeddedServer {
   readonly dataDirectory: string;
   /** False where the server already ran: left by a gateway that was killed, or in use beside this process. */
   readonly startedHere: boolean;
-  /** `immediate` is a crash: the server says goodbye to nobody and recovers at its next start. */
+  /** `immediate` simulates a crash: the server recovers at its next start. */
   stop(mode?: 'fast' | 'immediate'): Promise<void>;
 }
 

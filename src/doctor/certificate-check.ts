@@ -53,7 +53,7 @@ function open({ hostname, port }: URL, signal: AbortSignal): Promise<TLSSocket> 
       {
         host,
         port: Number(port === '' ? 443 : port),
-        // To say what is wrong with it, it must be looked at.
+        // The certificate is inspected even if it is invalid, to say what is wrong.
         rejectUnauthorized: false,
         ...(isIP(host) === 0 ? { servername: host } : {}),
       },

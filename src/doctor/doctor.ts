@@ -20,21 +20,21 @@ export interface Examined {
   /** The database is the embedded one, on a disk of this machine. */
   readonly embedded?: boolean;
   /** For each check. */
-  readonly patienceMilliseconds?: number;
+  readonly timeoutMilliseconds?: number;
 }
 
 /**
- * Looks at everything that a gateway with these settings needs, and changes nothing. No check depends on another,
- * and none takes longer than its patience.
+ * Checks everything that a gateway with these settings needs, and changes nothing. Checks are independent, and
+ * each has a timeout.
  */
 export async function examine({
   settings,
   problems,
   embedded = false,
-  patienceMilliseconds = TIMEOUT_MILLISECONDS,
+  timeoutMilliseconds = TIMEOUT_MILLISECONDS,
 }: Examined): Promise<Finding[]> {
   const inTime = (name: string, check: Check): Promise<Finding[]> =>
-    limited(name, patienceMilliseconds, (signal) => check(settings, signal));
+    limited(name, timeoutMilliseconds, (signal) => check(settings, signal));
   const found = await Promise.all([
     inTime('database', checkDatabase),
     embedded ? inTime('disk', checkDisk) : [],
@@ -54,7 +54,7 @@ export async function limited(
   const signal = AbortSignal.timeout(milliseconds);
   const late = new Promise<Finding[]>((resolve) =>
     signal.addEventListener('abort', () =>
-      // Whoever hears of the signal says it better, and may do so first.
+      // A check that handles the signal reports better, and may do so first.
       setTimeout(() => resolve([fail(name, `no answer within ${milliseconds / 1000} s`)]), 200),
     ),
   );

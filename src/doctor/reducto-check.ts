@@ -54,7 +54,7 @@ function judge(
   if (status === 429 || status >= 500) {
     return warn(
       'reducto',
-      `${host} answers ${status}: it is in trouble, or busy`,
+      `${host} answers ${status}: it is unavailable or busy`,
       'try again later',
     );
   }

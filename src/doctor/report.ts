@@ -10,7 +10,9 @@ export function asText(findings: readonly Finding[]): string {
   });
   const count = (status: Finding['status']): number =>
     findings.filter((finding) => finding.status === status).length;
-  lines.push(`${count('ok')} ok, ${count('warn')} to know about, ${count('fail')} to mend`);
+  const counted = (status: Finding['status'], noun: string): string =>
+    `${count(status)} ${noun}${count(status) === 1 ? '' : 's'}`;
+  lines.push(`${count('ok')} ok, ${counted('warn', 'warning')}, ${counted('fail', 'error')}`);
   return redact(lines.map(oneLine).join('\n'));
 }
 

@@ -5,9 +5,9 @@ export async function withTimeout(
   milliseconds: number,
   work: Promise<unknown>,
 ): Promise<{ readonly outcome: 'done' | 'late' } | { readonly outcome: 'broken'; error: unknown }> {
-  const patience = new AbortController();
+  const timer = new AbortController();
   const late = setTimeout(Math.max(milliseconds, 0), { outcome: 'late' } as const, {
-    signal: patience.signal,
+    signal: timer.signal,
   });
   late.catch(() => undefined);
   try {
@@ -15,6 +15,6 @@ export async function withTimeout(
   } catch (error) {
     return { outcome: 'broken', error };
   } finally {
-    patience.abort();
+    timer.abort();
   }
 }

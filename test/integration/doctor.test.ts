@@ -47,7 +47,7 @@ afterEach(async () => {
 
 async function doctor(changes: Record<string, string> = {}): Promise<Finding[]> {
   const read = Settings.read({ ...environment, ...changes });
-  return examine({ ...read, patienceMilliseconds: 2000 });
+  return examine({ ...read, timeoutMilliseconds: 2000 });
 }
 
 async function finding(check: string, changes: Record<string, string> = {}): Promise<string> {

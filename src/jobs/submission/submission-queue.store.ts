@@ -62,7 +62,7 @@ export class SubmissionQueueStore {
     return taken.map((job) => ({ ...job, takenAt }));
   }
 
-  /** The job that `take` takes first, after so many attempts. */
+  /** The job that `acquireJobs` leases first, and the number of its attempts. */
   async first(): Promise<Attempt | undefined> {
     const [job] = await preparedRows<Attempt>(this.database, FIRST, []);
     return job;

@@ -30,7 +30,7 @@ const JOBS_PER_SLOT = 6;
 /**
  * Feeds the submitter with the queued jobs that are due, in processes with the role `worker`. The jobs
  * themselves are the queue, ordered by `next_check_at`: that is when they were accepted, or until when they
- * were put off.
+ * were deferred.
  */
 @Injectable()
 export class SubmissionWorker

@@ -55,24 +55,24 @@ export const SETTING_TABLE = {
   NODE_ENV: setting(
     oneOf('development', 'test', 'production'),
     'development',
-    '`production` refuses to start with anything missing and never uses stand-ins',
+    '`production` requires all settings and never starts dev services',
   ),
   HOST: setting(text, '127.0.0.1', 'address to listen on'),
   PORT: setting(integer(0, 65_535), '3000', 'port to listen on; 0 takes a free one'),
   METRICS_PORT: optional(
     integer(0, 65_535),
-    'a port of its own for `/metrics` and health; unset: `/metrics` is on `PORT`, and not on a pure callback door',
+    'separate port for `/metrics` and health; unset: `/metrics` is on `PORT`, except where only the role `webhooks` runs',
   ),
   METRICS_HOST: optional(text, 'address to listen on with `METRICS_PORT`; unset: as `HOST`'),
   ROLES: setting(
     listOf(oneOf('api', 'webhooks', 'worker')),
     'api,webhooks,worker',
-    'what this process does: serve internal services, receive callbacks, do background work',
+    'roles of this process: `api` serves services and admins, `webhooks` receives callbacks, `worker` does background work',
   ),
   LOG_LEVEL: setting(
     oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
     'info',
-    'the least severe level that is written',
+    'minimum level of log lines',
   ),
   LOG_FORMAT: setting(
     oneOf('auto', 'json', 'pretty'),
@@ -82,7 +82,7 @@ export const SETTING_TABLE = {
   SHUTDOWN_TIMEOUT_SECONDS: setting(
     integer(1, 600),
     '25',
-    'how long a stop waits for running requests and tasks',
+    'how long a shutdown waits for running requests and tasks',
   ),
 
   DATABASE_URL: secret(
@@ -92,7 +92,7 @@ export const SETTING_TABLE = {
   DATABASE_TIMEOUT_SECONDS: setting(
     integer(1, 600),
     '15',
-    'how long a statement may take; a connection that is silent for longer is given up',
+    'statement timeout; a connection that is silent for longer is closed',
   ),
   DATABASE_SESSION_LIMITS: setting(
     oneOf('on', 'off'),
@@ -104,7 +104,7 @@ export const SETTING_TABLE = {
     'auto',
     'at start, `run` pending migrations or `check` that there are none; `auto` checks in production',
   ),
-  DATA_DIR: setting(text, './.data', 'where the embedded server and the local keys live'),
+  DATA_DIR: setting(text, './.data', 'directory of the embedded server and the local keys'),
 
   REDUCTO_API_KEY: secret(
     optional(headerValue, 'the key for Reducto; unset outside production: the sandbox'),
@@ -122,7 +122,7 @@ export const SETTING_TABLE = {
   REDUCTO_READ_TIMEOUT_SECONDS: setting(
     integer(1, 900),
     '30',
-    'how long a look at a job, a listing or a cancel may take',
+    'timeout of a poll, a listing, or a cancel',
   ),
   REDUCTO_RETRY_AFTER_CAP_SECONDS: setting(
     integer(1, 86_400),
@@ -132,14 +132,14 @@ export const SETTING_TABLE = {
   REDUCTO_POLLS_PER_SECOND: setting(
     integer(1, 1000),
     '100',
-    'looks at single jobs, by all processes together; Reducto’s own cap is 200 per API key',
+    'polls per second, by all processes together; Reducto’s own cap is 200 per API key',
   ),
   SUBMIT_CONCURRENCY: setting(integer(1, 256), '8', 'submits at a time, per worker process'),
-  POLL_CONCURRENCY: setting(integer(1, 256), '8', 'looks at a time, per worker process'),
+  POLL_CONCURRENCY: setting(integer(1, 256), '8', 'polls at a time, per worker process'),
   SUBMIT_BACKOFF_SECONDS: setting(
     delays,
     '1,2,5,10,20,40,60,120,300',
-    'waits between submits that Reducto put off or that never reached it; the last one repeats',
+    'waits between submits that Reducto deferred or that never reached it; the last one repeats',
   ),
   REQUEST_MAX_BYTES: setting(
     integer(1024, 104_857_600),
@@ -228,7 +228,7 @@ export const SETTING_TABLE = {
   AUDIT_ENTRIES_PER_MINUTE: setting(
     integer(0, 100_000),
     '120',
-    'refusals of one cause from one address that are kept one by one, per minute and process; more are counted',
+    'audit entries per cause and address, per minute and process; further refusals are only counted',
   ),
   AUDIT_ENTRIES_PER_MINUTE_TOTAL: setting(
     integer(0, 1_000_000),
@@ -265,7 +265,7 @@ export const SETTING_TABLE = {
   ALERT_INTERVAL_SECONDS: setting(
     integer(1, 3600),
     '15',
-    'how often refused callbacks are searched for the traces of a misconfiguration',
+    'interval of the detection of misconfigurations in refused callbacks',
   ),
   ALERT_WEBHOOK_URL: secret(
     optional(httpUrl, 'where alerts are posted to, signed as Standard Webhooks have it'),
@@ -293,47 +293,43 @@ export const SETTING_TABLE = {
   POLL_SCHEDULE_SECONDS: setting(
     delays,
     '5,5,10,20,40,60,120,300,600,900,1800',
-    'waits before each look at a job whose callback has not come; the last one repeats',
+    'waits before each poll of a job whose callback has not arrived; the last one repeats',
   ),
   JOB_MAX_AGE_SECONDS: setting(
     integer(1, 2_592_000),
     '86400',
-    'age at which a job that has not ended is given up',
+    'maximum age of a job; older open jobs expire',
   ),
   RECONCILE_INTERVAL_SECONDS: setting(
     integer(1, 3600),
     '2',
-    'how often the reconciler looks for jobs that are due',
+    'interval of the reconciler’s sweep over due jobs',
   ),
-  RECONCILE_BATCH_SIZE: setting(
-    integer(1, 100_000),
-    '10000',
-    'jobs per pass of the reconciler, at most',
-  ),
+  RECONCILE_BATCH_SIZE: setting(integer(1, 100_000), '10000', 'maximum number of jobs per sweep'),
   RECONCILE_LISTING_MIN_JOBS: setting(
     integer(0, 100_000),
     '50',
-    'due jobs from which a pass asks for the listing of all jobs before it looks at single ones; 0: never',
+    'number of due jobs from which the reconciler lists all jobs instead of polling each; 0 disables',
   ),
   UNCERTAIN_SCHEDULE_SECONDS: setting(
     delays,
     '5,15,60,180',
-    'waits before each listing that looks for a submit whose outcome is unknown',
+    'waits before each listing that is searched for an uncertain submit',
   ),
   UNCERTAIN_UNRESOLVED: setting(
     oneOf('fail', 'resubmit'),
     'fail',
-    'what becomes of such a job where the listing cannot tell: fail it, or risk a second submit',
+    'outcome of a job that the listing cannot resolve: `fail` it, or `resubmit` and risk a duplicate',
   ),
   NOT_FOUND_GRACE_SECONDS: setting(
     integer(0, 86_400),
     '60',
-    'how long after the submit a "not found" is taken for a delay of Reducto’s',
+    'time after the submit in which "not found" counts as a delay of Reducto',
   ),
   RESULT_GRACE_SECONDS: setting(
     integer(0, 86_400),
     '600',
-    'how long to try for the result of a completed job before the job fails',
+    'how long the gateway retries to fetch the result of a completed job before it fails the job',
   ),
   RESULT_MAX_BYTES: setting(
     integer(1024, 10_737_418_240),
@@ -371,11 +367,7 @@ export const SETTING_TABLE = {
     '48',
     'how long the gateway knows an upload and its `Idempotency-Key`, and accepts its id; Reducto itself keeps files for about a day; 0: for ever',
   ),
-  RETENTION_INTERVAL_SECONDS: setting(
-    integer(1, 86_400),
-    '600',
-    'how often what is older than that is removed',
-  ),
+  RETENTION_INTERVAL_SECONDS: setting(integer(1, 86_400), '600', 'interval of the retention task'),
 } as const satisfies Record<string, SettingDefinition<unknown>>;
 
 export type SettingName = keyof typeof SETTING_TABLE;

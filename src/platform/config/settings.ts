@@ -64,7 +64,7 @@ export class Settings {
     return { settings, problems };
   }
 
-  /** The same settings with some replaced: how stand-ins fill in what development lacks. */
+  /** A copy with some settings replaced, as dev services do. */
   with(values: Partial<SettingValues>): Settings {
     return new Settings(Object.assign({}, this, values));
   }
@@ -73,7 +73,7 @@ export class Settings {
     return this.ROLES.includes(role);
   }
 
-  /** Nothing but the door for callbacks, which may stand where strangers can reach it. */
+  /** Only the role `webhooks` runs, possibly reachable from the internet. */
   get isWebhookOnly(): boolean {
     return this.ROLES.every((role) => role === 'webhooks');
   }

@@ -11,8 +11,10 @@ const RETRY_MILLISECONDS = 2000;
 /** Waiting would not help: a wrong password, a database that does not exist, a certificate, … */
 export class UnusableDatabaseError extends Error {
   constructor(cause: Error) {
-    const hint = isRefusedOption(cause) ? ' Perhaps it needs DATABASE_SESSION_LIMITS=off.' : '';
-    super(`The database of DATABASE_URL refuses the gateway: ${cause.message}.${hint}`, { cause });
+    const advice = isRefusedOption(cause) ? ' Perhaps it needs DATABASE_SESSION_LIMITS=off.' : '';
+    super(`The database of DATABASE_URL refuses the gateway: ${cause.message}.${advice}`, {
+      cause,
+    });
     this.name = 'UnusableDatabaseError';
   }
 }

@@ -13,7 +13,7 @@ export type LimitSettings = Pick<
 /** A statement of a migration may run for this long. Silence is noticed earlier, see `withMigrationLock`. */
 const MIGRATION_MILLISECONDS = 3_600_000;
 
-/** The answer "it took too long" shall arrive before the connection is given up for its silence. */
+/** PostgreSQL’s own timeout must fire before the connection is closed for its silence. */
 const ANSWER_MARGIN_MILLISECONDS = 1000;
 
 /** For a free connection of the pool, and for a new one. Its users are people and programs who wait. */

@@ -13,7 +13,7 @@ interface OpenConnection {
 }
 
 /**
- * Every connection of this process to one database, whoever opened it: pools, the task queue, and the listening
+ * All connections of this process to one database: pools, the task queue, and the listening
  * connections. After a failover none of them may stay with the old primary.
  */
 export class DatabaseConnections {

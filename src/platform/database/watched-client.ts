@@ -3,7 +3,7 @@ import { Client, type ClientConfig } from 'pg';
 import { DroppedConnectionError, type DatabaseConnections } from './database-connections.js';
 import { markDatabaseError } from './database-errors.js';
 
-/** How long the server may take to say goodbye. Nothing waits for it, so nothing is lost. */
+/** Time limit for an orderly close. Nothing waits for it. */
 const END_TIMEOUT_MILLISECONDS = 1000;
 
 export interface WatchedClientConfig extends ClientConfig {
@@ -19,7 +19,7 @@ export class SilentDatabaseError extends Error {
   readonly code = 'ETIMEDOUT';
 
   constructor(milliseconds: number) {
-    super(`The database has not answered for ${milliseconds} ms; the connection was given up`);
+    super(`The database has not answered for ${milliseconds} ms; the connection is closed`);
     this.name = 'SilentDatabaseError';
     markDatabaseError(this);
   }
@@ -86,7 +86,7 @@ export class WatchedClient extends Client {
 
   /** Destroys the connection now; what waits for an answer fails. */
   readonly giveUp = (): void => {
-    // Who has said goodbye listens to errors no more.
+    // A closed client ignores later errors.
     const error = this.leaving ? undefined : new SilentDatabaseError(this.silenceMillis);
     this.connection.stream.destroy(error);
   };

@@ -39,7 +39,7 @@ export interface BodyRules {
   ownerOf(request: FastifyRequest): string | undefined;
 }
 
-/** Beyond what any form of ours has. */
+/** More than any form of the gateway has. */
 const FORM_LIMIT = 65_536;
 const MAX_FORM_FIELDS = 100;
 

@@ -23,14 +23,14 @@ export function measureRequests(fastify: FastifyInstance, metrics: Metrics): voi
   );
   const routes = new Map<string, RouteMetrics>();
   const of = (route: string): RouteMetrics => {
-    const figures = routes.get(route) ?? new RouteMetrics(histogram, route);
-    routes.set(route, figures);
-    return figures;
+    const metrics = routes.get(route) ?? new RouteMetrics(histogram, route);
+    routes.set(route, metrics);
+    return metrics;
   };
   fastify.addHook('onRoute', (options) => {
-    const figures = of(options.url);
+    const metrics = of(options.url);
     const record = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-      figures.record(request.method, reply);
+      metrics.record(request.method, reply);
       done();
     };
     options.onResponse = [record, ...[options.onResponse ?? []].flat()];

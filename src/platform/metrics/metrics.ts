@@ -13,7 +13,7 @@ export const SECONDS = [
 ];
 
 /**
- * The figures of this process, all described in docs/metrics.md. Features make their instruments from here;
+ * The metrics of this process, all described in docs/metrics.md. Features make their instruments from here;
  * names begin with `gateway_` and end with their unit, and labels have few values that are known beforehand: never
  * an id, an address, a name of a service, or anything else that a sender chooses.
  */
@@ -48,7 +48,7 @@ export class Metrics implements OnApplicationShutdown {
     return histogram;
   }
 
-  /** All figures as Prometheus reads them. One whose source fails is left out. */
+  /** All metrics in the text format of Prometheus. A metric whose source fails is left out. */
   async text(): Promise<string> {
     const { resourceMetrics } = await this.exporter.collect({ timeoutMillis: 5000 });
     const hot = this.hot.map((histogram) => histogram.text());

@@ -20,14 +20,14 @@ interface WatchedPool {
   readonly samples: PoolCounts[];
 }
 
-/** A scrape asks the database itself, so it would see its own questions: the pools are looked at beside it. */
+/** A scrape queries the database and would see itself, so pools are sampled on a timer. */
 const SAMPLE_MILLISECONDS = 1000;
-/** A queue that comes and goes between two scrapes shall show all the same. */
+/** A short queue between two scrapes must show. */
 const SAMPLES_OF_WAITING = 15;
 /** The size of the database changes slowly, and asking for it reads the directory of the database. */
 const SIZE_FRESH_MILLISECONDS = 60_000;
 
-/** The connections to the database, as figures, and its size. */
+/** Metrics of database connections and of the database’s size. */
 @Injectable()
 export class PoolMetrics implements OnApplicationShutdown {
   private readonly pools = new Map<string, WatchedPool>();
@@ -47,7 +47,7 @@ export class PoolMetrics implements OnApplicationShutdown {
     this.pools.set(pool, { counts, samples: [] });
   }
 
-  /** Looks at the pools; done every second. */
+  /** Samples the pools; called every second. */
   sample(): void {
     for (const { counts, samples } of this.pools.values()) {
       const now = counts();

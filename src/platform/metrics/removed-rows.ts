@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { Counter } from '@opentelemetry/api';
 import { Metrics } from './metrics.js';
 
-/** What is removed once it is older than it shall become. */
+/** Kinds of rows that retention deletes. */
 export type DeletedKind = 'result' | 'job' | 'callback' | 'result_chunk' | 'upload' | 'audit_entry';
 
-/** How much was removed for its age, as a figure. */
+/** Counts rows that retention deleted. */
 @Injectable()
 export class DeletedRows {
   private readonly counter: Counter;

@@ -12,7 +12,7 @@ import type { Counter } from '@opentelemetry/api';
 import { Settings } from '../config/settings.js';
 import { Metrics } from './metrics.js';
 
-/** How often the event loop is looked at; what a look finds includes this wait. */
+/** Sampling interval of the event loop delay; samples include it. */
 const SAMPLE_MILLISECONDS = 20;
 const QUANTILES = [0.5, 0.99, 1] as const;
 
@@ -23,7 +23,7 @@ const COLLECTIONS: Readonly<Record<number, string>> = {
   [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weak_callbacks',
 };
 
-/** The process itself, as figures: event loop, CPU, memory, garbage collection. */
+/** Metrics of the process: event loop, CPU, memory, garbage collection. */
 @Injectable()
 export class RuntimeMetrics implements OnApplicationShutdown {
   private readonly delay = monitorEventLoopDelay({ resolution: SAMPLE_MILLISECONDS });

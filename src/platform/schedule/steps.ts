@@ -6,7 +6,7 @@ const MIN_PAUSE_MILLISECONDS = 20;
 /**
  * Does a long piece of work in small steps: `step` does up to `size` of it and says how much that was, and less
  * than `size` means that nothing is left. Between two steps it pauses for as long as the step took, so that
- * whoever else needs the database finds it idle half of the time. Returns the sum; ends early, between two
+ * other users of the database find it idle half of the time. Returns the sum; ends early, between two
  * steps, once `signal` aborts.
  */
 export async function inSteps(

@@ -8,7 +8,7 @@ const QUIET = /^\/(health|metrics)\b/;
 
 /**
  * A span for each request, named by its route. It belongs to the trace that `traceparent` names, but not on
- * `foreign` routes: strangers shall neither choose our traces nor have theirs kept. Only where traces are on.
+ * `foreign` routes: untrusted senders must neither choose trace ids nor have their traces kept. Only where traces are on.
  */
 export function spanRequests(fastify: FastifyInstance, foreign: ReadonlySet<string>): void {
   const spans = new WeakMap<FastifyRequest, Span>();

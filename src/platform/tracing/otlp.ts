@@ -31,10 +31,10 @@ const EXPORT_MILLISECONDS = 5000;
 /** The machinery of traces for this process. `stop` exports what waits, for as long as an export may take. */
 export function startOtlp(options: ExportOptions): { tracer: Tracer; stop: () => Promise<void> } {
   // Texts of the SDK may quote what a collector answered, so none is passed on.
-  const trouble = (): void => options.onError();
+  const report = (): void => options.onError();
   const quiet = (): void => undefined;
   diag.setLogger(
-    { error: trouble, warn: trouble, info: quiet, debug: quiet, verbose: quiet },
+    { error: report, warn: report, info: quiet, debug: quiet, verbose: quiet },
     { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
   );
   const contexts = new AsyncLocalStorageContextManager().enable();
