@@ -43,10 +43,10 @@ describe('a gateway of all roles', () => {
     ]);
     const byName = (rows: string[][]): string[][] =>
       rows.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1));
-    expect(byName(tablesUnder(document, 'figure'))).toEqual(byName(shown));
+    expect(byName(tablesUnder(document, 'metric'))).toEqual(byName(shown));
   });
 
-  it('names figures as Prometheus has it', async () => {
+  it('names metrics by the conventions of Prometheus', async () => {
     for (const { name, type } of parseMetrics(await textOf(gateway))) {
       expect(name).toMatch(/^(gateway|process|nodejs)_[a-z_]+$/);
       expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter']);

@@ -63,7 +63,7 @@ const queries = [
   ...dashboard.annotations.list.map(({ expr }) => expr),
 ];
 
-const documented = tablesUnder(read('docs/metrics.md'), 'figure').map(
+const documented = tablesUnder(read('docs/metrics.md'), 'metric').map(
   ([name = '', type = '', labels = '']) => ({
     name: name.replaceAll('`', ''),
     type,
@@ -121,7 +121,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What is wrong with the names in `query`. */
-function strangersIn(query: string): string[] {
+function unknownIn(query: string): string[] {
   const asked = selectedBy(query);
   const known = new Set(asked.flatMap(({ name }) => series.get(name) ?? []));
   return [
@@ -143,14 +143,14 @@ function strangersIn(query: string): string[] {
 }
 
 describe('the rules for Prometheus', () => {
-  it('ask only for figures, labels and values that the gateway has', () => {
-    expect(rules.flatMap(({ expr }) => strangersIn(expr))).toEqual([]);
+  it('query only metrics, labels, and values that the gateway has', () => {
+    expect(rules.flatMap(({ expr }) => unknownIn(expr))).toEqual([]);
     expect(rules.every(({ expr }) => selectedBy(expr).length > 0)).toBe(true);
-    expect(strangersIn('sum by (kinds) (gateway_alerts_opened{kind="x"})')).toEqual([
+    expect(unknownIn('sum by (kinds) (gateway_alerts_opened{kind="x"})')).toEqual([
       'gateway_alerts_opened',
       'by (kinds)',
     ]);
-    expect(strangersIn('up{jobs="a"} + gateway_alerts_open{kind="atack"}')).toEqual([
+    expect(unknownIn('up{jobs="a"} + gateway_alerts_open{kind="atack"}')).toEqual([
       'up{jobs}',
       'gateway_alerts_open{kind="atack"}',
     ]);
@@ -211,25 +211,25 @@ describe('the runbook', () => {
     );
   });
 
-  it('says in each what it means, what to look at and what to do', () => {
+  it('says in each section what it means, what to check, and what to do', () => {
     const sections = read('docs/runbook.md').split(/^### /m).slice(1);
     for (const section of sections) {
       expect(section).toMatch(
-        /^- \*\*Means\*\*: .+\n(?: {2}.*\n)*- \*\*Look at\*\*: .+\n(?: {2}.*\n)*- \*\*Do\*\*: .+/m,
+        /^- \*\*Means\*\*: .+\n(?: {2}.*\n)*- \*\*Check\*\*: .+\n(?: {2}.*\n)*- \*\*Do\*\*: .+/m,
       );
     }
   });
 
-  it('names only figures, rules and settings that there are', async () => {
+  it('names only metrics, rules, and settings that exist', async () => {
     const { SETTING_TABLE } = await import('../../src/platform/config/setting-table.js');
     const text = read('docs/runbook.md');
     const names = (pattern: RegExp): string[] =>
       [...text.matchAll(pattern)].map(([, name = '']) => name);
-    const figures = new Set(documented.map(({ name }) => name));
-    const strange = names(/\b((?:gateway|process|nodejs)_[a-z_]+)/g).filter(
-      (name) => !figures.has(name) && !series.has(name),
+    const metrics = new Set(documented.map(({ name }) => name));
+    const unknown = names(/\b((?:gateway|process|nodejs)_[a-z_]+)/g).filter(
+      (name) => !metrics.has(name) && !series.has(name),
     );
-    expect(strange).toEqual([]);
+    expect(unknown).toEqual([]);
     const rulesNamed = names(/\b(Gateway[A-Z]\w+)/g).filter(
       (name) => !alerts.some(({ alert }) => alert === name),
     );
@@ -240,8 +240,8 @@ describe('the runbook', () => {
 });
 
 describe('the dashboard for Grafana', () => {
-  it('asks only for figures, labels and values that the gateway has', () => {
-    expect(queries.flatMap(strangersIn)).toEqual([]);
+  it('queries only metrics, labels, and values that the gateway has', () => {
+    expect(queries.flatMap(unknownIn)).toEqual([]);
     expect(queries.length).toBeGreaterThan(60);
     for (const { targets = [], title } of panels) {
       expect([title, targets.length > 0]).toEqual([title, true]);
@@ -255,7 +255,7 @@ describe('the dashboard for Grafana', () => {
     }
   });
 
-  it('shows every figure of the gateway somewhere', () => {
+  it('shows every metric of the gateway', () => {
     const shown = new Set(
       [
         ...queries,
@@ -311,7 +311,7 @@ describe('the dashboard for Grafana', () => {
     const used = JSON.stringify(dashboard.panels).matchAll(/\$(\w+)/g);
     for (const [, name = ''] of used) expect(['__rate_interval', ...variables]).toContain(name);
     for (const { definition } of dashboard.templating.list)
-      expect(strangersIn(definition.replace(/^label_values\((\w+).*/, '$1'))).toEqual([]);
+      expect(unknownIn(definition.replace(/^label_values\((\w+).*/, '$1'))).toEqual([]);
   });
 
   it.skipIf(!hasPromtool)('has queries that Prometheus can read (promtool)', () => {
