@@ -5,23 +5,22 @@ export interface RefusalReason {
   readonly name: string;
   /** One sentence that fits one callback and many. */
   readonly why: string;
-  /** In their order. `<number>` stands for the number of the key that a token names. */
+  /** In order. `<number>` is a placeholder for the number of the key that the token names. */
   readonly remedies: readonly string[];
 }
 
 const RESTART = 'Restart the processes that receive callbacks, then re-check and accept these.';
-const UNCHANGED =
-  'If a proxy is in between, let it pass on method, headers, and body without a change.';
+const UNCHANGED = 'If a proxy is in between, make it forward method, headers, and body unchanged.';
 const PORTAL =
   'Add the signing secret of the endpoint, from Reducto’s webhook portal, to SVIX_SECRETS beside the others.';
 
-/** The only text about each cause: the console and the alerts read it, and docs/runbook.md repeats it. */
+/** The only text about each cause: the console and the alerts use it, and docs/runbook.md repeats it. */
 export const REFUSAL_REASONS: Readonly<Record<RefusalCause, RefusalReason>> = {
   address_not_allowed: {
     name: 'address not allowed',
-    why: 'WEBHOOK_IP_ALLOWLIST does not hold the address of the sender.',
+    why: 'WEBHOOK_IP_ALLOWLIST does not contain the address of the sender.',
     remedies: [
-      'If the address is a proxy of your own, add it to TRUSTED_PROXIES, so that the address behind it counts.',
+      'If the address is your own proxy, add it to TRUSTED_PROXIES: the gateway then checks the address behind it.',
       'If Reducto sends from the address, add it to WEBHOOK_IP_ALLOWLIST.',
       RESTART,
     ],
@@ -64,63 +63,63 @@ export const REFUSAL_REASONS: Readonly<Record<RefusalCause, RefusalReason>> = {
   signature_incomplete: {
     name: 'signature incomplete',
     why: 'Some of the headers svix-id, svix-timestamp, and svix-signature are missing.',
-    remedies: ['Let your proxy pass on svix-id, svix-timestamp, and svix-signature.'],
+    remedies: ['Make your proxy forward svix-id, svix-timestamp, and svix-signature.'],
   },
   signature_stale: {
     name: 'signature stale',
-    why: 'The signature is right, but its time is more than five minutes off.',
+    why: 'The signature is valid, but its time differs by more than five minutes from the clock of the gateway.',
     remedies: [
-      'Set the clock of every machine that receives callbacks (NTP).',
-      'If the clocks are right, a queue or a proxy delivers callbacks too late, or somebody replays recorded ones.',
+      'Synchronize the clock of every machine that receives callbacks (NTP).',
+      'If the clocks are correct, a queue or a proxy delivers callbacks too late, or an attacker replays recorded ones.',
     ],
   },
   signature_invalid: {
     name: 'signature invalid',
-    why: 'None of the secrets in SVIX_SECRETS fits the signature.',
+    why: 'No secret in SVIX_SECRETS matches the signature.',
     remedies: [
       PORTAL,
-      'If it is there, a proxy changes the bodies: the signature is over their exact bytes.',
+      'If SVIX_SECRETS has it already, a proxy changes the bodies: the signature covers their exact bytes.',
       RESTART,
     ],
   },
   svix_not_configured: {
     name: 'Svix not configured',
-    why: 'Svix signed it, but SVIX_SECRETS is empty where it was received.',
+    why: 'Svix signed it, but SVIX_SECRETS is empty in the process that received it.',
     remedies: [PORTAL, RESTART],
   },
   token_missing: {
     name: 'token missing',
-    why: 'There is neither a signature nor the token that the gateway gave the job.',
+    why: 'The callback has neither a signature nor the token that the gateway gave the job.',
     remedies: [
-      'If callbacks arrive through Svix, let your proxy pass on svix-id, svix-timestamp, and svix-signature.',
+      'If Svix delivers the callbacks, make your proxy forward svix-id, svix-timestamp, and svix-signature.',
       'Check whether a proxy rewrites the bodies, or Reducto no longer sends back the metadata of a job: they hold the token.',
-      'A job that was submitted to Reducto without the gateway has no token: nothing is to be done.',
+      'Ignore it if the job was submitted to Reducto without the gateway: such a job has no token.',
     ],
   },
   token_invalid: {
     name: 'token invalid',
-    why: 'The token does not fit TOKEN_KEYS, or belongs to another job.',
+    why: 'No key in TOKEN_KEYS made the token, or the token belongs to another job.',
     remedies: [
-      'If TOKEN_KEYS was changed, put the old key back behind the new one, TOKEN_KEYS=<new key>,<number>:<old key>, in all processes. Remove it when the jobs from before have ended.',
+      'If TOKEN_KEYS was changed, put the old key back behind the new one, TOKEN_KEYS=<new key>,<number>:<old key>, in all processes. Remove it when the jobs that were submitted with it have ended.',
       'If it was not changed, give all processes the same TOKEN_KEYS.',
       RESTART,
     ],
   },
   job_unknown: {
     name: 'job unknown',
-    why: 'This database does not hold the job.',
+    why: 'This database has no such job.',
     remedies: [
-      'If DATABASE_URL was changed, correct it. After a restore from a backup, newer jobs are missing.',
-      'Otherwise another environment has the same TOKEN_KEYS: give each environment its own TOKEN_KEYS and PUBLIC_URL.',
+      'If DATABASE_URL was changed, correct it. If a backup was restored, the jobs after it are missing.',
+      'Otherwise another environment has the same TOKEN_KEYS: give each one its own TOKEN_KEYS and PUBLIC_URL.',
     ],
   },
   upstream_id_mismatch: {
     name: 'upstream ID mismatch',
-    why: 'The gateway knows the job by another upstream ID.',
+    why: 'The gateway knows the job under another upstream ID.',
     remedies: [
       'Check whether REDUCTO_BASE_URL was changed while jobs were open, or two environments work on copies of one database.',
-      'If neither, Reducto’s callbacks have changed: GUARD_JOB_ID=observe accepts them until that is resolved.',
-      'The reconciler polls the job in any case: nothing is to be done for a job that has ended.',
+      'If neither, Reducto’s callbacks have changed: set GUARD_JOB_ID=observe to accept them, and update the gateway.',
+      'The reconciler polls the job in any case.',
     ],
   },
 };

@@ -6,18 +6,18 @@ import { SEARCHED_STATUSES, type JobSearch, type Period } from '../jobs/jobs-adm
 import { readFormMoment } from '../platform/http/moment.js';
 import { truncate } from '../platform/text.js';
 
-/** Whether `from` and `to` are about the acceptance or the end of a job. */
+/** Whether `from` and `to` mean the acceptance or the end of a job. */
 export const TIMES = ['accepted', 'ended'] as const;
 
 type Name = 'id' | 'service' | 'status' | 'type' | 'code' | 'time' | 'from' | 'to';
 
 export type JobSearchValues = Readonly<Partial<Record<Name, string>>>;
 
-/** Which jobs a page is about: as they are searched for, and as links pass it on. */
+/** The filter of a page: as the jobs are searched, and as links pass it on. */
 export interface AskedJobs {
   readonly search: JobSearch;
   readonly values: JobSearchValues;
-  /** What was asked for and cannot be understood; it is left out of the search. */
+  /** Why values were left out of the search. */
   readonly problems: readonly string[];
 }
 
@@ -62,7 +62,7 @@ const PROBLEMS: Readonly<Record<Name, string>> = {
   status: 'There is no such status.',
   type: 'There is no such type.',
   code: 'There is no such reason.',
-  time: 'A time is of “accepted” or “ended”.',
+  time: '“Time” is “accepted” or “ended”.',
   from: '“From” is not a date with a time.',
   to: '“To” is not a date with a time.',
 };

@@ -19,15 +19,15 @@ type FilterName = (typeof FILTER_NAMES)[number];
 
 export type FilterValues = Readonly<Partial<Record<FilterName, string>>>;
 
-/** Which refusals a page is about: as it is searched for, and as links and forms pass it on. */
+/** The filter of a page: as the audit reads it, and as links and forms pass it on. */
 export interface AskedRefusals {
   readonly filter: RefusalFilter;
   readonly values: FilterValues;
-  /** What was asked for and cannot be understood; it is left out of the filter. */
+  /** Why values were left out of the filter. */
   readonly problems: readonly string[];
 }
 
-/** Reads what a form or a link asks for. Fields without a value are not there. */
+/** Reads the query of a link or form. Empty fields count as absent. */
 export function askedRefusals(given: Readonly<Record<string, unknown>>): AskedRefusals {
   const values: Partial<Record<FilterName, string>> = {};
   const problems: string[] = [];
@@ -38,11 +38,11 @@ export function askedRefusals(given: Readonly<Record<string, unknown>>): AskedRe
     if (value === undefined) problems.push(PROBLEMS[name]);
     else values[name] = value;
   }
-  // What the readers let through is what the query of the API takes.
+  // The readers accept only values that the API's query accepts.
   return { filter: filterOf(values as Parameters<typeof filterOf>[0]), values, problems };
 }
 
-/** As `askedRefusals`, for all but the page with the form. Throws `invalid_query`: to leave a part out would match more. */
+/** As `askedRefusals`, but throws `invalid_query`: a filter without a part would match more. */
 export function requiredRefusals(given: Readonly<Record<string, unknown>>): AskedRefusals {
   const asked = askedRefusals(given);
   if (asked.problems.length > 0) throw new GatewayError('invalid_query', asked.problems.join(' '));
@@ -90,7 +90,7 @@ const READERS: Readonly<Record<FilterName, (text: string) => string | undefined>
 };
 
 const PROBLEMS: Readonly<Record<FilterName, string>> = {
-  cause: 'There is no such cause.',
+  cause: 'There is no such reason.',
   guard: 'There is no such guard.',
   outcome: 'There is no such outcome.',
   address: 'An address has at most 100 characters.',

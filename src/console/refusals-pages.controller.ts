@@ -48,7 +48,7 @@ export class RefusalsPagesController {
     return new Page('Refused callbacks', 'refusals', h(Refusals, properties));
   }
 
-  /** What the page asks for every few seconds. */
+  /** The page polls it every few seconds. */
   @Get('counts')
   @Access('watcher')
   @Header('content-type', 'application/json; charset=utf-8')
@@ -105,7 +105,7 @@ export class RefusalsPagesController {
   private async judge(session: Session, query: Given, step: RecheckStep): Promise<Page> {
     const asked = requiredRefusals(query);
     const filter = await this.lists.filterOf(asked);
-    // What is accepted afterwards is what is shown now, and nothing that comes later.
+    // A fixed end, so that nothing is accepted that this page does not show.
     const to = filter.to ?? new Date();
     const found = await this.rechecks.recheck({ ...filter, to }, session.actor);
     const values = { ...asked.values, to: to.toISOString() };

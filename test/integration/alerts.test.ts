@@ -75,7 +75,7 @@ describe('TOKEN_KEYS that were changed without keeping the old key', () => {
     expect((await sweep(gateway)).raised).toBe(1);
     const [alert] = await alerts(gateway);
     expect(alert).toMatchObject({ kind: 'token_key', closedAt: null });
-    expect(alert?.message).toMatch(/does not fit TOKEN_KEYS.*name key 1, which/);
+    expect(alert?.message).toMatch(/No key in TOKEN_KEYS made the token.*name key 1, which/);
     expect(alert?.advice).toContain('TOKEN_KEYS=<new key>,1:<old key>');
     const line = logged().find((text) => text.includes('"alert raised"'));
     expect(JSON.parse(line ?? '{}')).toMatchObject({
@@ -124,7 +124,7 @@ describe('a source address that is not allowed', () => {
     const [alert] = await alerts(gateway);
     expect(alert?.kind).toBe('source_address');
     expect(alert?.message).toContain(
-      'WEBHOOK_IP_ALLOWLIST does not hold the address of the sender. They come from 198.51.100.7.',
+      'WEBHOOK_IP_ALLOWLIST does not contain the address of the sender. They come from 198.51.100.7.',
     );
     expect(alert?.advice).toContain('TRUSTED_PROXIES');
     expect(alert?.evidence).toMatchObject({ refusals: 2, jobs: 2, accepted: 0, waitingJobs: 3 });

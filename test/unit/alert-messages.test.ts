@@ -16,7 +16,7 @@ it.each<[string, Partial<RefusalEvidence>, RegExp[], Partial<Installed>?]>([
   [
     'a public address with the right secret',
     { cause: 'address_not_allowed', secret: 'right', address: '52.1.2.3' },
-    [/They come from 52\.1\.2\.3\. Their secret is right\./, /\. If the address is a proxy/],
+    [/They come from 52\.1\.2\.3\. Their secret is right\./, /\. If the address is your own proxy/],
   ],
   [
     'a private address',
@@ -42,7 +42,7 @@ it.each<[string, Partial<RefusalEvidence>, RegExp[], Partial<Installed>?]>([
   [
     'no token where Svix should sign',
     { cause: 'token_missing' },
-    [/WEBHOOK_MODE=svix expects signed callbacks/, /let your proxy pass on svix-id/],
+    [/WEBHOOK_MODE=svix expects signed callbacks/, /make your proxy forward svix-id/],
     { webhookMode: 'svix' },
   ],
   [

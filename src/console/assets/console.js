@@ -1,13 +1,13 @@
-/* What pages do beyond links and forms; without it everything still works. */
+/* Optional: every page works without scripts. */
 'use strict';
 
 const LIVE_MILLISECONDS = 5000;
 const number = new Intl.NumberFormat('en-US');
 const shown = (value) => number.format(value).replaceAll(',', '\u202f');
 
-/** Keeps the counts of a list up to date while somebody looks at it. */
+/** Refreshes the counts of a list while the page is visible. */
 function keepCounting(section) {
-  const dates = section.querySelector('[data-live-state]');
+  const state = section.querySelector('[data-live-state]');
   let before;
 
   async function refresh() {
@@ -18,10 +18,10 @@ function keepCounting(section) {
         if (!answer.ok) throw new Error(String(answer.status));
         show(await answer.json());
       } catch {
-        say('The counts are not up to date: the gateway cannot be asked. Reload the page.');
+        say('The counts are out of date: the gateway did not answer. Reload the page.');
       }
     }
-    // A gateway that needs long for them is asked less often.
+    // Backs off where the gateway answers slowly.
     const took = performance.now() - started;
     setTimeout(() => void refresh(), Math.max(LIVE_MILLISECONDS, took * 10));
   }
@@ -49,28 +49,28 @@ function keepCounting(section) {
       }
       const link = document.createElement('a');
       const target = new URL(location.href);
-      target.searchParams.delete('cursor');
+      for (const name of ['cursor', 'skip']) target.searchParams.delete(name);
       target.searchParams.set('cause', cause);
       link.href = target.href;
       link.textContent = names[cause] ?? cause;
-      const figure = document.createElement('b');
-      figure.dataset.cause = cause;
-      figure.textContent = shown(count);
+      const shownCount = document.createElement('b');
+      shownCount.dataset.cause = cause;
+      shownCount.textContent = shown(count);
       const item = document.createElement('li');
-      item.append(link, ' ', figure);
+      item.append(link, ' ', shownCount);
       list.append(item);
     }
   }
 
   function say(text) {
-    if (dates.textContent !== text) dates.textContent = text;
-    dates.hidden = text === '';
+    if (state.textContent !== text) state.textContent = text;
+    state.hidden = text === '';
   }
 
   void refresh();
 }
 
-/** Fields without a value only make addresses long. */
+/** Leaves empty fields out of the address. */
 function withoutEmptyFields(form) {
   form.addEventListener('formdata', ({ formData }) => {
     for (const [name, value] of Array.from(formData)) if (value === '') formData.delete(name);

@@ -4,15 +4,15 @@ export interface TableColumn<Row> {
   readonly head: string;
   readonly cell: (row: Row) => ComponentChildren;
   readonly numeric?: boolean;
-  /** Takes a line of its own in a narrow window. */
+  /** On its own line in a narrow window. */
   readonly wide?: boolean;
-  /** What names the row: its header for screen readers. */
+  /** The header of the row for screen readers. */
   readonly main?: boolean;
 }
 
 /**
- * A table; in a narrow window each row becomes a card, which is why every cell repeats its heading and the
- * roles are given: a `display` of its own would make a browser forget that this is a table.
+ * A table whose rows are cards in a narrow window, so every cell repeats its heading. The roles are explicit, because
+ * browsers drop them with another `display`.
  */
 export function DataTable<Row>({
   caption,
@@ -29,7 +29,7 @@ export function DataTable<Row>({
   keyOf: (row: Row) => string;
   empty: ComponentChildren;
   captionHidden?: boolean;
-  /** Two columns that fit into a narrow window as they are. */
+  /** Two columns that fit into a narrow window. */
   small?: boolean;
 }): JSX.Element {
   if (rows.length === 0) return <div class="empty">{empty}</div>;
@@ -62,13 +62,13 @@ export function DataTable<Row>({
 }
 
 function cellOf<Row>({ head, cell, numeric, wide, main }: TableColumn<Row>, row: Row): JSX.Element {
-  const look = numeric === true ? 'n' : wide === true ? 'wide' : undefined;
+  const className = numeric === true ? 'n' : wide === true ? 'wide' : undefined;
   return main === true ? (
-    <th key={head} scope="row" role="rowheader" data-head={head} class={look ?? 'main'}>
+    <th key={head} scope="row" role="rowheader" data-head={head} class={className ?? 'main'}>
       {cell(row)}
     </th>
   ) : (
-    <td key={head} role="cell" data-head={head} class={look}>
+    <td key={head} role="cell" data-head={head} class={className}>
       {cell(row)}
     </td>
   );

@@ -4,7 +4,7 @@ import { Untrusted, None } from './widgets.js';
 
 const MAX_FIELDS = 20;
 
-/** A small object as names with values. `ours`: the names are words of the gateway, and may be spread out. */
+/** A small object as names with values. `ours`: the gateway chose the names. */
 export function Details({ value, ours }: { value: unknown; ours?: boolean }): JSX.Element {
   const fields = isRecord(value) ? Object.entries(value) : [];
   const given = ours === true ? fields.filter(([, field]) => field !== null) : fields;
@@ -24,9 +24,16 @@ export function Details({ value, ours }: { value: unknown; ours?: boolean }): JS
   );
 }
 
-/** `nextPollInSeconds` as `next look in seconds`. */
+const LABELS: Readonly<Record<string, string>> = {
+  polls: 'polls while open',
+  settledBy: 'reported by',
+  sizeBytes: 'bytes',
+};
+
+/** `nextPollInSeconds` as `next poll in seconds`. */
 function spreadOut(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return LABELS[name] ?? words.replace(/\bid(s?)\b/g, 'ID$1');
 }
 
 function wordsOf(value: unknown): string {

@@ -29,16 +29,16 @@ export const STATUS_LABELS: Readonly<Record<JobStatus, string>> = {
 export const SETTLED_BY_LABELS: Readonly<Record<SettledBy, string>> = {
   webhook: 'a callback',
   reconciler: 'the reconciler, without a callback',
-  submission: 'the answer to the submit',
-  cancellation: 'a cancel before it was sent',
+  submission: 'the answer to the submission',
+  cancellation: 'a cancellation before the submission',
 };
 
-/** The same for a list. */
+/** Short, for lists. */
 export const SETTLED_BY_NAMES: Readonly<Record<SettledBy, string>> = {
   webhook: 'callback',
   reconciler: 'reconciler',
-  submission: 'submit',
-  cancellation: 'cancel',
+  submission: 'submission',
+  cancellation: 'cancellation',
 };
 
 export const EVENT_LABELS: Readonly<Record<JobEventType, string>> = {
@@ -49,21 +49,21 @@ export const EVENT_LABELS: Readonly<Record<JobEventType, string>> = {
   submit_resolved: 'Outcome of the submit found',
   submitted: 'Reducto has it',
   callback_received: 'Callback received',
-  polled: 'Polled: not finished',
+  polled: 'Polled: still open',
   result_deferred: 'Result not available yet',
   cancel_requested: 'Cancel requested',
   cancel_sent: 'Cancel sent to Reducto',
   completed: 'Completed',
   failed: 'Failed',
   cancelled: 'Cancelled',
-  expired: 'Given up',
+  expired: 'Expired',
 };
 
 export function statusName(status: SearchedStatus): string {
   return status === 'unsuccessful' ? 'failed or expired' : status;
 }
 
-/** In the order in which pages name them. */
+/** In the order of the pages. */
 export const SETTLED_BY: readonly SettledBy[] = [
   'webhook',
   'reconciler',
@@ -74,16 +74,16 @@ export const SETTLED_BY: readonly SettledBy[] = [
 const REASON_LABELS: Readonly<Record<JobErrorCode, string>> = {
   rejected_upstream: 'Reducto refused the request',
   failed_upstream: 'Reducto could not process the document',
-  unknown_upstream: 'Reducto does not know the job any more',
+  unknown_upstream: 'Reducto no longer has the job',
   upstream_unusable: 'Reducto’s answer could not be used',
   result_unavailable: 'The result could not be downloaded',
-  submit_outcome_unknown: 'It is unknown whether Reducto got the job',
+  submit_outcome_unknown: 'Whether Reducto has the job stayed unknown',
   source_unusable: 'The job that the input refers to has no usable result',
   cancelled: 'The job was cancelled',
   gave_up: 'The job was still open at its maximum age',
 };
 
-/** What an error code means; jobs of another version may have others. */
+/** Empty for an error code of another version. */
 export function reasonLabel(code: string): string {
   const known = JOB_ERROR_CODES.find((name) => name === code);
   return known === undefined ? '' : REASON_LABELS[known];

@@ -2,13 +2,13 @@ import type { ComponentChildren, JSX } from 'preact';
 import { printable } from '../../audit/redacted-request.js';
 import type { Session } from '../session/sessions.service.js';
 
-/* The small parts that pages are made of. */
+/* Small parts of pages. */
 
 export function CsrfField({ session }: { session: Session }): JSX.Element {
   return <input type="hidden" name="csrf" value={session.csrf} />;
 }
 
-/** Hidden fields, for a form that repeats what a page was asked for. */
+/** Hidden fields that repeat the filter of a page in a form. */
 export function HiddenFields({
   values,
 }: {
@@ -24,7 +24,7 @@ export function HiddenFields({
   );
 }
 
-/** Text of strangers: on its own as far as the direction of writing goes, and without control characters. */
+/** Untrusted text: its writing direction is isolated, and control characters are escaped. */
 export function Untrusted({ text, code }: { text: string; code?: boolean }): JSX.Element {
   const shown = printable(text, 2000);
   return code === true ? (
@@ -36,13 +36,13 @@ export function Untrusted({ text, code }: { text: string; code?: boolean }): JSX
   );
 }
 
-/** An id, a name or an address of a stranger; a dash where there is none. */
+/** An untrusted ID, name, or address; a dash where there is none. */
 export function Code({ text }: { text: string | null | undefined }): JSX.Element {
   if (text === null || text === undefined || text === '') return <None />;
   return <Untrusted text={text} code />;
 }
 
-/** As `Code`, with a button that copies it where there are scripts. */
+/** As `Code`; the script adds a button that copies it. */
 export function Copyable({ text }: { text: string | null | undefined }): JSX.Element {
   if (text === null || text === undefined || text === '') return <None />;
   return (
@@ -60,7 +60,7 @@ export function None(): JSX.Element {
   );
 }
 
-/** A moment in UTC, to the second, or with `precise` to the millisecond. The style hides the zone in tables, whose headings have it. */
+/** A time in UTC, to the second, or with `precise` to the millisecond. Tables hide the zone: their headings name it. */
 export function Moment({
   at,
   precise = false,
@@ -88,7 +88,7 @@ const SIGNS: Readonly<Record<Tone, string>> = {
   idle: '–',
 };
 
-/** A status by colour, sign and word. */
+/** A status by color, sign, and word. */
 export function Tag({ tone, children }: { tone: Tone; children: ComponentChildren }): JSX.Element {
   return (
     <span class={`tag ${tone}`}>
@@ -118,7 +118,7 @@ export function Facts({
   );
 }
 
-/** What a page has to say of what was just done, or of what went wrong. */
+/** The outcome of an action, or a problem. */
 export function Note({ tone, children }: { tone: Tone; children: ComponentChildren }): JSX.Element {
   return (
     <div class={`note ${tone}`} role={tone === 'bad' ? 'alert' : 'status'}>
@@ -149,12 +149,12 @@ export function count(value: number): string {
   return value.toLocaleString('en-US').replaceAll(',', '\u202f');
 }
 
-/** A moment as a `datetime-local` field takes it. */
+/** A time as a `datetime-local` field takes it. */
 export function formMoment(iso: string | undefined): string | undefined {
   return iso?.replace(/(\.000)?Z$/, '');
 }
 
-/** A list to choose from; unless it is `required`, also none. */
+/** A list to choose from, with `any` unless it is `required`. */
 export function Options<T extends string>({
   name,
   values,

@@ -12,7 +12,7 @@ interface FrameProperties {
   readonly assets: Pick<ConsoleAssets, 'href'>;
 }
 
-/** What all pages share: head, navigation, open alerts, sign-out. */
+/** Head, navigation, open alerts, and sign-out, around every page. */
 export function Layout({ page, session, alerts, assets }: FrameProperties): JSX.Element {
   return (
     <html lang="en">
@@ -43,7 +43,7 @@ export function Layout({ page, session, alerts, assets }: FrameProperties): JSX.
         </main>
         {session === undefined ? null : (
           <footer>
-            reducto-gateway · all times are UTC · the same is in the API, at{' '}
+            reducto-gateway · all times are UTC · everything here is in the API:{' '}
             <a href="/docs">/docs</a>
           </footer>
         )}
@@ -83,13 +83,13 @@ function TopBar({ page, session }: { page: Page; session: Session }): JSX.Elemen
   );
 }
 
-/** Outside of Overview: that there is something to see there, unless an admin has seen it. */
+/** Outside of Overview: one line per alert that nobody has acknowledged. */
 function AlertLine({ alerts }: { alerts: readonly ShownAlert[] }): JSX.Element | null {
-  const unseen = alerts.filter(({ acknowledgedAt }) => acknowledgedAt === null);
-  if (unseen.length === 0) return null;
+  const unacknowledged = alerts.filter(({ acknowledgedAt }) => acknowledgedAt === null);
+  if (unacknowledged.length === 0) return null;
   return (
     <section class="banner" aria-label="Open alerts">
-      {unseen.map(({ id, message, advice, fixed, onlyInforms }) => (
+      {unacknowledged.map(({ id, message, advice, fixed, onlyInforms }) => (
         <p class={onlyInforms ? 'alert line warn' : 'alert line bad'} key={id}>
           <a href="/admin">{onlyInforms ? 'Note' : 'Alert'}</a>:{' '}
           <Untrusted text={fixed ? advice : message} />
@@ -122,7 +122,7 @@ function Banner({
             {alert.refusals === undefined ? (
               <a href="/admin/actions">Verify the audit</a>
             ) : (
-              <a href={alert.refusals}>See the refusals it is about</a>
+              <a href={alert.refusals}>Show its refusals</a>
             )}
             {alert.acknowledgedAt === null ? null : (
               <>

@@ -11,12 +11,12 @@ export interface ShownAlert {
   readonly advice: string;
   readonly openedAt: Date;
   readonly closedAt: Date | null;
-  /** Nothing of ours is wrong. */
+  /** The gateway works as configured: nothing is to be fixed. */
   readonly onlyInforms: boolean;
   readonly fixed: boolean;
   readonly acknowledgedAt: Date | null;
   readonly acknowledgedBy: string | null;
-  /** The refusals that it is about; `undefined` where it is about the audit itself. */
+  /** A link to its refusals; `undefined` for an alert about the audit itself. */
   readonly refusals: string | undefined;
 }
 

@@ -6,7 +6,7 @@ import { causeName } from '../text/refusal-help.js';
 import { link } from '../components/page.js';
 import { count } from '../components/widgets.js';
 
-/** Accepted and refused callbacks over time, and the sums beside it. */
+/** Accepted and refused callbacks over time. The table is the legend: its colors are those of the chart. */
 export function CallbackCharts({ timeline, to }: { timeline: Timeline; to: Date }): JSX.Element {
   const accepted = timeline.accepted.reduce((sum, number) => sum + number, 0);
   const refused = timeline.refused.reduce((sum, { total }) => sum + total, 0);
@@ -48,7 +48,7 @@ export function CallbackCharts({ timeline, to }: { timeline: Timeline; to: Date 
         <ChartData timeline={timeline} />
       </div>
       <DataTable
-        caption="Refused in this time"
+        caption="Refused in this time range"
         captionHidden={false}
         small
         columns={[
@@ -72,7 +72,7 @@ export function CallbackCharts({ timeline, to }: { timeline: Timeline; to: Date 
   );
 }
 
-/** The figures for the script. `<` is escaped, so that nothing in them can end the element. */
+/** Data for the script. `<` is escaped, so that no text in it can end the element. */
 function ChartData({ timeline }: { timeline: Timeline }): JSX.Element {
   const { slots, slotSeconds, accepted, refused } = timeline;
   const series = refused.map(({ cause, counts }) => ({
@@ -90,7 +90,7 @@ function ChartData({ timeline }: { timeline: Timeline }): JSX.Element {
   );
 }
 
-/** A cause has the same color in every chart, whatever else there is. */
+/** The color depends on the cause alone, so that it is the same in every chart. */
 function colorOf(cause: string): string {
   const place = REFUSAL_CAUSES.findIndex((known) => known === cause);
   return place === -1 ? 'c-other' : `c${place}`;

@@ -16,8 +16,8 @@ export function CancelJob({ session, job }: { session: Session; job: Job }): JSX
         ]}
       />
       <p>
-        Its service gets no result. A job that Reducto already works on may still complete. It is
-        recorded that you did this.
+        Its service gets no result. A job that Reducto already has may still complete. The audit
+        records that you did this.
       </p>
       <div class="actions">
         <form method="post" action={`/admin/jobs/${job.id}/cancel`}>

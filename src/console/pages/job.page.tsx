@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import type { RefusalDto } from '../../admin/refusal.dto.js';
 import { printable } from '../../audit/redacted-request.js';
 import type { JobEvent } from '../../jobs/job-event.entity.js';
+import { isRecord } from '../../platform/json/is-record.js';
 import { isTerminal } from '../../jobs/job-status.js';
 import type { JobError } from '../../jobs/job-error.js';
 import type { Job } from '../../jobs/job.entity.js';
@@ -13,7 +14,9 @@ import { Details } from '../components/details.js';
 import { causeName } from '../text/refusal-help.js';
 import {
   EVENT_LABELS,
+  SETTLED_BY,
   SETTLED_BY_LABELS,
+  SETTLED_BY_NAMES,
   STATUS_TONES,
   STATUS_LABELS,
 } from '../components/job-labels.js';
@@ -50,7 +53,7 @@ export interface JobProperties {
 
 const DONE_WORDS = {
   poll: 'A worker polls the job now. Reload the page to see the answer.',
-  cancel: 'The cancel is noted. If Reducto already has the job, it may still complete.',
+  cancel: 'The cancellation is recorded. A job that Reducto already has may still complete.',
 } as const;
 
 export function JobDetail({
@@ -112,7 +115,7 @@ export function JobDetail({
           {
             head: 'Detail',
             wide: true,
-            cell: ({ event }) => <Details value={event.detail} ours />,
+            cell: ({ event }) => <Details value={detailOf(event)} ours />,
           },
         ]}
         rows={steps}
@@ -192,7 +195,7 @@ function Result({ job, result }: { job: Job; result: ResultFacts | undefined }):
           {result.pages === undefined
             ? ''
             : `, ${count(result.pages)} ${result.pages === 1 ? 'page' : 'pages'}`}
-          . <span class="muted">The download is recorded.</span>
+          . <span class="muted">The audit records the download.</span>
         </p>
       </div>
     </>
@@ -205,6 +208,12 @@ interface Step {
   readonly since: string | undefined;
 }
 
+/** With the word of the page for how the gateway learned of an end. */
+function detailOf({ detail }: JobEvent): object {
+  const by = SETTLED_BY.find((known) => isRecord(detail) && known === detail['settledBy']);
+  return by === undefined ? detail : { ...detail, settledBy: SETTLED_BY_NAMES[by] };
+}
+
 function stepsOf(events: readonly JobEvent[]): Step[] {
   return events.map((event, n) => {
     const before = events[n - 1];
@@ -214,7 +223,7 @@ function stepsOf(events: readonly JobEvent[]): Step[] {
   });
 }
 
-/** Metadata as the service wrote them. */
+/** Metadata as the service wrote it. */
 function printableLines(text: string): string {
   return text
     .split('\n')
@@ -250,7 +259,7 @@ function Actions({ session, job }: { session: Session; job: Job }): JSX.Element 
     <div class="actions">
       <form method="post" action={`/admin/jobs/${job.id}/poll`}>
         <CsrfField session={session} />
-        <button type="submit">{job.status === 'queued' ? 'Send now' : 'Poll now'}</button>
+        <button type="submit">{job.status === 'queued' ? 'Submit now' : 'Poll now'}</button>
       </form>
       {job.cancelRequestedAt === null ? (
         <form method="get" action={`/admin/jobs/${job.id}/cancel`}>
@@ -259,7 +268,7 @@ function Actions({ session, job }: { session: Session; job: Job }): JSX.Element 
           </button>
         </form>
       ) : (
-        <p class="muted">A cancel was requested.</p>
+        <p class="muted">Cancellation requested.</p>
       )}
     </div>
   );
@@ -280,7 +289,7 @@ function factsOf(job: Job): Parameters<typeof Facts>[0]['facts'] {
     ['Submitted', <Moment at={job.submittedAt} precise />],
     ['First callback', <Moment at={job.callbackReceivedAt} precise />],
     ['Ended', <Moment at={endedAt} precise />],
-    ['Ended by', settledBy === null ? <None /> : SETTLED_BY_LABELS[settledBy]],
+    ['End reported by', settledBy === null ? <None /> : SETTLED_BY_LABELS[settledBy]],
     [
       'Took',
       endedAt === null ? <None /> : preciseDuration(endedAt.getTime() - createdAt.getTime()),

@@ -15,7 +15,7 @@ interface OverviewProperties {
   readonly lastAlerts: readonly ShownAlert[];
 }
 
-/** How callbacks and jobs are doing. */
+/** Jobs and callbacks of a time range, and alerts. */
 export function Overview({ range, figures, lastAlerts }: OverviewProperties): JSX.Element {
   const { from, to, timeline, open, ended } = figures;
   const openTotal = open.reduce((sum, job) => sum + job.count, 0);
@@ -35,17 +35,17 @@ export function Overview({ range, figures, lastAlerts }: OverviewProperties): JS
         <RangeLinks range={range} />
       </div>
       <p class="muted">
-        From <Moment at={from} /> to <Moment at={to} />. Open jobs are as of the end of this time.
+        From <Moment at={from} /> to <Moment at={to} />. Open jobs: as of the end.
         {ended.complete
           ? null
-          : ` More jobs ended than are counted here: these are the last ${count(ended.total)}.`}
+          : ` Only the last ${count(ended.total)} jobs that ended are counted.`}
       </p>
       <div class="cards">
         <Card name="Open jobs" value={count(openTotal)}>
           <OpenByStatus open={open} />
         </Card>
         <Card name="Oldest open job" value={openTotal === 0 ? '–' : duration(oldest)}>
-          {openTotal === 0 ? 'No job is waiting.' : 'since it was accepted'}
+          {openTotal === 0 ? 'No job is open.' : 'since it was accepted'}
         </Card>
         <Card name="Ended jobs" value={<a href={endedLink({})}>{count(ended.total)}</a>}>
           <EndedByStatus ended={ended} endedLink={endedLink} />
@@ -55,19 +55,19 @@ export function Overview({ range, figures, lastAlerts }: OverviewProperties): JS
           value={<a href={endedLink({ status: 'unsuccessful' })}>{count(unsuccessful)}</a>}
         >
           {ended.total === 0
-            ? 'No job ended in this time.'
+            ? 'No job ended in this time range.'
             : `${percent(unsuccessful, ended.total)} of ${count(ended.total)} ended jobs`}
         </Card>
         <Card name="Recovered by the reconciler" value={count(ended.bySettledBy.reconciler ?? 0)}>
-          {ended.total === 0 ? 'No job ended in this time.' : endedBy(ended)}
+          {ended.total === 0 ? 'No job ended in this time range.' : endedBy(ended)}
         </Card>
         <Card
           name="Callback lag"
           value={ended.callbackLag === null ? '–' : duration(ended.callbackLag.median)}
         >
           {ended.callbackLag === null
-            ? 'No job ended after a callback in this time.'
-            : `median from callback to end; p95 ${duration(ended.callbackLag.p95)}`}
+            ? 'No job ended after a callback in this time range.'
+            : `median from first callback to end; p95 ${duration(ended.callbackLag.p95)}`}
         </Card>
       </div>
 
@@ -93,7 +93,7 @@ export function Overview({ range, figures, lastAlerts }: OverviewProperties): JS
               head: 'State',
               cell: ({ closedAt, fixed, onlyInforms }) =>
                 closedAt !== null ? (
-                  <Tag tone="good">over</Tag>
+                  <Tag tone="good">closed</Tag>
                 ) : fixed ? (
                   <Tag tone="busy">seems fixed</Tag>
                 ) : (
@@ -132,7 +132,7 @@ function EndedByStatus({
   endedLink: EndedLink;
 }): JSX.Element {
   const shown = TERMINAL_STATUSES.filter((status) => ended.byStatus[status] !== undefined);
-  if (shown.length === 0) return <>No job ended in this time.</>;
+  if (shown.length === 0) return <>No job ended in this time range.</>;
   return (
     <>
       {shown.map((status, n) => (
@@ -231,7 +231,7 @@ function OpenByStatus({ open }: { open: OverviewFigures['open'] }): JSX.Element 
   return (
     <>
       {shown.length === 0
-        ? 'None is queued or with Reducto.'
+        ? 'No job is queued or submitted.'
         : shown.map((status, n) => (
             <span key={status}>
               {n === 0 ? '' : ' · '}

@@ -26,7 +26,7 @@ interface RefusalProperties {
   readonly comparisons: readonly Comparison[];
 }
 
-/** One refusal: why, what to do, what every guard found, and what came. */
+/** One refusal: why, what to do, the verdict of every guard, and the request. */
 export function Refusal({ refusal, comparisons }: RefusalProperties): JSX.Element {
   const explanation = explainRefusal(refusal);
   return (
@@ -78,7 +78,7 @@ function Stored({ refusal, comparisons }: RefusalProperties): JSX.Element {
           <DataTable<Comparison>
             caption="What the gateway expected, and what the callback held"
             columns={[
-              { head: 'What', main: true, cell: ({ what }) => what },
+              { head: 'Check', main: true, cell: ({ what }) => what },
               {
                 head: 'Expected',
                 wide: true,
@@ -90,14 +90,14 @@ function Stored({ refusal, comparisons }: RefusalProperties): JSX.Element {
             keyOf={({ what }) => what}
             empty={null}
           />
-          <p class="muted">Expected by the settings of this process, as they are now.</p>
+          <p class="muted">“Expected” reflects the current settings of this process.</p>
         </>
       )}
       <h2>Verdicts of the guards</h2>
       <ol class="verdicts">
         {GUARDS.map((guard) => {
           const verdict = refusal.verdicts?.[guard] ?? ({ result: 'not_checked' } as const);
-          const [tone, word] = LOOKS[verdict.result];
+          const [tone, word] = RESULT_TAGS[verdict.result];
           return (
             <li key={guard} class={tone}>
               <h3>{GUARD_NAMES[guard].name}</h3>
@@ -136,7 +136,7 @@ function Stored({ refusal, comparisons }: RefusalProperties): JSX.Element {
           ],
           ['Answered', refusal.status === undefined ? <None /> : String(refusal.status)],
           ['Request ID', <Copyable text={refusal.requestId} />],
-          ['Body', bodyWords(refusal)],
+          ['Body', bodySize(refusal)],
           ['SHA-256 of the body', <Copyable text={refusal.bodySha256} />],
         ]}
       />
@@ -164,7 +164,7 @@ function Stored({ refusal, comparisons }: RefusalProperties): JSX.Element {
   );
 }
 
-const LOOKS: Readonly<Record<Verdict['result'], readonly [Tone, string]>> = {
+const RESULT_TAGS: Readonly<Record<Verdict['result'], readonly [Tone, string]>> = {
   pass: ['good', 'pass'],
   fail: ['bad', 'refused'],
   observed: ['warn', 'observed'],
@@ -203,18 +203,18 @@ function Repair({ refusal }: { refusal: RefusalDto }): JSX.Element {
       <p class="muted">
         {refusal.recheckable === true
           ? 'A re-check asks today’s guards again, and changes nothing until you accept.'
-          : 'The body of this one is not kept, so that it cannot be re-checked. Others with this reason may be.'}
+          : 'The gateway did not keep the body of this one, so that it cannot be re-checked.'}
       </p>
     </section>
   );
 }
 
-function bodyWords({ bodyBytes, bodyComplete }: RefusalDto): string {
+function bodySize({ bodyBytes, bodyComplete }: RefusalDto): string {
   const size = `${count(bodyBytes ?? 0)} bytes`;
   return bodyComplete === false ? `${size} read: the beginning only` : size;
 }
 
-/** The sample is on one line as it is stored. Where it is JSON and whole, it reads better on several. */
+/** Indents the sample if it is whole JSON; it is stored on one line. */
 function indented(sample: string): string {
   try {
     return JSON.stringify(JSON.parse(sample), null, 2);

@@ -13,7 +13,7 @@ export const GUARD_NAMES: Readonly<
   Record<GuardName, { readonly name: string; readonly question: string }>
 > = {
   source_ip: { name: 'Source IP', question: 'May this address send callbacks?' },
-  well_formed: { name: 'Well-formed', question: 'Has it the form of a callback?' },
+  well_formed: { name: 'Well-formed', question: 'Is it shaped like a callback?' },
   secret: {
     name: 'Secret',
     question: 'Does it hold the token of the job, or a signature with the secret?',
@@ -36,8 +36,8 @@ export function explainRefusal(refusal: RefusalDto): RefusalHelp | undefined {
 function likelihood({ kind, verdicts }: RefusalDto): string | undefined {
   if (kind === 'counted') return undefined;
   return verdicts?.secret.result === 'pass'
-    ? 'The secret is right: this is very likely a genuine callback.'
-    : 'The secret is not proved. If no job waits for this callback, it is forged or from a scanner: nothing is to be done, and nothing was accepted.';
+    ? 'The secret is valid: this is very likely a genuine callback.'
+    : 'No valid secret proves it. If no job waits for this callback, a scanner or an attacker sent it: ignore it.';
 }
 
 /** The number of the key that a token names. */
