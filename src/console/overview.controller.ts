@@ -23,12 +23,12 @@ export class OverviewController {
   @Get()
   async show(@Query() query: Record<string, unknown>): Promise<Page> {
     const range = isRange(query['range']) ? query['range'] : DEFAULT_RANGE;
-    const [figures, lastAlerts] = await Promise.all([
+    const [overview, lastAlerts] = await Promise.all([
       this.overview.figures(range),
       this.shownAlerts.recent(MAX_ALERTS),
     ]);
     const scripts = ['chart.js', 'charts.js'];
-    return new Page('Overview', 'overview', h(Overview, { range, figures, lastAlerts }), scripts);
+    return new Page('Overview', 'overview', h(Overview, { range, overview, lastAlerts }), scripts);
   }
 
   @Post('alerts/:id/acknowledge')

@@ -4,7 +4,7 @@ import { noBrowser, openWindow, overflow, startBrowser, type Window } from '../s
 import { finishedUpstream, tokenKeysOf } from '../support/console.js';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 
-/* The console in a real browser: by keyboard, without scripts, in narrow windows, and its way to mend things. */
+/* The console in a real browser: by keyboard, without scripts, and in narrow windows. */
 
 const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', POLL_SCHEDULE_SECONDS: '600' };
 const HEADINGS = ['Overview', 'Refused callbacks', 'Jobs', 'API keys', 'Admin actions'];
@@ -93,7 +93,7 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     await closeAll();
   });
 
-  it('tells why a callback was refused, and mends it with a few clicks', async () => {
+  it('shows why a callback was refused, and accepts it after a re-check', async () => {
     const id = await wronglyRefused();
     const { page, url, incidents, signIn } = await window();
     await signIn(key);
@@ -120,7 +120,7 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
   it('works without JavaScript', async () => {
     const { page, url, incidents, signIn } = await window({ javaScriptEnabled: false });
     await signIn(key);
-    // The figures may be five seconds old, and nothing had been refused then.
+    // The overview may be five seconds old.
     const refused = async (): Promise<number> => {
       await page.reload();
       return page.getByRole('table', { name: 'Refused in this time' }).count();

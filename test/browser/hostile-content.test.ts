@@ -6,7 +6,7 @@ import { noBrowser, openWindow, overflow, startBrowser, type Window } from '../s
 import { upstreamId } from '../support/console.js';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 
-/* What strangers send is shown in the console as text, and does nothing there. */
+/* The console shows untrusted content as text. */
 
 const STRINGS = [
   `<script>alert(1)</script>`,
@@ -72,7 +72,7 @@ describe.skipIf(noBrowser !== undefined)(`hostile content ${noBrowser ?? ''}`, (
         {
           'x-forwarded-for': inHeader(text),
           'user-agent': inHeader(text),
-          'x-odd': inHeader(text),
+          'x-hostile': inHeader(text),
         },
         `?${encodeURIComponent(text)}`,
       );

@@ -1,4 +1,4 @@
-/* The charts of the overview. Their figures are in the page, their colours in the style. */
+/* The charts of the overview. Their data are in the page, their colors in the style. */
 'use strict';
 
 const data = document.getElementById('chart-data');
@@ -36,10 +36,10 @@ function roundedUp(number) {
 function draw() {
   const { slots, accepted, refused } = JSON.parse(data.textContent);
   const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+  const color = (name) => style.getPropertyValue(`--${name}`).trim();
   const labels = slots.map(labelOf);
   const cut = cutOf(slots.map((_, n) => refused.reduce((sum, { counts }) => sum + counts[n], 0)));
-  Chart.defaults.color = colour('muted');
+  Chart.defaults.color = color('muted');
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   const options = (maxTicksLimit, max) => ({
     animation: false,
@@ -54,14 +54,14 @@ function draw() {
       x: {
         stacked: true,
         grid: { display: false },
-        border: { color: colour('line') },
+        border: { color: color('line') },
         ticks: { autoSkip: true, autoSkipPadding: 24, maxRotation: 0 },
       },
       y: {
         stacked: true,
         beginAtZero: true,
         max,
-        grid: { color: colour('line') },
+        grid: { color: color('line') },
         border: { display: false },
         ticks: { precision: 0, maxTicksLimit, format: { notation: 'compact' } },
         // The same room for the numbers of both charts, so that their times stand below each other.
@@ -74,7 +74,7 @@ function draw() {
   const series = (label, values, name) => ({
     label,
     data: values,
-    backgroundColor: colour(name),
+    backgroundColor: color(name),
     categoryPercentage: 1,
     barPercentage: 0.86,
   });

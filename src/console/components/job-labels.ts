@@ -20,9 +20,9 @@ export const STATUS_LABELS: Readonly<Record<JobStatus, string>> = {
   uncertain:
     'The gateway sent it and got no answer. It asks Reducto for the job before it sends it again.',
   submitted: 'Reducto has it. The gateway waits for a callback, and polls it on a schedule.',
-  completed: 'It completed, and its result is stored.',
-  failed: 'It failed.',
-  cancelled: 'It was cancelled.',
+  completed: 'The job completed, and its result is stored.',
+  failed: 'The job failed.',
+  cancelled: 'The job was cancelled.',
   expired: 'It expired: it was still open at its maximum age, or Reducto no longer knows it.',
 };
 

@@ -26,7 +26,7 @@ export class PageRenderer {
     return `<!doctype html>${prefixAddresses(render(frame), this.settings.pathPrefix)}`;
   }
 
-  /** The page of an error shall not fail for the sake of the banner. */
+  /** An error of the banner must not hide the error page. */
   private async openAlerts(): Promise<readonly ShownAlert[]> {
     try {
       return await this.alerts.list();

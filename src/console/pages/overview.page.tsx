@@ -11,13 +11,13 @@ import { Code, count, duration, Untrusted, Moment, None, Tag } from '../componen
 
 interface OverviewProperties {
   readonly range: Range;
-  readonly figures: OverviewFigures;
+  readonly overview: OverviewFigures;
   readonly lastAlerts: readonly ShownAlert[];
 }
 
 /** Jobs and callbacks of a time range, and alerts. */
-export function Overview({ range, figures, lastAlerts }: OverviewProperties): JSX.Element {
-  const { from, to, timeline, open, ended } = figures;
+export function Overview({ range, overview, lastAlerts }: OverviewProperties): JSX.Element {
+  const { from, to, timeline, open, ended } = overview;
   const openTotal = open.reduce((sum, job) => sum + job.count, 0);
   const oldest = Math.max(0, ...open.map(({ oldestSeconds }) => oldestSeconds));
   const unsuccessful = (ended.byStatus.failed ?? 0) + (ended.byStatus.expired ?? 0);

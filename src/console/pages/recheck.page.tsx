@@ -56,13 +56,13 @@ export function Recheck(properties: RecheckProperties): JSX.Element {
           <p class="muted">The next page asks you to confirm.</p>
         </form>
       ) : null}
-      <dl class="figures">
-        <Figure name="Re-checked" value={found.checked} />
-        <Figure name="Would pass" value={found.wouldPass} />
-        <Figure name="Still refused" value={found.stillRefused} />
-        <Figure name="Not kept" value={found.notKept} />
-        {found.keyMissing > 0 ? <Figure name="Key missing" value={found.keyMissing} /> : null}
-        {found.unreadable > 0 ? <Figure name="Changed" value={found.unreadable} /> : null}
+      <dl class="totals">
+        <Total name="Re-checked" value={found.checked} />
+        <Total name="Would pass" value={found.wouldPass} />
+        <Total name="Still refused" value={found.stillRefused} />
+        <Total name="Not kept" value={found.notKept} />
+        {found.keyMissing > 0 ? <Total name="Key missing" value={found.keyMissing} /> : null}
+        {found.unreadable > 0 ? <Total name="Changed" value={found.unreadable} /> : null}
       </dl>
       <ul class="muted">
         {guards.map(([guard, number]) => (
@@ -254,7 +254,7 @@ function FilterWords({ values }: { values: FilterValues }): JSX.Element {
   );
 }
 
-function Figure({ name, value }: { name: string; value: number }): JSX.Element {
+function Total({ name, value }: { name: string; value: number }): JSX.Element {
   return (
     <div>
       <dt>{name}</dt>

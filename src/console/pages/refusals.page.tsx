@@ -193,7 +193,7 @@ function Counts({
   summary: RefusalSummaryDto;
 }): JSX.Element {
   const causes = Object.entries(summary.byCause).toSorted(([, one], [, other]) => other - one);
-  const figures = [
+  const totals = [
     ['total', 'Refused', summary.total, 'The sum of the next two'],
     ['stored', 'Stored one by one', summary.stored, 'Each with its content'],
     ['counted', 'Only counted', summary.counted, 'They arrived too fast to store each'],
@@ -201,9 +201,9 @@ function Counts({
   ] as const;
   return (
     <section class="counts" aria-label="Counts" data-live={link('/admin/refusals/counts', values)}>
-      <dl class="figures">
-        {figures.map(([id, name, value, hint]) => (
-          <div key={id} title={hint}>
+      <dl class="totals">
+        {totals.map(([id, name, value, title]) => (
+          <div key={id} title={title}>
             <dt>{name}</dt>
             <dd data-count={id}>{count(value)}</dd>
           </div>

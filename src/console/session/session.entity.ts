@@ -3,7 +3,7 @@ import { Column, Entity, PrimaryColumn } from 'typeorm';
 /** Somebody who has signed in to the console. */
 @Entity({ name: 'admin_sessions' })
 export class AdminSession {
-  /** SHA-256 of what the cookie holds: whoever reads the table cannot sign in with it. */
+  /** SHA-256 of the cookie’s token, so that a reader of the table cannot sign in with it. */
   @PrimaryColumn({ name: 'token_hash', type: 'bytea' })
   tokenHash!: Buffer;
 

@@ -85,7 +85,7 @@ export class SessionsService {
     return sessionOf(token, caller.keyId, caller.service);
   }
 
-  /** Only what a person does counts as use; a page that asks for its figures by itself does not. */
+  /** Only requests of a person count as use; the polls of a page do not. */
   async noteUse({ token }: Session): Promise<void> {
     await this.store.noteUse(hashOfToken(token));
   }
