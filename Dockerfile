@@ -2,17 +2,17 @@
 # of Reducto. Everything comes from the lock file; nothing is downloaded at run time.
 #
 # NODE_VERSION is the version that the tests run on (a test compares it with package.json).
-# To pin the very bytes, give a digest with it: --build-arg NODE_TAG=24.21.0-trixie-slim@sha256:…
+# To pin the image, add a digest: --build-arg NODE_TAG=24.21.0-trixie-slim@sha256:…
 ARG NODE_VERSION=24.21.0
 ARG NODE_TAG=${NODE_VERSION}-trixie-slim
 
-# A registry of one's own is given as a build secret, which no layer keeps:
+# Your own registry is a build secret, which no layer keeps:
 #   docker build --secret id=npmrc,src=$HOME/.npmrc .
 FROM node:${NODE_TAG} AS base
 WORKDIR /app
 COPY package.json package-lock.json ./
 
-# Install scripts fetch and unpack programs for development only: they are not run.
+# Install scripts only fetch programs for development: they are not run.
 # The compiler is started by path, because node_modules/.bin holds a Node for development.
 FROM base AS build
 RUN --mount=type=cache,target=/root/.npm --mount=type=secret,id=npmrc,target=/root/.npmrc \
@@ -24,8 +24,8 @@ COPY deploy/docker/sbom.js deploy/docker/
 RUN node node_modules/@nestjs/cli/bin/nest.js build && node deploy/docker/sbom.js && \
     mv dist/src/sandbox sandbox && rm -rf dist/src/dev dist/.tsbuildinfo
 
-# `--omit=optional` leaves out two packages: typescript, which @nestjs/swagger takes only where it is
-# there, and pg-cloudflare. Then goes what Node never loads: types, source maps, TypeORM for browsers.
+# `--omit=optional` omits typescript, which @nestjs/swagger uses only if it is installed, and pg-cloudflare.
+# Then files that Node never loads are removed: types, source maps, TypeORM for browsers.
 FROM base AS packages
 RUN --mount=type=cache,target=/root/.npm --mount=type=secret,id=npmrc,target=/root/.npmrc \
     npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund && \
@@ -60,9 +60,9 @@ EXPOSE 3000
 # should ask /health/live instead (see deploy/stack.yml): a new container does not bring a database back.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --start-interval=1s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/ready`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-# V8 would take more than the container has. The rest is for buffers, young objects, and Node itself.
+# V8 would use more than the container has. The rest is for buffers, young objects, and Node itself.
 CMD ["node", "--max-old-space-size-percentage=55", "dist/src/main.js"]
-# Last, so that a new revision does not build anything anew.
+# Last, so that a new revision rebuilds no other layer.
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="reducto-gateway" \

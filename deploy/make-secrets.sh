@@ -1,12 +1,12 @@
 #!/bin/sh
 # make-secrets.sh [sandbox]
 #
-# Makes the files that docker-compose.yml reads its secrets from, below ./secrets or $SECRETS_DIR.
-# A file that is there is left as it is, so this can be run again at any time.
-# With `sandbox`, Reducto's key is that of the sandbox.
+# Creates the files that docker-compose.yml reads its secrets from, below ./secrets or $SECRETS_DIR.
+# Existing files stay as they are, so this can be run again at any time.
+# With `sandbox`, the key for Reducto is that of the sandbox.
 #
-# A container sees a secret with the owner and mode of the file on the host, and runs as a user of its
-# own. So the files can be read by everybody, and the folder around them by its owner alone.
+# A container sees a secret with the owner and mode of the file on the host, and runs as another user.
+# So the files are readable for everybody, and the folder only for its owner.
 set -eu
 
 for word; do
@@ -19,7 +19,7 @@ umask 077
 mkdir -p "$directory"
 chmod 700 "$directory"
 
-# keep NAME: writes standard input to the file NAME, whole or not at all, where it does not exist yet.
+# keep NAME: writes standard input to the file NAME, atomically, unless it exists.
 keep() {
   if [ -e "$directory/$1" ]; then
     cat > /dev/null
@@ -28,7 +28,7 @@ keep() {
     cat > "$directory/.$1.new"
     chmod 444 "$directory/.$1.new"
     mv "$directory/.$1.new" "$directory/$1"
-    echo "made     $1"
+    echo "created  $1"
   fi
 }
 
@@ -47,7 +47,7 @@ done
 echo
 echo "The secrets are in $directory. Keep a copy of token-keys and audit-keys where the backups are."
 if [ ! -e "$directory/reducto-api-key" ]; then
-  echo "Missing: Reducto's key. Write it with"
+  echo "Missing: the key for Reducto. Write it with"
   echo "  install -m 444 /dev/stdin '$directory/reducto-api-key'"
   echo "paste it, press Enter and Ctrl-D. Then: docker compose up --detach --wait"
 elif [ "$(cat "$directory/reducto-api-key")" = sandbox-key ]; then

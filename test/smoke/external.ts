@@ -25,7 +25,7 @@ export async function tryTwoHosts(verdict: Verdict): Promise<void> {
     CALLBACKS_BIND: bridge,
     INSIDE_NET: '172.16.86',
     CALLBACKS_PROXY_NET: '172.16.87',
-    DOOR_NET: '172.16.88',
+    RECEIVER_NET: '172.16.88',
     PUBLIC_URL: `http://${bridge}:15100`,
   });
   try {

@@ -78,7 +78,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('keeps Reducto’s key and the admin’s from the callback door', () => {
+  it('gives the webhook receiver neither Reducto’s key nor an admin key', () => {
     const wrong = environments.callbacks.filter((name) => /^REDUCTO_|ADMIN|^PUBLIC_URL/.test(name));
     expect(wrong).toEqual([]);
   });
