@@ -8,7 +8,7 @@ import type { Settings } from './platform/config/settings.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { MetricsModule } from './platform/metrics/metrics.module.js';
 
-/** The little that the commands need. */
+/** The modules that the commands need. */
 @Module({})
 export class CliModule {
   static forRoot(settings: Settings): DynamicModule {

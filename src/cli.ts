@@ -22,7 +22,7 @@ Exit codes:
 handleStopSignals();
 logCrashes(report);
 
-// The reader may have left, as in \`keys list | head\`.
+// The reader may close the pipe, as in `keys list | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
@@ -40,7 +40,7 @@ function newProgram(): Command {
     .description('Commands of reducto-gateway.')
     .version(packageVersion())
     .exitOverride()
-    // Somebody may pass a key where its id belongs.
+    // A user may pass an API key instead of its id.
     .configureOutput({ writeErr: (text) => process.stderr.write(redact(text)) })
     .showHelpAfterError('Add --help to the command for its usage.')
     .addHelpText('afterAll', HELP_FOOTER);
@@ -51,7 +51,10 @@ function newProgram(): Command {
     .description('verify the audit')
     .command('verify')
     .description('verify that nobody has changed the audit')
-    .option('--since <head>', 'a head of the audit from the log, which must still be in it')
+    .option(
+      '--since <head>',
+      'head of the audit from the log; verify that the audit still contains it',
+    )
     .action(verifyAudit);
   program
     .command('doctor')
@@ -62,7 +65,7 @@ function newProgram(): Command {
   return program;
 }
 
-/** Commander's own help command knows one level, ignores the rest, and does not name what it does not know. */
+/** Commander's own help command supports one level and does not report unknown commands. */
 function addHelpCommand(parent: Command): void {
   if (parent.commands.length === 0) return;
   parent
@@ -73,7 +76,7 @@ function addHelpCommand(parent: Command): void {
     .action((path: readonly string[]) => showHelp(parent, path));
 }
 
-/** With "--help" behind it, commander would not mind. */
+/** Commander ignores an unknown command if `--help` follows. */
 function refuseUnknownCommand(program: Command, args: readonly string[]): void {
   let command = program;
   for (const name of args) {
@@ -95,12 +98,12 @@ function showHelp(program: Command, path: readonly string[]): void {
 }
 
 function unknownCommand(parent: Command, name: string): never {
-  // Commander adds what was probably meant. A command without subcommands would run instead.
+  // Commander suggests similar commands. A command without subcommands would run instead.
   if (parent.commands.length > 0) parent.parse([name], { from: 'user' });
   parent.error(`error: unknown command '${parent.name()} ${name}'`);
 }
 
-/** Writes the error and returns the exit code; commander has written its own errors already. */
+/** Commander has already written its own errors. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   const { message, exitCode } = describeCommandError(error);

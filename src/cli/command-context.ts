@@ -17,16 +17,16 @@ import { installTaskQueues } from '../tasks/task-queue.js';
 import { CommandError } from './command-error.js';
 import { CommandLog } from './command-log.js';
 
-/** The services that commands work with. */
+/** The services that commands use. */
 export interface CommandContext {
   readonly keys: ApiKeysService;
   readonly adminKeys: AdminKeys;
   readonly verifier: AuditVerifier;
-  /** Who runs the command, as the audit names them. */
+  /** The user who runs the command, for the audit. */
   readonly actor: Actor;
 }
 
-/** Runs `work` on a database that is there and up to date; fails at once where it is not. */
+/** Runs `work` on a migrated database; fails at once if the database is unavailable. */
 export async function withContext(work: (context: CommandContext) => Promise<void>): Promise<void> {
   await withSettings(async (settings) => {
     await requireDatabase(settings);
@@ -48,8 +48,8 @@ export async function withContext(work: (context: CommandContext) => Promise<voi
 }
 
 /**
- * With the embedded server of a local gateway where no other database is named. A command needs the
- * database and the keys of the audit, so it does not ask for the rest of production's settings.
+ * Starts the embedded server if `DATABASE_URL` is not set outside production. Commands need only the database and
+ * the audit keys, so the other required settings may be missing.
  */
 export async function withSettings(
   work: (settings: Settings) => Promise<void>,
@@ -60,10 +60,10 @@ export async function withSettings(
     ROLES: 'webhooks',
     WEBHOOK_MODE: 'none',
   });
-  const serious = problems.filter(
+  const relevant = problems.filter(
     (problem) => needsAuditKeys || !problem.startsWith('AUDIT_KEYS is missing'),
   );
-  if (serious.length > 0) throw new SettingsError(serious);
+  if (relevant.length > 0) throw new SettingsError(relevant);
   if (given.NODE_ENV === 'production') return withDatabase(given, work);
   const { withLocalKeys } = await import('../dev/local-keys.js');
   const settings = await withLocalKeys(given);
@@ -89,7 +89,7 @@ async function withDatabase(
   await work(settings);
 }
 
-/** One attempt, unlike the start of a gateway: a person waits for the answer. */
+/** Tries once, unlike a starting gateway, because a person waits. */
 async function requireDatabase(settings: Settings): Promise<void> {
   const dataSource = new DataSource(
     dataSourceOptions(settings.with({ DATABASE_POOL_SIZE: 2 }), () => undefined),

@@ -11,10 +11,10 @@ import { redact } from '../platform/logging/redaction.js';
 /** Exit codes of all commands; `--help` and docs/operations.md document them. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
-/** A command that did not succeed; the message says what happened and what to do. */
+/** A command failed; the message says what happened and what to do. */
 export class CommandError extends Error {}
 
-/** What a command writes to stderr for `error`: no stack, no SQL, no secret. */
+/** The text for stderr, without stack, SQL, and secrets. */
 export function describeCommandError(error: unknown): { message: string; exitCode: number } {
   if (error instanceof SettingsError) return { message: error.message, exitCode: EXIT.usage };
   return { message: redact(messageOf(error)), exitCode: EXIT.failed };
@@ -41,7 +41,7 @@ function messageOf(error: unknown): string {
   return `The command failed: ${reasonOf(error)}. ${DOCTOR}`;
 }
 
-/** PostgreSQL's own text may quote data, so an unknown code is named instead. */
+/** PostgreSQL's message may quote data, so an unknown error is reported by its code. */
 function refusalOf(error: QueryFailedError): string {
   const reason = reasonOf(error.driverError);
   const { code } = error.driverError as { code?: unknown };

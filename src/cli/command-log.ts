@@ -2,11 +2,11 @@ import type { LoggerService } from '@nestjs/common';
 import { reasonOf } from '../doctor/reasons.js';
 import { redact } from '../platform/logging/redaction.js';
 
-/** Log lines of commands: plain text on stderr, because stdout holds the result alone. */
+/** Logs plain text to stderr, because stdout holds only the result. */
 export class CommandLog implements LoggerService {
   private lastLine = '';
 
-  /** @param withProgress also writes what goes well, such as each migration. */
+  /** @param withProgress also writes progress, such as each migration. */
   constructor(private readonly withProgress = false) {}
 
   log(message: unknown): void {
@@ -18,11 +18,11 @@ export class CommandLog implements LoggerService {
   }
 
   error(message: unknown, ...context: unknown[]): void {
-    // Nest logs the error with which a start fails, and throws it too.
+    // Nest logs a startup error and also throws it.
     if (context.at(-1) !== 'ExceptionHandler') this.write(message);
   }
 
-  /** A line that repeats, such as an attempt to connect, is written once. */
+  /** Writes a repeated line, such as a connection attempt, once. */
   private write(message: unknown): void {
     const line = redact(textOf(message));
     if (line === this.lastLine) return;

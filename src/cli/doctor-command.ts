@@ -6,7 +6,7 @@ import { neverPrintSettings } from '../platform/logging/secret-settings.js';
 import { EXIT } from './command-error.js';
 import { print } from './print.js';
 
-/** Reports settings that are not valid instead of refusing them. */
+/** Reports invalid settings as findings instead of refusing to run. */
 export async function runDoctor({ json }: { readonly json?: true }): Promise<void> {
   const { settings, problems } = Settings.read(process.env);
   neverPrintSettings(settings);
@@ -15,7 +15,7 @@ export async function runDoctor({ json }: { readonly json?: true }): Promise<voi
   if (!isWell(findings)) process.exitCode = EXIT.failed;
 }
 
-/** Outside production with the local keys and the embedded database. The image has no `dev` folder. */
+/** Outside production, uses the local keys and the embedded database. The image has no `dev` folder. */
 async function examineHere(settings: Settings, problems: readonly string[]): Promise<Finding[]> {
   if (settings.NODE_ENV === 'production') return examine({ settings, problems });
   const { withLocalState } = await import('../dev/local-state.js');

@@ -4,7 +4,7 @@ import { withSettings } from './command-context.js';
 import { CommandLog } from './command-log.js';
 import { print } from './print.js';
 
-/** Waits for a database that is still starting: deployments start both at once. */
+/** Waits for a starting database, because deployments start both at once. */
 export function runMigrations(): Promise<void> {
   return withSettings(
     async (settings) => {

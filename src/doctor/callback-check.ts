@@ -8,26 +8,23 @@ import { reasonOf } from './reasons.js';
 
 const CHECK = 'callback address';
 const ADVICE =
-  'check the DNS, the firewall and the proxy; the address must lead to a gateway with the role webhooks';
+  'check the DNS, the firewall, and the proxy; the address must lead to a gateway with the role webhooks';
 
-/**
- * Whether the address that Reducto calls leads to this very gateway, as seen from this machine: from outside it may
- * look different.
- */
+/** Checks from this machine that the callback address leads to this gateway. From outside, the DNS may differ. */
 export async function checkCallbackAddress(
   settings: Settings,
   signal: AbortSignal,
 ): Promise<Finding[]> {
   const url = settings.callbackUrl;
   if (settings.WEBHOOK_MODE === 'none') {
-    return [ok(CHECK, 'WEBHOOK_MODE is none: Reducto is not asked to call back')];
+    return [ok(CHECK, 'WEBHOOK_MODE is none: the gateway requests no callbacks')];
   }
   if (url === undefined) {
     if (!settings.has('worker')) return [];
     return [warn(CHECK, 'PUBLIC_URL is not set: Reducto cannot call back', 'set PUBLIC_URL')];
   }
   const [key] = settings.TOKEN_KEYS ?? [];
-  if (key === undefined) return [warn(CHECK, 'not checked: it needs TOKEN_KEYS')];
+  if (key === undefined) return [warn(CHECK, 'not checked, because TOKEN_KEYS is not set')];
   const reachable = await checkReachable(settings, new URL(url).hostname);
   const probe = newProbe(key);
   try {
@@ -60,28 +57,28 @@ function judge(
   if (own && status === 200) return judgeAddress(settings, url, String(body['clientAddress']));
   const { code } = body;
   if (typeof code === 'string' && code.startsWith('callback_refused')) {
-    const message = `${url} is answered by a gateway with other TOKEN_KEYS, or of an older version`;
+    const message = `${url} leads to a gateway that has other TOKEN_KEYS or an older version`;
     return fail(CHECK, message, 'give all gateways the same TOKEN_KEYS, or correct PUBLIC_URL');
   }
   if (status === 404 && code === 'not_found') {
-    const message = `${url} leads to a gateway that takes no callbacks`;
-    return fail(CHECK, message, 'let the proxy send /webhooks to one that has webhooks in ROLES');
+    const message = `${url} leads to a gateway without the role webhooks`;
+    return fail(CHECK, message, 'route /webhooks to a gateway that has webhooks in ROLES');
   }
   if (status >= 300 && status < 400) {
-    const message = `${url} answers with a redirect, which a callback does not follow`;
-    return fail(CHECK, message, 'set PUBLIC_URL to where the redirect leads');
+    const message = `${url} answers with a redirect, which callbacks do not follow`;
+    return fail(CHECK, message, 'set PUBLIC_URL to the target of the redirect');
   }
-  const message = `${url} answers ${status}, and it is not this gateway that does`;
+  const message = `${url} answers ${status}, and the answer is not from this gateway`;
   return fail(CHECK, message, ADVICE);
 }
 
-/** Every callback comes from where this one seems to come from, if it is a proxy that is not named. */
+/** Behind a proxy that TRUSTED_PROXIES does not name, all callbacks appear to come from the proxy. */
 function judgeAddress(settings: Settings, url: string, address: string): Finding {
-  const found = `${url} leads here; the call seemed to come from ${address}`;
+  const found = `${url} leads to this gateway; the request came from ${address}`;
   const { hostname } = new URL(url);
   if (isPrivateHost(hostname) || !isPrivateAddress(address)) return ok(CHECK, found);
   const fix =
-    'if that is your proxy, add it to TRUSTED_PROXIES; else all callbacks seem to come from it';
+    'if that is your proxy, add it to TRUSTED_PROXIES; otherwise all callbacks appear to come from it';
   return warn(CHECK, found, fix);
 }
 
@@ -93,9 +90,9 @@ async function checkReachable(settings: Settings, hostname: string): Promise<Fin
   if (addresses.length === 0 || !addresses.every(({ address }) => isPrivateAddress(address))) {
     return [];
   }
-  const message = `PUBLIC_URL leads to ${addresses[0]?.address}, which cannot be called from the internet`;
+  const message = `PUBLIC_URL leads to ${addresses[0]?.address}, which is not reachable from the internet`;
   const fix =
-    'if the DNS says the same outside, set PUBLIC_URL to a public address, or WEBHOOK_MODE=none';
+    'if the public DNS gives the same address, set PUBLIC_URL to a public one, or WEBHOOK_MODE=none';
   return [warn('public address', message, fix)];
 }
 

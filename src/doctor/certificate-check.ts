@@ -8,7 +8,7 @@ const CHECK = 'certificate';
 const SOON_DAYS = 21;
 const DAY_MILLISECONDS = 86_400_000;
 
-/** Whether the certificate of PUBLIC_URL is good, and for how long. */
+/** Checks that the certificate of PUBLIC_URL is valid and does not expire soon. */
 export async function checkCertificate(
   settings: Settings,
   signal: AbortSignal,
@@ -34,13 +34,13 @@ export async function checkCertificate(
         fail(
           CHECK,
           message,
-          'put in a certificate that Reducto can verify, with its intermediate ones',
+          'install a certificate that Reducto can verify, with its intermediate certificates',
         ),
       ];
     }
     const days = Math.floor((Date.parse(until) - Date.now()) / DAY_MILLISECONDS);
-    const message = `the certificate of ${url.host} is good for ${days} more days`;
-    return [days < SOON_DAYS ? warn(CHECK, message, 'renew it') : ok(CHECK, message)];
+    const message = `the certificate of ${url.host} is valid for ${days} more days`;
+    return [days < SOON_DAYS ? warn(CHECK, message, 'renew the certificate') : ok(CHECK, message)];
   } finally {
     socket.destroy();
   }
@@ -53,7 +53,7 @@ function open({ hostname, port }: URL, signal: AbortSignal): Promise<TLSSocket> 
       {
         host,
         port: Number(port === '' ? 443 : port),
-        // The certificate is inspected even if it is invalid, to say what is wrong.
+        // The check reads an invalid certificate to report its error.
         rejectUnauthorized: false,
         ...(isIP(host) === 0 ? { servername: host } : {}),
       },
@@ -61,7 +61,7 @@ function open({ hostname, port }: URL, signal: AbortSignal): Promise<TLSSocket> 
     );
     socket.once('error', reject);
     signal.addEventListener('abort', () =>
-      socket.destroy(new DOMException('late', 'TimeoutError')),
+      socket.destroy(new DOMException('timeout', 'TimeoutError')),
     );
   });
 }

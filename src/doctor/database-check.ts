@@ -10,11 +10,11 @@ import { fail, ok, warn, type Finding } from './finding.js';
 import { reasonOf } from './reasons.js';
 
 const CHECK = 'database';
-/** What the gateway is tested with. */
+/** The version that the gateway is tested with. */
 const TESTED_VERSION = 18;
 const SKEW_SECONDS = 5;
 
-/** What the gateway reads and writes. A test compares this with what the migrations make. */
+/** The gateway's tables. A test compares them with the migrations. */
 export const GATEWAY_TABLES = [
   'admin_sessions',
   'alerts',
@@ -36,12 +36,12 @@ export const GATEWAY_TABLES = [
   'upstream_rate',
 ];
 
-/** Whether the database can be reached and is set up as the gateway needs it. Only reads. */
+/** Checks that the database is reachable and set up as the gateway needs it. Only reads. */
 export async function checkDatabase(settings: Settings, signal: AbortSignal): Promise<Finding[]> {
   const { DATABASE_URL: url } = settings;
   if (url === undefined) {
     if (settings.NODE_ENV === 'production') return [];
-    return [ok(CHECK, 'DATABASE_URL is not set: the first start makes an embedded database')];
+    return [ok(CHECK, 'DATABASE_URL is not set: the first start creates an embedded database')];
   }
   const client = new WatchedClient({ connectionString: url, ...connectionLimits(settings) });
   client.on('error', () => undefined);
@@ -55,7 +55,7 @@ export async function checkDatabase(settings: Settings, signal: AbortSignal): Pr
     ];
   } catch (error) {
     if (isRefusedOption(error)) {
-      const message = `${host} refuses the limits that come with each connection`;
+      const message = `${host} refuses the time limits that the gateway sends with each connection`;
       return [fail(CHECK, message, 'behind a pooler, set DATABASE_SESSION_LIMITS=off')];
     }
     const message = `${host} cannot be used: ${reasonOf(error)}`;
@@ -63,7 +63,7 @@ export async function checkDatabase(settings: Settings, signal: AbortSignal): Pr
       fail(
         CHECK,
         message,
-        'check DATABASE_URL, and that the server runs; its tables were not checked',
+        'check DATABASE_URL, and that the server runs; the tables were not checked',
       ),
     ];
   } finally {
@@ -72,9 +72,9 @@ export async function checkDatabase(settings: Settings, signal: AbortSignal): Pr
   }
 }
 
-/** A pooler in transaction mode shares sessions of the server among connections. */
+/** A pooler in transaction mode shares the server's sessions among connections. */
 async function checkSessions(
-  first: WatchedClient,
+  client: WatchedClient,
   settings: Settings,
   host: string,
 ): Promise<Finding[]> {
@@ -84,12 +84,14 @@ async function checkSessions(
   try {
     await second.connect();
     const isShared = await sharesSessions(
-      (statement) => ask(first, statement),
+      (statement) => ask(client, statement),
       (statement) => ask(second, statement),
     );
     if (!isShared) return [];
     const message = `${host} is behind a connection pooler in transaction mode`;
-    return [fail('sessions', message, 'set it to session mode, or connect to PostgreSQL directly')];
+    return [
+      fail('sessions', message, 'switch it to session mode, or connect to PostgreSQL directly'),
+    ];
   } finally {
     await second.end().catch(() => undefined);
   }
@@ -100,11 +102,11 @@ async function examine(
   settings: Settings,
   host: string,
 ): Promise<Finding[]> {
-  const began = Date.now();
+  const startedAt = Date.now();
   const [facts] = await ask<Facts>(client, FACTS);
-  const ended = Date.now();
-  if (facts === undefined) throw new Error('it gives no facts about itself');
-  const skew = skewSeconds(facts.now, began, ended);
+  const endedAt = Date.now();
+  if (facts === undefined) throw new Error('it does not report its configuration');
+  const skew = skewSeconds(facts.now, startedAt, endedAt);
   const migrations = await checkMigrations(client);
   return [
     checkVersion(facts, host),
@@ -150,11 +152,7 @@ const FACTS = `
 function checkVersion({ version, size, encoding, readOnly }: Facts, host: string): Finding {
   const what = `PostgreSQL ${version} at ${host}`;
   if (readOnly) {
-    return fail(
-      CHECK,
-      `${what} can only be read from`,
-      'DATABASE_URL must lead to the primary server',
-    );
+    return fail(CHECK, `${what} is read-only`, 'set DATABASE_URL to the primary server');
   }
   if (encoding !== 'UTF8') {
     return fail(
@@ -172,13 +170,13 @@ function checkVersion({ version, size, encoding, readOnly }: Facts, host: string
   return ok(CHECK, `${what} answers, ${size}`);
 }
 
-/** A 202 and a 200 say that something is durable; these say whether that is true. */
+/** The gateway's 202 and 200 promise durability, which these server settings can break. */
 function checkDurability({ fsync, commit, pageWrites }: Facts): Finding[] {
   const off = Object.entries({ fsync, synchronous_commit: commit, full_page_writes: pageWrites })
     .filter(([, value]) => value === 'off')
     .map(([name]) => name);
   if (off.length === 0)
-    return [ok('durability', 'what the database has confirmed survives a crash')];
+    return [ok('durability', 'committed data survives a crash of the database')];
   const message = `${off.join(', ')} is off: a crash of the database loses jobs that were accepted`;
   return [fail('durability', message, `set ${off.map((name) => `${name} = on`).join(', ')}`)];
 }
@@ -193,21 +191,21 @@ async function checkMigrations(client: WatchedClient): Promise<Finding> {
   if (there?.migrations !== true) return fail('migrations', 'the database is empty', migrate);
   const rows = await ask<{ name: string }>(client, 'SELECT name FROM schema_migrations');
   const done = new Set(rows.map(({ name }) => name));
-  const ours = MIGRATIONS.map(({ name }) => name);
-  const pending = ours.filter((name) => !done.has(name));
+  const known = MIGRATIONS.map(({ name }) => name);
+  const pending = known.filter((name) => !done.has(name));
   if (pending.length > 0) {
     return fail('migrations', `${pending.length} are pending: ${pending.join(', ')}`, migrate);
   }
   if (!there.tasks) return fail('migrations', 'the tables of the task queue are missing', migrate);
-  const newer = [...done].filter((name) => !ours.includes(name));
+  const newer = [...done].filter((name) => !known.includes(name));
   if (newer.length > 0) {
-    const message = `a newer version has been here: ${newer.join(', ')}`;
-    return warn('migrations', message, 'roll on to that version');
+    const message = `a newer version has migrated the database: ${newer.join(', ')}`;
+    return warn('migrations', message, 'upgrade this gateway to that version');
   }
   return ok('migrations', 'none is pending');
 }
 
-/** Keys that the audit was written with, and that a gateway with these settings lacks. */
+/** Warns about keys that signed audit entries and are missing in `AUDIT_KEYS`. */
 async function checkAuditKeys(client: WatchedClient, settings: Settings): Promise<Finding[]> {
   const written = await ask<{ id: string }>(
     client,
@@ -217,15 +215,15 @@ async function checkAuditKeys(client: WatchedClient, settings: Settings): Promis
   const keys = new AuditKeys(settings);
   const missing = written.filter(({ id }) => keys.find(id) === undefined).map(({ id }) => id);
   if (missing.length === 0) return [];
-  const message = `AUDIT_KEYS lacks ${missing.join(', ')}, which the audit was written with: it cannot be verified as a whole`;
+  const message = `AUDIT_KEYS lacks ${missing.join(', ')}, which signed audit entries: the whole audit cannot be verified`;
   return [
-    warn('audit keys', message, 'put the old key back behind the new one; see docs/audit.md'),
+    warn('audit keys', message, 'add the old key again after the new one; see docs/audit.md'),
   ];
 }
 
 async function checkPrivileges(client: WatchedClient, settings: Settings): Promise<Finding[]> {
   const found: Finding[] = [];
-  const grant = 'connect as the user that ran the migrations, or GRANT it what is missing';
+  const grant = 'connect as the user that ran the migrations, or GRANT the missing privileges';
   const lacking = await ask<{ name: string }>(
     client,
     `SELECT relname AS name FROM pg_class
@@ -239,7 +237,7 @@ async function checkPrivileges(client: WatchedClient, settings: Settings): Promi
   );
   if (lacking.length > 0) {
     const names = lacking.map(({ name }) => name).join(', ');
-    found.push(fail('privileges', `the user may not read and write ${names}`, grant));
+    found.push(fail('privileges', `the user has no privilege to read and write ${names}`, grant));
   }
   if (settings.DATABASE_MIGRATIONS === 'run') {
     const [may] = await ask<{ create: boolean }>(
@@ -248,23 +246,25 @@ async function checkPrivileges(client: WatchedClient, settings: Settings): Promi
               AND has_database_privilege(current_database(), 'CREATE') AS create`,
     );
     if (may?.create !== true) {
-      const message = 'DATABASE_MIGRATIONS is run, and the user may not create tables';
+      const message = 'DATABASE_MIGRATIONS is run, but the user has no privilege to create tables';
       found.push(fail('privileges', message, grant));
     }
   }
-  return found.length > 0 ? found : [ok('privileges', 'the user may do what the gateway does')];
+  return found.length > 0
+    ? found
+    : [ok('privileges', 'the user has all privileges that the gateway needs')];
 }
 
-/** Beside its pool, a process has one for tasks, and listens on connections of their own: a worker on two, others on one. */
+/** Connections outside the pool: those of the task queue, and those that listen (two in a worker, else one). */
 const TASK_CONNECTIONS = { worker: 8, other: 3 };
 
 function checkConnections({ limit, used }: Facts, settings: Settings): Finding {
   const tasks = settings.has('worker') ? TASK_CONNECTIONS.worker : TASK_CONNECTIONS.other;
-  const most = settings.DATABASE_POOL_SIZE + tasks;
-  const message = `a gateway opens up to ${most} connections, the database allows ${limit} (${used} are open)`;
+  const max = settings.DATABASE_POOL_SIZE + tasks;
+  const message = `a gateway opens up to ${max} connections; the database allows ${limit} (${used} are open)`;
   const fix = 'raise max_connections, or lower DATABASE_POOL_SIZE';
-  if (most > limit) return fail('connections', message, fix);
-  if (2 * most > limit) return warn('connections', `${message}: not enough for two`, fix);
+  if (max > limit) return fail('connections', message, fix);
+  if (2 * max > limit) return warn('connections', `${message}: not enough for two gateways`, fix);
   return ok('connections', message);
 }
 

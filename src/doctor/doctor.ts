@@ -8,58 +8,58 @@ import { reasonOf } from './reasons.js';
 import { checkReducto } from './reducto-check.js';
 import { checkSettings } from './setting-checks.js';
 
-/** How long a check may take. */
+/** Timeout of one check. */
 const TIMEOUT_MILLISECONDS = 10_000;
 
 type Check = (settings: Settings, signal: AbortSignal) => Promise<Finding[]>;
 
-export interface Examined {
+export interface DoctorInput {
   readonly settings: Settings;
-  /** What is wrong with the settings; where that is so they have their defaults. */
+  /** Problems of the settings; an invalid setting has its default. */
   readonly problems: readonly string[];
   /** The database is the embedded one, on a disk of this machine. */
   readonly embedded?: boolean;
-  /** For each check. */
+  /** Timeout of each check. */
   readonly timeoutMilliseconds?: number;
 }
 
 /**
- * Checks everything that a gateway with these settings needs, and changes nothing. Checks are independent, and
- * each has a timeout.
+ * Checks everything that a gateway with these settings needs, and changes nothing. The checks are independent, and
+ * each ends within its timeout.
  */
 export async function examine({
   settings,
   problems,
   embedded = false,
   timeoutMilliseconds = TIMEOUT_MILLISECONDS,
-}: Examined): Promise<Finding[]> {
-  const inTime = (name: string, check: Check): Promise<Finding[]> =>
-    limited(name, timeoutMilliseconds, (signal) => check(settings, signal));
+}: DoctorInput): Promise<Finding[]> {
+  const run = (name: string, check: Check): Promise<Finding[]> =>
+    withCheckTimeout(name, timeoutMilliseconds, (signal) => check(settings, signal));
   const found = await Promise.all([
-    inTime('database', checkDatabase),
-    embedded ? inTime('disk', checkDisk) : [],
-    inTime('reducto', checkReducto),
-    inTime('callback address', checkCallbackAddress),
-    inTime('certificate', checkCertificate),
+    run('database', checkDatabase),
+    embedded ? run('disk', checkDisk) : [],
+    run('reducto', checkReducto),
+    run('callback address', checkCallbackAddress),
+    run('certificate', checkCertificate),
   ]);
   return [...checkSettings(settings, problems), ...found.flat()];
 }
 
-/** What `check` finds, or that it found nothing in time: also where it does not listen to its signal. */
-export async function limited(
+/** Returns a finding about the timeout if `check` ignores its signal. */
+export async function withCheckTimeout(
   name: string,
   milliseconds: number,
   check: (signal: AbortSignal) => Promise<Finding[]>,
 ): Promise<Finding[]> {
   const signal = AbortSignal.timeout(milliseconds);
-  const late = new Promise<Finding[]>((resolve) =>
+  const timedOut = new Promise<Finding[]>((resolve) =>
     signal.addEventListener('abort', () =>
-      // A check that handles the signal reports better, and may do so first.
+      // A check that obeys the signal reports more detail, so it gets time to answer first.
       setTimeout(() => resolve([fail(name, `no answer within ${milliseconds / 1000} s`)]), 200),
     ),
   );
-  const made = check(signal).catch((error: unknown) => [
+  const findings = check(signal).catch((error: unknown) => [
     fail(name, `the check itself failed: ${reasonOf(error)}`),
   ]);
-  return Promise.race([made, late]);
+  return Promise.race([findings, timedOut]);
 }

@@ -1,11 +1,9 @@
-/** What a check has found. `fail`: the gateway does not work so; `warn`: it works, and somebody should know. */
+/** The result of a check. `fail`: the gateway does not work; `warn`: it works with a problem. */
 export interface Finding {
-  /** What was checked, in a word or two. */
+  /** The subject of the check in one or two words. */
   readonly check: string;
   readonly status: 'ok' | 'warn' | 'fail';
-  /** What is so, in plain words. */
   readonly message: string;
-  /** What to do about it. */
   readonly fix?: string;
 }
 

@@ -1,4 +1,4 @@
-/** Why a connection failed, in plain words and without addresses that may hold a secret. */
+/** The reason why a connection failed, without addresses that may hold a secret. */
 export function reasonOf(thrown: unknown): string {
   const codes: string[] = [];
   let message = '';
@@ -17,27 +17,27 @@ export function reasonOf(thrown: unknown): string {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'the connection was broken off',
-  ENOTFOUND: 'its name is not known to the DNS',
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was reset',
+  ENOTFOUND: 'the DNS does not know its name',
   EAI_AGAIN: 'the DNS did not answer',
-  EHOSTUNREACH: 'there is no way to its host',
-  ENETUNREACH: 'there is no way to its network',
+  EHOSTUNREACH: 'there is no route to its host',
+  ENETUNREACH: 'there is no route to its network',
   ETIMEDOUT: 'no answer came in time',
   UND_ERR_CONNECT_TIMEOUT: 'no answer came in time',
-  UND_ERR_SOCKET: 'the connection was broken off',
+  UND_ERR_SOCKET: 'the connection was reset',
   CERT_HAS_EXPIRED: 'its certificate has expired',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is from an authority that is not known here',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is from an authority that is not known here',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is from an authority that is not known here',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by an unknown authority',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is signed by an unknown authority',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is signed by an unknown authority',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
   EPROTO: 'it does not speak TLS',
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS',
   '28P01': 'it refuses the password',
-  '28000': 'it refuses the user or the way to sign in',
+  '28000': 'it refuses the user or the authentication method',
   '3D000': 'there is no database of that name',
-  '42501': 'the user may not do that',
+  '42501': 'the user lacks a privilege',
   '53300': 'it has no connection left',
-  '57P03': 'it is starting or stopping',
+  '57P03': 'it is starting up or shutting down',
 };

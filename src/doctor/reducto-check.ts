@@ -4,28 +4,30 @@ import { checkSkew, skewSeconds } from './clock.js';
 import { fail, ok, warn, type Finding } from './finding.js';
 import { reasonOf } from './reasons.js';
 
-/** The clock of an answer is to the second, and older by the time it took. */
+/** The `Date` header has a resolution of one second and is older by the latency. */
 const SKEW_SECONDS = 30;
 
-/** Whether Reducto can be reached and takes our key. Submits nothing. */
+/** Checks that Reducto is reachable and accepts the key. Submits nothing. */
 export async function checkReducto(settings: Settings, signal: AbortSignal): Promise<Finding[]> {
   if (!settings.has('api') && !settings.has('worker')) return [];
   if (settings.REDUCTO_API_KEY === undefined) {
-    return [ok('reducto', 'REDUCTO_API_KEY is not set: the sandbox stands in for Reducto')];
+    return [
+      ok('reducto', 'REDUCTO_API_KEY is not set: the gateway uses the sandbox instead of Reducto'),
+    ];
   }
   const host = settings.REDUCTO_BASE_URL.host;
-  const began = Date.now();
+  const startedAt = Date.now();
   try {
     const { status, contentType, date, milliseconds } = await probeReducto(settings, signal);
     const found = [judge(host, status, contentType, milliseconds)];
     if (date !== undefined) {
-      const skew = skewSeconds(date, began, Date.now());
+      const skew = skewSeconds(date, startedAt, Date.now());
       found.push(checkSkew('reducto clock', 'Reducto', skew, SKEW_SECONDS));
     }
     return found;
   } catch (error) {
     const message = `Reducto (${host}) cannot be reached: ${reasonOf(error)}`;
-    const fix = 'check REDUCTO_BASE_URL, the firewall, and for a private CA NODE_EXTRA_CA_CERTS';
+    const fix = 'check REDUCTO_BASE_URL, the firewall, and, for a private CA, NODE_EXTRA_CA_CERTS';
     return [fail('reducto', message, fix)];
   }
 }
@@ -38,30 +40,30 @@ function judge(
 ): Finding {
   const json = contentType?.includes('json') === true;
   if (status === 200 && json) {
-    return ok('reducto', `${host} answers in ${Math.round(milliseconds)} ms and takes the key`);
+    return ok('reducto', `${host} answers in ${Math.round(milliseconds)} ms and accepts the key`);
   }
   if (status === 401 || (status === 403 && json)) {
     return fail(
       'reducto',
       `${host} refuses REDUCTO_API_KEY (${status})`,
-      'put in a valid key of that deployment',
+      'set REDUCTO_API_KEY to a valid key of that deployment',
     );
   }
   if (json && [404, 405, 501].includes(status)) {
-    const message = `${host} answers, but has no listing of jobs: whether it takes the key is not known`;
-    return warn('reducto', message, 'an older deployment has none; submit a job to find out');
+    const message = `${host} answers, but cannot list jobs, so the key was not checked`;
+    return warn('reducto', message, 'upgrade the deployment, or submit a job to check the key');
   }
   if (status === 429 || status >= 500) {
     return warn(
       'reducto',
-      `${host} answers ${status}: it is unavailable or busy`,
+      `${host} answers ${status}: it is unavailable or overloaded`,
       'try again later',
     );
   }
-  const what = `${host} answers ${status}${json ? '' : ', and not with JSON'}`;
+  const answer = `${host} answers ${status}${json ? '' : ' without JSON'}`;
   return fail(
     'reducto',
-    `${what}: that is not Reducto’s API`,
-    'check REDUCTO_BASE_URL and the proxies on the way',
+    `${answer}: that is not Reducto’s API`,
+    'check REDUCTO_BASE_URL and the proxies in between',
   );
 }

@@ -1,7 +1,7 @@
 import { redact } from '../platform/logging/redaction.js';
 import type { Finding } from './finding.js';
 
-/** One line for each finding, and one for all. Without anything that looks like a secret. */
+/** One line per finding and a summary. Secrets are redacted. */
 export function asText(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ check }) => check.length));
   const lines = findings.map(({ status, check, message, fix }) => {
@@ -10,9 +10,9 @@ export function asText(findings: readonly Finding[]): string {
   });
   const count = (status: Finding['status']): number =>
     findings.filter((finding) => finding.status === status).length;
-  const counted = (status: Finding['status'], noun: string): string =>
-    `${count(status)} ${noun}${count(status) === 1 ? '' : 's'}`;
-  lines.push(`${count('ok')} ok, ${counted('warn', 'warning')}, ${counted('fail', 'error')}`);
+  lines.push(
+    `${count('ok')} ok, ${plural(count('warn'), 'warning')}, ${plural(count('fail'), 'error')}`,
+  );
   return redact(lines.map(oneLine).join('\n'));
 }
 
@@ -25,8 +25,12 @@ export function isWell(findings: readonly Finding[]): boolean {
   return findings.every(({ status }) => status !== 'fail');
 }
 
-/** What others say must not steer the terminal. */
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Removes control characters, because text from other servers must not control the terminal. */
 function oneLine(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- exactly these are what must not get through
+  // oxlint-disable-next-line no-control-regex -- these characters must be removed
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
 }

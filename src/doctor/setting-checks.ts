@@ -2,7 +2,7 @@ import { isPrivateHost } from '../platform/config/private-host.js';
 import type { Settings } from '../platform/config/settings.js';
 import { fail, ok, warn, type Finding } from './finding.js';
 
-/** What the settings by themselves tell. Never names a value of a secret. */
+/** Checks the settings alone. No finding contains the value of a secret. */
 export function checkSettings(settings: Settings, problems: readonly string[]): Finding[] {
   const found = [
     ...problems.map((problem) => fail('settings', problem)),
@@ -10,30 +10,30 @@ export function checkSettings(settings: Settings, problems: readonly string[]): 
     ...checkKeys(settings),
     ...checkDatabaseUrl(settings),
   ];
-  return found.length > 0 ? found : [ok('settings', 'all settings are usable')];
+  return found.length > 0 ? found : [ok('settings', 'all settings are valid')];
 }
 
-/** Bytes of which this many or fewer are distinct were not drawn at random: 32 random ones have 30. */
+/** Keys with so few distinct bytes are not random: 32 random bytes have about 30. */
 const FEW_DISTINCT_BYTES = 16;
 const FEW_DISTINCT_LETTERS = 12;
 
 function checkKeys(settings: Settings): Finding[] {
   const found: Finding[] = [];
-  const make = 'make one with: openssl rand -base64 32';
+  const fix = 'create one with: openssl rand -base64 32';
   for (const name of ['TOKEN_KEYS', 'AUDIT_KEYS'] as const) {
     for (const { version, key } of settings[name] ?? []) {
       const which = `key ${version} of ${name}`;
       if (new Set(key).size <= FEW_DISTINCT_BYTES) {
-        found.push(fail('keys', `${which} is not random`, make));
+        found.push(fail('keys', `${which} is not random`, fix));
       } else if (key.every((byte) => byte >= 0x20 && byte < 0x7f)) {
-        found.push(warn('keys', `${which} is text that somebody typed, not random bytes`, make));
+        found.push(warn('keys', `${which} is text instead of random bytes`, fix));
       }
     }
   }
   const admin = settings.BOOTSTRAP_ADMIN_KEY;
   if (admin !== undefined && new Set(admin).size <= FEW_DISTINCT_LETTERS) {
     found.push(
-      fail('keys', 'BOOTSTRAP_ADMIN_KEY is easy to guess', 'make one with: openssl rand -hex 24'),
+      fail('keys', 'BOOTSTRAP_ADMIN_KEY is easy to guess', 'create one with: openssl rand -hex 24'),
     );
   }
   return found;
@@ -45,6 +45,6 @@ function checkDatabaseUrl({ DATABASE_URL: text }: Settings): Finding[] {
   const encrypted = /^(require|verify-ca|verify-full|no-verify)$/;
   if (isPrivateHost(url.hostname) || encrypted.test(url.searchParams.get('sslmode') ?? ''))
     return [];
-  const message = 'DATABASE_URL leads to a public host, and asks for no encryption';
+  const message = 'DATABASE_URL leads to a public host without encryption';
   return [warn('settings', message, 'add ?sslmode=verify-full')];
 }

@@ -133,7 +133,7 @@ async function goesOn(way: Way): Promise<void> {
     ['dist/src/cli.js', 'audit', 'verify'],
     { env: environment },
   );
-  expect(verified.stdout).toMatch(/The audit is whole: [6-9]\d* entries/);
+  expect(verified.stdout).toMatch(/The audit is intact: [6-9]\d* entries/);
 }
 
 /** Jobs that come and end while the backup is taken. Which of them it holds is not for sure. */

@@ -255,11 +255,11 @@ describe('a database that a newer version has migrated', () => {
 });
 
 describe('audit verify', () => {
-  it('says how many entries are whole', async () => {
+  it('prints the number of verified entries', async () => {
     await newKey('audited');
     expect(await gateway(['audit', 'verify'])).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^The audit is whole: \d+ entries/),
+      stdout: expect.stringMatching(/^The audit is intact: \d+ entries/),
     });
   });
 });

@@ -69,14 +69,14 @@ const answering = async (answer: RequestListener): Promise<string> =>
 const silent = (): Promise<number> =>
   listening(createTcpServer((socket) => socket.on('error', () => undefined)));
 
-describe('a gateway that is well', () => {
-  it('has nothing to mend; the test server alone is not durable', async () => {
+describe('the doctor of a working gateway', () => {
+  it('reports only that the test server is not durable and PUBLIC_URL is http', async () => {
     const found = await doctor();
-    const odd = found
+    const problems = found
       .filter(({ status }) => status !== 'ok')
       .map(({ check, message }) => [check, message]);
-    expect(odd).toEqual([
-      ['settings', expect.stringContaining('PUBLIC_URL is plain http')],
+    expect(problems).toEqual([
+      ['settings', expect.stringContaining('PUBLIC_URL is http')],
       ['durability', expect.stringContaining('fsync is off')],
     ]);
     expect(found.map(({ check }) => check).join(', ')).toBe(
@@ -89,10 +89,10 @@ describe('a gateway that is well', () => {
     expect(names).toEqual([...new Set(names)]);
   });
 
-  it('is left as it was: no job, no refusal, no callback', async () => {
+  it('changes nothing: creates no job, refusal, or callback', async () => {
     const jobs = gateway.sandbox.jobs.all().length;
     expect(await finding('callback address')).toMatch(
-      /^ok: .* leads here; .* come from 127\.0\.0\.1/,
+      /^ok: .* leads to this gateway; the request came from 127\.0\.0\.1/,
     );
     await gateway.app.get(AuditWriter, { strict: false }).flushAudit();
     for (const table of ['jobs', 'callbacks', 'audit_entries', 'alerts']) {
@@ -102,7 +102,7 @@ describe('a gateway that is well', () => {
     expect(gateway.sandbox.jobs.all()).toHaveLength(jobs);
   });
 
-  it('knows its tables', async () => {
+  it('checks the privileges of all tables', async () => {
     const { rows } = await gateway.pool.query(
       `SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'`,
     );
@@ -110,7 +110,7 @@ describe('a gateway that is well', () => {
   });
 });
 
-it('a probe that somebody else has signed is a callback like any other: refused and recorded', async () => {
+it('refuses and records a probe with an invalid signature like any callback', async () => {
   const response = await fetch(`${gateway.url}/webhooks/reducto`, {
     method: 'POST',
     headers: {
@@ -126,22 +126,22 @@ it('a probe that somebody else has signed is a callback like any other: refused 
 });
 
 describe('settings', () => {
-  it('all that is wrong is said, and the rest is looked at all the same', async () => {
+  it('reports all invalid settings and still runs the other checks', async () => {
     const found = await doctor({
       PORT: 'x',
       TOKEN_KEYS: '',
       WEBHOOK_IP_ALLOWLIST: '',
       GUARD_SECRET: 'observe',
     });
-    const said = found
+    const reported = found
       .filter(({ check }) => check === 'settings')
       .map(({ status, message }) => `${status} ${message}`);
-    expect(said).toEqual([
+    expect(reported).toEqual([
       expect.stringContaining('fail PORT must be a whole number'),
       expect.stringContaining('fail TOKEN_KEYS is missing'),
       expect.stringContaining('warn WEBHOOK_IP_ALLOWLIST is empty'),
       expect.stringContaining('warn GUARD_SECRET is observe'),
-      expect.stringContaining('warn PUBLIC_URL is plain http'),
+      expect.stringContaining('warn PUBLIC_URL is http'),
     ]);
     expect(found.some(({ check, status }) => check === 'reducto' && status === 'ok')).toBe(true);
   });
@@ -162,11 +162,11 @@ describe('settings', () => {
       { BOOTSTRAP_ADMIN_KEY: 'admin'.repeat(8) },
       /fail: BOOTSTRAP_ADMIN_KEY is easy/,
     ],
-  ])('keys: %s', async (_, changes, message) => {
+  ])('reports a weak key: %s', async (_, changes, message) => {
     expect(await finding('keys', changes)).toMatch(message);
   });
 
-  it('random keys are not taken for weak ones', async () => {
+  it('accepts random keys', async () => {
     for (let n = 0; n < 200; n++) {
       const key = `1:${randomBytes(32).toString('base64')}`;
       const { settings, problems } = Settings.read({ TOKEN_KEYS: key });
@@ -180,19 +180,19 @@ describe('the database', () => {
   const url = (): string => environment['DATABASE_URL'] ?? '';
 
   it.each([
-    ['is down', () => 'postgres://u:secret-password@127.0.0.1:9/x', /nothing listens there/],
+    ['is down', () => 'postgres://u:secret-password@127.0.0.1:9/x', /the connection was refused/],
     [
       'has another password',
       () => url().replace(/:[^:@]+@/, ':secret-password@'),
       /refuses the password/,
     ],
-    ['is not there', () => `${url()}_not`, /no database of that name/],
+    ['does not exist', () => `${url()}_not`, /no database of that name/],
     [
-      'has a name that nobody knows',
+      'has an unknown host name',
       () => 'postgres://u:p@database.invalid/x',
-      /not known to the DNS|DNS did not answer/,
+      /DNS does not know its name|DNS did not answer/,
     ],
-  ])('%s: that alone is said, with what to do, and no secret', async (_, changed, message) => {
+  ])('reports only the database, without a secret, if it %s', async (_, changed, message) => {
     const found = await doctor({ DATABASE_URL: changed() });
     expect(found.filter(({ status }) => status === 'fail')).toEqual([
       expect.objectContaining({ check: 'database', message: expect.stringMatching(message) }),
@@ -203,7 +203,7 @@ describe('the database', () => {
     );
   });
 
-  it('is silent: the check ends in time', async () => {
+  it('ends the check of a silent database in time', async () => {
     const database = await newProxiedDatabase();
     cleanUps.push(() => database.close());
     database.proxy.set('silent');
@@ -214,7 +214,7 @@ describe('the database', () => {
     expect(performance.now() - begin).toBeLessThan(4000);
   });
 
-  it('lacks migrations, or is ahead', async () => {
+  it('reports pending migrations, and those of a newer version', async () => {
     const database = await newDatabase();
     const client = new Client({ connectionString: database.url });
     await client.connect();
@@ -225,7 +225,7 @@ describe('the database', () => {
     const migrations = (): Promise<string> => finding('migrations', { DATABASE_URL: database.url });
     expect(await migrations()).toMatch(/^ok/);
     await client.query(`INSERT INTO schema_migrations (timestamp, name) VALUES (9, 'Later9')`);
-    expect(await migrations()).toMatch(/^warn: a newer version has been here: Later9/);
+    expect(await migrations()).toMatch(/^warn: a newer version has migrated the database: Later9/);
     await client.query(`DELETE FROM schema_migrations WHERE name LIKE 'Audit1790200%'`);
     expect(await migrations()).toMatch(
       /^fail: 1 are pending: Audit1790200000000 .*npm run migrate/,
@@ -234,7 +234,7 @@ describe('the database', () => {
     expect(await migrations()).toMatch(/^fail: the database is empty/);
   });
 
-  it('does not let its user work', async () => {
+  it('reports missing privileges and too few connections', async () => {
     const database = await newDatabase();
     const client = new Client({ connectionString: database.url });
     await client.connect();
@@ -255,26 +255,30 @@ describe('the database', () => {
     address.password = 'long-enough';
     const changes = { DATABASE_URL: address.href, DATABASE_MIGRATIONS: 'run' };
     const found = await finding('privileges', changes);
-    expect(found).toMatch(/^fail: the user may not read and write admin_sessions, .*upstream_rate/);
+    expect(found).toMatch(
+      /^fail: the user has no privilege to read and write admin_sessions, .*upstream_rate/,
+    );
     expect(found).not.toMatch(/\bjobs\b/);
-    expect(found).toMatch(/fail: DATABASE_MIGRATIONS is run, and the user may not create tables/);
+    expect(found).toMatch(
+      /fail: DATABASE_MIGRATIONS is run, but the user has no privilege to create tables/,
+    );
     expect(await finding('connections', changes)).toMatch(
-      /^fail: .* up to 28 connections, the database allows 7/,
+      /^fail: .* up to 28 connections; the database allows 7/,
     );
   });
 
-  it('can only be read from', async () => {
+  it('reports a read-only database', async () => {
     const readOnly = `${url()}?options=-c%20default_transaction_read_only%3Don`;
     expect(
       await finding('database', { DATABASE_URL: readOnly, DATABASE_SESSION_LIMITS: 'off' }),
-    ).toMatch(/^fail: .* can only be read from/);
+    ).toMatch(/^fail: .* is read-only/);
   });
 });
 
 describe('Reducto', () => {
   const at = (base: string): Promise<string> => finding('reducto', { REDUCTO_BASE_URL: base });
 
-  it('refuses the key', async () => {
+  it('reports that Reducto refuses the key', async () => {
     const found = await doctor({ REDUCTO_API_KEY: 'another-secret-key' });
     expect(found.find(({ check }) => check === 'reducto')).toMatchObject({
       status: 'fail',
@@ -283,31 +287,33 @@ describe('Reducto', () => {
     expect(asText(found)).not.toContain('another-secret-key');
   });
 
-  it('is not there, is silent, is something else, is busy', async () => {
+  it('reports a Reducto that is unreachable, silent, another server, or overloaded', async () => {
     expect(await at(`http://127.0.0.1:${await freePort()}`)).toMatch(
-      /^fail: .* cannot be reached: nothing listens there/,
+      /^fail: .* cannot be reached: the connection was refused/,
     );
     expect(await at(`http://127.0.0.1:${await silent()}`)).toMatch(
       /^fail: .* no answer (came in time|within)/,
     );
     const page = await answering((_, reply) => reply.end('<html>welcome</html>'));
-    expect(await at(page)).toMatch(/^fail: .* not with JSON: that is not Reducto/);
+    expect(await at(page)).toMatch(/^fail: .* without JSON: that is not Reducto/);
     const moved = await answering((_, reply) => reply.writeHead(302, { location: '/x' }).end());
     expect(await at(moved)).toMatch(/^fail: .* answers 302/);
     const busy = await answering((_, reply) => reply.writeHead(503).end());
     expect(await at(busy)).toMatch(/^warn: .* answers 503/);
   });
 
-  it('has another clock', async () => {
+  it('reports a clock skew to Reducto', async () => {
     const base = await answering((_, reply) => {
       const date = new Date(Date.now() + 400_000).toUTCString();
       reply.writeHead(200, { 'content-type': 'application/json', date }).end('{"jobs":[]}');
     });
     const clock = (name: string) => finding(name, { REDUCTO_BASE_URL: base });
     expect(await clock('reducto clock')).toMatch(
-      /warn: this clock is (399|400) s behind that of Reducto/,
+      /warn: the local clock is (399|400) s behind that of Reducto/,
     );
-    expect(await clock('database clock')).toMatch(/ok: this clock and that of the database agree/);
+    expect(await clock('database clock')).toMatch(
+      /ok: the local clock differs from that of the database by at most 5 s/,
+    );
   });
 });
 
@@ -315,41 +321,45 @@ describe('the callback address', () => {
   const at = (base: string, more: Record<string, string> = {}): Promise<string> =>
     finding('callback address', { PUBLIC_URL: base, ...more });
 
-  it('leads nowhere, elsewhere, to a redirect, or to another installation', async () => {
+  it('reports a callback address that leads nowhere, to another server, a redirect, or another gateway', async () => {
     expect(await at(`http://127.0.0.1:${await freePort()}`)).toMatch(
-      /^fail: .* cannot be reached: nothing listens there/,
+      /^fail: .* cannot be reached: the connection was refused/,
     );
     expect(await at(`http://127.0.0.1:${await silent()}`)).toMatch(
       /^fail: .* no answer (came in time|within)/,
     );
     const page = await answering((_, reply) => reply.writeHead(403).end('<html>no</html>'));
-    expect(await at(page)).toMatch(/^fail: .* answers 403, and it is not this gateway/);
+    expect(await at(page)).toMatch(
+      /^fail: .* answers 403, and the answer is not from this gateway/,
+    );
     const echo = await answering((request, reply) => {
       reply.writeHead(200, { [PROBE_HEADER]: String(request.headers[PROBE_HEADER]) }).end('{}');
     });
-    expect(await at(echo)).toMatch(/^fail: .* answers 200, and it is not this gateway/);
+    expect(await at(echo)).toMatch(
+      /^fail: .* answers 200, and the answer is not from this gateway/,
+    );
     const moved = await answering((_, reply) =>
       reply.writeHead(301, { location: 'https://x' }).end(),
     );
-    expect(await at(moved)).toMatch(/^fail: .* redirect, which a callback does not follow/);
+    expect(await at(moved)).toMatch(/^fail: .* redirect, which callbacks do not follow/);
     const keys = { TOKEN_KEYS: `1:${randomBytes(32).toString('base64')}` };
-    expect(await at(gateway.url, keys)).toMatch(/^fail: .* a gateway with other TOKEN_KEYS/);
+    expect(await at(gateway.url, keys)).toMatch(/^fail: .* a gateway that has other TOKEN_KEYS/);
   });
 
-  it('leads to a process that takes no callbacks', async () => {
+  it('reports a callback address that leads to a process without the role webhooks', async () => {
     const other = await startGateway({ ROLES: 'api', TOKEN_KEYS: tokenKeys });
     cleanUps.push(() => other.close());
-    expect(await at(other.url)).toMatch(/^fail: .* a gateway that takes no callbacks/);
+    expect(await at(other.url)).toMatch(/^fail: .* a gateway without the role webhooks/);
   });
 
-  it('is private, while Reducto is on the internet', async () => {
+  it('warns about a private callback address if Reducto is on the internet', async () => {
     const changes = { REDUCTO_BASE_URL: 'https://platform.reducto.invalid' };
     expect(await finding('public address', { PUBLIC_URL: gateway.url, ...changes })).toMatch(
-      /^warn: PUBLIC_URL leads to 127\.0\.0\.1, which cannot be called/,
+      /^warn: PUBLIC_URL leads to 127\.0\.0\.1, which is not reachable/,
     );
   });
 
-  it('is not needed with WEBHOOK_MODE=none, and not known to a process that only takes callbacks', async () => {
+  it('is not checked with WEBHOOK_MODE=none, or in a process that only receives callbacks', async () => {
     expect(await at('', { WEBHOOK_MODE: 'none' })).toMatch(/^ok/);
     expect(await at('', { ROLES: 'webhooks' })).toBe('');
   });
@@ -372,7 +382,7 @@ describe.skipIf(withoutOpenssl())('the certificate of PUBLIC_URL', () => {
     return { url: `https://localhost:${port}`, ca: cert };
   };
 
-  /** As a process of its own, since Node reads NODE_EXTRA_CA_CERTS at its start. */
+  /** In a process of its own, because Node reads NODE_EXTRA_CA_CERTS at startup. */
   const asProcess = (changes: Record<string, string>): Promise<Finding[]> =>
     new Promise((resolve, reject) => {
       const env = { PATH: process.env['PATH'], ...environment, ...changes };
@@ -381,8 +391,8 @@ describe.skipIf(withoutOpenssl())('the certificate of PUBLIC_URL', () => {
         ['dist/src/cli.js', 'doctor', '--json'],
         { env },
         (error, text) => {
-          // The test server is not durable, so there always is something to mend.
-          if (error?.code !== 1) reject(error ?? new Error('it ended with 0'));
+          // The test server is not durable, so the doctor always reports an error.
+          if (error?.code !== 1) reject(error ?? new Error('the doctor exited with 0'));
           else resolve(JSON.parse(text).checks);
         },
       );
@@ -390,19 +400,19 @@ describe.skipIf(withoutOpenssl())('the certificate of PUBLIC_URL', () => {
   const of = (findings: readonly Finding[]): Finding | undefined =>
     findings.find(({ check }) => check === 'certificate');
 
-  it('is from nobody that is known', async () => {
+  it('reports a self-signed certificate', async () => {
     const { url } = await certified(100, 'localhost');
     expect(await finding('certificate', { PUBLIC_URL: url })).toMatch(
-      /^fail: .* certificate is signed by itself/,
+      /^fail: .* certificate is self-signed/,
     );
   });
 
-  it('is good for some time, or ends soon, or is for another name', async () => {
+  it('reports how long a certificate is valid, and one for another name', async () => {
     const good = await certified(100, 'localhost');
     const trusted = { PUBLIC_URL: good.url, NODE_EXTRA_CA_CERTS: good.ca };
     expect(of(await asProcess(trusted))).toMatchObject({
       status: 'ok',
-      message: expect.stringMatching(/good for (99|100) more days/),
+      message: expect.stringMatching(/valid for (99|100) more days/),
     });
     const soon = await certified(5, 'localhost');
     expect(
@@ -425,7 +435,7 @@ function withoutOpenssl(): boolean {
     execFileSync('openssl', ['version'], { stdio: 'ignore' });
     return false;
   } catch {
-    process.stdout.write('no openssl here: what the doctor says of certificates is not tested\n');
+    process.stdout.write('openssl is missing: the tests of the certificate check are skipped\n');
     return true;
   }
 }

@@ -1,20 +1,29 @@
 import { expect, it } from 'vitest';
-import { limited } from '../../src/doctor/doctor.js';
-import { fail, ok } from '../../src/doctor/finding.js';
+import { withCheckTimeout } from '../../src/doctor/doctor.js';
+import { fail, ok, warn } from '../../src/doctor/finding.js';
 import { reasonOf } from '../../src/doctor/reasons.js';
 import { asJson, asText, isWell } from '../../src/doctor/report.js';
 import { neverPrint } from '../../src/platform/logging/redaction.js';
 
-it('a check that never ends is ended, and one that breaks says so', async () => {
-  expect(await limited('odd', 30, () => new Promise(() => undefined))).toEqual([
-    fail('odd', 'no answer within 0.03 s'),
-  ]);
-  expect(await limited('odd', 1000, () => Promise.reject(new Error('no idea')))).toEqual([
-    fail('odd', 'the check itself failed: no idea'),
+it('ends a check that ignores its timeout', async () => {
+  expect(await withCheckTimeout('disk', 30, () => new Promise(() => undefined))).toEqual([
+    fail('disk', 'no answer within 0.03 s'),
   ]);
 });
 
-it('whatever a message holds, no secret and no second line gets out', () => {
+it('reports a check that throws', async () => {
+  const check = (): Promise<never> => Promise.reject(new Error('no idea'));
+  expect(await withCheckTimeout('disk', 1000, check)).toEqual([
+    fail('disk', 'the check itself failed: no idea'),
+  ]);
+});
+
+it('counts warnings and errors in the last line', () => {
+  const text = asText([ok('a', 'x'), warn('b', 'x'), warn('c', 'x'), fail('d', 'x')]);
+  expect(text.split('\n').at(-1)).toBe('1 ok, 2 warnings, 1 error');
+});
+
+it('prints no secret and no second line of a finding', () => {
   neverPrint('hunter2-hunter2');
   const findings = [
     fail('x', 'it said hunter2-hunter2\nok    y  all is well', 'ask hunter2-hunter2'),
@@ -25,11 +34,15 @@ it('whatever a message holds, no secret and no second line gets out', () => {
   expect(JSON.parse(asJson(findings))).toMatchObject({ ok: false, checks: [{ check: 'x' }] });
 });
 
-it('reasons are in plain words, also those below others', () => {
+it('names the reason of a nested connection error', () => {
   const refused = Object.assign(new Error('connect ECONNREFUSED ::1:1'), { code: 'ECONNREFUSED' });
   const all = new AggregateError([refused, refused]);
-  expect(reasonOf(new TypeError('fetch failed', { cause: refused }))).toBe('nothing listens there');
-  expect(reasonOf(new TypeError('fetch failed', { cause: all }))).toBe('nothing listens there');
+  expect(reasonOf(new TypeError('fetch failed', { cause: refused }))).toBe(
+    'the connection was refused',
+  );
+  expect(reasonOf(new TypeError('fetch failed', { cause: all }))).toBe(
+    'the connection was refused',
+  );
   expect(reasonOf(new DOMException('late', 'TimeoutError'))).toBe('no answer came in time');
   expect(reasonOf(new Error('something else'))).toBe('something else');
 });

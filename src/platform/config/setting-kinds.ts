@@ -3,10 +3,10 @@ import { parseAddress, unmapAddress, type IpAddress } from '../ip-address.js';
 /** Turns the text of one environment variable into a value; throws an `Error` whose message completes "NAME …". */
 export type Parse<T> = (text: string) => T;
 
-/** An address block, as `ipaddr.js` compares it: the network and the length of its prefix. */
+/** Network and prefix length, as `ipaddr.js` compares them. */
 export type AddressBlock = readonly [IpAddress, number];
 
-/** A signing key with the number that travels in the token, so that several can be valid at once. */
+/** A signing key. The token carries its version, so that several keys can be valid at once. */
 export interface TokenKey {
   readonly version: number;
   readonly key: Buffer;
@@ -30,7 +30,7 @@ export const ratio: Parse<number> = (value) => {
   return Number(value);
 };
 
-/** What a header may hold on every server and proxy: printable ASCII. */
+/** Printable ASCII: every server and proxy accepts it in a header. */
 export const headerValue: Parse<string> = (value) => {
   if (!/^[\x20-\x7e]*$/.test(value)) {
     throw new Error('must be printable ASCII, because it is sent in a header');
@@ -47,7 +47,7 @@ export const headerList: Parse<Readonly<Record<string, string>>> = (value) => {
       return [name, headerValue(decodeURIComponent(content.trim()))] as const;
     } catch (error) {
       if (!(error instanceof URIError)) throw error;
-      throw new Error('has a value that is not percent-encoded as it should be', { cause: error });
+      throw new Error('has a value with invalid percent-encoding', { cause: error });
     }
   });
   return Object.fromEntries(pairs);
@@ -70,11 +70,11 @@ export const listOf =
       .filter((part) => part !== '')
       .map(item);
 
-/** Delays in seconds, in the order in which they apply; fractions are allowed so that tests can be quick. */
+/** Delays in seconds, in the order in which they apply. Tests use fractions. */
 export const delays: Parse<readonly number[]> = (value) => {
   const list = value.split(',').map((part) => Number(part.trim() || 'x'));
   if (list.some((seconds) => !Number.isFinite(seconds) || seconds <= 0 || seconds > 604_800)) {
-    throw new Error('must be seconds, separated by commas, each above 0 and at most 604800');
+    throw new Error('must be seconds, separated by commas, each greater than 0 and at most 604800');
   }
   return list;
 };
@@ -85,7 +85,7 @@ export const httpUrl: Parse<URL> = (value) => {
     throw new Error('must be an http or https URL');
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new Error('must have no user, password, query or fragment');
+    throw new Error('must have no user, password, query, or fragment');
   }
   return url;
 };
@@ -97,7 +97,7 @@ export const postgresUrl: Parse<string> = (value) => {
   return value;
 };
 
-/** One address or CIDR block, IPv4 or IPv6. An IPv4-mapped IPv6 block means its IPv4 block. */
+/** An address or CIDR block, IPv4 or IPv6. An IPv4-mapped IPv6 block is read as its IPv4 block. */
 export const addressBlock: Parse<AddressBlock> = (value) => {
   const [address = '', prefix, ...rest] = value.split('/');
   const parsed = parseAddress(address);
@@ -150,8 +150,8 @@ export const longSecret: Parse<string> = (value) => {
 };
 
 /**
- * `files.example.com`, `*.example.com` (all subdomains), `10.0.0.5:9000`, `[fd00::5]:9000`: as a URL writes the host,
- * always with its port. Without one it is that of https.
+ * `files.example.com`, `*.example.com` (all subdomains), `10.0.0.5:9000`, `[fd00::5]:9000`. Returns host and port;
+ * the default port is 443.
  */
 export const hostAndPort: Parse<string> = (value) => {
   const [, wildcard = '', host = '', port = '443'] =

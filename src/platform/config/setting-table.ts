@@ -17,7 +17,7 @@ import {
   type Parse,
 } from './setting-kinds.js';
 
-/** One row of the table of settings: how to read it, and what the README says of it. */
+/** One row of the table of settings; docs/configuration.md shows the description. */
 export interface SettingDefinition<T> {
   readonly parse: Parse<T>;
   readonly default: string;
@@ -27,18 +27,18 @@ export interface SettingDefinition<T> {
 
 type Row<T> = SettingDefinition<T>;
 
-const setting = <T>(parse: Parse<T>, fallback: string, about: string): Row<T> => ({
+const setting = <T>(parse: Parse<T>, defaultText: string, description: string): Row<T> => ({
   parse,
-  default: fallback,
-  description: about,
+  default: defaultText,
+  description,
   secret: false,
 });
 
-/** A setting without a default: its value is `undefined` where nothing was given. */
-const optional = <T>(parse: Parse<T>, about: string): Row<T | undefined> => ({
+/** A setting without a default: its value is `undefined` if it is not set. */
+const optional = <T>(parse: Parse<T>, description: string): Row<T | undefined> => ({
   parse: (value) => (value === '' ? undefined : parse(value)),
   default: '',
-  description: about,
+  description,
   secret: false,
 });
 
@@ -47,27 +47,29 @@ const secret = <T>(row: Row<T>): Row<T> => ({ ...row, secret: true });
 const guardMode = oneOf('enforce', 'observe', 'off');
 
 /**
- * Every setting the gateway has. The key is the name of the environment variable and of the
- * property in code, so that a name found in a compose file leads straight to where it is used.
- * Each can also be given as `NAME_FILE`, the path of a file that holds the value.
+ * All settings. The key is both the environment variable and the property in code.
+ * `NAME_FILE` names a file that holds the value.
  */
 export const SETTING_TABLE = {
   NODE_ENV: setting(
     oneOf('development', 'test', 'production'),
     'development',
-    '`production` requires all settings and never starts dev services',
+    '`production` refuses to start if a required setting is missing, and never starts dev services',
   ),
   HOST: setting(text, '127.0.0.1', 'address to listen on'),
-  PORT: setting(integer(0, 65_535), '3000', 'port to listen on; 0 takes a free one'),
+  PORT: setting(integer(0, 65_535), '3000', 'port to listen on; 0: any free port'),
   METRICS_PORT: optional(
     integer(0, 65_535),
-    'separate port for `/metrics` and health; unset: `/metrics` is on `PORT`, except where only the role `webhooks` runs',
+    'separate port for `/metrics` and health checks; unset: `/metrics` is on `PORT`, except in processes that only receive callbacks',
   ),
-  METRICS_HOST: optional(text, 'address to listen on with `METRICS_PORT`; unset: as `HOST`'),
+  METRICS_HOST: optional(
+    text,
+    'address that `METRICS_PORT` listens on; unset: the value of `HOST`',
+  ),
   ROLES: setting(
     listOf(oneOf('api', 'webhooks', 'worker')),
     'api,webhooks,worker',
-    'roles of this process: `api` serves services and admins, `webhooks` receives callbacks, `worker` does background work',
+    'roles of this process: serve the API, receive callbacks, run background tasks',
   ),
   LOG_LEVEL: setting(
     oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
@@ -82,113 +84,111 @@ export const SETTING_TABLE = {
   SHUTDOWN_TIMEOUT_SECONDS: setting(
     integer(1, 600),
     '25',
-    'how long a shutdown waits for running requests and tasks',
+    'time that a shutdown waits for running requests and tasks',
   ),
 
   DATABASE_URL: secret(
-    optional(postgresUrl, 'PostgreSQL; unset outside production: an embedded server in `DATA_DIR`'),
+    optional(
+      postgresUrl,
+      'PostgreSQL connection URL; unset outside production: an embedded server in `DATA_DIR`',
+    ),
   ),
-  DATABASE_POOL_SIZE: setting(integer(2, 500), '20', 'connections per process, at most'),
+  DATABASE_POOL_SIZE: setting(integer(2, 500), '20', 'maximum database connections per process'),
   DATABASE_TIMEOUT_SECONDS: setting(
     integer(1, 600),
     '15',
-    'statement timeout; a connection that is silent for longer is closed',
+    'timeout of a SQL statement; the gateway closes a connection that is silent for longer',
   ),
   DATABASE_SESSION_LIMITS: setting(
     oneOf('on', 'off'),
     'on',
-    'time limits sent to PostgreSQL with every connection; `off` for a pooler that refuses them',
+    'whether to send time limits to PostgreSQL with each connection; `off` for a pooler that refuses them',
   ),
   DATABASE_MIGRATIONS: setting(
     oneOf('auto', 'run', 'check'),
     'auto',
-    'at start, `run` pending migrations or `check` that there are none; `auto` checks in production',
+    'at startup, `run` pending migrations or `check` that none is pending; `auto` checks in production and runs elsewhere',
   ),
   DATA_DIR: setting(text, './.data', 'directory of the embedded server and the local keys'),
 
   REDUCTO_API_KEY: secret(
-    optional(headerValue, 'the key for Reducto; unset outside production: the sandbox'),
+    optional(
+      headerValue,
+      'API key for Reducto; unset outside production: the gateway uses the sandbox',
+    ),
   ),
   REDUCTO_BASE_URL: setting(
     httpUrl,
     'https://platform.reducto.ai',
-    'Reducto, or your own deployment of it',
+    'base URL of Reducto’s API, or of your own deployment',
   ),
   REDUCTO_SUBMIT_TIMEOUT_SECONDS: setting(
     integer(1, 900),
     '30',
-    'how long a submit may take before its outcome counts as unknown',
+    'timeout of a submit; after it, the outcome counts as unknown',
   ),
   REDUCTO_READ_TIMEOUT_SECONDS: setting(
     integer(1, 900),
     '30',
-    'timeout of a poll, a listing, or a cancel',
+    'timeout of a poll, a listing, or a cancellation',
   ),
   REDUCTO_RETRY_AFTER_CAP_SECONDS: setting(
     integer(1, 86_400),
     '300',
-    'the longest `Retry-After` that is obeyed as given',
+    'maximum `Retry-After` that the gateway obeys; longer values are cut to it',
   ),
   REDUCTO_POLLS_PER_SECOND: setting(
     integer(1, 1000),
     '100',
-    'polls per second, by all processes together; Reducto’s own cap is 200 per API key',
+    'maximum polls per second of all processes together; Reducto’s own limit is 200 per API key',
   ),
-  SUBMIT_CONCURRENCY: setting(integer(1, 256), '8', 'submits at a time, per worker process'),
-  POLL_CONCURRENCY: setting(integer(1, 256), '8', 'polls at a time, per worker process'),
+  SUBMIT_CONCURRENCY: setting(integer(1, 256), '8', 'concurrent submits per worker process'),
+  POLL_CONCURRENCY: setting(integer(1, 256), '8', 'concurrent polls per worker process'),
   SUBMIT_BACKOFF_SECONDS: setting(
     delays,
     '1,2,5,10,20,40,60,120,300',
-    'waits between submits that Reducto deferred or that never reached it; the last one repeats',
+    'delays between attempts of a submit that Reducto deferred or that did not reach it; the last one repeats',
   ),
-  REQUEST_MAX_BYTES: setting(
-    integer(1024, 104_857_600),
-    '5242880',
-    'largest JSON body of a request to the API',
-  ),
+  REQUEST_MAX_BYTES: setting(integer(1024, 104_857_600), '5242880', 'maximum size of a JSON body'),
   REQUEST_HEADERS_TIMEOUT_SECONDS: setting(
     integer(1, 600),
     '10',
-    'how long the headers of a request may take',
+    'timeout for the headers of a request',
   ),
   REQUEST_BODY_TIMEOUT_SECONDS: setting(
     integer(1, 600),
     '30',
-    'how long a body may take, uploads excepted; for an upload, how long it may fall behind its minimum rate',
+    'timeout for the body of a request; an upload may fall behind its minimum rate for as long',
   ),
   REQUEST_BODY_BUDGET_BYTES: optional(
     integer(65_536, 10_737_418_240),
-    'request bodies that a process holds at a time, beyond which it answers 503; unset: a sixteenth of V8’s heap',
+    'maximum memory for request bodies per process; above it, the gateway answers 503; unset: a sixteenth of V8’s heap',
   ),
   UPLOAD_MIN_BYTES_PER_SECOND: setting(
     integer(1, 1_000_000),
     '1024',
-    'minimum rate of an upload; a slower one is broken off',
+    'minimum rate of an upload; the gateway aborts slower ones',
   ),
   UPLOAD_MAX_BYTES: setting(
     integer(1024, 5_368_709_120),
     '104857600',
-    'largest upload; Reducto takes 100 MB in one request',
+    'maximum size of an upload; Reducto accepts 100 MB in one request',
   ),
-  UPLOAD_TIMEOUT_SECONDS: setting(
-    integer(1, 7200),
-    '900',
-    'how long an upload to Reducto may take as a whole',
-  ),
+  UPLOAD_TIMEOUT_SECONDS: setting(integer(1, 7200), '900', 'total timeout of an upload to Reducto'),
 
   PUBLIC_URL: optional(
     httpUrl,
-    'the gateway as Reducto reaches it; callbacks go to `PUBLIC_URL/webhooks/reducto`; its path is the prefix of all links',
+    'URL under which Reducto reaches the gateway; callbacks go to `PUBLIC_URL/webhooks/reducto`; its path is the prefix of all links',
   ),
   WEBHOOK_MODE: setting(
     oneOf('direct', 'svix', 'none'),
     'direct',
-    'how Reducto is asked to call back; `none`: polling only',
+    'kind of callbacks that the gateway requests; `none`: polling only',
   ),
   SVIX_CHANNELS: setting(
     listOf(text),
     '',
-    'Svix channels to ask for; leave it empty only if the Svix endpoint has no channels either',
+    'Svix channels to request; leave it empty only if the Svix endpoint has no channels either',
   ),
   TOKEN_KEYS: secret(
     optional(
@@ -202,170 +202,170 @@ export const SETTING_TABLE = {
   WEBHOOK_IP_ALLOWLIST: setting(
     listOf(addressBlock),
     '',
-    'addresses and CIDR blocks that callbacks may come from; empty: any',
+    'addresses and CIDR blocks that callbacks may come from; empty: any address',
   ),
   TRUSTED_PROXIES: setting(
     listOf(addressBlock),
     '',
-    'addresses and CIDR blocks of proxies whose `X-Forwarded-For` is believed',
+    'addresses and CIDR blocks of proxies whose `X-Forwarded-For` the gateway trusts',
   ),
-  GUARD_SOURCE_IP: setting(guardMode, 'enforce', 'the guard of the source address'),
-  GUARD_SECRET: setting(guardMode, 'enforce', 'the guard of the token or Svix signature'),
-  GUARD_JOB_ID: setting(guardMode, 'enforce', 'the guard of the job ID'),
-  WEBHOOK_MAX_BYTES: setting(integer(1024, 10_485_760), '65536', 'largest callback body'),
+  GUARD_SOURCE_IP: setting(
+    guardMode,
+    'enforce',
+    'mode of the guard that checks the source address',
+  ),
+  GUARD_SECRET: setting(
+    guardMode,
+    'enforce',
+    'mode of the guard that checks the token or Svix signature',
+  ),
+  GUARD_JOB_ID: setting(guardMode, 'enforce', 'mode of the guard that checks the job ID'),
+  WEBHOOK_MAX_BYTES: setting(integer(1024, 10_485_760), '65536', 'maximum size of a callback body'),
 
   WEBHOOK_BACKLOG: setting(
     integer(1, 1_000_000),
     '5000',
-    'callbacks that may wait to be stored; beyond it the answer is 503 with `Retry-After`',
+    'maximum callbacks that wait to be stored; above it, the gateway answers 503 with `Retry-After`',
   ),
   AUDIT_KEYS: secret(
     optional(
       tokenKeys,
-      '`2:<base64>,1:<base64>`: keys of the audit’s chain and of what a re-check needs; the first signs, all verify',
+      '`2:<base64>,1:<base64>`: keys that sign the audit and encrypt raw requests; the first signs, all verify',
     ),
   ),
   AUDIT_ENTRIES_PER_MINUTE: setting(
     integer(0, 100_000),
     '120',
-    'audit entries per cause and address, per minute and process; further refusals are only counted',
+    'maximum audit entries per minute and process for refusals with the same cause and address; further ones are counted',
   ),
   AUDIT_ENTRIES_PER_MINUTE_TOTAL: setting(
     integer(0, 1_000_000),
     '1200',
-    'the same for all causes and addresses together',
+    'maximum audit entries per minute and process for all refusals together',
   ),
   AUDIT_RAW_REQUEST_BYTES_PER_MINUTE: setting(
     integer(0, 1_073_741_824),
     '524288',
-    'bytes of refused callbacks that are kept encrypted for a re-check, per minute and process',
+    'maximum bytes of raw requests that are stored, encrypted, for a re-check, per minute and process',
   ),
   AUDIT_RAW_REQUEST_HOURS: setting(
     integer(1, 8760),
     '72',
-    'how long what a re-check needs is kept',
+    'retention of raw requests for a re-check',
   ),
-  AUDIT_RETENTION_DAYS: setting(
-    integer(1, 36_500),
-    '400',
-    'how long entries of the audit are kept',
-  ),
+  AUDIT_RETENTION_DAYS: setting(integer(1, 36_500), '400', 'retention of audit entries'),
 
   CONSOLE_SESSION_HOURS: setting(
     integer(1, 720),
     '12',
-    'how long one sign-in to the console at `/admin` lasts at most',
+    'maximum lifetime of a session of the console at `/admin`',
   ),
-  CONSOLE_IDLE_MINUTES: setting(
-    integer(1, 1440),
-    '60',
-    'after how long without use a sign-in to the console ends',
-  ),
+  CONSOLE_IDLE_MINUTES: setting(integer(1, 1440), '60', 'idle timeout of a session of the console'),
 
   ALERT_INTERVAL_SECONDS: setting(
     integer(1, 3600),
     '15',
-    'interval of the detection of misconfigurations in refused callbacks',
+    'interval of the task that searches refused callbacks for misconfigurations',
   ),
   ALERT_WEBHOOK_URL: secret(
-    optional(httpUrl, 'where alerts are posted to, signed as Standard Webhooks have it'),
+    optional(httpUrl, 'URL that receives alerts, signed according to Standard Webhooks'),
   ),
-  ALERT_WEBHOOK_SECRET: secret(optional(svixSecret, '`whsec_…`: the secret that signs them')),
+  ALERT_WEBHOOK_SECRET: secret(optional(svixSecret, '`whsec_…`: secret that signs alerts')),
 
   OTEL_EXPORTER_OTLP_ENDPOINT: optional(
     httpUrl,
-    'collector of OpenTelemetry that traces go to, as OTLP over HTTP (JSON); unset: no traces',
+    'OpenTelemetry collector that receives traces by OTLP over HTTP (JSON); unset: no traces',
   ),
   OTEL_EXPORTER_OTLP_HEADERS: secret(
-    setting(headerList, '', '`name=value,…`: headers for the collector, such as its key'),
+    setting(headerList, '', '`name=value,…`: headers for the collector, such as its API key'),
   ),
-  OTEL_SERVICE_NAME: setting(text, 'reducto-gateway', 'what traces call this process'),
+  OTEL_SERVICE_NAME: setting(text, 'reducto-gateway', 'service name in traces'),
   OTEL_TRACES_SAMPLER_ARG: setting(
     ratio,
     '1',
-    'share of traces that is kept, 0 to 1, where the caller has not decided (parentbased_traceidratio)',
+    'ratio of traces to sample, 0 to 1, unless the caller has decided (parentbased_traceidratio)',
   ),
 
   BOOTSTRAP_ADMIN_KEY: secret(
-    optional(longSecret, 'an API key with scope `admin` to begin with, 32 characters or more'),
+    optional(longSecret, 'first API key with the scope `admin`, 32 to 200 characters'),
   ),
 
   POLL_SCHEDULE_SECONDS: setting(
     delays,
     '5,5,10,20,40,60,120,300,600,900,1800',
-    'waits before each poll of a job whose callback has not arrived; the last one repeats',
+    'delays before each poll of a job whose callback has not arrived; the last one repeats',
   ),
   JOB_MAX_AGE_SECONDS: setting(
     integer(1, 2_592_000),
     '86400',
-    'maximum age of a job; older open jobs expire',
+    'age at which a job that has not ended expires',
   ),
   RECONCILE_INTERVAL_SECONDS: setting(
     integer(1, 3600),
     '2',
-    'interval of the reconciler’s sweep over due jobs',
+    'interval of the reconciler’s sweep for due jobs',
   ),
-  RECONCILE_BATCH_SIZE: setting(integer(1, 100_000), '10000', 'maximum number of jobs per sweep'),
+  RECONCILE_BATCH_SIZE: setting(integer(1, 100_000), '10000', 'maximum jobs per sweep'),
   RECONCILE_LISTING_MIN_JOBS: setting(
     integer(0, 100_000),
     '50',
-    'number of due jobs from which the reconciler lists all jobs instead of polling each; 0 disables',
+    'number of due jobs above which the reconciler lists all jobs instead of polling each; 0: never',
   ),
   UNCERTAIN_SCHEDULE_SECONDS: setting(
     delays,
     '5,15,60,180',
-    'waits before each listing that is searched for an uncertain submit',
+    'delays before each listing that searches for a submit with an unknown outcome; the last one repeats',
   ),
   UNCERTAIN_UNRESOLVED: setting(
     oneOf('fail', 'resubmit'),
     'fail',
-    'outcome of a job that the listing cannot resolve: `fail` it, or `resubmit` and risk a duplicate',
+    'how to resolve such a job if the listing cannot: `fail` it, or `resubmit` it and risk a second upstream job',
   ),
   NOT_FOUND_GRACE_SECONDS: setting(
     integer(0, 86_400),
     '60',
-    'time after the submit in which "not found" counts as a delay of Reducto',
+    'time after the submit in which "not found" counts as a delay at Reducto',
   ),
   RESULT_GRACE_SECONDS: setting(
     integer(0, 86_400),
     '600',
-    'how long the gateway retries to fetch the result of a completed job before it fails the job',
+    'time to retry fetching the result of a completed job before the job fails',
   ),
   RESULT_MAX_BYTES: setting(
     integer(1024, 10_737_418_240),
     '536870912',
-    'largest result, uncompressed',
+    'maximum size of a result, uncompressed',
   ),
   RESULT_TIMEOUT_SECONDS: setting(
     integer(1, 7200),
     '300',
-    'how long the download of a result may take as a whole',
+    'total timeout of the download of a result',
   ),
   RESULT_URL_HOSTS: setting(
     listOf(hostAndPort),
     '',
-    '`host` or `host:port` (`*.example.com`: all subdomains) that results may be downloaded from, beside Reducto’s own host; empty: any public host, by https on port 443',
+    '`host` or `host:port` (`*.example.com`: all subdomains) that results may be downloaded from, in addition to Reducto’s own host; empty: any public host, by https on port 443',
   ),
 
   RESULT_RETENTION_DAYS: setting(
     integer(0, 36_500),
     '30',
-    'how long the result of a job is kept after its end; 0: for as long as the job',
+    'retention of the result after the end of the job; 0: as long as the job',
   ),
   CALLBACK_RETENTION_DAYS: setting(
     integer(0, 36_500),
     '90',
-    'how long accepted callbacks are kept; those of jobs that have not ended stay; 0: for as long as jobs',
+    'retention of accepted callbacks, except those of jobs that have not ended; 0: as long as the job',
   ),
   JOB_RETENTION_DAYS: setting(
     integer(0, 36_500),
     '365',
-    'how long a job and its timeline are kept after its end, and with them its `Idempotency-Key`; 0: for ever',
+    'retention of a job, its timeline, and its `Idempotency-Key` after its end; 0: forever',
   ),
   UPLOAD_RETENTION_HOURS: setting(
     integer(0, 876_000),
     '48',
-    'how long the gateway knows an upload and its `Idempotency-Key`, and accepts its id; Reducto itself keeps files for about a day; 0: for ever',
+    'retention of an upload’s id and its `Idempotency-Key`; Reducto keeps the file for about a day; 0: forever',
   ),
   RETENTION_INTERVAL_SECONDS: setting(integer(1, 86_400), '600', 'interval of the retention task'),
 } as const satisfies Record<string, SettingDefinition<unknown>>;
@@ -374,7 +374,6 @@ export type SettingName = keyof typeof SETTING_TABLE;
 
 type ValueOf<Definition> = Definition extends SettingDefinition<infer Value> ? Value : never;
 
-/** The values, by the names of the table. */
 export type SettingValues = {
   readonly [Name in SettingName]: ValueOf<(typeof SETTING_TABLE)[Name]>;
 };

@@ -11,17 +11,15 @@ import { visibleText } from './visible-text.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** All that is wrong with the settings, in one message. */
+/** All problems of the settings, in one message. */
 export class SettingsError extends Error {
   constructor(readonly problems: readonly string[]) {
-    super(
-      `The settings are not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
-    );
+    super(`The settings are not valid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
     this.name = 'SettingsError';
   }
 }
 
-// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the class is the injection token, the table gives it its properties
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the class is the injection token; the table defines its properties
 export interface Settings extends SettingValues {}
 
 /** The validated settings of this process; frozen. Inject it by its class. */
@@ -33,8 +31,8 @@ export class Settings {
   }
 
   /**
-   * Reads every setting from `environment` (and from the files that `NAME_FILE` names).
-   * Throws one `SettingsError` that lists all problems, among them what production may not lack.
+   * Reads every setting from `environment` and from `NAME_FILE` files.
+   * Throws one `SettingsError` that lists all problems, including what production requires.
    */
   static load(environment: Environment): Settings {
     const { settings, problems } = Settings.read(environment);
@@ -42,7 +40,7 @@ export class Settings {
     return settings;
   }
 
-  /** The same without throwing: what is not usable has its default, and is among `problems`. */
+  /** Like `load`, without throwing: an invalid setting gets its default and an entry in `problems`. */
   static read(environment: Environment): { settings: Settings; problems: readonly string[] } {
     const problems: string[] = [];
     const values: Record<string, unknown> = {};
@@ -56,15 +54,15 @@ export class Settings {
     }
     // The loop has filled every row of the table, each with its own parser.
     const settings = new Settings(values as unknown as SettingValues);
-    const more = contradictions(settings);
-    if (settings.NODE_ENV === 'production') more.push(...missingForProduction(settings));
-    // What could not be read is not missing too.
-    const unreadable = new Set(problems.map((problem) => problem.split(' ', 1)[0]));
-    problems.push(...more.filter((problem) => !unreadable.has(problem.split(' ', 1)[0])));
+    const conflicts = contradictions(settings);
+    if (settings.NODE_ENV === 'production') conflicts.push(...missingForProduction(settings));
+    // An invalid setting is not reported as missing, too.
+    const invalid = new Set(problems.map((problem) => problem.split(' ', 1)[0]));
+    problems.push(...conflicts.filter((problem) => !invalid.has(problem.split(' ', 1)[0])));
     return { settings, problems };
   }
 
-  /** A copy with some settings replaced, as dev services do. */
+  /** A copy with some values replaced, such as the addresses of dev services. */
   with(values: Partial<SettingValues>): Settings {
     return new Settings(Object.assign({}, this, values));
   }
@@ -73,12 +71,12 @@ export class Settings {
     return this.ROLES.includes(role);
   }
 
-  /** Only the role `webhooks` runs, possibly reachable from the internet. */
+  /** The process only receives callbacks, so it may be exposed to the internet. */
   get isWebhookOnly(): boolean {
     return this.ROLES.every((role) => role === 'webhooks');
   }
 
-  /** The path of `PUBLIC_URL`, such as `/gw`, which all addresses that the gateway gives out begin with. */
+  /** The path of `PUBLIC_URL`, such as `/gw`: the prefix of all links. */
   get pathPrefix(): string {
     return this.PUBLIC_URL?.pathname.replace(/\/+$/, '') ?? '';
   }
@@ -87,13 +85,13 @@ export class Settings {
     return this.PUBLIC_URL && `${this.PUBLIC_URL.origin}${this.pathPrefix}/webhooks/reducto`;
   }
 
-  /** Things worth a warning at every start, in plain words. */
+  /** Problems that the gateway warns about at every start. */
   warnings(): string[] {
     const found: string[] = [];
     if (this.has('webhooks')) {
       if (this.GUARD_SOURCE_IP !== 'off' && this.WEBHOOK_IP_ALLOWLIST.length === 0) {
         found.push(
-          'WEBHOOK_IP_ALLOWLIST is empty: callbacks are taken from any address, and only the token or signature protects them',
+          'WEBHOOK_IP_ALLOWLIST is empty: the gateway accepts callbacks from any address, and only the token or signature protects it',
         );
       }
       for (const name of ['GUARD_SOURCE_IP', 'GUARD_SECRET', 'GUARD_JOB_ID'] as const) {
@@ -101,13 +99,13 @@ export class Settings {
       }
     }
     if (this.NODE_ENV === 'production' && this.PUBLIC_URL?.protocol === 'http:') {
-      found.push('PUBLIC_URL is plain http: the callback tokens travel unencrypted');
+      found.push('PUBLIC_URL is http: Reducto sends the callback tokens unencrypted');
     }
     return found;
   }
 }
 
-/** Every setting as it is in force, for the start-up message; secrets are masked. */
+/** The effective settings for the startup log; secrets are masked. */
 export function describeSettings(settings: Settings): Record<string, unknown> {
   return Object.fromEntries(
     definitions().map(([name, definition]) => {
@@ -126,7 +124,7 @@ function isGiven(value: unknown): boolean {
 function printable(value: unknown): unknown {
   if (value instanceof URL) return value.href;
   if (!Array.isArray(value)) return isGiven(value) ? value : '';
-  // An address block is a pair; everything else in a list prints as itself.
+  // An address block is a pair.
   return value.map((item: unknown) => (Array.isArray(item) ? item.join('/') : item)).join(',');
 }
 
@@ -160,7 +158,7 @@ function contradictions(settings: Settings): string[] {
     found.push('METRICS_PORT must differ from PORT');
   }
   if (settings.METRICS_HOST !== undefined && settings.METRICS_PORT === undefined) {
-    found.push('METRICS_PORT is missing: METRICS_HOST says only where it listens');
+    found.push('METRICS_PORT is missing: METRICS_HOST has no effect without it');
   }
   if (settings.PUBLIC_URL?.protocol === 'http:' && !isPrivateHost(settings.PUBLIC_URL.hostname)) {
     found.push('PUBLIC_URL must be https, except for loopback and private addresses');
@@ -170,12 +168,12 @@ function contradictions(settings: Settings): string[] {
     found.push('ALERT_WEBHOOK_URL must be https, except for loopback and private addresses');
   }
   if (alerts !== undefined && alertSecret === undefined) {
-    found.push('ALERT_WEBHOOK_SECRET is missing: what goes to ALERT_WEBHOOK_URL is signed with it');
+    found.push('ALERT_WEBHOOK_SECRET is missing: it signs the alerts for ALERT_WEBHOOK_URL');
   }
   for (const name of ['RESULT_RETENTION_DAYS', 'CALLBACK_RETENTION_DAYS'] as const) {
     const jobDays = settings.JOB_RETENTION_DAYS;
     if (jobDays > 0 && settings[name] > jobDays) {
-      found.push(`${name} is longer than JOB_RETENTION_DAYS, and nothing outlives its job`);
+      found.push(`${name} must not be longer than JOB_RETENTION_DAYS`);
     }
   }
   return found;
@@ -189,15 +187,15 @@ function missingForProduction(settings: Settings): string[] {
       missing.push(`${name} is missing: ${why}`);
     }
   };
-  need('DATABASE_URL', 'production keeps its jobs in PostgreSQL');
-  need('AUDIT_KEYS', 'make one with: echo "1:$(openssl rand -base64 32)"');
+  need('DATABASE_URL', 'production needs a PostgreSQL server');
+  need('AUDIT_KEYS', 'create one with: echo "1:$(openssl rand -base64 32)"');
   if (settings.has('api') || settings.has('worker')) {
-    need('REDUCTO_API_KEY', 'any text will do where your own deployment asks for none');
+    need('REDUCTO_API_KEY', 'if your own deployment needs no key, set any text');
   }
   if (settings.WEBHOOK_MODE !== 'none') {
     if (settings.has('worker')) need('PUBLIC_URL', 'or set WEBHOOK_MODE=none to poll only');
     if (settings.has('worker') || settings.has('webhooks')) {
-      need('TOKEN_KEYS', 'make one with: echo "1:$(openssl rand -base64 32)"');
+      need('TOKEN_KEYS', 'create one with: echo "1:$(openssl rand -base64 32)"');
     }
     if (settings.WEBHOOK_MODE === 'svix' && settings.has('webhooks')) {
       need('SVIX_SECRETS', 'copy it from the endpoint in Reducto’s webhook portal');
