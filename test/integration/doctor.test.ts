@@ -311,9 +311,7 @@ describe('Reducto', () => {
     expect(await clock('reducto clock')).toMatch(
       /warn: the local clock is (399|400) s behind that of Reducto/,
     );
-    expect(await clock('database clock')).toMatch(
-      /ok: the local clock differs from that of the database by at most 5 s/,
-    );
+    expect(await clock('database clock')).toMatch(/^ok: the local clock differs/);
   });
 });
 
