@@ -1,6 +1,6 @@
 import type { RefusalCause } from '../audit/refusal.js';
 
-/** What is probably wrong when callbacks for waiting jobs are refused: one kind for each thing to do about it. */
+/** Probable reasons why the gateway refuses callbacks for waiting jobs: one kind per remedy. */
 export const MISCONFIGURATIONS = [
   'source_address',
   'token_key',
@@ -13,7 +13,7 @@ export const MISCONFIGURATIONS = [
 
 export type Misconfiguration = (typeof MISCONFIGURATIONS)[number];
 
-/** `attack` only informs: the callbacks are forged, and nothing has to be changed. */
+/** `attack` only informs: forged callbacks are refused, and no setting needs a change. */
 export const ALERT_KINDS = [...MISCONFIGURATIONS, 'audit_tampered', 'attack'] as const;
 
 export type AlertKind = (typeof ALERT_KINDS)[number];

@@ -9,18 +9,18 @@ export interface AlertText {
   readonly advice: string;
 }
 
-/** What is wrong and what to do, for somebody who is woken by it: the settings by their names. */
+/** The problem and the remedy for operators, with the names of settings. */
 export function describeAlert(
   kind: DetectedKind,
   alertEvidence: AlertEvidence,
-  traces: readonly RefusalEvidence[],
+  refusals: readonly RefusalEvidence[],
   installed: Installed,
 ): AlertText {
-  const { what, advice } = explain(kind, alertEvidence, traces, installed);
+  const { what, advice } = explain(kind, alertEvidence, refusals, installed);
   return { message: `${what} ${numbers(kind, alertEvidence)}`, advice };
 }
 
-/** @param entry the entry that is not right, or that recorded what was found */
+/** @param entry the changed entry, or the one that recorded the tampering */
 export function tamperingWords(reason: string, entry: string | undefined): AlertText {
   const where = entry === undefined ? '' : ` (entry ${entry})`;
   return {
@@ -38,36 +38,36 @@ interface Explanation {
 function explain(
   kind: DetectedKind,
   alertEvidence: AlertEvidence,
-  traces: readonly RefusalEvidence[],
+  refusals: readonly RefusalEvidence[],
   installed: Installed,
 ): Explanation {
   switch (kind) {
     case 'source_address':
-      return sourceAddress(alertEvidence, traces);
+      return sourceAddress(alertEvidence, refusals);
     case 'token_key':
-      return tokenKey(alertEvidence, traces, installed);
+      return tokenKey(alertEvidence, refusals, installed);
     case 'svix_secret':
-      return svixSecret(traces, installed);
+      return svixSecret(refusals, installed);
     case 'clock':
       return byReason('signature_stale');
     case 'form':
-      return form(traces, installed);
+      return form(refusals, installed);
     case 'job_unknown':
       return byReason('job_unknown');
     case 'upstream_id':
       return byReason('upstream_id_mismatch');
     case 'attack':
       return {
-        what: `Strangers send callbacks in which nothing is right; the main addresses are ${listed(alertEvidence)}.`,
+        what: `Forged callbacks are arriving, mainly from ${listed(alertEvidence)}.`,
         advice:
-          'Nothing in the gateway has to be changed: they are refused. If it goes on, block these addresses before the gateway, and set WEBHOOK_IP_ALLOWLIST where it is empty.',
+          'The gateway refuses them, so no setting needs a change. If they continue, block these addresses in front of the gateway, and set WEBHOOK_IP_ALLOWLIST if it is empty.',
       };
   }
 }
 
 const REFUSED = 'Callbacks that are probably genuine are refused.';
 
-/** What the table says about `cause`, with what is known of these refusals. */
+/** The text of the table about `cause`, with details of these refusals. */
 function byReason(cause: RefusalCause, detail = '', advice = remediesFor(cause)): Explanation {
   const what = [REFUSED, REFUSAL_REASONS[cause].why, detail].filter((text) => text !== '');
   return { what: what.join(' '), advice: advice.join(' ') };
@@ -75,10 +75,10 @@ function byReason(cause: RefusalCause, detail = '', advice = remediesFor(cause))
 
 function sourceAddress(
   alertEvidence: AlertEvidence,
-  traces: readonly RefusalEvidence[],
+  refusals: readonly RefusalEvidence[],
 ): Explanation {
-  const right = traces.some(({ secret }) => secret === 'right');
-  const proxy = traces.some(({ forwarded, address }) => forwarded || isPrivateAddress(address));
+  const right = refusals.some(({ secret }) => secret === 'right');
+  const proxy = refusals.some(({ forwarded, address }) => forwarded || isPrivateAddress(address));
   const secret = right ? 'Their secret is right.' : 'Their secret is not right either.';
   const remedies = remediesFor('address_not_allowed');
   return byReason(
@@ -90,10 +90,10 @@ function sourceAddress(
 
 function tokenKey(
   { tried }: AlertEvidence,
-  traces: readonly RefusalEvidence[],
+  refusals: readonly RefusalEvidence[],
   { webhookMode, tokenKeys }: Installed,
 ): Explanation {
-  if (mainSecretCause(traces, ['token_invalid', 'token_missing']) === 'token_missing') {
+  if (mainSecretCause(refusals, ['token_invalid', 'token_missing']) === 'token_missing') {
     const mode = webhookMode === 'svix' ? 'WEBHOOK_MODE=svix expects signed callbacks.' : '';
     return byReason('token_missing', mode);
   }
@@ -109,15 +109,15 @@ function tokenKey(
   return byReason('token_invalid', detail, remediesFor('token_invalid', named));
 }
 
-function svixSecret(traces: readonly RefusalEvidence[], { svixSecrets }: Installed): Explanation {
+function svixSecret(refusals: readonly RefusalEvidence[], { svixSecrets }: Installed): Explanation {
   const causes = ['signature_invalid', 'svix_not_configured', 'signature_incomplete'] as const;
-  const cause = mainSecretCause(traces, causes) ?? 'signature_invalid';
+  const cause = mainSecretCause(refusals, causes) ?? 'signature_invalid';
   const number = `SVIX_SECRETS of this process has ${svixSecrets}.`;
   return byReason(cause, cause === 'signature_incomplete' ? '' : number);
 }
 
-function form(traces: readonly RefusalEvidence[], { webhookMaxBytes }: Installed): Explanation {
-  const cause = mainCause(traces) ?? 'not_json';
+function form(refusals: readonly RefusalEvidence[], { webhookMaxBytes }: Installed): Explanation {
+  const cause = mainCause(refusals) ?? 'not_json';
   const limit = cause === 'too_large' ? `The limit is ${webhookMaxBytes} in this process.` : '';
   return byReason(cause, limit);
 }
@@ -139,16 +139,16 @@ function listed({ addresses, otherAddresses }: AlertEvidence): string {
   return named.join(', ') + (others > 0 ? ` and ${others} more` : '');
 }
 
-function mainCause(traces: readonly RefusalEvidence[]): RefusalCause | undefined {
-  return mostFrequent(traces.map(({ cause }) => cause));
+function mainCause(refusals: readonly RefusalEvidence[]): RefusalCause | undefined {
+  return mostFrequent(refusals.map(({ cause }) => cause));
 }
 
-/** A refused address may have hidden that the secret is wrong too. */
+/** A refusal by address may also have a wrong secret. */
 function mainSecretCause(
-  traces: readonly RefusalEvidence[],
+  refusals: readonly RefusalEvidence[],
   among: readonly RefusalCause[],
 ): RefusalCause | undefined {
-  const causes = traces.flatMap(({ cause, secretCause }) => [cause, secretCause ?? cause]);
+  const causes = refusals.flatMap(({ cause, secretCause }) => [cause, secretCause ?? cause]);
   return mostFrequent(causes.filter((cause) => among.includes(cause)));
 }
 
@@ -158,7 +158,7 @@ function mostFrequent<T>(items: readonly T[]): T | undefined {
   return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0];
 }
 
-/** What was advised has been done, it seems: then there is nothing to do but to wait. */
+/** The advice, or the note that the problem seems fixed. */
 export function currentAdvice(alert: {
   readonly advice: string;
   readonly fixedSince: Date | null;

@@ -5,22 +5,22 @@ import { currentAdvice } from './alert-messages.js';
 
 export type { Alert, AlertState } from './alerts.store.js';
 
-/** The alerts, for whoever shows or acknowledges them; usable in every process. */
+/** Reads and acknowledges alerts, in processes of every role. */
 @Injectable()
 export class AlertQueries {
   constructor(private readonly store: AlertsStore) {}
 
-  /** The oldest first. */
+  /** Oldest first. */
   async openAlerts(): Promise<Alert[]> {
     return (await this.store.listOpen()).map(advised);
   }
 
-  /** The newest first. */
+  /** Newest first. */
   async recent(limit: number, which: RecentAlerts = {}): Promise<Alert[]> {
     return (await this.store.listRecent(limit, which)).map(advised);
   }
 
-  /** `undefined`: no such alert. */
+  /** Returns `undefined` if the alert does not exist. */
   async acknowledge(manager: EntityManager, id: string, by: string): Promise<Alert | undefined> {
     const alert = await this.store.acknowledgeAlert(manager, id, by);
     return alert === undefined ? undefined : advised(alert);

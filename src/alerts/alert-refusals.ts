@@ -4,16 +4,16 @@ import type { Alert } from './alert-queries.js';
 
 /** A filter of refused callbacks. */
 export interface AlertRefusals {
-  /** A filter takes one cause: the most frequent one of the alert. An attack has many. */
+  /** The most frequent cause of the alert; absent for an attack, which has many. */
   readonly cause: RefusalCause | undefined;
   readonly from: Date;
   readonly to: Date | undefined;
 }
 
-/** An alert is raised some time after the first of its refusals. */
+/** The first refusals are older than the alert. */
 const BEFORE_MILLISECONDS = 3_600_000;
 
-/** The refused callbacks that an alert is about; `undefined` where it is about something else. */
+/** The filter for the refused callbacks of an alert; `undefined` for tampering. */
 export function refusalsOf({
   kind,
   evidence,

@@ -6,14 +6,14 @@ import { severityOf } from './alert-kinds.js';
 import { AlertsStore, type Alert } from './alerts.store.js';
 
 const TIMEOUT_MILLISECONDS = 5000;
-/** After so long a process that took an alert to send it counts as dead. */
+/** Lease of an alert; after it, another process sends the alert. */
 const LEASE_SECONDS = 30;
-/** Waits after each try that failed; after the last one it is given up. */
+/** Delays after failed attempts; after the last one, the gateway stops. */
 const RETRY_SECONDS = [15, 30, 60, 120, 300, 600];
 
 /**
- * Posts each raised alert once, signed as Standard Webhooks have it. One process takes it; where the
- * answer was lost it may come again, under the same `webhook-id`.
+ * Posts each raised alert, signed according to Standard Webhooks. If the answer is lost, the gateway sends it again
+ * with the same `webhook-id`.
  */
 @Injectable()
 export class AlertWebhook implements BeforeApplicationShutdown {
@@ -31,7 +31,7 @@ export class AlertWebhook implements BeforeApplicationShutdown {
     }
   }
 
-  /** Sends what is to be sent, behind the back of the caller. */
+  /** Sends due alerts in the background. */
   begin(): void {
     this.sending ??= this.sendAll()
       .catch((error: unknown) => this.logger.warn({ msg: 'alerts could not be sent', err: error }))
@@ -64,7 +64,7 @@ export class AlertWebhook implements BeforeApplicationShutdown {
     }
   }
 
-  /** Returns what went wrong. Redirects are not followed: the body is for the configured receiver. */
+  /** Returns the error. Follows no redirects, because the body is meant for the configured receiver. */
   private async post(
     { url, signer }: { url: URL; signer: Webhook },
     alert: Alert,

@@ -4,7 +4,7 @@ import { Metrics } from '../platform/metrics/metrics.js';
 import { ALERT_KINDS, type AlertKind } from './alert-kinds.js';
 import { AlertQueries } from './alert-queries.js';
 
-/** The alerts, as evidence. */
+/** Metrics of alerts. */
 @Injectable()
 export class AlertMetrics {
   private readonly raisedAlerts: Counter;
@@ -18,11 +18,11 @@ export class AlertMetrics {
     );
     this.failures = metrics.counter(
       'gateway_alert_detection_failures',
-      'Passes of the detector that broke off',
+      'Failed sweeps of the alert detection',
     );
     metrics.meter
       .createObservableGauge('gateway_alerts_open', {
-        description: 'Whether an alert is open, by kind; the same in all processes',
+        description: 'Whether an alert is open, by kind; all processes report the same value',
       })
       .addCallback(async (result) => {
         const open = new Set((await reads.openAlerts()).map(({ kind }) => kind));

@@ -9,7 +9,7 @@ import { AlertsService } from './alerts.service.js';
 import { AlertsStore } from './alerts.store.js';
 import { DetectionInputReader } from './detection-input.reader.js';
 
-/** The detector; one process with the role `worker` is enough, and any number may have it. */
+/** Detects and raises alerts in processes with the role `worker`. */
 @Module({
   imports: [AlertQueriesModule, AuditChainModule, JobsModule, CallbackChecksModule],
   providers: [AlertsStore, DetectionInputReader, AlertMetrics, AlertWebhook, AlertsService],

@@ -13,7 +13,7 @@ import { DetectionInputReader } from './detection-input.reader.js';
 import type { DetectionInput } from './detection-input.js';
 import { currentAdvice, tamperingWords } from './alert-messages.js';
 
-/** What a pass did: alerts, and jobs that were hurried. */
+/** The result of a sweep: alerts, and jobs whose poll was expedited. */
 export interface AlertCounts {
   readonly raised: number;
   readonly closed: number;
@@ -21,8 +21,8 @@ export interface AlertCounts {
 }
 
 /**
- * Notices that genuine callbacks are refused, says what is probably wrong, and has the jobs polled. Raises an alert
- * too where this process has found that the audit was tampered with.
+ * Detects that the gateway refuses genuine callbacks, raises an alert with the probable reason, and expedites polls of
+ * the jobs. Also raises an alert if this process found that the audit was tampered with.
  */
 @Injectable()
 export class AlertsService implements OnApplicationBootstrap {
@@ -50,16 +50,16 @@ export class AlertsService implements OnApplicationBootstrap {
     );
   }
 
-  /** One bounded pass; what the webhook takes is not waited for. */
+  /** Does not wait for the alert webhook. */
   async sweep(): Promise<AlertCounts> {
     const tampering = await this.raiseTampering();
-    const situation = await this.reader.readInput();
-    const raised = tampering + (await this.raise(situation));
-    const closed = await this.close(situation);
-    await this.judgeOpen((await this.store.standing()).open, situation);
-    const hurried = await this.expeditePolls(situation);
+    const input = await this.reader.readInput();
+    const raised = tampering + (await this.raise(input));
+    const closed = await this.close(input);
+    await this.recheckOpen((await this.store.standing()).open, input);
+    const expedited = await this.expeditePolls(input);
     this.webhook.begin();
-    return { raised, closed, expedited: hurried };
+    return { raised, closed, expedited };
   }
 
   private async raise(detectionInput: DetectionInput): Promise<number> {
@@ -98,8 +98,8 @@ export class AlertsService implements OnApplicationBootstrap {
     this.logger[level]({ msg: 'alert raised', kind, message, advice, evidence });
   }
 
-  /** Follows the settings: whether what was refused would be accepted today. */
-  private async judgeOpen(
+  /** Checks whether the current settings would accept the refused callbacks. */
+  private async recheckOpen(
     open: ReadonlySet<string>,
     detectionInput: DetectionInput,
   ): Promise<void> {
@@ -126,7 +126,7 @@ export class AlertsService implements OnApplicationBootstrap {
     const evidence = evidenceFor(kind, detectionInput);
     const [newest] = evidence;
     if (newest === undefined) return 'unknown';
-    // These settings were in force already: another process refuses with others.
+    // This process already had its settings, so another process refuses with different ones.
     if (newest.at.getTime() >= this.startedAt.getTime()) return 'failing';
     const ids = [...new Set(evidence.map(({ entryId }) => entryId))];
     const judged = await this.rechecker.recheckRefusals({ ids }, ids.length);
@@ -144,9 +144,8 @@ export class AlertsService implements OnApplicationBootstrap {
   }
 
   /**
-   * While an alert is open, all waiting jobs, once a minute: their callbacks will not help them. In between
-   * and before it the few whose callbacks were just refused: whether they have ended also tells whether
-   * those were genuine.
+   * While an alert is open, expedites polls of all waiting jobs once a minute. Otherwise only of the jobs whose
+   * callbacks were just refused: whether they have ended shows whether the callbacks were genuine.
    */
   private async expeditePolls(detectionInput: DetectionInput): Promise<number> {
     if (await this.store.acquireExpedite()) return this.awaitingCallback.expeditePolls('all');

@@ -3,20 +3,20 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 import type { AlertKind } from './alert-kinds.js';
-import type { AlertEvidence, Finding, TamperingFigures } from './detection-input.js';
+import type { AlertEvidence, Finding, TamperingEvidence } from './detection-input.js';
 
 export interface Alert {
   readonly id: string;
   readonly kind: AlertKind;
   readonly message: string;
   readonly advice: string;
-  readonly evidence: AlertEvidence | TamperingFigures;
+  readonly evidence: AlertEvidence | TamperingEvidence;
   readonly openedAt: Date;
-  /** When a callback was last refused for this reason, or the audit was last found to be tampered with. */
+  /** When a callback was last refused for this reason, or tampering was last found. */
   readonly lastSeenAt: Date;
   readonly closedAt: Date | null;
   readonly notifiedAt: Date | null;
-  /** Since when the settings would accept what was refused; nobody knows yet whether it helps. */
+  /** Since when the settings would accept the refused callbacks; no callback has confirmed it yet. */
   readonly fixedSince: Date | null;
   readonly acknowledgedAt: Date | null;
   /** The service of the admin's API key. */
@@ -31,20 +31,20 @@ export interface RecentAlerts {
   readonly cursor?: string | undefined;
 }
 
-/** An alert that is to be sent, for the how-many-th time. */
+/** An alert to send, with the number of the attempt. */
 export type Unsent = Alert & { readonly attempt: number };
 
 const QUIET_MINUTES = 5;
-/** Without an accepted callback nobody knows whether it is mended; after so long it is let go. */
+/** Age after which an alert closes even if no callback has confirmed the fix. */
 const SILENT_MINUTES = 60;
 const EXPEDITE_SECONDS = 60;
 
-/** All SQL on `alerts`. Every statement decides by itself, so that any number of processes may run it. */
+/** All SQL on `alerts`. Every statement is safe to run in several processes at once. */
 @Injectable()
 export class AlertsStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  /** Opens an alert, or brings the open one of its kind up to date. Returns it where this call opened it. */
+  /** Opens an alert or updates the open one of its kind. Returns the alert if this call opened it. */
   async raiseAlert(finding: Finding): Promise<Alert | undefined> {
     const { kind, message, advice, evidence, lastSeenAt } = finding;
     const values = [kind, message, advice, JSON.stringify(evidence), lastSeenAt];
@@ -55,8 +55,8 @@ export class AlertsStore {
   }
 
   /**
-   * Opens the alert about the audit, or brings the open one up to date. Another place of the audit than before
-   * withdraws the acknowledgement. Returns the alert where this call opened it.
+   * Opens or updates the alert about tampering. A new place in the audit withdraws the acknowledgement. Returns the
+   * alert if this call opened it.
    */
   async seeTampering(place: string, message: string, advice: string): Promise<Alert | undefined> {
     const [seen] = await rows<Alert & { opened: boolean }>(this.database, SEE_TAMPERING, [
@@ -69,12 +69,12 @@ export class AlertsStore {
     return opened ? alert : undefined;
   }
 
-  /** Closes what has not been seen for some minutes, where callbacks are accepted again. */
+  /** Closes alerts not seen for some minutes if callbacks are accepted again. */
   closeAlert(lastAcceptedAt: Date | null): Promise<Alert[]> {
     return rows<Alert>(this.database, CLOSE_ALERT, [QUIET_MINUTES, SILENT_MINUTES, lastAcceptedAt]);
   }
 
-  /** Whether it is time to hurry the waiting jobs, and this process's turn to do so. */
+  /** Whether this process may expedite polls of all waiting jobs now. */
   async acquireExpedite(): Promise<boolean> {
     return (await rows(this.database, ACQUIRE_EXPEDITE, [EXPEDITE_SECONDS])).length > 0;
   }
@@ -100,24 +100,24 @@ export class AlertsStore {
     );
   }
 
-  /** The newest first. */
+  /** Newest first. */
   listRecent(limit: number, { state, cursor }: RecentAlerts): Promise<Alert[]> {
     return rows<Alert>(this.database, RECENT, [limit, cursor ?? null, state ?? null]);
   }
 
-  /** Returns the alert where that is news: it did not count as fixed before. */
+  /** Returns the alert if it was not marked as fixed before. */
   async markFixed(kind: AlertKind): Promise<Alert | undefined> {
     const [alert] = await rows<Alert>(this.database, MARK_FIXED, [kind]);
     return alert;
   }
 
-  /** Returns the alert where it counted as fixed. Whoever acknowledged it has to be told. */
+  /** Returns the alert if it was marked as fixed, so that the caller reports it again. */
   async markFailing(kind: AlertKind): Promise<Alert | undefined> {
     const [alert] = await rows<Alert>(this.database, MARK_FAILING, [kind]);
     return alert;
   }
 
-  /** The first acknowledgement stays. `undefined`: no such alert. */
+  /** Keeps the first acknowledgement. Returns `undefined` if the alert does not exist. */
   async acknowledgeAlert(
     manager: EntityManager,
     id: string,
@@ -127,7 +127,7 @@ export class AlertsStore {
     return alert;
   }
 
-  /** Takes one alert to be sent; nobody else does for `leaseSeconds`. */
+  /** Leases one alert to send for `leaseSeconds`. */
   async leaseUnsent(leaseSeconds: number): Promise<Unsent | undefined> {
     const [unsent] = await rows<Unsent>(this.database, LEASE_UNSENT, [leaseSeconds]);
     return unsent;
@@ -141,7 +141,7 @@ export class AlertsStore {
     );
   }
 
-  /** `null`: not tried again. */
+  /** `null`: no further attempt. */
   async markNotSent(id: string, retrySeconds: number | null): Promise<void> {
     await rows(
       this.database,
@@ -180,7 +180,7 @@ const ACKNOWLEDGE = `
    WHERE id = $1
   RETURNING ${COLUMNS}`;
 
-/** What another process has just closed is not opened again for what it had seen. */
+/** Older refusals do not reopen an alert that another process has just closed. */
 const RAISE_ALERT = `
   INSERT INTO alerts (kind, message, advice, evidence, last_seen_at)
   SELECT $1, $2, $3, $4::jsonb, least($5::timestamptz, now())
@@ -206,7 +206,7 @@ const SEE_TAMPERING = `
              FROM (SELECT open.evidence->'places' ? $1::text AS known) AS place)
   RETURNING ${COLUMNS}, xmax = 0 AS opened`;
 
-/** Tampering stays on record, so every verification finds it again, once an hour. */
+/** The audit keeps entries about tampering, so every hourly verification finds it again. */
 const CLOSE_ALERT = `
   UPDATE alerts SET closed_at = now()
    WHERE closed_at IS NULL

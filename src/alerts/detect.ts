@@ -5,7 +5,7 @@ import { describeAlert } from './alert-messages.js';
 
 const MINUTE_MILLISECONDS = 60_000;
 
-/** Short ones for a gateway with many callbacks a second, the long one for a few an hour. */
+/** Short windows suit many callbacks per second, the long one a few per hour. */
 const WINDOWS = [
   { minutes: 2, accepted: 'inTwoMinutes' },
   { minutes: 10, accepted: 'inTenMinutes' },
@@ -14,56 +14,55 @@ const WINDOWS = [
 
 type Window = (typeof WINDOWS)[number];
 
-/** Jobs that were refused their callback from which on chance is ruled out. */
+/** So many jobs with a refused callback are no coincidence. */
 const MANY_JOBS = 3;
-/** The same while nothing at all is accepted: one job whose callback is repeated, or two jobs. */
+/** While no callback is accepted, two jobs suffice, or one with repeated callbacks. */
 const FEW_JOBS = 2;
 const REPEATS = 3;
-/** From here on it is more than a single process or sender that has gone astray. */
+/** A lower share of refusals may come from a single misconfigured sender. */
 const MIN_SHARE = 0.2;
-/** So long a look at the job may take that tells whether the callback was genuine. */
+/** Time for the poll that shows whether the callback was genuine. */
 const DOUBT_MILLISECONDS = 60_000;
-/** Callbacks that should have been accepted in the window, for none at all to mean something. */
+/** With fewer expected callbacks in the window, an empty window proves nothing. */
 const MIN_EXPECTED = 5;
-/** Refusals of strangers in ten minutes that are worth a word. */
+/** Forged callbacks in ten minutes that raise an alert. */
 const FORGED_CALLBACKS = 300;
 
-/** What is probably wrong, from what was refused. At most one finding per kind. */
+/** The probable reasons of the refusals; at most one finding per kind. */
 export function detect(detectionInput: DetectionInput): Finding[] {
-  const wrong = MISCONFIGURATIONS.flatMap((kind) => misconfiguration(kind, detectionInput) ?? []);
-  const strangers = wrong.length > 0 ? undefined : attack(detectionInput);
-  return strangers === undefined ? wrong : [strangers];
+  const found = MISCONFIGURATIONS.flatMap((kind) => misconfiguration(kind, detectionInput) ?? []);
+  const forged = found.length > 0 ? undefined : attack(detectionInput);
+  return forged === undefined ? found : [forged];
 }
 
-/** Jobs whose callback was refused for a reason that no stranger can bring about. */
-export function suspects({ refusals: traces, now }: DetectionInput): string[] {
-  const fresh = traces.filter(
+/** Waiting jobs that a refused callback named just now; only Reducto knows their ids. */
+export function suspects({ refusals, now }: DetectionInput): string[] {
+  const fresh = refusals.filter(
     ({ at, job }) => job?.state === 'waiting' && now.getTime() - at.getTime() <= DOUBT_MILLISECONDS,
   );
   return [...new Set(fresh.flatMap(({ job }) => job?.id ?? []))];
 }
 
-/** Entries that one pass judges for one alert. */
+/** Maximum refusals that one sweep checks again for an alert. */
 const MAX_RECHECKED = 100;
 
-/** The newest evidence for an alert, for judging it with the settings of today. */
+/** The newest evidence for an alert, to check it again with the current settings. */
 export function evidenceFor(
   kind: Misconfiguration,
   detectionInput: DetectionInput,
 ): RefusalEvidence[] {
   const recent = within(ofKind(kind, detectionInput), WINDOWS[2], detectionInput.now);
-  const proving = recent.filter((trace) => isEvidence(kind, trace, detectionInput.now));
-  const found = proving.length > 0 ? proving : recent.filter((trace) => trace.fromKnownSender);
+  const proving = recent.filter((refusal) => isEvidence(kind, refusal, detectionInput.now));
+  const found = proving.length > 0 ? proving : recent.filter((refusal) => refusal.fromKnownSender);
   const newestFirst = found.toSorted((one, other) => other.at.getTime() - one.at.getTime());
   return newestFirst.slice(0, MAX_RECHECKED);
 }
 
-function ofKind(
-  kind: Misconfiguration,
-  { closed, refusals: traces }: DetectionInput,
-): RefusalEvidence[] {
+function ofKind(kind: Misconfiguration, { closed, refusals }: DetectionInput): RefusalEvidence[] {
   const since = closed.get(kind)?.getTime() ?? 0;
-  return traces.filter((trace) => trace.at.getTime() > since && kindsOf(trace).includes(kind));
+  return refusals.filter(
+    (refusal) => refusal.at.getTime() > since && kindsOf(refusal).includes(kind),
+  );
 }
 
 function misconfiguration(
@@ -74,7 +73,7 @@ function misconfiguration(
   for (const window of WINDOWS) {
     const inside = within(own, window, detectionInput.now);
     const found = provenByJobs(kind, inside, window, detectionInput)
-      ? inside.filter((trace) => isEvidence(kind, trace, detectionInput.now))
+      ? inside.filter((refusal) => isEvidence(kind, refusal, detectionInput.now))
       : replaced(kind, inside, window, detectionInput);
     if (found.length === 0) continue;
     const evidence = collectEvidence(
@@ -93,7 +92,7 @@ function misconfiguration(
   return undefined;
 }
 
-/** Where the address and the secret are wrong, both are to be put right. */
+/** If both the address and the secret are wrong, both need a fix. */
 function kindsOf({ cause, secretCause }: RefusalEvidence): Misconfiguration[] {
   const kind = KIND_OF_CAUSE[cause];
   return secretCause === undefined ? [kind] : [kind, KIND_OF_CAUSE[secretCause]];
@@ -116,7 +115,7 @@ function provenByJobs(
   window: Window,
   { accepted, now }: DetectionInput,
 ): boolean {
-  const evidence = inside.filter((trace) => isEvidence(kind, trace, now));
+  const evidence = inside.filter((refusal) => isEvidence(kind, refusal, now));
   const jobs = jobsOf(evidence);
   if (jobs === 0) return false;
   const first = Math.min(...evidence.map(({ at }) => at.getTime()));
@@ -127,18 +126,18 @@ function provenByJobs(
   if (jobs < MANY_JOBS) return false;
   const seenEnded = jobsOf(evidence.filter(({ job }) => job?.state === 'ended'));
   if (nothingAccepted || seenEnded >= MANY_JOBS) return true;
-  // A flood of genuine ones is kept in part and counted in part, from the same addresses.
+  // In a flood of genuine callbacks, the audit only counts a part, from the same addresses.
   const senders = new Set(evidence.map(({ address }) => address));
   const onlyCounted = inside.filter(
-    (trace) => trace.job === undefined && trace.count > 1 && senders.has(trace.address),
+    ({ job, count, address }) => job === undefined && count > 1 && senders.has(address),
   );
   const refused = jobs + sum(onlyCounted);
   return refused >= MIN_SHARE * (refused + accepted[window.accepted]);
 }
 
 /**
- * Nothing readable, but known senders are refused about as often as callbacks used to be accepted, and none
- * is accepted any more: the case of bodies that a proxy has rewritten, and of evidence lost in a flood.
+ * Without a readable callback: no callback is accepted any more, and known senders are refused about as often as
+ * callbacks were accepted before. A proxy rewrites bodies, or a flood displaced the evidence.
  */
 function replaced(
   kind: Misconfiguration,
@@ -158,13 +157,13 @@ function replaced(
 
 function attack(detectionInput: DetectionInput): Finding | undefined {
   const { totals, now, open, closed } = detectionInput;
-  const lately = now.getTime() - 10 * MINUTE_MILLISECONDS;
-  // What is left of a misconfiguration in the counts is not the work of strangers.
-  const polling = MISCONFIGURATIONS.some(
-    (kind) => open.has(kind) || (closed.get(kind)?.getTime() ?? 0) > lately,
+  const windowStart = now.getTime() - 10 * MINUTE_MILLISECONDS;
+  // The counts still contain the refusals of a recent misconfiguration.
+  const misconfigured = MISCONFIGURATIONS.some(
+    (kind) => open.has(kind) || (closed.get(kind)?.getTime() ?? 0) > windowStart,
   );
   const refused = totals.reduce((all, { inTenMinutes }) => all + inTenMinutes, 0);
-  if (polling || refused < FORGED_CALLBACKS) return undefined;
+  if (misconfigured || refused < FORGED_CALLBACKS) return undefined;
   const evidence = collectAttackEvidence(detectionInput, refused);
   const lastSeen = Math.max(...totals.map(({ lastAt }) => lastAt.getTime()));
   return {
@@ -176,23 +175,23 @@ function attack(detectionInput: DetectionInput): Finding | undefined {
 }
 
 function within(
-  traces: readonly RefusalEvidence[],
+  refusals: readonly RefusalEvidence[],
   { minutes }: Window,
   now: Date,
 ): RefusalEvidence[] {
   const from = now.getTime() - minutes * MINUTE_MILLISECONDS;
-  return traces.filter(({ at }) => at.getTime() >= from);
+  return refusals.filter(({ at }) => at.getTime() >= from);
 }
 
-function jobsOf(traces: readonly RefusalEvidence[]): number {
-  return new Set(traces.flatMap(({ job }) => job?.id ?? [])).size;
+function jobsOf(refusals: readonly RefusalEvidence[]): number {
+  return new Set(refusals.flatMap(({ job }) => job?.id ?? [])).size;
 }
 
-function sum(traces: readonly RefusalEvidence[]): number {
-  return traces.reduce((all, { count }) => all + count, 0);
+function sum(refusals: readonly RefusalEvidence[]): number {
+  return refusals.reduce((all, { count }) => all + count, 0);
 }
 
-function latest(traces: readonly RefusalEvidence[], now: Date): Date {
-  const last = traces.reduce((most, { at }) => Math.max(most, at.getTime()), 0);
+function latest(refusals: readonly RefusalEvidence[], now: Date): Date {
+  const last = refusals.reduce((max, { at }) => Math.max(max, at.getTime()), 0);
   return new Date(Math.min(last, now.getTime()));
 }

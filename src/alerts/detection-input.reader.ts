@@ -7,10 +7,10 @@ import { AlertsStore } from './alerts.store.js';
 import { assertedIds, toRefusalEvidence } from './evidence.js';
 import type { Installed, DetectionInput } from './detection-input.js';
 
-/** Entries of the audit that a pass reads. */
+/** Maximum audit entries that a sweep reads. */
 const MAX_ENTRIES = 5000;
 
-/** Gathers what the detector judges by: a bounded read, whatever a flood brings. */
+/** Reads the input of the detection; the read is bounded also in a flood. */
 @Injectable()
 export class DetectionInputReader {
   private readonly installed: Installed;
@@ -31,7 +31,7 @@ export class DetectionInputReader {
   }
 
   async readInput(): Promise<DetectionInput> {
-    // The refusals first: a callback that is accepted meanwhile then counts for its job.
+    // Refusals are read first, so that callbacks accepted meanwhile count for their jobs.
     const refusals = await this.refusals.listRefusals(MAX_ENTRIES);
     const totals = await this.refusals.countRefusals();
     const named = await this.named(refusals);
@@ -40,11 +40,11 @@ export class DetectionInputReader {
     const accepted = await this.callbacks.countAccepted();
     const waitingJobs = await this.awaitingCallback.countJobs();
     const { open, closed } = await this.store.standing();
-    const traces = toRefusalEvidence(refusals, { named, served, senders, now: accepted.now });
+    const evidence = toRefusalEvidence(refusals, { named, served, senders, now: accepted.now });
     const { installed } = this;
     return {
       now: accepted.now,
-      refusals: traces,
+      refusals: evidence,
       totals,
       accepted,
       waitingJobs,

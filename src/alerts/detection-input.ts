@@ -4,18 +4,17 @@ import type { AcceptedCounts } from '../webhooks/accepted-callbacks.js';
 import type { AlertKind, DetectedKind } from './alert-kinds.js';
 
 /**
- * The job that a refused callback names, as far as it proves something. Ids of jobs are not to be guessed:
- * who names one that waits has most likely been told by us, and is Reducto. `ended`: and Reducto had
- * indeed finished it. `waiting`: not known yet. `unknown`: no job of ours.
+ * The job that a refused callback names. Job ids cannot be guessed, so the sender of a callback for a waiting job is
+ * probably Reducto. `ended`: a poll confirmed the end. `waiting`: not polled yet. `unknown`: not a job of this gateway.
  */
 export interface AssertedState {
   readonly id: string;
   readonly state: 'ended' | 'waiting' | 'unknown';
 }
 
-/** A refusal, or `count` of them from one address that were only counted, with what it tells. */
+/** One refusal, or `count` refusals from one address that were only counted. */
 export interface RefusalEvidence {
-  /** Of its entry in the audit. */
+  /** The id of the audit entry. */
   readonly entryId: string;
   readonly at: Date;
   readonly cause: RefusalCause;
@@ -23,17 +22,17 @@ export interface RefusalEvidence {
   readonly address: string;
   readonly forwarded: boolean;
   readonly secret: 'right' | 'wrong' | 'unknown';
-  /** Why the secret is wrong, where another check had refused already. */
+  /** Why the secret is wrong, if another guard refused first. */
   readonly secretCause: RefusalCause | undefined;
-  /** Which key or secret it was checked with. */
+  /** The key or secret that it was checked with. */
   readonly tried: string | undefined;
-  /** The address has delivered genuine callbacks lately, or the allowlist names it. */
+  /** The address sent accepted callbacks recently, or is in the allowlist. */
   readonly fromKnownSender: boolean;
-  /** Absent where it names none, or one that does not miss it. */
+  /** Absent if the callback names no job, or one that already has a callback. */
   readonly job: AssertedState | undefined;
 }
 
-/** What the advice refers to. */
+/** Settings that the advice mentions. */
 export interface Installed {
   readonly webhookMode: 'direct' | 'svix' | 'none';
   readonly tokenKeys: readonly number[];
@@ -41,7 +40,7 @@ export interface Installed {
   readonly webhookMaxBytes: number;
 }
 
-/** All that the detector judges by. Times are those of the database, where that is possible. */
+/** The input of the detection. Times come from the database where possible. */
 export interface DetectionInput {
   readonly now: Date;
   readonly refusals: readonly RefusalEvidence[];
@@ -49,7 +48,7 @@ export interface DetectionInput {
   readonly accepted: AcceptedCounts;
   readonly waitingJobs: number;
   readonly open: ReadonlySet<AlertKind>;
-  /** When the last alert of a kind was closed: what came before has been dealt with. */
+  /** When the last alert of a kind was closed; older refusals do not count. */
   readonly closed: ReadonlyMap<AlertKind, Date>;
   readonly installed: Installed;
 }
@@ -58,13 +57,13 @@ export interface DetectionInput {
 export interface AlertEvidence {
   readonly windowMinutes: number;
   readonly refusals: number;
-  /** Different jobs that they name; 0 where none can be read. */
+  /** Distinct jobs that they name; 0 if no body is readable. */
   readonly jobs: number;
   readonly accepted: number;
   readonly waitingJobs: number;
   readonly hourBefore: { readonly accepted: number; readonly refused: number };
   readonly causes: Readonly<Record<string, number>>;
-  /** The main ones, with what was found of their secret. */
+  /** The most frequent addresses, with the verdict on their secret. */
   readonly addresses: readonly {
     address: string;
     refusals: number;
@@ -75,12 +74,12 @@ export interface AlertEvidence {
   readonly exampleJobs: readonly string[];
 }
 
-/** Behind an alert that the audit was tampered with: each place of the audit, once. */
-export interface TamperingFigures {
+/** The evidence of tampering: each place in the audit once. */
+export interface TamperingEvidence {
   readonly places: readonly string[];
 }
 
-/** What is wrong, for a person who has never looked into this. */
+/** A detected problem, with texts for operators. */
 export interface Finding {
   readonly kind: DetectedKind;
   readonly message: string;

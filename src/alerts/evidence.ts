@@ -4,23 +4,23 @@ import type { AssertedState, RefusalEvidence } from './detection-input.js';
 
 export interface Known {
   readonly named: readonly NamedJob[];
-  /** Jobs for which a callback was accepted after all: they miss nothing. */
+  /** Jobs for which a callback was accepted. */
   readonly served: ReadonlySet<string>;
   readonly senders: ReadonlySet<string>;
   readonly now: Date;
 }
 
-/** How long after the end of a job its callback may still come. */
+/** Maximum delay of a callback after the end of its job. */
 const LATE_MILLISECONDS = 60_000;
-/** How long a genuine callback may be on its way after a look has found the job finished. */
+/** Maximum delay of a callback after a poll found the job finished. */
 const OVERTAKEN_MILLISECONDS = 10_000;
-/** A callback may be ahead of what Reducto answers by so much. */
+/** Maximum time by which a callback precedes the status at Reducto. */
 const AHEAD_MILLISECONDS = 5000;
-/** Ids that are looked for in a body that could not be read. */
+/** Maximum ids that are extracted from an unreadable body. */
 const MAX_IDS = 4;
 const UUID = /\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b/gi;
 
-/** The ids that a refusal names. Where a body is not what it should be, those that stand in it. */
+/** The ids that a refusal names; from an unreadable body, all ids in its text. */
 export function assertedIds({ assertedJobId, assertedUpstreamId, sample }: RecentRefusal): {
   ids: string[];
   upstreamIds: string[];
@@ -35,7 +35,7 @@ export function assertedIds({ assertedJobId, assertedUpstreamId, sample }: Recen
   };
 }
 
-/** What each refusal tells, with what is known of the job that it names. */
+/** Adds to each refusal what the gateway knows of its job. */
 export function toRefusalEvidence(
   refusals: readonly RecentRefusal[],
   known: Known,
@@ -74,7 +74,7 @@ export function toRefusalEvidence(
   });
 }
 
-/** None that names a job is older than the job: a clock that is behind by hours must not hide it. */
+/** Never older than the job, so that a slow clock of a process does not hide the refusal. */
 function momentOf({ at }: RecentRefusal, job: NamedJob | undefined): Date {
   return job === undefined || at > job.createdAt ? at : job.createdAt;
 }

@@ -3,7 +3,7 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 
-/** How many proven callbacks were accepted in the minutes before now; repeats of a message count once. */
+/** Accepted callbacks with a proof, by time before now. Repeats of a message count once. */
 export interface AcceptedCounts {
   readonly now: Date;
   readonly inTwoMinutes: number;
@@ -14,27 +14,27 @@ export interface AcceptedCounts {
   readonly lastAt: Date | null;
 }
 
-/** Senders of so many of the last callbacks count as known. */
+/** The number of latest callbacks whose senders count as known. */
 const LAST_CALLBACKS = 1000;
 
-/** All that is read of the callbacks that were accepted. */
+/** Queries of accepted callbacks for the detection of alerts. */
 @Injectable()
 export class AcceptedCallbacks {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
   async countAccepted(): Promise<AcceptedCounts> {
     const [counts] = await rows<AcceptedCounts>(this.database, COUNTS);
-    if (counts === undefined) throw new Error('an aggregate gave no row');
+    if (counts === undefined) throw new Error('the aggregate returned no row');
     return counts;
   }
 
-  /** The addresses from which proven callbacks have come lately. */
+  /** The client addresses of the latest callbacks with a proof. */
   async findSenders(): Promise<Set<string>> {
     const found = await rows<{ address: string }>(this.database, SENDERS, [LAST_CALLBACKS]);
     return new Set(found.map(({ address }) => address));
   }
 
-  /** Those of `jobIds` for which a proven callback was accepted. */
+  /** The subset of `jobIds` for which a callback with a proof was accepted. */
   async findAccepted(jobIds: readonly string[]): Promise<Set<string>> {
     const found = await rows<{ id: string }>(
       this.database,

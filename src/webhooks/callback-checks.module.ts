@@ -6,7 +6,7 @@ import { CallbackChecks } from './callback-checks.js';
 import { RefusalRechecker } from './refusal-judge.js';
 import { SvixSignatures } from './guards/svix-signature.js';
 
-/** The checks without the door: for judging a callback again. */
+/** The checks without the webhook receiver, for re-checks. */
 @Module({
   imports: [AuditChainModule, JobsModule],
   providers: [CallbackChecks, SvixSignatures, AcceptedCallbacks, RefusalRechecker],

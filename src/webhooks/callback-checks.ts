@@ -14,13 +14,13 @@ import { parseJson, readMessage, type CallbackMessage } from './receiving/callba
 import { clientAddress, isWithin } from '../platform/http/client-address.js';
 import { SvixSignatures } from './guards/svix-signature.js';
 
-/** A callback as it came, or as it was kept. */
+/** A callback as received or as stored. */
 export interface CallbackRequest {
   readonly method: string;
   readonly peerAddress: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: RawBody;
-  /** A signature is good for a few minutes around this moment. */
+  /** A signature must be fresh at this time. */
   readonly receivedAt: Date;
 }
 
@@ -31,10 +31,10 @@ export interface CheckResult<Found> {
   readonly found?: Found;
 }
 
-/** What all the checks together say of a callback. */
+/** The verdicts of all checks about a callback. */
 export interface Judgement {
   readonly verdicts: Record<GuardName, Verdict>;
-  /** The first check that refuses, by its mode of today; none: the callback would be taken. */
+  /** The first guard that refuses in its current mode; `undefined`: the callback would be accepted. */
   readonly refusedBy: GuardName | undefined;
   readonly job: CallbackJob | undefined;
   readonly message: CallbackMessage | undefined;
@@ -42,8 +42,8 @@ export interface Judgement {
 }
 
 /**
- * The questions that the guards ask, each on its own and without side effects. The guards of the route
- * ask them one after the other as a callback comes in; a re-check asks them all of one that was kept.
+ * The checks of the guards, without side effects. The guards run them one by one for a received callback; a re-check
+ * runs all of them for a stored one.
  */
 @Injectable()
 export class CallbackChecks {
@@ -54,23 +54,23 @@ export class CallbackChecks {
     private readonly callbackJobs: CallbackJobsService,
   ) {}
 
-  /** Who sent it, as far as that can be believed. */
+  /** The client address that the trusted proxies report. */
   clientOf({ peerAddress, headers }: Pick<CallbackRequest, 'peerAddress' | 'headers'>): string {
     const forwardedFor = headers['x-forwarded-for']?.toString();
     return clientAddress(peerAddress, forwardedFor, this.settings.TRUSTED_PROXIES);
   }
 
-  /** Does it come from an address that may send callbacks? */
+  /** Is the client address in the allowlist? */
   checkSourceIp(client: string): Verdict {
     const allowlist = this.settings.WEBHOOK_IP_ALLOWLIST;
     if (allowlist.length === 0) return { result: 'pass', detail: 'no allowlist' };
     return isWithin(client, allowlist) ? { result: 'pass' } : fail('address_not_allowed');
   }
 
-  /** Is it a callback at all? */
+  /** Has the request the form of a callback? */
   checkForm({ method, headers, body }: CallbackRequest): CheckResult<CallbackMessage> {
     if (method !== 'POST') return { verdict: fail('wrong_method') };
-    // The headers of direct callbacks are not documented: none at all counts as JSON.
+    // Reducto does not document the headers of direct callbacks, so a missing type counts as JSON.
     const type = headers['content-type'];
     if (type !== undefined && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
       return { verdict: fail('wrong_content_type') };
@@ -85,14 +85,14 @@ export class CallbackChecks {
   }
 
   /**
-   * Does the sender know a secret? A message with the headers of Svix must be signed, over its raw
-   * bytes; any other must bring the token that the gateway gave this very job. No database.
+   * Does the sender know a secret? With Svix headers, the signature over the raw body must be valid; otherwise the
+   * token must belong to this job. Needs no database.
    */
   checkSecret(
     { headers, body, receivedAt }: CallbackRequest,
     message: CallbackMessage | undefined,
   ): CheckResult<'token' | 'svix'> {
-    if (this.signatures.isClaimed(headers)) {
+    if (this.signatures.hasSignature(headers)) {
       const signature = this.signatures.verify(headers, body.bytes, receivedAt);
       if (!signature.valid) return { verdict: fail(signature.cause, 'svix signature') };
       const detail = `svix secret ${signature.secret}`;
@@ -103,24 +103,25 @@ export class CallbackChecks {
     }
     const version = this.tokens.verifyToken(message.gatewayJobId, message.token);
     if (version === undefined) {
-      const claimed = versionOf(message.token);
-      const tried = claimed === undefined ? 'no token of ours' : `token key ${claimed}`;
-      return { verdict: fail('token_invalid', tried) };
+      const asserted = versionOf(message.token);
+      const detail =
+        asserted === undefined ? 'not a token of this gateway' : `token key ${asserted}`;
+      return { verdict: fail('token_invalid', detail) };
     }
     return { verdict: { result: 'pass', detail: `token key ${version}` }, found: 'token' };
   }
 
-  /** Is `job` one that we submitted, and is the id that Reducto gives it the one we know? */
+  /** Did the gateway submit the job, and is the upstream id that of the job? */
   checkJobId(job: KnownJob | null, { upstreamId }: CallbackMessage): Verdict {
     if (job === null) return fail('job_unknown');
-    // A callback can be faster than the answer to the submit: then no id is known yet.
+    // A callback can arrive before the answer to the submit, which contains the id.
     const mismatch = job.upstreamId !== null && job.upstreamId !== upstreamId;
     return mismatch ? fail('upstream_id_mismatch') : { result: 'pass' };
   }
 
   /**
-   * A genuine Svix message for a job that is not ours is for another environment on the same Reducto
-   * account. Refusing it would make Svix repeat it for a day, so it is noted and ignored.
+   * A genuine Svix message for an unknown job belongs to another environment of the same Reducto account. Svix would
+   * retry a refused message for a day, so the gateway only records it.
    */
   modeOf(guard: GuardName, provedBy: 'token' | 'svix' | undefined): GuardMode {
     switch (guard) {
@@ -137,7 +138,7 @@ export class CallbackChecks {
     }
   }
 
-  /** Every check, whatever the ones before it say. */
+  /** Runs every check, also after a failed one. */
   async checkCallback(request: CallbackRequest): Promise<Judgement> {
     const form = this.checkForm(request);
     const secret = this.checkSecret(request, form.found);

@@ -3,7 +3,7 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 
-/** A callback that was accepted; everything but the times is the sender's claim. */
+/** An accepted callback. The sender asserts all values except the times. */
 export interface JobCallback {
   readonly id: string;
   readonly upstreamId: string;
@@ -20,10 +20,10 @@ export interface AcceptedSlot {
   readonly count: number;
 }
 
-/** More than any genuine job has. */
+/** No genuine job has more. */
 const MAX_PER_JOB = 100;
 
-/** Accepted callbacks, for people to look at. */
+/** Queries of accepted callbacks for the console and the admin API. */
 @Injectable()
 export class CallbackHistory {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
@@ -39,7 +39,7 @@ export class CallbackHistory {
     );
   }
 
-  /** Callbacks per slot of `slotSeconds` from `from` to `to`; repeats of a message count once. */
+  /** Counts callbacks per slot; repeats of a message count once. */
   countPerSlot(from: Date, to: Date, slotSeconds: number): Promise<AcceptedSlot[]> {
     return rows<AcceptedSlot>(
       this.database,

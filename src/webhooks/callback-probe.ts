@@ -6,30 +6,28 @@ import type { Settings } from '../platform/config/settings.js';
 import { clientAddress, isWithin } from '../platform/http/client-address.js';
 
 /*
- * How `gateway doctor` asks whether callbacks get here: with a POST to the very address that Reducto calls,
- * signed with a key that is derived from TOKEN_KEYS. Only this installation can ask so that it is answered,
- * and only this installation can answer. A probe changes nothing and is no callback, so it is neither judged
- * nor recorded; one whose signature is wrong is a callback like any other.
+ * `gateway doctor` sends a probe to the callback address. Request and answer are signed with a key derived from
+ * TOKEN_KEYS, so both must come from this installation. The gateway handles a probe with an invalid signature like
+ * any callback; a valid one has no effect.
  */
 
 export const PROBE_HEADER = 'x-gateway-doctor';
 export const CALLBACK_PATH = '/webhooks/reducto';
 
-/** What the gateway says of a probe. */
 export interface ProbeAnswer {
-  /** From where it came, as the guard of the source address sees it. */
+  /** The client address, as the guard of the source address sees it. */
   readonly clientAddress: string;
-  /** Whether callbacks may come from there. */
+  /** Whether callbacks from this address pass the allowlist. */
   readonly allowed: boolean;
 }
 
-/** A header that asks, and the one that the answer must have. */
+/** The request header and the expected answer header. */
 export function newProbe(key: TokenKey): { readonly ask: string; readonly answer: string } {
   const nonce = randomBytes(18).toString('base64url');
   return { ask: `${nonce}.${sign(key, 'ask', nonce)}`, answer: sign(key, 'answer', nonce) };
 }
 
-/** The header that answers `ask`; `undefined` where none of our keys has signed it. */
+/** The answer header; `undefined` if none of `keys` has signed `ask`. */
 export function answerOf(keys: readonly TokenKey[], ask: string): string | undefined {
   const [nonce = '', mac = ''] = ask.split('.');
   if (nonce.length !== 24) return undefined;
@@ -37,14 +35,14 @@ export function answerOf(keys: readonly TokenKey[], ask: string): string | undef
   return key && sign(key, 'answer', nonce);
 }
 
-/** Lets callbacks come by any method that HTTP knows: of others the guards, and with them the audit, would never hear. */
+/** Registers every HTTP method, so that the guards refuse and the audit records wrong ones. */
 export function takeEveryMethod(fastify: FastifyInstance): void {
   for (const method of METHODS.filter((name) => !fastify.supportedMethods.includes(name))) {
     fastify.addHttpMethod(method, { hasBody: false });
   }
 }
 
-/** Answers probes before any guard is asked. Call it before any route is declared. */
+/** Answers probes before the guards run. Call it before any route is declared. */
 export function answerProbes(fastify: FastifyInstance, settings: Settings): void {
   const keys = settings.TOKEN_KEYS ?? [];
   const ifAsked: preHandlerHookHandler = (request, reply, done) => {

@@ -7,7 +7,7 @@ import { Callback } from './relay/callback.entity.js';
 import { InboxEntry } from './receiving/inbox-entry.entity.js';
 import { RelayMetrics } from './relay/relay.metrics.js';
 
-/** What follows from callbacks, for processes that work. */
+/** Processes stored callbacks in the role `worker`. */
 @Module({
   imports: [TypeOrmModule.forFeature([Callback, InboxEntry]), JobsModule, TasksModule],
   providers: [CallbackRelay, RelayMetrics],

@@ -3,15 +3,14 @@ import type { EntityManager } from 'typeorm';
 import { JobRetentionService } from '../jobs/job-retention.service.js';
 import { rows } from '../platform/database/sql.js';
 
-/** Removes accepted callbacks that are old. */
+/** Deletes accepted callbacks after their retention. */
 @Injectable()
 export class CallbackRetention {
   constructor(private readonly jobs: JobRetentionService) {}
 
   /**
-   * One step: up to `limit` callbacks that first came more than `days` ago, and whose jobs have ended or are gone.
-   * One that came just when its job was removed has left an entry in a timeline without a job, which goes with
-   * it. Returns how many.
+   * Deletes up to `limit` callbacks older than `days` whose jobs have ended or were deleted, and returns the count.
+   * A callback that arrived while its job was deleted has left timeline entries, which are deleted with it.
    */
   async deleteCallbacks(manager: EntityManager, days: number, limit: number): Promise<number> {
     const removed = await rows<{ jobId: string }>(manager, DELETE_CALLBACKS, [days, limit]);
@@ -22,7 +21,7 @@ export class CallbackRetention {
   }
 }
 
-/** A subquery for a value is asked row by row; of NOT EXISTS, PostgreSQL makes a join with all jobs. */
+/** The scalar subquery is evaluated per row; PostgreSQL plans NOT EXISTS as a join with all jobs. */
 export const DELETE_CALLBACKS = `
   DELETE FROM callbacks
    WHERE id = ANY (ARRAY(

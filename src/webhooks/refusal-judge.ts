@@ -6,21 +6,21 @@ import type { CallbackJob } from '../jobs/callback-jobs.service.js';
 import { RawBody } from '../platform/http/body-reader.js';
 import { CallbackChecks, type Judgement } from './callback-checks.js';
 
-/** What the guards say today of refusals that were kept. */
+/** The verdicts of the current guards about stored refusals. */
 export interface RecheckResult {
   readonly checked: number;
   readonly wouldPass: number;
   readonly stillRefused: number;
-  /** Kept, but sealed with a key that `AUDIT_KEYS` does not hold. */
+  /** Stored, but encrypted with a key that `AUDIT_KEYS` lacks. */
   readonly keyMissing: number;
   readonly missingKeys: readonly string[];
-  /** Kept, but not as they were sealed. */
+  /** Stored, but changed since. */
   readonly unreadable: number;
   /** By guard. */
   readonly stillRefusedBy: Readonly<Record<string, number>>;
-  /** The jobs of those that would pass, each with what its callback says. */
+  /** The jobs of the callbacks that would pass, each with the verdicts. */
   readonly jobs: ReadonlyMap<string, { readonly job: CallbackJob; readonly judgement: Judgement }>;
-  /** False where there were more than one call may check. */
+  /** False if the limit of one re-check was reached. */
   readonly complete: boolean;
 }
 
@@ -28,8 +28,8 @@ const PAGE_SIZE = 500;
 const MAX_REFUSALS = 20_000;
 
 /**
- * Judges refused callbacks again, with the settings of today: after a mistake in the settings has been
- * put right, the callbacks that it cost can be found. Signatures are judged by the time at which they came.
+ * Checks refused callbacks again with the current settings, to find those that a wrong setting refused. Signatures
+ * must have been fresh when the callback arrived.
  */
 @Injectable()
 export class RefusalRechecker {
@@ -52,15 +52,15 @@ export class RefusalRechecker {
         after,
         size,
       );
-      for (const kept of page) {
-        after = kept.id;
+      for (const stored of page) {
+        after = stored.id;
         read += 1;
-        if (this.keys.find(kept.keyId) === undefined) {
+        if (this.keys.find(stored.keyId) === undefined) {
           keyMissing += 1;
-          missingKeys.add(kept.keyId);
+          missingKeys.add(stored.keyId);
           continue;
         }
-        const callback = this.open(kept);
+        const callback = this.decrypt(stored);
         if (callback === undefined) {
           unreadable += 1;
           continue;
@@ -68,7 +68,7 @@ export class RefusalRechecker {
         const judgement = await this.checks.checkCallback({
           ...callback,
           body: new RawBody(callback.body, true),
-          receivedAt: kept.at,
+          receivedAt: stored.at,
         });
         const { refusedBy, job } = judgement;
         if (refusedBy !== undefined) {
@@ -98,13 +98,13 @@ export class RefusalRechecker {
     };
   }
 
-  /** `undefined` where it was changed, or exchanged for the original of another refusal. */
-  private open({ keyId, rawRequest: original, data }: StoredRawRequest): RawRequest | undefined {
+  /** `undefined` if the raw request was changed, or belongs to another refusal. */
+  private decrypt({ keyId, rawRequest, data }: StoredRawRequest): RawRequest | undefined {
     const key = this.keys.find(keyId);
     if (key === undefined) return undefined;
-    if (data['originalSha256'] !== boundTo(original).originalSha256) return undefined;
+    if (data['originalSha256'] !== boundTo(rawRequest).originalSha256) return undefined;
     try {
-      return decryptRawRequest(key, original);
+      return decryptRawRequest(key, rawRequest);
     } catch {
       return undefined;
     }

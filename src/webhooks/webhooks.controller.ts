@@ -32,7 +32,7 @@ export class WebhooksController {
   receive(@Req() request: FastifyRequest): { received: true } {
     const callback = callbackOf(request, this.checks);
     this.metrics.recordAccepted(callback);
-    this.observed.record(callback);
+    this.observed.recordObserved(callback);
     return { received: true };
   }
 }

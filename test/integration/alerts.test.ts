@@ -154,7 +154,7 @@ describe('bodies that a proxy has rewritten', () => {
   });
 });
 
-describe('strangers', () => {
+describe('forged callbacks', () => {
   it('who flood the door while genuine callbacks are accepted are told apart', async () => {
     const gateway = await start({ AUDIT_ENTRIES_PER_MINUTE: '50' });
     const waiting = await submitted(gateway, RUNS, 3);
@@ -179,7 +179,7 @@ describe('strangers', () => {
     await undecided(gateway);
     expect((await sweep(gateway)).raised).toBe(0);
     expect(await kinds(gateway)).toEqual(['attack']);
-    expect((await alerts(gateway))[0]?.message).toMatch(/^Strangers .* 405 were refused and 5 acc/);
+    expect((await alerts(gateway))[0]?.message).toMatch(/^Forged .* 405 were refused and 5 acc/);
     expect(logged().join('')).not.toMatch(/"level":"error".*alert raised/);
     const { rows } = await gateway.pool.query(
       `SELECT count(*)::int AS n FROM jobs WHERE id = ANY ($1) AND next_check_at > now() + interval '30 min'`,

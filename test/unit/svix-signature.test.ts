@@ -36,14 +36,14 @@ function headersOf({
   };
 }
 
-describe('isClaimed', () => {
+describe('hasSignature', () => {
   test('is true for any sign of a signature, so that leaving headers out is no way around it', () => {
     const checker = signatures(FIRST);
-    expect(checker.isClaimed({ 'svix-id': 'x' })).toBe(true);
-    expect(checker.isClaimed({ 'svix-signature': '' })).toBe(true);
-    expect(checker.isClaimed({ 'webhook-id': 'x' })).toBe(true);
-    expect(checker.isClaimed({ 'webhook-signature': 'x' })).toBe(true);
-    expect(checker.isClaimed({ 'content-type': 'application/json' })).toBe(false);
+    expect(checker.hasSignature({ 'svix-id': 'x' })).toBe(true);
+    expect(checker.hasSignature({ 'svix-signature': '' })).toBe(true);
+    expect(checker.hasSignature({ 'webhook-id': 'x' })).toBe(true);
+    expect(checker.hasSignature({ 'webhook-signature': 'x' })).toBe(true);
+    expect(checker.hasSignature({ 'content-type': 'application/json' })).toBe(false);
   });
 });
 

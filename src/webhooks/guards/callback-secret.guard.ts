@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { CallbackChecks } from '../callback-checks.js';
 import { callbackOf, enterVerdict } from './received-callback.js';
 
-/** Asks: does the sender know a secret, our token for this job or the key of a Svix signature? */
+/** Does the sender know the token of this job, or a Svix signing secret? */
 @Injectable()
 export class CallbackSecretGuard implements CanActivate {
   constructor(private readonly checks: CallbackChecks) {}

@@ -15,25 +15,25 @@ import type { CallbackChecks, CallbackRequest, GuardMode } from '../callback-che
 import type { CallbackMessage } from '../receiving/callback-message.js';
 import { clientAddress } from '../../platform/http/client-address.js';
 
-/** A callback on its way through the guards: what came, and what each guard found. */
+/** A callback in the guards, with the verdicts so far. */
 export interface ReceivedCallback extends CallbackRequest {
   readonly requestId: string;
   readonly path: string;
   readonly clientAddress: string;
   readonly verdicts: Record<GuardName, Verdict>;
-  /** Empty and incomplete until the guard of the form has read it. */
+  /** Empty and incomplete until `WellFormedGuard` has read it. */
   body: RawBody;
-  /** Set by the guard of the form. */
+  /** Set by `WellFormedGuard`. */
   message?: CallbackMessage;
-  /** Set by the guard of the secret. */
+  /** Set by `CallbackSecretGuard`. */
   provedBy?: 'token' | 'svix';
-  /** Set by the guard of the job ID once the callback is stored; stays empty for a genuine message that is not for us. */
+  /** Set once the callback is stored; `undefined` for a genuine message of another environment. */
   job?: KnownJob;
-  /** The job of ours that a refused callback belongs to. */
+  /** The known job that a refused callback names. */
   mismatchedJob?: KnownJob;
 }
 
-/** The guard refuses, and its mode lets it. `CallbackRefusals` records it and says what to answer. */
+/** A guard in mode `enforce` refuses the callback. `CallbackRefusedFilter` records it and answers. */
 export class CallbackRefused extends Error {
   private static readonly known = new Map(
     REFUSAL_CAUSES.map((cause) => [cause, new CallbackRefused(cause)]),
@@ -46,7 +46,7 @@ export class CallbackRefused extends Error {
     this.guard = GUARD_OF_CAUSE[refusalCause];
   }
 
-  /** One for each cause: to take the stack anew would cost more than all the checks. */
+  /** One instance per cause: capturing a stack costs more than all checks. */
   static for(cause: RefusalCause): CallbackRefused {
     return CallbackRefused.known.get(cause) ?? new CallbackRefused(cause);
   }
@@ -54,19 +54,19 @@ export class CallbackRefused extends Error {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set on the callback route, by whoever asks for it first. */
+    /** Set on the callback route. */
     callback?: ReceivedCallback;
   }
 }
 
-/** The callback of this request, as it has come so far through the guards. */
+/** The callback of this request; the first call creates it. */
 export function callbackOf(request: FastifyRequest, checks: CallbackChecks): ReceivedCallback {
-  return (request.callback ??= open(request, checks));
+  return (request.callback ??= newCallback(request, checks));
 }
 
 const UNREAD = new RawBody(Buffer.alloc(0), false);
 
-function open(request: FastifyRequest, checks: CallbackChecks): ReceivedCallback {
+function newCallback(request: FastifyRequest, checks: CallbackChecks): ReceivedCallback {
   const { id: requestId, url: path } = request;
   const { headers, method = '' } = request.raw;
   const peerAddress = clientAddress(request.socket.remoteAddress ?? '', undefined, []);
@@ -89,8 +89,8 @@ function emptyVerdicts(): Record<GuardName, Verdict> {
 }
 
 /**
- * Enters a guard's verdict. Rejects with `CallbackRefused` where it failed and the mode enforces it. Nothing is thrown: V8 describes
- * where something is thrown, which costs more than all the guards.
+ * Enters a guard's verdict. Rejects with `CallbackRefused` if it failed and the mode is `enforce`. Throwing would cost
+ * more than all guards, because V8 formats the source position.
  */
 export function enterVerdict(
   callback: ReceivedCallback,
@@ -108,7 +108,7 @@ export function enterVerdict(
   return mode === 'enforce' ? Promise.reject(CallbackRefused.for(verdict.cause)) : true;
 }
 
-/** As much of a refusal as is counted. */
+/** The part of a refusal that the audit counts. */
 export function countedOf(
   { clientAddress, body }: ReceivedCallback,
   cause: RefusalCause,
@@ -118,7 +118,7 @@ export function countedOf(
   return { cause, outcome, clientAddress, bytes };
 }
 
-/** The record of a refusal, or of what a guard that only observes would have refused. */
+/** The record of a refused or observed callback. */
 export function refusalOf(
   callback: ReceivedCallback,
   cause: RefusalCause,

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { CallbackChecks } from '../callback-checks.js';
 import { callbackOf, enterVerdict } from './received-callback.js';
 
-/** Asks: does the callback come from an address that may send callbacks? */
+/** Is the client address in the allowlist? */
 @Injectable()
 export class SourceIpGuard implements CanActivate {
   constructor(private readonly checks: CallbackChecks) {}

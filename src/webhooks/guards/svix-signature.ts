@@ -7,23 +7,23 @@ import type { RefusalCause } from '../../audit/refusal.js';
 import { Settings } from '../../platform/config/settings.js';
 
 export type SignatureVerdict =
-  /** `secret`: which of `SVIX_SECRETS` it was, counted from 1. */
+  /** `secret`: position in `SVIX_SECRETS`, from 1. */
   | { readonly valid: true; readonly secret: number }
   | { readonly valid: false; readonly cause: RefusalCause };
 
-/** White-labelled senders use `webhook-*`; which of the two Reducto sends is not certain. */
+/** White-labeled senders use `webhook-*`; Reducto does not document which prefix it sends. */
 const HEADERS = (['svix', 'webhook'] as const).map((prefix) => ({
   id: `${prefix}-id`,
   timestamp: `${prefix}-timestamp`,
   signature: `${prefix}-signature`,
 }));
 
-/** As the standard has it: a signature is good for five minutes, and clocks may differ by as much. */
+/** The tolerance of Standard Webhooks. */
 const TOLERANCE_MILLISECONDS = 5 * 60 * 1000;
 
 /**
- * Checks the signature of Svix (Standard Webhooks) over the raw body. The library signs; the comparison is
- * here, because its own judges by the clock of now, and before it looks at the signature.
+ * Verifies Svix signatures (Standard Webhooks) over the raw body. The library only signs: its own verification uses
+ * the current time, and checks it before the signature.
  */
 @Injectable()
 export class SvixSignatures {
@@ -33,14 +33,14 @@ export class SvixSignatures {
     this.secrets = settings.SVIX_SECRETS.map((secret) => new Webhook(secret));
   }
 
-  /** Whether a message claims to be signed: any of the headers is there. */
-  isClaimed(headers: IncomingHttpHeaders): boolean {
+  /** Whether the message has any signature header. */
+  hasSignature(headers: IncomingHttpHeaders): boolean {
     return HEADERS.some(
       (names) => headers[names.signature] !== undefined || headers[names.id] !== undefined,
     );
   }
 
-  /** `at`: the moment around which the signature must be fresh. */
+  /** @param at the time at which the signature must be fresh */
   verify(headers: IncomingHttpHeaders, body: Buffer, at = new Date()): SignatureVerdict {
     if (this.secrets.length === 0) return { valid: false, cause: 'svix_not_configured' };
     const names = HEADERS.find((candidate) => headers[candidate.signature] !== undefined);
@@ -51,7 +51,7 @@ export class SvixSignatures {
     if (typeof id !== 'string' || typeof timestamp !== 'string' || typeof signature !== 'string') {
       return { valid: false, cause: 'signature_incomplete' };
     }
-    // The library signs text: bytes that are no text would be signed as something else.
+    // The library decodes the body as UTF-8, so other bytes would be signed as replacement characters.
     if (!isUtf8(body) || !/^\d{1,12}$/.test(timestamp))
       return { valid: false, cause: 'signature_invalid' };
     const moment = new Date(Number(timestamp) * 1000);

@@ -4,7 +4,7 @@ import { CallbackBodyReader } from '../receiving/callback-body.js';
 import { CallbackChecks } from '../callback-checks.js';
 import { callbackOf, enterVerdict } from './received-callback.js';
 
-/** Asks: is this a callback at all? Without that, the guards after it have nothing to check. It reads the body. */
+/** Has the request the form of a callback? Reads the body, which the next guards need. */
 @Injectable()
 export class WellFormedGuard implements CanActivate {
   constructor(

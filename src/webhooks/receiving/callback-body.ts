@@ -4,13 +4,13 @@ import { Settings } from '../../platform/config/settings.js';
 import { BodyBudget } from '../../platform/http/body-budget.js';
 import { RawBody, readBody } from '../../platform/http/body-reader.js';
 
-/** What is read of a callback from a refused address, so that the audit can tell a mistake from an attack. */
+/** Limits of the sample that is read from a refused address, so that the audit can tell a mistake from an attack. */
 const SAMPLE_BYTES = 65_536;
 const SAMPLE_MILLISECONDS = 1000;
 
-const NOTHING = new RawBody(Buffer.alloc(0), false);
+const UNREAD = new RawBody(Buffer.alloc(0), false);
 
-/** Reads the bodies of callbacks. They have a budget of their own, so that neither they nor requests of services displace the others. */
+/** Reads the bodies of callbacks, with a budget separate from that of the API. */
 @Injectable()
 export class CallbackBodyReader {
   readonly sampleBytes: number;
@@ -25,23 +25,23 @@ export class CallbackBodyReader {
     this.budget = BodyBudget.of(settings.REQUEST_BODY_BUDGET_BYTES, this.maxBytes);
   }
 
-  /** Up to `WEBHOOK_MAX_BYTES`. Throws as `readBody` does. */
+  /** Reads up to `WEBHOOK_MAX_BYTES`. */
   readBody(request: FastifyRequest, reply: FastifyReply): Promise<RawBody> {
     const { maxBytes, timeoutMilliseconds } = this;
     return this.readUpTo(request, reply, { maxBytes, timeoutMilliseconds });
   }
 
-  /** As much as a refusal is worth. Never throws. */
+  /** Reads a sample for the audit. Never throws. */
   readSample(request: FastifyRequest, reply: FastifyReply): Promise<RawBody> {
     const limits = {
       maxBytes: this.sampleBytes,
       timeoutMilliseconds: Math.min(SAMPLE_MILLISECONDS, this.timeoutMilliseconds),
       cutWhenLate: true,
     };
-    return this.readUpTo(request, reply, limits).catch(() => NOTHING);
+    return this.readUpTo(request, reply, limits).catch(() => UNREAD);
   }
 
-  /** Whether the form of the callback can be judged by `body`: it is whole, or longer than any callback may be. */
+  /** Whether the body suffices to check the form: it is complete or too long. */
   isDecisive(body: RawBody): boolean {
     return body.complete || body.bytes.length >= this.maxBytes;
   }
@@ -56,7 +56,7 @@ export class CallbackBodyReader {
     try {
       return await readBody(request.raw, { ...limits, reservation });
     } finally {
-      // Until the answer is out: a callback waits, with its body, for the commit that stores it.
+      // The body stays in memory until the answer, because the callback waits for its commit.
       if (reservation.isHeld) {
         if (reply.raw.closed) reservation.release();
         else reply.raw.once('close', () => reservation.release());

@@ -3,17 +3,17 @@ import { isRecord } from '../../platform/json/is-record.js';
 import { isUpstreamId } from '../../reducto/read-answers.js';
 import { upstreamText } from '../../reducto/upstream-text.js';
 
-/** What a callback says: `{status, job_id, metadata}`, and nothing else of it is used. */
+/** The used fields of a callback: `{status, job_id, metadata}`. */
 export interface CallbackMessage {
-  /** Any text; only a hint. */
+  /** Any text, recorded but not trusted. */
   readonly status: string;
   readonly upstreamId: string;
-  /** From the metadata that the gateway gave the job; absent where they did not come back. */
+  /** From the metadata that the gateway sent with the job; absent if Reducto did not return them. */
   readonly gatewayJobId?: string;
   readonly token?: string;
 }
 
-/** The JSON of `bytes`, or `undefined` where it is none. */
+/** The parsed JSON; `undefined` if `bytes` is not JSON. */
 export function parseJson(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) return undefined;
   try {
@@ -26,7 +26,7 @@ export function parseJson(bytes: Buffer): unknown {
 const MAX_STATUS = 64;
 const PRINTABLE = /^[ -~]*$/;
 
-/** Reads a callback. Fields that we do not know are ignored; `undefined` where it is no callback. */
+/** Reads a callback and ignores unknown fields; `undefined` if `body` is not a callback. */
 export function readMessage(body: unknown): CallbackMessage | undefined {
   if (!isRecord(body)) return undefined;
   const { status, job_id: upstreamId, metadata } = body;

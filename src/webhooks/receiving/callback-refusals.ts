@@ -13,7 +13,7 @@ import {
   type ReceivedCallback,
 } from '../guards/received-callback.js';
 
-/** What becomes of a callback that a guard refuses. */
+/** Records refused callbacks and chooses the answer. */
 @Injectable()
 export class CallbackRefusals {
   constructor(
@@ -22,7 +22,7 @@ export class CallbackRefusals {
     private readonly reader: CallbackBodyReader,
   ) {}
 
-  /** Records the refusal and returns the answer, which names the guard and nothing more. */
+  /** Records the refusal and returns the answer, which names only the guard. */
   refuse(
     { guard, refusalCause }: CallbackRefused,
     callback: ReceivedCallback,
@@ -53,14 +53,14 @@ export class CallbackRefusals {
     return refuse();
   }
 
-  /** At most, before it is read. */
+  /** The maximum size of the sample before it is read. */
   private sampleSize({ raw }: FastifyRequest): number {
     return Math.min(declaredLength(raw) ?? Infinity, this.reader.sampleBytes);
   }
 
   /**
-   * "Right secret, wrong address" is a mistake in a proxy; "nothing right" is an attack. Checking the secret
-   * costs no database, so the record can tell.
+   * A valid secret from a refused address indicates a wrong allowlist or proxy, not an attack. Checking the secret
+   * needs no database.
    */
   private checkFurther(callback: ReceivedCallback): void {
     const form = this.checks.checkForm(callback);
@@ -89,9 +89,9 @@ function answerTo(cause: RefusalCause): GatewayError {
     case 'too_large':
       return new GatewayError('payload_too_large');
     default:
-      return new GatewayError('malformed_request', 'This is not a callback of Reducto’s.');
+      return new GatewayError('malformed_request', 'The body is not a callback of Reducto.');
   }
 }
 
-/** Made once, like the refusals themselves: nothing in them differs. */
+/** Created once, because capturing a stack is expensive. */
 const ANSWERS = new Map(REFUSAL_CAUSES.map((cause) => [cause, answerTo(cause)]));

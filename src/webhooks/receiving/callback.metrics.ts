@@ -4,17 +4,16 @@ import { Metrics } from '../../platform/metrics/metrics.js';
 import { CallbackInbox } from './callback-inbox.js';
 import type { ReceivedCallback } from '../guards/received-callback.js';
 
-/** Callbacks that were let in, as figures. Those that were refused are counted by `Refusals`. */
+/** Metrics of accepted callbacks. `RefusalRecorder` counts the refused ones. */
 @Injectable()
 export class CallbackMetrics {
-  /** By what a callback was proved; `none` where the guard of the secret is off or only observes. */
+  /** By proof; `none` if `GUARD_SECRET` is not `enforce`. */
   private readonly counts = { token: 0, svix: 0, none: 0 };
 
   constructor({ meter }: Metrics, inbox: CallbackInbox, settings: Settings) {
     meter
       .createObservableCounter('gateway_callbacks_accepted', {
-        description:
-          'Callbacks for jobs of ours that passed the guards and are stored, by what proved them',
+        description: 'Callbacks that passed the guards and are stored, by proof',
       })
       .addCallback((result) => {
         for (const [proof, count] of Object.entries(this.counts)) result.observe(count, { proof });
@@ -26,12 +25,13 @@ export class CallbackMetrics {
       .addCallback((result) => result.observe(inbox.waiting));
     meter
       .createObservableGauge('gateway_callbacks_waiting_max', {
-        description: 'How many callbacks may wait; further ones are answered 503',
+        description:
+          'Maximum number of waiting callbacks; the gateway answers further ones with 503',
       })
       .addCallback((result) => result.observe(settings.WEBHOOK_BACKLOG));
   }
 
-  /** Call once the callback is stored. A genuine message that is for no job of ours is not counted here. */
+  /** Call it once the callback is stored. Messages of other environments are not counted. */
   recordAccepted({ job, provedBy }: ReceivedCallback): void {
     if (job !== undefined) this.counts[provedBy ?? 'none'] += 1;
   }

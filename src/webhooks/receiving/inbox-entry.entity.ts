@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
 
-/** A callback that the guards let pass, until a worker has taken it up. */
+/** An accepted callback that waits for the relay. */
 @Entity({ name: 'callback_inbox' })
 export class InboxEntry {
   @PrimaryGeneratedColumn('identity', { type: 'bigint', generatedIdentity: 'ALWAYS' })
@@ -21,7 +21,7 @@ export class InboxEntry {
   @Column({ name: 'client_address', type: 'text' })
   clientAddress!: string;
 
-  /** The request that brought it, as a W3C `traceparent`; only where traces are on. */
+  /** The `traceparent` of the callback request; `null` without tracing. */
   @Column({ type: 'text', nullable: true })
   trace!: string | null;
 

@@ -3,12 +3,12 @@ import { RefusalRecorder } from '../../audit/refusal-recorder.js';
 import { GUARDS } from '../../audit/refusal.js';
 import { countedOf, refusalOf, type ReceivedCallback } from '../guards/received-callback.js';
 
-/** Records what guards that only observe would have refused, and genuine messages that are not for us. */
+/** Records callbacks that guards in mode `observe` would have refused, and messages of other environments. */
 @Injectable()
 export class ObservedRefusals {
   constructor(private readonly recorder: RefusalRecorder) {}
 
-  record(callback: ReceivedCallback): void {
+  recordObserved(callback: ReceivedCallback): void {
     for (const guard of GUARDS) {
       const verdict = callback.verdicts[guard];
       if (verdict.result === 'observed') {

@@ -1,8 +1,7 @@
 import { Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
 
 /**
- * An accepted callback. Repeats of the same message are one row with a count, so that a replayed
- * genuine callback cannot fill the disk.
+ * An accepted callback. Repeats of a message share a row with a count, so that replays cannot fill the disk.
  */
 @Entity({ name: 'callbacks' })
 @Index('callbacks_message', ['jobId', 'upstreamId', 'status'], { unique: true })
@@ -14,15 +13,15 @@ export class Callback {
   @Column({ name: 'job_id', type: 'uuid' })
   jobId!: string;
 
-  /** The upstream id as the callback claims it. */
+  /** The upstream id that the callback asserts. */
   @Column({ name: 'upstream_id', type: 'text' })
   upstreamId!: string;
 
-  /** As the callback claims it; any text. */
+  /** The status that the callback asserts; any text. */
   @Column({ type: 'text' })
   status!: string;
 
-  /** What proved it: `token`, `svix`, or `none` where the guard of the secret only observes. */
+  /** The proof: `token`, `svix`, or `none` if `GUARD_SECRET` is not `enforce`. */
   @Column({ name: 'proved_by', type: 'text' })
   provedBy!: 'token' | 'svix' | 'none';
 

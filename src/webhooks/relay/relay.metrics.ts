@@ -4,15 +4,15 @@ import { EntityManager } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
 import { Metrics } from '../../platform/metrics/metrics.js';
 
-/** What waits in the inbox, as figures; the same in all processes that work. */
+/** Metrics of the inbox; all workers report the same values. */
 @Injectable()
 export class RelayMetrics {
   constructor({ meter }: Metrics, @InjectEntityManager() database: EntityManager) {
     const count = meter.createObservableGauge('gateway_callback_inbox_size', {
-      description: 'Callbacks that are stored and that no worker has taken up',
+      description: 'Stored callbacks that wait for the relay',
     });
     const oldest = meter.createObservableGauge('gateway_callback_inbox_oldest_age_seconds', {
-      description: 'For how long the oldest such callback has been there',
+      description: 'Age of the oldest callback that waits for the relay',
     });
     meter.addBatchObservableCallback(
       async (result) => {
@@ -30,7 +30,7 @@ export class RelayMetrics {
 }
 
 const INBOX = {
-  name: 'callback-inbox-figures',
+  name: 'callback-inbox-metrics',
   text: `
   SELECT count(*)::integer AS count,
          coalesce(extract(epoch FROM now() - min(received_at)), 0)::double precision AS "oldestSeconds"
