@@ -14,7 +14,7 @@ import { ADMIN_KEY, cleanUp, cleanUps, end, start } from '../support/processes.j
 import { dump, files, withoutDump, type Way } from './ways.js';
 
 /*
- * A backup is taken while jobs run; then the gateway and its database are lost, and a new gateway goes on from
+ * A backup is taken while jobs run; then the gateway and its database are lost, and a new gateway continues from
  * the backup, with the same keys.
  */
 
@@ -96,7 +96,7 @@ async function goesOn(way: Way): Promise<void> {
   const waiting = await several(WAITING, () => service.submit(busy));
   await eventually('all are where they should be', async () => {
     const states = await statesIn(server.url);
-    return states['submitted'] === OPEN && states['put off'] === WAITING ? true : undefined;
+    return states['submitted'] === OPEN && states['deferred'] === WAITING ? true : undefined;
   });
 
   const traffic = keepBusy(service);
@@ -162,7 +162,7 @@ async function statesIn(url: string): Promise<Record<string, number>> {
   await client.connect();
   const { rows } = await client.query<{ status: string; n: number }>(
     `SELECT CASE WHEN status = 'queued' AND submit_attempts = 1 AND submit_started_at IS NULL
-                 THEN 'put off' ELSE status END AS status, count(*)::int AS n
+                 THEN 'deferred' ELSE status END AS status, count(*)::int AS n
        FROM jobs GROUP BY 1`,
   );
   await client.end();
@@ -174,7 +174,7 @@ async function complete({ url }: Sandbox, id: string): Promise<void> {
   expect(status).toBe(200);
 }
 
-it('goes on from a copy of the files of the running server', async () => {
+it('continues from a copy of the files of the running server', async () => {
   await expect(goesOn(files)).resolves.toBeUndefined();
 }, 120_000);
 
@@ -183,7 +183,7 @@ if (reason !== undefined) {
   process.stdout.write(`backup with pg_dump is NOT tested: ${reason} (PG_DUMP, PG_RESTORE)\n`);
 }
 it.skipIf(reason !== undefined)(
-  `goes on from a dump`,
+  'continues from a dump',
   async () => {
     await expect(goesOn(dump)).resolves.toBeUndefined();
   },

@@ -13,7 +13,7 @@ import { World } from './world.js';
 
 /*
  * What the gateway costs, beside the same work done by a bare server and by one that was written by hand.
- * Every side is a process of its own, and they take turns within one run: figures of different runs on a
+ * Every side is a process of its own, and they take turns within one run: results of different runs on a
  * machine that does other things as well cannot be compared, ratios of one run can.
  */
 

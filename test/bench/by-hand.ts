@@ -18,7 +18,10 @@ const KEEP = {
   text: `INSERT INTO callbacks (job_id, upstream_id, status) VALUES ($1, $2, $3)
          ON CONFLICT DO NOTHING`,
 };
-const HINT = { name: 'hint', text: 'UPDATE jobs SET poll_requested = true WHERE id = $1' };
+const REQUEST_POLL = {
+  name: 'request-poll',
+  text: 'UPDATE jobs SET poll_requested = true WHERE id = $1',
+};
 const TASK = {
   name: 'task',
   text: 'INSERT INTO tasks (kind, job_id) VALUES ($1, $2) ON CONFLICT DO NOTHING',
@@ -58,7 +61,7 @@ async function callback(body: Record<string, unknown>): Promise<[number, object]
   if (rows[0]?.upstream_id !== upstreamId) return [404, { error: 'job' }];
   await transaction([
     { ...KEEP, values: [id, upstreamId, String(body['status'])] },
-    { ...HINT, values: [id] },
+    { ...REQUEST_POLL, values: [id] },
     { ...TASK, values: ['poll', id] },
   ]);
   return [200, { received: true }];

@@ -14,9 +14,9 @@ import type { BenchProcess } from './bench-process.js';
 type Say = (line: string) => void;
 
 /** More than any side answers: a turn must not end for want of callbacks. */
-const MOST_PER_SECOND = 9_000;
+const MAX_PER_SECOND = 9_000;
 
-/** How the load comes: as fast as `connections` take it, or so many a second. */
+/** The load: as fast as `connections` allow, or a rate per second. */
 export interface Pressure {
   readonly connections: number;
   readonly awake?: boolean;
@@ -31,7 +31,7 @@ export function takesCallbacks(
   side: { process: BenchProcess; databaseUrl: string },
   pressure: Pressure,
 ): Contestant {
-  let perSecond = pressure.perSecond ?? MOST_PER_SECOND;
+  let perSecond = pressure.perSecond ?? MAX_PER_SECOND;
   return {
     name,
     process: side.process,
@@ -88,7 +88,9 @@ export function takesAnything(
 /** All connections are always busy. */
 export async function measureCallbacks(world: World, say: Say): Promise<void> {
   const { connections, rounds, seconds } = world.options;
-  say(`callbacks, ${connections} connections flat out, each callback for a job of its own;`);
+  say(
+    `callbacks, ${connections} connections at the maximum rate, each callback for a job of its own;`,
+  );
   say(
     `the gateway has ROLES=${world.options.roles}: with webhooks alone, what follows is left to others`,
   );

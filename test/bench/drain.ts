@@ -11,7 +11,7 @@ import type { World } from './world.js';
 const CONCURRENCY = 8;
 const WANTED = 0.9;
 const ROUNDS = 3;
-const PATIENCE_SECONDS = 600;
+const TIMEOUT_SECONDS = 600;
 
 /** The first submits are the compiler's and the first connections': on both sides they are left out. */
 const LEFT_OUT = 0.1;
@@ -25,7 +25,7 @@ const PLATFORM = { queueMs: 86_400_000 };
 export async function measureDrain(world: World, say: (line: string) => void): Promise<void> {
   const { backlog, rounds } = world.options;
   say(`a backlog of ${backlog} jobs into the sandbox, ${CONCURRENCY} submits at a time;`);
-  say('the gateway has ROLES=worker, and no look falls into the time');
+  say('the gateway has ROLES=worker, and no poll happens meanwhile');
   const api = await world.gateway('api');
   const apiKey = await world.keys.createApiKey(api.process.url);
   const loop: number[] = [];
@@ -81,9 +81,9 @@ function cpuOf({ postgres }: World, { child }: BenchProcess): number[] {
   return [cpuSecondsOf(child.pid) ?? Number.NaN, postgres.cpuSeconds() ?? Number.NaN];
 }
 
-/** Waits until so many jobs have come, and returns how many it then were. */
+/** Waits until the jobs have arrived, and returns how many. */
 async function awaitJobs(sandboxUrl: string, count: number): Promise<number> {
-  const end = performance.now() + PATIENCE_SECONDS * 1000;
+  const end = performance.now() + TIMEOUT_SECONDS * 1000;
   for (;;) {
     const response = await fetch(`${sandboxUrl}/control/state`);
     const { jobs } = (await response.json()) as { jobs: number };
@@ -116,7 +116,7 @@ async function fill(world: World, api: BenchProcess, apiKey: string): Promise<vo
     again: false,
     expected: 202,
     connections: 32,
-    seconds: PATIENCE_SECONDS,
+    seconds: TIMEOUT_SECONDS,
   });
 }
 

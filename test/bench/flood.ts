@@ -8,7 +8,7 @@ const GENUINE_PER_SECOND = 100;
 const FLOOD_CONNECTIONS = 16;
 const ADDRESSES = 20_000;
 /** Longer is a burst of its own; shorter is no burst. */
-const MOST_EXTRA_MS = 10;
+const MAX_EXTRA_MS = 10;
 /** What the audit counts is written once a second. */
 const AUDIT_DELAY_MS = 3000;
 
@@ -16,14 +16,14 @@ const AUDIT_DELAY_MS = 3000;
 export async function measureFlood(world: World, say: (line: string) => void): Promise<void> {
   const { rounds, seconds } = world.options;
   say(
-    `genuine callbacks at ${GENUINE_PER_SECOND}/s, alone and beside forged ones that come flat out over`,
+    `genuine callbacks at ${GENUINE_PER_SECOND}/s, alone and beside forged ones that come at the maximum rate over`,
   );
   say(`${FLOOD_CONNECTIONS} connections, from ${ADDRESSES} addresses that a trusted proxy names`);
-  const door = await world.gateway('webhooks', {
+  const receiver = await world.gateway('webhooks', {
     environment: { TRUSTED_PROXIES: '127.0.0.1', WEBHOOK_IP_ALLOWLIST: '127.0.0.1,198.18.0.0/15' },
   });
   const flood = await world.anotherLoad();
-  const url = `${door.process.url}/webhooks/reducto`;
+  const url = `${receiver.process.url}/webhooks/reducto`;
   const forge = (): Promise<LoadResult> =>
     flood.run({
       url,
@@ -39,17 +39,17 @@ export async function measureFlood(world: World, say: (line: string) => void): P
   const alone: LoadResult[] = [];
   const beside: LoadResult[] = [];
   const rates: number[] = [];
-  await genuine(world, door, url, seconds);
+  await genuine(world, receiver, url, seconds);
   forged += (await forge()).answers;
   for (let round = 0; round < rounds; round++) {
-    alone.push(await genuine(world, door, url, seconds));
-    const [during, refused] = await Promise.all([genuine(world, door, url, seconds), forge()]);
+    alone.push(await genuine(world, receiver, url, seconds));
+    const [during, refused] = await Promise.all([genuine(world, receiver, url, seconds), forge()]);
     beside.push(during);
     rates.push(refused.perSecond);
     forged += refused.answers;
   }
-  const of = (figure: (result: LoadResult) => number, results: readonly LoadResult[]): number =>
-    median(results.map(figure));
+  const of = (value: (result: LoadResult) => number, results: readonly LoadResult[]): number =>
+    median(results.map(value));
   const p50 = ({ p50Ms }: LoadResult): number => p50Ms;
   const p99 = ({ p99Ms }: LoadResult): number => p99Ms;
   const line = (name: string, results: readonly LoadResult[]): string =>
@@ -57,13 +57,11 @@ export async function measureFlood(world: World, say: (line: string) => void): P
   say(line('alone', alone));
   say(`${line('beside the flood', beside)}; ${median(rates).toFixed(0)} forged ones/s`);
   const extra = of(p50, beside) - of(p50, alone);
-  const quick = extra <= MOST_EXTRA_MS;
-  say(
-    `  ${quick ? '✓' : '✗'} p50, more by ${extra.toFixed(1)} ms, wanted at most ${MOST_EXTRA_MS}`,
-  );
+  const quick = extra <= MAX_EXTRA_MS;
+  say(`  ${quick ? '✓' : '✗'} p50, more by ${extra.toFixed(1)} ms, wanted at most ${MAX_EXTRA_MS}`);
   await setTimeout(AUDIT_DELAY_MS);
   const [audit] = await world.postgres.query<{ entries: number; sum: number; bytes: number }>(
-    door.databaseUrl,
+    receiver.databaseUrl,
     `SELECT count(*)::integer AS entries, sum(count)::integer AS sum,
             (pg_total_relation_size('audit_entries') + pg_total_relation_size('audit_originals'))::integer AS bytes
        FROM audit_entries WHERE kind IN ('refused', 'counted')`,

@@ -8,7 +8,9 @@ const WANTED = 0.85;
 /** Callbacks beside few and many finished jobs, each number in a database of its own. */
 export async function measureGrowth(world: World, say: (line: string) => void): Promise<void> {
   const { connections, finished, rounds, seconds } = world.options;
-  say(`callbacks beside finished jobs, ${connections} connections flat out; ROLES=webhooks`);
+  say(
+    `callbacks beside finished jobs, ${connections} connections at the maximum rate; ROLES=webhooks`,
+  );
   const contestants: Contestant[] = [];
   for (const count of finished) {
     const side = await world.gateway('webhooks');

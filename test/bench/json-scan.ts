@@ -71,8 +71,8 @@ for (const [name, value] of Object.entries(DOCUMENTS)) {
     scans[round] = timed(bytes, () => scan(bytes));
     parses[round] = timed(bytes, () => parse(bytes));
   }
-  const of = (turns: readonly Turn[], figure: keyof Turn): number[] =>
-    turns.slice(1).map((turn) => turn[figure]);
+  const of = (turns: readonly Turn[], value: keyof Turn): number[] =>
+    turns.slice(1).map((turn) => turn[value]);
   const others = of(parses, 'megabytesPerSecond');
   const ratios = of(scans, 'megabytesPerSecond').map(
     (speed, round) => speed / (others[round] ?? 0),

@@ -22,7 +22,7 @@ export class LoadGenerator {
     return new LoadGenerator(directory, name, started);
   }
 
-  /** One turn. Throws where an answer was not the expected one: its figure would be of something else. */
+  /** One turn. Throws where an answer was not the expected one: it would measure something else. */
   async run(plan: Plan): Promise<LoadResult> {
     const bodies = join(this.directory, `bodies-${this.name}-${(this.count += 1)}`);
     await writeFile(bodies, plan.bodies.join('\n'));

@@ -4,7 +4,7 @@ export interface LoadPlan {
   readonly headers: Readonly<Record<string, string>>;
   /** A file with one body per line. */
   readonly bodies: string;
-  /** So many addresses are named by `X-Forwarded-For`, one after the other; absent: none. */
+  /** Number of addresses in `X-Forwarded-For`, one after the other; absent: none. */
   readonly addresses?: number;
   /**
    * The generator never sleeps. On a virtual machine an answer to a sleeping CPU costs the server that sends it some

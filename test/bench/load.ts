@@ -47,7 +47,7 @@ async function carryOut(plan: LoadPlan): Promise<LoadResult> {
   return { ...tally.result(seconds), generatorBusy: (user + system) / 1e6 / seconds };
 }
 
-/** Keeps the event loop turning until it is told to stop. */
+/** Keeps the event loop busy until it is stopped. */
 function stayAwake(): () => void {
   let awake = true;
   const turn = (): void => {

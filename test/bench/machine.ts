@@ -1,6 +1,6 @@
 import { cpus, loadavg, totalmem } from 'node:os';
 
-/** What a figure is worth depends on the machine; the load tells whether it was alone. */
+/** Results depend on the machine; the load shows whether it was idle otherwise. */
 export function describeMachine(postgresVersion: string): string[] {
   const processors = cpus();
   const gigabytes = (totalmem() / 2 ** 30).toFixed(0);

@@ -33,7 +33,7 @@ export interface Options {
   readonly roles: string;
   /** The folder of another build of the gateway, which takes part as one more side. */
   readonly beside: string | undefined;
-  /** Where CPU profiles of the gateway go; profiled figures are slower. */
+  /** Folder for CPU profiles of the gateway; profiling makes it slower. */
   readonly profile: string | undefined;
 }
 
@@ -43,15 +43,15 @@ export const HELP = `Measures the gateway as it ships beside a bare server and o
 
   --only         what to measure: ${SCENARIOS.slice(0, 6).join(', ')},
                  ${SCENARIOS.slice(6).join(', ')}; default: all but the last two
-  --rounds       how often each side has its turn; default 5
-  --seconds      how long a turn takes; default 3
+  --rounds       number of turns of each side; default 5
+  --seconds      duration of a turn; default 3
   --connections  connections that are never idle; default 64
   --backlog      jobs that wait in the scenario drain; default 2000
-  --finished     callbacks beside so many finished jobs: 10000,1000000,5000000
+  --finished     callbacks beside these numbers of finished jobs: 10000,1000000,5000000
   --soak         minutes at half of the maximum rate
   --roles        roles of the gateway in callbacks and quiet; default webhooks
   --beside       the folder of another build of the project, to compare the gateway with
-  --profile      a folder for CPU profiles of the gateway; its figures are lower with it
+  --profile      a folder for CPU profiles of the gateway, which make it slower
   --help         this text
 `;
 

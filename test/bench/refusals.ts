@@ -11,20 +11,20 @@ const GOOD_SHARE = 0.4;
 export async function measureRefusals(world: World, say: (line: string) => void): Promise<void> {
   const { connections, rounds, seconds } = world.options;
   say(
-    `callbacks that are refused, ${connections} connections flat out; the generator never sleeps`,
+    `callbacks that are refused, ${connections} connections at the maximum rate; the generator never sleeps`,
   );
-  const doors = await world.gateways('webhooks', 'bad token');
+  const receivers = await world.gateways('webhooks', 'bad token');
   const closed = await world.gateways('webhooks', 'bad address', {
     WEBHOOK_IP_ALLOWLIST: ELSEWHERE,
   });
-  const sides = [...doors, ...closed];
+  const sides = [...receivers, ...closed];
   const pressure = { connections, awake: true };
   const before = await transactions(world, sides);
   const turns = await takeTurns(
     world,
     [
       takesAnything(world, 'floor', await world.floor(), 200, pressure),
-      ...doors.map(([name, { process }]) => takesAnything(world, name, process, 401, pressure)),
+      ...receivers.map(([name, { process }]) => takesAnything(world, name, process, 401, pressure)),
       ...closed.map(([name, { process }]) => takesAnything(world, name, process, 403, pressure)),
     ],
     rounds,

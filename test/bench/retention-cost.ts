@@ -63,8 +63,8 @@ try {
 async function measure(finished: number): Promise<void> {
   const { postgres } = world;
   describeMachine(await postgres.version()).forEach(say);
-  const door = await world.gateway('webhooks');
-  const { databaseUrl } = door;
+  const receiver = await world.gateway('webhooks');
+  const { databaseUrl } = receiver;
   await addFinishedJobs(postgres, databaseUrl, finished);
   await postgres.query(databaseUrl, RESULTS, [CHUNK_BYTES]);
   await postgres.query(databaseUrl, LARGE, [ROUNDS]);
@@ -81,7 +81,7 @@ async function measure(finished: number): Promise<void> {
   await plans(client);
   await steps(client);
   await client.end();
-  await callbacks(door);
+  await callbacks(receiver);
 }
 
 /** How each statement is carried out; a plan that reads a whole table is said with a cross. */
@@ -142,7 +142,7 @@ async function steps(client: Client): Promise<void> {
 }
 
 /** Callbacks beside a worker that removes, and beside one that does not. */
-async function callbacks(door: Awaited<ReturnType<World['gateway']>>): Promise<void> {
+async function callbacks(receiver: Awaited<ReturnType<World['gateway']>>): Promise<void> {
   const { rounds, seconds, connections } = world.options;
   for (const [what, interval] of [
     ['nothing is removed', '86400'],
@@ -151,7 +151,7 @@ async function callbacks(door: Awaited<ReturnType<World['gateway']>>): Promise<v
   ] as const) {
     const { mark } = world;
     await world.gateway('worker', {
-      databaseUrl: door.databaseUrl,
+      databaseUrl: receiver.databaseUrl,
       environment: {
         RETENTION_INTERVAL_SECONDS: interval,
         RESULT_RETENTION_DAYS: String(DAYS),
@@ -162,7 +162,7 @@ async function callbacks(door: Awaited<ReturnType<World['gateway']>>): Promise<v
     });
     const left = (): Promise<{ jobs: number; results: number }[]> =>
       world.postgres.query(
-        door.databaseUrl,
+        receiver.databaseUrl,
         `SELECT (SELECT count(*)::int FROM jobs WHERE ended_at IS NOT NULL) AS jobs,
                 (SELECT count(*)::int FROM job_results) AS results`,
       );
@@ -171,9 +171,9 @@ async function callbacks(door: Awaited<ReturnType<World['gateway']>>): Promise<v
     say(`\ncallbacks while ${what}:`);
     for (const [name, pressure] of [
       [`${QUIET_PER_SECOND} a second`, { connections: 16, perSecond: QUIET_PER_SECOND }],
-      ['flat out', { connections }],
+      ['at the maximum rate', { connections }],
     ] as const) {
-      const side = takesCallbacks(world, name, 'gateway', door, pressure);
+      const side = takesCallbacks(world, name, 'gateway', receiver, pressure);
       tableOf(await takeTurns(world, [side], rounds, seconds)).forEach(say);
     }
     const [after] = await left();

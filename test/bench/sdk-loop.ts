@@ -1,6 +1,6 @@
 import Reducto from 'reductoai';
 
-/* What somebody without a gateway would run: the official SDK in a plain loop, so many at a time. */
+/* The alternative without a gateway: the official SDK in a plain loop, with limited concurrency. */
 
 const [url = '', count = '0', concurrency = '1', input = ''] = process.argv.slice(2);
 const client = new Reducto({ apiKey: 'sandbox-key', baseURL: url, maxRetries: 0 });

@@ -43,7 +43,7 @@ export async function measureSoak(world: World, say: (line: string) => void): Pr
   say(`    at its peak ${Math.max(...samples).toFixed(0)}`);
 }
 
-/** The mean of each tenth: whether it goes on rising shows in their differences. */
+/** The mean of each tenth: a continued rise shows in their differences. */
 function tenthsOf(samples: readonly number[]): string[] {
   return Array.from({ length: 10 }, (_, n) => {
     const part = samples.slice((samples.length * n) / 10, (samples.length * (n + 1)) / 10);

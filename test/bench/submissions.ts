@@ -16,7 +16,7 @@ export function submissionHeaders(apiKey: string): Record<string, string> {
 /** Jobs that are accepted; nobody submits them to Reducto meanwhile. */
 export async function measureSubmissions(world: World, say: (line: string) => void): Promise<void> {
   const { connections, rounds, seconds } = world.options;
-  say(`submissions, ${connections} connections flat out; the gateway has ROLES=api`);
+  say(`submissions, ${connections} connections at the maximum rate; the gateway has ROLES=api`);
   const byHand = await world.byHand();
   const contestants = [takesJobs(world, 'by hand', byHand.process, world.keys.byHandKey)];
   for (const [name, { process }] of await world.gateways('api')) {

@@ -107,7 +107,7 @@ async function explain(client: Client): Promise<void> {
   const statements = {
     'claim what is due': [LEASE_DUE_JOBS, CLAIM],
     'hand over to tasks': [RELEASE_FOR_POLLS, [lease, all, 60]],
-    'put off': [RESCHEDULE_OPEN, [lease, all, all.map(() => 60)]],
+    rescheduled: [RESCHEDULE_OPEN, [lease, all, all.map(() => 60)]],
   } as const;
   for (const [name, [statement, values]] of Object.entries(statements)) {
     await client.query('BEGIN');

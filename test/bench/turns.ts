@@ -22,7 +22,7 @@ export interface Turn extends LoadResult {
 
 export type Turns = ReadonlyMap<string, readonly Turn[]>;
 
-/** Long enough for the compiler to have seen every path; the figures of it are thrown away. */
+/** Long enough to compile every path; its results are discarded. */
 const WARM_UP_SECONDS = 3;
 
 /** Lets the compiler see every path often enough, which a few requests a second do not. */
@@ -99,17 +99,17 @@ export function tableOf(turns: Turns): string[] {
   ];
 }
 
-/** A figure of one side over that of another: round by round, so that a slow minute hits both. */
+/** The ratio of two sides round by round, so that a slow minute affects both. */
 export function ratioOf(
   turns: Turns,
   one: string,
   other: string,
-  figure: (retentionLease: Turn) => number,
+  value: (turn: Turn) => number,
 ): number[] {
   const others = turns.get(other) ?? [];
   return (turns.get(one) ?? []).flatMap((turn, round) => {
     const against = others[round];
-    return against === undefined ? [] : [figure(turn) / figure(against)];
+    return against === undefined ? [] : [value(turn) / value(against)];
   });
 }
 

@@ -4,7 +4,7 @@ import { listenForBench } from './listen.js';
 import { steadyMs } from './steady-clock.js';
 
 /*
- * A stand-in for Reducto that costs next to nothing: takes submits, notes when they came, and says of every
+ * A fake of Reducto with minimal cost: takes submits, notes when they came, and says of every
  * job that it is pending. `GET /arrivals` tells the moments since the last time it was asked.
  */
 

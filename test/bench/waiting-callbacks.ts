@@ -11,7 +11,7 @@ export const CALLBACK_HEADERS = {
 
 const AT_A_TIME = 10_000;
 
-/** Jobs that Reducto has. They are not due for a look: only their callback makes anything happen. */
+/** Jobs that Reducto has. They are not due: only their callback triggers a poll. */
 const INTO_GATEWAY = `
   INSERT INTO jobs (id, service, type, status, request, request_hash, upstream_id, submit_attempts,
                     submitted_at, next_check_at)

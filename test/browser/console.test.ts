@@ -56,7 +56,7 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     return id;
   }
 
-  it('takes a sign-in and leads to every page by keyboard alone', async () => {
+  it('signs in and reaches every page by keyboard alone', async () => {
     const { page, url, incidents } = await window();
     await page.goto(`${url}/admin/jobs`);
     const { keyboard } = page;
@@ -144,7 +144,7 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     await closeAll();
   });
 
-  it('counts along while it is open', async () => {
+  it('refreshes its counts while it is open', async () => {
     const { page, url, incidents, signIn } = await window();
     await signIn(key);
     await page.goto(`${url}/admin/refusals?cause=not_json`);

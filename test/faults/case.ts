@@ -1,5 +1,5 @@
 import type { Injected } from './faults.js';
-import { outcomeOf, TERMINAL, type JobRecord, type ToldJob } from './job-record.js';
+import { outcomeOf, TERMINAL, type JobRecord, type ReportedJob } from './job-record.js';
 import type { UpstreamJob } from './sandbox-control.js';
 
 export interface Evidence {
@@ -13,7 +13,7 @@ export interface Evidence {
 /** What one job is judged by. */
 export interface Case {
   readonly record: JobRecord;
-  readonly told: ToldJob | undefined;
+  readonly reported: ReportedJob | undefined;
   /** The sandbox's jobs that carry the id of this one. */
   readonly upstream: readonly UpstreamJob[];
   /** The one of them that the gateway followed. */
@@ -36,7 +36,7 @@ export function caseOf(
   const sourceTold = source?.last ?? source?.first;
   return {
     record,
-    told: record.last ?? record.first,
+    reported: record.last ?? record.first,
     upstream,
     own,
     evidence,
@@ -60,6 +60,6 @@ export function resubmits({ record }: Case): number {
   ).length;
 }
 
-export function isTerminal(told: ToldJob | undefined): boolean {
-  return told !== undefined && TERMINAL.includes(told.status);
+export function isTerminal(reported: ReportedJob | undefined): boolean {
+  return reported !== undefined && TERMINAL.includes(reported.status);
 }

@@ -11,10 +11,10 @@ export interface Answer {
 interface Request {
   readonly body?: unknown;
   readonly headers?: Record<string, string>;
-  readonly patienceMs?: number;
+  readonly timeoutMs?: number;
 }
 
-const PATIENCE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
 /** A service's way to the gateway: patient, and not surprised by failures. */
 export class GatewayClient {
@@ -29,7 +29,7 @@ export class GatewayClient {
 
   /** One request; `undefined` where no answer came. */
   async ask(method: string, path: string, request: Request = {}): Promise<Answer | undefined> {
-    const { body, patienceMs = PATIENCE_MS } = request;
+    const { body, timeoutMs = TIMEOUT_MS } = request;
     const form = body instanceof FormData;
     const what = `${method} ${path.replace(/[0-9a-f-]{36}/, '{id}').replace(/\?.*/, '')}`;
     try {
@@ -40,7 +40,7 @@ export class GatewayClient {
           ...(body === undefined || form ? {} : { 'content-type': 'application/json' }),
           ...request.headers,
         },
-        signal: AbortSignal.any([this.over, AbortSignal.timeout(patienceMs)]),
+        signal: AbortSignal.any([this.over, AbortSignal.timeout(timeoutMs)]),
         ...(body === undefined ? {} : { body: form ? body : JSON.stringify(body) }),
       });
       const text = await response.text();

@@ -1,7 +1,7 @@
 import type { Case } from './case.js';
 import type { FaultKind } from './fault-schedule.js';
 import { MARKERS } from './job-mix.js';
-import { outcomeOf, type ToldJob } from './job-record.js';
+import { outcomeOf, type ReportedJob } from './job-record.js';
 import { recordOf } from './sandbox-control.js';
 
 /** What is wrong with the result of a job that completed, if anything. */
@@ -21,9 +21,12 @@ export function wrongResult({ record, own }: Case): string | undefined {
     : `the result names ${named} and not ${own.gatewayJobId}`;
 }
 
-/** What is wrong with the end that was told of a job without a result, if anything. */
-export function wrongEnd({ own, upstream, record }: Case, told: ToldJob): string | undefined {
-  const outcome = outcomeOf(told);
+/** What is wrong with the reported end of a job without a result, if anything. */
+export function wrongEnd(
+  { own, upstream, record }: Case,
+  reported: ReportedJob,
+): string | undefined {
+  const outcome = outcomeOf(reported);
   const others = own === undefined ? upstream : [own];
   const is = others.map(({ status }) => status);
   switch (outcome) {
@@ -45,21 +48,21 @@ export function wrongEnd({ own, upstream, record }: Case, told: ToldJob): string
 }
 
 /** Ends after which there need not be an upstream job. */
-export function mayBeUnsent(told: ToldJob): boolean {
+export function mayBeUnsent(reported: ReportedJob): boolean {
   return ['cancelled', 'rejected_upstream', 'source_unusable', 'submit_outcome_unknown'].includes(
-    outcomeOf(told),
+    outcomeOf(reported),
   );
 }
 
 /** Ends that no switch of the job brings about, but a fault of the world at that time. */
-export function isExplained({ evidence, record }: Case, told: ToldJob): boolean {
-  const accepted = Date.parse(told.createdAt);
-  const ended = Date.parse(told.endedAt ?? '');
+export function isExplained({ evidence, record }: Case, reported: ReportedJob): boolean {
+  const accepted = Date.parse(reported.createdAt);
+  const ended = Date.parse(reported.endedAt ?? '');
   const met = (kinds: readonly FaultKind[], since: number): boolean =>
     evidence.injected.some(
       ({ kind, from, to }) => kinds.includes(kind) && from <= ended && to >= since,
     );
-  switch (outcomeOf(told)) {
+  switch (outcomeOf(reported)) {
     case 'submit_outcome_unknown':
       // The policy of the harness: a job of which the listing cannot tell is failed.
       return (
@@ -75,7 +78,7 @@ export function isExplained({ evidence, record }: Case, told: ToldJob): boolean 
   }
 }
 
-/** A page with 404 instead of the listing looks like a deployment that has none. */
+/** A page with 404 instead of the listing resembles a deployment that has none. */
 const NO_LISTING = ['noListing', 'lostRoute'] as const;
 const NO_DOWNLOAD = ['silentUpstream', 'refuseUpstream'] as const;
 const LONGEST_DOWNLOAD_MS = 6_000;

@@ -108,8 +108,11 @@ const RESULT: readonly JobFault[] = [
         resultUrl: { fault: broken, times: 1 },
       }),
   ),
-  ...(['redirect', 'wrongContentType'] as const).map((odd) =>
-    fault(`result link ${odd}`, { forceUrlResult: true, resultUrl: { fault: odd, times: 1 } }),
+  ...(['redirect', 'wrongContentType'] as const).map((linkFault) =>
+    fault(`result link ${linkFault}`, {
+      forceUrlResult: true,
+      resultUrl: { fault: linkFault, times: 1 },
+    }),
   ),
   fault('result link slow', {
     forceUrlResult: true,

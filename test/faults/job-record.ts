@@ -1,8 +1,8 @@
 import type { PlannedJob } from './job-mix.js';
 import { recordOf } from './sandbox-control.js';
 
-/** A job as its service was told about it. */
-export interface ToldJob {
+/** A job as the gateway reported it to its service. */
+export interface ReportedJob {
   readonly status: string;
   readonly errorCode: string | undefined;
   readonly settledBy: string | undefined;
@@ -18,7 +18,7 @@ export interface ToldEvent {
   readonly detail: Record<string, unknown>;
 }
 
-/** Everything that a service was told about one job. */
+/** All reports about one job to its service. */
 export interface JobRecord {
   readonly planned: PlannedJob;
   /** The id in every 202, in the order in which they came. */
@@ -28,10 +28,10 @@ export interface JobRecord {
   cancelAsked: boolean;
   /** How often the gateway said that it does not know the accepted job. */
   unknownAnswers: number;
-  /** The end as it was first told. */
-  first?: ToldJob;
-  /** The job as it was told after everything. */
-  last?: ToldJob;
+  /** The first report of the end. */
+  first?: ReportedJob;
+  /** The last report, after all faults. */
+  last?: ReportedJob;
   events: readonly ToldEvent[];
   result?: { readonly status: number; readonly text: string };
 }
@@ -42,7 +42,7 @@ export function newRecord(planned: PlannedJob): JobRecord {
   return { planned, ids: [], cancelAsked: false, unknownAnswers: 0, events: [] };
 }
 
-export function readTold(text: string): ToldJob {
+export function readReported(text: string): ReportedJob {
   const job = recordOf(JSON.parse(text));
   const error = recordOf(job['error']);
   return {
@@ -64,7 +64,7 @@ export function readEvents(text: string): ToldEvent[] {
 }
 
 /** The status, or the code of the error where there is one: one word that says how a job ended. */
-export function outcomeOf({ status, errorCode }: ToldJob): string {
+export function outcomeOf({ status, errorCode }: ReportedJob): string {
   return errorCode ?? status;
 }
 

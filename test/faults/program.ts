@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { undoAtExit } from './clean-up.js';
 
 /** Longer than a start takes on a busy machine while the database comes back. */
-const START_PATIENCE_MS = 60_000;
-const STOP_PATIENCE_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 20_000;
 
 /** A program of the project as a process: it can be killed, paused, and started again. */
 export class Program {
@@ -29,7 +29,7 @@ export class Program {
   /** Starts it, again and again as a supervisor would, until it listens. */
   async start(): Promise<string> {
     this.wanted = true;
-    const end = performance.now() + START_PATIENCE_MS;
+    const end = performance.now() + START_TIMEOUT_MS;
     for (;;) {
       const url = await this.startOnce();
       if (url !== undefined) return url;
@@ -53,7 +53,7 @@ export class Program {
     if (child === undefined || hasEnded(child)) return 'had ended';
     const ended = once(child, 'exit');
     child.kill(signal);
-    const late = setTimeout(() => child.kill('SIGKILL'), STOP_PATIENCE_MS);
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
     await ended;
     clearTimeout(late);
     return endOf(child);

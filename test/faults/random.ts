@@ -1,4 +1,4 @@
-/** Numbers that look random and are the same for the same seed and purpose (mulberry32). */
+/** Pseudo-random numbers, the same for the same seed and purpose (mulberry32). */
 export class Random {
   private state: number;
 

@@ -21,7 +21,7 @@ export interface RunFacts {
 /** The table, and below it what helps to understand it. */
 export function describeRun(facts: RunFacts): string {
   const { records, verdict, injected } = facts;
-  const told = records.flatMap(({ last, first }) => last ?? first ?? []);
+  const reported = records.flatMap(({ last, first }) => last ?? first ?? []);
   const events = records.map((record) => record.events.map(({ type }) => type));
   const polls = events.map((types) => types.filter((type) => type === 'polled').length);
   return [
@@ -30,10 +30,10 @@ export function describeRun(facts: RunFacts): string {
     ...Object.entries(PROMISES).map(
       ([promise, name]) => `  ${name.padEnd(36)} ${countOf(verdict, promise)}`,
     ),
-    line('jobs by end', tally(told.map(outcomeOf))),
+    line('jobs by end', tally(reported.map(outcomeOf))),
     line('refused, explained', tally(records.flatMap(({ refused }) => refused?.code ?? []))),
-    line('settled by', tally(told.map(({ settledBy }) => settledBy ?? 'nobody yet'))),
-    line('looks without an end per job', distribution(polls)),
+    line('settled by', tally(reported.map(({ settledBy }) => settledBy ?? 'open'))),
+    line('polls without an end per job', distribution(polls)),
     line('uncertain submits', uncertain(records)),
     line('upstream jobs', `${facts.upstreamCount}, ${duplicates(verdict)}`),
     line('faults of the world', tally(injected.map(({ kind }) => kind))),
@@ -60,13 +60,13 @@ export function describeViolation(
   ].join('\n');
 }
 
-/** What a service planned and was told, and the timeline. */
+/** What a service planned, the reports to it, and the timeline. */
 function describeJob({ planned, ids, first, last, events }: JobRecord): string {
   return [
     `  job ${ids.join(', ')} key ${planned.key} ${planned.type} ${planned.input}`,
     `  faults [${planned.faults.join('; ')}], cancel after ${planned.cancelAfterMs ?? '–'} ms`,
-    `  told first ${first?.text ?? '–'}`,
-    `  told last  ${last?.text ?? '–'}`,
+    `  first reported ${first?.text ?? '–'}`,
+    `  last reported  ${last?.text ?? '–'}`,
     ...events.map(({ at, type, detail }) => `  ${at} ${type} ${JSON.stringify(detail)}`),
   ].join('\n');
 }

@@ -70,9 +70,9 @@ async function runIn(world: World, options: RunOptions): Promise<readonly Violat
   const living = services.run(planJobs(seed, options.jobs, forMs));
   await injector.run(planFaults({ ...options, withinMs: forMs, replicas: REPLICAS }));
   const faultsEnded = performance.now();
-  const patience = setTimeout(() => over.abort(), STUCK_AFTER_MS);
+  const timeout = setTimeout(() => over.abort(), STUCK_AFTER_MS);
   await living;
-  clearTimeout(patience);
+  clearTimeout(timeout);
   clearInterval(progress);
   const settledAfterSeconds = (performance.now() - faultsEnded) / 1_000;
   await sleep(AFTERMATH_MS);

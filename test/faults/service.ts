@@ -1,6 +1,6 @@
 import { GatewayClient, type Answer } from './client.js';
 import type { PlannedJob } from './job-mix.js';
-import { newRecord, readEvents, readTold, TERMINAL, type JobRecord } from './job-record.js';
+import { newRecord, readEvents, readReported, TERMINAL, type JobRecord } from './job-record.js';
 import { documentOf, requestOf } from './requests.js';
 
 const WAIT_SECONDS = 10;
@@ -15,7 +15,7 @@ export class SimulatedServices {
   /** One client for each service, since each has a key of its own. */
   constructor(private readonly clients: ReadonlyMap<string, GatewayClient>) {}
 
-  /** Resolves when all jobs have ended, or the clients give up. */
+  /** Resolves when all jobs have ended, or the clients time out. */
   async run(jobs: readonly PlannedJob[]): Promise<void> {
     await Promise.all(jobs.map((job) => this.live(job)));
   }
@@ -28,7 +28,7 @@ export class SimulatedServices {
         const [id] = record.ids;
         if (id === undefined || client === undefined) return;
         const job = await client.insist('GET', `/v1/jobs/${id}`);
-        if (job?.status === 200) record.last = readTold(job.text);
+        if (job?.status === 200) record.last = readReported(job.text);
         if (job?.status === 404) record.unknownAnswers += 1;
         const events = await client.insist('GET', `/v1/jobs/${id}/events?limit=200`);
         if (events?.status === 200) record.events = readEvents(events.text);
@@ -93,15 +93,15 @@ export class SimulatedServices {
 
   private async follow(id: string, record: JobRecord): Promise<void> {
     const client = this.clientOf(record.planned);
-    const request = { patienceMs: (WAIT_SECONDS + 4) * 1_000 };
+    const request = { timeoutMs: (WAIT_SECONDS + 4) * 1_000 };
     for (;;) {
       const asked = performance.now();
       const answer = await client.insist('GET', `/v1/jobs/${id}?wait=${WAIT_SECONDS}`, request);
       if (answer === undefined) return;
       if (answer.status === 200) {
-        const told = readTold(answer.text);
-        if (TERMINAL.includes(told.status)) {
-          record.first = told;
+        const reported = readReported(answer.text);
+        if (TERMINAL.includes(reported.status)) {
+          record.first = reported;
           return;
         }
         if (performance.now() - asked > (WAIT_SECONDS * 1_000) / 2) continue;

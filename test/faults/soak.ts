@@ -6,17 +6,17 @@ import { runFaults } from './run.js';
 /* A long run of the fault harness, from the command line. */
 
 const HELP = `Runs two gateways, a database and the sandbox, breaks them in every known way while jobs
-come in, and compares what services were told with what the sandbox knows.
+come in, and compares the answers to services with the truth in the sandbox.
 
   npm run soak -- [--seed 7] [--jobs 3000] [--minutes 10] [--pause 60] [--without pause,kill]
 
-  --seed      the schedule of jobs and faults; random where it is not given, and printed
-  --jobs      how many jobs are submitted; default 300 a minute
-  --minutes   how long jobs come in and faults happen; default 10
+  --seed      the schedule of jobs and faults; random if it is not given; printed
+  --jobs      number of jobs; default 300 per minute
+  --minutes   duration of jobs and faults; default 10
   --pause     the longest pause of a replica, in seconds; default 60
   --without   kinds of faults to leave out:
               ${Object.keys(FAULT_KINDS).join(', ')}
-  --keep      keeps the output of the programs also where nothing was found
+  --keep      keeps the output of the programs even if nothing was found
   --help      this text
 
 Exit code 1 where a promise was broken.

@@ -3,7 +3,7 @@ import type { Evidence } from './case.js';
 import type { Injected } from './faults.js';
 import type { Outcome } from './job-faults.js';
 import { planJobs, type PlannedJob } from './job-mix.js';
-import { newRecord, type JobRecord, type ToldEvent, type ToldJob } from './job-record.js';
+import { newRecord, type JobRecord, type ToldEvent, type ReportedJob } from './job-record.js';
 import type { UpstreamJob } from './sandbox-control.js';
 import { judge } from './verdict.js';
 
@@ -18,7 +18,7 @@ function planned(changes: Partial<PlannedJob> = {}): PlannedJob {
   return { ...first, ...plain, expected: ['completed'], ...changes };
 }
 
-function told(status: string, errorCode?: string): ToldJob {
+function reported(status: string, errorCode?: string): ReportedJob {
   const createdAt = '2026-01-01T00:00:00.000Z';
   const endedAt = status === 'queued' ? undefined : '2026-01-01T00:00:10.000Z';
   const text = JSON.stringify({ status, errorCode, endedAt });
@@ -39,8 +39,8 @@ function record(changes: Partial<JobRecord> = {}, plan: Partial<PlannedJob> = {}
   return {
     ...newRecord(planned(plan)),
     ids: [ID],
-    first: told('completed'),
-    last: told('completed'),
+    first: reported('completed'),
+    last: reported('completed'),
     events: [event('submitted', { upstreamId: 'up-1' }), event('completed')],
     result: { status: 200, text: `{"job_id":"${ID}","text":"MK000001"}` },
     ...changes,
@@ -54,7 +54,7 @@ function ended(
   changes: Partial<JobRecord> = {},
   plan: Partial<PlannedJob> = {},
 ): JobRecord {
-  const end = told(status, errorCode);
+  const end = reported(status, errorCode);
   const events = [event('submitted', { upstreamId: 'up-1' }), event(status)];
   return record({ first: end, last: end, events, ...changes }, plan);
 }
@@ -67,19 +67,19 @@ function broken(changes: Partial<Evidence>): string[] {
   return judge(evidence(changes)).violations.map(({ promise }) => promise);
 }
 
-it('finds nothing where everything is well', () => {
+it('finds nothing wrong with correct ends', () => {
   expect(broken({})).toEqual([]);
   const refused = ended('failed', 'rejected_upstream', {}, { expected: ['rejected_upstream'] });
   expect(broken({ records: [refused], upstream: [] })).toEqual([]);
 });
 
-it('lost: a job that the gateway does not know, or that never left', () => {
+it('finds a lost job: unknown to the gateway, or never submitted', () => {
   expect(broken({ records: [record({ unknownAnswers: 1 })] })).toEqual(['lost']);
   expect(broken({ upstream: [] })).toContain('lost');
 });
 
-it('twice: an end that changed, or a timeline with two ends or none', () => {
-  const changed = record({ first: told('cancelled') });
+it('finds an end that changed, and a timeline with two ends or none', () => {
+  const changed = record({ first: reported('cancelled') });
   expect(broken({ records: [changed] })).toEqual(['twice']);
   const twoEnds = record({ events: [...record().events, event('failed')] });
   expect(broken({ records: [twoEnds] })).toEqual(['twice']);
@@ -97,24 +97,24 @@ it.each([
   ],
   ['of another upstream job', { status: 200, text: '{"job_id":"up-2","text":"MK000001"}' }],
   ['that is not there', { status: 404, text: '{}' }],
-])('wrong: a result %s', (_, result) => {
+])('finds a wrong result: %s', (_, result) => {
   expect(broken({ records: [record({ result })] })).toEqual(['wrong']);
 });
 
 it.each(['Failed', 'Cancelled', 'Pending'])(
-  'wrong: told completed, though upstream it is %s',
+  'finds a completed job wrong that is %s upstream',
   (status) => {
     expect(broken({ upstream: [upstream({ status })] })).toEqual(['wrong']);
   },
 );
 
-it('wrong: completed by the upstream job of another', () => {
+it('finds a job that was completed by the upstream job of another', () => {
   const other = upstream({ id: 'up-1', gatewayJobId: 'another' });
-  const stranger = record({ ids: ['another'], first: told('completed') });
-  expect(broken({ records: [record(), stranger], upstream: [other] })).toContain('wrong');
+  const otherId = record({ ids: ['another'], first: reported('completed') });
+  expect(broken({ records: [record(), otherId], upstream: [other] })).toContain('wrong');
 });
 
-it('wrong: told failed, cancelled, refused or gone, though upstream it completed', () => {
+it('finds a failed, cancelled, refused, or expired job wrong that completed upstream', () => {
   const failed = ended('failed', 'failed_upstream', {}, { expected: ['failed_upstream'] });
   expect(broken({ records: [failed] })).toEqual(['wrong']);
   const plan = { expected: ['cancelled'] } as const;
@@ -129,7 +129,7 @@ it('wrong: told failed, cancelled, refused or gone, though upstream it completed
   expect(broken({ records: [ended('expired', 'unknown_upstream')] })).toContain('wrong');
 });
 
-it('unexpected: an end that neither the job nor the platform explains', () => {
+it('finds an end that neither the job nor the platform explains', () => {
   const unknown = (injected: readonly Injected[]): string[] =>
     broken({
       records: [
@@ -150,7 +150,7 @@ it('unexpected: an end that neither the job nor the platform explains', () => {
   expect(broken({ ...noResult, injected: [{ ...fault, kind: 'refuseUpstream' }] })).toEqual([]);
 });
 
-it('unexpected: a job without its source, although the source completed', () => {
+it('finds a job that failed for its source, although the source completed', () => {
   const source = record();
   const id = '01a2086a-0000-7000-8000-000000000002';
   const plan = { buildsOn: source.planned, expected: ['source_unusable'] } as const;
@@ -159,7 +159,7 @@ it('unexpected: a job without its source, although the source completed', () => 
   expect(broken({ records })).toEqual(['unexpected']);
 });
 
-it('duplicate: a second upstream job that nothing explains', () => {
+it('finds a second upstream job that nothing explains', () => {
   const two = [upstream(), upstream({ id: 'up-2' })];
   expect(broken({ upstream: two })).toEqual(['duplicate']);
   const twin = record({}, { faults: ['submit duplicate'] });
@@ -177,20 +177,20 @@ it('duplicate: a second upstream job that nothing explains', () => {
   expect(broken({ records: [resent], upstream: three })).toEqual(['duplicate']);
 });
 
-it('stuck: a job without an end, or one that cannot be read any more', () => {
-  const open: JobRecord = { ...newRecord(planned()), ids: [ID], last: told('queued') };
+it('finds a job that has not ended, or cannot be read', () => {
+  const open: JobRecord = { ...newRecord(planned()), ids: [ID], last: reported('queued') };
   expect(broken({ records: [open] })).toEqual(['stuck']);
   const { last: _, ...unread } = record();
   expect(broken({ records: [unread] })).toEqual(['stuck']);
 });
 
-it('keys: a repeat that got another job, and an upstream job that nobody was told of', () => {
+it('finds a repeat that created another job, and an upstream job that no service knows', () => {
   expect(broken({ records: [record({ ids: [ID, 'another'] })] })).toEqual(['keys']);
   const stray = upstream({ id: 'up-2', gatewayJobId: 'nobody' });
   expect(broken({ upstream: [upstream(), stray] })).toEqual(['keys']);
 });
 
-it('refused: a good request that was never taken', () => {
+it('finds a valid request that was never accepted', () => {
   const never = newRecord(planned());
   expect(broken({ records: [never], upstream: [] })).toEqual(['refused']);
   const refused = { status: 422, code: 'validation_failed' };
@@ -202,6 +202,6 @@ it('refused: a good request that was never taken', () => {
   expect(broken({ records: [source, followUp], upstream: [failed] })).toEqual([]);
 });
 
-it('crashed: a replica that ended by itself', () => {
+it('finds a replica that crashed', () => {
   expect(broken({ surprises: ['gateway-0 ended by itself: code 1'] })).toEqual(['crashed']);
 });

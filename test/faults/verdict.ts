@@ -32,7 +32,7 @@ export interface Verdict {
   readonly explainedDuplicates: { readonly bySwitch: number; readonly provenAbsent: number };
 }
 
-/** Holds what services were told against what the sandbox knows. */
+/** Compares the answers to services with the truth in the sandbox. */
 export function judge(evidence: Evidence): Verdict {
   const byGatewayId = Map.groupBy(evidence.upstream, (job) => job.gatewayJobId);
   const cases = evidence.records.map((record) => caseOf(record, byGatewayId, evidence));
@@ -47,7 +47,7 @@ export function judge(evidence: Evidence): Verdict {
     violations: [
       ...violations,
       ...strays.map((job): Violation => {
-        const what = `upstream job ${job.id} is of a job that no service was told of`;
+        const what = `upstream job ${job.id} belongs to a job that no service knows`;
         return { promise: 'keys', what, upstream: [job] };
       }),
       ...evidence.surprises.map((what): Violation => ({ promise: 'crashed', what, upstream: [] })),
@@ -63,12 +63,12 @@ export function judge(evidence: Evidence): Verdict {
 
 const CHECKS: Record<Exclude<Promised, 'crashed'>, (one: Case) => Violation[]> = {
   lost(one) {
-    const { record, told } = one;
+    const { record, reported } = one;
     const unknown = `the gateway answered ${record.unknownAnswers} times that there is no such job`;
-    const unsent = told !== undefined && one.upstream.length === 0 && !mayBeUnsent(told);
+    const unsent = reported !== undefined && one.upstream.length === 0 && !mayBeUnsent(reported);
     return [
       ...broken('lost', one, record.unknownAnswers > 0, unknown),
-      ...broken('lost', one, isTerminal(told) && unsent, 'it never reached upstream'),
+      ...broken('lost', one, isTerminal(reported) && unsent, 'it never reached upstream'),
     ];
   },
 
@@ -76,30 +76,33 @@ const CHECKS: Record<Exclude<Promised, 'crashed'>, (one: Case) => Violation[]> =
     const { first, last, events } = one.record;
     const changed = first !== undefined && last !== undefined && first.text !== last.text;
     const ends = events.filter(({ type }) => TERMINAL.includes(type)).map(({ type }) => type);
-    const odd = isTerminal(last) && (ends.length !== 1 || ends[0] !== last?.status);
+    const wrongTimeline = isTerminal(last) && (ends.length !== 1 || ends[0] !== last?.status);
     return [
-      ...broken('twice', one, changed, `told ${first?.text} first and ${last?.text} later`),
+      ...broken('twice', one, changed, `reported ${first?.text} first and ${last?.text} later`),
       ...broken(
         'twice',
         one,
-        odd,
+        wrongTimeline,
         `${last?.status}, and its timeline has the ends [${ends.join(', ')}]`,
       ),
     ];
   },
 
   wrong(one) {
-    if (one.record.last === undefined || one.told === undefined) return [];
-    const what = one.told.status === 'completed' ? wrongResult(one) : wrongEnd(one, one.told);
+    if (one.record.last === undefined || one.reported === undefined) return [];
+    const what =
+      one.reported.status === 'completed' ? wrongResult(one) : wrongEnd(one, one.reported);
     return broken('wrong', one, what !== undefined, what ?? '');
   },
 
   unexpected(one) {
-    const { told, record } = one;
-    if (told === undefined || !isTerminal(told)) return [];
-    const outcome = outcomeOf(told);
+    const { reported, record } = one;
+    if (reported === undefined || !isTerminal(reported)) return [];
+    const outcome = outcomeOf(reported);
     const expected: readonly string[] = record.planned.expected;
-    const fine = expected.includes(outcome) ? sourceAllows(one, outcome) : isExplained(one, told);
+    const fine = expected.includes(outcome)
+      ? sourceAllows(one, outcome)
+      : isExplained(one, reported);
     const what = `${outcome}, expected ${expected.join(' or ')}`;
     return broken('unexpected', one, !fine, what);
   },
@@ -114,7 +117,7 @@ const CHECKS: Record<Exclude<Promised, 'crashed'>, (one: Case) => Violation[]> =
     const open = one.record.ids.length > 0 && one.record.first === undefined;
     const unread = one.record.first !== undefined && one.record.last === undefined;
     return [
-      ...broken('stuck', one, open, `still ${one.told?.status ?? 'unknown'}`),
+      ...broken('stuck', one, open, `still ${one.reported?.status ?? 'unknown'}`),
       ...broken('stuck', one, unread, 'it ended, and could not be read again after that'),
     ];
   },

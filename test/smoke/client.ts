@@ -80,7 +80,7 @@ export class Client {
     return ((await response.json()) as Job).id;
   }
 
-  /** The job once it has ended, whoever is asked and however often it does not answer. */
+  /** The ended job, from any gateway, with repeats of unanswered requests. */
   ended(id: string, seconds = 120): Promise<Job> {
     return until(
       `job ${id} has ended`,

@@ -12,7 +12,7 @@ interface Delivery {
 
 const FREE = 'rm -f /var/lib/postgresql/ballast';
 
-/** No 202 and no 200 without a row behind it, and a way back. */
+/** Every 202 and 200 has its row, and the gateway recovers. */
 export async function tryFullDisk(verdict: Verdict): Promise<void> {
   verdict.chapter('The volume of the database is full');
   const stack = await Stack.make('disk', { files: ['test/smoke/full-disk.yml'] });
@@ -86,7 +86,7 @@ async function ballast(stack: Stack, script: string): Promise<void> {
   await stack.compose('exec', '-T', 'ballast', 'sh', '-c', script);
 }
 
-/** What the sandbox was answered, beside what the database holds. */
+/** Compares the answers to the sandbox with the database. */
 async function callbacks(stack: Stack): Promise<string> {
   const sent = await deliveries(stack);
   const sql = 'SELECT upstream_id FROM callbacks';

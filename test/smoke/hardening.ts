@@ -7,7 +7,7 @@ const IMAGES = ['reducto-gateway:smoke', 'reducto-gateway-sandbox:smoke'];
 const serviceOf = ({ Config }: Container): string =>
   Config.Labels['com.docker.compose.service'] ?? '';
 
-/** What a container may do, and what can be seen of it from outside. */
+/** Privileges of a container, and what is visible from outside. */
 export async function checkHardening(verdict: Verdict, stack: Stack): Promise<void> {
   const containers = await stack.containers();
   await verdict.check(
@@ -20,7 +20,9 @@ export async function checkHardening(verdict: Verdict, stack: Stack): Promise<vo
       () => (service === 'postgres' ? lockedPostgres(stack) : lockedNode(stack, service)),
     );
   }
-  await verdict.check('the callback door reaches PostgreSQL and nothing else', () => reach(stack));
+  await verdict.check('the webhook receiver reaches PostgreSQL and nothing else', () =>
+    reach(stack),
+  );
   const secrets = await stack.secrets();
   await verdict.check('no secret in docker inspect, in docker history, or in a log', async () => {
     const seen = [
@@ -71,7 +73,7 @@ async function isLocked(container: Container): Promise<void> {
   expectEqual(host.LogConfig.Config['max-size'] !== undefined, true, `${name}: log rotation`);
 }
 
-/** The rights of all processes but the init, and of attempts to write. */
+/** Privileges of all processes but the init, and attempts to write. */
 const RIGHTS = `
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 const own = String(process.pid);
@@ -158,5 +160,5 @@ async function held(stack: Stack): Promise<void> {
   const environment = (await stack.container('callbacks')).Config.Env.filter((line) =>
     /REDUCTO|ADMIN|API_KEY/.test(line),
   );
-  expectEqual(environment, [], 'environment of the door');
+  expectEqual(environment, [], 'environment of the webhook receiver');
 }

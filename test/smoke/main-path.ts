@@ -2,11 +2,11 @@ import { Client } from './client.js';
 import { run, until } from './command.js';
 import { Stack } from './stack.js';
 import { expectEqual, type Verdict } from './verdict.js';
-import { checkFigures } from './figures.js';
+import { checkMetrics } from './metrics.js';
 import { checkHardening } from './hardening.js';
 import { checkResilience } from './resilience.js';
 
-const DOOR = 'http://127.0.0.1:13100';
+const RECEIVER = 'http://127.0.0.1:13100';
 
 /** The sandbox profile: one host, everything on it. */
 export async function trySandbox(verdict: Verdict, withGrafana: boolean): Promise<void> {
@@ -16,11 +16,14 @@ export async function trySandbox(verdict: Verdict, withGrafana: boolean): Promis
   try {
     await verdict.check('everything starts and is healthy', () => stack.up());
     const client = await Client.of(stack);
-    await verdict.check('a job goes all the way, by a callback', () => wholeJob(client));
-    await verdict.check('a forged callback is refused, and in the audit', () => forged(client));
-    await verdict.check('the callback door has callbacks and health, and nothing else', doorRoutes);
+    await verdict.check('a job completes by a callback', () => wholeJob(client));
+    await verdict.check('a forged callback is refused and audited', () => forged(client));
+    await verdict.check(
+      'the webhook receiver serves callbacks and health, and nothing else',
+      receiverRoutes,
+    );
     await verdict.check('the commands work in the container', () => commands(stack));
-    await checkFigures(verdict, stack);
+    await checkMetrics(verdict, stack);
     await checkHardening(verdict, stack);
     await checkResilience(verdict, stack, client);
   } finally {
@@ -36,7 +39,7 @@ async function wholeJob(client: Client): Promise<void> {
 }
 
 async function forged(client: Client): Promise<void> {
-  const response = await fetch(`${DOOR}/webhooks/reducto`, {
+  const response = await fetch(`${RECEIVER}/webhooks/reducto`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ status: 'Completed', job_id: 'made-up' }),
@@ -47,15 +50,15 @@ async function forged(client: Client): Promise<void> {
   );
 }
 
-async function doorRoutes(): Promise<void> {
+async function receiverRoutes(): Promise<void> {
   const paths = ['/', '/v1/jobs', '/v1/admin/keys', '/admin', '/docs', '/docs/json', '/metrics'];
-  const found = await Promise.all(paths.map(async (path) => (await fetch(DOOR + path)).status));
+  const found = await Promise.all(paths.map(async (path) => (await fetch(RECEIVER + path)).status));
   expectEqual(
     found,
     paths.map(() => 404),
     'answers',
   );
-  expectEqual((await fetch(`${DOOR}/health/ready`)).status, 200, 'health');
+  expectEqual((await fetch(`${RECEIVER}/health/ready`)).status, 200, 'health');
 }
 
 async function commands(stack: Stack): Promise<void> {

@@ -5,7 +5,7 @@ import { expectEqual, type Verdict } from './verdict.js';
 
 const THREE_SECONDS = { sim: { runMs: 3000 } };
 
-/** Containers that stop, die and come back, with work under way. */
+/** Containers that stop, crash, and restart during work. */
 export async function checkResilience(
   verdict: Verdict,
   stack: Stack,
@@ -26,7 +26,7 @@ export async function checkResilience(
       const ids = await submit(5, THREE_SECONDS);
       const waiting = client.ask(`/v1/jobs/${ids[0]}?wait=60`);
       const note = await stopsWell(stack, 'gateway', async () => {
-        expectEqual((await waiting).status, 200, 'who waits');
+        expectEqual((await waiting).status, 200, 'the waiting request');
       });
       await client.allComplete(ids);
       return note;
@@ -46,11 +46,14 @@ export async function checkResilience(
     await stack.up();
     return client.allComplete(ids);
   });
-  await verdict.check('the callback door dies: it comes back, and all jobs complete', async () => {
-    const ids = await submit(20, THREE_SECONDS);
-    await dies(stack, 'callbacks');
-    return client.allComplete(ids);
-  });
+  await verdict.check(
+    'the webhook receiver crashes: Docker restarts it, and all jobs complete',
+    async () => {
+      const ids = await submit(20, THREE_SECONDS);
+      await dies(stack, 'callbacks');
+      return client.allComplete(ids);
+    },
+  );
   await verdict.check('PostgreSQL is restarted: 503 meanwhile, and all jobs complete', async () => {
     const ids = await submit(20, THREE_SECONDS);
     const restart = stack.compose('restart', 'postgres');
@@ -70,7 +73,7 @@ export async function checkResilience(
     );
     return `${await client.allComplete(ids)}, answers ${[...answers].join(' and ')}`;
   });
-  await verdict.check('PostgreSQL dies: it comes back, and all jobs complete', async () => {
+  await verdict.check('PostgreSQL crashes: Docker restarts it, and all jobs complete', async () => {
     const ids = await submit(20, THREE_SECONDS);
     await dies(stack, 'postgres');
     return client.allComplete(ids);
@@ -94,7 +97,7 @@ async function stopsWell(
   return `${seconds.toFixed(1)} s`;
 }
 
-/** Everything but the init is killed, as a crash or a lack of memory would. */
+/** Kills everything but the init, like a crash or a lack of memory. */
 async function dies(stack: Stack, service: string): Promise<void> {
   const before = await stack.container(service);
   await stack.attempt('exec', '-T', service, 'sh', '-c', 'kill -9 -1');

@@ -8,7 +8,7 @@ import { tryTls } from './tls.js';
 import { Verdict } from './verdict.js';
 
 /*
- * The deployment, tried for real: needs Docker with Compose 2.24.4 or later, and takes some minutes.
+ * Tests the deployment: needs Docker with Compose 2.24.4 or later, and takes some minutes.
  * npm run smoke [-- --only sandbox,tls,…]
  */
 

@@ -70,7 +70,7 @@ export class Stack {
       SECRETS_DIR: secrets,
       REDUCTO_BASE_URL: 'http://sandbox:4010',
       PUBLIC_URL: 'http://callbacks:3000',
-      // A crash between a submit and its answer shall be resolved within the time of a test.
+      // A crash between a submission and its answer is resolved within the time of a test.
       UNCERTAIN_SCHEDULE_SECONDS: '2,4,8',
       GATEWAY_PORTS: '13000',
       CALLBACKS_PORTS: '13100',

@@ -9,11 +9,11 @@ import { expectEqual, type Verdict } from './verdict.js';
 
 const NAME = 'callbacks.example.test';
 const ALLOWED = '172.16.79.10';
-const STRANGER = '172.16.79.11';
+const OUTSIDER = '172.16.79.11';
 
 /** The profile tls, with clients whose addresses are known, and each way to a certificate. */
 export async function tryTls(verdict: Verdict): Promise<void> {
-  verdict.chapter('TLS before the callback door and the API');
+  verdict.chapter('TLS before the webhook receiver and the API');
   const files = await certificates();
   const stack = await makeStack(files, 'files');
   try {
@@ -30,7 +30,7 @@ export async function tryTls(verdict: Verdict): Promise<void> {
     await verdict.check(
       'of an address that is allowed, no X-Forwarded-For takes the right away',
       async () => {
-        const claims = ['6.6.6.6', STRANGER, `${STRANGER}, 172.16.77.2`];
+        const claims = ['6.6.6.6', OUTSIDER, `${OUTSIDER}, 172.16.77.2`];
         for (const lease of claims)
           expectEqual(await callback(stack, 'sandbox', lease), 401, lease);
       },
@@ -54,7 +54,7 @@ export async function tryTls(verdict: Verdict): Promise<void> {
       }
     });
     await verdict.check('the API and the console answer over TLS', () => apiOverTls(files));
-    await verdict.check('three gateways and two doors share the work', () => scaled(stack));
+    await verdict.check('three gateways and two receivers share the work', () => scaled(stack));
   } finally {
     await stack.forget();
   }
@@ -82,7 +82,7 @@ function makeStack(files: string, mode: string, env: Record<string, string> = {}
 /** An authority, and a certificate of it for each proxy. */
 async function certificates(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'gateway-smoke-tls-'));
-  // Containers look into it as users of their own.
+  // Containers read it as other users.
   await chmod(directory, 0o755);
   const openssl = (...args: string[]): Promise<string> => run('openssl', args);
   const file = (name: string): string => join(directory, name);
@@ -130,7 +130,7 @@ async function certificates(): Promise<string> {
   return directory;
 }
 
-/** What the door answers to a callback without a token: 403 stops at the address, 401 came past it. */
+/** What the webhook receiver answers to a callback without a token: 403 stops at the address, 401 came past it. */
 async function callback(stack: Stack, from: string, forwardedFor: string): Promise<number> {
   const script = `const [url, forwarded] = process.argv.slice(1);
     const response = await fetch(url, { method: 'POST', body: '{"status":"Completed","job_id":"made-up"}',
@@ -147,7 +147,7 @@ async function spoofed(stack: Stack, client: Client): Promise<void> {
     '127.0.0.1',
     '',
   ]) {
-    expectEqual(await callback(stack, 'stranger', lease), 403, `X-Forwarded-For: ${lease}`);
+    expectEqual(await callback(stack, 'outsider', lease), 403, `X-Forwarded-For: ${lease}`);
   }
   await until('the audit names the true address', async () => {
     const refusals = await client.refusals();
@@ -155,7 +155,7 @@ async function spoofed(stack: Stack, client: Client): Promise<void> {
     if (seen.length < 5) throw new Error(JSON.stringify(refusals.map(({ cause }) => cause)));
     expectEqual(
       [...new Set(seen.map(({ clientAddress }) => clientAddress))],
-      [STRANGER],
+      [OUTSIDER],
       'addresses',
     );
     return true;
@@ -186,7 +186,7 @@ async function scaled(stack: Stack): Promise<string> {
   const several = stack.with({
     GATEWAY_PORTS: '13000-13009',
     CALLBACKS_PORTS: '13100-13109',
-    // A callback has a line in the log of its door only then.
+    // A callback has a line in the log of its receiver only then.
     LOG_LEVEL: 'debug',
   });
   await several.up('--scale', 'gateway=3', '--scale', 'callbacks=2');
@@ -202,11 +202,11 @@ async function scaled(stack: Stack): Promise<string> {
   );
   const note = await client.allComplete(ids);
   const lines = (await several.compose('logs', '--no-color', 'callbacks')).split('\n');
-  const doors = lines.filter(
+  const receivers = lines.filter(
     (line) => line.includes('"status":200') && line.includes('/webhooks/reducto'),
   );
-  const used = new Set(doors.map((line) => line.split(' ', 1)[0]));
-  expectEqual(used.size, 2, 'doors that took callbacks');
+  const used = new Set(receivers.map((line) => line.split(' ', 1)[0]));
+  expectEqual(used.size, 2, 'receivers that took callbacks');
   return note;
 }
 

@@ -1,6 +1,6 @@
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
-/** Counts what went well, and says what did not. */
+/** Counts passed checks, and prints failed ones. */
 export class Verdict {
   private passed = 0;
   private readonly failed: string[] = [];
@@ -29,7 +29,7 @@ export class Verdict {
     say(`  left    ${what}`);
   }
 
-  /** The last words; true where nothing failed. */
+  /** Prints the summary; true if nothing failed. */
   close(): boolean {
     say('');
     for (const what of this.left) say(`not verified: ${what}`);

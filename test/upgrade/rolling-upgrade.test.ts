@@ -7,7 +7,7 @@ import { rollingUpgrade } from './rolling-upgrade.js';
  *   UPGRADE_FROM=../older npx vitest run test/upgrade
  */
 
-it('two replicas are exchanged under load, and back: no job is lost or doubled, no callback forgotten', async () => {
+it('replaces two replicas under load, and back, without losing or duplicating a job or a callback', async () => {
   const { accepted, callbacks, answers, ...wrong } = await rollingUpgrade({
     from: process.env['UPGRADE_FROM'],
     stateMs: 2000,

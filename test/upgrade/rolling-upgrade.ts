@@ -25,7 +25,7 @@ export interface UpgradeOptions {
 /** What an upgrade has cost. */
 export interface UpgradeReport {
   readonly accepted: number;
-  /** Accepted jobs that did not complete, or whose result could not be read, with what was told of them. */
+  /** Accepted jobs that did not complete, or whose result could not be read, with their last reported status. */
   readonly lost: readonly string[];
   /** Callbacks that were answered with 200. */
   readonly callbacks: number;
@@ -54,7 +54,7 @@ const STUCK_AFTER_MS = 120_000;
 export async function rollingUpgrade(options: UpgradeOptions): Promise<UpgradeReport> {
   const world = await startWorld(2, {
     from: options.from,
-    // As long as a busy machine may need; a supervisor would have more patience still.
+    // Enough for a busy machine.
     environment: { SHUTDOWN_TIMEOUT_SECONDS: '14' },
   });
   try {
@@ -139,7 +139,7 @@ async function keyOf(world: World): Promise<string> {
   return String(answer?.body['key']);
 }
 
-/** What clients and Reducto were told, against what the database holds. */
+/** Compares the answers to clients and to Reducto with the database. */
 async function compare(
   world: World,
   database: Client,

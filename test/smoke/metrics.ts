@@ -13,22 +13,22 @@ async function query(expression: string): Promise<readonly Sample[]> {
   return answer.data.result;
 }
 
-/** What Prometheus sees of the gateway and of the door. */
-export async function checkFigures(verdict: Verdict, stack: Stack): Promise<void> {
-  await verdict.check('Prometheus reads the gateway and the callback door', () =>
+/** Metrics of the gateway and of the webhook receiver in Prometheus. */
+export async function checkMetrics(verdict: Verdict, stack: Stack): Promise<void> {
+  await verdict.check('Prometheus reads the gateway and the webhook receiver', () =>
     until('both are up', async () => {
       const up = (await query('up')).filter(({ value }) => value[1] === '1');
       const jobs = new Set(up.map(({ metric }) => metric['container']));
       return jobs.has('gateway') && jobs.has('callbacks') ? true : undefined;
     }),
   );
-  await verdict.check('it has the figures of the gateway', () =>
-    until('figures', async () => {
+  await verdict.check('it has the metrics of the gateway', () =>
+    until('metrics', async () => {
       const found = await query('sum(gateway_jobs_ended_total)');
       return Number(found[0]?.value[1] ?? 0) > 0 ? true : undefined;
     }),
   );
-  await verdict.check('it takes its configuration and the alert rules', async () => {
+  await verdict.check('it loads its configuration and the alert rules', async () => {
     await stack.command('prometheus', 'promtool check config /etc/prometheus/prometheus.yml');
     const answer = await (await fetch('http://127.0.0.1:13090/api/v1/rules')).json();
     const { groups } = (answer as { data: { groups: readonly { rules: readonly unknown[] }[] } })
