@@ -2,14 +2,14 @@ import { Injectable, Logger } from '@nestjs/common';
 
 export interface AuditFinding {
   readonly reason: string;
-  /** The entry that is not right, or that recorded what was found; `undefined` where no entry is to blame. */
+  /** The changed entry, or the one that recorded the tampering; `undefined` if no entry is affected. */
   readonly entry: string | undefined;
 }
 
-/** Nobody may take them: a process without the role `worker` raises no alerts. */
+/** A process without the role `worker` raises no alerts, so findings may stay here. */
 const MAX_FINDINGS = 20;
 
-/** Says, once per finding, that the audit is not as it was written. */
+/** Reports tampering with the audit, once per finding. */
 @Injectable()
 export class AuditAlarm {
   private readonly logger = new Logger(AuditAlarm.name);
@@ -20,12 +20,12 @@ export class AuditAlarm {
     return this.raised;
   }
 
-  /** What was found since the last call, or the last of it. */
+  /** The latest findings since the last call. */
   takeFindings(): AuditFinding[] {
     return this.findings.splice(0);
   }
 
-  /** Puts back what `takeFindings` returned. */
+  /** Returns findings of `takeFindings` that could not be handled. */
   keepFindings(findings: readonly AuditFinding[]): void {
     this.findings = [...findings, ...this.findings].slice(-MAX_FINDINGS);
   }

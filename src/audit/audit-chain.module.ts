@@ -7,7 +7,7 @@ import { AuditVerifier } from './audit-verifier.js';
 import { KnownHead } from './chain/known-head.js';
 import { RecentRefusals } from './recent-refusals.js';
 
-/** The chain of the audit, without what records refusals. */
+/** The audit chain, without the recording of refusals. */
 @Module({
   providers: [
     AuditAlarm,

@@ -2,63 +2,62 @@ import { canonicalJson } from '../platform/json/canonical-json.js';
 import { authenticate, type AuditKey } from './audit-keys.js';
 
 /**
- * `refused`: one callback that was refused. `observed`: one that a guard would have refused if its mode
- * were not `observe`, or a genuine one that is not for this gateway. `counted`: so many of one cause, too
- * fast to be kept one by one. `action`: what an admin did. `tampering`: a process found that the chain
- * before this entry is not as it was written.
+ * `refused`: a refused callback. `observed`: one that a guard in mode `observe` would have refused, or a genuine one
+ * of another environment. `counted`: a number of refusals of one cause beyond the budget. `action`: an admin action.
+ * `tampering`: a process found that the chain before this entry was changed.
  */
 export const ENTRY_KINDS = ['refused', 'observed', 'counted', 'action', 'tampering'] as const;
 
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 
-/** An entry as it is handed in. `data` is JSON, and holds neither NUL nor lone surrogates. */
+/** An entry to append. `data` is JSON without NUL and lone surrogates. */
 export interface NewEntry {
   readonly at: Date;
   readonly kind: EntryKind;
   readonly data: Record<string, unknown>;
 }
 
-/** An entry in its place in the chain. */
+/** An entry of the chain. */
 export interface ChainedEntry extends NewEntry {
   readonly id: string;
   readonly keyId: string;
   readonly hash: Buffer;
 }
 
-/** The hash before the very first entry. */
+/** The hash before the first entry. */
 export const GENESIS = Buffer.alloc(32);
 
-/** Binds an entry to its place and to everything before it. */
+/** The MAC over an entry, its id, and the hash of the entry before it. */
 export function hashOf(key: AuditKey, previous: Buffer, id: string, entry: NewEntry): Buffer {
   const { at, kind, data } = entry;
   return authenticate(key, [previous, id, at.toISOString(), kind, canonicalJson(data)]);
 }
 
-/** Is this entry as a holder of `key` wrote it after `previous`? Somebody else may have stored values of any kind. */
+/** Whether a holder of `key` wrote this entry after `previous`. The values are untrusted. */
 export function isAuthentic(key: AuditKey, previous: Buffer, entry: ChainedEntry): boolean {
-  // PostgreSQL has times that are infinite, or later than a `Date` can be.
+  // PostgreSQL stores infinite times, and times beyond the range of `Date`.
   const isTime = entry.at instanceof Date && !Number.isNaN(entry.at.getTime());
   return isTime && hashOf(key, previous, entry.id, entry).equals(entry.hash);
 }
 
-/** Both ends of the chain: entries up to `firstId` have been retired, and `lastId` is the newest. */
+/** Both ends of the chain: entries up to `firstId` are deleted, and `lastId` is the newest. */
 export interface ChainEnds {
   readonly firstId: string;
   readonly firstHash: Buffer;
   readonly lastId: string;
   readonly lastHash: Buffer;
-  /** The ids of the keys that entries were written with, each with the id of the last such entry. */
+  /** Key ids, each with the id of its last entry. */
   readonly keys: Readonly<Record<string, string>>;
 }
 
-/** Binds the ends to each other and to the database (`installation`) that they belong to. */
+/** The MAC over both ends and the `installation` of the database. */
 export function macOfEnds(key: AuditKey, installation: string, ends: ChainEnds): Buffer {
   const { firstId, firstHash, lastId, lastHash, keys } = ends;
   const parts = ['ends', installation, firstId, firstHash, lastId, lastHash, canonicalJson(keys)];
   return authenticate(key, parts);
 }
 
-/** Gives `entries` their places after `ends`. */
+/** Chains `entries` after `ends`. */
 export function chain(
   key: AuditKey,
   ends: ChainEnds,

@@ -2,18 +2,18 @@ import { createHash, createHmac, hkdfSync } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../platform/config/settings.js';
 
-/** A key of the audit, by an id that says which one it is without telling it. */
+/** A key of the audit. The id identifies it without revealing it. */
 export interface AuditKey {
   readonly id: string;
   /** For the hash chain. */
   readonly chain: Buffer;
-  /** For what a re-check needs. */
+  /** For raw requests. */
   readonly seal: Buffer;
 }
 
 /**
- * The keys of the audit (`AUDIT_KEYS`). The first one writes, all can read. Whoever has the database
- * but none of the keys can neither forge an entry nor read a sealed one.
+ * The keys of the audit (`AUDIT_KEYS`). The first one signs, all verify. Without a key, access to the database suffices
+ * neither to forge an entry nor to read a raw request.
  */
 @Injectable()
 export class AuditKeys {
@@ -23,7 +23,7 @@ export class AuditKeys {
     this.keys = (settings.AUDIT_KEYS ?? []).map(({ key }) => derive(key));
   }
 
-  /** The key that writes. Without any, entries are chained with a key that everybody knows. */
+  /** The key that signs; without `AUDIT_KEYS`, a publicly known one. */
   get current(): AuditKey {
     return this.keys[0] ?? UNKEYED;
   }
@@ -32,13 +32,13 @@ export class AuditKeys {
     return this.keys.length > 0;
   }
 
-  /** The key that everybody knows counts only where no other one is configured. */
+  /** The publicly known key is valid only if no other one is configured. */
   find(id: string): AuditKey | undefined {
     if (!this.areGiven && isUnkeyed(id)) return UNKEYED;
     return this.keys.find((key) => key.id === id);
   }
 
-  /** Written with the key that everybody knows, although this process has one of its own. */
+  /** Signed with the publicly known key, although this process has `AUDIT_KEYS`. */
   isForgeable(id: string): boolean {
     return this.areGiven && isUnkeyed(id);
   }
@@ -61,7 +61,7 @@ function derive(secret: Buffer, id?: string): AuditKey {
 
 const UNKEYED = derive(Buffer.alloc(32), 'none');
 
-/** HMAC-SHA256 over length-prefixed parts, so that no two lists of parts look the same. */
+/** HMAC-SHA256 over length-prefixed parts, so that different lists have different MACs. */
 export function authenticate(key: AuditKey, parts: readonly (string | Buffer)[]): Buffer {
   const hmac = createHmac('sha256', key.chain);
   for (const part of parts) {

@@ -27,21 +27,21 @@ import {
 import { isDatabaseUsed } from './chain/database-use.js';
 import { KnownHead } from './chain/known-head.js';
 
-/** An entry to append, with the sealed bytes that belong to it. */
+/** An entry to append, with its encrypted raw request. */
 export interface AppendedEntry {
   readonly entry: NewEntry;
   readonly sealed?: Buffer;
 }
 
-/** What an append that broke leaves known. */
+/** The transaction of an append whose outcome may be unknown. */
 export interface AppendAttempt {
   transaction?: string;
 }
 
-/** Appends as part of a transaction, which then holds up all others that append until it ends. */
+/** Appends within a transaction, which blocks other appends until it ends. */
 export type Append = (appendices: readonly AppendedEntry[]) => Promise<ChainedEntry[]>;
 
-/** What a transaction did to the chain; holds once it is committed. */
+/** The effect of a transaction on the chain; valid once it is committed. */
 interface ChainChange {
   problem?: ChainProblem;
   locked?: LockedChain;
@@ -52,7 +52,7 @@ interface LockedChain {
   readonly ends: ChainEnds;
 }
 
-/** All that writes `audit_entries`, `audit_chain`, `audit_originals`, and `installation`. */
+/** All writes to `audit_entries`, `audit_chain`, `audit_originals`, and `installation`. */
 @Injectable()
 export class AuditLog {
   private readonly logger = new Logger(AuditLog.name);
@@ -67,8 +67,8 @@ export class AuditLog {
   ) {}
 
   /**
-   * Appends to the chain, all or nothing. Processes take turns by the lock on the chain's ends.
-   * `attempt` learns the transaction, for asking later what became of it.
+   * Appends all entries or none. A lock on the chain's ends serializes processes. `attempt` receives the transaction id,
+   * so that the caller can check its outcome later.
    */
   appendEntries(
     appendices: readonly AppendedEntry[],
@@ -90,7 +90,7 @@ export class AuditLog {
     );
   }
 
-  /** Whether a transaction whose commit was not heard of has happened. Throws while it is still open. */
+  /** Whether a transaction without an answer to its commit was committed. Throws while it is open. */
   wasCommitted(transaction: string): Promise<boolean> {
     return this.transactions.run(async (manager) => {
       const [row] = await rows<{ status: string | null }>(
@@ -98,14 +98,14 @@ export class AuditLog {
         `SELECT pg_xact_status($1::xid8) AS status`,
         [transaction],
       );
-      if (row?.status === 'in progress') throw new Error('a write of the audit is still under way');
+      if (row?.status === 'in progress') throw new Error('a write of the audit is still running');
       return row?.status === 'committed';
     });
   }
 
   /**
-   * Creates the anchor, once and only in a database that was never used: in any other its absence is
-   * tampering. Signs the anchor and the ends with the current key where an older one did.
+   * Creates the anchor in a database that was never used; in any other, a missing anchor is tampering. Signs the anchor
+   * and the ends with the current key if an older one did.
    */
   ensureAnchor(): Promise<void> {
     this.anchoring ??= this.change((manager, change) => this.anchorWithin(manager, change)).catch(
@@ -117,7 +117,7 @@ export class AuditLog {
     return this.anchoring;
   }
 
-  /** Compares the chain with what this process remembers of it. What is wrong is recorded in the chain. */
+  /** Compares the chain with the head that this process remembers, and records tampering in the chain. */
   async checkChain(): Promise<ChainProblem | undefined> {
     const schemaChange = await this.transactions.run(findSchemaChange);
     if (schemaChange !== undefined) this.reportSchemaChange(schemaChange);
@@ -141,7 +141,7 @@ export class AuditLog {
     return problem;
   }
 
-  /** The newest entry as one word to keep elsewhere; `undefined` where the chain has no anchor. */
+  /** The newest entry as one word for the log; `undefined` if the chain has no anchor. */
   async readHead(): Promise<string | undefined> {
     const { ends, anchors } = await this.transactions.run((manager) =>
       readChainState(manager, undefined),
@@ -151,7 +151,7 @@ export class AuditLog {
     return formatHead(this.keys, anchor.id, { id: end.lastId, hash: end.lastHash }, new Date());
   }
 
-  /** Ids of keys that entries of the chain were written with, and that are not configured. */
+  /** Ids of keys that signed entries and are not configured. */
   async missingKeys(): Promise<string[]> {
     const { ends } = await this.transactions.run((manager) => readChainState(manager, undefined));
     const ids = ends.flatMap((stored) => [stored.keyId, ...Object.keys(endsOf(stored).keys)]);
@@ -159,9 +159,9 @@ export class AuditLog {
   }
 
   /**
-   * Retires entries older than `days` from the beginning of the chain, at most `limit`. What is left
-   * stays verifiable: the chain remembers the hash of the last one that has gone. Returns how many went.
-   * Only entries that are as they were written go: otherwise a changed time would cut the chain.
+   * Deletes entries older than `days` from the beginning of the chain, at most `limit`, and returns their number. The
+   * rest stays verifiable, because the chain keeps the hash of the last deleted entry. Deletes only verified entries:
+   * otherwise a changed time would cut the chain.
    */
   async deleteOldEntries(days: number, limit: number): Promise<number> {
     await this.ensureAnchor();
@@ -180,14 +180,15 @@ export class AuditLog {
       if (last === undefined) return 0;
       await manager.query(`SET LOCAL gateway.audit_retention = 'on'`);
       const gone = await rows(manager, DELETE_OLD_ENTRIES, [ends.firstId, last.id]);
-      if (gone.length !== count) throw new Error('the beginning of the audit changed meanwhile');
+      if (gone.length !== count)
+        throw new Error('another process changed the beginning of the audit');
       const moved = { ...ends, firstId: last.id, firstHash: last.hash };
       await this.moveEnds(manager, installation, moved);
       return gone.length;
     });
   }
 
-  /** Throws away the sealed originals older than `hours`, at most `limit`. Returns how many went. */
+  /** Deletes raw requests older than `hours`, at most `limit`, and returns their number. */
   async deleteRawRequests(hours: number, limit: number): Promise<number> {
     return this.transactions.run(async (manager) => {
       const gone = await rows(manager, DELETE_RAW_REQUESTS, [hours, limit]);
@@ -195,7 +196,7 @@ export class AuditLog {
     });
   }
 
-  /** Runs `work` in a transaction, and remembers what it did to the chain once that is committed. */
+  /** Runs `work` in a transaction, and remembers the new head once it is committed. */
   private async change<T>(
     work: (manager: EntityManager, change: ChainChange) => Promise<T>,
   ): Promise<T> {
@@ -239,8 +240,8 @@ export class AuditLog {
   }
 
   /**
-   * Locks the chain and compares it with what this process remembers. Where something is wrong, an entry
-   * says so from then on, and the chain continues after it: nothing may be lost because of an attacker.
+   * Locks the chain and compares it with the remembered head. Tampering is recorded as an entry, and the chain continues
+   * after it, so that an attacker cannot stop the audit.
    */
   private async lockChain(manager: EntityManager, change: ChainChange): Promise<LockedChain> {
     const locked = await rows(manager, 'SELECT 1 FROM audit_chain FOR UPDATE');
@@ -287,7 +288,7 @@ export class AuditLog {
     await this.moveEnds(manager, installation, ends);
   }
 
-  /** Returns the id of the anchor, which is a new one where the old one cannot be believed. */
+  /** Returns the id of the anchor; creates a new one if the old one is not valid. */
   private async repairAnchor(
     manager: EntityManager,
     { anchors }: ChainState,
@@ -337,7 +338,7 @@ export class AuditLog {
     return [firstId, firstHash, lastId, lastHash, JSON.stringify(keys), current.id, mac];
   }
 
-  /** It stays as it is until somebody repairs it, so it is reported once. */
+  /** Reports each schema change once, because it stays until an operator repairs it. */
   private reportSchemaChange(reason: string): void {
     if (this.reportedSchemaChange === reason) return;
     this.reportedSchemaChange = reason;
@@ -348,7 +349,7 @@ export class AuditLog {
     const { code, message } = problem;
     if (code === 'key_missing') {
       this.logger.warn({
-        msg: 'the retention of the audit stops here',
+        msg: 'audit retention stopped',
         entry: id,
         reason: message,
       });
@@ -363,7 +364,7 @@ const UNKNOWN_PROBLEM: ChainProblem = {
   message: 'the ends of the chain are missing',
 };
 
-/** What was found, in the chain itself. A later verification may find the key that was missing here. */
+/** The entry that records tampering. A later verification may have the key that was missing here. */
 function tamperingEntry(
   { code, message }: ChainProblem,
   { ends, anchors }: ChainState,
@@ -379,10 +380,10 @@ function tamperingEntry(
   return { at: new Date(), kind: 'tampering', data };
 }
 
-/** No chain gets that long: an end beyond it is made up, and would leave no ids. */
+/** No chain gets that long: a larger end is forged, and would leave no ids. */
 const MAX_PLAUSIBLE_ID = 2n ** 62n;
 
-/** Where the chain goes on: after everything that is there, and after what plausible ends say. */
+/** The next id: after all existing entries and after plausible ends. */
 function continuedFrom({ ends: [stored], newest }: ChainState): ChainEnds {
   const none = { firstId: '0', firstHash: GENESIS, lastId: '0', lastHash: GENESIS, keys: {} };
   const given = stored === undefined ? none : endsOf(stored);

@@ -5,7 +5,7 @@ import { rows } from '../platform/database/sql.js';
 import type { EntryKind } from './audit-entry.js';
 import { GUARD_OF_CAUSE, REFUSAL_CAUSES, type GuardName, type RefusalCause } from './refusal.js';
 
-/** Which refusals; everything is optional and all must hold. */
+/** A filter of refusals; all given fields must match. */
 export interface RefusalFilter {
   readonly ids?: readonly string[];
   readonly cause?: RefusalCause;
@@ -48,17 +48,17 @@ export interface RefusalGroups {
   readonly oldestId?: string;
 }
 
-/** An entry as it is read. */
+/** A stored entry. */
 export interface AuditEntry {
   readonly id: string;
   readonly at: Date;
   readonly kind: EntryKind;
   readonly data: Record<string, unknown>;
-  /** Whether what a re-check needs is still there. */
+  /** Whether the raw request for a re-check is still stored. */
   readonly sealed: boolean;
 }
 
-/** A refusal whose original is kept. */
+/** A refusal with its encrypted raw request. */
 export interface StoredRawRequest extends AuditEntry {
   readonly keyId: string;
   readonly rawRequest: Buffer;
@@ -91,12 +91,12 @@ interface GroupPlace {
   readonly window: number;
 }
 
-/** All that is read from the audit, but for its verification. */
+/** All reads of the audit except its verification. */
 @Injectable()
 export class AuditQueries {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  /** The newest first, before `cursor`. Entries that only count are among them unless a job is asked for. */
+  /** Newest first, before `cursor`. Includes counts, unless the filter names a job. */
   listEntries(
     filter: RefusalFilter,
     cursor: string | undefined,
@@ -160,12 +160,12 @@ export class AuditQueries {
     return entry;
   }
 
-  /** Exact, however many were only counted. A count is of its cause and guard as a whole, not of one address. */
+  /** Exact, including counted refusals. A count covers a cause and guard, not a single address. */
   async summarizeRefusals(filter: RefusalFilter): Promise<RefusalSummary> {
     const values: unknown[] = [];
     const stored = conditions(filter, 'stored', values).where.join(' AND ');
     const counted = conditions(filter, 'counted', values).where.join(' AND ');
-    // Reads `data` only of counts: an index has all that is needed of the others.
+    // Reads `data` only of counts; an index covers the other entries.
     const found = await rows<{ kind: string; outcome: string; cause: string; count: number }>(
       this.database,
       `SELECT kind, cause, count(*)::float8 AS count, kind AS outcome
@@ -194,7 +194,7 @@ export class AuditQueries {
     };
   }
 
-  /** Refusals per cause and slot of `slotSeconds` from `from` to `to`, for a chart. */
+  /** Counts refusals per cause and slot, for a chart. */
   countPerSlot(from: Date, to: Date, slotSeconds: number): Promise<TimeSlot[]> {
     return rows<TimeSlot>(
       this.database,
@@ -208,7 +208,7 @@ export class AuditQueries {
     );
   }
 
-  /** What admins did, the newest first. */
+  /** Admin actions, newest first. */
   listActions(
     cursor: string | undefined,
     limit: number,
@@ -240,7 +240,7 @@ export class AuditQueries {
     return found.map(({ intent }) => intent);
   }
 
-  /** The sealed originals of refusals that match, the oldest first, after `after`. */
+  /** Raw requests of matching refusals, oldest first, after `after`. */
   readRawRequests(
     filter: RefusalFilter,
     after: string,
@@ -285,7 +285,7 @@ function conditions(
     const causes = REFUSAL_CAUSES.filter((each) => GUARD_OF_CAUSE[each] === guard);
     add((value) => `cause = ANY (${value}::text[])`, causes);
   }
-  // A count has its addresses and its outcome in `data`.
+  // Counts store addresses and outcome in `data`.
   const either = (stored: string, counted: string): string => {
     if (part === 'stored') return stored;
     return part === 'counted' ? counted : `(${stored} OR (kind = 'counted' AND ${counted}))`;
@@ -321,7 +321,7 @@ function conditions(
   return { where, values };
 }
 
-/** Of a count, only the part that comes from the address that is asked for. */
+/** The part of a count that comes from the filtered address. */
 function countOf({ address }: RefusalFilter, values: unknown[]): string {
   if (address === undefined) return 'count';
   return `coalesce((data->'addresses'->>$${values.push(address)})::integer, count)`;

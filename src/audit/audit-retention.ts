@@ -6,10 +6,10 @@ import { inSteps } from '../platform/schedule/steps.js';
 import { AuditLog } from './audit-log.js';
 
 const INTERVAL_SECONDS = 600;
-/** Small, so that nobody who writes to the audit waits long. */
+/** Small, because a deletion blocks appends. */
 const STEP = 1000;
 
-/** Deletes entries and sealed originals that are older than their settings allow. */
+/** Deletes audit entries and raw requests after their retention. */
 @Injectable()
 export class AuditRetention implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly stop = new AbortController();
@@ -29,7 +29,7 @@ export class AuditRetention implements OnApplicationBootstrap, OnModuleDestroy {
     this.stop.abort();
   }
 
-  /** One pass; returns how many entries and originals went. */
+  /** Returns the number of deleted entries and raw requests. */
   async sweep(): Promise<{ entries: number; originals: number }> {
     const { AUDIT_RETENTION_DAYS: days, AUDIT_RAW_REQUEST_HOURS: hours } = this.settings;
     const originals = await inSteps(STEP, this.stop.signal, () =>

@@ -23,27 +23,27 @@ import { KnownHead, type KnownChain } from './chain/known-head.js';
 export interface Verification {
   readonly ok: boolean;
   /**
-   * `changed`: something is not as it was written. `unverifiable`: nothing changed was found, but a key is
-   * missing, so that entries could not be verified.
+   * `changed`: tampering was found. `unverifiable`: no tampering was found, but a key is missing, so that some entries
+   * could not be verified.
    */
   readonly state: 'intact' | 'changed' | 'unverifiable';
-  /** Entries that were read. */
+  /** The number of verified entries. */
   readonly rows: number;
-  /** The first entry that is changed, missing, made up, or unverifiable; `null` where none is to blame. */
+  /** The first entry that is changed, missing, forged, or unverifiable; `null` if no entry is affected. */
   readonly firstBroken: string | null;
-  /** In plain words; `null` where the chain is intact. */
+  /** `null` if the chain is intact. */
   readonly reason: string | null;
-  /** The newest entry as one word, for `--since` of a later verification; `null` where it is not intact. */
+  /** The newest entry as one word, for `--since` of a later verification; `null` if the chain is not intact. */
   readonly head: string | null;
 }
 
-/** What the verification has come upon so far. */
+/** The first problem that the verification found. */
 interface Finding {
   readonly id: string | null;
   readonly reason: string;
 }
 
-/** An entry with the columns to search by, which must agree with its data. */
+/** An entry with its search columns, which must match `data`. */
 interface StoredEntry extends ChainedEntry {
   readonly columns: Readonly<Record<string, unknown>>;
   readonly exact: boolean;
@@ -52,8 +52,8 @@ interface StoredEntry extends ChainedEntry {
 const PAGE_SIZE = 2000;
 
 /**
- * Recomputes the whole chain: an entry that was changed, removed, inserted or cut off at the end does
- * not go unnoticed, unless whoever did it has the key. Reads in one snapshot, a page at a time.
+ * Recomputes the whole chain, to find entries that were changed, removed, inserted, or cut off without a key. Reads one
+ * snapshot page by page.
  */
 @Injectable()
 export class AuditVerifier {
@@ -63,9 +63,9 @@ export class AuditVerifier {
     @InjectDataSource() private readonly dataSource: DataSource,
   ) {}
 
-  /** @param since a head of the chain from the log, which the chain must hold */
+  /** @param since a head from the log, which the chain must contain */
   verify(since?: string): Promise<Verification> {
-    // Before the snapshot is taken: what is remembered must be in it.
+    // The head is read before the snapshot, which must contain it.
     const known = this.known.current;
     return this.dataSource.transaction('REPEATABLE READ', (manager) =>
       new Walk(manager, this.keys).verify(known, since),
@@ -108,7 +108,7 @@ class Walk {
   private async findChange(state: ChainState): Promise<Finding | undefined> {
     const problem = findProblem(this.keys, state, undefined);
     const [ends] = state.ends;
-    // The walk says better where the end does not match.
+    // The walk reports more precisely where the end does not match.
     if (problem?.code === 'key_missing') {
       this.endsAreVerified = false;
       this.noteMissing(null, problem.keyId ?? '');
@@ -132,8 +132,7 @@ class Walk {
       const page = await rows<StoredEntry>(this.manager, PAGE, [String(expected - 1n), PAGE_SIZE]);
       for (const entry of page) {
         const place = String(expected);
-        if (BigInt(entry.id) < expected)
-          return { id: entry.id, reason: 'this entry is there twice' };
+        if (BigInt(entry.id) < expected) return { id: entry.id, reason: 'this entry exists twice' };
         if (entry.id !== place) return { id: place, reason: 'this entry is missing' };
         if (expected > BigInt(ends.lastId)) {
           return { id: place, reason: 'this entry comes after the end of the chain' };
@@ -173,7 +172,7 @@ class Walk {
     return entry.kind === 'tampering' ? this.judgeTampering(entry, previous) : undefined;
   }
 
-  /** A process without the key could not verify the chain before this entry. Perhaps this one can. */
+  /** A process without the key recorded that it could not verify the chain; this process may have the key. */
   private judgeTampering({ id, data }: StoredEntry, previous: Buffer): string | undefined {
     const { problem, message, installation, ends } = data;
     const said = `a process found here that ${String(message)}`;
@@ -189,16 +188,18 @@ class Walk {
     return wrong === undefined && isContinued ? undefined : said;
   }
 
-  /** Entries that the walk did not come by. */
+  /** Entries that the walk did not reach. */
   private async findStrays({ firstId, lastId }: StoredEnds): Promise<Finding | undefined> {
     const [stray] = await rows<{ id: string | null }>(this.manager, STRAYS, [firstId, lastId]);
-    return stray && { id: stray.id, reason: 'this entry is not part of the chain, or there twice' };
+    return (
+      stray && { id: stray.id, reason: 'this entry is not part of the chain, or exists twice' }
+    );
   }
 
-  /** Originals that do not belong to their entries. */
+  /** Raw requests that do not belong to their entries. */
   private async findSwapped({ firstId }: StoredEnds): Promise<Finding | undefined> {
     const [swapped] = await rows<{ id: string }>(this.manager, SWAPPED_ORIGINALS, [firstId]);
-    return swapped && { id: swapped.id, reason: 'the original of this entry has been changed' };
+    return swapped && { id: swapped.id, reason: 'the raw request of this entry has been changed' };
   }
 
   private findRollback(state: ChainState, known: KnownChain | undefined): Finding | undefined {
@@ -243,7 +244,7 @@ class Walk {
   }
 }
 
-/** Ends that cannot be believed are blamed on the beginning of the chain. */
+/** Invalid ends are reported for the beginning of the chain. */
 function idOf({ code }: ChainProblem, { ends, newest }: ChainState): string | null {
   if (code === 'ends_changed') return ends[0]?.firstId ?? null;
   return newest === null ? null : '1';
@@ -255,7 +256,7 @@ function isStoredEnds(value: unknown): value is StoredEnds {
   return texts.every((name) => typeof value[name] === 'string');
 }
 
-/** The first column whose content is not what the migration computes from `data`. */
+/** The first search column that differs from the value that the migration computes from `data`. */
 function wrongColumn({ data, columns }: StoredEntry): string | undefined {
   const expected: Readonly<Record<string, unknown>> = {
     cause: textOf(data['cause']),
@@ -267,7 +268,7 @@ function wrongColumn({ data, columns }: StoredEntry): string | undefined {
   return Object.keys(expected).find((name) => columns[name] !== expected[name]);
 }
 
-/** As PostgreSQL's `->>`. */
+/** Like PostgreSQL's `->>`. */
 function textOf(value: unknown): string | null {
   if (value === undefined || value === null) return null;
   return typeof value === 'string' ? value : JSON.stringify(value);

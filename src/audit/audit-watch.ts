@@ -16,9 +16,8 @@ const HEAD_LINE_SECONDS = 600;
 const VERIFY_SECONDS = 3600;
 
 /**
- * Watches the audit in every process: compares its end with what the process remembers, verifies the whole
- * chain once an hour, and writes its head to the log. A head line that was kept elsewhere tells later
- * whether the database was put back to an earlier state while no process ran.
+ * Watches the audit in every process: compares its end with the remembered head, verifies the whole chain once an hour,
+ * and logs the head. The logged head shows later whether the database was restored to an earlier state.
  */
 @Injectable()
 export class AuditWatch implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
@@ -33,12 +32,12 @@ export class AuditWatch implements OnModuleInit, OnApplicationBootstrap, OnAppli
   ) {
     meter
       .createObservableCounter('gateway_audit_tampering', {
-        description: 'How often this process found the audit not to be as it was written',
+        description: 'How often this process found that the audit was tampered with',
       })
       .addCallback((result) => result.observe(alarm.count));
   }
 
-  /** Before anything is written to the database, so that an unused one is recognized. */
+  /** Runs before any write, so that an unused database is recognized. */
   async onModuleInit(): Promise<void> {
     await this.audit.ensureAnchor();
   }
@@ -48,7 +47,7 @@ export class AuditWatch implements OnModuleInit, OnApplicationBootstrap, OnAppli
     const missing = await this.audit.missingKeys();
     if (missing.length > 0) {
       this.logger.warn({
-        msg: 'AUDIT_KEYS lacks keys that the audit was written with: it cannot be verified as a whole',
+        msg: 'AUDIT_KEYS lacks keys that signed audit entries: the whole audit cannot be verified',
         keys: missing,
       });
     }
@@ -62,7 +61,7 @@ export class AuditWatch implements OnModuleInit, OnApplicationBootstrap, OnAppli
     try {
       await this.logHead();
     } catch (error) {
-      this.logger.warn({ msg: 'the head of the audit cannot be read', err: error });
+      this.logger.warn({ msg: 'the audit head cannot be read', err: error });
     }
   }
 

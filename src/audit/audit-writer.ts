@@ -6,21 +6,20 @@ import { AuditLog, type AppendedEntry, type AppendAttempt } from './audit-log.js
 import { RefusalCounts } from './refusals/refusal-counts.js';
 import type { CountedRefusal } from './refusal.js';
 
-/** How long an entry waits for others before it is written: what a crash can cost, with the commit itself. */
+/** An entry waits so long for others; with the commit, the time whose entries a crash can lose. */
 const ENTRY_WAIT_MILLISECONDS = 200;
 /** The same for refusals that are only counted. */
 const COUNT_WAIT_MILLISECONDS = 1000;
 const MAX_PER_WRITE = 500;
-/** Beyond so many entries that could not be written yet, further ones are only counted. */
+/** Maximum waiting entries; further refusals are only counted. */
 const MAX_WAITING = 2000;
 const RETRY_MILLISECONDS = 1000;
-/** How long a stop waits for a database that may be silent. */
+/** Time that a shutdown waits for a silent database. */
 const SHUTDOWN_TIMEOUT_MILLISECONDS = 5000;
 
 /**
- * Writes the audit behind the back of the requests: a refusal costs its request no more than an entry in
- * memory. What is not written yet is bounded; when the database is away, entries turn into counts, and
- * none is left out of the sum.
+ * Writes the audit in the background, so that a refusal only costs memory. The buffer is bounded: while the database is
+ * unavailable, further refusals are counted, and the sum stays exact.
  */
 @Injectable()
 export class AuditWriter implements OnApplicationShutdown {
@@ -40,7 +39,7 @@ export class AuditWriter implements OnApplicationShutdown {
     metrics.watch(() => this.waiting.length);
   }
 
-  /** Whether there is room for an entry of its own. */
+  /** Whether the buffer has room for a single entry. */
   get hasRoom(): boolean {
     return this.waiting.length < MAX_WAITING;
   }
@@ -56,7 +55,7 @@ export class AuditWriter implements OnApplicationShutdown {
     this.begin();
   }
 
-  /** Resolves when everything that was handed in before is in the database; rejects where it cannot be. */
+  /** Resolves once all entries so far are in the database; rejects if they cannot be written. */
   flushAudit(): Promise<void> {
     return this.write(true);
   }
@@ -66,7 +65,7 @@ export class AuditWriter implements OnApplicationShutdown {
     const end = await withTimeout(SHUTDOWN_TIMEOUT_MILLISECONDS, this.flushAudit());
     if (end.outcome === 'done') return;
     this.logger.error({
-      msg: 'entries of the audit were lost',
+      msg: 'audit entries were lost',
       entries: this.waiting.length,
       ...end,
     });
@@ -91,7 +90,7 @@ export class AuditWriter implements OnApplicationShutdown {
       } catch (error) {
         this.metrics.recordFailure();
         this.logger.warn({
-          msg: 'the audit cannot be written; it is kept and tried again',
+          msg: 'the audit cannot be written; the entries stay in memory, and the gateway retries',
           err: error,
         });
         await setTimeout(RETRY_MILLISECONDS, undefined, { ref: false });
@@ -132,7 +131,7 @@ export class AuditWriter implements OnApplicationShutdown {
     }
   }
 
-  /** A connection that broke in the commit leaves open whether it happened; writing twice would falsify the sum. */
+  /** A connection that broke during the commit leaves its outcome unknown; a second write would falsify the sum. */
   private async resolveDoubt(): Promise<void> {
     if (this.doubt === undefined) return;
     if (await this.store.wasCommitted(this.doubt.transaction)) {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Counter } from '@opentelemetry/api';
 import { Metrics } from '../platform/metrics/metrics.js';
 
-/** The writing of the audit, as figures. */
+/** Metrics of the audit writer. */
 @Injectable()
 export class AuditMetrics {
   private readonly entries: Counter;
@@ -19,12 +19,11 @@ export class AuditMetrics {
     );
   }
 
-  /** Shows what `waiting` says: entries that are not in the database yet. */
+  /** Observes the entries that wait to be written. */
   watch(waiting: () => number): void {
     this.metrics.meter
       .createObservableGauge('gateway_audit_entries_waiting', {
-        description:
-          'Entries of the audit that are not written yet; at 2000, refusals are only counted',
+        description: 'Audit entries that wait to be written; from 2000, refusals are only counted',
       })
       .addCallback((result) => result.observe(waiting()));
   }

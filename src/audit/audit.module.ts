@@ -4,7 +4,7 @@ import { AuditMetrics } from './audit.metrics.js';
 import { AuditWriter } from './audit-writer.js';
 import { RefusalRecorder } from './refusal-recorder.js';
 
-/** What was refused and what admins did, in a chain that shows when somebody has changed it. */
+/** Records refusals and admin actions in a tamper-evident chain. */
 @Module({
   imports: [AuditChainModule],
   providers: [AuditMetrics, AuditWriter, RefusalRecorder],

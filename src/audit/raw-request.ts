@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AuditKey } from './audit-keys.js';
 
-/** A callback exactly as it came: what today's guards need to judge it again. Shown to nobody. */
+/** A callback exactly as received, for re-checks. Never shown. */
 export interface RawRequest {
   readonly method: string;
   readonly peerAddress: string;
@@ -22,19 +22,19 @@ export function encryptRawRequest(key: AuditKey, { body, ...rest }: RawRequest):
   return Buffer.concat([nonce, cipher.getAuthTag(), sealed]);
 }
 
-/** What the entry of a sealed original says of it, so that it cannot be exchanged for another entry's. */
+/** The hash that binds a raw request to its entry. */
 export function boundTo(sealed: Buffer): { originalSha256: string } {
   return { originalSha256: createHash('sha256').update(sealed).digest('hex') };
 }
 
-/** Throws where `sealed` was changed, or sealed with another key. */
+/** Throws if `sealed` was changed, or encrypted with another key. */
 export function decryptRawRequest(key: AuditKey, sealed: Buffer): RawRequest {
   const nonce = sealed.subarray(0, NONCE_BYTES);
   const decipher = createDecipheriv('aes-256-gcm', key.seal, nonce, { authTagLength: TAG_BYTES });
   decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
   const body = sealed.subarray(NONCE_BYTES + TAG_BYTES);
   const plain = Buffer.concat([decipher.update(body), decipher.final()]).toString();
-  // What the tag authenticates was written by `seal`.
+  // The authentication tag proves that this module wrote the JSON.
   const parsed = JSON.parse(plain) as Omit<RawRequest, 'body'> & { body: string };
   return { ...parsed, body: Buffer.from(parsed.body, 'base64') };
 }

@@ -4,30 +4,30 @@ import { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 import type { RefusalCause } from './refusal.js';
 
-/** A refusal that was kept, or so many of one cause that were only counted: then without all but `addresses`. */
+/** A stored refusal, or a count of refusals, which has only `addresses`. */
 export interface RecentRefusal {
-  /** Of its entry. */
+  /** The id of the entry. */
   readonly id: string;
   readonly at: Date;
   readonly cause: RefusalCause;
   readonly count: number;
-  /** Where they came from, and how many of them. */
+  /** Addresses with their counts. */
   readonly addresses: Readonly<Record<string, number>>;
   readonly forwarded: boolean;
-  /** The address is one that the allowlist names. */
+  /** The allowlist contains the address. */
   readonly allowed: boolean;
   readonly wellFormed: boolean;
-  /** What the guard of the secret found, where it was asked. */
+  /** The verdict of the guard of the secret, if it ran. */
   readonly secret: 'pass' | 'fail' | 'observed' | 'not_checked' | null;
   readonly secretCause: RefusalCause | null;
   readonly tried: string | null;
   readonly assertedJobId: string | null;
   readonly assertedUpstreamId: string | null;
-  /** The beginning of the body of one that could not be read. */
+  /** The beginning of an unreadable body. */
   readonly sample: string | null;
 }
 
-/** How many of a cause were refused, counted ones with the others. */
+/** All refusals of a cause, stored and counted. */
 export interface RefusalTotal {
   readonly cause: RefusalCause;
   readonly inTenMinutes: number;
@@ -36,12 +36,12 @@ export interface RefusalTotal {
   readonly lastAt: Date;
 }
 
-/** What was refused lately, for whoever looks for a pattern in it. Reads a bounded number of entries. */
+/** Queries of recent refusals for the detection of alerts. Reads a bounded number of entries. */
 @Injectable()
 export class RecentRefusals {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  /** Among the last `most` entries of the chain, those of a day; the newest first. */
+  /** The entries of the last day among the newest `most`, newest first. */
   listRefusals(most: number): Promise<RecentRefusal[]> {
     return rows<RecentRefusal>(this.database, LIST, [most]);
   }
@@ -51,7 +51,7 @@ export class RecentRefusals {
   }
 }
 
-/** A day, although an hour is of interest: the clock of the process that wrote an entry may be off. */
+/** A day instead of an hour, because the clock of the writing process may be wrong. */
 const LIST = `
   SELECT id, at, cause, count,
          CASE kind WHEN 'counted' THEN data->'addresses'

@@ -4,7 +4,7 @@ import { isCut, redact, redactStart } from '../platform/logging/redaction.js';
 import { truncate } from '../platform/text.js';
 import type { RawRequest } from './raw-request.js';
 
-/** A request as it may be shown: without secrets and document content, and never long. */
+/** A request to show: redacted, without document content, and bounded. */
 export interface ShownRequest {
   readonly method: string;
   readonly path: string;
@@ -26,7 +26,7 @@ const MAX_MEMBERS = 50;
 const MAX_VALUES = 100;
 const MAX_NAME = 200;
 
-/** Names of headers and fields whose value is a secret whatever it looks like. */
+/** Names of headers and fields whose values are always secret. */
 const SECRET_NAME =
   /pass|pwd|secret|token|jwt|auth|cred|sess|cookie|signature|key|private|bearer|hmac|otp|pin(?:code)?$|sig$/i;
 /** The same for names that are part of too many others: as a whole word of the name. */
@@ -73,7 +73,7 @@ export function printableFields(text: string, limit: number): string {
 function oneLine(redacted: string, limit: number, hasMore: boolean): string {
   const safe = redacted
     .toWellFormed()
-    // oxlint-disable-next-line no-control-regex -- these are what must not get through
+    // oxlint-disable-next-line no-control-regex -- these characters must be escaped
     .replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped);
   return hasMore || safe.length > limit ? `${truncate(safe, limit)}…` : safe;
 }
@@ -124,7 +124,7 @@ function namesSecret(value: unknown): boolean {
   return typeof value === 'string' && /^[\w.-]{1,100}$/.test(value) && isSecretName(value);
 }
 
-/** A JSON value without secrets and content. Visits no more values than a sample can show. */
+/** A JSON value without secrets and content. Visits only as many values as a sample shows. */
 class JsonSample {
   private left = MAX_VALUES;
 

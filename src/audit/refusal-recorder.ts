@@ -15,12 +15,12 @@ import {
   type Refusal,
 } from './refusal.js';
 
-/** Log lines per cause and minute; the audit has the rest. */
+/** Maximum log lines per cause and minute; the audit has the rest. */
 const LINES_PER_MINUTE = 30;
 
 const OUTCOMES = ['refused', 'observed'] as const satisfies readonly Outcome[];
 
-/** What has come of one cause. */
+/** The refusals of one cause. */
 class OfCause {
   refused = 0;
   observed = 0;
@@ -37,12 +37,12 @@ class OfCause {
   }
 }
 
-/** Records refused callbacks: in the audit, in the figures, and some of them in the log. Never waits. */
+/** Records refused callbacks in the audit, the metrics, and, up to a limit, the log. Never waits. */
 @Injectable()
 export class RefusalRecorder {
   private readonly logger = new Logger(RefusalRecorder.name);
   private readonly budget: RefusalBudget;
-  /** All that can come, so that no flood makes a series. An instrument would cost more than the rest of a refusal. */
+  /** All series, so that a flood creates none. An OpenTelemetry instrument would cost more than the rest of a refusal. */
   private readonly byCause = new Map(REFUSAL_CAUSES.map((cause) => [cause, new OfCause()]));
 
   constructor(
@@ -58,7 +58,8 @@ export class RefusalRecorder {
     });
     meter
       .createObservableCounter('gateway_callbacks_refused', {
-        description: 'Callbacks that a guard refused, or would have refused (outcome "observed")',
+        description:
+          'Callbacks that a guard refused, or would refuse if it enforced (outcome "observed")',
       })
       .addCallback((result) => {
         for (const [cause, of] of this.byCause) {
@@ -68,7 +69,7 @@ export class RefusalRecorder {
       });
   }
 
-  /** Counts a refusal. Returns what records it whole, where more than the number is kept: of a flood, hardly ever. */
+  /** Counts a refusal. Returns a function that records it in full if the budget allows. */
   recordRefusal(counted: CountedRefusal): ((refusal: Refusal) => void) | undefined {
     const { cause, outcome } = counted;
     const of = this.byCause.get(cause);
@@ -110,7 +111,7 @@ export class RefusalRecorder {
       requestId,
       verdicts: Object.fromEntries(GUARDS.map((name) => [name, verdicts[name].result])),
       ...(line === LINES_PER_MINUTE
-        ? { note: 'further ones of this minute are in the audit' }
+        ? { note: 'further refusals of this minute are only in the audit' }
         : {}),
     });
   }

@@ -1,6 +1,6 @@
 import type { RawRequest } from './raw-request.js';
 
-/** The checks that a callback passes, in their order. */
+/** The guards in their order. */
 export const GUARDS = ['source_ip', 'well_formed', 'secret', 'job_id'] as const;
 
 export type GuardName = (typeof GUARDS)[number];
@@ -25,7 +25,7 @@ export const REFUSAL_CAUSES = [
 
 export type RefusalCause = (typeof REFUSAL_CAUSES)[number];
 
-/** Which guard refuses for which cause. */
+/** The guard of each cause. */
 export const GUARD_OF_CAUSE: Readonly<Record<RefusalCause, GuardName>> = {
   address_not_allowed: 'source_ip',
   wrong_method: 'well_formed',
@@ -44,8 +44,8 @@ export const GUARD_OF_CAUSE: Readonly<Record<RefusalCause, GuardName>> = {
 };
 
 /**
- * What a guard found. `observed`: it would have refused, but its mode lets everything pass. `detail`
- * says which key or secret was tried.
+ * The verdict of a guard. `observed`: the guard would have refused in mode `enforce`. `detail` names the key or secret
+ * that was tried.
  */
 export type Verdict =
   | { readonly result: 'pass'; readonly detail?: string }
@@ -54,36 +54,36 @@ export type Verdict =
 
 export type Verdicts = Readonly<Record<GuardName, Verdict>>;
 
-/** Refused, or let through by a guard that only observes. */
+/** Refused, or accepted by a guard in mode `observe`. */
 export type Outcome = 'refused' | 'observed';
 
-/** As much of a refusal as is counted. */
+/** The part of a refusal that is counted. */
 export interface CountedRefusal {
   readonly cause: RefusalCause;
   readonly outcome: Outcome;
-  /** Who sent it, as far as that can be believed. */
+  /** The client address that the trusted proxies report. */
   readonly clientAddress: string;
-  /** Of its body. */
+  /** The size of the body. */
   readonly bytes: number;
 }
 
-/** A callback that was refused, or would have been. */
+/** A refused or observed callback. */
 export interface Refusal {
   readonly guard: GuardName;
   readonly cause: RefusalCause;
   readonly status: number;
   readonly requestId: string;
   readonly verdicts: Verdicts;
-  /** Who spoke to us, and who that spoke for where it is a trusted proxy. */
+  /** The peer, and the client that it forwards for if it is a trusted proxy. */
   readonly peerAddress: string;
   readonly clientAddress: string;
   readonly forwardedFor: string | null;
   readonly assertedJobId: string | null;
   readonly assertedUpstreamId: string | null;
-  /** The job of ours that it belongs to, where there is one. */
+  /** The known job that the callback names. */
   readonly jobId: string | null;
   readonly path: string;
   readonly rawRequest: RawRequest;
-  /** False where the body was longer than allowed, and `original` holds its beginning. */
+  /** False if the body was too long, and `rawRequest` holds only its beginning. */
   readonly bodyComplete: boolean;
 }

@@ -30,14 +30,14 @@ class ReadinessDto {
 @Controller('health')
 @ApiTags('Health')
 export class HealthController {
-  /** Where strangers may ask and insiders have a port of their own, strangers hear no details. */
-  private readonly tellsChecks: boolean;
+  /** False on the public port of a webhook-only process whose `METRICS_PORT` shows the details. */
+  private readonly showsChecks: boolean;
 
   constructor(
     private readonly readiness: Readiness,
     settings: Settings,
   ) {
-    this.tellsChecks = !(settings.isWebhookOnly && settings.METRICS_PORT !== undefined);
+    this.showsChecks = !(settings.isWebhookOnly && settings.METRICS_PORT !== undefined);
   }
 
   @Get('live')
@@ -48,12 +48,15 @@ export class HealthController {
   }
 
   @Get('ready')
-  @ApiOperation({ operationId: 'getReadiness', summary: 'Whether the process can do its work' })
+  @ApiOperation({
+    operationId: 'getReadiness',
+    summary: 'Whether the process is ready for requests',
+  })
   @ApiOkResponse({ type: ReadinessDto })
   @ApiResponse({ status: 503, type: ReadinessDto })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessDto> {
     const { status, checks } = await this.readiness.report();
     if (status === 'down') void reply.status(503);
-    return this.tellsChecks ? { status, checks } : { status };
+    return this.showsChecks ? { status, checks } : { status };
   }
 }

@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { Metrics } from '../platform/metrics/metrics.js';
 import { Readiness } from './readiness.js';
 
-/** What `/health/ready` says, as a figure. */
+/** Metrics of `/health/ready`. */
 @Injectable()
 export class HealthMetrics {
   constructor({ meter }: Metrics, readiness: Readiness) {
     meter
       .createObservableGauge('gateway_ready', {
-        description: 'Whether what the process needs is there, by check; 1 is up',
+        description: 'Whether the process is ready, by check; 1 is up',
       })
       .addCallback(async (result) => {
         const { checks } = await readiness.report();

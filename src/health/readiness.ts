@@ -17,13 +17,13 @@ export interface ReadinessReport {
   readonly checks: Record<string, CheckResult>;
 }
 
-/** Longer than a healthy answer takes, and about what the most impatient probers wait. */
+/** Longer than a healthy answer takes, and below the common timeout of health checks (1 s). */
 const TIMEOUT_MILLISECONDS = 900;
 
 @Injectable()
 export class Readiness implements BeforeApplicationShutdown {
   private stopping = false;
-  private asking: Promise<CheckResult> | undefined;
+  private check: Promise<CheckResult> | undefined;
 
   private readonly connections: DatabaseConnections;
 
@@ -34,7 +34,7 @@ export class Readiness implements BeforeApplicationShutdown {
     this.connections = DatabaseConnections.of(settings.DATABASE_URL ?? '');
   }
 
-  /** From here on a load balancer should send new requests elsewhere. */
+  /** Reports `down`, so that a load balancer stops sending requests. */
   beforeApplicationShutdown(): void {
     this.stopping = true;
   }
@@ -43,7 +43,7 @@ export class Readiness implements BeforeApplicationShutdown {
     return this.stopping;
   }
 
-  /** How the process stands: up where all is, and every dependency by name. */
+  /** `up` if every check is up. */
   async report(): Promise<ReadinessReport> {
     const checks = { database: await this.database(), process: this.process() };
     const up = Object.values(checks).every((result) => result === 'up');
@@ -54,38 +54,38 @@ export class Readiness implements BeforeApplicationShutdown {
     return this.stopping ? 'down' : 'up';
   }
 
-  /** One question at a time, however many ask: probes shall not use up the pool that they look at. */
+  /** Concurrent requests share one check, so that they do not exhaust the pool. */
   private database(): Promise<CheckResult> {
-    this.asking ??= this.ask().finally(() => (this.asking = undefined));
-    return this.asking;
+    this.check ??= this.checkDatabase().finally(() => (this.check = undefined));
+    return this.check;
   }
 
-  private async ask(): Promise<CheckResult> {
-    const late = new AbortController();
-    const answer = this.answers(late.signal).catch(() => false);
-    const patience = setTimeout(TIMEOUT_MILLISECONDS, false, { ref: false });
-    const up = await Promise.race([answer, patience]);
-    if (!up) late.abort();
+  private async checkDatabase(): Promise<CheckResult> {
+    const timeout = new AbortController();
+    const answer = this.isWritable(timeout.signal).catch(() => false);
+    const timer = setTimeout(TIMEOUT_MILLISECONDS, false, { ref: false });
+    const up = await Promise.race([answer, timer]);
+    if (!up) timeout.abort();
     return up ? 'up' : 'down';
   }
 
-  /** A connection that is found silent is given up, so that the next probe sees another one. */
-  private async answers(late: AbortSignal): Promise<boolean> {
+  /** Closes a silent connection, so that the next check uses another one. */
+  private async isWritable(timeout: AbortSignal): Promise<boolean> {
     const runner = this.dataSource.createQueryRunner();
     let giveUp = (): void => undefined;
     try {
       const connection: unknown = await runner.connect();
-      if (late.aborted) return false;
+      if (timeout.aborted) return false;
       if (connection instanceof WatchedClient) giveUp = connection.giveUp;
-      late.addEventListener('abort', giveUp);
+      timeout.addEventListener('abort', giveUp);
       await requireWritable((sql) => runner.query(sql) as Promise<Record<string, unknown>[]>);
       return true;
     } catch (error) {
-      // A read succeeds on a read-only server, so nothing else may have noticed yet.
+      // Reads succeed on a read-only server, so no other error may have reported it.
       if (error instanceof ReadOnlyDatabaseError) this.connections.report(error);
       throw error;
     } finally {
-      late.removeEventListener('abort', giveUp);
+      timeout.removeEventListener('abort', giveUp);
       await runner.release();
     }
   }

@@ -18,14 +18,13 @@ interface Page {
   readonly body: string;
 }
 
-/** Beyond what probers and Prometheus need; whoever opens more is turned away. */
+/** More than health checks and Prometheus need. */
 const MAX_CONNECTIONS = 50;
 const REQUEST_MILLISECONDS = 10_000;
 
 /**
- * The port for the inside: `/metrics`, `/health/live` and `/health/ready`, in processes of every role. It
- * asks for no key, so it belongs into a network that strangers cannot reach. It answers until the very end of a
- * stop, so that a prober sees "down" and not a refused connection.
+ * Serves `/metrics`, `/health/live`, and `/health/ready` on `METRICS_PORT`, without authentication. It answers until the
+ * end of a shutdown, so that health checks get "down" instead of a refused connection.
  */
 @Injectable()
 export class InternalServer implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -60,13 +59,12 @@ export class InternalServer implements OnApplicationBootstrap, OnApplicationShut
     limitUnreadBodies(this.server);
   }
 
-  /** Where it listens. */
   get url(): string {
     const { address, port, family } = this.server.address() as AddressInfo;
     return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   }
 
-  /** Throws where `METRICS_PORT` cannot be listened on; the gateway does not start then. */
+  /** Throws if the port is not available, which ends the start. */
   async onApplicationBootstrap(): Promise<void> {
     const { METRICS_PORT: port, METRICS_HOST: host = this.settings.HOST } = this.settings;
     const listening = once(this.server, 'listening');
@@ -77,7 +75,7 @@ export class InternalServer implements OnApplicationBootstrap, OnApplicationShut
       throw new Error(`METRICS_PORT: cannot listen on ${host}, port ${port}`, { cause: error });
     }
     this.server.on('error', (error) =>
-      this.logger.warn({ msg: 'trouble on METRICS_PORT', err: error }),
+      this.logger.warn({ msg: 'server error on METRICS_PORT', err: error }),
     );
     this.logger.log(`Metrics: ${this.url}/metrics`);
   }
@@ -102,13 +100,13 @@ export class InternalServer implements OnApplicationBootstrap, OnApplicationShut
   }
 
   private async page({ method, url = '' }: IncomingMessage): Promise<Page> {
-    const make = this.pages.get(url.split('?', 1)[0] ?? '');
-    if (make === undefined) return json(404, { status: 'not found' });
+    const render = this.pages.get(url.split('?', 1)[0] ?? '');
+    if (render === undefined) return json(404, { status: 'not found' });
     if (method !== 'GET' && method !== 'HEAD') return json(405, { status: 'method not allowed' });
     try {
-      return await make();
+      return await render();
     } catch (error) {
-      this.logger.error({ msg: 'a page of METRICS_PORT could not be made', err: error });
+      this.logger.error({ msg: 'a request to METRICS_PORT failed', err: error });
       return json(500, { status: 'error' });
     }
   }

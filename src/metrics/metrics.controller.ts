@@ -12,7 +12,7 @@ export class MetricsController {
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
     operationId: 'getMetrics',
-    summary: 'The figures of this process, for Prometheus',
+    summary: 'Metrics of this process in the Prometheus format',
   })
   @ApiProduces('text/plain')
   @ApiOkResponse({ type: String })

@@ -5,8 +5,8 @@ import { InternalServer } from './internal-server.js';
 import { MetricsController } from './metrics.controller.js';
 
 /**
- * Where the figures are served: on a port of their own where `METRICS_PORT` says so. Otherwise beside
- * everything else, but not on a process that is nothing but the door for callbacks.
+ * Serves metrics on `METRICS_PORT` if it is set. Otherwise on `PORT`, except in webhook-only processes, which may be
+ * exposed to the internet.
  */
 @Module({})
 export class MetricsServerModule {

@@ -18,7 +18,7 @@ export type ReadHead =
   | { readonly outcome: 'key_missing'; readonly keyId: string }
   | { readonly outcome: 'invalid' };
 
-/** `text` may be the whole line of the log that holds the word. */
+/** @param text the head, or the whole log line that contains it */
 export function readHead(keys: AuditKeys, installation: string, text: string): ReadHead {
   const word = /head_(\d{1,19})_(\d{1,15})_([0-9a-f]{64})_(\w{1,32})_([0-9a-f]{64})(?!\w)/.exec(
     text,

@@ -4,18 +4,18 @@ import { isAuthentic, type ChainedEntry, type ChainEnds } from '../audit-entry.j
 import type { AuditKeys } from '../audit-keys.js';
 import type { ChainProblem } from './chain-state.js';
 
-/** The beginning of the chain that may go. */
+/** The beginning of the chain that may be deleted. */
 export interface DeletableEntries {
-  /** The last entry of it; `undefined`: none may go. */
+  /** The last entry to delete; `undefined`: none. */
   readonly last: ChainedEntry | undefined;
   readonly count: number;
-  /** The entry that keeps the older ones from being retired, and why. */
+  /** The entry that blocks the deletion, and why. */
   readonly stoppedBy?: { readonly id: string; readonly problem: ChainProblem };
 }
 
 /**
- * The entries at the beginning of the chain that are older than `before`, by what the keys confirm. An entry
- * whose key is missing may go only with a later one that is confirmed and old: the chain gives their order.
+ * The verified entries at the beginning of the chain that are older than `before`. An entry whose key is missing may
+ * only be deleted with a later verified one, because the chain proves their order.
  */
 export async function findDeletable(
   manager: EntityManager,
@@ -62,7 +62,7 @@ function missingKey(keyId: string): ChainProblem {
 
 const CHANGED: ChainProblem = {
   code: 'end_mismatch',
-  message: 'an entry at the beginning of the audit was changed; retention does not remove it',
+  message: 'an entry at the beginning of the audit was changed; retention does not delete it',
 };
 
 const FIRST_ENTRIES = `

@@ -2,8 +2,8 @@ import type { EntityManager } from 'typeorm';
 import { rows } from '../../platform/database/sql.js';
 
 /**
- * What is not as the migrations made it: a table that is none, a trigger that is missing or switched off, a
- * column of another kind, a constraint that keeps entries out. `undefined`: all is as it should be.
+ * Finds a difference to the migrations: a replaced table, a missing or disabled trigger, a changed column, or an
+ * additional constraint. `undefined`: no difference.
  */
 export async function findSchemaChange(manager: EntityManager): Promise<string | undefined> {
   const [found] = await rows<{ parts: string[] }>(manager, SELECT_SCHEMA);
@@ -60,7 +60,7 @@ const EXPECTED: readonly string[] = [
   `computed column count: COALESCE(((data ->> 'count'::text))::integer, 1)`,
 ];
 
-/** Triggers of foreign keys are internal; a rule or a policy could change what is read and written. */
+/** Triggers of foreign keys are internal; a rule or a policy could change reads and writes. */
 const SELECT_SCHEMA = `
   WITH audit AS (
     SELECT oid, relname, relkind, relrowsecurity FROM pg_class

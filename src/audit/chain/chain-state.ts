@@ -17,23 +17,23 @@ export interface StoredEnds {
   readonly mac: string;
 }
 
-/** The row of `installation`: what the chain is anchored with. */
+/** The row of `installation`: the anchor of the chain. */
 export interface StoredAnchor {
   readonly id: string;
   readonly keyId: string;
   readonly mac: string;
 }
 
-/** What the database says of the chain, read in one statement. Nothing in it is null, not even where somebody allowed that. */
+/** The state of the chain, read in one statement. No value is null, even if a column was made nullable. */
 export interface ChainState {
   readonly ends: readonly StoredEnds[];
   readonly anchors: readonly StoredAnchor[];
   readonly newest: Head | null;
-  /** The hash of the entry that was asked for. */
+  /** The hash of the requested entry. */
   readonly knownHash: string | null;
 }
 
-/** How the chain is not as it was written. */
+/** A sign of tampering with the chain. */
 export type ProblemCode =
   | 'anchor_missing'
   | 'anchor_changed'
@@ -61,7 +61,7 @@ export async function readChainState(
   return state;
 }
 
-/** What is wrong with the ends of the chain and its anchor; `undefined`: nothing. */
+/** Verifies the ends of the chain and its anchor; `undefined`: no problem. */
 export function findProblem(
   keys: AuditKeys,
   state: ChainState,
@@ -87,7 +87,7 @@ export function findProblem(
   }
   const wrongEnds = findWrongEnds(keys, anchor.id, ends);
   if (wrongEnds !== undefined && wrongEnds.code !== 'key_missing') return wrongEnds;
-  // Ends that name a missing key prove nothing, so they must not hide the rest.
+  // Ends with a missing key prove nothing, so they must not hide other problems.
   const end = state.newest ?? { id: ends.firstId, hash: ends.firstHash };
   if (end.id !== ends.lastId || end.hash !== ends.lastHash) {
     return problem('end_mismatch', 'the newest entry is not the one that the chain ends with');
@@ -95,7 +95,7 @@ export function findProblem(
   return (known && findForgotten(state, known)) ?? wrongEnds;
 }
 
-/** Does the chain still hold what this process remembers of it? */
+/** Verifies that the chain still contains the head that this process remembers. */
 export function findForgotten(
   { anchors: [anchor], ends: [ends], knownHash }: ChainState,
   known: KnownChain,
@@ -106,7 +106,7 @@ export function findForgotten(
   return knownHash === known.hash ? undefined : rollback(known);
 }
 
-/** Are these ends ones that a holder of the keys wrote for this installation? */
+/** Verifies that a holder of the keys wrote the ends for this installation. */
 export function findWrongEnds(
   keys: AuditKeys,
   installation: string,
@@ -128,7 +128,7 @@ export function findWrongEnds(
     : problem('ends_changed', 'the ends of the chain (table audit_chain) were changed');
 }
 
-/** Does the chain hold `known`? Retention may have moved the first end past it. */
+/** Verifies that the chain contains `known`, unless retention has deleted it. */
 export function findRollback(
   ends: Pick<StoredEnds, 'firstId' | 'firstHash' | 'lastId'>,
   knownHash: string | null,

@@ -2,8 +2,8 @@ import type { EntityManager } from 'typeorm';
 import { rows } from '../../platform/database/sql.js';
 
 /**
- * Has a gateway ever worked on this database? Rows that were deleted leave their numbers behind: an identity
- * column never hands out one again.
+ * Whether a gateway has ever used this database. Deleted rows leave a mark, because an identity column never reuses a
+ * number.
  */
 export async function isDatabaseUsed(manager: EntityManager): Promise<boolean> {
   const [found] = await rows<{ used: boolean }>(manager, SELECT_USE);

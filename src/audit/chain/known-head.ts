@@ -12,8 +12,8 @@ export interface KnownChain extends Head {
 }
 
 /**
- * The newest entry that this process has seen or written. The database cannot be put back to an earlier
- * state without this process noticing, because it remembers.
+ * The newest entry that this process has read or written. It shows whether the database was restored to an earlier
+ * state.
  */
 @Injectable()
 export class KnownHead {
@@ -27,7 +27,7 @@ export class KnownHead {
     if (this.head === undefined || BigInt(head.id) >= BigInt(this.head.id)) this.head = head;
   }
 
-  /** After tampering was recorded: the chain continues from `head`, also where that is an earlier place. */
+  /** After tampering was recorded, the chain continues from `head`, even from an earlier place. */
   replace(head: KnownChain): void {
     this.head = head;
   }

@@ -1,25 +1,24 @@
 import type { CountedRefusal, RefusalCause } from '../refusal.js';
 
 export interface RefusalLimits {
-  /** Full entries per minute of one cause from one address. */
+  /** Maximum entries per minute of one cause from one address. */
   readonly perAddress: number;
-  /** Full entries per minute of everything, so that many addresses do not add up. */
+  /** Maximum entries per minute in total, against floods from many addresses. */
   readonly total: number;
-  /** Bytes of sealed originals per minute. */
+  /** Maximum bytes of raw requests per minute. */
   readonly originalBytes: number;
 }
 
-/** Addresses that are told apart within a minute; the rest shares one count per cause. */
+/** Maximum addresses with their own count per minute; the rest shares one count per cause. */
 const MAX_ADDRESSES = 10_000;
 /** Stands for them; no address is empty. */
 const THE_REST = '';
 
-/** What is kept of a refusal: a number, an entry of its own, or that with its original. */
+/** How a refusal is recorded: counted, as an entry, or as an entry with its raw request. */
 export type StorageDecision = 'number' | 'entry' | 'original';
 
 /**
- * Which refusals are kept one by one, and which are only counted. Starts afresh every minute, so that
- * its memory is bounded by what one minute can bring.
+ * Decides which refusals get an entry and which are only counted. Resets every minute, which bounds its memory.
  */
 export class RefusalBudget {
   private minute = -1;
@@ -44,7 +43,7 @@ export class RefusalBudget {
     return 'original';
   }
 
-  /** How often it has come in this minute, this time included. */
+  /** The count in this minute, including this refusal. */
   private countOf(cause: RefusalCause, address: string): number {
     let ofCause = this.seen.get(cause);
     if (ofCause === undefined) this.seen.set(cause, (ofCause = new Map<string, number>()));

@@ -6,7 +6,7 @@ import {
   type RefusalCause,
 } from '../refusal.js';
 
-/** Addresses that a count names; the others share one number. */
+/** Maximum addresses per count; the others share one number. */
 const MAX_ADDRESSES = 20;
 
 interface Count {
@@ -20,7 +20,7 @@ interface Count {
   otherAddresses: number;
 }
 
-/** Refusals that are not kept one by one: how many of each cause, from when to when, and mostly from where. */
+/** Counts of refusals without an entry, by cause, with period and addresses. */
 export class RefusalCounts {
   private counts = newCounts();
 
@@ -38,7 +38,7 @@ export class RefusalCounts {
     }
   }
 
-  /** What was counted since the last time, as entries. */
+  /** Returns the counts since the last call as entries. */
   drainCounts(): NewEntry[] {
     const taken = [...this.counts.refused.values(), ...this.counts.observed.values()];
     this.counts = newCounts();

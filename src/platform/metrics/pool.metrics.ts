@@ -66,10 +66,10 @@ export class PoolMetrics implements OnApplicationShutdown {
     });
     const waiting = meter.createObservableGauge('gateway_database_waiting', {
       description:
-        'Callers that waited for a connection at once, at most in the last 15 s, by pool',
+        'Maximum number of callers that waited for a connection in the last 15 s, by pool',
     });
     const max = meter.createObservableGauge('gateway_database_connections_max', {
-      description: 'Connections that a pool may open',
+      description: 'Maximum number of connections, by pool',
     });
     const instruments: ObservableGauge[] = [connections, waiting, max];
     meter.addBatchObservableCallback((result) => {
@@ -84,7 +84,7 @@ export class PoolMetrics implements OnApplicationShutdown {
     }, instruments);
     meter
       .createObservableGauge('gateway_database_bytes', {
-        description: 'Size of the database; the same in all processes',
+        description: 'Size of the database; all processes report the same value',
       })
       .addCallback(async (result) => result.observe(await this.bytes()));
   }

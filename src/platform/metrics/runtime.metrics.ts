@@ -50,16 +50,14 @@ export class RuntimeMetrics implements OnApplicationShutdown {
   private describeEventLoop({ meter }: Metrics): void {
     meter
       .createObservableCounter('gateway_event_loop_active_seconds', {
-        description:
-          'Time in which the event loop had something to do; its rate is the utilisation',
+        description: 'Busy time of the event loop; its rate is the utilization',
       })
       .addCallback((result) => {
         result.observe(performance.eventLoopUtilization().active / 1000);
       });
     meter
       .createObservableGauge('gateway_event_loop_delay_seconds', {
-        description:
-          'How late the event loop was since the last scrape, by quantile; 1 is the maximum',
+        description: 'Delay of the event loop since the last scrape, by quantile; 1 is the maximum',
       })
       .addCallback((result) => {
         for (const quantile of QUANTILES) {
@@ -84,7 +82,9 @@ function describeBuild({ meter }: Metrics, { ROLES, WEBHOOK_MODE }: Settings): v
     callbacks: WEBHOOK_MODE,
   };
   meter
-    .createObservableGauge('gateway_info', { description: 'What runs here; always 1' })
+    .createObservableGauge('gateway_info', {
+      description: 'Version and roles of the process; always 1',
+    })
     .addCallback((result) => result.observe(1, labels));
 }
 
