@@ -1,4 +1,4 @@
-/** Why a job did not complete. Stable; the README explains each. */
+/** Why a job did not complete. Stable; docs/job-lifecycle.md explains each. */
 export const JOB_ERROR_CODES = [
   'rejected_upstream',
   'failed_upstream',

@@ -1,4 +1,4 @@
-/** Where a job is. The picture of this table is in the README. */
+/** The states of a job. README.md and docs/job-lifecycle.md draw the transitions. */
 export const JOB_STATUSES = [
   'queued',
   'uncertain',

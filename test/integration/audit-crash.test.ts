@@ -9,7 +9,7 @@ import { cleanUp, cleanUps, end, start } from '../support/processes.js';
 
 afterEach(cleanUp);
 
-/** What the README says a crash can cost, and time to write it. */
+/** The time in which a crash can lose entries (docs/architecture.md), and time to write them. */
 const BOUND_MILLISECONDS = 1000 + 1500;
 const REFUSALS = 400;
 

@@ -120,7 +120,7 @@ async function upgradeIn(world: World, options: UpgradeOptions): Promise<Upgrade
   }
 }
 
-/** With the new build's own command, as the README says. */
+/** With the command of the new build (docs/operations.md). */
 async function migrate(world: World): Promise<void> {
   await promisify(execFile)(process.execPath, [builtFile('cli.js'), 'migrate'], {
     env: { PATH: process.env['PATH'], DATABASE_URL: world.postgres.url, DATA_DIR: world.directory },
