@@ -8,7 +8,7 @@ export const JOB_ERROR_CODES = [
   'submit_outcome_unknown',
   'source_unusable',
   'cancelled',
-  'gave_up',
+  'max_age_exceeded',
 ] as const;
 
 export type JobErrorCode = (typeof JOB_ERROR_CODES)[number];
@@ -38,7 +38,7 @@ export const UPSTREAM_JOB_TAKEN: JobError = {
 
 /** PostgreSQL refuses what the gateway has to store about a job that was not sent. */
 export const UNSTORABLE: JobError = {
-  code: 'gave_up',
+  code: 'max_age_exceeded',
   message:
     'The gateway’s database refuses what is to be stored about the job. It was not sent to Reducto.',
   retryable: true,
@@ -67,7 +67,7 @@ export const CANCELLED: JobError = {
 /** The end of a job that is older than the maximum age. */
 export function expiredAfter(maxAgeSeconds: number): JobError {
   return {
-    code: 'gave_up',
+    code: 'max_age_exceeded',
     message: `The job had not ended ${maxAgeSeconds} seconds after it was accepted.`,
     retryable: true,
   };

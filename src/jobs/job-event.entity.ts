@@ -9,7 +9,6 @@ export const JOB_EVENT_TYPES = [
   'submitted',
   'callback_received',
   'polled',
-  'result_deferred',
   'cancel_requested',
   'cancel_sent',
   'completed',

@@ -17,7 +17,7 @@ const RARE_ENDS = JOB_TYPES.flatMap((type) =>
     type,
     status: 'expired',
     settled_by,
-    code: 'gave_up',
+    code: 'max_age_exceeded',
   })),
 );
 

@@ -41,7 +41,7 @@ describe('the overview of ended jobs', () => {
               CASE WHEN code IS NOT NULL THEN jsonb_build_object('code', code, 'message', 'why', 'retryable', false) END,
               now() - interval '10 min', now() - interval '5 min'
          FROM (VALUES ('completed', NULL, 7), ('failed', 'failed_upstream', 3), ('failed', 'rejected_upstream', 1),
-                      ('expired', 'gave_up', 2), ('cancelled', 'cancelled', 1)) AS made (status, code, times),
+                      ('expired', 'max_age_exceeded', 2), ('cancelled', 'cancelled', 1)) AS made (status, code, times),
               generate_series(1, times)`,
     );
     await gateway.ended(await gateway.submit());
@@ -78,7 +78,7 @@ describe('the overview of ended jobs', () => {
     );
     expect(counted).toEqual([
       { code: 'failed_upstream', count: '3', listed: '3' },
-      { code: 'gave_up', count: '2', listed: '2' },
+      { code: 'max_age_exceeded', count: '2', listed: '2' },
       { code: 'rejected_upstream', count: '1', listed: '1' },
     ]);
   });
@@ -180,13 +180,13 @@ describe('the list of jobs', () => {
   });
 
   it('can be had from the API with the same filters', async () => {
-    const query = 'status=unsuccessful&code=gave_up&endedFrom=2026-01-01';
+    const query = 'status=unsuccessful&code=max_age_exceeded&endedFrom=2026-01-01';
     const { body } = await gateway.call('GET', `/v1/admin/jobs?${query}`, undefined, {
       authorization: `Bearer ${key}`,
     });
     const { count } = await gateway.app
       .get(JobsAdminService, { strict: false })
-      .count({ status: 'unsuccessful', code: 'gave_up' });
+      .count({ status: 'unsuccessful', code: 'max_age_exceeded' });
     expect(body.jobs).toHaveLength(count);
   });
 });

@@ -137,9 +137,13 @@ it('gives up a job past the maximum age: once, and loudly', async () => {
   );
   expect(rows[0]).toEqual({ events: 80, jobs: 80 });
   const loud = (): string[] =>
-    gateway.logs.filter((line) => line.includes('"level":"error"') && line.includes('gave_up'));
+    gateway.logs.filter(
+      (line) => line.includes('"level":"error"') && line.includes('max_age_exceeded'),
+    );
   await expect.poll(() => loud().length, { timeout: 10_000 }).toBe(80);
-  expect(await metricValue(gateway, 'gateway_jobs_ended_total', { code: 'gave_up' })).toBe(80);
+  expect(await metricValue(gateway, 'gateway_jobs_ended_total', { code: 'max_age_exceeded' })).toBe(
+    80,
+  );
 });
 
 it('touches only what is due: finished jobs are not read', async () => {

@@ -177,7 +177,7 @@ describe('odd answers to a look', () => {
     );
     expect(await gateway.ended(id)).toMatchObject({
       status: 'expired',
-      error: { code: 'gave_up' },
+      error: { code: 'max_age_exceeded' },
     });
   });
 

@@ -156,7 +156,7 @@ async function wrongEnd(id: string, told: Row): Promise<string[]> {
   const result = await gateway.call('GET', `/v1/jobs/${id}/result`);
   const codes: Partial<Record<JobStatus, string[]>> = {
     failed: ['failed_upstream', 'rejected_upstream', 'submit_outcome_unknown'],
-    expired: ['gave_up', 'unknown_upstream', 'submit_outcome_unknown'],
+    expired: ['max_age_exceeded', 'unknown_upstream', 'submit_outcome_unknown'],
   };
   const running = upstream?.deletedAt === undefined ? upstream?.status : undefined;
   return found({

@@ -234,5 +234,8 @@ it('a job that never reaches Reducto expires, once, in bounded time', async () =
     `UPDATE jobs SET created_at = now() - interval '2 days', next_check_at = now() WHERE id = $1`,
     [id],
   );
-  expect(await gateway.ended(id)).toMatchObject({ status: 'expired', error: { code: 'gave_up' } });
+  expect(await gateway.ended(id)).toMatchObject({
+    status: 'expired',
+    error: { code: 'max_age_exceeded' },
+  });
 });

@@ -164,7 +164,7 @@ describe('where PostgreSQL refuses an outcome', () => {
     expect(await gateway.ended(id)).toMatchObject({
       status: 'failed',
       error: {
-        code: 'gave_up',
+        code: 'max_age_exceeded',
         message:
           'The gateway’s database refuses what is to be stored about the job. It was not sent to Reducto.',
         retryable: true,
@@ -185,7 +185,7 @@ describe('where PostgreSQL refuses an outcome', () => {
     upstream.answers.submit = { status: 422, body: '{"detail":"no"}' };
     await gateway.pool.query(`UPDATE jobs SET next_check_at = now() WHERE id = ANY ($1)`, [ids]);
     for (const id of ids) {
-      const code = id === ids[2] ? 'gave_up' : 'rejected_upstream';
+      const code = id === ids[2] ? 'max_age_exceeded' : 'rejected_upstream';
       expect(await gateway.ended(id)).toMatchObject({ status: 'failed', error: { code } });
     }
     expect(errorLines()).toHaveLength(1);

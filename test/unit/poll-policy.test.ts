@@ -98,8 +98,14 @@ describe('gone', () => {
 
   test('does not outlive the maximum age, grace or not', () => {
     const inGrace = after(GONE, { ageSeconds: 1000, sinceSubmitSeconds: 1 });
-    expect(inGrace).toMatchObject({ do: 'end', status: 'expired', error: { code: 'gave_up' } });
-    expect(after(GONE, { ageSeconds: 1000 })).toMatchObject({ error: { code: 'gave_up' } });
+    expect(inGrace).toMatchObject({
+      do: 'end',
+      status: 'expired',
+      error: { code: 'max_age_exceeded' },
+    });
+    expect(after(GONE, { ageSeconds: 1000 })).toMatchObject({
+      error: { code: 'max_age_exceeded' },
+    });
   });
 });
 

@@ -50,7 +50,6 @@ export const EVENT_LABELS: Readonly<Record<JobEventType, string>> = {
   submitted: 'Reducto has it',
   callback_received: 'Callback received',
   polled: 'Polled: still open',
-  result_deferred: 'Result not available yet',
   cancel_requested: 'Cancel requested',
   cancel_sent: 'Cancel sent to Reducto',
   completed: 'Completed',
@@ -80,7 +79,7 @@ const REASON_LABELS: Readonly<Record<JobErrorCode, string>> = {
   submit_outcome_unknown: 'Whether Reducto has the job stayed unknown',
   source_unusable: 'The job that the input refers to has no usable result',
   cancelled: 'The job was cancelled',
-  gave_up: 'The job was still open at its maximum age',
+  max_age_exceeded: 'The job was still open at its maximum age',
 };
 
 /** Empty for an error code of another version. */

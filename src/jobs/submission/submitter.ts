@@ -205,7 +205,7 @@ export class Submitter {
 
   private async giveUp(job: QueuedJob): Promise<void> {
     const error: JobError = {
-      code: 'gave_up',
+      code: 'max_age_exceeded',
       message: `The job did not reach Reducto within ${this.settings.JOB_MAX_AGE_SECONDS} seconds.`,
       retryable: true,
     };
