@@ -208,7 +208,7 @@ export class AdminJobPageDto {
   @ApiProperty({
     type: String,
     nullable: true,
-    description: 'Ask with this as `cursor` for the next page; null at the end.',
+    description: 'Pass it as `cursor` to get the next page; null on the last page.',
   })
   nextCursor!: string | null;
 }

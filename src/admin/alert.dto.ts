@@ -20,7 +20,7 @@ export class AlertsQuery {
 
   @IsOptional()
   @IsUUID()
-  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  @ApiPropertyOptional({ description: '`nextCursor` of the previous page.' })
   cursor?: string;
 
   @IsOptional()
@@ -107,7 +107,7 @@ export class AlertPageDto {
   @ApiProperty({
     type: String,
     nullable: true,
-    description: 'Ask with this as `cursor` for the next page; null at the end.',
+    description: 'Pass it as `cursor` to get the next page; null on the last page.',
   })
   nextCursor!: string | null;
 }

@@ -71,7 +71,7 @@ export class PageQuery {
   @IsOptional()
   @IsNumberString({ no_symbols: true })
   @MaxLength(18)
-  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  @ApiPropertyOptional({ description: '`nextCursor` of the previous page.' })
   cursor?: string;
 
   @IsOptional()

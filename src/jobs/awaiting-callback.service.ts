@@ -20,13 +20,13 @@ export class AwaitingCallbackService {
     private readonly transactions: Transactions,
   ) {}
 
-  /** How many jobs Reducto has and has not been seen to finish. */
+  /** Number of submitted jobs without an end. */
   async countJobs(): Promise<number> {
     const open = await this.queries.countOpen();
     return open.find(({ status }) => status === 'submitted')?.count ?? 0;
   }
 
-  /** Our jobs among those that callbacks name; what is no id of a job is passed over. */
+  /** The gateway’s jobs among the asserted ids; ignores invalid ids. */
   findJobs(ids: readonly string[], upstreamIds: readonly string[]): Promise<AssertedJob[]> {
     return this.queries.findAsserted(ids.filter(isJobId), upstreamIds);
   }

@@ -9,13 +9,13 @@ import { JobTransitionsStore, type VerifiedCallback } from './persistence/job-tr
 
 export type { VerifiedCallback as NotedCallback };
 
-/** A job, by its id here and at Reducto. */
+/** The gateway’s and Reducto’s id of a job. */
 export type KnownJob = Pick<Job, 'id' | 'upstreamId'>;
 
-/** A job as a callback may refer to it. */
+/** A job that a callback refers to. */
 export type CallbackJob = KnownJob & Pick<Job, 'status'>;
 
-/** Lookups that may share one query, and that may wait for it. */
+/** Limits of batched lookups. */
 const LOOKUPS = { size: 500, waiting: 5000, concurrency: 2 };
 
 /** Jobs for callbacks: finds the job of a callback and requests its poll. */
@@ -43,7 +43,7 @@ export class CallbackJobsService {
     return !isTerminal(job.status);
   }
 
-  /** Notes callbacks and wakes workers, within the transaction that keeps the callbacks. */
+  /** Records callbacks and queues polls, in the transaction that stores the callbacks. */
   async requestPolls(
     manager: EntityManager,
     callbacks: readonly VerifiedCallback[],

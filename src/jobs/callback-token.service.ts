@@ -4,15 +4,13 @@ import { Settings } from '../platform/config/settings.js';
 
 interface TokenKey {
   readonly version: number;
-  /** How its tokens begin. */
   readonly prefix: string;
   readonly hmac: HmacSha256;
 }
 
 /**
- * The secret that travels with a job through Reducto and back: `v<key>.base64url(HMAC-SHA256(key, job id))`.
- * Each job has its own, and checking one needs no database. `TOKEN_KEYS` holds the keys: the first
- * signs, all verify, so that keys can be exchanged while jobs are under way.
+ * Signs and verifies the token of each job, `v<key>.base64url(HMAC-SHA256(key, job id))`, which Reducto echoes in
+ * callbacks. The first of `TOKEN_KEYS` signs and all verify, so that keys can be rotated while jobs are open.
  */
 @Injectable()
 export class CallbackTokenService {
@@ -26,11 +24,11 @@ export class CallbackTokenService {
     }));
   }
 
-  get areInUse(): boolean {
+  get isEnabled(): boolean {
     return this.keys.length > 0;
   }
 
-  /** The token of job `jobId`. Throws where no key is configured. */
+  /** The token of job `jobId`. Throws without keys. */
   signJobId(jobId: string): string {
     const [key] = this.keys;
     if (key === undefined) throw new Error('TOKEN_KEYS is empty');

@@ -34,7 +34,7 @@ export class DueJobsService {
     private readonly leases: JobLeaseStore,
     private readonly queries: JobQueries,
     private readonly transitions: PollTransitions,
-    private readonly uncertain: SubmissionRecovery,
+    private readonly recovery: SubmissionRecovery,
     private readonly failureHandler: JobFailureHandler,
     private readonly tasks: TaskQueue,
     private readonly transactions: Transactions,
@@ -69,13 +69,13 @@ export class DueJobsService {
     const drainSeconds = ids.length / this.settings.REDUCTO_POLLS_PER_SECOND;
     return this.transactions.run(async (manager) => {
       const seconds = TASK_LEASE_SECONDS + drainSeconds;
-      const given = await this.leases.releaseForPolls(manager, lease, ids, seconds);
-      await this.tasks.add(manager, 'poll', given);
+      const released = await this.leases.releaseForPolls(manager, lease, ids, seconds);
+      await this.tasks.add(manager, 'poll', released);
     });
   }
 
   resolveUncertain(lease: string, ids: readonly string[]): Promise<void> {
-    return this.uncertain.resolveAll(lease, ids);
+    return this.recovery.resolveAll(lease, ids);
   }
 
   /** Reschedules `jobs`, which the listing shows as open. Returns how many. */

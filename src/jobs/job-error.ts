@@ -23,7 +23,7 @@ export interface JobError {
   retryable: boolean;
 }
 
-/** PostgreSQL refuses what the gateway has to store about the job, and always will. */
+/** PostgreSQL permanently refuses to store Reducto’s answer about the job. */
 export const UPSTREAM_UNUSABLE: JobError = {
   code: 'upstream_unusable',
   message: 'Reducto’s answer about the job cannot be stored.',
@@ -32,29 +32,29 @@ export const UPSTREAM_UNUSABLE: JobError = {
 
 export const UPSTREAM_JOB_TAKEN: JobError = {
   code: 'submit_outcome_unknown',
-  message: 'What the submit made at Reducto is held by another job of this gateway.',
+  message: 'The Reducto job that the submit created belongs to another job of this gateway.',
   retryable: true,
 };
 
-/** PostgreSQL refuses what the gateway has to store about a job that was not sent. */
+/** PostgreSQL refuses to store the state of a job that was not sent. */
 export const UNSTORABLE: JobError = {
   code: 'max_age_exceeded',
   message:
-    'The gateway’s database refuses what is to be stored about the job. It was not sent to Reducto.',
+    'The gateway’s database refuses to store the job’s state. The job was not sent to Reducto.',
   retryable: true,
 };
 
-/** The same of a job that may have been sent. */
+/** The same for a job that may have been sent. */
 export const UNSTORABLE_SUBMIT: JobError = {
   code: 'submit_outcome_unknown',
   message:
-    'The gateway’s database refuses what is to be stored about the job. Whether Reducto made it is unknown.',
+    'The gateway’s database refuses to store the job’s state. Whether Reducto created the job is unknown.',
   retryable: true,
 };
 
 export const CANCELLED_BEFORE_SUBMIT: JobError = {
   code: 'cancelled',
-  message: 'The job was cancelled before Reducto had it.',
+  message: 'The job was cancelled before it was sent to Reducto.',
   retryable: false,
 };
 
@@ -64,7 +64,7 @@ export const CANCELLED: JobError = {
   retryable: false,
 };
 
-/** The end of a job that is older than the maximum age. */
+/** Error of a job that exceeded the maximum age. */
 export function expiredAfter(maxAgeSeconds: number): JobError {
   return {
     code: 'max_age_exceeded',

@@ -8,15 +8,12 @@ import { UploadStore } from './uploads/upload.store.js';
 const READ_GRACE_SECONDS = 3600;
 
 /**
- * Chunks that belong to no job are taken for left behind by a crash from this age on. Their ids tell it by the
- * clock of the process that wrote them; the longest download takes hours.
+ * Chunks without a job count as orphans of a crash from this age on. It is more than the longest download, because
+ * the age comes from the UUIDv7 and so from the writer’s clock.
  */
-const LOST_AFTER_MILLISECONDS = 24 * 3_600_000;
+const ORPHAN_AGE_MILLISECONDS = 24 * 3_600_000;
 
-/**
- * Deletes what retention allows, in steps of a size. Each step belongs into a
- * transaction of its own, and returns how much it removed.
- */
+/** Deletes expired rows in batches. Each batch needs its own transaction and returns the number of deleted rows. */
 @Injectable()
 export class JobRetentionService {
   constructor(
@@ -32,7 +29,7 @@ export class JobRetentionService {
     return this.store.deleteJobs(manager, days, limit);
   }
 
-  /** After that the gateway no longer knows their ids and keys; their files are Reducto's to delete. */
+  /** Deletes ids and idempotency keys; Reducto deletes the files. */
   deleteUploads(manager: EntityManager, hours: number, limit: number): Promise<number> {
     return this.uploads.deleteOld(manager, hours, limit);
   }
@@ -45,14 +42,14 @@ export class JobRetentionService {
     return this.store.deleteChunks(manager, READ_GRACE_SECONDS, limit);
   }
 
-  /** Goes on with the search for chunks that a crash has left behind, after content `after`. `now` is the database's. */
+  /** Continues the search for orphaned chunks after content `after`. `now` is the database’s time. */
   deleteOrphans(
     manager: EntityManager,
     after: string,
     now: Date,
     limit: number,
   ): Promise<Searched> {
-    const before = uuidv7({ msecs: now.getTime() - LOST_AFTER_MILLISECONDS });
+    const before = uuidv7({ msecs: now.getTime() - ORPHAN_AGE_MILLISECONDS });
     return this.store.deleteOrphans(manager, after, before, limit);
   }
 }

@@ -8,12 +8,12 @@ import { JOB_ERROR_CODES, type JobError, type JobErrorCode } from './job-error.j
 import type { Job, SettledBy } from './job.entity.js';
 
 class JobErrorDto implements JobError {
-  @ApiProperty({ enum: JOB_ERROR_CODES, description: 'Stable; decide by this.' })
+  @ApiProperty({ enum: JOB_ERROR_CODES, description: 'Stable; programs branch on it.' })
   code!: JobErrorCode;
 
   @ApiProperty({
     example: 'The document cannot be opened.',
-    description: 'For people; Reducto’s own words where it gave a reason.',
+    description: 'For people; Reducto’s own message if it gave one.',
   })
   message!: string;
 
@@ -67,7 +67,7 @@ export class JobDto {
     additionalProperties: true,
     nullable: true,
     example: { invoice: 815 },
-    description: 'As the job was submitted with them.',
+    description: 'The metadata that the job was submitted with.',
   })
   metadata!: Record<string, unknown> | null;
 
@@ -79,7 +79,7 @@ export class JobDto {
     type: String,
     nullable: true,
     description:
-      'What brought the end to light: a callback, a poll, the answer to the submit, or a cancel before it.',
+      'How the gateway learned of the end: from a callback, a poll, the answer to the submit, or a cancel before it.',
   })
   settledBy!: SettledBy | null;
 
@@ -100,7 +100,7 @@ export class JobDto {
     format: 'date-time',
     nullable: true,
     description:
-      'When the result was removed because of its age. From then on it answers 410 `result_expired`.',
+      'When the result was deleted because of its age. Requests for it then answer 410 `result_expired`.',
   })
   resultExpiredAt!: string | null;
 }
@@ -112,7 +112,7 @@ export class JobPageDto {
   @ApiProperty({
     type: String,
     nullable: true,
-    description: 'Ask with this as `cursor` for the next page; null at the end.',
+    description: 'Pass it as `cursor` to get the next page; null on the last page.',
   })
   nextCursor!: string | null;
 }
@@ -135,7 +135,7 @@ export class JobEventPageDto {
   @ApiProperty({
     type: String,
     nullable: true,
-    description: 'Ask with this as `cursor` for the next page; null at the end.',
+    description: 'Pass it as `cursor` to get the next page; null on the last page.',
   })
   nextCursor!: string | null;
 }
@@ -147,7 +147,7 @@ export function reasonOf({ error, deferralReason, deferredUntil }: Job): string 
   return `${deferralReason} at ${deferredUntil.toISOString()}.`;
 }
 
-/** A job as its service sees it, with its metadata as they were written. */
+/** A job as its service sees it, with unchanged metadata. */
 export function jobAnswer(job: Job): JsonAnswer {
   return new JsonAnswer(jobText(job));
 }
@@ -161,7 +161,7 @@ export function pageAnswer(jobs: readonly Job[], limit: number): JsonAnswer {
 
 /** The JSON of a `JobDto`. */
 export function jobText(job: Job): string {
-  const view: Omit<JobDto, 'metadata'> = {
+  const dto: Omit<JobDto, 'metadata'> = {
     id: job.id,
     type: job.type,
     status: job.status,
@@ -176,7 +176,7 @@ export function jobText(job: Job): string {
     endedAt: job.endedAt?.toISOString() ?? null,
     resultExpiredAt: job.resultExpiredAt?.toISOString() ?? null,
   };
-  return appendMembers(JSON.stringify(view), { metadata: job.metadata ?? 'null' });
+  return appendMembers(JSON.stringify(dto), { metadata: job.metadata ?? 'null' });
 }
 
 export function toJobEventPageDto(events: readonly JobEvent[], limit: number): JobEventPageDto {

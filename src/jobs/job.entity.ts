@@ -4,11 +4,11 @@ import type { JobError } from './job-error.js';
 import type { JobStatus } from './job-status.js';
 import type { JobType } from './job-type.js';
 
-/** Who found out how the job ended. */
+/** How the gateway learned of the end. */
 export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation';
 
 @Entity({ name: 'jobs' })
-// The migration has their definitions: decorators know neither expressions nor BRIN.
+// Defined in the migrations: decorators support neither expressions nor BRIN.
 @Index('jobs_by_error', { synchronize: false })
 @Index('jobs_by_acceptance', { synchronize: false })
 @Index('jobs_by_service', ['service', 'id'])
@@ -50,7 +50,7 @@ export class Job {
   @Column({ type: 'text', nullable: true, select: false })
   request?: string | null;
 
-  /** Its input holds a `jobid://`, which is translated when the request is sent. */
+  /** The input contains a `jobid://` reference, which is translated when the request is sent. */
   @Column({ name: 'refers_to_jobs', type: 'boolean', default: false })
   refersToJobs!: boolean;
 
@@ -61,29 +61,29 @@ export class Job {
   @Column({ name: 'idempotency_key', type: 'text', nullable: true })
   idempotencyKey!: string | null;
 
-  /** Of the whole request; only where it came with an idempotency key. */
+  /** Hash of the whole request; only with an idempotency key. */
   @Column({ name: 'request_hash', type: 'bytea', nullable: true })
   requestHash!: Buffer | null;
 
-  /** With the collation C, its index finds the beginning of an id too. */
+  /** Collation C lets the index serve prefix searches. */
   @Column({ name: 'upstream_id', type: 'text', collation: 'C', nullable: true })
   upstreamId!: string | null;
 
-  /** Reducto's ids belong to the deployment that gave them out. */
+  /** Upstream ids are valid only at the deployment that issued them. */
   @Column({ name: 'upstream_url', type: 'text', nullable: true })
   upstreamUrl!: string | null;
 
   @Column({ name: 'submit_attempts', type: 'integer', default: 0 })
   submitAttempts!: number;
 
-  /** Set right before the request leaves, cleared when its outcome is known: what a crash in between leaves behind. */
+  /** Set before the request is sent, cleared when its outcome is known; a crash in between leaves it set. */
   @Column({ name: 'submit_started_at', type: 'timestamptz', nullable: true })
   submitStartedAt!: Date | null;
 
   @Column({ type: 'integer', default: 0 })
   polls!: number;
 
-  /** When the reconciler takes the job up if nothing has happened by then. Null once the job has ended. */
+  /** When the job is due for the reconciler or the submission worker. Null once the job has ended. */
   @Column({ name: 'next_check_at', type: 'timestamptz', nullable: true })
   nextCheckAt!: Date | null;
 
@@ -103,7 +103,7 @@ export class Job {
   @Column({ name: 'missing_since', type: 'timestamptz', nullable: true })
   missingSince!: Date | null;
 
-  /** When the result could not be fetched, or the answer about the job not be used, for the first time. */
+  /** First time that the result could not be fetched or the answer was unusable. */
   @Column({ name: 'result_missing_since', type: 'timestamptz', nullable: true })
   resultMissingSince!: Date | null;
 
@@ -113,7 +113,7 @@ export class Job {
   @Column({ name: 'callback_received_at', type: 'timestamptz', nullable: true })
   callbackReceivedAt!: Date | null;
 
-  /** What a proven callback says Reducto calls this job; believed only once Reducto has been asked. */
+  /** Upstream id that an authenticated callback asserts; used only after Reducto confirms it. */
   @Column({ name: 'asserted_upstream_id', type: 'text', nullable: true })
   assertedUpstreamId!: string | null;
 
@@ -124,18 +124,18 @@ export class Job {
   @Column({ type: 'jsonb', nullable: true })
   error!: JobError | null;
 
-  /** Why the job waits and what the gateway does next, as its service reads it; null where nothing is out of the ordinary. */
+  /** Why the job is deferred and what the gateway does next, for its service; null on the regular schedule. */
   @Column({ name: 'deferral_reason', type: 'text', nullable: true })
   deferralReason!: string | null;
 
-  /** When the gateway does that. */
+  /** When the gateway tries again. */
   @Column({ name: 'deferred_until', type: 'timestamptz', nullable: true })
   deferredUntil!: Date | null;
 
   @Column({ name: 'settled_by', type: 'text', nullable: true })
   settledBy!: SettledBy | null;
 
-  /** The request that submitted it, as a W3C `traceparent`; only where traces are on. */
+  /** The request that submitted it, as a W3C `traceparent`; only if tracing is on. */
   @Column({ type: 'text', nullable: true })
   trace!: string | null;
 
@@ -148,7 +148,7 @@ export class Job {
   @Column({ name: 'ended_at', type: 'timestamptz', nullable: true })
   endedAt!: Date | null;
 
-  /** When its result was removed for its age. The job itself stays for longer. */
+  /** When the result was deleted because of its age. The job itself is retained longer. */
   @Column({ name: 'result_expired_at', type: 'timestamptz', nullable: true })
   resultExpiredAt!: Date | null;
 }

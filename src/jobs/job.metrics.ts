@@ -11,8 +11,8 @@ const OPEN_JOBS_FRESH_MILLISECONDS = 5000;
 
 const OPEN_STATUSES = JOB_STATUSES.filter((status) => !isTerminal(status));
 
-/** Ends that a single one of is worth an alert: their series are there before they happen. */
-const RARE_ENDS = JOB_TYPES.flatMap((type) =>
+/** Initialized to 0, because alerts fire on a single one. */
+const ALERTED_ENDS = JOB_TYPES.flatMap((type) =>
   ['submission', 'webhook', 'reconciler'].map((settled_by) => ({
     type,
     status: 'expired',
@@ -40,23 +40,23 @@ export class JobMetrics {
     const { meter } = metrics;
     this.ends = metrics.counter(
       'gateway_jobs_ended',
-      'Jobs that ended, by status, by what brought the end to light, and by reason',
-      RARE_ENDS,
+      'Jobs that ended, by status, by how the gateway learned of it, and by error code',
+      ALERTED_ENDS,
     );
     this.submits = meter.createHistogram('gateway_submit_duration_seconds', {
-      description: 'From the acceptance of a job to the answer that Reducto has it',
+      description: 'Time from the acceptance of a job to Reducto’s acceptance of the submit',
       advice: { explicitBucketBoundaries: SECONDS },
     });
     this.resultSeconds = meter.createHistogram('gateway_result_fetch_duration_seconds', {
-      description: 'How long it takes to fetch a result and to store it, by outcome',
+      description: 'Time to fetch and store a result, by outcome',
       advice: { explicitBucketBoundaries: SECONDS },
     });
     this.resultBytes = metrics.counter(
       'gateway_result_bytes',
-      'Bytes of the results that were stored, uncompressed',
+      'Uncompressed bytes of stored results',
     );
     this.ages = meter.createHistogram('gateway_job_duration_seconds', {
-      description: 'From the acceptance of a job to its end',
+      description: 'Time from the acceptance of a job to its end',
       advice: { explicitBucketBoundaries: SECONDS },
     });
     this.polls = meter.createHistogram('gateway_job_polls', {
@@ -64,7 +64,7 @@ export class JobMetrics {
       advice: { explicitBucketBoundaries: [0, 1, 2, 3, 5, 8, 13, 21, 34] },
     });
     this.callbackLag = meter.createHistogram('gateway_callback_lag_seconds', {
-      description: 'From the arrival of the first callback for a job to the end of the job',
+      description: 'Time from the first callback for a job to its end',
       advice: { explicitBucketBoundaries: SECONDS },
     });
     const count = meter.createObservableGauge('gateway_jobs_open', {
@@ -90,7 +90,7 @@ export class JobMetrics {
     );
   }
 
-  /** Call after the transaction that ended the job; `undefined` where it did not. */
+  /** Call after the transaction that ended the job; `undefined` if it did not. */
   recordEnded(status: TerminalStatus, job: TransitionedJob | undefined, code = ''): void {
     if (job === undefined) return;
     const { type, settledBy, polls, ageSeconds, sinceCallbackSeconds } = job;
@@ -100,12 +100,12 @@ export class JobMetrics {
     if (sinceCallbackSeconds !== null) this.callbackLag.record(sinceCallbackSeconds);
   }
 
-  /** Call after the transaction that stored what Reducto calls the job. */
+  /** Call after the transaction that stored the upstream id. */
   recordSubmitted(ageSeconds: number): void {
     this.submits.record(ageSeconds);
   }
 
-  /** A result was fetched and stored (`bytes`: its size, uncompressed), or could not be had. */
+  /** `bytes`: uncompressed size of a stored result. */
   recordFetched(outcome: 'stored' | 'missing', seconds: number, bytes = 0): void {
     this.resultSeconds.record(seconds, { outcome });
     this.resultBytes.add(bytes);

@@ -35,14 +35,14 @@ export type {
   SearchedStatus,
 } from './persistence/job-search.store.js';
 
-/** What is known of a stored result. */
+/** Size and page count of a stored result. */
 export interface ResultFacts {
   readonly sizeBytes: number;
-  /** The pages that Reducto processed, where it says so. */
+  /** Pages that Reducto processed, if it reports them. */
   readonly pages: number | undefined;
 }
 
-/** How many ended jobs the overview describes. */
+/** Maximum number of ended jobs in the overview. */
 const MAX_ENDED = 50_000;
 
 /** Jobs of all services, for admins. */
@@ -51,9 +51,9 @@ export class JobsAdminService {
   constructor(
     private readonly queries: JobQueries,
     private readonly searches: JobSearchStore,
-    private readonly held: PollCoolDown,
+    private readonly coolDown: PollCoolDown,
     private readonly results: ResultStore,
-    private readonly cancels: JobCancellation,
+    private readonly cancellation: JobCancellation,
     private readonly queue: SubmissionQueueStore,
     private readonly tasks: TaskQueue,
     private readonly wakeups: Wakeups,
@@ -62,7 +62,7 @@ export class JobsAdminService {
 
   /** The newest first; with `ended`, the last ended first. */
   async search(search: JobSearch, limit: number): Promise<Job[]> {
-    return this.held.explain(await this.searches.searchJobs(search, limit));
+    return this.coolDown.explain(await this.searches.searchJobs(search, limit));
   }
 
   count(search: JobSearch): Promise<JobCount> {
@@ -78,11 +78,11 @@ export class JobsAdminService {
     const job = isJobId(id) ? await this.queries.findAny({ id }) : null;
     if (job === null) throw new GatewayError('job_not_found');
     addLogFields({ jobId: job.id });
-    const [explained = job] = await this.held.explain([job]);
+    const [explained = job] = await this.coolDown.explain([job]);
     return explained;
   }
 
-  /** A part of the timeline, the oldest first. */
+  /** A page of the timeline, oldest first. */
   events(job: Job, after: string | undefined, limit: number): Promise<JobEvent[]> {
     return this.queries.listEvents(job.id, after, limit);
   }
@@ -99,14 +99,14 @@ export class JobsAdminService {
     return job;
   }
 
-  /** As its service can. Throws `job_already_ended`. */
+  /** Throws `job_already_ended`. */
   async cancel(id: string): Promise<Job> {
     const job = await this.getOpen(id);
-    await this.cancels.requestCancel(job);
+    await this.cancellation.requestCancel(job);
     return job;
   }
 
-  /** `null`: no result is stored, or none any more. */
+  /** `null` without a stored result. */
   private findResult({ id, status }: Job): Promise<JobResult | null> {
     return status === 'completed' ? this.results.findContent(id) : Promise.resolve(null);
   }
@@ -120,7 +120,7 @@ export class JobsAdminService {
     return this.results.readContent(result);
   }
 
-  /** `undefined`: no result is stored, or none any more. */
+  /** `undefined` without a stored result. */
   async resultFacts(job: Job): Promise<ResultFacts | undefined> {
     const stored = await this.findResult(job);
     if (stored === null) return undefined;

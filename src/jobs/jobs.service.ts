@@ -22,45 +22,44 @@ import { throwNoResult } from './results/no-result.js';
 import type { JobReference } from './submission/job-references.js';
 import { UploadReferences } from './uploads/upload-references.js';
 
-/** A request for a job, checked. */
+/** A validated request for a job. */
 export interface JobRequest {
   readonly type: JobType;
   readonly priority: boolean;
   /** JSON text. */
   readonly metadata: string | null;
-  /** JSON text: Reducto's own members as the service wrote them. */
+  /** JSON text: Reducto’s members as the service wrote them. */
   readonly body: string;
   /** The jobs that `body` refers to. */
   readonly references: readonly JobReference[];
-  /** The JSON text of all of it, as it came. */
+  /** JSON text of the whole request as received. */
   readonly text: string;
 }
 
-/** What internal services can do with their jobs. Another service's job does not exist here. */
+/** Operations of internal services on their jobs. Jobs of other services are not found. */
 @Injectable()
 export class JobsService {
   constructor(
     private readonly jobAcceptance: JobAcceptance,
     private readonly queries: JobQueries,
-    private readonly held: PollCoolDown,
+    private readonly coolDown: PollCoolDown,
     private readonly results: ResultStore,
     private readonly completionNotifier: JobCompletionNotifier,
-    private readonly cancels: JobCancellation,
-    private readonly sources: InputJobs,
+    private readonly cancellation: JobCancellation,
+    private readonly inputs: InputJobs,
     private readonly uploads: UploadReferences,
   ) {}
 
   /**
-   * Accepts a job: when this resolves it is durable, and will be submitted. With an
-   * `idempotencyKey` that the service has used, returns the job of then; throws
-   * `idempotency_key_reused` where that was another request.
+   * Accepts a job; once this resolves the job is durable. A repeated `idempotencyKey` returns the first job, or
+   * throws `idempotency_key_reused` if the request differs.
    */
   async accept(service: string, request: JobRequest, idempotencyKey: string | null): Promise<Job> {
     const requestHash = idempotencyKey === null ? null : await hashOf(request.text);
     const repeated = await this.findRepeat(service, idempotencyKey, requestHash);
     if (repeated !== null) return repeated;
     const { type, priority, metadata, body, references, text } = request;
-    await this.sources.checkReferences(service, references);
+    await this.inputs.checkReferences(service, references);
     await this.uploads.check(service, body);
     const id = uuidv7();
     addLogFields({ jobId: id });
@@ -81,22 +80,22 @@ export class JobsService {
     );
     if (job !== 'repeated') return job;
     const first = await this.findRepeat(service, idempotencyKey, requestHash);
-    if (first === null) throw new Error('an accepted job is not there');
+    if (first === null) throw new Error('the accepted job was not found');
     return first;
   }
 
-  /** The job, after up to `waitSeconds` if it has not ended yet. Throws `job_not_found`. */
+  /** Returns the job once it has ended, or after `waitSeconds`. Throws `job_not_found`. */
   async get(service: string, id: string, waitSeconds: number, signal: AbortSignal): Promise<Job> {
     if (waitSeconds <= 0) return this.find(service, id);
     const end = performance.now() + waitSeconds * 1000;
-    // Waits are also woken where an end may have been missed: then it has not ended, and waits on.
+    // A wake-up can be spurious: after a lost notification all waiting requests are woken.
     for (;;) {
-      const abandoned = new AbortController();
+      const done = new AbortController();
       const seconds = Math.max(end - performance.now(), 0) / 1000;
       const woken = this.completionNotifier.waitForEnd(
         id,
         seconds,
-        AbortSignal.any([signal, abandoned.signal]),
+        AbortSignal.any([signal, done.signal]),
       );
       try {
         const job = await this.find(service, id);
@@ -104,16 +103,16 @@ export class JobsService {
         await woken;
         if (this.completionNotifier.stopping) return await this.find(service, id);
       } finally {
-        abandoned.abort();
+        done.abort();
       }
     }
   }
 
   async list(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
-    return this.held.explain(await this.queries.listJobs(service, filter, limit));
+    return this.coolDown.explain(await this.queries.listJobs(service, filter, limit));
   }
 
-  /** A part of the timeline, the oldest first. Throws `job_not_found`. */
+  /** A page of the timeline, oldest first. Throws `job_not_found`. */
   async events(
     service: string,
     id: string,
@@ -131,20 +130,18 @@ export class JobsService {
     return result ?? throwNoResult(job);
   }
 
-  /** The gzip stream of a result; breaks off with an error where not all of it is there any more. */
+  /** The gzip stream of a result; fails if retention deletes it meanwhile. */
   resultBytes(result: JobResult): AsyncIterable<Buffer> {
     return this.results.readContent(result);
   }
 
-  /**
-   * Asks for the job to be cancelled and returns it as it is then; asking again changes nothing. Throws `job_not_found` or `job_already_ended`.
-   */
+  /** Requests the cancel, idempotently, and returns the job. Throws `job_not_found` or `job_already_ended`. */
   async cancel(service: string, id: string): Promise<Job> {
     const job = await this.find(service, id);
     if (isTerminal(job.status) && job.status !== 'cancelled') {
       throw new GatewayError('job_already_ended', `The job is ${job.status}.`);
     }
-    await this.cancels.requestCancel(job);
+    await this.cancellation.requestCancel(job);
     return this.find(service, id);
   }
 
@@ -152,7 +149,7 @@ export class JobsService {
     const job = isJobId(id) ? await this.queries.findOwn(service, id) : null;
     if (job === null) throw new GatewayError('job_not_found');
     addLogFields({ jobId: job.id });
-    const [explained = job] = await this.held.explain([job]);
+    const [explained = job] = await this.coolDown.explain([job]);
     return explained;
   }
 
@@ -166,14 +163,14 @@ export class JobsService {
     if (job !== null && job.requestHash?.equals(requestHash) !== true) {
       throw new GatewayError(
         'idempotency_key_reused',
-        `It belongs to job ${job.id}, whose request was another.`,
+        `It belongs to job ${job.id}, which has a different request.`,
       );
     }
     return job;
   }
 }
 
-/** Two requests are the same if they differ in whitespace between tokens only. */
+/** Requests that differ only in whitespace between tokens are equal. */
 async function hashOf(request: string): Promise<Buffer> {
   const hash = createHash('sha256');
   const turns = new FairTurns();

@@ -13,7 +13,7 @@ export class WaitQuery {
     minimum: 0,
     maximum: 60,
     default: 0,
-    description: 'Seconds to hold the request if the job has not ended yet.',
+    description: 'Maximum number of seconds to wait for the job to end.',
   })
   wait?: number;
 }
@@ -31,12 +31,14 @@ export class ListJobsQuery {
 
   @IsOptional()
   @Matches(IDEMPOTENCY_KEY, { message: IDEMPOTENCY_KEY_RULE })
-  @ApiPropertyOptional({ description: 'The job that was submitted with this `Idempotency-Key`.' })
+  @ApiPropertyOptional({
+    description: 'Only the job that was submitted with this `Idempotency-Key`.',
+  })
   idempotencyKey?: string;
 
   @IsOptional()
   @IsUUID()
-  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  @ApiPropertyOptional({ description: '`nextCursor` of the previous page.' })
   cursor?: string;
 
   @IsOptional()
@@ -49,7 +51,7 @@ export class EventsQuery {
   @IsOptional()
   @IsNumberString({ no_symbols: true })
   @MaxLength(18)
-  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  @ApiPropertyOptional({ description: '`nextCursor` of the previous page.' })
   cursor?: string;
 
   @IsOptional()

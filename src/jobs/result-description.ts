@@ -1,7 +1,10 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiHeader, ApiResponse } from '@nestjs/swagger';
 
-const TAG = { description: 'One for each encoding of the result.', schema: { type: 'string' } };
+const TAG = {
+  description: 'Differs between the encodings of a result.',
+  schema: { type: 'string' },
+};
 const REPRESENTATION = {
   ETag: { ...TAG, required: true },
   Vary: { required: true, schema: { type: 'string' } },
@@ -12,10 +15,10 @@ const RANGE = {
   'Content-Range': { required: true, schema: { type: 'string', example: 'bytes 0-99/1234' } },
 };
 
-/** The representations of a result, for the API documentation. */
+/** Documents the representations of a result in the OpenAPI description. */
 export const DescribesResult = (): MethodDecorator & ClassDecorator =>
   applyDecorators(
-    header('If-None-Match', 'The `ETag` of a result that you have.', '"9f86d081884c7d65"'),
+    header('If-None-Match', '`ETag` of a cached result.', '"9f86d081884c7d65"'),
     header('Range', 'One range of the decoded bytes.', 'bytes=0-99'),
     header('If-Range', 'The `ETag` of the result that `Range` continues.', '"9f86d081884c7d65"'),
     ApiResponse({
@@ -36,13 +39,13 @@ export const DescribesResult = (): MethodDecorator & ClassDecorator =>
     }),
     ApiResponse({
       status: 206,
-      description: 'The bytes that `Range` asks for.',
+      description: 'The requested range.',
       headers: { ...REPRESENTATION, ...RANGE },
       content: { 'application/json': { schema: {} } },
     }),
     ApiResponse({
       status: 304,
-      description: 'You have it already (`If-None-Match`).',
+      description: 'The cached result is current (`If-None-Match`).',
       headers: REPRESENTATION,
     }),
   );

@@ -7,8 +7,8 @@ import { readByteRange, type ByteRange } from '../platform/http/byte-range.js';
 import type { JobResult } from './results/job-result.entity.js';
 
 /**
- * Answers with a stored result: as it is stored (gzip) where the client prefers that, else decoded while it is sent.
- * A range is one of the decoded bytes. Neither form is ever whole in memory.
+ * Streams a stored result: as stored (gzip) if the client prefers that, else decoded. Ranges refer to the decoded
+ * bytes. The result is never whole in memory.
  */
 export async function sendResult(
   request: FastifyRequest,
@@ -23,7 +23,7 @@ export async function sendResult(
     throw new GatewayError('not_acceptable', 'Accept-Encoding excludes both gzip and identity.');
   }
   const isCompressed = coding === 'gzip';
-  // Two encodings are two representations, hence two tags.
+  // Each encoding is a representation with its own tag (RFC 9110).
   const tag = isCompressed ? `"${result.sha256}-gzip"` : identityTag(result);
   void reply
     .header('etag', tag)
@@ -31,7 +31,7 @@ export async function sendResult(
     .header('cache-control', 'private')
     .header('accept-ranges', 'bytes');
   if (isKnown(request.headers['if-none-match'], result.sha256)) {
-    await reply.status(304).send(NOTHING());
+    await reply.status(304).send(emptyBody());
     return;
   }
   const size = Number(isCompressed ? result.storedBytes : result.sizeBytes);
@@ -47,7 +47,7 @@ export async function sendResult(
   const length = range === undefined ? size : range.end - range.start + 1;
   void reply.header('content-length', length);
   if (request.method === 'HEAD') {
-    await reply.send(NOTHING());
+    await reply.send(emptyBody());
     return;
   }
   const stored = Readable.from(bytes(), { objectMode: false });
@@ -55,10 +55,10 @@ export async function sendResult(
   else await reply.send(range === undefined ? decoded(stored) : part(decoded(stored), range));
 }
 
-/** For an answer without a body: Fastify overwrites the Content-Length of a HEAD that sends nothing at all. */
-const NOTHING = (): Readable => Readable.from([]);
+/** Fastify overwrites the Content-Length of a HEAD response without a stream. */
+const emptyBody = (): Readable => Readable.from([]);
 
-/** `undefined` where all of the result is to be sent. Only the decoded bytes have ranges. */
+/** `undefined` for the whole result. Only the decoded bytes have ranges. */
 function requestedRange(
   { method, headers }: FastifyRequest,
   result: JobResult,
@@ -81,7 +81,7 @@ function decoded(stored: Readable): Readable {
   return stored.pipe(plain);
 }
 
-/** Decodes from the beginning, because gzip has no other place to begin, and stops after the last byte. */
+/** Decodes from the beginning, because gzip has no random access, and stops after the last byte. */
 function part(bytes: AsyncIterable<Buffer>, { start, end }: ByteRange): Readable {
   async function* read(): AsyncGenerator<Buffer> {
     let at = 0;

@@ -13,7 +13,7 @@ export interface CheckedJobs {
 
 const MAX_PAGES = 60;
 const MAX_SECONDS = 20;
-/** How far Reducto's clock may be off from the database's. */
+/** Allowed clock skew between Reducto and the database. */
 const CLOCK_SLACK_SECONDS = 900;
 /** Cool-down of a listing that was wrong or not useful. */
 const COOL_DOWN_SECONDS = 600;
@@ -30,7 +30,7 @@ const SAMPLES = 3;
 @Injectable()
 export class BulkStatusCheck {
   private readonly logger = new Logger(BulkStatusCheck.name);
-  private openUntil = 0;
+  private circuitOpenUntil = 0;
   private lastCalls = 0;
 
   constructor(
@@ -42,39 +42,39 @@ export class BulkStatusCheck {
   /** Number of jobs above which a walk pays. */
   minJobs(): number {
     const { RECONCILE_LISTING_MIN_JOBS: from } = this.settings;
-    if (from === 0 || performance.now() < this.openUntil) return Infinity;
+    if (from === 0 || performance.now() < this.circuitOpenUntil) return Infinity;
     return Math.max(from, this.lastCalls * MIN_GAIN);
   }
 
   async checkJobs(jobs: readonly DueJob[]): Promise<CheckedJobs> {
     const sought = new Map(jobs.map((job) => [job.upstreamId, job]));
-    const seen = new Map<DueJob, string>();
+    const listed = new Map<DueJob, string>();
     const openOthers: string[] = [];
     const walk = await this.listing.walkListing(
       { withConfigs: false, maxPages: MAX_PAGES, maxSeconds: MAX_SECONDS, since: earliest(jobs) },
       (page) => {
         for (const { upstreamId, status } of page) {
           const job = sought.get(upstreamId);
-          if (job !== undefined) seen.set(job, status);
+          if (job !== undefined) listed.set(job, status);
           else if (isRunning(status)) openOthers.push(upstreamId);
         }
-        return seen.size === sought.size;
+        return listed.size === sought.size;
       },
     );
     this.lastCalls = walk.calls;
     const contradicted = (await this.dueJobs.countEnded(openOthers)) > 0;
-    if (walk.end === 'unsupported') this.openCircuit('there is none');
+    if (walk.end === 'unsupported') this.openCircuit('Reducto has no listing');
     else if (contradicted) this.openCircuit('it shows jobs as open that ended long ago');
-    else if (walk.end !== 'unavailable' && seen.size < walk.calls * MIN_GAIN)
-      this.openCircuit('it shows too few of the jobs that wait');
+    else if (walk.end !== 'unavailable' && listed.size < walk.calls * MIN_GAIN)
+      this.openCircuit('it shows too few of the due jobs');
 
-    const open = new Set(contradicted ? [] : jobs.filter((job) => isRunning(seen.get(job))));
+    const open = new Set(contradicted ? [] : jobs.filter((job) => isRunning(listed.get(job))));
     for (const job of sample([...open], SAMPLES)) open.delete(job);
     return { open: [...open], polls: jobs.filter((job) => !open.has(job)), calls: walk.calls };
   }
 
   private openCircuit(why: string): void {
-    this.openUntil = performance.now() + COOL_DOWN_SECONDS * 1000;
+    this.circuitOpenUntil = performance.now() + COOL_DOWN_SECONDS * 1000;
     this.logger.warn({
       msg: 'listing not trusted; jobs are polled one by one',
       why,

@@ -3,7 +3,7 @@ import type { Counter, Histogram } from '@opentelemetry/api';
 import { Metrics, SECONDS } from '../platform/metrics/metrics.js';
 import type { SweepCounts } from './sweep.js';
 
-/** What a pass does with jobs, as `SweepCounts` has it. */
+/** Steps of a sweep, as in `SweepCounts`. */
 const STEPS = [
   'searches',
   'polls',
@@ -19,13 +19,13 @@ export class ReconcilerMetrics {
   private readonly seconds: Histogram;
   private readonly failures: Counter;
 
-  private lastPassAt = Date.now();
+  private lastSweepAt = Date.now();
 
   constructor(metrics: Metrics) {
     const { meter } = metrics;
     this.jobs = metrics.counter(
       'gateway_reconciler_jobs',
-      'Due jobs that the reconciler took up, by what it did with them',
+      'Due jobs that the reconciler leased, by step',
       STEPS.map((step) => ({ step })),
     );
     this.listingCalls = metrics.counter(
@@ -33,20 +33,20 @@ export class ReconcilerMetrics {
       'Pages of Reducto’s listing that bulk status checks read',
     );
     this.seconds = meter.createHistogram('gateway_reconciler_sweep_duration_seconds', {
-      description: 'How long a pass takes',
+      description: 'Duration of a sweep',
       advice: { explicitBucketBoundaries: SECONDS },
     });
-    this.failures = metrics.counter('gateway_reconciler_sweep_failures', 'Passes that broke off');
+    this.failures = metrics.counter('gateway_reconciler_sweep_failures', 'Sweeps that failed');
     meter
       .createObservableGauge('gateway_reconciler_last_sweep_timestamp_seconds', {
         description:
-          'When the last whole pass ended, in Unix time; at first the start of the process',
+          'Unix time of the end of the last successful sweep; initially the start of the process',
       })
-      .addCallback((result) => result.observe(this.lastPassAt / 1000));
+      .addCallback((result) => result.observe(this.lastSweepAt / 1000));
   }
 
   recordSweep({ listingCalls, ...jobs }: SweepCounts, seconds: number): void {
-    this.lastPassAt = Date.now();
+    this.lastSweepAt = Date.now();
     this.seconds.record(seconds);
     this.listingCalls.add(listingCalls);
     for (const [step, count] of Object.entries(jobs)) {

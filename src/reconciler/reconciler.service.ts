@@ -12,7 +12,7 @@ export class ReconcilerService implements OnApplicationBootstrap {
   constructor(
     private readonly settings: Settings,
     private readonly scheduler: IntervalScheduler,
-    private readonly pass: Sweep,
+    private readonly sweepRunner: Sweep,
     private readonly metrics: ReconcilerMetrics,
   ) {}
 
@@ -25,13 +25,13 @@ export class ReconcilerService implements OnApplicationBootstrap {
     );
   }
 
-  /** One bounded pass: sets going what every due job needs and returns how much that was. */
+  /** Runs one bounded sweep and returns its counts. */
   async sweep(): Promise<SweepCounts> {
     const begin = performance.now();
-    const counts = await this.pass.runSweep();
+    const counts = await this.sweepRunner.runSweep();
     this.metrics.recordSweep(counts, (performance.now() - begin) / 1000);
     if (Object.values(counts).some((count) => count > 0)) {
-      this.logger.debug({ msg: 'overdue jobs', ...counts });
+      this.logger.debug({ msg: 'swept due jobs', ...counts });
     }
     return counts;
   }

@@ -31,11 +31,11 @@ export class Sweep {
     private readonly settings: Settings,
     private readonly dueJobs: DueJobsService,
     private readonly rateLimiter: UpstreamRateLimiter,
-    private readonly check: BulkStatusCheck,
+    private readonly bulkCheck: BulkStatusCheck,
   ) {}
 
   async runSweep(): Promise<SweepCounts> {
-    await this.releaseLease();
+    await this.releaseAbandoned();
     const lease = randomUUID();
     const renewal = setInterval(
       () => void this.dueJobs.renewLease(lease).catch(() => undefined),
@@ -51,7 +51,7 @@ export class Sweep {
     }
   }
 
-  private async releaseLease(): Promise<void> {
+  private async releaseAbandoned(): Promise<void> {
     for (const lease of this.abandoned) {
       await this.dueJobs.releaseLease(lease);
       this.abandoned.delete(lease);
@@ -63,7 +63,7 @@ export class Sweep {
     const jobs = await this.dueJobs.acquireLease(lease, upstreamUnavailable);
     const plan = planSweep(jobs, {
       upstreamUnavailable,
-      listingFrom: this.check.minJobs(),
+      listingFrom: this.bulkCheck.minJobs(),
       maxAgeSeconds: this.settings.JOB_MAX_AGE_SECONDS,
     });
     await this.requestPolls(lease, plan.polls);
@@ -84,10 +84,10 @@ export class Sweep {
   /** Without a usable listing every job is polled. */
   private async checkInBulk(jobs: readonly DueJob[]): Promise<CheckedJobs> {
     try {
-      return await this.check.checkJobs(jobs);
+      return await this.bulkCheck.checkJobs(jobs);
     } catch (error) {
       if (isDatabaseAway(error)) throw error;
-      this.logger.error({ msg: 'the listing of Reducto could not be used', err: error });
+      this.logger.error({ msg: 'could not use Reducto’s listing', err: error });
       return { ...NOTHING, polls: jobs };
     }
   }

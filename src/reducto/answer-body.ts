@@ -3,25 +3,25 @@ import { isRecord } from '../platform/json/is-record.js';
 import { JsonScanner, JsonSyntaxError, watchedPaths } from '../platform/json/json-scanner.js';
 import { findValue } from '../platform/json/json-text.js';
 
-/** The body of an answer, as far as the gateway reads it. */
+/** The part of an answer that the gateway reads. */
 export interface AnswerBody {
-  /** As JSON; its text where it is none. Of a large object only `READ_MEMBERS`, of a large text its two ends. */
+  /** Parsed JSON, or text. Of a large object only `READ_MEMBERS`, of a large text both ends. */
   readonly body: unknown;
-  /** The bytes of the member `result`, because parsing alters numbers and the order of names. */
+  /** Bytes of the member `result`; parsing would change numbers and the order of names. */
   readonly result?: Buffer | undefined;
-  /** The body is larger than `MAX_ANSWER_BYTES`, and `body` is no more than its beginning. */
+  /** The body exceeds `MAX_ANSWER_BYTES`; `body` is its beginning. */
   readonly isTooLarge?: boolean;
 }
 
-/** Reducto answers with a URL from 6 MB on. What is larger is not read, however small it came. */
+/** Limit of the decoded body. Reducto answers with a URL from 6 MB on. */
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-/** JSON.parse takes a few milliseconds for as much. */
+/** JSON.parse needs a few milliseconds for this size. */
 const MAX_PARSED_AT_ONCE_BYTES = 262_144;
-/** Bounds the work between two turns of the event loop. */
+/** Bounds the work per turn of the event loop. */
 const SLICE_BYTES = 65_536;
 
-/** What is read of any answer, at its top level. */
+/** Top-level members that the gateway reads. */
 const READ_MEMBERS = watchedPaths(
   Object.fromEntries(
     [
@@ -40,7 +40,7 @@ const READ_MEMBERS = watchedPaths(
   ),
 );
 
-/** What is kept of a listing, and what a job is recognized by, is more than its beginning. */
+/** Members that are needed whole. */
 const READ_WHOLE: ReadonlySet<string> = new Set(['jobs', 'raw_config']);
 
 const SPACE = 0x20;
@@ -50,16 +50,13 @@ const OPEN_OBJECT = 0x7b;
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
-/**
- * Reads a body. One that is not JSON in UTF-8 is text: with characters replaced it would be another answer. However
- * large it is, the event loop is not held for more than a few milliseconds.
- */
+/** Reads a body without blocking the event loop. A body that is not JSON in UTF-8 is text. */
 export async function readAnswerBody(chunks: readonly Buffer[]): Promise<AnswerBody> {
   const bytes = await joined(chunks);
   return bytes.length > MAX_PARSED_AT_ONCE_BYTES ? readLarge(bytes) : readSmall(bytes);
 }
 
-/** The body of which no more than `beginning` was read. */
+/** A body that is too large, with its beginning. */
 export function tooLargeBody(beginning: readonly Buffer[]): AnswerBody {
   return { body: textOf(beginning[0] ?? Buffer.alloc(0)), isTooLarge: true };
 }
@@ -80,7 +77,7 @@ function readSmall(bytes: Buffer): AnswerBody {
 async function readLarge(bytes: Buffer): Promise<AnswerBody> {
   const json = withoutByteOrderMark(bytes);
   const members = new Map<string, Buffer>();
-  // Of members with one name JSON.parse believes the last.
+  // Like JSON.parse, use the last of members with one name.
   const scanner = new JsonScanner(READ_MEMBERS, (name, start, end) =>
     members.set(name, json.subarray(start, end)),
   );
@@ -108,12 +105,12 @@ async function readLarge(bytes: Buffer): Promise<AnswerBody> {
   return { body: Object.fromEntries(entries), result };
 }
 
-/** A value; of a large string its beginning, because no more of a message is kept, and nothing of any other large value. */
+/** A value; of a large string its beginning, of other large values nothing. */
 function beginningOf(value: Buffer): unknown {
   if (value.length <= MAX_PARSED_AT_ONCE_BYTES) return JSON.parse(value.toString());
   if (value[0] !== QUOTE) return undefined;
   const beginning = value.toString('utf8', 0, SLICE_BYTES);
-  // The cut may be within an escape, of which the longest has six characters.
+  // The cut may split an escape, which has up to six characters.
   for (let length = beginning.length; length > beginning.length - 6; length--) {
     try {
       return JSON.parse(`${beginning.slice(0, length)}"`);
@@ -124,7 +121,7 @@ function beginningOf(value: Buffer): unknown {
   return undefined;
 }
 
-/** Both ends of a large text: errors begin with what they say, and the status of a job is before or after its result. */
+/** Both ends of a large text, which contain the message of an error and the status of a job. */
 function textOf(bytes: Buffer): string {
   if (bytes.length <= 2 * SLICE_BYTES) return bytes.toString();
   return (
@@ -137,7 +134,7 @@ function withoutByteOrderMark(bytes: Buffer): Buffer {
   return isMarked ? bytes.subarray(3) : bytes;
 }
 
-/** Copied in steps: memory that is new to the process costs more than the copy. */
+/** Copies in steps, because new memory costs more than the copy. */
 async function joined(chunks: readonly Buffer[]): Promise<Buffer> {
   const [only] = chunks;
   if (only !== undefined && chunks.length === 1) return only;

@@ -1,32 +1,29 @@
 import type { UpstreamError } from './upstream-error.js';
 
-/** What became of a submit. Only `deferred` may be sent again without asking first. */
+/** Outcome of a submit. Only `deferred` may be sent again without a search. */
 export type SubmitAnswer =
   | { readonly kind: 'accepted'; readonly upstreamId: string }
-  /** Reducto refused the request: no job exists and trying again will not help. */
+  /** Reducto rejected the request: no job exists, and a retry does not help. */
   | { readonly kind: 'rejected'; readonly error: UpstreamError }
-  /** It never reached Reducto, or Reducto said "not now": no job exists. */
+  /** The request was not sent, or Reducto deferred it: no job exists. */
   | {
       readonly kind: 'deferred';
       readonly error: UpstreamError;
       readonly retryAfterSeconds?: number;
     }
-  /** It left, and no usable answer came back: a job may or may not exist. */
+  /** The request was sent without a usable answer: a job may exist. */
   | { readonly kind: 'unknown'; readonly error: UpstreamError };
 
 /** Result of a poll. */
 export type JobAnswer =
   | { readonly kind: 'open'; readonly progress: number | null }
-  /** `result` as it is written, JSON in UTF-8; `null` where it is missing. */
+  /** `result` as JSON in UTF-8; `null` if it is absent. */
   | { readonly kind: 'completed'; readonly result: Buffer | null }
   | { readonly kind: 'failed'; readonly error: UpstreamError }
   | { readonly kind: 'cancelled' }
-  /** Reducto says that it has no such job (404, 410). */
+  /** Reducto does not know the job (404, 410). */
   | { readonly kind: 'not_found'; readonly error: UpstreamError }
-  /**
-   * Reducto answered 200 with something that is no job. `aboutJob`: it shows that it is this job's answer, and
-   * not what a proxy answers to every request.
-   */
+  /** A 200 without a valid job. `aboutJob`: the answer is from Reducto for this job, not from a proxy. */
   | { readonly kind: 'unusable'; readonly error: UpstreamError; readonly aboutJob: boolean }
   /** No usable answer; says nothing about the job. */
   | {
@@ -37,14 +34,14 @@ export type JobAnswer =
   /** Reducto was not called: it is unavailable, or the rate limit is reached. */
   | { readonly kind: 'not_asked'; readonly retryAfterSeconds: number };
 
-/** An answer, with the request as Reducto remembers it (as text), where the deployment shows that. */
+/** An answer with Reducto’s copy of the request as text, if the deployment shows it. */
 export type PollAnswer = JobAnswer & { readonly rawConfig: string | null };
 
 export interface ListedJob {
   readonly upstreamId: string;
   readonly status: string;
   readonly createdAt: Date | null;
-  /** The request as Reducto remembers it, as text; `null` where the deployment does not show it. */
+  /** Reducto’s copy of the request as text; `null` if the deployment does not show it. */
   readonly rawConfig: string | null;
 }
 
@@ -64,7 +61,7 @@ export type ListAnswer =
 
 export type CancelAnswer =
   | { readonly kind: 'accepted' }
-  /** It has ended, or Reducto does not know it, or will not cancel it: a poll tells. */
+  /** The job has ended, is unknown, or cannot be cancelled: a poll decides. */
   | { readonly kind: 'refused'; readonly error: UpstreamError }
   | {
       readonly kind: 'unavailable';

@@ -6,7 +6,7 @@ import {
   createZstdDecompress,
 } from 'node:zlib';
 
-/** A truncated stream is an error by default, bytes after its end are not. */
+/** Rejects bytes after the end of the stream, too. */
 const STRICT = { rejectGarbageAfterEnd: true };
 
 const DECODERS = new Map<string, () => Duplex>([
@@ -19,10 +19,10 @@ const DECODERS = new Map<string, () => Duplex>([
   ['zstd', () => createZstdDecompress(STRICT)],
 ]);
 
-/** Each one holds a window of memory, and nobody applies more than two. */
+/** Limits memory: each decoder has a window. */
 const MAX_CODINGS = 3;
 
-/** `body` without the codings of its `Content-Encoding`, the last one first. An unknown coding stays. */
+/** Decodes `body` by its `Content-Encoding`. An unknown coding stays. */
 export function decodeContent(body: Readable, codings: string | string[] | undefined): Readable {
   if (codings === undefined) return body;
   const names = String(codings).toLowerCase().split(',');
@@ -33,7 +33,7 @@ export function decodeContent(body: Readable, codings: string | string[] | undef
   }
   return names.reduceRight<Readable>((coded, name) => {
     const decoder = DECODERS.get(name.trim())?.();
-    // The reader of the last stream gets the error of any.
+    // An error of any stream reaches the reader of the last one.
     return decoder === undefined ? coded : pipeline(coded, decoder, () => undefined);
   }, body);
 }

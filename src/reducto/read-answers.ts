@@ -3,12 +3,9 @@ import type { JobAnswer, ListAnswer, ListedJob, PollAnswer } from './answers.js'
 import { isRecord } from '../platform/json/is-record.js';
 import { readJobFailure } from './upstream-error.js';
 
-/**
- * Reads Reducto's answers defensively: what is documented is understood, anything else counts as
- * "no usable answer" and never as the end of a job.
- */
+/** Reads Reducto’s answers defensively: an undocumented answer is unusable and never ends a job. */
 
-/** Whether an upstream id may go into a path. Ids are opaque; the ones seen are UUIDs and `job_…`. */
+/** Whether an upstream id is safe in a path. Known ids are UUIDs and `job_…`. */
 export function isUpstreamId(value: unknown): value is string {
   return typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(value);
 }
@@ -35,7 +32,7 @@ function readJob({ body: answer, result, isTooLarge }: AnswerBody, upstreamId: s
   if (typeof answer === 'string' && answer.trimStart().startsWith('<')) {
     return {
       kind: 'unavailable',
-      error: { status: 200, message: 'A page came instead of an answer' },
+      error: { status: 200, message: 'Reducto’s answer is an HTML page' },
     };
   }
   if (!isRecord(answer) || typeof answer['status'] !== 'string') {
@@ -55,7 +52,7 @@ function readJob({ body: answer, result, isTooLarge }: AnswerBody, upstreamId: s
     case 'Cancelled':
       return { kind: 'cancelled' };
     default:
-      // Pending, Idle, InProgress, Completing, and whatever is added later: not finished.
+      // Pending, Idle, InProgress, Completing, and unknown statuses count as open.
       return { kind: 'open', progress: finite(answer['progress']) };
   }
 }
@@ -64,7 +61,7 @@ const NULL = Buffer.from('null');
 
 const STATUS = /"status"\s*:\s*"(Pending|Idle|InProgress|Completing|Completed|Failed|Cancelled)"/;
 
-/** A proxy may answer anything, also our path, but not with a status of Reducto's. */
+/** A proxy may echo the path, but not a job status of Reducto. */
 function isAboutJob(answer: unknown, upstreamId: string): boolean {
   return typeof answer === 'string'
     ? STATUS.test(answer)
@@ -107,7 +104,7 @@ function readListedJob(item: unknown): ListedJob | undefined {
   };
 }
 
-/** A request that is left out of an answer may show as empty. */
+/** A deployment that hides requests may return an empty text. */
 function shown(rawConfig: unknown): string | null {
   return typeof rawConfig === 'string' && rawConfig !== '' ? rawConfig : null;
 }

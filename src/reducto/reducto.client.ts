@@ -18,26 +18,20 @@ const SUBMIT_PATH = {
   pipeline: '/pipeline_async',
 } as const;
 
-/** An answer that says "done", or whatever came instead of one. */
+/** A successful answer, or what is known of a failure. */
 type Outcome =
   | { readonly ok: true; readonly answer: AnswerBody }
   | {
       readonly ok: false;
       readonly error: UpstreamError;
-      /**
-       * Whether it is Reducto's own word: JSON. A proxy that has lost its route answers with a page, which
-       * says nothing about a job.
-       */
+      /** Whether Reducto itself answered, with JSON; a proxy answers with a page, which says nothing about a job. */
       readonly reductos: boolean;
-      /** It is certain that no byte of the request has left. */
+      /** No byte of the request was sent. */
       readonly neverSent: boolean;
       readonly delay: { readonly retryAfterSeconds?: number };
     };
 
-/**
- * Reducto's job API. One call, one request. Answers are values, not exceptions, so that no outcome can be
- * overlooked.
- */
+/** Reducto’s job API. Each call is one request. Answers are values, so that callers handle every outcome. */
 @Injectable()
 export class ReductoClient {
   private readonly failing = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
@@ -85,9 +79,9 @@ export class ReductoClient {
    * into the path as it is.
    */
   async pollJob(upstreamId: string): Promise<PollAnswer> {
-    const turn = await this.rateLimiter.acquirePermit();
-    if (!turn.granted) {
-      return { kind: 'not_asked', retryAfterSeconds: turn.seconds, rawConfig: null };
+    const permit = await this.rateLimiter.acquirePermit();
+    if (!permit.granted) {
+      return { kind: 'not_asked', retryAfterSeconds: permit.seconds, rawConfig: null };
     }
     const answer = await this.metrics.measure('poll', () => this.requestJob(upstreamId));
     return this.reported(answer, upstreamId);
@@ -125,17 +119,17 @@ export class ReductoClient {
     return { kind: 'unavailable', error, ...delay };
   }
 
-  /** Whether Reducto answers anything properly: what it answers about one job is then about that job alone. */
+  /** Whether Reducto answers other requests: then an unusable answer is about one job alone. */
   async answersProperly(): Promise<boolean> {
     const answer = await this.listJobs(null, false, 1);
     return answer.kind !== 'unavailable' || !concernsAll(answer.error);
   }
 
   cancelJob(upstreamId: string): Promise<CancelAnswer> {
-    return this.metrics.measure('cancel', () => this.tell(upstreamId));
+    return this.metrics.measure('cancel', () => this.sendCancel(upstreamId));
   }
 
-  private async tell(upstreamId: string): Promise<CancelAnswer> {
+  private async sendCancel(upstreamId: string): Promise<CancelAnswer> {
     const outcome = await this.read('POST', `/cancel/${upstreamId}`);
     if (outcome.ok) return { kind: 'accepted' };
     const { error, reductos, delay } = outcome;
@@ -146,7 +140,7 @@ export class ReductoClient {
       : { kind: 'unavailable', error, ...delay };
   }
 
-  /** Tells everybody how Reducto is doing. */
+  /** Reports the outcome to the rate limiter. */
   private async reported<Answer extends PollAnswer | ListAnswer>(
     answer: Answer,
     upstreamId?: string,
@@ -163,7 +157,7 @@ export class ReductoClient {
     return answer;
   }
 
-  /** A job whose polls keep failing says nothing new about Reducto: it must not start a cool-down for all jobs. */
+  /** One job whose polls keep failing must not start a cool-down for all jobs. */
   private isFailing(upstreamId: string, { status }: UpstreamError): boolean {
     const known = this.failing.has(upstreamId);
     this.failing.set(upstreamId, true);
@@ -214,17 +208,17 @@ export class ReductoClient {
   }
 }
 
-/** A 409 is about one job; no answer, nonsense, a refused key, 429 and 5xx are about Reducto. */
+/** No answer, an invalid answer, a rejected key, 429, and 5xx concern all jobs; a 409 concerns one. */
 function concernsAll({ status = 500 }: UpstreamError): boolean {
   return status >= 500 || status < 400 || [401, 403, 408, 429].includes(status);
 }
 
-/** Reducto does not redirect; a proxy that does has not passed the request on. */
+/** Reducto does not redirect; a redirecting proxy did not forward the request. */
 function isRedirect(status: number | undefined): boolean {
   return status !== undefined && status >= 300 && status < 400;
 }
 
-/** Without the address: what connects where is in the settings, and may hold a credential. */
+/** Leaves out the address, which may contain a credential. */
 function describe(thrown: unknown): string {
   const root = rootCause(thrown);
   if (neverBuilt(thrown)) {

@@ -1,4 +1,4 @@
-/** Why a result could not be downloaded. The message never holds the URL: its query is a credential. */
+/** Why a result could not be downloaded. The message never contains the URL, whose query is a credential. */
 export class ResultDownloadError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);

@@ -7,7 +7,7 @@ import { ResultUrlPolicy } from './result-url-policy.js';
 
 const MAX_REDIRECTS = 3;
 
-/** Downloads results that Reducto hands out as a URL, from where `ResultUrlPolicy` allows. */
+/** Downloads results from URLs that `ResultUrlPolicy` allows. */
 @Injectable()
 export class ResultDownload implements OnApplicationShutdown {
   private readonly agent: Agent;
@@ -22,12 +22,12 @@ export class ResultDownload implements OnApplicationShutdown {
     });
   }
 
-  /** When the download of one result, from however many URLs, has to be done. */
+  /** Deadline for all downloads of one result. */
   deadline(): AbortSignal {
     return AbortSignal.timeout(this.settings.RESULT_TIMEOUT_SECONDS * 1000);
   }
 
-  /** The decoded bytes behind `address`, all of them. Throws `ResultDownloadError`. */
+  /** The decoded bytes at `address`. Throws `ResultDownloadError`. */
   async *read(address: string, deadline: AbortSignal = this.deadline()): AsyncGenerator<Buffer> {
     try {
       const { headers, body } = await this.open(address, deadline);
@@ -58,7 +58,7 @@ export class ResultDownload implements OnApplicationShutdown {
       }
       url = this.policy.check(location, url);
     }
-    throw new ResultDownloadError('the host of the result redirects without end');
+    throw new ResultDownloadError('the host of the result redirects too often');
   }
 }
 
@@ -66,6 +66,6 @@ function readable(error: unknown, signal: AbortSignal): Error {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof ResultDownloadError) return cause;
   }
-  if (signal.aborted) return new ResultDownloadError('the download of the result took too long');
-  return new ResultDownloadError('the download of the result broke off', { cause: error });
+  if (signal.aborted) return new ResultDownloadError('the download of the result timed out');
+  return new ResultDownloadError('the download of the result failed', { cause: error });
 }

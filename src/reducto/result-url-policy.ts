@@ -11,13 +11,13 @@ type HostSettings = Pick<Settings, 'REDUCTO_BASE_URL' | 'RESULT_URL_HOSTS'>;
 const HTTPS_PORT = '443';
 
 /**
- * Which URLs the gateway follows to a result. A URL comes from outside, perhaps out of a document. `check` judges it
- * before the request and after every redirect; `connector` judges the address that the host resolves to.
+ * Decides which result URLs the gateway requests (SSRF protection). `check` validates the URL and every redirect;
+ * `connector` validates the resolved addresses.
  */
 export class ResultUrlPolicy {
   constructor(private readonly settings: HostSettings) {}
 
-  /** Returns the URL in `address`; throws `ResultDownloadError` where the policy forbids it. */
+  /** Parses `address`; throws `ResultDownloadError` if the policy forbids it. */
   check(address: string, base?: URL): URL {
     if (!URL.canParse(address, base)) {
       throw new ResultDownloadError('the URL of the result is not valid');
@@ -25,18 +25,18 @@ export class ResultUrlPolicy {
     const url = new URL(address, base);
     this.checkEndpoint(url.protocol, url.hostname, url.port);
     if (url.username !== '' || url.password !== '') {
-      throw new ResultDownloadError('the URL of the result holds a user name or password');
+      throw new ResultDownloadError('the URL of the result contains a user name or password');
     }
     return url;
   }
 
-  /** Connects for undici. A host that is not trusted by name must have public addresses only. */
+  /** Connector for undici. A host that is not trusted by name must have only public addresses. */
   connector(options: buildConnector.BuildOptions): buildConnector.connector {
     const connectTrusted = buildConnector(options);
     const connectPublic = buildConnector({ ...options, lookup: lookupPublic });
     return (target, callback) => {
       try {
-        // undici hands over an IPv6 address without the brackets that it has in a URL.
+        // undici passes an IPv6 address without brackets.
         const hostname = isIPv6(target.hostname) ? `[${target.hostname}]` : target.hostname;
         const isTrusted = this.checkEndpoint(target.protocol, hostname, target.port);
         (isTrusted ? connectTrusted : connectPublic)(target, callback);
@@ -46,9 +46,9 @@ export class ResultUrlPolicy {
     };
   }
 
-  /** Whether the operator trusts the endpoint by name. Throws where it is neither trusted nor public https. */
+  /** Whether the operator trusts the endpoint by name. Throws if it is neither trusted nor public https. */
   private checkEndpoint(protocol: string, hostname: string, givenPort: string): boolean {
-    // With a dot at its end a name is the same host, but another text.
+    // A trailing dot names the same host.
     if (!/^https?:$/.test(protocol) || hostname.endsWith('.')) {
       throw new ResultDownloadError('the URL of the result is not https, or has no valid host');
     }
@@ -69,7 +69,7 @@ export class ResultUrlPolicy {
     return false;
   }
 
-  /** Reducto's own host: where its API is, and by https on the standard port. */
+  /** The host of Reducto’s API, also by https on the standard port. */
   private isReducto(protocol: string, hostname: string, port: string): boolean {
     const base = this.settings.REDUCTO_BASE_URL;
     if (hostname !== base.hostname) return false;

@@ -6,10 +6,10 @@ import { MAX_ANSWER_BYTES, readAnswerBody, tooLargeBody, type AnswerBody } from 
 import { encodeFairly } from '../platform/text.js';
 import { decodeContent } from './content-coding.js';
 
-/** Before Reducto's servers and the proxies before them drop an idle connection (5 s is common). */
+/** Less than common idle timeouts of servers and proxies (5 s). */
 const KEEP_ALIVE_MILLISECONDS = 4000;
 
-/** What a request consists of, apart from where it goes. */
+/** A request without its URL. */
 export interface UpstreamRequest {
   readonly query?: Readonly<Record<string, string>> | undefined;
   /** JSON text, sent as it is. */
@@ -23,7 +23,7 @@ export interface UpstreamAnswer extends AnswerBody {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** The connections to Reducto's API. A private CA is given to Node itself: `NODE_EXTRA_CA_CERTS`. */
+/** HTTP connections to Reducto’s API. For a private CA set `NODE_EXTRA_CA_CERTS`. */
 @Injectable()
 export class Transport implements OnApplicationShutdown {
   readonly agent: Agent;
@@ -33,7 +33,7 @@ export class Transport implements OnApplicationShutdown {
   constructor(settings: Settings) {
     const seconds = Math.min(settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS * 0.5, 10);
     this.agent = new Agent({
-      // Shorter than the time for a submit, so that a host that is not there counts as "never sent".
+      // Shorter than the submit timeout, so that an unreachable host counts as "never sent".
       connect: { timeout: seconds * 1000 },
       keepAliveTimeout: KEEP_ALIVE_MILLISECONDS,
       keepAliveMaxTimeout: KEEP_ALIVE_MILLISECONDS,
@@ -50,8 +50,8 @@ export class Transport implements OnApplicationShutdown {
   }
 
   /**
-   * One request, never repeated, because a repeated submit makes a second job; redirects are not followed,
-   * because they would carry the key elsewhere. Any status is an answer. Throws what the connection throws.
+   * Sends one request. No retries, because a repeated submit creates a second job; no redirects, because they would
+   * leak the key. Throws connection errors.
    */
   async sendRequest(
     method: 'GET' | 'POST',
@@ -60,7 +60,7 @@ export class Transport implements OnApplicationShutdown {
   ): Promise<UpstreamAnswer> {
     const { query, body, timeoutSeconds: within } = asked;
     const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
-    // Not AbortSignal.timeout(), which costs half as much again as the request.
+    // AbortSignal.timeout() is slower.
     const deadline = new AbortController();
     const timed = typeof within === 'number';
     const timer = timed ? setTimeout(() => deadline.abort(), within * 1000) : undefined;
@@ -87,7 +87,7 @@ export class Transport implements OnApplicationShutdown {
   }
 }
 
-/** Read by undici at once, which costs less than chunk by chunk. */
+/** Reads the body at once, which is faster than by chunks. */
 const MAX_WHOLE_BYTES = 65_536;
 
 async function readBody({ headers, body }: Dispatcher.ResponseData): Promise<AnswerBody> {
@@ -107,7 +107,7 @@ async function readBody({ headers, body }: Dispatcher.ResponseData): Promise<Ans
 
 const UNREADABLE = /^(Z_|ERR__|ERR_TRAILING_JUNK|ZSTD_|TOO_MANY_CODINGS$)/;
 
-/** A body that is not what its coding says is an answer all the same: one without content. */
+/** A body that cannot be decoded counts as empty. */
 function asEmpty(error: unknown): AnswerBody {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (UNREADABLE.test(code)) return { body: '' };
@@ -124,7 +124,7 @@ const NEVER_CONNECTED = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** undici and Node refuse these before they use a connection: an invalid header, path, URL, or body. */
+/** undici and Node throw these before they connect: invalid header, path, URL, or body. */
 const NEVER_BUILT = new Set([
   'UND_ERR_INVALID_ARG',
   'UND_ERR_NOT_SUPPORTED',
@@ -135,7 +135,7 @@ const NEVER_BUILT = new Set([
   'ERR_UNESCAPED_CHARACTERS',
 ]);
 
-/** Whether `error` (or what caused it) proves that the request could not even be built. */
+/** Whether `error` or a cause proves that the request could not be built. */
 export function neverBuilt(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as NodeJS.ErrnoException;
@@ -144,7 +144,7 @@ export function neverBuilt(error: unknown): boolean {
   return false;
 }
 
-/** Whether `error` (or what caused it) proves that no byte of the request has left. */
+/** Whether `error` or a cause proves that no byte of the request was sent. */
 export function neverSent(error: unknown): boolean {
   if (neverBuilt(error)) return true;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {

@@ -11,17 +11,15 @@ import { readUpstreamError } from './upstream-error.js';
 export interface UploadFile {
   readonly name: string;
   readonly contentType: string;
-  /** File type for a file whose name does not show it. */
+  /** File type if the name has no extension. */
   readonly extension?: string;
   readonly content: AsyncIterable<Buffer>;
 }
 
-/** Error bodies are short; an answer that is not is nonsense. */
+/** Maximum size of an answer. */
 const MAX_ANSWER_BYTES = 65_536;
 
-/**
- * Reducto's `POST /upload`. The file is never held as a whole: the bytes pass through one chunk at a time, at the speed of the slower side.
- */
+/** Reducto’s `POST /upload`. Streams the file with backpressure. */
 @Injectable()
 export class UploadsClient {
   constructor(
@@ -30,9 +28,9 @@ export class UploadsClient {
   ) {}
 
   /**
-   * Sends `file` on and returns its `reducto://` id. Throws `GatewayError`: `upload_rejected` where
-   * Reducto will not have the file, `upstream_rejected` where it will not have our key,
-   * `upstream_unavailable` where trying again may help. Errors of `file.content` pass through.
+   * Uploads `file` and returns its `reducto://` id. Throws `upload_rejected` if Reducto rejects the file,
+   * `upstream_rejected` if it rejects the API key, and `upstream_unavailable` if a retry may help. Errors of
+   * `file.content` pass through.
    */
   async uploadFile(file: UploadFile): Promise<string> {
     const base = this.settings.REDUCTO_BASE_URL.href.replace(/\/$/, '');
@@ -95,7 +93,7 @@ async function* encode(
   yield Buffer.from(`\r\n--${boundary}--\r\n`);
 }
 
-/** As browsers do it: what would end the quoted string or the line is percent-encoded. */
+/** Percent-encodes quotes and line breaks, like browsers. */
 function quotable(name: string): string {
   return name.replace(/["\r\n]/g, (character) => encodeURIComponent(character));
 }

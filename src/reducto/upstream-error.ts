@@ -1,11 +1,11 @@
 import { isRecord } from '../platform/json/is-record.js';
 import { upstreamText } from './upstream-text.js';
 
-/** What Reducto said went wrong, in the one form that the gateway keeps: short and without secrets. */
+/** An error of Reducto, short and without secrets. */
 export interface UpstreamError {
-  /** HTTP status; absent where no answer came. */
+  /** HTTP status; absent without an answer. */
   readonly status?: number;
-  /** `error.name` or `error.type`, where Reducto gave one. */
+  /** `error.name` or `error.type`, if any. */
   readonly name?: string;
   readonly message: string;
 }
@@ -13,10 +13,7 @@ export interface UpstreamError {
 const MAX_MESSAGE = 1000;
 const MAX_NAME = 100;
 
-/**
- * Names after which the same request may succeed as a new job: faults of Reducto, not of the
- * document or the request. (The grouping is ours; the SDK lists the names without it.)
- */
+/** Errors of Reducto rather than of the document, so that a new job may succeed. The SDK lists the names only. */
 const RETRYABLE_NAMES = new Set([
   'TIMEOUT',
   'CAPACITY_TIMEOUT',
@@ -38,9 +35,8 @@ export function mayHelpToRetry(error: UpstreamError): boolean {
 }
 
 /**
- * Reads an error body in any of the shapes that Reducto, its edge and the proxies before it are
- * known to use: `detail` as a list or a text, `error` as an object, `message`, HTML, plain text.
- * The `input` that a validation error echoes is left out, since it may hold the callback token.
+ * Reads an error body in any known shape: `detail` as a list or text, `error` as an object, `message`, HTML, or plain
+ * text. Leaves out the echoed `input`, which may contain the callback token.
  */
 export function readUpstreamError(status: number | undefined, body: unknown): UpstreamError {
   const found = readBody(body);
@@ -61,7 +57,7 @@ export function readJobFailure(reason: unknown, error: unknown): UpstreamError {
   };
 }
 
-/** What went wrong without Reducto's own words, which may quote the request. */
+/** The error without Reducto’s message, which may quote the request. */
 export function summaryOf(error: UpstreamError | undefined): string {
   if (error?.status !== undefined) return `Reducto answered ${error.status}`;
   return error?.message.replace(/\.$/, '') ?? 'Reducto gave no answer';

@@ -3,23 +3,20 @@ import type { ListedJob } from './answers.js';
 import { ReductoClient } from './reducto.client.js';
 
 export interface WalkLimits {
-  /** Asks for the requests too, which makes the pages heavy. */
+  /** Includes the requests, which makes the pages large. */
   readonly withConfigs: boolean;
   readonly maxPages: number;
   readonly maxSeconds: number;
-  /** Jobs made before this moment (ms since 1970, by Reducto's clock) need not be seen. */
+  /** The walk may stop at jobs created before this time (Unix ms, by Reducto’s clock). */
   readonly since: number;
 }
 
-/** How a walk ended, and what it proves. */
+/** Outcome of a walk. */
 export interface Walk {
-  /** `complete`: every job made since then was seen. `cut`: a limit was reached, or the listing did not end. */
+  /** `complete`: all jobs since then were seen. `cut`: a limit was reached. */
   readonly end: 'complete' | 'cut' | 'unsupported' | 'unavailable';
   readonly calls: number;
-  /**
-   * All jobs made at or after this moment were seen (ms since 1970); infinite where nothing is
-   * proven, because the order is not newest first.
-   */
+  /** All jobs created since this time (Unix ms) were seen; infinite if the order is not newest first. */
   readonly seenBackTo: number;
   readonly retryAfterSeconds?: number;
 }
@@ -28,15 +25,14 @@ const PAGE_SIZE = 500;
 const PAGE_SIZE_WITH_CONFIGS = 100;
 
 /**
- * Walks through Reducto's listing of all jobs of our key. Neither its order nor its completeness is
- * documented, so the walk watches the order: only newest first lets it stop early and tell that
- * something is not there.
+ * Reads Reducto’s listing of all jobs of the API key. Its order is not documented, so the walk checks it: only
+ * newest first allows an early stop and proves absence.
  */
 @Injectable()
 export class UpstreamListing {
   constructor(private readonly reducto: ReductoClient) {}
 
-  /** Gives each page to `onPage`, which says whether it has seen enough. */
+  /** Passes each page to `onPage`, which returns true to stop. */
   async walkListing(
     limits: WalkLimits,
     onPage: (jobs: readonly ListedJob[]) => boolean,
@@ -70,7 +66,7 @@ export class UpstreamListing {
   }
 }
 
-/** Whether the jobs came newest first, and how far back that has led. */
+/** Tracks whether the jobs are sorted newest first, and how far back. */
 class Descent {
   private previous = Infinity;
   private descending = true;

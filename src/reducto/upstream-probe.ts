@@ -1,7 +1,7 @@
 import type { Settings } from '../platform/config/settings.js';
 import { Transport } from './transport.js';
 
-/** What Reducto answers to a question that costs nothing; `undefined` values were not in the answer. */
+/** Answer to a free request; absent values are `undefined`. */
 export interface UpstreamProbe {
   readonly status: number;
   readonly contentType: string | undefined;
@@ -10,10 +10,7 @@ export interface UpstreamProbe {
   readonly milliseconds: number;
 }
 
-/**
- * Reads one entry of the listing with the API key. It submits nothing, and does not count against the rate limit of
- * running gateways. Throws what the connection throws.
- */
+/** Reads one entry of the listing with the API key, outside the shared rate limit. Throws connection errors. */
 export async function probeReducto(
   settings: Settings,
   within: AbortSignal,

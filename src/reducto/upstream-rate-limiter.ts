@@ -19,7 +19,7 @@ const PROBES_PER_SECOND = 1;
 /** Cool-downs after the first, second, … failure in a row; the last one repeats. */
 const COOL_DOWN_SECONDS = [0.5, 1, 2, 4, 8, 15];
 const MAX_PERMITS_AT_ONCE = 50;
-/** However many jobs are read, the hold is read no more often. */
+/** Cache lifetime of the cool-down. */
 const HOLD_READ_MILLISECONDS = 1000;
 
 /**
@@ -64,12 +64,12 @@ export class UpstreamRateLimiter {
     return Math.max(row?.seconds ?? 0, 0);
   }
 
-  /** When Reducto may be asked again, while it may not; as of a second ago at most. */
-  async heldUntil(): Promise<Date | null> {
+  /** When the cool-down ends; null without one. Cached for a second. */
+  async coolDownUntil(): Promise<Date | null> {
     const now = performance.now();
     if (this.hold === undefined || now - this.hold.readAt > HOLD_READ_MILLISECONDS) {
-      const held = rows<{ until: Date | null }>(this.database, HELD_UNTIL, [this.upstream]);
-      this.hold = { readAt: now, until: held.then(([row]) => row?.until ?? null) };
+      const read = rows<{ until: Date | null }>(this.database, COOL_DOWN_UNTIL, [this.upstream]);
+      this.hold = { readAt: now, until: read.then(([row]) => row?.until ?? null) };
       this.hold.until.catch(() => (this.hold = undefined));
     }
     return this.hold.until;
@@ -114,7 +114,7 @@ export class UpstreamRateLimiter {
     this.serving = false;
   }
 
-  /** The wait of each of `count` callers in seconds, or that it is sent away. */
+  /** The wait of each of `count` callers in seconds, or its refusal. */
   private async acquirePermits(count: number): Promise<(number | Permit)[]> {
     const [row] = await rows<{ failures: number; wait: number; spacing: number }>(
       this.database,
@@ -132,8 +132,8 @@ export class UpstreamRateLimiter {
       this.unavailable = row.failures > 0;
       return Array.from({ length: count }, (_, n) => row.wait + n * row.spacing);
     }
-    const [held] = await rows<{ seconds: number }>(this.database, NEXT_PERMIT, [this.upstream]);
-    const seconds = Math.max(held?.seconds ?? 0, 0.1);
+    const [next] = await rows<{ seconds: number }>(this.database, NEXT_PERMIT, [this.upstream]);
+    const seconds = Math.max(next?.seconds ?? 0, 0.1);
     return Array.from({ length: count }, () => ({ granted: false, seconds }));
   }
 }
@@ -144,15 +144,15 @@ export class UpstreamRateLimiter {
  * success ends it.
  */
 const ACQUIRE_PERMITS = `
-  INSERT INTO upstream_rate AS pace (upstream, next_permit_at)
+  INSERT INTO upstream_rate AS rate (upstream, next_permit_at)
   VALUES ($1, clock_timestamp() + make_interval(secs => $2 * $3::float8))
   ON CONFLICT (upstream) DO UPDATE
      SET next_permit_at =
-           greatest(pace.next_permit_at, pace.cool_down_until,
+           greatest(rate.next_permit_at, rate.cool_down_until,
                     clock_timestamp() - make_interval(secs => $5))
-           + make_interval(secs => $2 * CASE WHEN pace.failures > 1 THEN $4::float8 ELSE $3 END)
-   WHERE greatest(pace.next_permit_at, pace.cool_down_until) <= clock_timestamp()
-         + make_interval(secs => CASE WHEN pace.failures > 1 THEN $4::float8 ELSE $6::float8 END)
+           + make_interval(secs => $2 * CASE WHEN rate.failures > 1 THEN $4::float8 ELSE $3 END)
+   WHERE greatest(rate.next_permit_at, rate.cool_down_until) <= clock_timestamp()
+         + make_interval(secs => CASE WHEN rate.failures > 1 THEN $4::float8 ELSE $6::float8 END)
   RETURNING failures,
     CASE WHEN failures > 1 THEN $4::float8 ELSE $3 END AS spacing,
     extract(epoch FROM next_permit_at - clock_timestamp())::float8
@@ -167,7 +167,7 @@ const READ_COOL_DOWN = `
     FROM upstream_rate WHERE upstream = $1`;
 
 /** From the second failure in a row on, polls go one by one. */
-const HELD_UNTIL = `
+const COOL_DOWN_UNTIL = `
   SELECT CASE WHEN cool_down_until > clock_timestamp() THEN cool_down_until
               WHEN failures > 1 THEN greatest(next_permit_at, clock_timestamp()) END AS until
     FROM upstream_rate WHERE upstream = $1`;
@@ -181,11 +181,11 @@ const END_COOL_DOWN = `
 
 /** $2 cool-downs, $3 Retry-After, $4 jitter. Polls that fail together count once. */
 const BEGIN_COOL_DOWN = `
-  INSERT INTO upstream_rate AS pace (upstream, failures, cool_down_until)
+  INSERT INTO upstream_rate AS rate (upstream, failures, cool_down_until)
   VALUES ($1, 1, clock_timestamp() + make_interval(secs => greatest(($2::float8[])[1] * $4::float8, $3::float8)))
   ON CONFLICT (upstream) DO UPDATE
-     SET failures = pace.failures + 1,
+     SET failures = rate.failures + 1,
          cool_down_until = clock_timestamp() + make_interval(secs => greatest(
-           ($2::float8[])[least(pace.failures + 1, cardinality($2::float8[]))] * $4::float8, $3::float8))
-   WHERE pace.cool_down_until <= clock_timestamp()
+           ($2::float8[])[least(rate.failures + 1, cardinality($2::float8[]))] * $4::float8, $3::float8))
+   WHERE rate.cool_down_until <= clock_timestamp()
   RETURNING failures, extract(epoch FROM cool_down_until - clock_timestamp())::float8 AS seconds`;

@@ -15,10 +15,10 @@ export class UpstreamMetrics {
   constructor(metrics: Metrics) {
     const { meter } = metrics;
     this.answers = meter.createCounter('gateway_upstream_requests', {
-      description: 'Requests to Reducto, by call and by what the answer meant',
+      description: 'Requests to Reducto, by call and outcome',
     });
     this.seconds = meter.createHistogram('gateway_upstream_request_duration_seconds', {
-      description: 'How long Reducto takes to answer, by call',
+      description: 'Duration of requests to Reducto, by call',
       advice: { explicitBucketBoundaries: SECONDS },
     });
     this.coolDowns = metrics.counter(
@@ -27,7 +27,7 @@ export class UpstreamMetrics {
     );
   }
 
-  /** Counts and times the answer of `ask`. */
+  /** Counts and times a request. */
   async measure<Answer extends { kind: string }>(
     call: UpstreamCall,
     ask: () => Promise<Answer>,

@@ -2,25 +2,22 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 
-/** The lease: the database’s time, and how far the search for orphans has come. */
+/** The database’s time, and the position of the search for orphans. */
 export interface RetentionLease {
   readonly now: Date;
   readonly searchedUpTo: string;
 }
 
-/** How long a process may not be heard of until another one takes over. */
+/** Time after which the lease of a silent process expires. */
 const LEASE_SECONDS = 60;
 
-/** Whose turn it is, of all processes on the database. All SQL on `retention_lease`. */
+/** Lease that lets one process at a time run retention. All SQL on `retention_lease`. */
 @Injectable()
 export class RetentionLeaseStore {
-  /**
-   * Takes the turn, or keeps it. `undefined` where another process has it. The row stays locked until the
-   * transaction ends, so that no two processes are within a step at once.
-   */
+  /** Acquires or renews the lease; `undefined` if another process holds it. Locks it until the transaction ends. */
   async acquireLease(manager: EntityManager, holder: string): Promise<RetentionLease | undefined> {
-    const [turn] = await rows<RetentionLease>(manager, ACQUIRE_LEASE, [holder, LEASE_SECONDS]);
-    return turn;
+    const [lease] = await rows<RetentionLease>(manager, ACQUIRE_LEASE, [holder, LEASE_SECONDS]);
+    return lease;
   }
 
   async recordSearched(manager: EntityManager, upTo: string): Promise<void> {

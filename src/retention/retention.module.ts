@@ -4,7 +4,7 @@ import { CallbackRetentionModule } from '../webhooks/callback-retention.module.j
 import { RetentionService } from './retention.service.js';
 import { RetentionLeaseStore } from './retention-lease.store.js';
 
-/** Removes what is old; only in processes with the role `worker`. */
+/** Deletes expired rows, in processes with the role `worker`. */
 @Module({
   imports: [JobsModule, CallbackRetentionModule],
   providers: [RetentionService, RetentionLeaseStore],

@@ -15,11 +15,8 @@ import { inSteps } from '../platform/schedule/steps.js';
 import { CallbackRetention } from '../webhooks/callback-retention.js';
 import { RetentionLeaseStore, type RetentionLease } from './retention-lease.store.js';
 
-/**
- * How much one step takes, so that it lasts some hundredths of a second and what it writes is small. Chunks
- * have a quarter of a megabyte each.
- */
-const STEP = {
+/** Rows per batch, which keep transactions short. A chunk has 256 KiB. */
+const BATCH = {
   results: 200,
   jobs: 200,
   callbacks: 500,
@@ -28,7 +25,7 @@ const STEP = {
   uploads: 500,
 } as const;
 
-/** How much a pass has removed. */
+/** Deleted rows of a sweep. */
 export interface DeletedCounts {
   readonly results: number;
   readonly jobs: number;
@@ -37,7 +34,7 @@ export interface DeletedCounts {
   readonly uploads: number;
 }
 
-/** One step; returns how much of its size it did. */
+/** Deletes one batch; returns its number of rows. */
 type Step = (manager: EntityManager, retentionLease: RetentionLease) => Promise<number>;
 
 /** Deletes jobs, results, and callbacks past their retention, in small transactions. */
@@ -51,10 +48,10 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
     private readonly settings: Settings,
     private readonly scheduler: IntervalScheduler,
     private readonly transactions: Transactions,
-    private readonly turns: RetentionLeaseStore,
+    private readonly leases: RetentionLeaseStore,
     private readonly jobs: JobRetentionService,
     private readonly callbacks: CallbackRetention,
-    private readonly removed: DeletedRows,
+    private readonly deletedRows: DeletedRows,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -62,12 +59,12 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
     this.scheduler.every(seconds, 'retention', () => this.sweep());
   }
 
-  /** Before the duties are waited for: the step that runs is the last one. */
+  /** Runs before shutdown waits for scheduled tasks: the current batch is the last one. */
   onModuleDestroy(): void {
     this.stop.abort();
   }
 
-  /** One pass, until nothing is too old or another process has the turn; returns what went. */
+  /** Deletes batches until nothing is expired or another process holds the lease. */
   async sweep(): Promise<DeletedCounts> {
     const {
       RESULT_RETENTION_DAYS: resultDays,
@@ -75,30 +72,30 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
       CALLBACK_RETENTION_DAYS: callbackDays,
       UPLOAD_RETENTION_HOURS: uploadHours,
     } = this.settings;
-    const results = await this.removeOlder(resultDays, 'result', STEP.results, (manager) =>
-      this.jobs.expireResults(manager, resultDays, STEP.results),
+    const results = await this.removeOlder(resultDays, 'result', BATCH.results, (manager) =>
+      this.jobs.expireResults(manager, resultDays, BATCH.results),
     );
-    // Without an age of their own they become as old as jobs.
-    const mostDays = callbackDays === 0 ? jobDays : callbackDays;
-    const callbacks = await this.removeOlder(mostDays, 'callback', STEP.callbacks, (manager) =>
-      this.callbacks.deleteCallbacks(manager, mostDays, STEP.callbacks),
+    // Without their own retention, callbacks are retained as long as jobs.
+    const retainedDays = callbackDays === 0 ? jobDays : callbackDays;
+    const callbacks = await this.removeOlder(retainedDays, 'callback', BATCH.callbacks, (manager) =>
+      this.callbacks.deleteCallbacks(manager, retainedDays, BATCH.callbacks),
     );
-    const jobs = await this.removeOlder(jobDays, 'job', STEP.jobs, (manager) =>
-      this.jobs.deleteJobs(manager, jobDays, STEP.jobs),
+    const jobs = await this.removeOlder(jobDays, 'job', BATCH.jobs, (manager) =>
+      this.jobs.deleteJobs(manager, jobDays, BATCH.jobs),
     );
-    await this.inSteps(STEP.contents, (manager, turn) => this.searchLost(manager, turn));
-    const chunks = await this.remove('result_chunk', STEP.chunks, (manager) =>
-      this.jobs.deleteChunks(manager, STEP.chunks),
+    await this.inSteps(BATCH.contents, (manager, lease) => this.searchOrphans(manager, lease));
+    const chunks = await this.remove('result_chunk', BATCH.chunks, (manager) =>
+      this.jobs.deleteChunks(manager, BATCH.chunks),
     );
-    const uploads = await this.removeOlder(uploadHours, 'upload', STEP.uploads, (manager) =>
-      this.jobs.deleteUploads(manager, uploadHours, STEP.uploads),
+    const uploads = await this.removeOlder(uploadHours, 'upload', BATCH.uploads, (manager) =>
+      this.jobs.deleteUploads(manager, uploadHours, BATCH.uploads),
     );
 
-    const removals = { results, jobs, callbacks, chunks, uploads };
-    if (Object.values(removals).some((count) => count > 0)) {
-      this.logger.log({ msg: 'removed what was too old', ...removals });
+    const deleted = { results, jobs, callbacks, chunks, uploads };
+    if (Object.values(deleted).some((count) => count > 0)) {
+      this.logger.log({ msg: 'deleted expired rows', ...deleted });
     }
-    return removals;
+    return deleted;
   }
 
   private removeOlder(age: number, kind: DeletedKind, size: number, step: Step): Promise<number> {
@@ -106,10 +103,10 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
   }
 
   private remove(kind: DeletedKind, size: number, step: Step): Promise<number> {
-    return this.inSteps(size, step, (count) => this.removed.add(kind, count));
+    return this.inSteps(size, step, (count) => this.deletedRows.add(kind, count));
   }
 
-  private async searchLost(
+  private async searchOrphans(
     manager: EntityManager,
     retentionLease: RetentionLease,
   ): Promise<number> {
@@ -118,18 +115,18 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
       manager,
       searchedUpTo,
       now,
-      STEP.contents,
+      BATCH.contents,
     );
-    if (upTo !== undefined) await this.turns.recordSearched(manager, upTo);
+    if (upTo !== undefined) await this.leases.recordSearched(manager, upTo);
     return count;
   }
 
-  /** Ends where another process has the turn. `onDone` hears of each step that was committed. */
+  /** Stops if another process holds the lease. `onDone` receives the count of each committed batch. */
   private inSteps(size: number, step: Step, onDone?: (count: number) => void): Promise<number> {
     return inSteps(size, this.stop.signal, async () => {
       const count = await this.transactions.run(async (manager) => {
-        const turn = await this.turns.acquireLease(manager, this.holder);
-        return turn === undefined ? 0 : step(manager, turn);
+        const lease = await this.leases.acquireLease(manager, this.holder);
+        return lease === undefined ? 0 : step(manager, lease);
       });
       onDone?.(count);
       return count;

@@ -1,7 +1,4 @@
-/**
- * The one channel of PostgreSQL on which the gateway notifies: to listen to a channel takes a connection of its
- * own. A message is a topic, and where the topic has one, a space and a payload.
- */
+/** The one NOTIFY channel, because each channel needs a connection. A message is a topic and an optional payload. */
 export const CHANNEL = 'reducto_gateway';
 
 /** Parameters: `CHANNEL` and the message. */

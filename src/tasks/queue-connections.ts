@@ -1,7 +1,7 @@
 import { connectionLimits } from '../platform/database/connection-limits.js';
 import type { Settings } from '../platform/config/settings.js';
 
-/** Nobody learns of a lost listening connection by himself, so it is asked often. */
+/** Heartbeat that detects a lost listening connection. */
 const HEARTBEAT_MILLISECONDS = 10_000;
 const HEARTBEAT_TIMEOUT_MILLISECONDS = 5000;
 

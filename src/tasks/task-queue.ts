@@ -24,10 +24,10 @@ import { DatabaseMonitor } from '../platform/database/database-monitor.js';
 import { TaskMetrics } from './task.metrics.js';
 import { TASK_QUEUES, type TaskQueueName } from './task-queues.js';
 
-/** A task wakes a worker for one job. What to do is read from the job itself. */
+/** A task wakes a worker for one job. The worker reads the work from the job. */
 export interface Task {
   readonly jobId: string;
-  /** What led to the task, as a W3C `traceparent`; only where traces are on. */
+  /** What led to the task, as a W3C `traceparent`; only if tracing is on. */
   readonly trace?: string;
 }
 
@@ -39,7 +39,7 @@ type Handler = (jobId: string, signal: AbortSignal) => Promise<void>;
  */
 const BATCH_SIZE = 2;
 
-/** How long the connections may take to close, also where the time for a stop is used up. */
+/** Minimum timeout for closing connections at shutdown. */
 const SHUTDOWN_TIMEOUT_MILLISECONDS = 2000;
 
 interface Subscription {
@@ -49,9 +49,8 @@ interface Subscription {
 }
 
 /**
- * Background work on PostgreSQL, through pg-boss. Tasks are put in within the transaction that makes
- * them necessary, reach an idle worker through NOTIFY, and come back when a worker dies. At most
- * one task per queue and job waits at a time.
+ * Task queue on PostgreSQL, through pg-boss. Tasks are queued transactionally, wake workers through NOTIFY, and return
+ * when a worker dies. At most one task per queue and job waits at a time.
  */
 @Injectable()
 export class TaskQueue
@@ -117,8 +116,8 @@ export class TaskQueue
   }
 
   /**
-   * Puts a task for each of `jobIds` into `queue`, as part of the transaction of `manager`. `origins`: what led to
-   * each, where that is not the caller, by job id.
+   * Queues a task for each of `jobIds` in the transaction of `manager`. `origins`: trace context by job id, instead of
+   * the caller’s.
    */
   async add(
     manager: EntityManager,
@@ -193,7 +192,7 @@ export class TaskQueue
     await this.untilStop(Promise.all(drained));
   }
 
-  /** Closing the connection of a silent database may take for ever; the process ends without it. */
+  /** Does not wait for a silent database forever. */
   async onApplicationShutdown(): Promise<void> {
     this.stopAt = Math.max(this.stopAt, performance.now() + SHUTDOWN_TIMEOUT_MILLISECONDS);
     await this.untilStop(
@@ -201,12 +200,12 @@ export class TaskQueue
     );
   }
 
-  /** Waits for `work` to end or break, but no longer than a stop may take. */
+  /** Waits for `work` until the shutdown deadline. */
   private async untilStop(work: Promise<unknown>): Promise<void> {
     const end = await withTimeout(this.stopAt - performance.now(), work);
     if (end.outcome === 'late') this.logger.warn('what is running was not awaited any longer');
     if (end.outcome === 'broken') {
-      this.logger.warn({ msg: 'the task queue did not stop as it should', err: end.error });
+      this.logger.warn({ msg: 'the task queue did not stop', err: end.error });
     }
   }
 
@@ -228,7 +227,7 @@ export class TaskQueue
         return { id: task.id, status: 'completed' };
       } catch (error) {
         performed('failed');
-        this.logger.error({ msg: 'a task failed and will be tried again', err: error });
+        this.logger.error({ msg: 'task failed; it is retried', err: error });
         // Kept with the task: the type alone, since a message may quote data.
         return {
           id: task.id,

@@ -25,7 +25,7 @@ const statusOf = async (id: string): Promise<string> =>
 const reached = (id: string, status: string) =>
   eventually(status, async () => ((await statusOf(id)) === status ? true : undefined));
 
-it('before the submit: the answer to the cancel says so at once', async () => {
+it('cancels a job before its submit at once', async () => {
   upstream.answers.submit = { status: 429, headers: { 'retry-after': '300' }, body: '{}' };
   const id = await gateway.submit();
   await eventually('put off', async () =>
@@ -52,7 +52,7 @@ it.each([
   expect(await gateway.ended(id)).toMatchObject(CANCELLED);
 });
 
-it('found cancelled at Reducto, though nobody asked here', async () => {
+it('cancels a job that was cancelled directly at Reducto', async () => {
   upstream.answers.poll = { body: '{"status":"Cancelled"}' };
   expect(await gateway.ended(await gateway.submit())).toMatchObject({
     ...CANCELLED,

@@ -96,7 +96,7 @@ it.each([
   },
 );
 
-it('a job that waits for another shows which, and until when', async () => {
+it('shows which job a deferred job waits for and until when', async () => {
   const source = await gateway.submit();
   const id = await gateway.submit({ input: `jobid://${source}` });
   expect(await reasonOf(id)).toBe(
@@ -104,7 +104,7 @@ it('a job that waits for another shows which, and until when', async () => {
   );
 });
 
-it('a job whose polls are held back shows why and until when, wherever it is read', async () => {
+it('shows reason and end of a cool-down in every view of a job', async () => {
   const admin = await gateway.newKey('platform', ['admin']);
   const readers = await startGateway({
     DATABASE_URL: String(gateway.settings.DATABASE_URL),
@@ -152,7 +152,7 @@ it('a job whose polls are held back shows why and until when, wherever it is rea
   }
 });
 
-it('a submit that nobody takes shows that the connection failed', async () => {
+it('shows a failed connection as the reason of a deferred submit', async () => {
   const lonely = await startGateway({ REDUCTO_BASE_URL: 'http://127.0.0.1:9' });
   try {
     const id = await lonely.submit();
@@ -168,7 +168,7 @@ it('a submit that nobody takes shows that the connection failed', async () => {
   }
 });
 
-it('the reason goes when the job gets on', async () => {
+it('removes the reason of a deferral once the job proceeds', async () => {
   let asked = 0;
   upstream.answers.submit = () =>
     (asked += 1) === 1 ? { status: 503, body: '{}' } : { body: '{"job_id":"made"}' };

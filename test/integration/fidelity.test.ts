@@ -65,7 +65,7 @@ const sent = async (body: string): Promise<string> => received(await submit(body
 const INPUT = '"input":"https://example.com/a.pdf"';
 const parse = (members: string): string => `{"type":"parse",${INPUT},${members}}`;
 
-it('passes on any JSON, and answers with any metadata, byte by byte', async () => {
+it('passes any JSON to Reducto and returns any metadata byte by byte', async () => {
   const member = fc
     .tuple(fc.stringMatching(/^[a-z]{3,8}_$/), jsonWhitespace, jsonWhitespace, jsonTexts)
     .map(([name, before, after, value]) => `"${name}"${before}:${after}${value}`);
@@ -136,7 +136,7 @@ describe('a request reaches Reducto', () => {
   });
 });
 
-describe('metadata are answered as they came', () => {
+describe('metadata is returned unchanged', () => {
   const METADATA =
     '{ "b": 9007199254740993, "a": 1.10, "2024": 1e400,\n"2023":"\\u0000\\ud83d\\/", "__proto__": {"constructor": {}}, "b":2 }';
 
@@ -178,7 +178,7 @@ describe('an idempotency key', () => {
     return status;
   };
 
-  it('takes requests for one that differ in whitespace between tokens', async () => {
+  it('treats requests that differ only in whitespace between tokens as equal', async () => {
     const spaced = ` { "type" : "parse",\n${INPUT} , "a" : [ 1 , " x " ] }\n`;
     expect(await twice(parse('"a":[1," x "]'), spaced)).toBe(202);
   });
@@ -195,7 +195,7 @@ describe('an idempotency key', () => {
   });
 });
 
-describe('what cannot be kept is refused with its path', () => {
+describe('values that PostgreSQL cannot store are rejected with their path', () => {
   it.each([
     ['input', '{"type":"parse","input":"jobid://\\u0000"}'],
     ['input.1', '{"type":"parse","input":["https://x","jobid://\\ud83d"]}'],
@@ -208,7 +208,7 @@ describe('what cannot be kept is refused with its path', () => {
   });
 });
 
-describe('a name or character that code stumbles over is no internal error', () => {
+describe('unusual names and characters cause no internal error', () => {
   const VALUES = ['"\\u0000"', '"\\ud83d"', '{"a":{}}', '[{}]', 'null', '1e400', '-0', '""'];
   const NAMES = ['constructor', '__proto__', 'prototype', 'toString', 'hasOwnProperty', 'then'];
   const answersOf = async (bodies: string[], path: string, key: string): Promise<number[]> => {

@@ -33,7 +33,7 @@ async function fill(count: number): Promise<void> {
 }
 
 describe('the events of a job', () => {
-  it('come oldest first, page by page, each once', async () => {
+  it('lists events oldest first, page by page, each once', async () => {
     await fill(250);
     const seen: { at: string; type: string; detail: { n?: number } }[] = [];
     let cursor: string | null = '0';
@@ -49,13 +49,13 @@ describe('the events of a job', () => {
     expect(seen[0]?.type).toBe('accepted');
   });
 
-  it('are at most 100 where no limit is given, with the cursor of the next page', async () => {
+  it('lists at most 100 events without a limit, with the next cursor', async () => {
     const { body } = await page('');
     expect(body.events).toHaveLength(100);
     expect(body.nextCursor).toMatch(/^\d+$/);
   });
 
-  it('end with a page whose cursor is null', async () => {
+  it('returns a null cursor on the last page of events', async () => {
     const { body } = await page(`?cursor=${'9'.repeat(18)}`);
     expect(body).toEqual({ events: [], nextCursor: null });
   });
@@ -77,7 +77,7 @@ describe('the events of a job', () => {
     });
   });
 
-  it('show on the page of the job in parts', async () => {
+  it('pages through events in the console', async () => {
     const user = await consoleUser(gateway);
     const first = String((await user.get(`/admin/jobs/${id}`)).body);
     expect(first.length).toBeLessThan(200_000);

@@ -108,7 +108,7 @@ describe.each([...TERMINAL, 'submitted'])('a job that is %s', (status) => {
     expect(await row(id)).toEqual(before);
   });
 
-  it('is not queued, put off, or refused by a late report of its attempt', async () => {
+  it('is not queued, deferred, or failed by a late report of its attempt', async () => {
     const id = await make();
     const before = await row(id);
     const steps = get(SubmissionTransitions);
@@ -170,7 +170,7 @@ it.each(['expired', 'cancelled'])(
   },
 );
 
-it('an uncertain job does not take the upstream id of a callback behind whose request only the job id stands', async () => {
+it('rejects an asserted upstream id whose request has the job id without a token', async () => {
   const id = await uncertain(`asserted_upstream_id = 'theirs'`);
   const rawConfig = JSON.stringify({ system_prompt: `{"gateway_job_id":"${id}"}` });
   upstream.answers.poll = { body: JSON.stringify({ status: 'Pending', raw_config: rawConfig }) };
@@ -181,14 +181,14 @@ it('an uncertain job does not take the upstream id of a callback behind whose re
   expect(await row(id)).toMatchObject({ status: 'uncertain', upstream_id: null });
 });
 
-it('an uncertain job does not take an upstream job whose request names it without its token', async () => {
+it('does not adopt a listed upstream job whose request has the job id without a token', async () => {
   const id = await uncertain();
   upstream.answers.list = listing('theirs', id, gateway.tokens.signJobId(randomUUID()));
   await sweep.runSweep();
   expect(await row(id)).toMatchObject({ status: 'uncertain', upstream_id: null });
 });
 
-it('an uncertain job does not take an upstream job that another job has', async () => {
+it('does not adopt an upstream job that belongs to another job', async () => {
   const first = await submitted();
   const second = await uncertain();
   await gateway.pool.query('UPDATE jobs SET next_check_at = NULL WHERE id = $1', [first]);
@@ -201,7 +201,7 @@ it('an uncertain job does not take an upstream job that another job has', async 
   });
 });
 
-describe('a lease', () => {
+describe('lease renewal', () => {
   const RENEWAL_MILLISECONDS = 10_000;
   const soonOver = (id: string) =>
     gateway.pool.query(`UPDATE jobs SET next_check_at = now() + interval '1 s' WHERE id = $1`, [
@@ -216,7 +216,7 @@ describe('a lease', () => {
       return rows[0].renewed ? true : undefined;
     });
 
-  it('of a poll is renewed for as long as the poll takes', async () => {
+  it('renews the lease of a poll while the poll lasts', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const id = await submitted();
     let wasRenewed = false;
@@ -228,7 +228,7 @@ describe('a lease', () => {
     expect(wasRenewed).toBe(true);
   });
 
-  it('of a sweep is renewed for as long as the sweep takes', async () => {
+  it('renews the lease of a sweep while the sweep lasts', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const id = await submitted();
     let wasRenewed = false;
@@ -257,7 +257,7 @@ describe('the request of a job is deleted', () => {
     expect(await row(id)).toMatchObject({ status, request: null });
   });
 
-  it('when Reducto refuses it', async () => {
+  it('when Reducto rejects it', async () => {
     const id = await gateway.submit();
     upstream.answers.submit = { status: 422, body: '{}' };
     await takeUpAndSend();
@@ -271,7 +271,7 @@ describe('the request of a job is deleted', () => {
   });
 });
 
-it('a sweep takes up no job that is not too old while polls are held back', async () => {
+it('a sweep leases only jobs past the maximum age during a cool-down', async () => {
   const ids = [await submitted(), await uncertain()];
   await get(UpstreamRateLimiter).reportOutcome('unavailable', 300);
   const before = await Promise.all(ids.map(row));
@@ -285,7 +285,7 @@ it('a sweep takes up no job that is not too old while polls are held back', asyn
   expect(upstream.requests).toEqual([]);
 });
 
-it.each([404, 410])('a page of a proxy with %i, seen twice, does not end a job', async (status) => {
+it.each([404, 410])('two proxy pages with status %i do not end a job', async (status) => {
   const id = await submitted();
   upstream.answers.poll = {
     status,

@@ -54,8 +54,8 @@ const openJob = async (id: string) => {
   return open.job;
 };
 
-describe('whoever slept through the end of a claim', () => {
-  it('cannot complete, end or put off the job, and leaves no result behind', async () => {
+describe('a process that lost its lease', () => {
+  it('cannot complete, end, or reschedule the job, and leaves no result behind', async () => {
     const { id } = await waitingJob();
     const stale = await get(JobLeaseStore).acquireLease(id, 30);
     const job = await openJob(id);
@@ -87,7 +87,7 @@ describe('whoever slept through the end of a claim', () => {
     expect(await get(PollTransitions).reschedule(job, fresh ?? '', NOTE)).toBe(true);
   });
 
-  it('cannot fail a job of which a later attempt to submit has begun', async () => {
+  it('cannot fail a job whose later submit attempt has begun', async () => {
     const { id } = await waitingJob();
     await gateway.pool.query(
       `UPDATE jobs SET status = 'queued', upstream_id = NULL, submit_attempts = 2 WHERE id = $1`,
@@ -101,7 +101,7 @@ describe('whoever slept through the end of a claim', () => {
     await gateway.pool.query('DELETE FROM jobs WHERE id = $1', [id]);
   });
 
-  it('puts off no job that a callback has taken from its sweep meanwhile', async () => {
+  it('does not reschedule a job that a callback leased from its sweep', async () => {
     const { id } = await waitingJob();
     const store = get(JobLeaseStore);
     const manager = get(JobQueries)['jobs'].manager;
@@ -117,8 +117,8 @@ describe('whoever slept through the end of a claim', () => {
   });
 });
 
-describe('a look', () => {
-  it('is made by one at a time', async () => {
+describe('a poll', () => {
+  it('polls a job by one worker at a time', async () => {
     const { id } = await waitingJob();
     let inside = 0;
     const gate = Promise.withResolvers<void>();
@@ -134,7 +134,7 @@ describe('a look', () => {
     expect(inside).toBe(1);
   });
 
-  it('is followed by another where a callback came while it was under way', async () => {
+  it('polls again if a callback arrives during the poll', async () => {
     const { id, upstream } = await waitingJob();
     const lease = await get(JobLeaseStore).acquireLease(id, 30);
     const job = await openJob(id);
@@ -153,7 +153,7 @@ describe('a look', () => {
     expect((await gateway.ended(id)).settledBy).toBe('webhook');
   });
 
-  it('that breaks because the database is away is repeated within a second', async () => {
+  it('repeats a poll within a second after a database outage', async () => {
     const { id } = await waitingJob();
     const away = Object.assign(new Error('starting up'), { code: '57P03' });
     const broken = get(JobLease).withLease(id, () => Promise.reject(away));
@@ -162,7 +162,7 @@ describe('a look', () => {
     expect(await secondsUntilDue(id)).toBeLessThanOrEqual(1);
   });
 
-  it('that throws what nobody expected is repeated on the schedule, and counts', async () => {
+  it('repeats a poll that threw an unexpected error on the schedule and counts it', async () => {
     const { id } = await waitingJob();
     for (const polls of [1, 2]) {
       await letLeaseEnd(id);
@@ -172,7 +172,7 @@ describe('a look', () => {
     }
   });
 
-  it('counts, and the timeline says what brought the end to light and after how many', async () => {
+  it('records settledBy and the number of polls in the timeline', async () => {
     const { id, upstream } = await waitingJob();
     await get(JobPoller).pollJob(id);
     const upstreamJob = gateway.sandbox.jobs.find(upstream);
@@ -191,7 +191,7 @@ describe('a look', () => {
   });
 });
 
-it('every due job is claimed by one sweep only, however many sweep at once', async () => {
+it('leases every due job to exactly one of many sweeps', async () => {
   await waitingJobs(gateway, 500);
   const store = get(JobLeaseStore);
   const manager = get(JobQueries)['jobs'].manager;
@@ -203,7 +203,7 @@ it('every due job is claimed by one sweep only, however many sweep at once', asy
   expect(new Set(ids).size).toBe(ids.length);
 });
 
-it('a sweep that breaks off keeps its jobs from nobody', async () => {
+it('a failed sweep releases its jobs', async () => {
   await gateway.pool.query('UPDATE jobs SET next_check_at = NULL');
   await waitingJobs(gateway, 10);
   const { polls: looks, bulkChecked: narrowed } = await get(ReconcilerService)

@@ -160,7 +160,7 @@ describe.each(Object.keys(STATES))('a job that is %s ends at its maximum age', (
   });
 });
 
-it('a job whose put-off PostgreSQL refuses fails, and the others of its sweep are put off', async () => {
+it('fails a job whose rescheduling PostgreSQL refuses and reschedules the others', async () => {
   await jobAt('submitted', 60);
   await gateway.pool.query(
     `INSERT INTO jobs (id, service, type, status, request_hash, upstream_id, submitted_at, next_check_at)

@@ -28,8 +28,8 @@ const complete = (jobs: readonly UpstreamJob[]) =>
 const looked = (least: number) =>
   eventually('the looks', async () => ((await polls()) >= least ? true : undefined));
 
-describe('many jobs that wait', () => {
-  it('10,000 of them cost tens of calls, and those that have ended are found among them', async () => {
+describe('many due jobs', () => {
+  it('checks 10,000 due jobs in tens of calls and finds the ended ones', async () => {
     gateway = await startGateway(BY_HAND);
     const jobs = await waitingJobs(gateway, 10_000);
     const ended = [jobs[0], jobs[4321], jobs[9999]].flatMap((job) => job ?? []);
@@ -50,7 +50,7 @@ describe('many jobs that wait', () => {
     expect((await sweep()).bulkChecked).toBe(0);
   });
 
-  it('one that the listing does not show, or shows in a way that is not known, gets a look of its own', async () => {
+  it('polls a job that the listing does not show or shows with an unknown status', async () => {
     gateway = await startGateway(BY_HAND);
     const jobs = await waitingJobs(gateway, 200);
     for (const job of jobs.slice(0, 5)) job.deletedAt = 0;
@@ -98,7 +98,7 @@ describe('many jobs that wait', () => {
     },
   );
 
-  it('among far more jobs of others are looked at one by one: a walk that does not pay is not repeated', async () => {
+  it('polls one by one after a walk that saves too few polls', async () => {
     gateway = await startGateway(BY_HAND, { platform: { listOrder: 'oldestFirst' } });
     await waitingJobs(gateway, 40_000);
     await gateway.pool.query('DELETE FROM jobs');
@@ -111,7 +111,7 @@ describe('many jobs that wait', () => {
     expect(await sweep()).toMatchObject({ listingCalls: 0, polls: 100 });
   });
 
-  it('with a callback or a cancel are looked at, whatever the listing says', async () => {
+  it('polls jobs with a callback or a cancel whatever the listing says', async () => {
     gateway = await startGateway(BY_HAND);
     await waitingJobs(gateway, 300);
     await gateway.pool.query(
@@ -124,7 +124,7 @@ describe('many jobs that wait', () => {
   });
 });
 
-it('gives up a job past the maximum age: once, and loudly', async () => {
+it('expires each job past the maximum age once and logs an error', async () => {
   gateway = await startGateway({ ...BY_HAND, JOB_MAX_AGE_SECONDS: '60' });
   await waitingJobs(gateway, 80);
   await gateway.pool.query(`UPDATE jobs SET created_at = now() - interval '2 minutes'`);
@@ -146,7 +146,7 @@ it('gives up a job past the maximum age: once, and loudly', async () => {
   );
 });
 
-it('touches only what is due: finished jobs are not read', async () => {
+it('reads due jobs only and no finished ones', async () => {
   gateway = await startGateway(BY_HAND);
   await gateway.pool.query(
     `INSERT INTO jobs (id, service, type, status, request_hash, upstream_id, ended_at)

@@ -124,7 +124,7 @@ describe('HEAD of a result', () => {
     expect([head.status, head.headers['content-length']]).toEqual([304, undefined]);
   });
 
-  it('is 404 where GET is', async () => {
+  it('answers HEAD with 404 if GET does', async () => {
     const head = await ask({}, 'HEAD', path.replace(/[0-9a-f]{4}\/result/, '0000/result'));
     expect(head.status).toBe(404);
   });
@@ -154,14 +154,14 @@ describe('a range of a result', () => {
     expect(answer.body.equals(whole.subarray(start, end + 1))).toBe(true);
   });
 
-  it('is one of the decoded bytes where gzip is accepted too', async () => {
+  it('serves a range of the decoded bytes if gzip is accepted too', async () => {
     const answer = await ask({ range: 'bytes=3-7', 'accept-encoding': 'gzip, br' });
     expect(answer.status).toBe(206);
     expect(answer.headers['content-encoding']).toBeUndefined();
     expect(answer.body.equals(whole.subarray(3, 8))).toBe(true);
   });
 
-  it('is ignored where only gzip is acceptable', async () => {
+  it('ignores a range if only gzip is acceptable', async () => {
     const answer = await ask({ range: 'bytes=3-7', 'accept-encoding': 'gzip, identity;q=0' });
     expect([answer.status, answer.headers['content-encoding']]).toEqual([200, 'gzip']);
   });
@@ -186,7 +186,7 @@ describe('a range of a result', () => {
     },
   );
 
-  it('is sent where If-Range names the result', async () => {
+  it('serves a range if If-Range names the result', async () => {
     expect((await ask({ range: 'bytes=0-1', 'if-range': tag })).status).toBe(206);
   });
 
@@ -200,7 +200,7 @@ describe('a range of a result', () => {
     expect([answer.status, answer.body.length]).toEqual([200, size]);
   });
 
-  it('comes after If-None-Match', async () => {
+  it('evaluates If-None-Match before a range', async () => {
     expect((await ask({ range: 'bytes=0-1', 'if-none-match': tag })).status).toBe(304);
   });
 });
@@ -212,7 +212,7 @@ describe('a JSON answer', () => {
     for (let made = 0; made < 10; made++) await gateway.submit();
   });
 
-  it('of more than a kilobyte is compressed for who prefers gzip', async () => {
+  it('compresses a JSON answer over a kilobyte for a client that prefers gzip', async () => {
     const plain = await ask({}, 'GET', list);
     const answer = await ask({ 'accept-encoding': 'gzip, deflate' }, 'GET', list);
     expect(answer.headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' });

@@ -21,7 +21,7 @@ async function shapeOf(id: string): Promise<unknown> {
 }
 
 describe('a result behind a URL', () => {
-  it('has the same shape as an inline one, in both documented forms', async () => {
+  it('gives a result behind a URL the inline shape in both documented forms', async () => {
     const inline = await gateway.submit();
     await gateway.ended(inline);
     const expected = await shapeOf(inline);
@@ -53,7 +53,7 @@ describe('a result behind a URL', () => {
     expect(body.result.chunks.length).toBeGreaterThan(0);
   });
 
-  it('fails the job, with a reason and nothing left behind, when it never can be had', async () => {
+  it('fails a job whose result cannot be fetched, with a reason and without orphans', async () => {
     const id = await gateway.submit({
       sim: { forceUrlResult: true, resultUrl: { fault: 'truncated' } },
     });
@@ -67,7 +67,7 @@ describe('a result behind a URL', () => {
     expect(rows).toEqual([{ left: 0 }]);
   });
 
-  it('of 300 MB is handed out without being held', async () => {
+  it('streams a stored result of 300 MB without buffering it', async () => {
     const id = await gateway.submit();
     await gateway.ended(id);
     const results = gateway.app.get(ResultStore, { strict: false });
@@ -95,7 +95,7 @@ describe('a result behind a URL', () => {
     expect(peak - before).toBeLessThan(150_000_000);
   });
 
-  it('of 100 MB is stored without being held', async () => {
+  it('stores a result of 100 MB without buffering it', async () => {
     const before = process.memoryUsage().arrayBuffers;
     let peak = 0;
     const content = async function* (): AsyncGenerator<Buffer> {
@@ -111,7 +111,7 @@ describe('a result behind a URL', () => {
     expect(peak - before).toBeLessThan(40_000_000);
   });
 
-  it('may not lead to a private address, unless the operator names the host', async () => {
+  it('rejects a result URL with a private address unless the operator allows the host', async () => {
     const { ResultDownload } = await import('../../src/reducto/result-download.js');
     const { httpUrl } = await import('../../src/platform/config/setting-kinds.js');
     const read = async (address: string, hosts: string[] = []): Promise<string> => {
@@ -153,7 +153,7 @@ describe('a result behind a URL', () => {
   });
 });
 
-describe('odd answers to a look', () => {
+describe('unusual answers to a poll', () => {
   it.each([
     ['not found for a moment after the submit', { notFoundMs: 600 }],
     ['Completed without a result at first', { fault: 'http', httpStatus: 500, times: 1 }],
@@ -197,7 +197,7 @@ describe('odd answers to a look', () => {
     }
   });
 
-  it('Failed without a reason still has one for the service', async () => {
+  it('gives a failed job without a reason a default reason', async () => {
     const id = await gateway.submit({ sim: { outcome: 'failed', reason: null } });
     expect((await gateway.ended(id)).reason).toMatch(/no reason/);
   });

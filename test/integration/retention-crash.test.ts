@@ -9,7 +9,7 @@ afterEach(cleanUp);
 
 const JOBS = 8000;
 
-it('a process that is killed in the middle leaves nothing half removed, and another one goes on', async () => {
+it('a killed retention process leaves no partial deletes, and another one continues', async () => {
   const database = await newDatabase();
   cleanUps.push(() => database.drop());
   const pool = new Pool({ connectionString: database.url, max: 2 });

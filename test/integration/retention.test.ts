@@ -30,8 +30,8 @@ const sweep = (of: TestGateway = gateway) =>
 const count = (table: string, where?: string) => countOf(gateway.pool, table, where);
 const read = (id: string) => gateway.call('GET', `/v1/jobs/${id}/result`);
 
-describe('a result that is too old', () => {
-  it('is gone with a code that says so, while its job stays; its bytes go after readers had time', async () => {
+describe('an expired result', () => {
+  it('answers result_expired while the job remains, and deletes the chunks after the read grace', async () => {
     const id = await gateway.submit({ metadata: { invoice: 1 } });
     await gateway.ended(id);
     await letAge(gateway.pool, id, 31);
@@ -58,7 +58,7 @@ describe('a result that is too old', () => {
     );
   });
 
-  it('stays to the last day, and others are told apart from it', async () => {
+  it('retains a result to the last day of its retention', async () => {
     const young = await gateway.submit();
     await gateway.ended(young);
     const almost = await gateway.submit();
@@ -73,7 +73,7 @@ describe('a result that is too old', () => {
     expect((await gateway.call('GET', `/v1/jobs/${failed}`)).body.resultExpiredAt).toBeNull();
   });
 
-  it('is read to its end by whoever had begun', async () => {
+  it('lets a reader that has begun finish an expired result', async () => {
     const id = await withLargeResult();
     await letAge(gateway.pool, id, 31);
     const reading = await slowRead(id);
@@ -96,8 +96,8 @@ describe('a result that is too old', () => {
   );
 });
 
-describe('a job that is too old', () => {
-  it('goes as a whole; its key is free again, and its late callback is one for an unknown job', async () => {
+describe('an expired job', () => {
+  it('deletes the job with its rows, frees its key, and treats its late callback as unknown', async () => {
     const body = { type: 'parse', input: 'https://example.com/a.pdf' };
     const submit = () => gateway.call('POST', '/v1/jobs', body, { 'idempotency-key': 'invoice-1' });
     const { id } = (await submit()).body;
@@ -128,7 +128,7 @@ describe('a job that is too old', () => {
     await gateway.ended(again);
   });
 
-  it('is not touched while it is open, however old it and its callbacks are', async () => {
+  it('retains an open job and its callbacks at any age', async () => {
     const id = await gateway.submit({ sim: { stuck: 'InProgress', webhook: { send: 'never' } } });
     await expect.poll(() => gateway.events(id)).toContain('submitted');
     const { rows } = await gateway.pool.query('SELECT upstream_id FROM jobs WHERE id = $1', [id]);
@@ -150,7 +150,7 @@ describe('a job that is too old', () => {
     expect(await sweep()).toEqual({ results: 0, jobs: 0, callbacks: 1, chunks: 0, uploads: 0 });
   });
 
-  it('counts from its end: one that runs longer than any age stays, and so does one that has just ended', async () => {
+  it('counts the age of a job from its end', async () => {
     const patient = await startGateway({
       JOB_MAX_AGE_SECONDS: '2592000',
       RESULT_RETENTION_DAYS: '1',
@@ -178,7 +178,7 @@ describe('a job that is too old', () => {
     }
   });
 
-  it('takes along what a callback has left in its timeline after it was gone', async () => {
+  it('deletes timeline entries that a callback added after the job was deleted', async () => {
     const gone = randomUUID();
     await gateway.pool.query(
       `INSERT INTO job_events (job_id, type) VALUES ($1, 'callback_received')`,
@@ -197,7 +197,7 @@ describe('a job that is too old', () => {
   });
 });
 
-it('chunks that a killed download has left behind go, those of a download under way stay', async () => {
+it('deletes chunks of a crashed download and retains those of a download under way', async () => {
   const chunk = async (hoursAgo: number): Promise<string> => {
     const contentId = uuidv7({ msecs: Date.now() - hoursAgo * 3_600_000 });
     await gateway.pool.query(
@@ -221,7 +221,7 @@ it('chunks that a killed download has left behind go, those of a download under 
   expect(await count('result_chunks', `content_id = '${attached}'`)).toBe(2);
 });
 
-it('one that was discarded and has found its job meanwhile is kept', async () => {
+it('retains discarded content that belongs to a job again', async () => {
   const contentId = randomUUID();
   await gateway.pool.query(`INSERT INTO result_chunks VALUES ($1, 0, '\\x00')`, [contentId]);
   await gateway.pool.query(`INSERT INTO discarded_contents VALUES ($1, now() - interval '1 day')`, [
@@ -235,7 +235,7 @@ it('one that was discarded and has found its job meanwhile is kept', async () =>
   expect([await count('result_chunks'), await count('discarded_contents')]).toEqual([1, 0]);
 });
 
-it('two processes at once remove everything once, and one of them does it', async () => {
+it('one of two concurrent processes deletes everything once', async () => {
   const other = await startGateway({
     DATABASE_URL: gateway.settings.DATABASE_URL ?? '',
     RETENTION_INTERVAL_SECONDS: '86400',
@@ -251,7 +251,7 @@ it('two processes at once remove everything once, and one of them does it', asyn
   }
 });
 
-it('0 keeps for ever, and a result without an age of its own goes with its job', async () => {
+it('0 retains rows forever, and a result without its own retention is deleted with its job', async () => {
   const keeps = await startGateway({
     RESULT_RETENTION_DAYS: '0',
     CALLBACK_RETENTION_DAYS: '0',
@@ -292,7 +292,7 @@ it('0 keeps for ever, and a result without an age of its own goes with its job',
   }
 });
 
-it('sign-ins to the console that are over go, also where nobody signs in any more', async () => {
+it('deletes expired console sessions', async () => {
   await gateway.pool.query(
     `INSERT INTO admin_sessions (token_hash, key_id, last_seen_at, expires_at)
      SELECT sha256(name::bytea), gen_random_uuid(), now() - seen::interval, now() + rest::interval
@@ -306,7 +306,7 @@ it('sign-ins to the console that are over go, also where nobody signs in any mor
   expect(rows).toEqual([{ inUse: true }]);
 });
 
-it('a stop waits for one step and no longer', async () => {
+it('shutdown waits for one batch only', async () => {
   const stopping = await startGateway({
     DATABASE_URL: gateway.settings.DATABASE_URL ?? '',
     RETENTION_INTERVAL_SECONDS: '1',

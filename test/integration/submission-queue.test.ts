@@ -26,12 +26,12 @@ async function takeOne(): Promise<QueuedJob> {
   return taken;
 }
 
-describe('a queued job that is taken', () => {
+describe('leasing a queued job', () => {
   beforeEach(async () => {
     gateway = await startIdleGateway();
   });
 
-  it('begins its attempt with that, where it can be sent as it is', async () => {
+  it('begins the attempt of a job that can be sent', async () => {
     const id = await gateway.submit({ priority: true });
     expect(await take()).toMatchObject([
       {
@@ -53,20 +53,20 @@ describe('a queued job that is taken', () => {
     expect(await take()).toEqual([]);
   });
 
-  it('begins also where it has no input, as an edit, whose document has another name', async () => {
+  it('begins the attempt of an edit, which has no input', async () => {
     const id = await gateway.submit();
     await gateway.pool.query(`UPDATE jobs SET request = '{"document_url": "reducto://a.pdf"}'`);
     expect(await take()).toMatchObject([{ id, begun: true, attempts: 1 }]);
   });
 
-  it('is taken by one, however many take', async () => {
+  it('leases a job to one of many workers', async () => {
     const ids = await Promise.all(Array.from({ length: 40 }, () => gateway.submit()));
     const taken = await Promise.all(Array.from({ length: 10 }, () => take(7)));
     const all = [...taken.flat(), ...(await take(40))].map(({ id }) => id);
     expect(all.toSorted()).toEqual(ids.toSorted());
   });
 
-  it('comes in the order of acceptance', async () => {
+  it('leases jobs in the order of acceptance', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 5; n++) ids.push(await gateway.submit());
     const taken = new Set([...(await take(2)), ...(await take(2))].map(({ id }) => id));
@@ -90,7 +90,7 @@ describe('a queued job that is taken', () => {
     expect(after.next_check_at.getTime()).toBeGreaterThan(Date.now() + 20_000);
   });
 
-  it('begins where its input only looks like the id of another job', async () => {
+  it('begins the attempt of a job whose input only resembles a job reference', async () => {
     const id = await gateway.submit({ input: 'https://example.com/?from=jobid://x' });
     const taken = await takeOne();
     expect(taken.begun).toBe(true);
@@ -98,7 +98,7 @@ describe('a queued job that is taken', () => {
     expect((await row(id)).status).toBe('submitted');
   });
 
-  it('does not leave when its turn came so late that others may soon take it for lost', async () => {
+  it('does not send a job whose attempt began too long ago', async () => {
     const id = await gateway.submit();
     const taken = await takeOne();
     const late = { ...taken, takenAt: performance.now() - 6000 };
@@ -106,7 +106,7 @@ describe('a queued job that is taken', () => {
     expect(gateway.sandbox.jobs.all()).toEqual([]);
   });
 
-  it('goes back with a word about why, and only as what it was taken', async () => {
+  it('releases a job with a reason, and only in the state of its lease', async () => {
     const [first, second] = [await gateway.submit(), await gateway.submit()];
     await take();
     const asTaken = { id: first, attempt: 1, begun: true };
@@ -123,7 +123,7 @@ describe('a queued job that is taken', () => {
   });
 });
 
-it('jobs that have begun ahead of their places go back at a stop, and what is on its way is awaited', async () => {
+it('shutdown releases unsent jobs and waits for requests under way', async () => {
   gateway = await startGateway({ SUBMIT_CONCURRENCY: '2' });
   // As after many requests of a millisecond.
   vi.spyOn(get(SubmissionLimiter), 'freeSlots', 'get').mockReturnValue(8);

@@ -39,7 +39,7 @@ describe('a submit that Reducto refuses', () => {
   });
 });
 
-describe('a submit that Reducto puts off', () => {
+describe('a submit that Reducto defers', () => {
   it.each(['429code1000', '429code2000', '429bare', '503retryAfter'])(
     'is tried again (%s)',
     async (fault) => {
@@ -64,7 +64,7 @@ describe('a submit that Reducto puts off', () => {
     }
   });
 
-  it('is tried again where nobody listens at first', async () => {
+  it('retries a submit after a refused connection', async () => {
     const port = await freePort();
     const lonely = await startGateway({ REDUCTO_BASE_URL: `http://127.0.0.1:${port}` });
     const id = await lonely.submit();
@@ -97,7 +97,7 @@ describe('a submit whose answer is lost', () => {
     },
   );
 
-  it('is resolved by the callback where there is no listing', async () => {
+  it('resolves a lost answer by a callback without a listing', async () => {
     const old = await startGateway(
       { REDUCTO_SUBMIT_TIMEOUT_SECONDS: '1', UNCERTAIN_SCHEDULE_SECONDS: '20' },
       { platform: { jobsList: false } },
@@ -111,7 +111,7 @@ describe('a submit whose answer is lost', () => {
     }
   });
 
-  it('is not repeated blindly: without callback and listing the job fails and says why', async () => {
+  it('fails an uncertain job without callback and listing instead of submitting it again', async () => {
     const old = await startGateway({}, { platform: { jobsList: false } });
     try {
       const id = await old.submit({
@@ -147,7 +147,7 @@ describe('a submit whose answer is lost', () => {
     },
   );
 
-  it('is not taken for another job, whose id a callback with its token brings', async () => {
+  it('rejects the upstream id of another job in a callback with a valid token', async () => {
     const sim = { submit: { fault: 'createdButReset' }, webhook: { send: 'never' } };
     const [one, other] = [await gateway.submit({ sim }), await gateway.submit({ sim })];
     const upstreamOf = (id: string) =>
@@ -163,7 +163,7 @@ describe('a submit whose answer is lost', () => {
     }
   });
 
-  it('and 60 others are found by one walk through the listing, not by one each', async () => {
+  it('finds 61 uncertain jobs in one walk through the listing', async () => {
     const before = await metricValue(gateway, 'gateway_upstream_requests_total', { call: 'list' });
     const sim = { submit: { fault: 'createdBut502' }, webhook: { send: 'never' } };
     const ids = await Promise.all(Array.from({ length: 60 }, () => gateway.submit({ sim })));
@@ -174,7 +174,7 @@ describe('a submit whose answer is lost', () => {
     expect(calls - before).toBeLessThan(40);
   });
 
-  it('is sent again once the listing shows that nothing was made', async () => {
+  it('submits again once the listing shows that no job was created', async () => {
     const id = await gateway.submit({
       sim: { submit: { fault: 'status', status: 502, times: 1 } },
     });
@@ -186,7 +186,7 @@ describe('a submit whose answer is lost', () => {
   });
 });
 
-it('an attempt that a crash interrupted is looked for, not repeated', async () => {
+it('searches for an attempt that a crash interrupted instead of repeating it', async () => {
   const id = await gateway.submit({
     sim: { submit: { fault: 'status', status: 503, retryAfterSeconds: 60 } },
   });
@@ -203,7 +203,7 @@ it('an attempt that a crash interrupted is looked for, not repeated', async () =
   expect((await gateway.call('GET', `/v1/jobs/${id}`)).body.status).toBe('uncertain');
 });
 
-it('a job that is to be cancelled while it is found out that it never left is not sent again', async () => {
+it('does not submit a job again whose cancel arrives during recovery', async () => {
   const id = await gateway.submit({ sim: { submit: { fault: 'status', status: 503 } } });
   await eventually(
     'put off',
@@ -217,14 +217,14 @@ it('a job that is to be cancelled while it is found out that it never left is no
   expect(await gateway.ended(id)).toMatchObject({ status: 'cancelled' });
 });
 
-it('two workers with the same task send once', async () => {
+it('sends a job once with two workers', async () => {
   const id = await gateway.submit({ sim: { submit: { fault: 'slow', delayMs: 200 } } });
   await Promise.all(Array.from({ length: 8 }, () => submitNow(gateway, id)));
   await gateway.ended(id);
   expect(madeUpstream(id)).toBe(1);
 });
 
-it('a job that never reaches Reducto expires, once, in bounded time', async () => {
+it('expires a job that never reaches Reducto, once', async () => {
   const id = await gateway.submit({ sim: { submit: { fault: 'status', status: 503 } } });
   await eventually(
     'put off',

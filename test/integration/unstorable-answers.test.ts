@@ -65,7 +65,7 @@ describe('a job whose submit Reducto refused ends once as failed, and is not sen
   });
 });
 
-it.each(TEXTS)('a submit that is put off with %s is sent again', async (_, text) => {
+it.each(TEXTS)('a submit that is deferred with %s is sent again', async (_, text) => {
   let asked = 0;
   upstream.answers.submit = () =>
     (asked += 1) === 1
@@ -75,7 +75,7 @@ it.each(TEXTS)('a submit that is put off with %s is sent again', async (_, text)
   expect(submits()).toBe(2);
 });
 
-it.each(TEXTS)('a job whose polls fail with %s goes on being polled', async (_, text) => {
+it.each(TEXTS)('a job whose polls fail with %s continues to be polled', async (_, text) => {
   let asked = 0;
   upstream.answers.poll = () =>
     (asked += 1) < 3
@@ -143,7 +143,7 @@ describe('where PostgreSQL refuses an outcome', () => {
     },
   );
 
-  it('of a refused submit, the job fails and is not sent again', async () => {
+  it('of a rejected submit, the job fails and is not sent again', async () => {
     upstream.answers.submit = { status: 422, body: '{"detail":"no"}' };
     await refuse('jobs', `NEW.error ->> 'code' = 'rejected_upstream'`);
     const job = await gateway.ended(await gateway.submit());
@@ -166,7 +166,7 @@ describe('where PostgreSQL refuses an outcome', () => {
       error: {
         code: 'max_age_exceeded',
         message:
-          'The gateway’s database refuses what is to be stored about the job. It was not sent to Reducto.',
+          'The gateway’s database refuses to store the job’s state. The job was not sent to Reducto.',
         retryable: true,
       },
     });
@@ -200,7 +200,7 @@ describe('where PostgreSQL refuses an outcome', () => {
     expect(submits()).toBe(1);
   });
 
-  it('of a search for an uncertain submit, the others are resolved all the same', async () => {
+  it('of a search for an uncertain submit, the other jobs are resolved', async () => {
     upstream.answers.submit = { status: 502 };
     upstream.answers.list = { status: 404, body: '{}' };
     const poisoned = await gateway.submit();

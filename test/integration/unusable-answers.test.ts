@@ -83,7 +83,7 @@ describe('a job whose answer is unusable is polled for RESULT_GRACE_SECONDS, the
   });
 });
 
-it('a job whose inline result is larger than 64 MiB fails with the limit and the way around it', async () => {
+it('a job whose inline result is larger than 64 MiB fails with the limit and a workaround', async () => {
   const before = await metricValue(gateway, 'gateway_upstream_cool_downs_total');
   const filler = Buffer.alloc(1024 * 1024, 'x');
   upstream.answers.poll = {
@@ -101,7 +101,7 @@ it('a job whose inline result is larger than 64 MiB fails with the limit and the
   expect(await metricValue(gateway, 'gateway_upstream_cool_downs_total')).toBe(before);
 });
 
-it('a job whose answer is unusable for a moment completes', async () => {
+it('a job with a briefly unusable answer completes', async () => {
   let asked = 0;
   upstream.answers.poll = () => ({ body: (asked += 1) < 2 ? COMPLETED.slice(0, 30) : COMPLETED });
   const id = await gateway.submit();
@@ -109,7 +109,7 @@ it('a job whose answer is unusable for a moment completes', async () => {
   expect(await answersOf(id)).toContain('unusable');
 });
 
-it('an answer that is about one job holds back no polls', async () => {
+it('an unusable answer about one job starts no cool-down', async () => {
   const before = await metricValue(gateway, 'gateway_upstream_cool_downs_total');
   upstream.answers.poll = { body: '{"status":"Completed","result":NaN}' };
   const id = await gateway.submit();

@@ -54,7 +54,7 @@ describe('an upload', () => {
     );
   });
 
-  it('with a second file is refused, and Reducto stores neither', async () => {
+  it('rejects an upload with a second file and stores neither', async () => {
     const before = [storedFiles().length, await rowCount('uploads')];
     const data = form('%PDF-1.4 first');
     data.append('file', new Blob(['%PDF-1.4 second']), 'b.pdf');
@@ -79,7 +79,7 @@ describe('an upload', () => {
     expect(await upload(data)).toMatchObject({ status: 422, body: { errors: [{ path }] } });
   });
 
-  it('whose file is a text field is refused', async () => {
+  it('rejects an upload whose file is a text field', async () => {
     const data = new FormData();
     data.append('file', 'not a file');
     expect(await upload(data)).toMatchObject({ status: 422, body: { errors: [{ path: 'file' }] } });
@@ -99,7 +99,7 @@ describe('an upload', () => {
     expect(answer.body.detail).toContain('-F file=@document.pdf');
   });
 
-  it('without a body is refused: there is no presigned form', async () => {
+  it('rejects an upload without a body', async () => {
     const answer = await upload(undefined);
     expect([answer.status, answer.body.code]).toEqual([415, 'unsupported_media_type']);
   });
@@ -119,14 +119,14 @@ describe('the Idempotency-Key of an upload', () => {
     expect(storedFiles().length).toBe(files);
   });
 
-  it('refuses another content, without an upload', async () => {
+  it('rejects other content under the same key without an upload', async () => {
     const files = storedFiles().length;
     const answer = await upload(form('%PDF-1.4 other'), key);
     expect([answer.status, answer.body.code]).toEqual([422, 'idempotency_key_reused']);
     expect(storedFiles().length).toBe(files);
   });
 
-  it('belongs to one service: another one can use the same', async () => {
+  it('allows another service the same key', async () => {
     const authorization = `Bearer ${await gateway.newKey('orders')}`;
     const mine = await upload(form('%PDF-1.4 same'), key);
     const theirs = await upload(form('%PDF-1.4 theirs'), { ...key, authorization });
@@ -150,7 +150,7 @@ describe('the Idempotency-Key of an upload', () => {
     expect(await rowCount('upload_leases')).toBe(0);
   });
 
-  it('gives ten requests at once one upload', async () => {
+  it('uploads once for ten concurrent requests with one key', async () => {
     const files = storedFiles().length;
     const answers = await Promise.all(
       Array.from({ length: 10 }, () => upload(form('at once'), { 'idempotency-key': 'key-3' })),
@@ -161,7 +161,7 @@ describe('the Idempotency-Key of an upload', () => {
     expect(storedFiles().length).toBe(files + 1);
   });
 
-  it('is free again after a process died during the upload', async () => {
+  it('releases the key of a crashed process', async () => {
     const store = gateway.app.get(UploadStore, { strict: false });
     const holder = '01a20824-0000-7000-8000-000000000001';
     expect(await store.acquireLease({ service: 'invoices', key: 'key-4', holder })).toBe(true);
@@ -171,7 +171,7 @@ describe('the Idempotency-Key of an upload', () => {
     expect((await upload(form('x'), { 'idempotency-key': 'key-4' })).status).toBe(201);
   });
 
-  it('is free again after the client broke off', async () => {
+  it('releases the key of an aborted request', async () => {
     const first = slowUpload('key-5');
     await first.begun;
     await expect.poll(() => rowCount('upload_leases')).toBe(1);
@@ -200,7 +200,7 @@ describe('the Idempotency-Key of an upload', () => {
 });
 
 describe('retention of uploads', () => {
-  it('ends what the gateway knows of an upload, and a repeat of its job stays the same job', async () => {
+  it('deletes an expired upload while a repeated job request still returns the same job', async () => {
     const input = await newUpload();
     const body = { type: 'parse', input };
     const submit = (headers?: Record<string, string>) =>
@@ -310,13 +310,13 @@ describe('a job', () => {
     ).toContain('document_url');
   });
 
-  it('is refused with more than 1000 documents', async () => {
+  it('rejects a job with more than 1000 documents', async () => {
     const documents = (count: number) => Array.from({ length: count }, () => id);
     expect((await submit({ input: documents(1000) })).status).toBe(202);
     expect(pathsOf(await submit({ input: documents(1001) }))).toEqual(['input']);
   });
 
-  it('is refused with the path of each unknown upload of a list', async () => {
+  it('rejects a job with the path of each unknown upload', async () => {
     const unknown = 'reducto://8f6f2c3a-0000-4000-8000-000000000000.pdf';
     expect(pathsOf(await submit({ input: [id, unknown, id, unknown] }))).toEqual([
       'input.1',

@@ -22,7 +22,7 @@ const polls = (gateway: TestGateway, answer?: string) =>
     ...(answer === undefined ? {} : { answer }),
   });
 
-describe('trouble at Reducto', () => {
+describe('an unavailable Reducto', () => {
   it.each([
     ['an outage (503)', { outageStatus: 503 }],
     ['a refused key (401)', { outageStatus: 401 }],
@@ -46,7 +46,7 @@ describe('trouble at Reducto', () => {
     expect(rows).toEqual([{ status: 'submitted', jobs: 40 }]);
   });
 
-  it('that is over is noticed, and all jobs end', async () => {
+  it('ends all jobs once Reducto recovers', async () => {
     const gateway = await start({ POLL_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
     const jobs = await waitingJobs(gateway, 30);
     gateway.sandbox.platform.set({ outageStatus: 502 });
@@ -64,7 +64,7 @@ describe('trouble at Reducto', () => {
     await expect.poll(completed, { timeout: 20_000 }).toBe(30);
   });
 
-  it('does not keep a job past its maximum age', async () => {
+  it('does not keep a job past the maximum age', async () => {
     const gateway = await start({
       JOB_MAX_AGE_SECONDS: '60',
       POLL_SCHEDULE_SECONDS: '600',
@@ -90,7 +90,7 @@ describe('trouble at Reducto', () => {
     expect((await gateway.ended(await gateway.submit())).status).toBe('completed');
   });
 
-  it('is not what one job makes whose answers are cut short', async () => {
+  it('starts no cool-down for one job whose answers are truncated', async () => {
     const gateway = await start({ POLL_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
     await gateway.submit({ sim: { webhook: { send: 'never' }, poll: { fault: 'truncated' } } });
     await expect.poll(() => polls(gateway, 'unusable'), { timeout: 20_000 }).toBeGreaterThan(1);
@@ -98,7 +98,7 @@ describe('trouble at Reducto', () => {
     expect((await gateway.ended(await gateway.submit())).status).toBe('completed');
   });
 
-  it('is not what one odd job makes: a conflict (409) holds nobody back', async () => {
+  it('starts no cool-down for one job that answers a conflict (409)', async () => {
     const gateway = await start({ POLL_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
     await gateway.submit({
       sim: { webhook: { send: 'never' }, poll: { fault: 'http', httpStatus: 409, times: 5 } },
@@ -110,8 +110,8 @@ describe('trouble at Reducto', () => {
   });
 });
 
-describe('the pace', () => {
-  it('is shared by all replicas on one database', async () => {
+describe('the rate limit of polls', () => {
+  it('shares the rate limit between replicas on one database', async () => {
     const one = await start({ REDUCTO_POLLS_PER_SECOND: '10', RECONCILE_INTERVAL_SECONDS: '3600' });
     const other = await start({
       REDUCTO_POLLS_PER_SECOND: '10',
@@ -137,7 +137,7 @@ describe('the pace', () => {
     expect(after.rows[0].left).toBeLessThan(0.35);
   });
 
-  it('sends a caller away who would wait too long, and says for how long', async () => {
+  it('refuses a permit after a long wait and says for how long', async () => {
     const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
     await paceOf(gateway).reportOutcome('unavailable', 120);
     const turn = await paceOf(gateway).acquirePermit();
@@ -145,7 +145,7 @@ describe('the pace', () => {
     expect(turn.granted ? 0 : turn.seconds).toBeGreaterThan(100);
   });
 
-  it('is back at once when Reducto answers again', async () => {
+  it('restores the full rate when Reducto answers again', async () => {
     const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
     const pace = paceOf(gateway);
     await pace.reportOutcome('unavailable');
@@ -164,7 +164,7 @@ describe('the pace', () => {
     expect(rows).toEqual([{ failures: 0, free: true }]);
   });
 
-  it('counts looks that fail together as one trouble', async () => {
+  it('counts concurrent failures as one', async () => {
     const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
     await Promise.all(
       Array.from({ length: 8 }, () => paceOf(gateway).reportOutcome('unavailable')),

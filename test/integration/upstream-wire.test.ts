@@ -82,7 +82,7 @@ describe('an answer of Reducto', () => {
     expect(await client.pollJob('job_1')).toMatchObject({ kind: 'completed', result });
   });
 
-  it('is read where an error is compressed', async () => {
+  it('reads a compressed error of Reducto', async () => {
     const client = await clientOf((_, response) =>
       sendCoded(response, 422, 'gzip', gzipSync(JSON.stringify({ detail: 'no such page' }))),
     );
@@ -172,7 +172,7 @@ describe('an answer of Reducto', () => {
     expect(await client.pollJob('job_1')).toMatchObject({ kind });
   });
 
-  it('that redirects is not followed: the key would go elsewhere', async () => {
+  it('does not follow a redirect with the API key', async () => {
     const paths: string[] = [];
     const client = await clientOf((request, response) => {
       paths.push(request.url ?? '');
@@ -182,7 +182,7 @@ describe('an answer of Reducto', () => {
     expect(paths).toEqual(['/parse_async']);
   });
 
-  it('may repeat a header, and its Retry-After is heeded', async () => {
+  it('obeys Retry-After in an answer with repeated headers', async () => {
     const client = await clientOf((_, response) => {
       response.writeHead(429, { ...JSON_TYPE, 'retry-after': '7', 'set-cookie': ['a=1', 'b=2'] });
       response.end('{"detail":"slow down"}');
@@ -190,7 +190,7 @@ describe('an answer of Reducto', () => {
     expect(await submitted(client)).toMatchObject({ kind: 'deferred', retryAfterSeconds: 7 });
   });
 
-  it('follows a request with our key, in JSON', async () => {
+  it('sends requests in JSON with the API key', async () => {
     let got: Record<string, unknown> = {};
     const client = await clientOf((request, response) => {
       const { method, url, headers } = request;

@@ -9,7 +9,7 @@ afterAll(() => gateway.close());
 
 const LISTENERS = `FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'reducto-gateway-tasks' AND query ILIKE '%listen%reducto_gateway%'`;
 
-it('a wait outlasts the loss of the connection that tells of ends', async () => {
+it('a waiting request survives the loss of the notification connection', async () => {
   const id = await gateway.submit({ sim: { stuck: 'InProgress' } });
   const waiting = gateway.call('GET', `/v1/jobs/${id}?wait=30`);
   const upstream = await eventually('the job upstream', () => gateway.sandbox.jobs.all()[0]);
@@ -25,7 +25,7 @@ it('a wait outlasts the loss of the connection that tells of ends', async () => 
   expect((await waiting).body.status).toBe('completed');
 });
 
-it('a wait ends at its time, with the job as it is', async () => {
+it('a waiting request returns the open job at its timeout', async () => {
   const id = await gateway.submit({ sim: { stuck: 'InProgress', webhook: { send: 'never' } } });
   const { body } = await gateway.call('GET', `/v1/jobs/${id}?wait=1`);
   expect(body.endedAt).toBeNull();

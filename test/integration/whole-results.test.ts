@@ -63,7 +63,7 @@ function cutAfterInnerBrace(): Buffer {
   return gzipSync(INNER.slice(0, end)).subarray(0, -8);
 }
 
-describe('a result behind a URL that is not whole', () => {
+describe('an incomplete result behind a URL', () => {
   it.each<[string, RawAnswer]>([
     ['gzip that is cut after an inner brace', coded('gzip', cutAfterInnerBrace())],
     ['gzip without its trailer', coded('gzip', gzipSync(INNER).subarray(0, -8))],
@@ -141,7 +141,7 @@ describe('a result behind a URL that is not whole', () => {
     expect(rows).toEqual([{ left: 0 }]);
   });
 
-  it('is fetched again while RESULT_GRACE_SECONDS last', async () => {
+  it('fetches an incomplete result again within RESULT_GRACE_SECONDS', async () => {
     const patient = await startGateway({
       REDUCTO_BASE_URL: upstream.url,
       WEBHOOK_MODE: 'none',
@@ -162,7 +162,7 @@ describe('a result behind a URL that is not whole', () => {
     }
   });
 
-  it('fails the job once RESULT_TIMEOUT_SECONDS are over for all of its URLs', async () => {
+  it('fails a job whose downloads together exceed RESULT_TIMEOUT_SECONDS', async () => {
     const hurried = await startGateway({
       REDUCTO_BASE_URL: upstream.url,
       WEBHOOK_MODE: 'none',
@@ -184,13 +184,13 @@ describe('a result behind a URL that is not whole', () => {
     }
   });
 
-  it('names the limit where it is larger than RESULT_MAX_BYTES', async () => {
+  it('names RESULT_MAX_BYTES if a result is larger', async () => {
     completeByUrl({ body: JSON.stringify({ a: 'x'.repeat(200_000) }) });
     const { error } = await gateway.ended(await gateway.submit());
     expect(error.message).toContain('larger than RESULT_MAX_BYTES (200000)');
   });
 
-  it('says where the JSON breaks off, and nothing of what it holds', async () => {
+  it('says where the JSON ends without quoting it', async () => {
     completeByUrl({ body: '{"secret":tru' });
     const { error } = await gateway.ended(await gateway.submit());
     expect(error.message).toContain('no whole JSON');
@@ -234,7 +234,7 @@ describe('a result comes back byte for byte', () => {
     expect(await textOfResult(id)).toBe(`{"job_id":"${id}","result":${ODD}\n}`);
   });
 
-  it('whatever it is, inline and behind a URL', async () => {
+  it('returns any result byte by byte, inline and behind a URL', async () => {
     await fc.assert(
       fc.asyncProperty(jsonTexts, fc.boolean(), async (text, byUrl) => {
         const inner = Buffer.from(byUrl && !/^[[{]/.test(text) ? `{"value":${text}}` : text);

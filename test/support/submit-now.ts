@@ -28,6 +28,6 @@ export async function submitNow(
     cancelRequested: job.cancelRequestedAt !== null,
     ageSeconds: ages.created,
     attemptSeconds: ages.submitStarted,
-    takenAt: performance.now(),
+    leasedAt: performance.now(),
   });
 }

@@ -61,7 +61,7 @@ describe('findReferences', () => {
     expect(await found(`["${large}",{"${large}":"jobid://x"}]`)).toHaveLength(1);
   });
 
-  test('lets others run while it reads 5 MB of characters that are stripped', async () => {
+  test('yields to the event loop while it reads 5 MB of ignorable characters', async () => {
     let turns = 0;
     const count = (): void => {
       turns += 1;
@@ -88,7 +88,7 @@ describe('findReferences', () => {
     expect(await found(JSON.stringify({ input: value }))).toEqual([]);
   });
 
-  test('finds every one in lists and objects, as they were written, with their paths', async () => {
+  test('finds references in lists and objects with their paths', async () => {
     const input = [
       'https://x',
       `jobid://${A}`,
@@ -101,7 +101,7 @@ describe('findReferences', () => {
     ]);
   });
 
-  test('finds the ones that another member of the same name hides', async () => {
+  test('finds references that a later member of the same name hides', async () => {
     expect(await found('{"input":{"file_id":"jobid://x","file_id":"https://y"}}')).toHaveLength(1);
   });
 
@@ -112,21 +112,21 @@ describe('findReferences', () => {
     },
   );
 
-  test('stops soon after the number that a request can hold', async () => {
+  test('stops after the maximum number of references', async () => {
     const many = JSON.stringify(Array.from({ length: 5000 }, () => 'jobid://x'));
     expect(await findReferences(many)).toHaveLength(MAX_REFERENCES + 1);
   });
 });
 
 describe('translateReferences', () => {
-  test('replaces the ids and leaves every other byte', async () => {
+  test('replaces the ids and keeps every other byte', async () => {
     const request = `{ "input": ["jobid:\\/\\/${A.toUpperCase()}", 1.10, " JOBID://${B} "],"a":"\\u0041" }`;
     expect(await translated(request)).toBe(
       '{ "input": ["jobid://up-a", 1.10, "jobid://up-b"],"a":"\\u0041" }',
     );
   });
 
-  test('throws rather than let an unknown id through to Reducto', async () => {
+  test('throws on a reference without an upstream id', async () => {
     await expect(translated(`["jobid://${A}","jobid://up-of-another-service"]`)).rejects.toThrow(
       'upstream id',
     );

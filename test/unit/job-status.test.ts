@@ -9,7 +9,7 @@ import {
   type JobStatus,
 } from '../../src/jobs/job-status.js';
 
-test('completed, failed, cancelled and expired are the ends, and nothing follows them', () => {
+test('the terminal statuses are completed, failed, cancelled, and expired', () => {
   expect([...TERMINAL_STATUSES].toSorted()).toEqual([
     'cancelled',
     'completed',
@@ -26,7 +26,7 @@ test.each(JOB_STATUSES.filter((status) => !isTerminal(status)))(
   },
 );
 
-test('only a submitted job completes, and nothing becomes itself', () => {
+test('only a submitted job completes, and no status follows itself', () => {
   expect(predecessorsOf('completed')).toEqual(['submitted']);
   for (const status of JOB_STATUSES) expect(predecessorsOf(status)).not.toContain(status);
 });
@@ -36,13 +36,13 @@ test('a job that Reducto has is never submitted again', () => {
   expect(TRANSITIONS.submitted).not.toContain('uncertain');
 });
 
-test('predecessors are the table read backwards', () => {
+test('predecessorsOf inverts the table of transitions', () => {
   const forwards = JOB_STATUSES.flatMap((from) => TRANSITIONS[from].map((to) => `${from}>${to}`));
   const backwards = JOB_STATUSES.flatMap((to) => predecessorsOf(to).map((from) => `${from}>${to}`));
   expect(backwards.toSorted()).toEqual(forwards.toSorted());
 });
 
-test('whatever updates are tried in whatever order, a job ends at most once and stays ended', () => {
+test('property: a job ends at most once in any order of updates', () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...JOB_STATUSES), { maxLength: 60 }), (attempts) => {
       let status: JobStatus = 'queued';

@@ -35,13 +35,13 @@ const TROUBLE = look({ kind: 'unavailable', error: { message: 'x' } });
 const after = (answer: PollAnswer, some: Partial<PolledJob> = {}) =>
   stepAfterPoll(answer, waiting(some), LIMITS);
 
-describe('an answer that ends the job', () => {
-  test('completed: the result is fetched, however old the job is', () => {
+describe('stepAfterPoll for a final answer', () => {
+  test('fetches the result of a completed job of any age', () => {
     const done = look({ kind: 'completed', result: Buffer.from('{}') });
     expect(after(done, { ageSeconds: 1e9 })).toEqual({ do: 'fetch-result' });
   });
 
-  test('cancelled: ends with an error that says so', () => {
+  test('ends a cancelled job with the code cancelled', () => {
     expect(after(look({ kind: 'cancelled' }), { ageSeconds: 1e9 })).toEqual({
       do: 'end',
       status: 'cancelled',
@@ -61,7 +61,7 @@ describe('an answer that ends the job', () => {
     });
   });
 
-  test('failed with "cancelled" counts as cancelled only where that was asked for', () => {
+  test('treats a failure that mentions cancelled as a cancel only after a requested cancel', () => {
     const failed = look({ kind: 'failed', error: { message: 'Job was Cancelled' } });
     expect(after(failed, { sinceCancelSeconds: 3 })).toMatchObject({ status: 'cancelled' });
     expect(after(failed)).toMatchObject({ status: 'failed' });
@@ -70,14 +70,14 @@ describe('an answer that ends the job', () => {
   });
 });
 
-describe('gone', () => {
-  test('soon after the submit is taken for a delay, even if heard for long enough', () => {
+describe('stepAfterPoll for an unknown job', () => {
+  test('waits during the grace period after the submit', () => {
     const step = after(GONE, { sinceSubmitSeconds: 59.9, missingSeconds: 50 });
     expect(step).toEqual({ do: 'wait', seconds: 15, because: 'missing' });
     expect(after(GONE, { sinceSubmitSeconds: 0 })).toMatchObject({ seconds: 1 });
   });
 
-  test('is believed only when it is heard again, five seconds later', () => {
+  test('expires the job only after a second answer five seconds later', () => {
     const wait = { do: 'wait', seconds: 5, because: 'missing' };
     expect(after(GONE)).toEqual(wait);
     expect(after(GONE, { missingSeconds: 0 })).toEqual(wait);
@@ -89,14 +89,14 @@ describe('gone', () => {
     });
   });
 
-  test('after a cancel means that the cancel worked', () => {
+  test('cancels the job after a requested cancel', () => {
     const once = after(GONE, { sinceCancelSeconds: 0, sinceSubmitSeconds: 1 });
     expect(once).toMatchObject({ do: 'wait', because: 'missing' });
     const step = after(GONE, { sinceCancelSeconds: 9, sinceSubmitSeconds: 10, missingSeconds: 6 });
     expect(step).toEqual({ do: 'end', status: 'cancelled', error: CANCELLED });
   });
 
-  test('does not outlive the maximum age, grace or not', () => {
+  test('expires the job at the maximum age, also in the grace period', () => {
     const inGrace = after(GONE, { ageSeconds: 1000, sinceSubmitSeconds: 1 });
     expect(inGrace).toMatchObject({
       do: 'end',
@@ -109,13 +109,13 @@ describe('gone', () => {
   });
 });
 
-describe('open and trouble', () => {
-  test('follow the schedule, whose last entry repeats', () => {
+describe('stepAfterPoll for an open job or an unavailable Reducto', () => {
+  test('follows the schedule and repeats its last entry', () => {
     const waits = [0, 1, 2, 3, 99].map((polls) => secondsUntilNextPoll(waiting({ polls }), LIMITS));
     expect(waits).toEqual([10, 20, 40, 40, 40]);
   });
 
-  test('look often right after a callback or a cancel, then ever less, never less than planned', () => {
+  test('polls often after a callback or a cancel, then on the schedule', () => {
     const seconds = (some: Partial<PolledJob>) =>
       secondsUntilNextPoll(waiting({ polls: 2, ...some }), LIMITS);
     expect([0, 7, 39, 500].map((age) => seconds({ sinceCallbackSeconds: age }))).toEqual([
@@ -124,11 +124,11 @@ describe('open and trouble', () => {
     expect(seconds({ sinceCallbackSeconds: 500, sinceCancelSeconds: 3 })).toBe(3);
   });
 
-  test('the last look is planned for the maximum age itself', () => {
+  test('schedules the last poll at the maximum age', () => {
     expect(after(OPEN, { polls: 2, ageSeconds: 988 })).toMatchObject({ seconds: 12 });
   });
 
-  test('trouble obeys Retry-After where it is longer than the plan', () => {
+  test('obeys a Retry-After that is longer than the schedule', () => {
     const later = look({ kind: 'unavailable', error: { message: 'x' }, retryAfterSeconds: 77 });
     expect(after(later)).toEqual({ do: 'wait', seconds: 77, because: 'unavailable' });
     expect(after(later, { ageSeconds: 990 })).toMatchObject({ seconds: 10 });
@@ -137,7 +137,7 @@ describe('open and trouble', () => {
     expect(after(TROUBLE)).toMatchObject({ seconds: 10, because: 'unavailable' });
   });
 
-  test('end at the maximum age and not before', () => {
+  test('expires the job at the maximum age and not before', () => {
     for (const answer of [OPEN, TROUBLE]) {
       expect(after(answer, { ageSeconds: 999.9 })).toMatchObject({ do: 'wait' });
       expect(after(answer, { ageSeconds: 1000 })).toMatchObject({ do: 'end', status: 'expired' });
@@ -145,8 +145,8 @@ describe('open and trouble', () => {
   });
 });
 
-describe('a result that cannot be had', () => {
-  test('is tried for a while, ever less often, and then fails the job', () => {
+describe('a result that cannot be fetched', () => {
+  test('retries a missing result with increasing waits, then fails the job', () => {
     const missing = (age: number | null) =>
       stepAfterMissingResult('404', waiting({ resultMissingSeconds: age }), LIMITS);
     expect(missing(null)).toMatchObject({ do: 'wait', seconds: 2 });
@@ -159,7 +159,7 @@ describe('a result that cannot be had', () => {
     });
   });
 
-  test('an answer that cannot be used is tried and fails the job like a result that is missing', () => {
+  test('retries an unusable answer like a missing result, then fails the job', () => {
     const error = { status: 200, message: 'no JSON' };
     const unusable = look({ kind: 'unusable', error, aboutJob: true });
     expect(after(unusable)).toEqual({ do: 'wait', seconds: 2, because: 'unusable' });
@@ -170,7 +170,7 @@ describe('a result that cannot be had', () => {
     });
   });
 
-  test('is not tried beyond the maximum age', () => {
+  test('does not retry a missing result beyond the maximum age', () => {
     const missing = (ageSeconds: number) =>
       stepAfterMissingResult('404', waiting({ ageSeconds, resultMissingSeconds: 30 }), LIMITS);
     expect(missing(990)).toMatchObject({ do: 'wait', seconds: 10 });
@@ -212,7 +212,7 @@ const undecided = fc.oneof(
   ),
 );
 
-test('property: open and trouble never wait beyond the maximum age by more than a second, and always end there', () => {
+test('property: no wait exceeds the maximum age by more than a second, and the job ends there', () => {
   fc.assert(
     fc.property(undecided, states, limits, (answer, state, limit) => {
       const step = stepAfterPoll(answer, state, limit);

@@ -17,8 +17,8 @@ const state = (some: Partial<RecoveryState> = {}): RecoveryState => ({
 const after = (found: SearchResult, some: Partial<RecoveryState> = {}) =>
   stepAfterSearch(found, state(some));
 
-describe('found', () => {
-  test('is adopted, whatever the age and even if a cancel was asked for', () => {
+describe('stepAfterSearch for a found job', () => {
+  test('adopts the job at any age and after a requested cancel', () => {
     const step = after(
       { kind: 'found', upstreamId: 'up' },
       { ageSeconds: 1e9, cancelRequested: true },
@@ -27,7 +27,7 @@ describe('found', () => {
   });
 });
 
-describe('absent', () => {
+describe('stepAfterSearch for an absent job', () => {
   test.each([
     [0, 5],
     [4, 1],
@@ -45,11 +45,11 @@ describe('absent', () => {
     },
   );
 
-  test('after the whole schedule allows a second submit', () => {
+  test('submits again after the whole schedule', () => {
     expect(after({ kind: 'absent' }, { sinceSubmitSeconds: 260 })).toEqual({ do: 'resubmit' });
   });
 
-  test('after the whole schedule ends a job that was to be cancelled', () => {
+  test('cancels a job with a requested cancel after the whole schedule', () => {
     expect(after({ kind: 'absent' }, { cancelRequested: true })).toEqual({
       do: 'end',
       status: 'cancelled',
@@ -57,15 +57,15 @@ describe('absent', () => {
     });
   });
 
-  test('a cancel does not shorten the search', () => {
+  test('does not shorten the search after a requested cancel', () => {
     expect(
       after({ kind: 'absent' }, { cancelRequested: true, sinceSubmitSeconds: 3 }),
     ).toMatchObject({ do: 'wait' });
   });
 });
 
-describe('undecided', () => {
-  test('never submits again unless the operator takes that risk', () => {
+describe('stepAfterSearch without a decision', () => {
+  test('submits again only if UNCERTAIN_UNRESOLVED is resubmit', () => {
     expect(after({ kind: 'undecided' })).toMatchObject({
       do: 'end',
       status: 'failed',
@@ -84,8 +84,8 @@ describe('undecided', () => {
   });
 });
 
-describe('unavailable', () => {
-  test('concludes nothing, and obeys Retry-After', () => {
+describe('stepAfterSearch without a listing', () => {
+  test('waits and obeys Retry-After', () => {
     expect(after({ kind: 'unavailable' }, { resubmitUnresolved: true })).toMatchObject({
       do: 'wait',
       seconds: 5,
@@ -115,7 +115,7 @@ const states = fc.record<RecoveryState>({
   assertedUpstreamId: fc.constantFrom(null, 'claimed'),
 });
 
-test('property: without a find or a claim, a job of the maximum age always expires', () => {
+test('property: a job at the maximum age expires if neither the listing nor a callback names it', () => {
   fc.assert(
     fc.property(searches, states, (found, some) => {
       const old = {
@@ -150,8 +150,8 @@ test('property: never waits beyond the maximum age by more than a second or Retr
   );
 });
 
-describe('what a callback claims', () => {
-  test('is adopted where the listing does not tell, and only there', () => {
+describe('the upstream id that a callback asserts', () => {
+  test('adopts the asserted upstream id only if the listing decides nothing', () => {
     const claim = { assertedUpstreamId: 'claimed' };
     expect(after({ kind: 'undecided' }, claim)).toEqual({
       do: 'adopt',

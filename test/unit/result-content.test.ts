@@ -37,7 +37,7 @@ async function through(
   return Buffer.concat(out).toString();
 }
 
-test('puts texts and parts together in order, and downloads each when it is its turn', async () => {
+test('joins texts and parts in order and downloads each part when it is needed', async () => {
   const asked: string[] = [];
   const document: ResultDocument = [
     Buffer.from('['),
@@ -60,26 +60,26 @@ test('puts texts and parts together in order, and downloads each when it is its 
 });
 
 describe.each([1, 2, 3, 1000])('in pieces of %d bytes', (size) => {
-  test('an object goes through as it is, byte for byte', async () => {
+  test('passes an object through unchanged', async () => {
     const body = '{"chunks":[{"content":"Grüße 𝄞"}]}';
     expect(await through(PARSE, body, size)).toBe(`{"result":${body}}`);
   });
 
-  test('a bare array gets its surroundings, in a parse only', async () => {
+  test('wraps a bare array only in a parse', async () => {
     expect(await through(PARSE, '[{"a":"é"}]', size)).toBe(
       '{"result":{"type":"full","chunks":[{"a":"é"}]}}',
     );
     expect(await through(PLAIN, '[{"a":"é"}]', size)).toBe('{"result":[{"a":"é"}]}');
   });
 
-  test('whitespace around it stays', async () => {
+  test('keeps surrounding whitespace', async () => {
     expect(await through(PLAIN, '\r\n\t  [1, 2]  \n\n', size)).toBe(
       '{"result":\r\n\t  [1, 2]  \n\n}',
     );
     expect(await through(PARSE, ' [1]\n', size)).toBe('{"result": {"type":"full","chunks":[1]\n}}');
   });
 
-  test('the upstream id of the job is replaced in a parse, as it is in no extraction', async () => {
+  test('replaces the upstream id of the job in a parse and not in an extraction', async () => {
     const body = '{"job_id" : "job_up","chunks":[{"job_id":"job_up"}]}';
     expect(await through(PARSE, body, size)).toBe(
       `{"result":${body.replace('job_up', '01a2-own')}}`,
@@ -95,7 +95,7 @@ describe.each([1, 2, 3, 1000])('in pieces of %d bytes', (size) => {
     },
   );
 
-  test('a byte order mark is dropped', async () => {
+  test('drops a byte order mark', async () => {
     const out = await through(PARSE, '\uFEFF[1]', size);
     expect(JSON.parse(out)).toEqual({ result: { type: 'full', chunks: [1] } });
   });
@@ -143,7 +143,7 @@ describe.each([1, 2, 3, 1000])('in pieces of %d bytes', (size) => {
   });
 });
 
-test('an error of the download comes through, and nothing is closed after it', async () => {
+test('passes on an error of the download without closing wrappers', async () => {
   const broken = async function* (): AsyncGenerator<Buffer> {
     yield Buffer.from('[1]');
     throw new ResultDownloadError('broke off');
@@ -162,12 +162,12 @@ test('an error of the download comes through, and nothing is closed after it', a
   expect(out.join('')).toBe('{{"type":"full","chunks":[1]');
 });
 
-test('a long value that only could be an id passes through unchanged', async () => {
+test('passes a value longer than an id through unchanged', async () => {
   const body = `{"job_id":"${'job_up'.repeat(50_000)}","b":"${'x'.repeat(70_000)}"}`;
   expect(await through(PARSE, body, 50_000)).toBe(`{"result":${body}}`);
 });
 
-test('a document larger than the limit is refused with the limit in the reason', async () => {
+test('rejects a document over the limit and names the limit', async () => {
   const body = `{"a":"${'x'.repeat(1000)}"}`;
   const whole = body.length + '{"result":}'.length;
   await expect(through(PLAIN, body, 100, whole)).resolves.toHaveLength(whole);
@@ -176,7 +176,7 @@ test('a document larger than the limit is refused with the limit in the reason',
   );
 });
 
-test('property: any object or array, cut anywhere, comes through byte for byte', async () => {
+test('property: passes any object or array through byte by byte at any chunk boundary', async () => {
   await fc.assert(
     fc.asyncProperty(
       jsonTexts.filter((text) => /^[[{]/.test(text)),

@@ -43,7 +43,7 @@ async function filled(
 const FULL = { type: 'full', chunks: [{ content: 'Grüße "quoted" \\ \u2028 𝄞', blocks: [] }] };
 
 describe('an inline result', () => {
-  test.each(JOB_TYPES)('of %s comes out as it went in', async (type) => {
+  test.each(JOB_TYPES)('returns an inline result of %s unchanged', async (type) => {
     const result = {
       job_id: 'j',
       usage: { num_pages: 1.5, credits: null },
@@ -71,7 +71,7 @@ describe('an inline result', () => {
     }
   });
 
-  test('of edit, which has its URL beside, not in, a result stays as it is', async () => {
+  test('keeps an edit result, whose URL is next to the result', async () => {
     const result = {
       document_url: 'https://cdn.example.com/edited.pdf',
       form_schema: null,
@@ -91,12 +91,12 @@ describe('an inline result', () => {
     for (const type of JOB_TYPES) expect(await textOf(type, result)).toBe(result);
   });
 
-  test('is refused where it is nested too deep to be checked', async () => {
+  test('rejects a result that is nested too deep', async () => {
     const result = '['.repeat(MAX_SCAN_DEPTH + 1) + ']'.repeat(MAX_SCAN_DEPTH + 1);
     await expect(textOf('extract', result)).rejects.toThrow(ResultDownloadError);
   });
 
-  test('property: keeps its bytes, whatever it is', async () => {
+  test('property: keeps the bytes of any result', async () => {
     await fc.assert(
       fc.asyncProperty(jsonTexts, fc.constantFrom(...JOB_TYPES), async (text, type) => {
         expect(await textOf(type, text)).toBe(Buffer.from(text).toString());
@@ -136,11 +136,11 @@ describe('the upstream id of the job becomes the gateway’s', () => {
     );
   });
 
-  test('where its value is written with escapes', async () => {
+  test('replaces an upstream id that is written with escapes', async () => {
     expect(await textOf('parse', '{"job_id":"\\u006aob_up"}')).toBe(`{"job_id":"${IDS.own}"}`);
   });
 
-  test('beside a result behind a URL', async () => {
+  test('replaces the upstream id next to a result URL', async () => {
     const text = `{"job_id":"job_up","result":${JSON.stringify(REMOTE)},"studio_link":null}`;
     expect(await textOf('parse', text, { [URL_1]: '{"chunks":[] }' })).toBe(
       `{"job_id":"${IDS.own}","result":{"chunks":[] },"studio_link":null}`,
@@ -186,18 +186,18 @@ describe('a result behind a URL', () => {
     },
   );
 
-  test('of parse has the inline shape also where the URL holds the bare chunks', async () => {
+  test('gives a parse whose URL returns bare chunks the inline shape', async () => {
     const result = { job_id: 'j', result: { type: 'url', url: URL_1 } };
     const filledIn = await filled('parse', result, { [URL_1]: JSON.stringify(FULL.chunks) });
     expect(filledIn).toEqual({ job_id: 'j', result: FULL });
   });
 
-  test('of extract stays an array where it is one', async () => {
+  test('keeps the array of an extract', async () => {
     const filledIn = await filled('extract', { result: REMOTE }, { [URL_1]: '[{"total":1}]' });
     expect(filledIn).toEqual({ result: [{ total: 1 }] });
   });
 
-  test('of a pipeline is filled in per step, bare or as a whole answer', async () => {
+  test('downloads the results of each pipeline step, bare or as a whole answer', async () => {
     const at = (name: string) => ({ type: 'url', url: `https://cdn.example.com/${name}` });
     const result = {
       job_id: 'j',
@@ -225,21 +225,21 @@ describe('a result behind a URL', () => {
     });
   });
 
-  test('of each extraction of a pipeline that splits is filled in', async () => {
+  test('downloads each extraction of a splitting pipeline', async () => {
     const text = `{"result":{"extract":[{"split_name":"a","result":{"result":${JSON.stringify(REMOTE)}}}]}}`;
     expect(await textOf('pipeline', text, { [URL_1]: '{"total":1.10}' })).toBe(
       '{"result":{"extract":[{"split_name":"a","result":{"result":{"total":1.10}}}]}}',
     );
   });
 
-  test('is filled in for citations', async () => {
+  test('downloads citations', async () => {
     const text = `{"result":[],"citations":${JSON.stringify(REMOTE)}}`;
     expect(await textOf('extract', text, { [URL_1]: '[{"page":1}]' })).toBe(
       '{"result":[],"citations":[{"page":1}]}',
     );
   });
 
-  test('may hold anything that looks like a gap of its own', async () => {
+  test('does not follow URL results inside a downloaded result', async () => {
     const body = JSON.stringify({ a: REMOTE, b: '"x:0"' });
     expect(await filled('extract', { result: REMOTE }, { [URL_1]: body })).toEqual({
       result: { a: REMOTE, b: '"x:0"' },

@@ -158,7 +158,7 @@ describe("Reducto's own host", () => {
 describe('a redirect', () => {
   const from = new URL('https://files.example.com/a');
 
-  test('is followed within the same rules', () => {
+  test('applies the same rules to a redirect', () => {
     expect(policy().check('/b', from).href).toBe('https://files.example.com/b');
     expect(policy().check('//other.example.com/b', from).href).toBe('https://other.example.com/b');
   });
@@ -189,7 +189,7 @@ test.each([
   },
 );
 
-test('messages do not repeat the query of a URL', () => {
+test('leaves the query of a URL out of messages', () => {
   expect(() => policy().check('https://127.0.0.1:99/a?signature=planted')).toThrow(
     expect.objectContaining({ message: expect.not.stringContaining('planted') }),
   );

@@ -21,8 +21,8 @@ async function usedTo(milliseconds: number): Promise<SubmissionLimiter> {
   return places;
 }
 
-describe('places for submits', () => {
-  it('are as many as the setting says, and whoever waits gets the next that is free', async () => {
+describe('slots for submits', () => {
+  it('limits concurrent requests to the setting and serves waiting ones in order', async () => {
     const places = newPlaces();
     let [inside, most, done] = [0, 0, 0];
     const all = Array.from({ length: 30 }, () =>
@@ -45,7 +45,7 @@ describe('places for submits', () => {
     expect(places.freeSlots).toBeGreaterThanOrEqual(PLACES);
   });
 
-  it('want nobody ahead before it is known how long a request takes', () => {
+  it('begins no attempt early before the first latency is measured', () => {
     expect(newPlaces()).toMatchObject({ freeSlots: PLACES, minBatch: 1 });
   });
 
@@ -61,7 +61,7 @@ describe('places for submits', () => {
     expect(places.minBatch).toBe(Math.max(1, Math.floor(ahead / 2)));
   });
 
-  it('learn within a few dozen requests that Reducto has become slow', async () => {
+  it('adapts to a slower Reducto within a few dozen requests', async () => {
     const places = await usedTo(1);
     const slow = Array.from({ length: 40 }, () => places.withSlot(() => sleep(500)));
     await vi.advanceTimersByTimeAsync(3000);
@@ -69,7 +69,7 @@ describe('places for submits', () => {
     expect(places.freeSlots).toBe(PLACES);
   });
 
-  it('tell when one becomes free, also after a request that failed', async () => {
+  it('notifies of a free slot, also after a failed request', async () => {
     const places = newPlaces();
     const free: number[] = [];
     places.onSlotFree(() => free.push(places.freeSlots));

@@ -17,26 +17,26 @@ const CALM: SweepConditions = { upstreamUnavailable: false, listingFrom: 3, maxA
 const several = (count: number, some: Partial<DueJob> = {}) =>
   Array.from({ length: count }, () => dueJob(some));
 
-describe('a pass over the jobs that are due', () => {
-  it('searches for what is uncertain', () => {
+describe('planSweep', () => {
+  it('searches the listing for uncertain jobs', () => {
     const uncertain = dueJob({ status: 'uncertain' });
     expect(planSweep([uncertain], CALM)).toMatchObject({ searches: [uncertain], polls: [] });
   });
 
-  it('looks at a few one by one, and narrows down many', () => {
+  it('polls few jobs one by one and checks many in bulk', () => {
     expect(planSweep(several(2), CALM)).toMatchObject({ polls: several(2), bulkChecks: [] });
     expect(planSweep(several(3), CALM)).toMatchObject({ polls: [], bulkChecks: several(3) });
     const untrusted = { ...CALM, listingFrom: Infinity };
     expect(planSweep(several(3), untrusted)).toMatchObject({ polls: several(3), bulkChecks: [] });
   });
 
-  it('looks at those that are marked or too old, also among many', () => {
+  it('polls jobs with a trigger or past the maximum age one by one, also among many', () => {
     const marked = [dueJob({ pollSoon: true }), dueJob({ ageSeconds: 100 })];
     const plan = planSweep([...marked, ...several(3)], CALM);
     expect(plan).toMatchObject({ polls: marked, bulkChecks: several(3) });
   });
 
-  it('asks Reducto for nothing while it is in trouble, and gives up only what is too old', () => {
+  it('only expires jobs past the maximum age while Reducto is unavailable', () => {
     const old = dueJob({ ageSeconds: 100 });
     const due = [old, dueJob(), dueJob({ status: 'uncertain' })];
     expect(planSweep(due, { ...CALM, upstreamUnavailable: true })).toEqual({
@@ -47,7 +47,7 @@ describe('a pass over the jobs that are due', () => {
     });
   });
 
-  it('never has a job in two places, and leaves none out unless Reducto is in trouble', () => {
+  it('puts each job into exactly one list while Reducto is available', () => {
     const anyJob = fc.record({
       id: fc.uuid(),
       status: fc.constantFrom('uncertain', 'submitted'),

@@ -9,7 +9,7 @@ import {
 const TOKEN = `v2.${'aB3_-'.repeat(8)}xyz`;
 
 describe('the five shapes of an error body', () => {
-  test('detail as a list: where and what, without the input that it echoes', () => {
+  test('reads a list in detail without the echoed input', () => {
     const detail = [
       {
         loc: ['body', 'async', 'webhook', 0],
@@ -26,7 +26,7 @@ describe('the five shapes of an error body', () => {
     expect(error.message).toBe('async.webhook.0: Field required; Bad body; not valid; not valid');
   });
 
-  test('error with message, type and code', () => {
+  test('reads an error with message, type, and code', () => {
     const body = {
       error: { message: 'Cannot download', type: 'file_download_failure', code: 400 },
     };
@@ -37,7 +37,7 @@ describe('the five shapes of an error body', () => {
     });
   });
 
-  test('error with name: it goes before type', () => {
+  test('prefers the name of an error to its type', () => {
     const body = {
       error: { name: 'TIMEOUT', type: 'x', code: 7, message: 'Too slow', job_id: 'j' },
     };
@@ -48,14 +48,14 @@ describe('the five shapes of an error body', () => {
     });
   });
 
-  test('message alone', () => {
+  test('reads a body with only a message', () => {
     expect(readUpstreamError(429, { message: '[CODE 7] slow down' })).toEqual({
       status: 429,
       message: '[CODE 7] slow down',
     });
   });
 
-  test('detail as a text, a text, an HTML page', () => {
+  test('reads a text in detail, plain text, and an HTML page', () => {
     expect(readUpstreamError(404, { detail: 'Not Found' }).message).toBe('Not Found');
     expect(readUpstreamError(502, 'upstream connect error').message).toBe('upstream connect error');
     expect(readUpstreamError(503, '\n<html><head><title>503 Busy</title></head>').message).toBe(
@@ -66,7 +66,7 @@ describe('the five shapes of an error body', () => {
     );
   });
 
-  test('error as a text', () => {
+  test('reads an error that is a text', () => {
     expect(readUpstreamError(401, { error: 'bad key' }).message).toBe('bad key');
   });
 });
@@ -90,12 +90,12 @@ test.each([
   expect(error).not.toHaveProperty('name');
 });
 
-test('says so where not even a status came', () => {
+test('says that Reducto answered nothing if there is no status', () => {
   expect(readUpstreamError(undefined, undefined)).toEqual({ message: 'Reducto answered nothing' });
 });
 
-describe('what must not come out', () => {
-  test('echoes of the token and of keys are redacted, in every shape', () => {
+describe('redaction of upstream errors', () => {
+  test('redacts tokens and keys in every shape of body', () => {
     neverPrint('sk-reducto-0123456789');
     const echo = `got ${TOKEN}, Bearer sk-other-abcdef, sk-reducto-0123456789 at https://x/y?sig=abc`;
     const bodies = [
@@ -113,19 +113,19 @@ describe('what must not come out', () => {
     }
   });
 
-  test('a token that the limit of the length cuts in two is redacted all the same', () => {
+  test('redacts a token that the length limit truncates', () => {
     const { message } = readUpstreamError(400, { message: `${'x'.repeat(970)} ${TOKEN}` });
     expect(message).not.toContain('v2.');
   });
 
-  test('line breaks become spaces, and controls of terminals replacement characters', () => {
+  test('replaces line breaks by spaces and control characters by replacement characters', () => {
     const { message } = readUpstreamError(400, {
       message: 'a\r\n{"level":"info"}\u001b[31m\u0000\u0085\u2028b\u009b',
     });
     expect(message).toBe('a {"level":"info"}\ufffd[31m\ufffd b\ufffd');
   });
 
-  test('a location that is no path is left out', () => {
+  test('leaves out a location that is not a path', () => {
     const detail = [{ loc: ['body', { toString: 1 }, 'pages'], msg: 'bad' }];
     expect(readUpstreamError(422, { detail }).message).toBe('pages: bad');
   });
@@ -143,11 +143,11 @@ describe('what must not come out', () => {
     expect(failure.name?.isWellFormed()).toBe(true);
   });
 
-  test('a long message is cut', () => {
+  test('truncates a long message', () => {
     expect(readUpstreamError(400, 'x'.repeat(5000)).message).toHaveLength(1000);
   });
 
-  test('the name of an error is as clean and short as its message', () => {
+  test('sanitizes and truncates the name of an error', () => {
     const { name } = readUpstreamError(400, {
       error: { name: `N\n\u001b[31m ${TOKEN}`, message: 'x' },
     });
@@ -159,7 +159,7 @@ describe('what must not come out', () => {
 });
 
 describe('the failure of a job', () => {
-  test('the reason goes before the message of the error', () => {
+  test('prefers the reason of a failed job to the message of its error', () => {
     const error = { name: 'INTERNAL_ERROR', message: 'inner' };
     expect(readJobFailure('outer', error)).toEqual({ name: 'INTERNAL_ERROR', message: 'outer' });
     expect(readJobFailure(null, error)).toEqual({ name: 'INTERNAL_ERROR', message: 'inner' });
@@ -176,12 +176,12 @@ describe('the failure of a job', () => {
     expect(readJobFailure(reason, error)).toEqual({ message: 'Reducto gave no reason' });
   });
 
-  test('the reason is redacted too', () => {
+  test('redacts the reason of a failed job', () => {
     expect(readJobFailure(`metadata ${TOKEN}`, null).message).toBe('metadata [redacted]');
   });
 });
 
-test('only trouble of Reducto’s own may be helped by another try', () => {
+test('marks only errors of Reducto itself as retryable', () => {
   expect(mayHelpToRetry({ name: 'TIMEOUT', message: '' })).toBe(true);
   expect(mayHelpToRetry({ name: 'timeout', message: 'TIMEOUT' })).toBe(false);
   expect(mayHelpToRetry({ message: 'TIMEOUT' })).toBe(false);

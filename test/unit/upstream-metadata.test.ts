@@ -41,7 +41,7 @@ describe('with token keys, the request of a job', () => {
 });
 
 describe('without token keys, the request of a job', () => {
-  it.each(['async', 'webhook'])('is known by the member %s', (name) => {
+  it.each(['async', 'webhook'])('is recognized by the member %s', (name) => {
     const request = { [name]: { metadata: { gateway_job_id: ID } } };
     expect(jobIdsOf(JSON.stringify(request), keyless)).toEqual([ID]);
   });

@@ -19,14 +19,14 @@ describe.each(JOB_TYPES.filter((type) => type !== 'edit'))('%s', (type) => {
   const build = (to: CallbackTarget, priority = false) =>
     parsed(upstreamRequest({ type, priority }, JSON.stringify(REQUEST), METADATA, to));
 
-  test('direct: asks for a call to our URL', () => {
+  test('asks for callbacks to the gateway’s URL in direct mode', () => {
     expect(build(target('direct'))).toEqual({
       ...REQUEST,
       async: { metadata: METADATA, webhook: { mode: 'direct', url: URL_OF_GATEWAY } },
     });
   });
 
-  test('svix: names the channels where there are some, and no URL', () => {
+  test('names the configured channels and no URL in svix mode', () => {
     expect(build(target('svix', ['a', 'b']))).toEqual({
       ...REQUEST,
       async: { metadata: METADATA, webhook: { mode: 'svix', channels: ['a', 'b'] } },
@@ -35,14 +35,14 @@ describe.each(JOB_TYPES.filter((type) => type !== 'edit'))('%s', (type) => {
     expect(JSON.stringify(build(target('svix')))).not.toContain('channels');
   });
 
-  test('none: asks for no call, and still sends the metadata', () => {
+  test('sends only the metadata in none mode', () => {
     expect(build(target('none', ['a']))).toEqual({
       ...REQUEST,
       async: { metadata: METADATA, webhook: null },
     });
   });
 
-  test('asks for priority only where it was wanted', () => {
+  test('asks for priority only if the service did', () => {
     expect(build(target('none'), true)).toEqual({
       ...REQUEST,
       async: { metadata: METADATA, webhook: null, priority: true },
@@ -55,7 +55,7 @@ describe('edit', () => {
   const build = (to: CallbackTarget, priority = false) =>
     parsed(upstreamRequest({ type: 'edit', priority }, JSON.stringify(request), METADATA, to));
 
-  test('has its webhook, with the metadata in it, and its priority at the top', () => {
+  test('puts the webhook with the metadata and the priority of an edit at the top level', () => {
     expect(build(target('direct'), true)).toEqual({
       ...request,
       priority: true,
@@ -67,7 +67,7 @@ describe('edit', () => {
     });
   });
 
-  test('none: names the mode disabled', () => {
+  test('disables the webhook of an edit in none mode', () => {
     expect(build(target('none'))).toEqual({
       ...request,
       webhook: { mode: 'disabled', metadata: METADATA },

@@ -15,11 +15,11 @@ import { IsAbsent, IsDocumentInput, MAX_LIST_ITEMS } from './create-job.validato
 import { JOB_TYPES, type JobType } from '../job-type.js';
 
 export const METADATA_BYTES = 16_384;
-const GATEWAY_MEMBERS = 'is set by the gateway and cannot be given';
+const GATEWAY_MEMBERS = 'is set by the gateway and must be absent';
 
 const INPUT_SCHEMA = {
   description:
-    'A URL, a `reducto://` id from an upload, `jobid://<id>` of an earlier job of yours, a list of these, or the answer of an upload as it is.',
+    'A URL, a `reducto://` id from an upload, `jobid://<id>` of one of your jobs, a list of these, or the unchanged answer of an upload.',
   oneOf: [
     { type: 'string', minLength: 1 },
     {
@@ -41,7 +41,7 @@ const INPUT_SCHEMA = {
 const IsType = (type: JobType): PropertyDecorator =>
   applyDecorators(IsIn([type]), ApiProperty({ enum: [type] }));
 
-/** What every kind of job has. Everything beside these fields is Reducto's and passed through. */
+/** Fields of every job type. All other fields are passed to Reducto. */
 export abstract class CreateJobDto {
   @IsOptional()
   @IsObject()
@@ -50,7 +50,7 @@ export abstract class CreateJobDto {
     additionalProperties: true,
     nullable: true,
     example: { invoice: 815 },
-    description: `Your own notes, returned with the job as you wrote them and never sent to Reducto; at most ${METADATA_BYTES} bytes of JSON.`,
+    description: `Your own data, returned unchanged with the job and never sent to Reducto; at most ${METADATA_BYTES} bytes of JSON.`,
   })
   metadata?: object | null;
 
@@ -60,11 +60,11 @@ export abstract class CreateJobDto {
     type: Boolean,
     nullable: true,
     description:
-      'False if absent. Ask Reducto to run it before others, where the account has priority.',
+      'Asks Reducto to run the job before others, if the account has priority. Defaults to false.',
   })
   priority?: boolean | null;
 
-  // Not in the description: a schema for what is never there helps no client.
+  // Not in the OpenAPI description, because requests never contain it.
   @IsAbsent(GATEWAY_MEMBERS)
   async?: undefined;
 
@@ -75,7 +75,7 @@ export abstract class CreateJobDto {
   webhook?: undefined;
 }
 
-/** What all but edit read. */
+/** All job types except edit. */
 abstract class CreateInputJobDto extends CreateJobDto {
   @IsDocumentInput()
   @ApiProperty(INPUT_SCHEMA)
@@ -102,7 +102,7 @@ export class CreateExtractJobDto extends CreateInputJobDto {
   instructions?: object | null;
 }
 
-/** `splitDescriptionErrors` checks it: class-validator needs 30 µs for each. */
+/** `splitDescriptionErrors` validates it, because class-validator needs 30 µs per item. */
 export class SplitDescriptionDto {
   @ApiProperty({ minLength: 1 })
   name!: string;
@@ -129,7 +129,7 @@ export class CreateEditJobDto extends CreateJobDto {
   @IsDocumentInput()
   @ApiProperty({
     ...INPUT_SCHEMA,
-    description: 'A URL, a `reducto://` id, or the answer of an upload as it is.',
+    description: 'A URL, a `reducto://` id, or the unchanged answer of an upload.',
   })
   document_url!: unknown;
 
@@ -157,10 +157,10 @@ export const REQUEST_CLASSES = {
   pipeline: CreatePipelineJobDto,
 } as const satisfies Record<JobType, new () => CreateJobDto>;
 
-/** The classes whose fields beside the described ones are passed to Reducto. */
+/** Classes that pass additional fields to Reducto. */
 export const OPEN_CLASSES = [...Object.values(REQUEST_CLASSES), SplitDescriptionDto] as const;
 
-/** The body of `POST /v1/jobs`, for the API documentation. */
+/** Body of `POST /v1/jobs` in the OpenAPI description. */
 export const JOB_REQUEST_SCHEMA = {
   oneOf: JOB_TYPES.map((type) => ({ $ref: getSchemaPath(REQUEST_CLASSES[type]) })),
   discriminator: {

@@ -16,10 +16,10 @@ import { JOB_TYPES, type JobType } from '../job-type.js';
 import type { JobRequest } from '../jobs.service.js';
 import { findReferences, MAX_REFERENCES, type JobReference } from '../submission/job-references.js';
 
-/** Members that the gateway keeps for itself. */
+/** Members that the gateway does not send to Reducto. */
 const OWN_MEMBERS = new Set(['type', 'metadata', 'priority']);
 
-/** The names of the fields that have rules, by job type. */
+/** Names of the validated fields, by job type. */
 const FIELDS = new Map(
   JOB_TYPES.map((type) => {
     const request = REQUEST_CLASSES[type];
@@ -29,8 +29,8 @@ const FIELDS = new Map(
 );
 
 /**
- * Checks the body of `POST /v1/jobs`: the gateway's own fields and those that Reducto requires. All
- * others go through as text, so that what Reducto adds tomorrow works today, and nothing is altered.
+ * Validates the gateway’s own fields and those that Reducto requires. All others pass through as text, so that new
+ * fields of Reducto work and no value changes.
  */
 @Injectable()
 export class CreateJobPipe implements PipeTransform<JsonBody, Promise<JobRequest>> {
@@ -66,13 +66,13 @@ function invalid(errors: readonly FieldError[]): GatewayError {
   return new GatewayError('validation_failed', undefined, { errors });
 }
 
-/** The fields that have rules. To make an instance of the whole body would walk through what is free-form. */
+/** Copies only validated fields, so that class-validator does not walk free-form values. */
 function checkedPart(type: JobType, value: Record<string, unknown>): CreateJobDto {
   const fields = [...(FIELDS.get(type) ?? [])].map((name) => [name, value[name]] as const);
   return Object.assign(new REQUEST_CLASSES[type](), Object.fromEntries(fields));
 }
 
-/** Of members of one name Reducto may read another than was checked here. */
+/** JSON parsers differ in which of two members with one name they use. */
 function repeatedFields(type: JobType, members: readonly JsonMember[]): FieldError[] {
   const fields = FIELDS.get(type);
   const counts = Map.groupBy(members, ({ name }) => name);
@@ -92,7 +92,7 @@ function sizeErrors(metadata: string | null): FieldError[] {
   return [{ path: 'metadata', message: `must be at most ${METADATA_BYTES} bytes of JSON` }];
 }
 
-/** A `jobid://` that is not translated could reach the job of another service. */
+/** An untranslated `jobid://` could reach the job of another service. */
 function misplacedReferences(type: JobType, references: readonly JobReference[]): FieldError[] {
   if (references.length > MAX_REFERENCES) {
     return [{ path: 'input', message: `refers to more than ${MAX_REFERENCES} jobs` }];
@@ -101,7 +101,7 @@ function misplacedReferences(type: JobType, references: readonly JobReference[])
   if (misplaced === undefined) return [];
   const message =
     type === 'edit'
-      ? 'cannot hold a jobid://, because an edit cannot build upon a job'
-      : 'cannot hold a jobid://; only `input` can';
+      ? 'cannot contain a jobid://, because an edit cannot use the result of a job'
+      : 'cannot contain a jobid://; only `input` can';
   return [{ path: cutName(misplaced.path.join('.')), message }];
 }

@@ -2,17 +2,17 @@ import { buildMessage, ValidateBy, type ValidationOptions } from 'class-validato
 import type { FieldError } from '../../platform/errors/error-codes.js';
 import { isRecord } from '../../platform/json/is-record.js';
 
-/** The longest list of documents, or of parts of a split description. */
+/** Maximum length of a list of documents or split descriptions. */
 export const MAX_LIST_ITEMS = 1000;
 
-/** Refuses a field by name, whatever it holds. */
+/** Rejects any value of a field. */
 export const IsAbsent = (message: string): PropertyDecorator =>
   ValidateBy({
     name: 'isAbsent',
     validator: { validate: (value: unknown) => value === undefined, defaultMessage: () => message },
   });
 
-/** One document or several, in any of the forms that Reducto takes. */
+/** One or several documents, in any form that Reducto accepts. */
 export const IsDocumentInput = (options?: ValidationOptions): PropertyDecorator =>
   ValidateBy(
     {
@@ -29,7 +29,7 @@ export const IsDocumentInput = (options?: ValidationOptions): PropertyDecorator 
     options,
   );
 
-/** What is wrong with the parts of a split description, by path. */
+/** Validates the items of a split description. */
 export function splitDescriptionErrors(parts: unknown): FieldError[] {
   if (!Array.isArray(parts) || parts.length > MAX_LIST_ITEMS) return [];
   return parts.flatMap((part: unknown, index) =>
@@ -37,7 +37,7 @@ export function splitDescriptionErrors(parts: unknown): FieldError[] {
       .filter((field) => !isRecord(part) || !isText(part[field]))
       .map((field) => ({
         path: `split_description.${index}.${field}`,
-        message: 'must be a text that is not empty',
+        message: 'must be a non-empty string',
       })),
   );
 }

@@ -10,7 +10,7 @@ export const IDEMPOTENCY_KEY_SCHEMA = {
   example: 'invoice-2026-0815',
 };
 
-/** Reads the header `Idempotency-Key`: 1 to 255 printable ASCII characters; `null` where it is absent. */
+/** Reads the header `Idempotency-Key`: 1 to 255 printable ASCII characters; `null` if it is absent. */
 export function readIdempotencyKey(header: string | string[] | undefined): string | null {
   if (header === undefined) return null;
   if (typeof header !== 'string' || !IDEMPOTENCY_KEY.test(header)) {

@@ -5,7 +5,7 @@ import { JobMetrics } from '../job.metrics.js';
 import type { Job } from '../job.entity.js';
 import { JobTransitionsStore } from '../persistence/job-transitions.store.js';
 
-/** The steps by which a job is cancelled, each as one transaction. */
+/** Writes of a cancel, each in one transaction. */
 @Injectable()
 export class JobCancellation {
   constructor(
@@ -33,7 +33,7 @@ export class JobCancellation {
     this.metrics.recordEnded('cancelled', ended, 'cancelled');
   }
 
-  /** Reducto has been told to cancel: the job is polled soon. */
+  /** Reducto accepted the cancel: the job is polled soon. */
   recordCancelSent(job: Job): Promise<void> {
     return this.transactions.run(async (manager) => {
       if (await this.transitions.recordCancelSent(manager, job.id)) {
@@ -43,7 +43,7 @@ export class JobCancellation {
   }
 
   /** Reducto refused to cancel, as it may for a job that has ended: the job is polled at once. */
-  refused(job: Job, status: number | undefined): Promise<void> {
+  recordRefusal(job: Job, status: number | undefined): Promise<void> {
     return this.transactions.run(async (manager) => {
       if (await this.transitions.recordCancelSent(manager, job.id)) {
         await this.transitions.addEvent(manager, job.id, 'cancel_sent', { refusedWith: status });

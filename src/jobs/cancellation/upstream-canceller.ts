@@ -3,7 +3,7 @@ import { ReductoClient } from '../../reducto/reducto.client.js';
 import { JobCancellation } from './job-cancellation.js';
 import { JobQueries } from '../persistence/job-queries.store.js';
 
-/** Tells Reducto that a job is no longer wanted. A poll shows how the job ends, and cancels it again while it is open. */
+/** Cancels a job at Reducto. A poll shows how the job ends, and cancels it again while it is open. */
 @Injectable()
 export class UpstreamCanceller {
   private readonly logger = new Logger(UpstreamCanceller.name);
@@ -16,7 +16,7 @@ export class UpstreamCanceller {
 
   async cancelJob(jobId: string): Promise<void> {
     const open = await this.queries.findOpen(jobId);
-    // Without an upstream id there is nothing to tell; the submit asks for it when it knows one.
+    // Without an upstream id the submit requests the cancel later.
     if (open?.job.status !== 'submitted' || open.job.upstreamId === null) return;
     const answer = await this.reducto.cancelJob(open.job.upstreamId);
     if (answer.kind === 'unavailable') {
@@ -24,6 +24,6 @@ export class UpstreamCanceller {
       throw new Error('a cancel did not reach Reducto');
     }
     if (answer.kind === 'accepted') await this.cancellation.recordCancelSent(open.job);
-    else await this.cancellation.refused(open.job, answer.error.status);
+    else await this.cancellation.recordRefusal(open.job, answer.error.status);
   }
 }

@@ -16,7 +16,7 @@ export interface JobFilter {
   readonly before?: string;
 }
 
-/** Seconds since each of a job's moments, by the database's clock. */
+/** Seconds since each timestamp of a job, by the database’s clock. */
 export interface JobAges {
   readonly created: number;
   readonly submitted: number | null;
@@ -27,25 +27,25 @@ export interface JobAges {
   readonly resultMissing: number | null;
 }
 
-/** A job that has not ended, and how long it has been so. */
+/** A job that has not ended, with its ages. */
 export interface OpenJob {
   readonly job: Job;
   readonly ages: JobAges;
 }
 
-/** A job that a callback names: whether it was still to be expected. */
+/** A job that a callback names, with what tells whether the callback was due. */
 export interface AssertedJob {
   readonly id: string;
   readonly upstreamId: string | null;
   readonly createdAt: Date;
   readonly endedAt: Date | null;
-  /** Reducto was asked of its own accord, and had finished it. */
+  /** A scheduled poll, not a callback, found the job finished. */
   readonly foundEnded: boolean;
-  /** When Reducto last said that it is not finished. */
+  /** Last poll that found the job open. */
   readonly foundOpenAt: Date | null;
 }
 
-/** How many jobs of a status have not ended. */
+/** Open jobs of one status. */
 export interface OpenJobs {
   readonly status: JobStatus;
   readonly count: number;
@@ -80,14 +80,14 @@ export class JobQueries {
     });
   }
 
-  /** What the guard of the job ID needs to know. */
+  /** For the job id guard. */
   findForCallback(
     where: { id: string } | { upstreamId: string },
   ): Promise<Pick<Job, 'id' | 'status' | 'upstreamId'> | null> {
     return this.jobs.findOne({ select: { id: true, status: true, upstreamId: true }, where });
   }
 
-  /** The same for many at once: an answer for each of `values`, in their order. */
+  /** Returns a job or null for each of `values`, in their order. */
   async findForCallbacks(
     key: 'id' | 'upstreamId',
     values: readonly string[],
@@ -114,14 +114,14 @@ export class JobQueries {
     return this.jobs.findOneBy(where);
   }
 
-  /** The oldest first, from the one after `after` on. */
+  /** Oldest first, beginning after `after`. */
   listEvents(jobId: string, after: string | undefined, limit: number): Promise<JobEvent[]> {
     const where: FindOptionsWhere<JobEvent> = { jobId };
     if (after !== undefined) where.id = MoreThan(after);
     return this.events.find({ where, order: { id: 'ASC' }, take: limit });
   }
 
-  /** The job and how long it has been so; `undefined` where it has ended (or never was). */
+  /** `undefined` if the job has ended or does not exist. */
   async findOpen(id: string): Promise<OpenJob | undefined> {
     const { entities, raw } = await this.jobs
       .createQueryBuilder('job')
@@ -151,7 +151,7 @@ export class JobQueries {
     };
   }
 
-  /** Which of these upstream ids belong to jobs of this gateway. */
+  /** The upstream ids that belong to jobs of this gateway. */
   async knownUpstreamIds(upstreamIds: readonly string[]): Promise<Set<string>> {
     const found = await this.jobs.find({
       select: { id: true, upstreamId: true },
@@ -160,7 +160,7 @@ export class JobQueries {
     return new Set(found.flatMap((job) => job.upstreamId ?? []));
   }
 
-  /** Of these upstream ids, how many belong to jobs that ended upstream more than a minute ago. */
+  /** Number of these jobs that Reducto finished more than a minute ago. */
   countEndedLongAgo(upstreamIds: readonly string[]): Promise<number> {
     return this.jobs
       .createQueryBuilder('job')
@@ -170,7 +170,7 @@ export class JobQueries {
       .getCount();
   }
 
-  /** Those of our jobs that have one of `ids` or, at Reducto, one of `upstreamIds`. */
+  /** Jobs with one of `ids` or one of `upstreamIds`. */
   findAsserted(ids: readonly string[], upstreamIds: readonly string[]): Promise<AssertedJob[]> {
     const foundOpen = this.events
       .createQueryBuilder('event')
@@ -197,7 +197,7 @@ export class JobQueries {
   }
 }
 
-/** The jobs that have not ended, by status. Costs as much as there are of them. */
+/** Open jobs by status. The cost grows with their number. */
 export function countOpenJobs(jobs: Repository<Job>): Promise<OpenJobs[]> {
   return jobs
     .createQueryBuilder('job')

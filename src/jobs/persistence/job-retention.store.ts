@@ -2,51 +2,49 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { rows } from '../../platform/database/sql.js';
 
-/** A stretch of the search for chunks that belong to nothing. */
+/** A batch of the search for orphaned chunks. */
 export interface Searched {
-  /** Contents that were checked. */
+  /** Number of checked contents. */
   readonly count: number;
-  /** The last of them; `undefined` where there was none. */
+  /** The last checked content; `undefined` if none was left. */
   readonly upTo: string | undefined;
 }
 
 /**
- * All SQL that removes what is old from the tables of the jobs. Ages count from the end of a job and by the
- * database's clock; what has not ended has no age. Rows that somebody else has locked are left for later.
+ * All SQL that deletes expired rows of jobs. Ages count from the end of a job, by the database’s clock. Locked rows
+ * are skipped until the next sweep.
  */
 @Injectable()
 export class JobRetentionStore {
-  /** Takes results from their jobs, which say so from then on. Their bytes go later. Returns how many. */
+  /** Detaches expired results from their jobs; `deleteChunks` deletes their bytes. Returns how many. */
   async expireResults(manager: EntityManager, days: number, limit: number): Promise<number> {
     return (await rows(manager, EXPIRE_RESULTS, [days, limit])).length;
   }
 
-  /** Removes jobs with their timelines and, where they still have one, their results. Returns how many. */
+  /** Deletes jobs with their timelines and results. Returns how many. */
   async deleteJobs(manager: EntityManager, days: number, limit: number): Promise<number> {
     return (await rows(manager, DELETE_JOBS, [days, limit])).length;
   }
 
-  /** Removes what a callback has entered in the timelines of jobs that are gone. */
+  /** Deletes timeline entries that callbacks added to deleted jobs. */
   async deleteTraceContexts(manager: EntityManager, jobIds: readonly string[]): Promise<void> {
     await rows(manager, DELETE_TRACE_CONTEXTS, [jobIds]);
   }
 
-  /**
-   * Removes up to `limit` chunks that were discarded more than `graceSeconds` ago. Returns how many.
-   */
+  /** Deletes up to `limit` chunks that were discarded more than `graceSeconds` ago. Returns how many. */
   async deleteChunks(manager: EntityManager, graceSeconds: number, limit: number): Promise<number> {
     const contents = await rows<{ id: string }>(manager, DISCARDED, [graceSeconds, limit]);
     const ids = contents.map(({ id }) => id);
     if (ids.length === 0) return 0;
     const removed = await rows(manager, DELETE_CHUNKS, [ids, limit]);
-    // A statement does not see what one before it in the same snapshot has removed: hence three of them.
+    // Separate statements, because a CTE does not see the rows that another CTE deleted.
     await rows(manager, DELETE_CONTENTS, [ids]);
     return removed.length;
   }
 
   /**
-   * Checks up to `limit` contents after `after` and before `before`, in the order of their ids, and
-   * discards those that no job has.
+   * Checks up to `limit` contents between `after` and `before`, in the order of their ids, and discards those
+   * without a job.
    */
   async deleteOrphans(
     manager: EntityManager,
@@ -56,15 +54,12 @@ export class JobRetentionStore {
   ): Promise<Searched> {
     const searched = await rows<{ id: string }>(manager, SEARCH_CONTENTS, [after, before, limit]);
     const ids = searched.map(({ id }) => id);
-    if (ids.length > 0) await rows(manager, DISCARD_LOST, [ids]);
+    if (ids.length > 0) await rows(manager, DISCARD_ORPHANS, [ids]);
     return { count: ids.length, upTo: ids.at(-1) };
   }
 }
 
-/*
- * The arrays keep PostgreSQL from joining with whole tables, however wrong its guess of how many rows there
- * are (`npm run bench:retention` prints the plans).
- */
+/* Arrays prevent joins with whole tables if the row estimate is wrong (`npm run bench:retention` prints the plans). */
 export const EXPIRE_RESULTS = `
   WITH old AS (
     SELECT job_id, content_id FROM job_results
@@ -73,7 +68,7 @@ export const EXPIRE_RESULTS = `
        FOR UPDATE SKIP LOCKED),
   discarded AS (
     INSERT INTO discarded_contents (content_id) SELECT content_id FROM old ON CONFLICT DO NOTHING),
-  told AS (
+  marked AS (
     UPDATE jobs SET result_expired_at = now() WHERE id = ANY (ARRAY(SELECT job_id FROM old)))
   DELETE FROM job_results WHERE job_id = ANY (ARRAY(SELECT job_id FROM old))
   RETURNING job_id`;
@@ -97,7 +92,6 @@ const DELETE_TRACE_CONTEXTS = `
   DELETE FROM job_events AS event
    WHERE job_id = ANY ($1::uuid[]) AND NOT EXISTS (SELECT FROM jobs WHERE id = event.job_id)`;
 
-/** One that has found its job after all is no longer discarded. */
 export const DISCARDED = `
   SELECT content_id AS id FROM discarded_contents
    WHERE discarded_at < now() - make_interval(secs => $1)
@@ -120,7 +114,7 @@ export const DELETE_CONTENTS = `
      AND (NOT EXISTS (SELECT FROM result_chunks WHERE content_id = content.content_id)
           OR EXISTS (SELECT FROM job_results WHERE content_id = content.content_id))`;
 
-/** From one content to the next by the index, without reading the chunks in between. */
+/** Index skip scan over the contents. */
 export const SEARCH_CONTENTS = `
   WITH RECURSIVE content AS (
     (SELECT content_id AS id, 1 AS n FROM result_chunks
@@ -131,7 +125,7 @@ export const SEARCH_CONTENTS = `
       FROM content WHERE id IS NOT NULL AND n < $3)
   SELECT id FROM content WHERE id IS NOT NULL ORDER BY id`;
 
-const DISCARD_LOST = `
+const DISCARD_ORPHANS = `
   INSERT INTO discarded_contents (content_id)
   SELECT id FROM unnest($1::uuid[]) AS id
    WHERE NOT EXISTS (SELECT FROM job_results WHERE content_id = id)

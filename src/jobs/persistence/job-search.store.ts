@@ -14,9 +14,9 @@ export const SEARCHED_STATUSES = [...JOB_STATUSES, 'unsuccessful'] as const;
 /** `unsuccessful`: failed or expired. */
 export type SearchedStatus = (typeof SEARCHED_STATUSES)[number];
 
-/** Jobs of any service: all that is given must hold. */
+/** Filter for jobs of any service; all conditions must hold. */
 export interface JobSearch {
-  /** The beginning of the gateway's id or of Reducto's. */
+  /** Prefix of the gateway’s or Reducto’s id. */
   readonly id?: string;
   readonly service?: string;
   readonly upstreamId?: string;
@@ -25,7 +25,7 @@ export interface JobSearch {
   readonly code?: JobErrorCode;
   /** When the job was accepted. */
   readonly accepted?: Period;
-  /** When the job ended. Jobs are then ordered by it. */
+  /** When the job ended; also sorts by it. */
   readonly ended?: Period;
   /** Only jobs after this one in the order of the list. */
   readonly before?: string;
@@ -37,24 +37,24 @@ export interface Period {
   readonly to?: Date;
 }
 
-/** A number of jobs; `more` where counting stopped at it. */
+/** `more`: counting stopped at the limit. */
 export interface JobCount {
   readonly count: number;
   readonly more: boolean;
 }
 
-/** How jobs ended in a time. */
+/** How jobs ended in a period. */
 export interface EndedJobs {
   readonly total: number;
-  /** False where there were more, and these are the last ones. */
+  /** False if there were more; these are the last ones. */
   readonly complete: boolean;
-  /** When the first of them ended, where they are not all. */
+  /** When the first of them ended, if the list is not complete. */
   readonly firstAt: Date | null;
   readonly byStatus: Readonly<Partial<Record<JobStatus, number>>>;
   readonly bySettledBy: Readonly<Partial<Record<SettledBy, number>>>;
   /** Why jobs failed or expired, the most frequent reason first. */
   readonly reasons: readonly { readonly code: string; readonly count: number }[];
-  /** From the first callback for a job to its end; `null` where there was none. */
+  /** Seconds from the first callback for a job to its end; `null` without callbacks. */
   readonly callbackLag: { readonly median: number; readonly p95: number } | null;
 }
 
@@ -64,16 +64,16 @@ export interface JobsOverview {
   readonly ended: EndedJobs;
 }
 
-/** Counting stops here, so that it costs about the same in a large table. */
+/** Bounds the cost of counting in a large table. */
 const MAX_COUNT = 10_000;
 const MAX_SERVICES = 500;
 
-/** What admins read of the jobs of all services. */
+/** Searches and statistics over jobs of all services, for admins. */
 @Injectable()
 export class JobSearchStore {
   constructor(@InjectRepository(Job) private readonly jobs: Repository<Job>) {}
 
-  /** The newest first; with `ended`, the last ended first. */
+  /** Newest first; with `ended`, last ended first. */
   async searchJobs(search: JobSearch, limit: number): Promise<Job[]> {
     const { before, ended } = search;
     const after = before === undefined ? undefined : await this.placeOf(before);
@@ -102,13 +102,13 @@ export class JobSearchStore {
     return { count: Math.min(count, MAX_COUNT), more: count > MAX_COUNT };
   }
 
-  /** The services that have jobs. Jumps from one to the next in the index. */
+  /** Services that have jobs, by an index skip scan. */
   async listServices(): Promise<string[]> {
     const found = await rows<{ service: string }>(this.jobs.manager, SERVICES, [MAX_SERVICES]);
     return found.map(({ service }) => service);
   }
 
-  /** In one snapshot, so that a job is either open or ended. Of the ended ones, the last `limit`. */
+  /** Reads one snapshot, so that no job counts twice; at most the last `limit` ended jobs. */
   readOverview(period: Required<Period>, limit: number): Promise<JobsOverview> {
     return this.jobs.manager.transaction('REPEATABLE READ', async (manager) => ({
       open: await countOpenJobs(manager.getRepository(Job)),
@@ -127,13 +127,13 @@ export class JobSearchStore {
   }
 }
 
-/** Where a page of the list begins. */
+/** Cursor of a page. */
 interface Place {
   readonly id: string;
   readonly endedAt: string | null;
 }
 
-/** The statements that find the jobs between them. `$1` is theirs to limit. */
+/** Statements whose union finds the jobs. `$1` is the limit. */
 function armsOf(
   search: JobSearch,
   after: Place | undefined,
@@ -176,7 +176,7 @@ function conditionsOf(search: JobSearch, value: (given: unknown) => string): str
   return where;
 }
 
-/** What it says of `next_check_at` and `ended_at` leads to an index. */
+/** The redundant conditions match partial indexes. */
 function statusCondition(status: SearchedStatus): string {
   if (status === 'unsuccessful') {
     return `status IN ('failed', 'expired') AND status <> 'completed' AND ended_at IS NOT NULL`;
@@ -200,7 +200,7 @@ function afterOf(
   return [`ended_at <= ${at}`, `(ended_at, id) < (${at}::timestamptz, ${id}::uuid)`];
 }
 
-/** The first and the last UUID that begin with `prefix`; `undefined` where none can. */
+/** First and last UUID with `prefix`; `undefined` if it is no prefix of a UUID. */
 export function idRange(prefix: string): [first: string, last: string] | undefined {
   const shape = 'xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx';
   const given = prefix.toLowerCase();
@@ -210,13 +210,13 @@ export function idRange(prefix: string): [first: string, last: string] | undefin
     let next = 0;
     return shape.replaceAll('x', () => digits[next++] ?? digit);
   };
-  // Dashes may be left out, but not be elsewhere.
+  // Dashes are optional, but only in their places.
   if (given !== digits && !filled('0').startsWith(given)) return undefined;
   return [filled('0'), filled('f')];
 }
 
 interface EndGroup {
-  /** The columns that the group sums up, as bits: status, settled_by, code. */
+  /** Bit mask of `grouping()`: status, settled_by, code. */
   readonly level: number;
   readonly status: JobStatus | null;
   readonly settledBy: SettledBy | null;

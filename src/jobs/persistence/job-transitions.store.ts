@@ -8,20 +8,20 @@ import { isTerminal, predecessorsOf, type JobStatus } from '../job-status.js';
 import type { JobType } from '../job-type.js';
 import { Job, type SettledBy } from '../job.entity.js';
 
-/** The topic that carries the id of each job that ends. */
+/** Topic with the id of each job that ends. */
 export const JOB_ENDED = 'job_ended';
-/** The topic that says that there are jobs to be sent. */
+/** Topic that announces queued jobs. */
 export const JOBS_QUEUED = 'jobs_queued';
 
 type Changes = QueryDeepPartialEntity<Job>;
 
-/** Who may write: a condition that the row must still meet. */
+/** A condition that the row must still meet for a write. */
 export type Fence = readonly [sql: string, parameters: Record<string, unknown>];
 
 /** Allows a write only to the holder of the lease: a paused process whose lease passed on writes nothing. */
 export const ifLeasedBy = (lease: string): Fence => ['lease = :lease', { lease }];
 
-/** Only while no later attempt to submit has begun. */
+/** Allows a write only if no later submit attempt has begun. */
 export const ifAtAttempt = (attempt: number): Fence => ['submit_attempts = :attempt', { attempt }];
 
 /** A callback that passed the guards. */
@@ -29,17 +29,17 @@ export interface VerifiedCallback {
   readonly jobId: string;
   readonly upstreamId: string;
   readonly status: string;
-  /** Whether a token or signature proved it; without, its upstream id is not even a claim. */
+  /** Whether a token or signature authenticated it; otherwise its upstream id is ignored. */
   readonly proven: boolean;
-  /** The same message again: acted upon, but not entered in the timeline once more. */
+  /** A repeated message: requests a poll, but adds no timeline entry. */
   readonly repeated: boolean;
-  /** By the database's clock; absent: now. */
+  /** By the database’s clock; defaults to now. */
   readonly receivedAt?: Date;
   /** The request that brought it, as a W3C `traceparent`. */
   readonly trace?: string | null;
 }
 
-/** What is to be known of a job that has moved; the ages are seconds by the database's clock. */
+/** A job after a transition, for the metrics. Ages by the database’s clock. */
 export interface TransitionedJob {
   readonly type: JobType;
   readonly settledBy: SettledBy | null;
@@ -48,7 +48,7 @@ export interface TransitionedJob {
   readonly sinceCallbackSeconds: number | null;
 }
 
-/** Changes that put a job off for `seconds`. `reason` says why, and what the gateway does then; null: it is routine. */
+/** Changes that defer a job for `seconds`. `reason` is for its service; null on the regular schedule. */
 export const deferred = (
   seconds: number,
   reason: string | null,
@@ -65,8 +65,8 @@ export const inSeconds = (seconds: number) => (): string =>
   `now() + make_interval(secs => ${seconds.toFixed(3)})`;
 
 /**
- * All that changes `jobs` and `job_events`, claims and the way to Reducto apart. Whatever changes a job names the statuses it may change from,
- * and the count of affected rows says whether it did: no lock, no check before, no race.
+ * All writes to `jobs` and `job_events`, except leases and submission. Each update names the statuses that it may
+ * change; the number of affected rows says whether it applied.
  */
 @Injectable()
 export class JobTransitionsStore {
@@ -111,7 +111,7 @@ export class JobTransitionsStore {
     };
   }
 
-  /** Ends a job that Reducto has never seen, where `fence` holds. */
+  /** Cancels a job that was never sent, if `fence` holds. */
   cancelUnsent(
     manager: EntityManager,
     id: string,
@@ -127,7 +127,7 @@ export class JobTransitionsStore {
     );
   }
 
-  /** Changes a job that stays in `status`. False where it is no longer there, or `fence` fails. */
+  /** Changes a job that stays in `status`. Returns false if its status changed or `fence` fails. */
   async updateJob(
     manager: EntityManager,
     id: string,
@@ -145,7 +145,7 @@ export class JobTransitionsStore {
     return affected === 1;
   }
 
-  /** Notes a request to cancel on a job that has not ended; false where it has, or was asked before. */
+  /** Records the request to cancel; false if the job has ended or a cancel was requested before. */
   async requestCancel(manager: EntityManager, id: string): Promise<boolean> {
     const { affected } = await manager
       .createQueryBuilder()
@@ -185,17 +185,14 @@ export class JobTransitionsStore {
     };
   }
 
-  /**
-   * Notes the callbacks that have come for jobs, and what they claim; only the first of each is kept.
-   * One that came before is not entered in the timeline once more. Returns the jobs that have not ended.
-   */
+  /** Records callbacks and the first asserted upstream id of each job. Returns the jobs that have not ended. */
   async recordCallbacks(
     manager: EntityManager,
     callbacks: readonly VerifiedCallback[],
   ): Promise<string[]> {
     const column = <Key extends keyof VerifiedCallback>(key: Key): VerifiedCallback[Key][] =>
       callbacks.map((callback) => callback[key]);
-    const noted = await preparedRows<{ id: string }>(manager, RECORD_CALLBACKS, [
+    const open = await preparedRows<{ id: string }>(manager, RECORD_CALLBACKS, [
       column('jobId'),
       column('upstreamId'),
       column('status'),
@@ -203,7 +200,7 @@ export class JobTransitionsStore {
       column('repeated'),
       column('receivedAt'),
     ]);
-    return noted.map(({ id }) => id);
+    return open.map(({ id }) => id);
   }
 
   async addEvent(
@@ -217,12 +214,11 @@ export class JobTransitionsStore {
 }
 
 /**
- * Jobs are locked in the order of their ids, so that two processes never wait for each other. A job whose
- * callback has come is also due soon: its task may be taken for a repeat of one that is just being done, and
- * that one may have looked a moment too early.
+ * Locks jobs in the order of their ids to avoid deadlocks. The job also becomes due soon, because its task may
+ * coalesce with one whose poll was a moment too early.
  */
 const RECORD_CALLBACKS = {
-  name: 'jobs-note-callbacks',
+  name: 'jobs-record-callbacks',
   text: `
   WITH callback AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::boolean[],

@@ -25,7 +25,7 @@ export class JobFailureHandler {
     this.limits = pollLimits(settings);
   }
 
-  /** Call it as the holder of `claim`. Throws `error` again where the database may work soon. */
+  /** The caller holds `lease`. Rethrows `error` if the database may recover soon. */
   async handle(id: string, lease: string, error: unknown): Promise<void> {
     const kind = classifyDatabaseError(error);
     if (['unavailable', 'read_only', 'conflict'].includes(kind)) {
@@ -34,8 +34,8 @@ export class JobFailureHandler {
       throw error;
     }
     // The message of PostgreSQL may quote the data.
-    const why = kind === 'data' ? { sqlState: sqlStateOf(error) } : { err: error };
-    this.logger.error({ msg: 'a job could not be processed', jobId: id, ...why });
+    const cause = kind === 'data' ? { sqlState: sqlStateOf(error) } : { err: error };
+    this.logger.error({ msg: 'could not process a job', jobId: id, ...cause });
     const open = await this.queries.findOpen(id);
     if (open === undefined || open.job.lease !== lease) return;
     const ageSeconds = open.ages.created;

@@ -80,7 +80,7 @@ export class JobLeaseStore {
 
   /** Releases a job whose handler threw. The attempt counts, so that the waits grow. */
   async releaseFailedPoll(id: string, lease: string, seconds: number): Promise<void> {
-    const reason = 'The gateway could not process the job, and tries again';
+    const reason = 'The gateway could not process the job and tries again';
     await this.jobs
       .createQueryBuilder()
       .update()
@@ -126,8 +126,8 @@ export class JobLeaseStore {
     ids: readonly string[],
     seconds: number,
   ): Promise<string[]> {
-    const given = await rows<{ id: string }>(manager, RELEASE_FOR_POLLS, [lease, ids, seconds]);
-    return given.map(({ id }) => id);
+    const released = await rows<{ id: string }>(manager, RELEASE_FOR_POLLS, [lease, ids, seconds]);
+    return released.map(({ id }) => id);
   }
 
   /**
@@ -140,8 +140,8 @@ export class JobLeaseStore {
     ids: readonly string[],
     seconds: readonly number[],
   ): Promise<number> {
-    const put = await rows(manager, RESCHEDULE_OPEN, [lease, ids, seconds]);
-    return put.length;
+    const rescheduled = await rows(manager, RESCHEDULE_OPEN, [lease, ids, seconds]);
+    return rescheduled.length;
   }
 
   /**
@@ -154,15 +154,14 @@ export class JobLeaseStore {
     seconds: number,
     limit: number,
   ): Promise<number> {
-    const brought = await rows(manager, EXPEDITE_POLLS, [ids, seconds, limit]);
-    return brought.length;
+    const expedited = await rows(manager, EXPEDITE_POLLS, [ids, seconds, limit]);
+    return expedited.length;
   }
 }
 
 /*
- * The statements of a sweep read the jobs that have not ended and no others: those are in the index
- * `jobs_due`. Hence the array instead of a join, for which PostgreSQL would read the whole table once
- * many jobs are due, and the conditions that repeat what the claim implies (`npm run bench:sweep`).
+ * Arrays instead of joins, and conditions that the lease implies, keep PostgreSQL on the index `jobs_due`
+ * (`npm run bench:sweep`).
  */
 export const LEASE_DUE_JOBS = `
   UPDATE jobs
@@ -190,7 +189,7 @@ export const RELEASE_FOR_POLLS = `
   RETURNING id`;
 
 export const RESCHEDULE_OPEN = `
-  WITH put AS (
+  WITH rescheduled AS (
     UPDATE jobs
        SET lease = NULL, polls = polls + 1, deferral_reason = NULL, deferred_until = NULL,
            next_check_at = now() + CASE WHEN poll_requested THEN interval '0'
@@ -203,8 +202,8 @@ export const RESCHEDULE_OPEN = `
     INSERT INTO job_events (job_id, type, detail)
     SELECT id, 'polled', jsonb_build_object('answer', 'open', 'via', 'listing',
                                             'nextPollInSeconds', round(seconds::numeric))
-      FROM put WHERE polls <= ${MAX_POLL_EVENTS})
-  SELECT id AS job_id FROM put`;
+      FROM rescheduled WHERE polls <= ${MAX_POLL_EVENTS})
+  SELECT id AS job_id FROM rescheduled`;
 
 const EXPEDITE_POLLS = `
   UPDATE jobs SET next_check_at = now() + random() * make_interval(secs => $2)

@@ -30,7 +30,7 @@ export class JobLease {
    * Leases the job and does `work`. Does nothing if the job has ended or is leased: the row keeps a trigger that
    * arrives meanwhile.
    */
-  async withLease(id: string, work: (held: LeasedJob) => Promise<void>): Promise<void> {
+  async withLease(id: string, work: (leased: LeasedJob) => Promise<void>): Promise<void> {
     const lease = await this.leases.acquireLease(id, POLL_LEASE_SECONDS);
     if (lease === undefined) return;
     const renewal = setInterval(() => void this.renewLease(id, lease), RENEWAL_SECONDS * 1000);
@@ -45,8 +45,8 @@ export class JobLease {
   }
 
   /** Releases a job without having polled it. */
-  releaseLease({ job, lease: claim }: LeasedJob, seconds: number, reason?: string): Promise<void> {
-    return this.leases.releaseLease(job.id, claim, seconds, reason);
+  releaseLease({ job, lease }: LeasedJob, seconds: number, reason?: string): Promise<void> {
+    return this.leases.releaseLease(job.id, lease, seconds, reason);
   }
 
   private async renewLease(id: string, lease: string): Promise<void> {

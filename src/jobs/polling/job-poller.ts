@@ -28,7 +28,7 @@ import { SubmissionRecovery } from '../recovery/submission-recovery.js';
 
 /**
  * Polls a job and applies what Reducto answers. Callbacks and the reconciler both end here: a callback is only a
- * trigger, and the truth is what Reducto answers to the gateway’s key.
+ * trigger, and only Reducto’s own answer changes the job.
  */
 @Injectable()
 export class JobPoller {
@@ -38,10 +38,10 @@ export class JobPoller {
 
   constructor(
     settings: Settings,
-    private readonly lease: JobLease,
+    private readonly jobLease: JobLease,
     private readonly transitions: PollTransitions,
     private readonly results: ResultStore,
-    private readonly uncertain: SubmissionRecovery,
+    private readonly recovery: SubmissionRecovery,
     private readonly reducto: ReductoClient,
     private readonly download: ResultDownload,
     private readonly metrics: JobMetrics,
@@ -52,33 +52,33 @@ export class JobPoller {
 
   /** Does nothing if another worker holds the lease: it will act on the trigger. */
   pollJob(jobId: string): Promise<void> {
-    return this.lease.withLease(jobId, (held) =>
-      held.job.status === 'uncertain' ? this.uncertain.adoptAssertedId(held) : this.poll(held),
+    return this.jobLease.withLease(jobId, (leased) =>
+      leased.job.status === 'uncertain' ? this.recovery.adoptAssertedId(leased) : this.poll(leased),
     );
   }
 
-  private async poll(held: LeasedJob): Promise<void> {
-    const { job } = held;
+  private async poll(leased: LeasedJob): Promise<void> {
+    const { job } = leased;
     if (job.upstreamId === null) throw new Error('a submitted job has no upstream id');
     const answer = await this.reducto.pollJob(job.upstreamId);
     if (answer.kind === 'unavailable' || answer.kind === 'unusable') {
       this.logger.warn({ msg: 'poll failed', reason: answer.error.message });
     }
-    const step = await this.stepAfter(answer, held);
+    const step = await this.stepAfter(answer, leased);
     if (step.do === 'fetch-result') {
       const ids = { own: job.id, upstream: job.upstreamId };
-      return this.complete(held, ids, answer.kind === 'completed' ? answer.result : null);
+      return this.complete(leased, ids, answer.kind === 'completed' ? answer.result : null);
     }
     if (step.do === 'wait' && step.because === 'open' && job.cancelRequestedAt !== null) {
       const reason = await this.cancelAgain(job.upstreamId);
-      return this.applyStep(held, step, answer.kind === 'open' ? answer.progress : null, reason);
+      return this.applyStep(leased, step, answer.kind === 'open' ? answer.progress : null, reason);
     }
     const error = 'error' in answer ? answer.error : undefined;
     const reason = step.do === 'wait' ? reasonOf(step.because, error) : null;
-    await this.applyStep(held, step, answer.kind === 'open' ? answer.progress : null, reason);
+    await this.applyStep(leased, step, answer.kind === 'open' ? answer.progress : null, reason);
   }
 
-  /** Cancels a job that is still open although it is to be cancelled. Returns why it waits. */
+  /** Cancels an open job again whose cancel was requested. Returns the reason for its service. */
   private async cancelAgain(upstreamId: string): Promise<string> {
     const answer = await this.reducto.cancelJob(upstreamId);
     switch (answer.kind) {
@@ -91,19 +91,19 @@ export class JobPoller {
     }
   }
 
-  private async stepAfter(answer: PollAnswer, held: LeasedJob): Promise<PollStep> {
-    const waiting = waitingOf(held);
-    const step = stepAfterPoll(answer, waiting, this.limits);
+  private async stepAfter(answer: PollAnswer, leased: LeasedJob): Promise<PollStep> {
+    const polledJob = polledJobOf(leased);
+    const step = stepAfterPoll(answer, polledJob, this.limits);
     if (answer.kind !== 'unusable' || step.do !== 'end' || answer.aboutJob) return step;
     if (await this.reducto.answersProperly()) return step;
-    // Whatever answers for Reducto says the same to everything, so nothing about the job.
+    // A proxy gives this answer to every request, so it says nothing about the job.
     const { error, rawConfig } = answer;
-    return stepAfterPoll({ kind: 'unavailable', error, rawConfig }, waiting, this.limits);
+    return stepAfterPoll({ kind: 'unavailable', error, rawConfig }, polledJob, this.limits);
   }
 
-  /** Stores the result, then completes the job: never the other way round. */
-  private async complete(held: LeasedJob, ids: JobIds, result: Buffer | null): Promise<void> {
-    const { job, lease: claim } = held;
+  /** Stores the result before it completes the job. */
+  private async complete(leased: LeasedJob, ids: JobIds, result: Buffer | null): Promise<void> {
+    const { job, lease } = leased;
     const begin = performance.now();
     const seconds = (): number => (performance.now() - begin) / 1000;
     try {
@@ -117,27 +117,27 @@ export class JobPoller {
         ),
       );
       this.metrics.recordFetched('stored', seconds(), Number(content.sizeBytes));
-      if (await this.transitions.completeJob(job, claim, content)) {
+      if (await this.transitions.completeJob(job, lease, content)) {
         this.logger.log({ msg: 'job completed' });
       }
     } catch (error) {
       if (!(error instanceof ResultDownloadError)) throw error;
       this.metrics.recordFetched('missing', seconds());
-      this.logger.warn({ msg: 'a result could not be fetched', reason: error.message });
-      const step = stepAfterMissingResult(error.message, waitingOf(held), this.limits);
-      await this.applyStep(held, step, null, reasonOf('result_missing', undefined));
+      this.logger.warn({ msg: 'could not fetch a result', reason: error.message });
+      const step = stepAfterMissingResult(error.message, polledJobOf(leased), this.limits);
+      await this.applyStep(leased, step, null, reasonOf('result_missing', undefined));
     }
   }
 
   private async applyStep(
-    held: LeasedJob,
+    leased: LeasedJob,
     step: WaitOrEnd,
     progress: number | null,
     reason: string | null,
   ): Promise<void> {
-    const { job, lease: claim } = held;
+    const { job, lease } = leased;
     if (step.do === 'end') {
-      const ended = await this.transitions.endJob(job, claim, step.status, step.error);
+      const ended = await this.transitions.endJob(job, lease, step.status, step.error);
       if (!ended) return;
       const level = step.status === 'expired' ? 'error' : 'log';
       this.logger[level]({ msg: `job ${step.status}`, code: step.error.code });
@@ -145,8 +145,8 @@ export class JobPoller {
     }
     const seconds = jittered(step.seconds);
     if (step.because === 'not_asked')
-      return this.lease.releaseLease(held, seconds, reason ?? undefined);
-    await this.transitions.reschedule(job, claim, {
+      return this.jobLease.releaseLease(leased, seconds, reason ?? undefined);
+    await this.transitions.reschedule(job, lease, {
       seconds,
       reason,
       answer: step.because === 'result_missing' ? 'completed, result not available' : step.because,
@@ -157,7 +157,7 @@ export class JobPoller {
   }
 }
 
-/** Why the job waits, as its service reads it. */
+/** Reason of the deferral, for the service. */
 function reasonOf(because: WaitReason, error: UpstreamError | undefined): string | null {
   const next = 'the gateway polls the job again';
   switch (because) {
@@ -180,7 +180,7 @@ function isMissing(because: string): boolean {
   return because === 'unusable' || because === 'result_missing';
 }
 
-function waitingOf({ job, ages }: LeasedJob): PolledJob {
+function polledJobOf({ job, ages }: LeasedJob): PolledJob {
   return {
     // Entry n is the wait before poll n+1; entry 0 was used at the submit.
     polls: job.polls + 1,

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { UpstreamRateLimiter } from '../../reducto/upstream-rate-limiter.js';
 import { Job } from '../job.entity.js';
 
-const HELD =
+const COOL_DOWN_REASON =
   'Polling backs off because Reducto is unavailable or limits requests; the gateway polls the job again';
 
 /**
@@ -16,11 +16,11 @@ export class PollCoolDown {
   /** `jobs` with the reasons of those that would be due before polls are allowed again. */
   async explain(jobs: readonly Job[]): Promise<Job[]> {
     if (!jobs.some(isToBePolled)) return [...jobs];
-    const until = await this.rateLimiter.heldUntil();
+    const until = await this.rateLimiter.coolDownUntil();
     if (until === null) return [...jobs];
     return jobs.map((job) => {
       if (!isToBePolled(job) || job.nextCheckAt >= until) return job;
-      const deferralReason = job.deferralReason ?? HELD;
+      const deferralReason = job.deferralReason ?? COOL_DOWN_REASON;
       return Object.assign(new Job(), job, { deferralReason, deferredUntil: until });
     });
   }

@@ -3,10 +3,7 @@ import type { PollAnswer } from '../../reducto/answers.js';
 import { mayHelpToRetry } from '../../reducto/upstream-error.js';
 import { CANCELLED, expiredAfter, type JobError } from '../job-error.js';
 
-/**
- * The decisions about a job that Reducto has: pure, from what is known and how long it has been so.
- * Ages are seconds measured by the database, so that the clocks of the gateways do not matter.
- */
+/** State that a poll decides by. The database measures all ages, so that clock skew of gateways does not matter. */
 export interface PolledJob {
   /** Polls so far that did not end the job. */
   readonly polls: number;
@@ -16,7 +13,7 @@ export interface PolledJob {
   readonly sinceCancelSeconds: number | null;
   /** Since Reducto first said that it does not know the job. */
   readonly missingSeconds: number | null;
-  /** Since the result could not be fetched, or the answer not be used, for the first time. */
+  /** Since the result could not be fetched or the answer was unusable for the first time. */
   readonly resultMissingSeconds: number | null;
 }
 
@@ -53,10 +50,10 @@ export type WaitOrEnd =
 
 export type PollStep = WaitOrEnd | { readonly do: 'fetch-result' };
 
-/** A "not found" must be heard twice, this far apart, before it is believed. */
+/** Two "not found" answers this far apart confirm each other. */
 const CONFIRM_NOT_FOUND_SECONDS = 5;
 
-/** What follows from an answer of Reducto's. */
+/** Decides the next step after Reducto’s answer. */
 export function stepAfterPoll(
   answer: PollAnswer,
   polledJob: PolledJob,
@@ -103,7 +100,7 @@ export function stepAfterPoll(
   }
 }
 
-/** What follows when a completed job's result could not be fetched: try again for a while, then fail. */
+/** Decides the next step if the result could not be fetched: retry within the grace period, then fail. */
 export function stepAfterMissingResult(
   message: string,
   polledJob: PolledJob,
@@ -153,7 +150,7 @@ function stepAfterNotFound(polledJob: PolledJob, limits: PollLimits): WaitOrEnd 
   const inGrace = polledJob.sinceSubmitSeconds < limits.notFoundGraceSeconds;
   const confirmed =
     polledJob.missingSeconds !== null && polledJob.missingSeconds >= CONFIRM_NOT_FOUND_SECONDS;
-  // A job that was to be cancelled may be gone because it is; yet one "not found" proves nothing here either.
+  // Reducto may delete a cancelled job.
   if (confirmed && polledJob.sinceCancelSeconds !== null) {
     return { do: 'end', status: 'cancelled', error: CANCELLED };
   }
@@ -174,7 +171,7 @@ function stepAfterNotFound(polledJob: PolledJob, limits: PollLimits): WaitOrEnd 
 }
 
 function endAsFailed(error: { name?: string; message: string }, polledJob: PolledJob): WaitOrEnd {
-  // How a cancelled job shows is not documented; asked for and named so, it is one.
+  // Reducto does not document how a cancelled job fails.
   if (polledJob.sinceCancelSeconds !== null && /cancel/i.test(error.message)) {
     return { do: 'end', status: 'cancelled', error: CANCELLED };
   }
@@ -190,12 +187,12 @@ function endAsFailed(error: { name?: string; message: string }, polledJob: Polle
   };
 }
 
-/** Spreads waits, so that jobs which were made together do not come back together. */
+/** Spreads the polls of jobs that were created together. */
 export function jittered(seconds: number): number {
   return seconds * (0.9 + Math.random() * 0.2);
 }
 
-/** Until the maximum age, which no wait outlasts. */
+/** Seconds until the maximum age, which no wait exceeds. */
 function secondsLeft(waiting: Pick<PolledJob, 'ageSeconds'>, limits: PollLimits): number {
   return Math.max(limits.maxAgeSeconds - waiting.ageSeconds, 1);
 }

@@ -14,12 +14,12 @@ import { ResultStore, type StoredContent } from '../results/result.store.js';
 export interface PollRecord {
   readonly seconds: number;
   readonly answer: string;
-  /** Why the job waits and what the gateway does next, for its service; null where it is just not finished. */
+  /** Why the job is deferred and what the gateway does next, for its service; null on the regular schedule. */
   readonly reason: string | null;
   readonly progress?: number | null;
   /** Reducto did not know the job this time. */
   readonly missing: boolean;
-  /** The result could not be fetched, or the answer not be used; absent where nothing is known of it. */
+  /** The result could not be fetched or the answer was unusable; absent if unknown. */
   readonly resultMissing?: boolean;
 }
 
@@ -76,7 +76,7 @@ export class PollTransitions {
     });
   }
 
-  /** Completes the job with `content`; removes `content` where that may not be. */
+  /** Completes the job with `content`, or deletes `content` if the job cannot complete. */
   async completeJob(job: Job, lease: string, content: StoredContent): Promise<boolean> {
     const moved = await this.transactions
       .run(async (manager) => {
@@ -92,7 +92,7 @@ export class PollTransitions {
         return done;
       })
       .catch(async (error: unknown) => {
-        // Any other error may hide that the job did complete with it.
+        // After any other error the transaction may have committed.
         if (classifyDatabaseError(error) === 'data')
           await this.results.discardContent(content.contentId);
         throw error;

@@ -1,7 +1,7 @@
 import { CANCELLED_BEFORE_SUBMIT, type JobError } from '../job-error.js';
 import type { SearchResult } from './upstream-search.js';
 
-/** What is known of a job whose submit may or may not have made something. Ages by the database's clock. */
+/** State of an uncertain job. Ages by the database’s clock. */
 export interface RecoveryState {
   readonly sinceSubmitSeconds: number;
   readonly ageSeconds: number;
@@ -9,7 +9,7 @@ export interface RecoveryState {
   readonly scheduleSeconds: readonly number[];
   readonly maxAgeSeconds: number;
   readonly resubmitUnresolved: boolean;
-  /** What a callback with our token says that Reducto calls the job, where nothing speaks against it. */
+  /** Upstream id that a callback with a valid token asserts and that nothing contradicts. */
   readonly assertedUpstreamId: string | null;
 }
 
@@ -24,19 +24,23 @@ export type RecoveryStep =
     };
 
 /**
- * What follows from a search. A job may show up in the listing with a delay, or be made while we
- * search, so nothing is concluded from "absent" before the whole schedule has passed.
+ * Decides the next step after a search. Reducto may list a job late, so "absent" counts only after the whole
+ * schedule.
  */
 export function stepAfterSearch(found: SearchResult, state: RecoveryState): RecoveryStep {
   if (found.kind === 'found') {
     return { do: 'adopt', upstreamId: found.upstreamId, via: 'listing' };
   }
-  // A token proves that a callback is for the job, but not the id that it brings. The listing would.
+  // A token authenticates the job of a callback, but not the upstream id; only the listing proves that.
   if (found.kind === 'undecided' && state.assertedUpstreamId !== null) {
     return { do: 'adopt', upstreamId: state.assertedUpstreamId, via: 'callback' };
   }
   if (state.ageSeconds >= state.maxAgeSeconds) {
-    return { do: 'end', status: 'expired', error: unknownOutcome('expired before it was known') };
+    return {
+      do: 'end',
+      status: 'expired',
+      error: unknownOutcome('was not known before the maximum age'),
+    };
   }
   if (found.kind === 'unavailable') {
     const wait = state.scheduleSeconds[0] ?? 5;
@@ -51,10 +55,10 @@ export function stepAfterSearch(found: SearchResult, state: RecoveryState): Reco
       ? { do: 'end', status: 'cancelled', error: CANCELLED_BEFORE_SUBMIT }
       : { do: 'resubmit' };
   }
-  return { do: 'end', status: 'failed', error: unknownOutcome('could not be found out') };
+  return { do: 'end', status: 'failed', error: unknownOutcome('could not be determined') };
 }
 
-/** Counted from the submit, so that a search which a callback set off does not shorten the schedule. */
+/** Counted from the submit, so that an extra search after a callback does not shorten the schedule. */
 function untilNextSearch(state: RecoveryState): number | undefined {
   let at = 0;
   for (const wait of state.scheduleSeconds) {
@@ -72,7 +76,7 @@ function untilTooOld({ maxAgeSeconds, ageSeconds }: RecoveryState): number {
 function unknownOutcome(what: string): JobError {
   return {
     code: 'submit_outcome_unknown',
-    message: `The request was sent to Reducto and no answer came; whether it made a job ${what}.`,
+    message: `The request was sent to Reducto without an answer; whether Reducto created a job ${what}.`,
     retryable: true,
   };
 }

@@ -32,10 +32,10 @@ export class SubmissionRecovery {
   constructor(
     private readonly settings: Settings,
     private readonly queries: JobQueries,
-    private readonly lease: JobLease,
+    private readonly jobLease: JobLease,
     private readonly failureHandler: JobFailureHandler,
-    private readonly submits: SubmissionTransitions,
-    private readonly settles: PollTransitions,
+    private readonly submissionTransitions: SubmissionTransitions,
+    private readonly pollTransitions: PollTransitions,
     private readonly search: UpstreamSearch,
     private readonly reducto: ReductoClient,
     private readonly tokens: CallbackTokenService,
@@ -45,43 +45,47 @@ export class SubmissionRecovery {
    * Adopts the upstream id that a callback asserted; without proof, releases the job so that the listing is
    * searched soon.
    */
-  async adoptAssertedId(held: LeasedJob): Promise<void> {
-    const claim = await this.verifyAssertedId(held.job);
-    if (claim?.proven !== true) return this.lease.releaseLease(held, 0);
-    await this.submits.markSubmitted(held.job, claim.upstreamId, 'callback');
+  async adoptAssertedId(leased: LeasedJob): Promise<void> {
+    const asserted = await this.verifyAssertedId(leased.job);
+    if (asserted?.proven !== true) return this.jobLease.releaseLease(leased, 0);
+    await this.submissionTransitions.markSubmitted(leased.job, asserted.upstreamId, 'callback');
   }
 
   /** Resolves the jobs of a sweep with one walk through the listing. A job that fails does not block the others. */
-  async resolveAll(claim: string, ids: readonly string[]): Promise<void> {
+  async resolveAll(lease: string, ids: readonly string[]): Promise<void> {
     const uncertain: Uncertain[] = [];
     for (const id of ids) {
-      await this.isolated(id, claim, async () => {
+      await this.withFailureHandling(id, lease, async () => {
         const open = await this.queries.findOpen(id);
-        if (open?.job.lease !== claim || open.job.status !== 'uncertain') return;
-        const claimed = await this.verifyAssertedId(open.job);
-        if (claimed?.proven === true) {
-          await this.submits.markSubmitted(open.job, claimed.upstreamId, 'callback');
+        if (open?.job.lease !== lease || open.job.status !== 'uncertain') return;
+        const asserted = await this.verifyAssertedId(open.job);
+        if (asserted?.proven === true) {
+          await this.submissionTransitions.markSubmitted(open.job, asserted.upstreamId, 'callback');
         } else {
-          uncertain.push({ open, assertedUpstreamId: claimed?.upstreamId ?? null });
+          uncertain.push({ open, assertedUpstreamId: asserted?.upstreamId ?? null });
         }
       });
     }
     if (uncertain.length === 0) return;
     const found = await this.searchAll(uncertain);
-    for (const { open, assertedUpstreamId: claimed } of uncertain) {
-      await this.isolated(open.job.id, claim, async () => {
+    for (const { open, assertedUpstreamId } of uncertain) {
+      await this.withFailureHandling(open.job.id, lease, async () => {
         const result = found.get(open.job.id);
         if (result === undefined) return;
-        await this.applyStep(open.job, claim, this.stepAfter(result, open, claimed));
+        await this.applyStep(open.job, lease, this.stepAfter(result, open, assertedUpstreamId));
       });
     }
   }
 
-  private async isolated(id: string, claim: string, work: () => Promise<void>): Promise<void> {
+  private async withFailureHandling(
+    id: string,
+    lease: string,
+    work: () => Promise<void>,
+  ): Promise<void> {
     try {
       await work();
     } catch (error) {
-      await this.failureHandler.handle(id, claim, error);
+      await this.failureHandler.handle(id, lease, error);
     }
   }
 
@@ -94,7 +98,7 @@ export class SubmissionRecovery {
       return await this.search.findJobs(sought);
     } catch (error) {
       if (isDatabaseAway(error)) throw error;
-      this.logger.error({ msg: 'the listing of Reducto could not be searched', err: error });
+      this.logger.error({ msg: 'could not search Reducto’s listing', err: error });
       return new Map(sought.map(({ id }) => [id, { kind: 'unavailable' }]));
     }
   }
@@ -102,7 +106,7 @@ export class SubmissionRecovery {
   private stepAfter(
     found: SearchResult,
     { job, ages }: OpenJob,
-    claim: string | null,
+    assertedUpstreamId: string | null,
   ): RecoveryStep {
     return stepAfterSearch(found, {
       sinceSubmitSeconds: sinceSubmit(ages),
@@ -111,25 +115,25 @@ export class SubmissionRecovery {
       scheduleSeconds: this.settings.UNCERTAIN_SCHEDULE_SECONDS,
       maxAgeSeconds: this.settings.JOB_MAX_AGE_SECONDS,
       resubmitUnresolved: this.settings.UNCERTAIN_UNRESOLVED === 'resubmit',
-      assertedUpstreamId: claim,
+      assertedUpstreamId,
     });
   }
 
-  private async applyStep(job: Job, claim: string, step: RecoveryStep): Promise<void> {
+  private async applyStep(job: Job, lease: string, step: RecoveryStep): Promise<void> {
     switch (step.do) {
       case 'adopt':
         if ((await this.queries.knownUpstreamIds([step.upstreamId])).size > 0) {
-          await this.applyStep(job, claim, {
+          await this.applyStep(job, lease, {
             do: 'end',
             status: 'failed',
             error: UPSTREAM_JOB_TAKEN,
           });
           return;
         }
-        await this.submits.markSubmitted(job, step.upstreamId, step.via);
+        await this.submissionTransitions.markSubmitted(job, step.upstreamId, step.via);
         return;
       case 'resubmit':
-        if (await this.submits.requeueJob(job, ifLeasedBy(claim))) {
+        if (await this.submissionTransitions.requeueJob(job, ifLeasedBy(lease))) {
           this.logger.warn({
             msg: 'an uncertain submit made nothing and is sent again',
             jobId: job.id,
@@ -137,12 +141,12 @@ export class SubmissionRecovery {
         }
         return;
       case 'end':
-        if (await this.settles.endJob(job, claim, step.status, step.error)) {
+        if (await this.pollTransitions.endJob(job, lease, step.status, step.error)) {
           this.logger.error({ msg: `job ${step.status}`, jobId: job.id, code: step.error.code });
         }
         return;
       case 'wait':
-        await this.settles.reschedule(job, claim, {
+        await this.pollTransitions.reschedule(job, lease, {
           seconds: step.seconds,
           answer: step.because,
           reason: UNCERTAIN_REASON,

@@ -23,7 +23,7 @@ export type SearchResult =
 const MAX_PAGES = 30;
 const MAX_SECONDS = 30;
 
-/** How far Reducto's clock may be off from the database's. */
+/** Allowed clock skew between Reducto and the database. */
 const CLOCK_SLACK_SECONDS = 900;
 
 /**

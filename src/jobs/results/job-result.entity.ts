@@ -11,11 +11,11 @@ export class JobResult {
   @Index('job_results_by_content', { unique: true })
   contentId!: string;
 
-  /** Of the JSON before compression, hex. */
+  /** Hex hash of the uncompressed JSON. */
   @Column({ type: 'text' })
   sha256!: string;
 
-  /** Bytes of the JSON before compression. bigint: node-postgres reads it as text. */
+  /** Uncompressed size; node-postgres returns bigint as text. */
   @Column({ name: 'size_bytes', type: 'bigint' })
   sizeBytes!: string;
 

@@ -7,13 +7,13 @@ export function throwNoResult({ status, resultExpiredAt }: Job): never {
   if (!isTerminal(status)) {
     throw new GatewayError(
       'job_not_completed',
-      `The job is ${status}. Ask again when it has ended.`,
+      `The job is ${status}. Try again when it has ended.`,
     );
   }
-  // One that is removed between the two reads is missed as well: a completed job has had its result.
+  // Every completed job had a result; retention may delete it between the two reads.
   if (status === 'completed') {
     const when = resultExpiredAt === null ? '' : ` on ${resultExpiredAt.toISOString()}`;
-    throw new GatewayError('result_expired', `It was removed${when} because of its age.`);
+    throw new GatewayError('result_expired', `It was deleted${when} because of its age.`);
   }
   throw new GatewayError('job_has_no_result', `The job is ${status}.`);
 }

@@ -1,8 +1,8 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
 /**
- * A piece of a gzip stream. Chunks are written while a result downloads, before anything refers to
- * them: `contentId` is a UUIDv7, so that what a crash left behind can be told by its age.
+ * A piece of a gzip stream, written while the result downloads. `contentId` is a UUIDv7, so that orphans of a crash
+ * can be identified by age.
  */
 @Entity({ name: 'result_chunks' })
 export class ResultChunk {

@@ -8,15 +8,15 @@ interface Edit {
   readonly replacement: Buffer;
 }
 
-/** Bounds the work between two turns of the event loop. */
+/** Bounds the work per turn of the event loop. */
 const SLICE_BYTES = 65_536;
 
-/** Bytes of an id that is not complete yet. Longer values are no ids. */
-const MAX_HELD_BYTES = 1024;
+/** Maximum length of an incomplete id; longer values are not ids. */
+const MAX_ID_BYTES = 1024;
 
 /**
- * The bytes of a result document, its remote parts downloaded as they are needed. Each part is checked to be one
- * whole JSON value while it passes through. Throws `ResultDownloadError`, also beyond `maxBytes`.
+ * Streams a result document and downloads its remote parts. Checks that each part is one complete JSON value. Throws
+ * `ResultDownloadError`, also beyond `maxBytes`.
  */
 export async function* resultContent(
   document: ResultDocument,
@@ -46,7 +46,7 @@ async function* remoteJson(
     yield* edited(part, download, ids);
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
-    throw new ResultDownloadError(`the URL of the result holds no whole JSON (${error.message})`);
+    throw new ResultDownloadError(`the result URL did not return complete JSON (${error.message})`);
   }
 }
 
@@ -56,12 +56,12 @@ async function* edited(
   ids: JobIds,
 ): AsyncGenerator<Buffer> {
   let bytes: Buffer = Buffer.alloc(0);
-  /** Of the first of `bytes` in the download. */
+  /** Offset of `bytes` in the download. */
   let offset = 0;
   let edits: Edit[] = [];
   let opening: number | undefined;
   const scanner = new JsonScanner(watched, (_label, start, end) => {
-    if (start < offset || end - start > MAX_HELD_BYTES) return;
+    if (start < offset || end - start > MAX_ID_BYTES) return;
     const replacement = ownId(bytes.subarray(start - offset, end - offset), ids);
     if (replacement !== undefined) edits.push({ start, end, replacement });
   });
@@ -75,7 +75,7 @@ async function* edited(
       if (opening === OPEN_ARRAY)
         edits.push({ start, end: start, replacement: Buffer.from(before) });
       else if (opening !== undefined && opening !== OPEN_OBJECT) {
-        throw new ResultDownloadError('the URL of the result holds no JSON object or array');
+        throw new ResultDownloadError('the result URL did not return a JSON object or array');
       }
     }
     scanner.write(slice);
@@ -86,8 +86,8 @@ async function* edited(
       offset = edit.end;
     }
     edits = [];
-    const held = end - Math.max(scanner.openStart ?? end, offset);
-    const kept = held > MAX_HELD_BYTES ? 0 : held;
+    const buffered = end - Math.max(scanner.openStart ?? end, offset);
+    const kept = buffered > MAX_ID_BYTES ? 0 : buffered;
     yield bytes.subarray(0, bytes.length - kept);
     bytes = bytes.subarray(bytes.length - kept);
     offset = end - kept;
@@ -100,7 +100,6 @@ const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const OPEN_ARRAY = 0x5b;
 const OPEN_OBJECT = 0x7b;
 
-/** A byte order mark can stand before JSON, but not within it. */
 async function* withoutByteOrderMark(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let lead: Buffer = Buffer.alloc(0);
   let isComplete = false;

@@ -9,18 +9,18 @@ import { ResultDownloadError } from '../../reducto/result-download-error.js';
 import type { JobType } from '../job-type.js';
 import { answerPaths, DOWNLOADED, EXTRACTED } from './result-paths.js';
 
-/** A part of the result that is behind a URL. */
+/** A part of the result that Reducto serves at a URL. */
 export interface RemotePart {
   readonly url: string;
-  /** What to put around the bytes where they turn out to be a bare array. */
+  /** Text around the bytes if they are a bare array. */
   readonly aroundArray: readonly [before: string, after: string];
   readonly watched: WatchedPaths;
 }
 
-/** A result as JSON with gaps, to be filled in order with what the URLs hold. */
+/** JSON of a result, with the downloads of URLs as remote parts, in order. */
 export type ResultDocument = readonly (Buffer | RemotePart)[];
 
-/** The ids of one job. Services know the gateway's only. */
+/** The ids of one job. Services know only the gateway’s. */
 export interface JobIds {
   readonly own: string;
   readonly upstream: string;
@@ -28,19 +28,18 @@ export interface JobIds {
 
 /** Reducto serves a parse either as the object or as the bare array of its chunks. */
 const AS_FULL_PARSE = ['{"type":"full","chunks":', '}'] as const;
-const AS_IT_IS = ['', ''] as const;
+const UNCHANGED = ['', ''] as const;
 
-/** Scanned without a pause: well below a millisecond. */
+/** Bounds the work per turn of the event loop. */
 const SLICE_BYTES = 65_536;
 
-/** Longer values are neither an id nor a URL. */
+/** Longer values are not ids or URLs. */
 const MAX_REPLACED_BYTES = 16_384;
 
 /**
- * Takes apart the `result` of a completed job, given as the bytes of its JSON. Near 6 MB Reducto replaces the inner result by
- * `{type: "url", url}`; the document has the same shape either way. All bytes stay as they are, apart from URLs and
- * job ids in the places where Reducto documents them: anywhere else they can be what an extraction found. Throws
- * `ResultDownloadError` where the nesting is deeper than the scanner follows.
+ * Splits the JSON `result` of a completed job at URLs and job ids. Reducto replaces a large inner result by
+ * `{type: "url", url}`. Only documented paths are replaced, because other values may be extracted data. Throws
+ * `ResultDownloadError` if the nesting is too deep.
  */
 export async function resultDocument(
   type: JobType,
@@ -62,7 +61,7 @@ export async function resultDocument(
     scanner.end();
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
-    throw new ResultDownloadError(`the result cannot be read (${error.message})`);
+    throw new ResultDownloadError(`the result is not valid JSON (${error.message})`);
   }
   const document: (Buffer | RemotePart)[] = [];
   let done = 0;
@@ -73,7 +72,7 @@ export async function resultDocument(
   return [...document, bytes.subarray(done)];
 }
 
-/** The gateway's id as JSON, where `value` is the upstream id of the same job. */
+/** The gateway’s id as JSON if `value` is the upstream id of the same job. */
 export function ownId(value: Buffer, ids: JobIds): Buffer | undefined {
   return parsed(value) === ids.upstream ? Buffer.from(JSON.stringify(ids.own)) : undefined;
 }
@@ -85,7 +84,7 @@ function remotePart(label: string, value: Buffer): RemotePart | undefined {
   if (label === 'strict-url' && typeof reference.result_id !== 'string') return undefined;
   return {
     url: reference.url,
-    aroundArray: label === 'parse-url' ? AS_FULL_PARSE : AS_IT_IS,
+    aroundArray: label === 'parse-url' ? AS_FULL_PARSE : UNCHANGED,
     watched: label === 'parse-url' ? DOWNLOADED : EXTRACTED,
   };
 }

@@ -2,9 +2,8 @@ import { watchedPaths, type WatchedPaths } from '../../platform/json/json-scanne
 import type { JobType } from '../job-type.js';
 
 /*
- * Where Reducto documents what the gateway replaces in a result: `id` is a job id; `url` can be `{type: "url", url}`
- * in place of the value; `parse-url` is one whose value is a parse. `strict-url` has to have a `result_id` too, because
- * data of the service's own schema can be in the same place.
+ * Documented paths that the gateway replaces in a result. `id`: a job id. `url`: may be `{type: "url", url}`.
+ * `parse-url`: the same for a parse. `strict-url`: needs a `result_id` too, because extracted data can have this path.
  */
 
 const PIPELINE_STEPS = ['parse', 'extract', 'split', 'edit', 'classify'];
@@ -18,7 +17,7 @@ const ANSWER: Readonly<Record<JobType, WatchedPaths>> = {
   pipeline: watchedPaths({ job_id: 'id', ...pipelineSteps() }),
 };
 
-/** Paths within what the URL of a result holds. What an extraction found holds nothing of the gateway's concern. */
+/** Paths within a downloaded result; extracted data is never changed. */
 export const DOWNLOADED = watchedPaths({ job_id: 'id' });
 export const EXTRACTED = watchedPaths({});
 

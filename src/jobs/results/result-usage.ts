@@ -4,10 +4,10 @@ import { JsonScanner, watchedPaths } from '../../platform/json/json-scanner.js';
 
 const PAGES = watchedPaths({ 'usage.num_pages': 'pages' });
 
-/** Reducto writes `usage` before the result itself. */
+/** Reducto writes `usage` before the result. */
 const MAX_BYTES = 65_536;
 
-/** `usage.num_pages` of a result, given as a gzip stream; `undefined` where it is not near the beginning. */
+/** `usage.num_pages` of a result, given as a gzip stream; `undefined` if it is not near the beginning. */
 export async function pagesOf(stored: AsyncIterable<Buffer>): Promise<number | undefined> {
   const source = Readable.from(stored, { objectMode: false });
   const plain = createGunzip();

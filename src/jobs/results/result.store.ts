@@ -9,15 +9,12 @@ import { v7 as uuidv7 } from 'uuid';
 import { JobResult } from './job-result.entity.js';
 import { ResultChunk } from './result-chunk.entity.js';
 
-/** A result whose bytes are stored but which belongs to no job yet. */
+/** A stored result that belongs to no job yet. */
 export type StoredContent = Pick<JobResult, 'contentId' | 'sha256' | 'sizeBytes' | 'storedBytes'>;
 
 const CHUNK_BYTES = 256 * 1024;
 
-/**
- * Keeps results: gzip streams in chunks of 256 KiB, written and read one at a time, so that the
- * size of a result never becomes memory. All SQL on `job_results` and `result_chunks`.
- */
+/** Stores results as gzip streams in chunks, written and read one at a time to bound memory. */
 @Injectable()
 export class ResultStore {
   constructor(
@@ -25,10 +22,7 @@ export class ResultStore {
     @InjectRepository(ResultChunk) private readonly chunks: Repository<ResultChunk>,
   ) {}
 
-  /**
-   * Compresses and stores `content`. If that breaks, what was written is removed and the error of
-   * `content` passes through.
-   */
+  /** Compresses and stores `content`. On an error it deletes the written chunks and rethrows. */
   async writeContent(content: AsyncIterable<Buffer>): Promise<StoredContent> {
     const contentId = uuidv7();
     const hash = createHash('sha256');
@@ -84,15 +78,12 @@ export class ResultStore {
     return this.results.findOneBy({ jobId });
   }
 
-  /**
-   * The gzip stream, read from the database no faster than it is consumed. Throws where it ends too early, as
-   * that of a reader does who is slower than the removal of what has expired: half a result is none.
-   */
+  /** The gzip stream, read as fast as it is consumed. Throws if retention deleted a chunk meanwhile. */
   async *readContent({ contentId, storedBytes }: StoredContent): AsyncGenerator<Buffer> {
     let left = Number(storedBytes);
     for (let seq = 0; left > 0; seq++) {
       const chunk = await this.chunks.findOneBy({ contentId, seq });
-      if (chunk === null) throw new Error('a stored result ends before its end');
+      if (chunk === null) throw new Error('a stored result is incomplete');
       left -= chunk.bytes.length;
       yield chunk.bytes;
     }

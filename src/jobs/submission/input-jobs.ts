@@ -8,22 +8,19 @@ import type { QueuedJob } from './submission-queue.store.js';
 import { JobQueries } from '../persistence/job-queries.store.js';
 import { findReferences, translateReferences, type JobReference } from './job-references.js';
 
-/** What the jobs that a job builds upon mean for its submit. */
+/** State of the jobs whose results a request uses. */
 export type ResolvedInputs =
   /** `request` is JSON text. */
   | { readonly state: 'ready'; readonly request: string }
   | { readonly state: 'pending'; readonly id: string }
   | { readonly state: 'unusable'; readonly error: JobError };
 
-/**
- * The earlier jobs that an input refers to as `jobid://<id>`. Only jobs of the same service exist
- * here, and one that has not completed yet is waited for: Reducto reads its result.
- */
+/** Resolves `jobid://<id>` references to earlier jobs of the same service. A job waits until they have completed. */
 @Injectable()
 export class InputJobs {
   constructor(private readonly queries: JobQueries) {}
 
-  /** Throws `validation_failed` where a `jobid://` refers to a job that does not exist or cannot complete. */
+  /** Throws `validation_failed` if a referenced job does not exist or cannot complete. */
   async checkReferences(service: string, references: readonly JobReference[]): Promise<void> {
     if (references.length === 0) return;
     const found = await this.queries.findOwnMany(service, uniqueIds(references).filter(isJobId));
@@ -44,7 +41,7 @@ export class InputJobs {
     }
   }
 
-  /** The request with Reducto's ids in it, once every job that it refers to has completed. */
+  /** Returns the request with Reducto’s ids once all referenced jobs have completed. */
   async resolveReferences(
     job: Pick<QueuedJob, 'service' | 'request' | 'refersToJobs'>,
   ): Promise<ResolvedInputs> {
@@ -52,14 +49,14 @@ export class InputJobs {
     if (!job.refersToJobs) return { state: 'ready', request };
     const references = await findReferences(request);
     const ids = uniqueIds(references);
-    const sources = await this.queries.findOwnMany(job.service, ids);
-    const unusable = sources.find((source) => !canStillBeRead(source.status));
-    if (unusable !== undefined || sources.length < ids.length) {
-      const message = `The job cannot run: job ${unusable?.id ?? 'of its input'} is ${unusable?.status ?? 'gone'}.`;
+    const inputs = await this.queries.findOwnMany(job.service, ids);
+    const unusable = inputs.find((input) => !canStillBeRead(input.status));
+    if (unusable !== undefined || inputs.length < ids.length) {
+      const message = `The job cannot run: job ${unusable?.id ?? 'of its input'} is ${unusable?.status ?? 'deleted'}.`;
       return { state: 'unusable', error: { code: 'source_unusable', message, retryable: false } };
     }
     const upstreamIds = new Map<string, string>();
-    for (const { id, status, upstreamId } of sources) {
+    for (const { id, status, upstreamId } of inputs) {
       if (status !== 'completed' || upstreamId === null) return { state: 'pending', id };
       upstreamIds.set(id, upstreamId);
     }

@@ -6,13 +6,13 @@ import { JobSubmissionStore, type NewJob } from './job-submission.store.js';
 import { JOBS_QUEUED } from '../persistence/job-transitions.store.js';
 
 const BATCH_LIMITS = { size: 100, waiting: 2000, concurrency: 2 };
-/** A large request goes alone: one statement cannot hold a hundred of them. */
+/** Larger requests are not batched. */
 const LARGE_BYTES = 100_000;
 
-/** Accepts jobs: one statement, and one commit, for all that come at about the same time. */
+/** Inserts accepted jobs in batches: concurrent requests share a statement and a commit. */
 @Injectable()
 export class JobAcceptance {
-  private readonly together = new Batches<NewJob, Job | 'repeated'>(
+  private readonly batches = new Batches<NewJob, Job | 'repeated'>(
     (jobs) => this.acceptBatch(jobs),
     BATCH_LIMITS,
   );
@@ -23,11 +23,11 @@ export class JobAcceptance {
   ) {}
 
   /**
-   * Once this resolves the job is durable, and will be submitted. `repeated`: the service used the idempotency
-   * key before. `bytes`: about how large the job is. Throws `unavailable` where too many wait.
+   * Once this resolves the job is durable. `repeated`: the service used the idempotency key before. `bytes`: size
+   * of the request. Throws `unavailable` if the queue of inserts is full.
    */
   async acceptJob(job: NewJob, bytes: number): Promise<Job | 'repeated'> {
-    if (bytes <= LARGE_BYTES) return this.together.addItem(job);
+    if (bytes <= LARGE_BYTES) return this.batches.addItem(job);
     const [accepted = 'repeated'] = await this.acceptBatch([job]);
     return accepted;
   }

@@ -6,11 +6,11 @@ import { matchStripped, readBeginning, skipIgnorable } from './reference-text.js
  * looked up among the service's own jobs and replaced by Reducto's id before it is sent.
  */
 export interface JobReference extends FoundString {
-  /** What follows the scheme, as it was written. */
+  /** The text after the scheme. */
   readonly id: string;
 }
 
-/** More than that in one request are refused. */
+/** Maximum number of references in one request. */
 export const MAX_REFERENCES = 1000;
 
 const SCHEME = 'jobid://';
@@ -25,7 +25,7 @@ export async function findReferences(request: string): Promise<JobReference[]> {
   });
 }
 
-/** `request` with the id of every job replaced; `upstreamIdOf` must know them all. */
+/** Replaces the id of every reference; `upstreamIdOf` must contain them all. */
 export function translateReferences(
   request: string,
   references: readonly JobReference[],

@@ -20,7 +20,7 @@ export interface NewJob {
   trace: string | null;
 }
 
-/** A job that Reducto has made. `via` says how its id became known: the answer, a callback, the listing. */
+/** A job that Reducto created. `via` says how the gateway learned its id. */
 export interface AcceptedUpstream {
   readonly id: string;
   readonly upstreamId: string;
@@ -32,21 +32,21 @@ export interface AcceptedUpstream {
 interface SubmittedRow {
   readonly id: string;
   readonly upstreamId: string;
-  /** A callback has come already. */
+  /** A callback has already arrived. */
   readonly callback: boolean;
-  /** Somebody has asked to cancel it. */
+  /** A cancel was requested. */
   readonly cancel: boolean;
   readonly ageSeconds: number;
 }
 
-/** The steps that many jobs take at about the same time, from being accepted to having left: a statement for all of them. */
+/** Batched statements that accept jobs and mark them as submitted. */
 @Injectable()
 export class JobSubmissionStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  /** Enters new jobs with the beginning of their timelines. Missing are those whose service used the idempotency key before. */
+  /** Inserts jobs and their first timeline entries. Leaves out jobs with a repeated idempotency key. */
   async insertJobs(jobs: readonly NewJob[]): Promise<Job[]> {
-    // A large request comes alone, and is not escaped once more. The driver would encode it in one go.
+    // A large request is a batch of its own, encoded in steps; the driver would block the event loop.
     const [first] = jobs;
     const alone =
       jobs.length === 1 && first !== undefined ? await encodeFairly(first.request) : undefined;
@@ -66,30 +66,30 @@ export class JobSubmissionStore {
   }
 
   /**
-   * Moves jobs to `submitted`, each with its entry in the timeline. Returns those that could move, and what
-   * came meanwhile; with `hintless`, moves only those for which nothing did.
+   * Moves jobs to `submitted` and records it in their timelines. Returns the moved jobs with their triggers;
+   * `untriggered` moves only jobs without a trigger.
    */
   markSubmitted(
     made: readonly AcceptedUpstream[],
     upstreamUrl: string,
-    hintless: boolean,
+    untriggered: boolean,
     manager = this.database,
   ): Promise<SubmittedRow[]> {
     return preparedRows<SubmittedRow>(manager, MARK_SUBMITTED, [
       made.map(({ id }) => id),
       made.map(({ upstreamId }) => upstreamId),
       made.map(({ via }) => via),
-      made.map(({ firstPollSeconds: firstLookSeconds }) => firstLookSeconds),
+      made.map(({ firstPollSeconds }) => firstPollSeconds),
       upstreamUrl,
       predecessorsOf('submitted'),
-      hintless,
+      untriggered,
     ]);
   }
 }
 
 type InsertedRow = Pick<Job, 'id' | 'createdAt' | 'nextCheckAt'>;
 
-/** In the order of the keys, so that two processes with the same ones never wait for each other. */
+/** Inserts in the order of the keys to avoid deadlocks. */
 const INSERT_JOBS = {
   name: 'jobs-insert',
   text: `
@@ -110,18 +110,19 @@ const INSERT_JOBS = {
   SELECT id, created_at AS "createdAt", next_check_at AS "nextCheckAt" FROM inserted`,
 };
 
-/** Arrays as subqueries: so PostgreSQL plans the statement once, instead of anew for each length of a short array. */
+/** Arrays as subqueries give PostgreSQL one generic plan for all array lengths. */
 const MARK_SUBMITTED = {
   name: 'jobs-mark-submitted',
   text: `
   WITH moved AS (
     UPDATE jobs
        SET status = 'submitted', upstream_id = made.upstream_id, upstream_url = $5,
-           submitted_at = now(), submit_started_at = NULL, deferral_reason = NULL, deferred_until = NULL, polls = 0, lease = NULL, polling = false,
+           submitted_at = now(), submit_started_at = NULL, deferral_reason = NULL,
+           deferred_until = NULL, polls = 0, lease = NULL, polling = false,
            next_check_at = now() + make_interval(secs =>
-             CASE WHEN callback_received_at IS NULL THEN made.first_look ELSE 5 END)
+             CASE WHEN callback_received_at IS NULL THEN made.first_poll ELSE 5 END)
       FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[]), (SELECT $3::text[]),
-                  (SELECT $4::double precision[])) AS made (id, upstream_id, via, first_look)
+                  (SELECT $4::double precision[])) AS made (id, upstream_id, via, first_poll)
      WHERE jobs.id = made.id AND status = ANY ($6::text[])
        AND (NOT $7 OR callback_received_at IS NULL AND cancel_requested_at IS NULL)
     RETURNING jobs.id, made.upstream_id, made.via, callback_received_at IS NOT NULL AS callback,
@@ -133,7 +134,7 @@ const MARK_SUBMITTED = {
   SELECT id, upstream_id AS "upstreamId", callback, cancel, age AS "ageSeconds" FROM moved`,
 };
 
-/** What the table gives a new job by itself. */
+/** Column defaults of a new job. */
 const NEW_JOB = {
   status: 'queued',
   upstreamId: null,

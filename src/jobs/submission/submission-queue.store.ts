@@ -14,16 +14,16 @@ export interface QueuedJob {
   readonly request: string | null;
   readonly refersToJobs: boolean;
   readonly trace: string | null;
-  /** Attempts that have begun. */
+  /** Number of begun attempts. */
   readonly attempts: number;
   /** The lease began an attempt: the job may be sent as it is. */
   readonly begun: boolean;
   readonly cancelRequested: boolean;
   readonly ageSeconds: number;
-  /** Since the last attempt began, where it was not this process that began it. */
+  /** Since an attempt began that this lease did not begin. */
   readonly attemptSeconds: number | null;
-  /** Before it was taken, by this process's `performance.now()`. */
-  readonly takenAt: number;
+  /** Time before the lease, by `performance.now()`. */
+  readonly leasedAt: number;
 }
 
 /** One attempt to submit a job. */
@@ -32,7 +32,7 @@ export interface Attempt {
   readonly attempt: number;
 }
 
-/** A leased job of which nothing has been sent; `begun`: its attempt has begun. */
+/** A leased job that was not sent; `begun`: its attempt has begun. */
 export interface Unsent extends Attempt {
   readonly begun: boolean;
 }
@@ -56,10 +56,10 @@ export class SubmissionQueueStore {
    * an attempt under way.
    */
   async acquireJobs(limit: number, leases: Leases, maxAgeSeconds: number): Promise<QueuedJob[]> {
-    const takenAt = performance.now();
+    const leasedAt = performance.now();
     const parameters = [limit, leases.attempt, leases.other, maxAgeSeconds];
-    const taken = await preparedRows<QueuedJob>(this.database, ACQUIRE_JOBS, parameters);
-    return taken.map((job) => ({ ...job, takenAt }));
+    const leased = await preparedRows<QueuedJob>(this.database, ACQUIRE_JOBS, parameters);
+    return leased.map((job) => ({ ...job, leasedAt }));
   }
 
   /** The job that `acquireJobs` leases first, and the number of its attempts. */
@@ -68,13 +68,13 @@ export class SubmissionQueueStore {
     return job;
   }
 
-  /** Begins an attempt, with its entry in the timeline. False where the job no longer allows it. */
+  /** Begins an attempt and records it in the timeline. False if the job no longer allows it. */
   async beginAttempt({ id, attempt }: Attempt, seconds: number): Promise<boolean> {
     const begun = await preparedRows(this.database, BEGIN_ATTEMPT, [id, attempt, seconds]);
     return begun.length === 1;
   }
 
-  /** They are due at once, for anybody. An attempt that has begun ends with `reason` in the timeline. */
+  /** Makes the jobs due at once. A begun attempt ends with `reason` in the timeline. */
   async releaseUnsent(unsent: readonly Unsent[], reason: string): Promise<void> {
     await preparedRows(this.database, RELEASE_UNSENT, [
       unsent.map(({ id }) => id),
@@ -84,7 +84,7 @@ export class SubmissionQueueStore {
     ]);
   }
 
-  /** Those of `ids` of which no attempt is under way are due at once, for anybody. */
+  /** Makes those of `ids` without an attempt under way due at once. */
   async expediteJobs(ids: readonly string[]): Promise<void> {
     await preparedRows(this.database, EXPEDITE_JOBS, [ids]);
   }
@@ -93,14 +93,11 @@ export class SubmissionQueueStore {
 const READY = `(submit_started_at IS NULL AND cancel_requested_at IS NULL AND NOT refers_to_jobs
       AND created_at > now() - make_interval(secs => $4))`;
 
-/**
- * The limit is a subquery so that PostgreSQL plans the statement once: with the number itself it reckons that
- * a plan for this very number is cheaper, and makes one each time, which costs more than the statement.
- */
+/** The limit is a subquery, because PostgreSQL plans anew for each literal limit, which costs more than the query. */
 const ACQUIRE_JOBS = {
-  name: 'jobs-queue-take',
+  name: 'jobs-queue-acquire',
   text: `
-  WITH taken AS (
+  WITH leased AS (
     UPDATE jobs
        SET submit_started_at = CASE WHEN ${READY} THEN now() ELSE submit_started_at END,
            submit_attempts = submit_attempts + CASE WHEN ${READY} THEN 1 ELSE 0 END,
@@ -121,8 +118,8 @@ const ACQUIRE_JOBS = {
               nullif(${age('submit_started_at')}, 0) AS "attemptSeconds"),
   event AS (
     INSERT INTO job_events (job_id, type, detail)
-    SELECT id, 'submit_started', jsonb_build_object('attempt', attempts) FROM taken WHERE begun)
-  SELECT * FROM taken`,
+    SELECT id, 'submit_started', jsonb_build_object('attempt', attempts) FROM leased WHERE begun)
+  SELECT * FROM leased`,
 };
 
 const FIRST = {
@@ -151,9 +148,9 @@ const BEGIN_ATTEMPT = {
 };
 
 const RELEASE_UNSENT = {
-  name: 'jobs-queue-put-back',
+  name: 'jobs-queue-release',
   text: `
-  WITH put AS (
+  WITH released AS (
     UPDATE jobs
        SET submit_started_at = NULL, next_check_at = now()
       FROM unnest($1::uuid[], $2::integer[], $3::boolean[]) AS unsent (id, attempt, begun)
@@ -163,11 +160,11 @@ const RELEASE_UNSENT = {
   INSERT INTO job_events (job_id, type, detail)
   SELECT id, 'submit_deferred',
          jsonb_build_object('attempt', attempt, 'reason', $4::text, 'retryInSeconds', 0)
-    FROM put WHERE begun`,
+    FROM released WHERE begun`,
 };
 
 const EXPEDITE_JOBS = {
-  name: 'jobs-queue-bring-forward',
+  name: 'jobs-queue-expedite',
   text: `
   UPDATE jobs SET next_check_at = now()
    WHERE id = ANY ($1::uuid[]) AND status = 'queued' AND submit_started_at IS NULL`,

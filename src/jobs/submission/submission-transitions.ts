@@ -26,19 +26,14 @@ type JobId = Pick<Job, 'id'>;
 export const UNCERTAIN_REASON =
   'Reducto’s answer to the submit was lost; the gateway searches for the job at Reducto';
 
-/** Beyond the timeout of its request, an attempt that has not reported back is taken for lost. */
+/** Margin after the request timeout; then an attempt counts as lost. */
 const LOST_AFTER_SECONDS = 20;
-/** How long a job whose attempt has not begun may be in hand, and not be heard of, until another process takes it up. */
+/** Lease of a job whose attempt has not begun. */
 const LEASE_SECONDS = 30;
 
-/** Those that come at about the same time share a statement; what is sent is bounded elsewhere. */
 const BATCH_LIMITS = { size: 100, waiting: 10_000, concurrency: 1 };
 
-/**
- * The steps by which a job gets to Reducto, each as one transaction: the guarded update, its entry
- * in the timeline, and the tasks that follow from it. Each says whether it happened; where it did
- * not, somebody else was faster, and nothing has changed.
- */
+/** Writes of a submission, each in one transaction. Each returns whether it applied. */
 @Injectable()
 export class SubmissionTransitions {
   private readonly logger = new Logger(SubmissionTransitions.name);
@@ -64,8 +59,8 @@ export class SubmissionTransitions {
   }
 
   /**
-   * Leases queued jobs, and begins the attempts of those that can be sent as they are. One whose attempt PostgreSQL
-   * refuses to store ends as failed, so that it does not keep the others from being sent.
+   * Leases queued jobs, and begins the attempts of those that can be sent as they are. A job that PostgreSQL
+   * refuses to update fails, so that it does not block the others.
    */
   async acquireJobs(limit: number): Promise<QueuedJob[]> {
     const leases = { attempt: this.attemptSeconds, other: LEASE_SECONDS };
@@ -77,13 +72,13 @@ export class SubmissionTransitions {
       const sqlState = sqlStateOf(error);
       const job = await this.queue.first();
       if (job === undefined) return [];
-      this.logger.error({ msg: 'a job could not be sent', jobId: job.id, sqlState });
+      this.logger.error({ msg: 'could not send a job', jobId: job.id, sqlState });
       await this.endUnsubmitted(job, job.attempt, 'failed', UNSTORABLE);
       return this.acquireJobs(limit);
     }
   }
 
-  /** Claims the next attempt to submit, before anything is sent. */
+  /** Begins the next attempt before the request is sent. */
   beginAttempt(attempt: Attempt): Promise<boolean> {
     return this.queue.beginAttempt(attempt, this.attemptSeconds);
   }
@@ -97,17 +92,17 @@ export class SubmissionTransitions {
     attempt: number,
     { seconds, reason, failure }: { seconds: number; reason: string; failure?: string },
   ): Promise<boolean> {
-    const { put, ended } = await this.transactions.run(async (manager) => {
+    const { deferredJob, ended } = await this.transactions.run(async (manager) => {
       const changes = { submitStartedAt: null, ...deferred(seconds, reason) };
-      const put = await this.transitions.updateJob(
+      const deferredJob = await this.transitions.updateJob(
         manager,
         job.id,
         'queued',
         changes,
         ifAtAttempt(attempt),
       );
-      if (!put) return { put };
-      // After the change, which holds the row: a cancel is either seen here or sees the job unsent.
+      if (!deferredJob) return { deferredJob };
+      // After the update, which locks the row, so that a concurrent cancel is not missed.
       const ended = await this.transitions.cancelUnsent(manager, job.id, [
         'cancel_requested_at IS NOT NULL',
         {},
@@ -116,16 +111,16 @@ export class SubmissionTransitions {
         const detail = { attempt, reason: failure, retryInSeconds: Math.round(seconds) };
         await this.transitions.addEvent(manager, job.id, 'submit_deferred', detail);
       }
-      return { put, ended };
+      return { deferredJob, ended };
     });
     this.metrics.recordEnded('cancelled', ended, 'cancelled');
-    return put;
+    return deferredJob;
   }
 
-  /** Reducto has the job, whichever attempt made it: that stays true. */
+  /** Needs no fence: Reducto has the job, whichever attempt created it. */
   markSubmitted(job: JobId, upstreamId: string, via: AcceptedUpstream['via']): Promise<boolean> {
-    const firstLookSeconds = jittered(this.settings.POLL_SCHEDULE_SECONDS[0] ?? 15);
-    return this.marks.addItem({ id: job.id, upstreamId, via, firstPollSeconds: firstLookSeconds });
+    const firstPollSeconds = jittered(this.settings.POLL_SCHEDULE_SECONDS[0] ?? 15);
+    return this.marks.addItem({ id: job.id, upstreamId, via, firstPollSeconds });
   }
 
   private async markAll(made: readonly AcceptedUpstream[]): Promise<readonly boolean[]> {

@@ -22,16 +22,12 @@ import { Submitter } from './submitter.js';
 
 /** How often it checks for due jobs without a notification. */
 const POLL_SECONDS = 1;
-/** How long a database that may be silent is waited for at a stop. */
+/** Timeout for the database at shutdown. */
 const RELEASE_TIMEOUT_MILLISECONDS = 1000;
 /** Maximum number of jobs that are prepared, under way, or being written: a slow database stops further leases. */
 const JOBS_PER_SLOT = 6;
 
-/**
- * Feeds the submitter with the queued jobs that are due, in processes with the role `worker`. The jobs
- * themselves are the queue, ordered by `next_check_at`: that is when they were accepted, or until when they
- * were deferred.
- */
+/** Leases due queued jobs and hands them to the submitter, in processes with the role `worker`. */
 @Injectable()
 export class SubmissionWorker
   implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown
@@ -42,7 +38,7 @@ export class SubmissionWorker
     () => this.acquireJobs(),
     (error) => this.logger.warn({ msg: 'could not lease queued jobs', err: error }),
   );
-  private readonly most: number;
+  private readonly maxUnderWay: number;
   private unsent: Unsent[] = [];
   private mayBeMore = false;
 
@@ -56,7 +52,7 @@ export class SubmissionWorker
     private readonly limiter: SubmissionLimiter,
     private readonly submitter: Submitter,
   ) {
-    this.most = settings.SUBMIT_CONCURRENCY * JOBS_PER_SLOT;
+    this.maxUnderWay = settings.SUBMIT_CONCURRENCY * JOBS_PER_SLOT;
   }
 
   onModuleInit(): void {
@@ -66,36 +62,37 @@ export class SubmissionWorker
   }
 
   onApplicationBootstrap(): void {
-    this.scheduler.every(POLL_SECONDS, 'submit feed', () => Promise.resolve(this.loop.wake()));
+    this.scheduler.every(POLL_SECONDS, 'submission', () => Promise.resolve(this.loop.wake()));
   }
 
-  /** Finishes what is on its way to Reducto; what has not left yet goes back at once, for other workers. */
+  /** Waits for requests under way and releases unsent jobs for other workers. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.loop.stop(this.shutdownDeadline.leftMilliseconds);
     this.submitter.stopSending();
     await withTimeout(this.shutdownDeadline.leftMilliseconds, Promise.all(this.underWay));
-    const given = await withTimeout(
+    const released = await withTimeout(
       RELEASE_TIMEOUT_MILLISECONDS,
       this.releaseUnsent('the process was stopped'),
     );
-    if (given.outcome !== 'done') {
-      this.logger.warn({ msg: 'queued jobs could not be given back; others take them up later' });
+    if (released.outcome !== 'done') {
+      this.logger.warn({
+        msg: 'could not release queued jobs; they are due when their leases expire',
+      });
     }
   }
 
   private async acquireJobs(): Promise<boolean> {
     this.mayBeMore = true;
-    await this.releaseUnsent('its turn came too late');
-    const wanted = Math.min(this.limiter.freeSlots, this.most - this.underWay.size);
+    await this.releaseUnsent('no slot was free in time');
+    const wanted = Math.min(this.limiter.freeSlots, this.maxUnderWay - this.underWay.size);
     // A freed slot wakes the loop again.
     if (wanted < this.limiter.minBatch) return false;
-    const taken = await this.transitions.acquireJobs(wanted);
-    this.mayBeMore = taken.length === wanted;
-    for (const job of taken) this.startSubmission(job);
+    const leased = await this.transitions.acquireJobs(wanted);
+    this.mayBeMore = leased.length === wanted;
+    for (const job of leased) this.startSubmission(job);
     return false;
   }
 
-  /** Those that will not leave from here. */
   private async releaseUnsent(reason: string): Promise<void> {
     const unsent = this.unsent.splice(0);
     if (unsent.length === 0) return;
@@ -128,8 +125,11 @@ export class SubmissionWorker
       const unsent = await withLogFields({ task: 'submit', jobId: id }, () => this.traced(job));
       if (unsent !== undefined) this.unsent.push(unsent);
     } catch (error) {
-      // It is due again when its lease ends.
-      this.logger.error({ msg: 'a submit failed and will be tried again', jobId: id, err: error });
+      this.logger.error({
+        msg: 'submit failed; it is retried when the lease expires',
+        jobId: id,
+        err: error,
+      });
     }
   }
 }

@@ -20,17 +20,13 @@ import { SubmissionTransitions } from './submission-transitions.js';
 import { upstreamRequest } from './upstream-request.js';
 
 /** How often a job checks whether its input job has completed. */
-const SOURCE_POLL_SECONDS = 2;
-/**
- * How long after an attempt began its request may still leave. Later it might be on its way when others take it for
- * lost: places were held for longer than was to be expected, or the process slept.
- */
+const INPUT_CHECK_SECONDS = 2;
+/** Time after the begin of an attempt within which its request may be sent, well before the attempt counts as lost. */
 const LEAVES_WITHIN_SECONDS = 5;
 
 /**
- * Sends a queued job to Reducto: one request per attempt, and never a second one while the outcome of
- * the first is unknown. The attempt is written down before the request leaves, so that a crash in
- * between leaves a job that is known to be uncertain.
+ * Sends a queued job to Reducto, one request per attempt, never while the outcome of an earlier one is unknown. The
+ * attempt is recorded before the request is sent, so that a crash leaves an uncertain job.
  */
 @Injectable()
 export class Submitter {
@@ -41,7 +37,7 @@ export class Submitter {
     private readonly settings: Settings,
     private readonly queries: JobQueries,
     private readonly transitions: SubmissionTransitions,
-    private readonly sources: InputJobs,
+    private readonly inputs: InputJobs,
     private readonly tokens: CallbackTokenService,
     private readonly reducto: ReductoClient,
     private readonly limiter: SubmissionLimiter,
@@ -59,12 +55,12 @@ export class Submitter {
       return await this.sendOnce(job, progress);
     } catch (error) {
       const kind = classifyDatabaseError(error);
-      const passes = ['unavailable', 'read_only', 'conflict'].includes(kind);
+      const isTransient = ['unavailable', 'read_only', 'conflict'].includes(kind);
       // One that may have left becomes uncertain when its lease ends.
-      if (passes || progress.mayHaveLeft) throw error;
+      if (isTransient || progress.mayHaveLeft) throw error;
       // The message of PostgreSQL may quote the data.
-      const why = kind === 'data' ? { sqlState: sqlStateOf(error) } : { err: error };
-      this.logger.error({ msg: 'a job could not be sent', ...why });
+      const cause = kind === 'data' ? { sqlState: sqlStateOf(error) } : { err: error };
+      this.logger.error({ msg: 'could not send a job', ...cause });
       if (kind === 'data') {
         const reason = job.attemptSeconds === null ? UNSTORABLE : UNSTORABLE_SUBMIT;
         await this.transitions.endUnsubmitted(job, job.attempts, 'failed', reason);
@@ -73,7 +69,7 @@ export class Submitter {
       const seconds = this.settings.SUBMIT_BACKOFF_SECONDS.at(-1) ?? 60;
       await this.transitions.deferSubmit(job, job.attempts, {
         seconds,
-        reason: 'The gateway could not send the job, and tries again',
+        reason: 'The gateway could not send the job and tries again',
         failure: 'the gateway could not send the job',
       });
       return undefined;
@@ -85,11 +81,11 @@ export class Submitter {
     progress: { mayHaveLeft: boolean },
   ): Promise<Unsent | undefined> {
     if (!job.begun && (await this.isOver(job))) return undefined;
-    const source = await this.sources.resolveReferences(job);
+    const source = await this.inputs.resolveReferences(job);
     if (source.state === 'pending') {
       const reason = `Job ${source.id}, whose result the job needs, has not completed; the gateway checks again`;
       await this.transitions.deferSubmit(job, job.attempts, {
-        seconds: SOURCE_POLL_SECONDS,
+        seconds: INPUT_CHECK_SECONDS,
         reason,
       });
       return undefined;
@@ -103,7 +99,7 @@ export class Submitter {
     );
     if (outcome === 'lost') return undefined;
     if (outcome === 'unsent') return attempt;
-    // No longer in its place: the next job is on its way while this one is written down.
+    // Outside the slot, so that the next request does not wait for this write.
     await this.record(job, attempt.attempt, outcome);
     return undefined;
   }
@@ -115,23 +111,23 @@ export class Submitter {
     } catch (error) {
       if (classifyDatabaseError(error) !== 'data') throw error;
       const accepted = answer.kind === 'accepted';
-      // Only that another job has the upstream id can be wrong with an accepted one.
+      // An accepted job can only violate the unique upstream id.
       const reason = accepted ? UPSTREAM_JOB_TAKEN : UPSTREAM_UNUSABLE;
       const sqlState = sqlStateOf(error);
-      this.logger.error({ msg: 'the answer to a submit cannot be stored', attempt, sqlState });
+      this.logger.error({ msg: 'could not store the answer to a submit', attempt, sqlState });
       await this.transitions.endUnsubmitted(job, attempt, 'failed', reason);
     }
   }
 
-  /** Whether a job that cannot be sent as it is, is not to be sent now, or ever. */
+  /** Whether the job must not be sent now: it is under way, cancelled, or past the maximum age. */
   private async isOver(job: QueuedJob): Promise<boolean> {
     if (job.attemptSeconds !== null) {
       await this.checkUnderWay(job, job.attemptSeconds);
     } else if (job.cancelRequested) {
-      // The cancel may arrive while the gateway finds out that an earlier submit made no job.
+      // The cancel may arrive during the recovery of an earlier submit.
       await this.transitions.cancelUnsent(job);
     } else if (job.ageSeconds >= this.settings.JOB_MAX_AGE_SECONDS) {
-      await this.giveUp(job);
+      await this.expireJob(job);
     } else {
       return false;
     }
@@ -144,7 +140,7 @@ export class Submitter {
     progress: { mayHaveLeft: boolean },
   ): Promise<Unsent & { outcome: SubmitAnswer | 'lost' | 'unsent' }> {
     const { id, begun, attempts } = job;
-    let begin = job.takenAt;
+    let begin = job.leasedAt;
     let attempt = { id, attempt: attempts, begun };
     const body = this.bodyOf(job, request);
     if (!begun) {
@@ -168,7 +164,7 @@ export class Submitter {
       }
       case 'rejected': {
         const { status, name, message } = answer.error;
-        this.logger.warn({ msg: 'Reducto refused a job', status, name });
+        this.logger.warn({ msg: 'Reducto rejected a job', status, name });
         const upstreamName = name === undefined ? {} : { upstreamName: name };
         await this.transitions.endUnsubmitted(job, attempt, 'failed', {
           code: 'rejected_upstream',
@@ -196,14 +192,14 @@ export class Submitter {
     }
   }
 
-  /** An attempt that has not reported back in time is taken for lost: its process may have died in it. */
+  /** An attempt without an outcome in time counts as lost: its process may have crashed. */
   private async checkUnderWay(job: QueuedJob, seconds: number): Promise<void> {
     if (seconds < this.transitions.attemptSeconds - 5) return;
     this.logger.warn({ msg: 'a submit was interrupted', attempt: job.attempts });
     await this.transitions.markUncertain(job, job.attempts, 'the attempt was interrupted');
   }
 
-  private async giveUp(job: QueuedJob): Promise<void> {
+  private async expireJob(job: QueuedJob): Promise<void> {
     const error: JobError = {
       code: 'max_age_exceeded',
       message: `The job did not reach Reducto within ${this.settings.JOB_MAX_AGE_SECONDS} seconds.`,
@@ -211,21 +207,24 @@ export class Submitter {
     };
     if (!(await this.transitions.endUnsubmitted(job, job.attempts, 'expired', error))) return;
     const { attempts } = job;
-    this.logger.error({ msg: 'gave up on a job that never reached Reducto', attempts });
+    this.logger.error({ msg: 'job expired before it reached Reducto', attempts });
   }
 
-  /** The job moved on while its submit was under way: what the submit made must not run for nobody. */
+  /** Cancels the upstream job of a late submit, because the job has ended or has another upstream job. */
   private async dropOrphan(job: QueuedJob, upstreamId: string): Promise<void> {
     const current = await this.queries.findForCallback({ id: job.id });
     if (current === null || current.upstreamId === upstreamId) return;
-    this.logger.warn({ msg: 'a late submit made a job that is no longer wanted', upstreamId });
+    this.logger.warn({
+      msg: 'a late submit created a job that is not needed; cancelling it',
+      upstreamId,
+    });
     await this.reducto.cancelJob(upstreamId);
   }
 
   private bodyOf(job: QueuedJob, request: string): string {
     const { WEBHOOK_MODE: mode, SVIX_CHANNELS: channels, callbackUrl: url } = this.settings;
-    // A gateway that only polls needs no keys.
-    const token = this.tokens.areInUse ? { token: this.tokens.signJobId(job.id) } : {};
+    // Polling alone needs no keys.
+    const token = this.tokens.isEnabled ? { token: this.tokens.signJobId(job.id) } : {};
     return upstreamRequest(
       job,
       request,

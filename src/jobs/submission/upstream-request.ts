@@ -2,23 +2,22 @@ import type { SettingValues } from '../../platform/config/setting-table.js';
 import { appendMembers } from '../../platform/json/json-text.js';
 import type { Job } from '../job.entity.js';
 
-/** Where Reducto is to send the callback, as the settings say. */
+/** Where Reducto sends callbacks. */
 export interface CallbackTarget {
   readonly mode: SettingValues['WEBHOOK_MODE'];
   readonly url: string | undefined;
   readonly channels: readonly string[];
 }
 
-/** What the gateway itself puts into the metadata: all that Reducto learns about the job's origin. */
+/** Metadata of the gateway, which Reducto echoes in callbacks. */
 export interface CallbackMetadata {
   readonly gateway_job_id: string;
   readonly token?: string;
 }
 
 /**
- * The JSON text that goes to Reducto: the service's members as they were written, then the gateway's in the shape
- * that the endpoint expects. Edit has an older shape than the rest: `priority` and `webhook`, which
- * holds the metadata, stand at the top.
+ * Appends the gateway’s members to the service’s unchanged JSON text. Edit has an older shape, with `priority` and
+ * `webhook` (which contains the metadata) at the top level.
  */
 export function upstreamRequest(
   job: Pick<Job, 'type' | 'priority'>,

@@ -6,14 +6,14 @@ import { cutName } from '../../platform/errors/field-errors.js';
 import type { UploadDigest } from './upload.store.js';
 
 export const EXPECTED_UPLOAD =
-  'Send multipart/form-data with the file as part "file": curl "$URL/v1/uploads" -H "Authorization: Bearer $KEY" -F file=@document.pdf. An upload without a file is not offered.';
+  'Send multipart/form-data with the file as part "file": curl "$URL/v1/uploads" -H "Authorization: Bearer $KEY" -F file=@document.pdf. Uploads without a file are not supported.';
 
-/** The form around the file is small; a request that is far larger need not be read at all. */
+/** Overhead of the form; a request that declares more is rejected unread. */
 const MAX_FORM_BYTES = 65_536;
-/** One part more than is allowed, so that the extra one can be named. */
+/** Allows one extra part, so that the error can name it. */
 const LIMITS = { files: 2, fields: 1, parts: 3, fieldSize: 1024 };
 
-/** The one file of an upload form, as it arrives. */
+/** Streams the file of an upload form. */
 export class UploadForm {
   private digest: UploadDigest | undefined;
 
@@ -23,7 +23,7 @@ export class UploadForm {
     private readonly maxBytes: number,
   ) {}
 
-  /** Reads the form up to its file. Throws `GatewayError` where it is not a form that begins with one. */
+  /** Reads the form up to its file. Throws `GatewayError` if the form does not begin with one. */
   static async open(request: FastifyRequest, maxBytes: number): Promise<UploadForm> {
     if (!request.isMultipart()) {
       throw new GatewayError('unsupported_media_type', EXPECTED_UPLOAD);
@@ -36,7 +36,7 @@ export class UploadForm {
       return new UploadForm(part, parts, maxBytes);
     }
     if (part?.type === 'file') part.file.resume();
-    throw invalidField('file', 'is required: the file, as the first part of the form');
+    throw invalidField('file', 'is required as the first part of the form');
   }
 
   get name(): string {
@@ -48,7 +48,7 @@ export class UploadForm {
     return /^[\w.+-]+\/[\w.+-]+$/.test(mimetype) ? mimetype : 'application/octet-stream';
   }
 
-  /** The bytes of the file. Ends only once the form has ended and held nothing else. */
+  /** The bytes of the file. Throws if the form has other parts. */
   async *read(): AsyncGenerator<Buffer> {
     const hash = createHash('sha256');
     let sizeBytes = 0;
@@ -67,19 +67,19 @@ export class UploadForm {
     this.digest = { sha256: hash.digest(), sizeBytes };
   }
 
-  /** Reads the rest of the file, where nobody else reads it. */
+  /** Reads the file to its end for its digest. */
   async readDigest(): Promise<UploadDigest> {
     for await (const _chunk of this.read());
     return this.digestOfRead;
   }
 
-  /** Of the file that `read` has read to its end. */
+  /** Digest of the file, after `read` has ended. */
   get digestOfRead(): UploadDigest {
     if (this.digest === undefined) throw new Error('the file was not read to its end');
     return this.digest;
   }
 
-  /** Drops what is left, so that the connection stays usable. */
+  /** Discards the rest, so that the connection stays usable. */
   abandon(): void {
     this.part.file.resume();
   }
@@ -92,10 +92,9 @@ export class UploadForm {
   }
 }
 
-/** The form ended early, or is not one. */
 function rethrowAsMalformed(error: unknown): never {
   if (error instanceof GatewayError) throw error;
-  throw new GatewayError('malformed_request', 'The form is broken or ended too early.', {
+  throw new GatewayError('malformed_request', 'The form is malformed or ended too early.', {
     cause: error,
   });
 }

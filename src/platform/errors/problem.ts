@@ -23,7 +23,7 @@ export class Problem {
   @ApiProperty({ type: 'integer', example: 404 })
   status!: number;
 
-  @ApiProperty({ enum: Object.keys(ERROR_CODES), description: 'Stable; decide by this.' })
+  @ApiProperty({ enum: Object.keys(ERROR_CODES), description: 'Stable; programs branch on it.' })
   code!: ErrorCode;
 
   @ApiPropertyOptional({ description: 'What happened and what to do about it.' })
