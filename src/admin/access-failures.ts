@@ -10,7 +10,7 @@ import { IntervalScheduler } from '../platform/schedule/interval-scheduler.js';
 import { clientAddress } from '../platform/http/client-address.js';
 import { actionEntry, type ActionRecord, type Actor, type AdminAction } from './admin-actions.js';
 
-/** Failures per minute and process that have an entry of their own; further ones are counted. */
+/** Maximum entries per minute and process; further failures are counted. */
 const MAX_ENTRIES_PER_MINUTE = 20;
 const MAX_ADDRESSES = 20;
 const FLUSH_SECONDS = 60;
@@ -39,8 +39,8 @@ interface Count {
 }
 
 /**
- * Records failed sign-ins and requests to admin routes that were refused. Who has no key must not fill
- * the audit: beyond a budget, failures are counted.
+ * Records failed sign-ins and refused requests to admin routes. Beyond a budget, failures are counted, so that callers
+ * without a key cannot fill the audit.
  */
 @Injectable()
 export class AccessFailures implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -54,7 +54,7 @@ export class AccessFailures implements OnApplicationBootstrap, BeforeApplication
     private readonly settings: Settings,
   ) {}
 
-  /** Records what the routes of admins refuse. Call it before any route is declared. */
+  /** Records refused requests to admin routes. Call it before any route is declared. */
   register(fastify: FastifyInstance): void {
     const record = (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       const reason = REASONS.get(reply.statusCode);

@@ -6,7 +6,7 @@ import { AuditLog } from '../audit/audit-log.js';
 import { printable } from '../audit/redacted-request.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 
-/** Everything that admins do, as it is called in the audit. */
+/** The names of admin actions in the audit. */
 export const ADMIN_ACTIONS = [
   'key.create',
   'key.revoke',
@@ -28,9 +28,9 @@ export type AdminAction = (typeof ADMIN_ACTIONS)[number];
 /** `started`: recorded before it is done; a second entry, `done` or `failed`, names it in `intent`. */
 export type ActionState = 'started' | 'done' | 'failed';
 
-/** Who acts: the owner of an API key, by the API or in the console, or whoever can run commands. */
+/** The owner of an API key, in the API or the console, or the user of a command. */
 export interface Actor {
-  /** Empty for a command, and where no valid key was given. */
+  /** Empty for a command, or without a valid key. */
   readonly keyId: string;
   /** The service of the key; for a command, the user of the operating system. */
   readonly service: string;
@@ -44,20 +44,20 @@ export function byApi({ keyId, service }: Caller): Actor {
 
 type Detail = Readonly<Record<string, unknown>>;
 
-/** What an action answers, and what the audit says of it beside its intent. */
+/** The result of an action, and details for the audit. */
 interface Outcome<T> {
   readonly result: T;
   readonly detail?: Detail;
 }
 
-/** Records what admins do and how it ended. Nothing can be done without being recorded. */
+/** Runs admin actions and records their outcome. No action runs unrecorded. */
 @Injectable()
 export class AdminActions {
   private readonly logger = new Logger(AdminActions.name);
 
   constructor(private readonly audit: AuditLog) {}
 
-  /** Runs a change of the database in one transaction with its entry: both happen, or neither. */
+  /** Runs a change of the database in one transaction with its audit entry. */
   async transact<T>(
     actor: Actor,
     action: AdminAction,
@@ -82,7 +82,7 @@ export class AdminActions {
     }
   }
 
-  /** Records that `work` begins, and afterwards how it ended. */
+  /** Records the start of `work`, and its outcome afterwards. */
   async run<T>(
     actor: Actor,
     action: AdminAction,
@@ -103,7 +103,7 @@ export class AdminActions {
     }
   }
 
-  /** What was done is done: a database that is away must not turn it into an error. */
+  /** Never throws, because the action itself is done. */
   private async recordOutcome(action: ActionRecord): Promise<void> {
     try {
       await this.audit.appendEntries([{ entry: actionEntry(action) }]);
@@ -125,7 +125,7 @@ export interface ActionRecord {
   readonly detail: Detail;
   /** Why it failed. */
   readonly reason?: string;
-  /** The entry that says that it was started. */
+  /** The id of the entry `started`. */
   readonly intent?: string;
 }
 
@@ -147,7 +147,7 @@ function failure(error: unknown): { state: 'failed'; reason: string } {
   return { state: 'failed', reason };
 }
 
-/** What admins type is untrusted text too. */
+/** Admins' input is untrusted, too. */
 function asPrintable(_name: string, value: unknown): unknown {
   return typeof value === 'string' ? printable(value, 300) : value;
 }

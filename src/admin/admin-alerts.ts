@@ -4,7 +4,7 @@ import { AlertQueries, type Alert } from '../alerts/alert-queries.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { AdminActions, type Actor } from './admin-actions.js';
 
-/** What admins do about alerts, recorded. */
+/** Admin actions on alerts, recorded in the audit. */
 @Injectable()
 export class AdminAlerts {
   constructor(

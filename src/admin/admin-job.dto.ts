@@ -24,7 +24,7 @@ import { appendMembers } from '../platform/json/json-text.js';
 
 const MOMENT = 'RFC 3339 with a zone, or a date, which begins at midnight UTC.';
 
-/** Which jobs: all that is given must hold. */
+/** A filter of jobs; all given fields must match. */
 export class AdminCountQuery extends OmitType(ListJobsQuery, [
   'idempotencyKey',
   'status',
@@ -139,33 +139,33 @@ export class AdminJobDto extends JobDto {
   callbackReceivedAt!: string | null;
 }
 
-class ResultFactsView {
+class ResultFactsDto {
   @ApiProperty({ type: 'integer', description: 'The size of the JSON.' })
   bytes!: number;
 
   @ApiProperty({
     type: 'integer',
     nullable: true,
-    description: 'The pages that Reducto processed; null where it does not say so.',
+    description: 'The pages that Reducto processed; null if unknown.',
   })
   pages!: number | null;
 }
 
-export class AdminJobDetail extends AdminJobDto {
-  @ApiProperty({ type: ResultFactsView, nullable: true, description: 'The stored result.' })
-  result!: ResultFactsView | null;
+export class AdminJobDetailDto extends AdminJobDto {
+  @ApiProperty({ type: ResultFactsDto, nullable: true, description: 'The stored result.' })
+  result!: ResultFactsDto | null;
 }
 
-export class JobCountView {
+export class JobCountDto {
   @ApiProperty({ type: 'integer' })
   count!: number;
 
-  @ApiProperty({ description: 'False where counting stopped, and there are more.' })
+  @ApiProperty({ description: 'False if counting stopped before the end.' })
   complete!: boolean;
 }
 
 /** An accepted callback. */
-export class JobCallbackView {
+export class JobCallbackDto {
   @ApiProperty({ format: 'date-time' })
   receivedAt!: string;
 
@@ -183,7 +183,7 @@ export class JobCallbackView {
 
   @ApiProperty({
     example: 'token',
-    description: 'What proved it: `token`, `svix`, or `none` where GUARD_SECRET does not enforce.',
+    description: 'The proof: `token`, `svix`, or `none` if GUARD_SECRET does not enforce.',
   })
   provedBy!: string;
 
@@ -191,12 +191,12 @@ export class JobCallbackView {
   clientAddress!: string;
 }
 
-export class JobCallbackList {
-  @ApiProperty({ type: [JobCallbackView] })
-  callbacks!: JobCallbackView[];
+export class JobCallbackListDto {
+  @ApiProperty({ type: [JobCallbackDto] })
+  callbacks!: JobCallbackDto[];
 }
 
-export class ServiceList {
+export class ServiceListDto {
   @ApiProperty({ type: [String], example: ['invoices'] })
   services!: string[];
 }
@@ -217,11 +217,11 @@ export function adminJobAnswer(job: Job): JsonAnswer {
   return new JsonAnswer(adminJobText(job));
 }
 
-export function adminDetailAnswer(job: Job, result: AdminJobDetail['result']): JsonAnswer {
+export function adminDetailAnswer(job: Job, result: AdminJobDetailDto['result']): JsonAnswer {
   return new JsonAnswer(appendMembers(adminJobText(job), { result: JSON.stringify(result) }));
 }
 
-export function viewOfCallbacks(callbacks: readonly JobCallback[]): JobCallbackList {
+export function toJobCallbackListDto(callbacks: readonly JobCallback[]): JobCallbackListDto {
   return {
     callbacks: callbacks.map((callback) => ({
       receivedAt: callback.receivedAt.toISOString(),

@@ -5,7 +5,7 @@ import { JobsAdminService } from '../jobs/jobs-admin.service.js';
 import { sendResult } from '../jobs/result-response.js';
 import { AdminActions, type Actor } from './admin-actions.js';
 
-/** What admins do to the jobs of services, recorded. */
+/** Admin actions on jobs of any service, recorded in the audit. */
 @Injectable()
 export class AdminJobs {
   constructor(
@@ -30,7 +30,7 @@ export class AdminJobs {
     });
   }
 
-  /** Sends the result of a job, whatever its service. Throws `job_not_found`, `job_has_no_result`, `result_expired`. */
+  /** Sends the result of a job of any service. Throws `job_not_found`, `job_has_no_result`, `result_expired`. */
   async sendResult(
     actor: Actor,
     id: string,

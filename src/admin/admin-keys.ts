@@ -5,7 +5,7 @@ import { ApiKeysService } from '../access/api-keys.service.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { AdminActions, type Actor } from './admin-actions.js';
 
-/** API keys as admins change them, by the API, in the console, and by commands. */
+/** Admin actions on API keys, recorded in the audit. */
 @Injectable()
 export class AdminKeys {
   constructor(
@@ -13,7 +13,7 @@ export class AdminKeys {
     private readonly actions: AdminActions,
   ) {}
 
-  /** Creates a key for `service`; `key` is not stored and cannot be had again. */
+  /** Creates a key for `service`. The plain `key` is not stored. */
   async create(
     actor: Actor,
     service: string,
@@ -28,7 +28,7 @@ export class AdminKeys {
     return created;
   }
 
-  /** Throws `key_not_found` where there is no such key, or it was revoked before. */
+  /** Throws `key_not_found` if the key does not exist or was revoked before. */
   async revoke(actor: Actor, id: string): Promise<void> {
     await this.actions.transact(actor, 'key.revoke', { key: id }, async (manager) => {
       const revoked = isUuid(id) ? await this.keys.revoke(id, manager) : undefined;

@@ -29,7 +29,7 @@ export class AlertsQuery {
   limit?: number;
 }
 
-class AlertRefusalsView {
+class AlertRefusalsDto {
   @ApiPropertyOptional({ enum: REFUSAL_CAUSES })
   cause?: RefusalCause;
 
@@ -56,7 +56,7 @@ export class AlertDto {
   @ApiProperty({ description: 'What is probably wrong.' })
   message!: string;
 
-  @ApiProperty({ description: 'What to do; or that it seems fixed, and since when.' })
+  @ApiProperty({ description: 'The remedy, or since when the problem seems fixed.' })
   advice!: string;
 
   @ApiProperty({ format: 'date-time' })
@@ -77,7 +77,7 @@ export class AlertDto {
     format: 'date-time',
     nullable: true,
     description:
-      'Since when the settings would accept the kept callbacks that the alert is about; null while they would not.',
+      'Since when the settings would accept the refused callbacks of the alert; null if they would not.',
   })
   fixedSince!: string | null;
 
@@ -92,12 +92,12 @@ export class AlertDto {
   acknowledgedBy!: string | null;
 
   @ApiProperty({
-    type: AlertRefusalsView,
+    type: AlertRefusalsDto,
     nullable: true,
     description:
-      'The filter of `GET /v1/admin/refusals` for the callbacks that the alert is about; null where it is about none.',
+      'The filter of `GET /v1/admin/refusals` for the callbacks of the alert; null for an alert about the audit.',
   })
-  refusals!: AlertRefusalsView | null;
+  refusals!: AlertRefusalsDto | null;
 }
 
 export class AlertPageDto {
@@ -126,11 +126,11 @@ export function toAlertDto(alert: Alert): AlertDto {
     fixedSince: alert.fixedSince?.toISOString() ?? null,
     acknowledgedAt: alert.acknowledgedAt?.toISOString() ?? null,
     acknowledgedBy,
-    refusals: viewOfAlertRefusals(refusalsOf(alert)),
+    refusals: toAlertRefusalsDto(refusalsOf(alert)),
   };
 }
 
-function viewOfAlertRefusals(refusals: AlertRefusals | undefined): AlertRefusalsView | null {
+function toAlertRefusalsDto(refusals: AlertRefusals | undefined): AlertRefusalsDto | null {
   if (refusals === undefined) return null;
   const { cause, from, to } = refusals;
   return {
@@ -140,7 +140,7 @@ function viewOfAlertRefusals(refusals: AlertRefusals | undefined): AlertRefusals
   };
 }
 
-/** `alerts` holds one more than `limit` where there is a next page. */
+/** @param alerts one more than `limit` if there is a next page */
 export function toAlertPageDto(alerts: readonly Alert[], limit: number): AlertPageDto {
   const page = alerts.slice(0, limit).map(toAlertDto);
   return { alerts: page, nextCursor: alerts.length > limit ? (page.at(-1)?.id ?? null) : null };

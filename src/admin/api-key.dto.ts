@@ -25,7 +25,7 @@ export class CreatedApiKeyDto {
   @ApiProperty({ enum: SCOPES, isArray: true })
   scopes!: Scope[];
 
-  @ApiProperty({ description: 'Keep it: it cannot be had again.' })
+  @ApiProperty({ description: 'Store it now: the gateway shows it only once.' })
   key!: string;
 }
 

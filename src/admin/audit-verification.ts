@@ -3,7 +3,7 @@ import { AuditAlarm } from '../audit/audit-alarm.js';
 import { AuditVerifier, type Verification } from '../audit/audit-verifier.js';
 import { AdminActions, type Actor } from './admin-actions.js';
 
-/** The verification of the audit as admins ask for it. */
+/** Verifies the audit for an admin, and records the action. */
 @Injectable()
 export class AuditVerification {
   constructor(

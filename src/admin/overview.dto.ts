@@ -3,7 +3,7 @@ import { IsIn, IsOptional } from 'class-validator';
 import { REFUSAL_CAUSES } from '../audit/refusal.js';
 import { JOB_ERROR_CODES } from '../jobs/job-error.js';
 import { JOB_STATUSES, type JobStatus } from '../jobs/job-status.js';
-import { DEFAULT_RANGE, RANGES, type OverviewFigures, type Range } from './overview.service.js';
+import { DEFAULT_RANGE, RANGES, type OverviewCounts, type Range } from './overview.service.js';
 
 const RANGE_NAMES = Object.keys(RANGES);
 
@@ -13,26 +13,26 @@ export class OverviewQuery {
   @ApiPropertyOptional({
     enum: RANGE_NAMES,
     default: DEFAULT_RANGE,
-    description: 'The time before now that the numbers are about.',
+    description: 'The period before now.',
   })
   range?: Range;
 }
 
-class OpenJobsView {
+class OpenJobsDto {
   @ApiProperty({ enum: JOB_STATUSES })
   status!: JobStatus;
 
   @ApiProperty({ type: 'integer' })
   count!: number;
 
-  @ApiProperty({ type: 'integer', description: 'Due, and no worker has taken them yet.' })
+  @ApiProperty({ type: 'integer', description: 'Due jobs that no worker has leased yet.' })
   overdue!: number;
 
-  @ApiProperty({ type: Number, description: 'Since the oldest one was accepted.' })
+  @ApiProperty({ type: Number, description: 'The age of the oldest job.' })
   oldestSeconds!: number;
 }
 
-class FailureReasonView {
+class FailureReasonDto {
   @ApiProperty({ enum: JOB_ERROR_CODES })
   code!: string;
 
@@ -40,7 +40,7 @@ class FailureReasonView {
   count!: number;
 }
 
-class CallbackLagView {
+class CallbackLagDto {
   @ApiProperty({ type: Number })
   medianSeconds!: number;
 
@@ -48,18 +48,18 @@ class CallbackLagView {
   p95Seconds!: number;
 }
 
-class EndedJobsView {
+class EndedJobsDto {
   @ApiProperty({ type: 'integer' })
   total!: number;
 
-  @ApiProperty({ description: 'False where more jobs ended, and these are the last ones.' })
+  @ApiProperty({ description: 'False if only the latest ended jobs are counted.' })
   complete!: boolean;
 
   @ApiProperty({
     type: String,
     format: 'date-time',
     nullable: true,
-    description: 'When the first of them ended, where they are not all.',
+    description: 'When the first counted job ended; null if all are counted.',
   })
   firstAt!: string | null;
 
@@ -69,25 +69,25 @@ class EndedJobsView {
   @ApiProperty({
     type: 'object',
     additionalProperties: { type: 'integer' },
-    description: 'How the gateway learned of the ends.',
+    description: 'How the gateway learned of the terminal states.',
   })
   bySettledBy!: Record<string, number>;
 
   @ApiProperty({
-    type: [FailureReasonView],
+    type: [FailureReasonDto],
     description: 'Why jobs failed or expired, the most frequent reason first.',
   })
-  reasons!: FailureReasonView[];
+  reasons!: FailureReasonDto[];
 
   @ApiProperty({
-    type: CallbackLagView,
+    type: CallbackLagDto,
     nullable: true,
-    description: 'From the first callback for a job to its end; null where there was none.',
+    description: 'The time from the first callback to the end of a job; null without callbacks.',
   })
-  callbackLag!: CallbackLagView | null;
+  callbackLag!: CallbackLagDto | null;
 }
 
-class RefusedSeriesView {
+class RefusedSeriesDto {
   @ApiProperty({ enum: REFUSAL_CAUSES })
   cause!: string;
 
@@ -98,7 +98,7 @@ class RefusedSeriesView {
   counts!: readonly number[];
 }
 
-class CallbackTimelineView {
+class CallbackTimelineDto {
   @ApiProperty({ type: 'integer' })
   slotSeconds!: number;
 
@@ -108,28 +108,28 @@ class CallbackTimelineView {
   @ApiProperty({ type: [Number], description: 'One number for each slot.' })
   accepted!: readonly number[];
 
-  @ApiProperty({ type: [RefusedSeriesView], description: 'The most frequent cause first.' })
-  refused!: readonly RefusedSeriesView[];
+  @ApiProperty({ type: [RefusedSeriesDto], description: 'The most frequent cause first.' })
+  refused!: readonly RefusedSeriesDto[];
 }
 
-export class OverviewView {
+export class OverviewDto {
   @ApiProperty({ format: 'date-time' })
   from!: string;
 
   @ApiProperty({ format: 'date-time', description: 'Open jobs are as of this time.' })
   to!: string;
 
-  @ApiProperty({ type: [OpenJobsView] })
-  open!: readonly OpenJobsView[];
+  @ApiProperty({ type: [OpenJobsDto] })
+  open!: readonly OpenJobsDto[];
 
   @ApiProperty()
-  ended!: EndedJobsView;
+  ended!: EndedJobsDto;
 
   @ApiProperty()
-  callbacks!: CallbackTimelineView;
+  callbacks!: CallbackTimelineDto;
 }
 
-export function viewOfOverview({ from, to, open, ended, timeline }: OverviewFigures): OverviewView {
+export function toOverviewDto({ from, to, open, ended, timeline }: OverviewCounts): OverviewDto {
   const { firstAt, callbackLag: lag } = ended;
   return {
     from: from.toISOString(),

@@ -5,7 +5,7 @@ import { AuditWriter } from '../audit/audit-writer.js';
 import { JobsAdminService, type JobsOverview } from '../jobs/jobs-admin.service.js';
 import { CallbackHistory } from '../webhooks/callback-history.js';
 
-/** How far back a chart goes, and in which steps. */
+/** The periods of the charts, with their slots. */
 export const RANGES = {
   '1h': { label: '1 hour', slots: 60, slotSeconds: 60 },
   '24h': { label: '24 hours', slots: 96, slotSeconds: 900 },
@@ -16,7 +16,7 @@ export type Range = keyof typeof RANGES;
 
 export const DEFAULT_RANGE: Range = '24h';
 
-/** Accepted and refused callbacks, slot by slot. */
+/** Accepted and refused callbacks by slot. */
 export interface Timeline {
   /** The beginning of every slot. */
   readonly slots: readonly string[];
@@ -29,20 +29,20 @@ export interface Timeline {
   }[];
 }
 
-/** All of it is of the same time: open jobs as of `to`, the rest from `from` to `to`. */
-export interface OverviewFigures extends JobsOverview {
+/** Open jobs as of `to`, the rest from `from` to `to`. */
+export interface OverviewCounts extends JobsOverview {
   readonly from: Date;
   readonly to: Date;
   readonly timeline: Timeline;
 }
 
-/** The figures may be that old: several admins with the page open ask the database once. */
+/** Cache lifetime: several admins with an open page cause one query. */
 const FRESH_MILLISECONDS = 5000;
 
-/** The figures of the overview, from queries that cost about the same however old the gateway is. */
+/** The overview, from queries whose cost does not grow with the age of the gateway. */
 @Injectable()
 export class OverviewService {
-  private readonly snapshots = new LRUCache<Range, Promise<OverviewFigures>>({
+  private readonly snapshots = new LRUCache<Range, Promise<OverviewCounts>>({
     max: 10,
     ttl: FRESH_MILLISECONDS,
   });
@@ -54,11 +54,11 @@ export class OverviewService {
     private readonly jobs: JobsAdminService,
   ) {}
 
-  figures(range: Range): Promise<OverviewFigures> {
-    return fresh(this.snapshots, range, () => this.readFigures(range));
+  readOverview(range: Range): Promise<OverviewCounts> {
+    return fresh(this.snapshots, range, () => this.queryOverview(range));
   }
 
-  private async readFigures(range: Range): Promise<OverviewFigures> {
+  private async queryOverview(range: Range): Promise<OverviewCounts> {
     await this.writer.flushAudit();
     const { slots: count, slotSeconds } = RANGES[range];
     const to = new Date();
@@ -112,7 +112,7 @@ function spread(
   return slots.map((slot) => bySlot.get(slot.getTime()) ?? 0);
 }
 
-/** What failed is asked for again at once. */
+/** A failed promise is not cached. */
 function fresh<Key extends string, Value>(
   cache: LRUCache<Key, Promise<Value>>,
   key: Key,

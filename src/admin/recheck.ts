@@ -10,15 +10,15 @@ import type { Judgement } from '../webhooks/callback-checks.js';
 import { RefusalRechecker, type RecheckResult } from '../webhooks/refusal-judge.js';
 import { AdminActions, type Actor } from './admin-actions.js';
 
-/** What the guards say today of refusals, with those that could not be judged. */
+/** The result of a re-check, with the refusals that could not be checked. */
 export interface Recheck extends RecheckResult {
-  /** Only counted, or their time is over. */
+  /** Only counted, or past the retention of raw requests. */
   readonly notKept: number;
 }
 
 const JOBS_PER_TRANSACTION = 200;
 
-/** Finds the refused callbacks that today's settings would let pass, and lets them pass. */
+/** Finds the refused callbacks that the current settings accept, and accepts them. */
 @Injectable()
 export class RefusalRecheck {
   constructor(
@@ -39,19 +39,19 @@ export class RefusalRecheck {
   }
 
   /**
-   * Lets pass what today's guards would take: the jobs are polled, as if the callbacks had come now.
-   * A job that has ended stays as it is. Returns how many are polled, beside what was found.
+   * Accepts the refused callbacks that the current settings accept: the gateway polls their open jobs. Returns the
+   * number of those jobs with the result of the re-check.
    */
   async accept(filter: RefusalFilter, actor: Actor): Promise<Recheck & { polling: number }> {
     const found = await this.judge(filter);
     const open = [...found.jobs.values()].filter(({ job }) => this.callbackJobs.isOpen(job));
     const intent = { filter, passed: found.wouldPass, jobs: open.length };
-    // At least once: an admin accepted, even where there was nothing to do.
+    // At least once, because the audit records the action even without open jobs.
     for (let first = 0; first === 0 || first < open.length; first += JOBS_PER_TRANSACTION) {
       const part = open.slice(first, first + JOBS_PER_TRANSACTION);
       await this.actions.transact(actor, 'refusals.accept', intent, async (manager) => {
-        const hints = part.map(({ job, judgement }) => hintOf(judgement, job));
-        if (hints.length > 0) await this.callbackJobs.requestPolls(manager, hints);
+        const callbacks = part.map(({ job, judgement }) => toNotedCallback(judgement, job));
+        if (callbacks.length > 0) await this.callbackJobs.requestPolls(manager, callbacks);
         return { result: undefined, detail: { jobIds: part.map(({ job }) => job.id) } };
       });
     }
@@ -70,7 +70,7 @@ export class RefusalRecheck {
   }
 }
 
-function hintOf({ message, provedBy }: Judgement, job: CallbackJob): NotedCallback {
+function toNotedCallback({ message, provedBy }: Judgement, job: CallbackJob): NotedCallback {
   return {
     jobId: job.id,
     upstreamId: message?.upstreamId ?? '',

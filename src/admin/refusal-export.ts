@@ -34,7 +34,7 @@ const COLUMNS: readonly (keyof RefusalDto)[] = [
 ];
 const VERDICTS = ['source_ip', 'well_formed', 'secret', 'job_id'] as const;
 
-/** Refusals as a file, a page of the database at a time, the newest first. */
+/** Exports refusals as a file, newest first, page by page. */
 @Injectable()
 export class RefusalExport {
   constructor(
@@ -60,7 +60,7 @@ export class RefusalExport {
     });
   }
 
-  /** A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula: such cells are quoted by `'`. */
+  /** Quotes cells that a spreadsheet would read as formulas. */
   csv(filter: RefusalFilter): Readable {
     const rows = Readable.from(this.entries(filter)).map((entry: AuditEntry) => {
       const view = toRefusalDto(entry);

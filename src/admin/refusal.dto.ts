@@ -4,12 +4,12 @@ import type { Recheck } from './recheck.js';
 import type { AuditEntry, RefusalSummary } from '../audit/audit-queries.js';
 import { GUARDS, REFUSAL_CAUSES, type Verdicts } from '../audit/refusal.js';
 
-/** Ids of jobs that one answer lists; the counts are of all. */
+/** Maximum job ids in an answer; the counts include all jobs. */
 const MAX_JOBS_SHOWN = 1000;
 
-/** One refusal, or a count of many. Everything in it that came from outside is redacted and printable. */
+/** A refusal, or a count of refusals. Untrusted text is redacted and printable. */
 export class RefusalDto {
-  @ApiProperty({ description: 'Its place in the chain.' })
+  @ApiProperty({ description: 'The position in the audit chain.' })
   id!: string;
 
   @ApiProperty({ format: 'date-time' })
@@ -17,7 +17,7 @@ export class RefusalDto {
 
   @ApiProperty({
     enum: ['refused', 'observed', 'counted'],
-    description: '`counted`: so many, too fast to be kept one by one.',
+    description: '`counted`: a number of refusals beyond the budget for single entries.',
   })
   kind!: string;
 
@@ -27,7 +27,7 @@ export class RefusalDto {
   @ApiProperty({ enum: GUARDS })
   guard!: string;
 
-  @ApiPropertyOptional({ type: 'integer', description: 'What was answered.' })
+  @ApiPropertyOptional({ type: 'integer', description: 'The status of the answer.' })
   status?: number;
 
   @ApiPropertyOptional()
@@ -40,23 +40,23 @@ export class RefusalDto {
       properties: {
         result: { type: 'string', enum: ['pass', 'fail', 'not_checked', 'observed'] },
         cause: { type: 'string' },
-        detail: { type: 'string', description: 'Which key or secret was tried.' },
+        detail: { type: 'string', description: 'The key or secret that was tried.' },
       },
     },
-    description: 'What every guard found.',
+    description: 'The verdict of every guard.',
   })
   verdicts?: Verdicts;
 
-  @ApiPropertyOptional({ description: 'Who spoke to the gateway.' })
+  @ApiPropertyOptional({ description: 'The address that connected to the gateway.' })
   peerAddress?: string;
 
-  @ApiPropertyOptional({ description: 'Who that spoke for, as far as trusted proxies tell.' })
+  @ApiPropertyOptional({ description: 'The client address that the trusted proxies report.' })
   clientAddress?: string;
 
   @ApiPropertyOptional({
     type: String,
     nullable: true,
-    description: '`X-Forwarded-For` as it came.',
+    description: '`X-Forwarded-For` as received.',
   })
   forwardedFor?: string | null;
 
@@ -69,7 +69,7 @@ export class RefusalDto {
   @ApiPropertyOptional({
     type: String,
     nullable: true,
-    description: 'The job of this gateway that it names.',
+    description: 'The gateway’s job that the callback names.',
   })
   jobId?: string | null;
 
@@ -85,22 +85,24 @@ export class RefusalDto {
   @ApiPropertyOptional({ type: 'integer' })
   bodyBytes?: number;
 
-  @ApiPropertyOptional({ description: 'False where it was longer than allowed and not read on.' })
+  @ApiPropertyOptional({
+    description: 'False if the body was too long and only its beginning was read.',
+  })
   bodyComplete?: boolean;
 
   @ApiPropertyOptional()
   bodySha256?: string;
 
-  @ApiPropertyOptional({ description: 'The beginning, without secrets.' })
+  @ApiPropertyOptional({ description: 'The beginning of the body, redacted.' })
   bodySample?: string;
 
-  @ApiPropertyOptional({ description: 'Of the encrypted original that a re-check needs.' })
+  @ApiPropertyOptional({ description: 'The hash of the encrypted raw request for a re-check.' })
   originalSha256?: string;
 
-  @ApiPropertyOptional({ description: 'Whether it can be checked again.' })
+  @ApiPropertyOptional({ description: 'Whether a re-check is possible.' })
   recheckable?: boolean;
 
-  @ApiPropertyOptional({ type: 'integer', description: 'Of a count: how many.' })
+  @ApiPropertyOptional({ type: 'integer', description: 'For `counted`: the number of refusals.' })
   count?: number;
 
   @ApiPropertyOptional({ format: 'date-time' })
@@ -112,7 +114,7 @@ export class RefusalDto {
   @ApiPropertyOptional({
     type: 'object',
     additionalProperties: { type: 'integer' },
-    description: 'Of a count: how many from each address.',
+    description: 'For `counted`: the number of refusals by address.',
   })
   addresses?: Record<string, number>;
 }
@@ -126,18 +128,21 @@ export class RefusalPageDto {
 }
 
 export class RefusalSummaryDto {
-  @ApiProperty({ type: 'integer', description: 'Exact: stored and counted.' })
+  @ApiProperty({ type: 'integer', description: 'The exact sum of `stored` and `counted`.' })
   total!: number;
 
-  @ApiProperty({ type: 'integer', description: 'Kept one by one.' })
+  @ApiProperty({ type: 'integer', description: 'Refusals with an entry of their own.' })
   stored!: number;
 
-  @ApiProperty({ type: 'integer', description: 'Only counted, because they came too fast.' })
+  @ApiProperty({
+    type: 'integer',
+    description: 'Refusals that were only counted, because they arrived too fast.',
+  })
   counted!: number;
 
   @ApiProperty({
     type: 'integer',
-    description: 'Taken, but a guard that only observes would have refused them.',
+    description: 'Accepted callbacks that a guard in mode `observe` would have refused.',
   })
   observed!: number;
 
@@ -146,54 +151,60 @@ export class RefusalSummaryDto {
 }
 
 export class RecheckDto {
-  @ApiProperty({ type: 'integer', description: 'Refusals that could be checked again.' })
+  @ApiProperty({ type: 'integer', description: 'Refusals that were checked again.' })
   checked!: number;
 
-  @ApiProperty({ type: 'integer', description: 'Of these, how many today’s guards would take.' })
+  @ApiProperty({
+    type: 'integer',
+    description: 'Of `checked`, the callbacks that the current settings accept.',
+  })
   wouldPass!: number;
 
-  @ApiProperty({ type: 'integer', description: 'And how many they would refuse again.' })
+  @ApiProperty({
+    type: 'integer',
+    description: 'Of `checked`, the callbacks that the current settings refuse.',
+  })
   stillRefused!: number;
 
   @ApiProperty({
     type: 'integer',
-    description: 'Matching refusals that are not kept: only counted, or their time is over.',
+    description: 'Matching refusals without a raw request: only counted, or past their retention.',
   })
   notKept!: number;
 
   @ApiProperty({
     type: 'integer',
-    description: 'Kept, but they cannot be read: the key that they are sealed with is missing.',
+    description: 'Refusals whose raw request is encrypted with a missing key.',
   })
   keyMissing!: number;
 
-  @ApiProperty({ type: [String], description: 'The ids of the keys that `AUDIT_KEYS` lacks.' })
+  @ApiProperty({ type: [String], description: 'The ids of keys that are missing in `AUDIT_KEYS`.' })
   missingKeys!: readonly string[];
 
   @ApiProperty({
     type: 'integer',
-    description: 'Kept, but not as they were sealed: somebody changed them.',
+    description: 'Refusals whose raw request was changed.',
   })
   unreadable!: number;
 
   @ApiProperty({ type: 'object', additionalProperties: { type: 'integer' } })
   stillRefusedBy!: Record<string, number>;
 
-  @ApiProperty({ type: 'integer', description: 'Jobs of those that would pass.' })
+  @ApiProperty({ type: 'integer', description: 'Jobs of the callbacks that would pass.' })
   jobsTotal!: number;
 
-  @ApiProperty({ type: 'integer', description: 'Of these, the ones that have not ended.' })
+  @ApiProperty({ type: 'integer', description: 'Of `jobsTotal`, the jobs that have not ended.' })
   jobsOpen!: number;
 
-  @ApiProperty({ type: [String], description: 'The first thousand of them.' })
+  @ApiProperty({ type: [String], description: 'The ids of the first 1,000 jobs.' })
   jobs!: string[];
 
-  @ApiProperty({ description: 'False where there were more than could be checked at once.' })
+  @ApiProperty({ description: 'False if more refusals matched than one re-check covers.' })
   complete!: boolean;
 }
 
 export class AcceptDto extends RecheckDto {
-  @ApiProperty({ type: 'integer', description: 'Jobs that are looked at now.' })
+  @ApiProperty({ type: 'integer', description: 'Jobs that the gateway polls now.' })
   polling!: number;
 }
 
@@ -203,14 +214,18 @@ export class VerificationDto {
 
   @ApiProperty({
     enum: ['intact', 'changed', 'unverifiable'],
-    description: '`unverifiable`: nothing changed was found, but a key is missing.',
+    description: '`unverifiable`: no tampering was found, but a key is missing.',
   })
   state!: 'intact' | 'changed' | 'unverifiable';
 
-  @ApiProperty({ type: 'integer', description: 'Entries that were read.' })
+  @ApiProperty({ type: 'integer', description: 'The number of verified entries.' })
   rows!: number;
 
-  @ApiProperty({ type: String, nullable: true, description: 'The first entry that is not right.' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'The first entry that is changed, missing, or forged.',
+  })
   firstBroken!: string | null;
 
   @ApiProperty({ type: String, nullable: true })
@@ -219,7 +234,7 @@ export class VerificationDto {
   @ApiProperty({
     type: String,
     nullable: true,
-    description: 'The newest entry as one word: keep it, and pass it as `since` later.',
+    description: 'The newest entry as one word; pass it as `since` in a later verification.',
   })
   head!: string | null;
 }
@@ -237,14 +252,14 @@ export class ActionDto {
   @ApiProperty({
     type: String,
     enum: ['started', 'done', 'failed'],
-    description: '`started`: recorded before; a second entry says how it ended.',
+    description: '`started`: recorded before the action; a second entry has the outcome.',
   })
   state!: unknown;
 
   @ApiProperty({ type: String, nullable: true, description: 'Why it failed.' })
   reason!: unknown;
 
-  @ApiProperty({ type: String, nullable: true, description: 'The entry that says `started`.' })
+  @ApiProperty({ type: String, nullable: true, description: 'The id of the entry `started`.' })
   intent!: unknown;
 
   @ApiProperty({ type: 'object', additionalProperties: true })

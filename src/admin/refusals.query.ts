@@ -17,12 +17,12 @@ import { IsWholeNumber } from '../platform/http/whole-number.js';
 const HasNoControlCharacters = (): PropertyDecorator =>
   Matches(/^[^\p{Cc}\p{Cs}]*$/u, { message: '$property cannot hold control characters' });
 
-/** As `IsOptional`, but refuses null: in a body it would read as if nothing had been given. */
+/** Like `IsOptional`, but refuses null, which would disable the filter. */
 const IfGiven = (): PropertyDecorator => ValidateIf((_, value) => value !== undefined);
 
 const MOMENT = 'RFC 3339 with a zone, or a date, which begins at midnight UTC.';
 
-/** Which refusals: all that is given must hold. */
+/** A filter of refusals; all given fields must match. */
 export class RefusalQuery {
   @IfGiven()
   @IsIn(REFUSAL_CAUSES)
@@ -52,7 +52,7 @@ export class RefusalQuery {
   @IsIn(['refused', 'observed'])
   @ApiPropertyOptional({
     enum: ['refused', 'observed'],
-    description: '`observed`: a guard that only observes would have refused it.',
+    description: '`observed`: a guard in mode `observe` would have refused it.',
   })
   outcome?: 'refused' | 'observed';
 
@@ -85,7 +85,7 @@ export class VerificationQuery {
   @IsString()
   @MaxLength(1000)
   @ApiPropertyOptional({
-    description: 'A head of the audit from the log, which the chain must still hold.',
+    description: 'A head of the audit from the log, which the chain must contain.',
   })
   since?: string;
 }

@@ -9,7 +9,7 @@ import { AuditWriter } from '../audit/audit-writer.js';
 import { CallbackJobsService } from '../jobs/callback-jobs.service.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 
-/** What admins read of refusals. What this process has recorded is written first, so that it is there. */
+/** Reads refusals for admins. Flushes this process's audit buffer first. */
 @Injectable()
 export class RefusalsService {
   constructor(
@@ -42,8 +42,8 @@ export class RefusalsService {
   }
 
   /**
-   * With the job of ours that it names. A callback that was refused for its secret was not looked up then,
-   * since a flood must not reach the database.
+   * Adds the job that the callback names. The guards do not query jobs for callbacks with a wrong secret, because a flood
+   * must not reach the database.
    */
   private async withJob(entry: AuditEntry): Promise<AuditEntry> {
     const { jobId, assertedJobId, assertedUpstreamId } = entry.data;

@@ -24,7 +24,7 @@ export class OverviewController {
   async show(@Query() query: Record<string, unknown>): Promise<Page> {
     const range = isRange(query['range']) ? query['range'] : DEFAULT_RANGE;
     const [overview, lastAlerts] = await Promise.all([
-      this.overview.figures(range),
+      this.overview.readOverview(range),
       this.shownAlerts.recent(MAX_ALERTS),
     ]);
     const scripts = ['chart.js', 'charts.js'];

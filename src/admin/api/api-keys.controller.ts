@@ -32,7 +32,7 @@ export class ApiKeysController {
   @ApiOperation({
     operationId: 'createApiKey',
     summary: 'Create an API key',
-    description: 'The answer holds the key for the only time.',
+    description: 'Only this answer contains the key.',
   })
   @ApiCreatedResponse({ type: CreatedApiKeyDto })
   @ApiProblems('validation_failed')
@@ -56,7 +56,7 @@ export class ApiKeysController {
   @ApiOperation({
     operationId: 'revokeApiKey',
     summary: 'Revoke an API key',
-    description: 'It stops working here at once, in other processes within 5 seconds.',
+    description: 'All processes refuse the key within 5 seconds.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiNoContentResponse()

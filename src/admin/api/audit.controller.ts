@@ -28,7 +28,8 @@ export class AuditController {
   @ApiOperation({
     operationId: 'verifyAudit',
     summary: 'Verify that nobody has changed the audit',
-    description: 'Recomputes the whole chain, and names the first entry that is not right.',
+    description:
+      'Recomputes the whole chain, and names the first entry that is changed, missing, or forged.',
   })
   @ApiOkResponse({ type: VerificationDto })
   verify(
@@ -39,7 +40,7 @@ export class AuditController {
   }
 
   @Get('actions')
-  @ApiOperation({ operationId: 'listAdminActions', summary: 'List what admins did, newest first' })
+  @ApiOperation({ operationId: 'listAdminActions', summary: 'List admin actions, newest first' })
   @ApiOkResponse({ type: ActionPageDto })
   async list(@Query() { limit = PAGE_SIZE, cursor }: PageQuery): Promise<ActionPageDto> {
     await this.writer.flushAudit();

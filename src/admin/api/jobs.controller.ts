@@ -23,15 +23,15 @@ import {
   adminDetailAnswer,
   adminJobAnswer,
   AdminCountQuery,
-  AdminJobDetail,
+  AdminJobDetailDto,
   AdminJobPageDto,
   AdminJobDto,
   AdminListQuery,
   adminPageAnswer,
-  JobCallbackList,
-  JobCountView,
+  JobCallbackListDto,
+  JobCountDto,
   searchOf,
-  viewOfCallbacks,
+  toJobCallbackListDto,
 } from '../admin-job.dto.js';
 import { byApi } from '../admin-actions.js';
 
@@ -64,8 +64,8 @@ export class AdminJobsController {
     summary: 'Count jobs of all services',
     description: 'Filters as for the list. Counting stops at 10,000.',
   })
-  @ApiOkResponse({ type: JobCountView, description: 'The number of jobs.' })
-  async count(@Query() query: AdminCountQuery): Promise<JobCountView> {
+  @ApiOkResponse({ type: JobCountDto, description: 'The number of jobs.' })
+  async count(@Query() query: AdminCountQuery): Promise<JobCountDto> {
     const { count, more } = await this.jobs.count(searchOf(query));
     return { count, complete: !more };
   }
@@ -73,7 +73,7 @@ export class AdminJobsController {
   @Get(':id')
   @ApiOperation({ operationId: 'getAnyJob', summary: 'Read a job of any service' })
   @ApiParam({ name: 'id', format: 'uuid' })
-  @ApiOkResponse({ type: AdminJobDetail, description: 'The job.' })
+  @ApiOkResponse({ type: AdminJobDetailDto, description: 'The job.' })
   @ApiProblems('job_not_found')
   async get(@Param('id') id: string): Promise<JsonAnswer> {
     const job = await this.jobs.get(id);
@@ -90,11 +90,11 @@ export class AdminJobsController {
     description: 'At most 100. Refused ones: `GET /v1/admin/refusals?job=`.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
-  @ApiOkResponse({ type: JobCallbackList, description: 'The callbacks.' })
+  @ApiOkResponse({ type: JobCallbackListDto, description: 'The callbacks.' })
   @ApiProblems('job_not_found')
-  async callbacks(@Param('id') id: string): Promise<JobCallbackList> {
+  async callbacks(@Param('id') id: string): Promise<JobCallbackListDto> {
     const job = await this.jobs.get(id);
-    return viewOfCallbacks(await this.callbackHistory.listForJob(job.id));
+    return toJobCallbackListDto(await this.callbackHistory.listForJob(job.id));
   }
 
   @Get(':id/events')

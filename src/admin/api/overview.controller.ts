@@ -2,9 +2,9 @@ import { Controller, Get, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiKeyGuard, NeedsScope } from '../../access/api-key.guard.js';
 import { JobsAdminService } from '../../jobs/jobs-admin.service.js';
-import { ServiceList } from '../admin-job.dto.js';
+import { ServiceListDto } from '../admin-job.dto.js';
 import { DEFAULT_RANGE, OverviewService } from '../overview.service.js';
-import { OverviewQuery, OverviewView, viewOfOverview } from '../overview.dto.js';
+import { OverviewQuery, OverviewDto, toOverviewDto } from '../overview.dto.js';
 
 @Controller('v1/admin')
 @UseGuards(ApiKeyGuard)
@@ -21,11 +21,11 @@ export class AdminOverviewController {
   @ApiOperation({
     operationId: 'getOverview',
     summary: 'Count jobs and callbacks of the last hour, day, or week',
-    description: 'The numbers may be 5 seconds old.',
+    description: 'The answer may be 5 seconds old.',
   })
-  @ApiOkResponse({ type: OverviewView, description: 'The numbers.' })
-  async show(@Query() { range = DEFAULT_RANGE }: OverviewQuery): Promise<OverviewView> {
-    return viewOfOverview(await this.overview.figures(range));
+  @ApiOkResponse({ type: OverviewDto, description: 'The numbers.' })
+  async show(@Query() { range = DEFAULT_RANGE }: OverviewQuery): Promise<OverviewDto> {
+    return toOverviewDto(await this.overview.readOverview(range));
   }
 
   @Get('services')
@@ -34,8 +34,8 @@ export class AdminOverviewController {
     summary: 'List the services that have jobs',
     description: 'At most 500, in alphabetical order.',
   })
-  @ApiOkResponse({ type: ServiceList, description: 'The services.' })
-  async services(): Promise<ServiceList> {
+  @ApiOkResponse({ type: ServiceListDto, description: 'The services.' })
+  async services(): Promise<ServiceListDto> {
     return { services: await this.jobs.services() };
   }
 }

@@ -100,7 +100,7 @@ export class RefusalsController {
   @Get(':id')
   @ApiOperation({
     operationId: 'getRefusal',
-    summary: 'Read a refused callback: what came, and what every guard found',
+    summary: 'Read a refused callback with the verdict of every guard',
   })
   @ApiParam({ name: 'id', example: '42' })
   @ApiOkResponse({ type: RefusalDto })
@@ -113,7 +113,7 @@ export class RefusalsController {
   @HttpCode(200)
   @ApiOperation({
     operationId: 'recheckRefusals',
-    summary: 'Judge refused callbacks again, with the settings of today',
+    summary: 'Check refused callbacks again with the current settings',
     description: 'Changes nothing. Filters as for the list, in the body or the query.',
   })
   @ApiBody({ type: RefusalQuery, required: false })
@@ -132,8 +132,9 @@ export class RefusalsController {
   @HttpCode(200)
   @ApiOperation({
     operationId: 'acceptRefusals',
-    summary: 'Let pass what the guards of today would take',
-    description: 'The jobs of those callbacks are looked at. A job that has ended stays as it is.',
+    summary: 'Accept the refused callbacks that the current settings would accept',
+    description:
+      'The gateway polls the jobs of those callbacks. A job that has ended does not change.',
   })
   @ApiBody({ type: RefusalQuery, required: false })
   @ApiProblems('validation_failed')

@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact';
-import { RANGES, type OverviewFigures, type Range } from '../../admin/overview.service.js';
+import { RANGES, type OverviewCounts, type Range } from '../../admin/overview.service.js';
 import { JOB_STATUSES, TERMINAL_STATUSES, type JobStatus } from '../../jobs/job-status.js';
 import type { EndedJobs, SearchedStatus } from '../../jobs/jobs-admin.service.js';
 import { CallbackCharts } from './callback-charts.js';
@@ -11,7 +11,7 @@ import { Code, count, duration, Untrusted, Moment, None, Tag } from '../componen
 
 interface OverviewProperties {
   readonly range: Range;
-  readonly overview: OverviewFigures;
+  readonly overview: OverviewCounts;
   readonly lastAlerts: readonly ShownAlert[];
 }
 
@@ -224,7 +224,7 @@ function Card({
   );
 }
 
-function OpenByStatus({ open }: { open: OverviewFigures['open'] }): JSX.Element {
+function OpenByStatus({ open }: { open: OverviewCounts['open'] }): JSX.Element {
   const counts = new Map<JobStatus, number>(open.map((job) => [job.status, job.count]));
   const overdue = open.reduce((sum, job) => sum + job.overdue, 0);
   const shown = JOB_STATUSES.filter((status) => counts.has(status));
