@@ -28,7 +28,7 @@ const reached = (id: string, status: string) =>
 it('cancels a job before its submit at once', async () => {
   upstream.answers.submit = { status: 429, headers: { 'retry-after': '300' }, body: '{}' };
   const id = await gateway.submit();
-  await eventually('put off', async () =>
+  await eventually('deferred', async () =>
     (await gateway.events(id)).includes('submit_deferred') ? true : undefined,
   );
   const { body } = await cancel(id);

@@ -3,7 +3,7 @@ import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js'
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { startRawUpstream, type RawAnswers, type RawUpstream } from '../support/raw-upstream.js';
 
-/* While a job is put off, its `reason` says why and until when; what ended it is in `error`. */
+/* The `reason` of a deferred job says why and until when; `error` says why it ended. */
 
 let gateway: TestGateway;
 let upstream: RawUpstream;
@@ -48,7 +48,7 @@ const echo = (status: number, headers = {}) => ({
 
 it.each([
   [
-    'a submit that Reducto puts off',
+    'a submit that Reducto defers',
     { submit: echo(429, { 'retry-after': '100' }) },
     'Reducto answered 429; the gateway submits the job again at …',
   ],
@@ -65,7 +65,7 @@ it.each([
   [
     'a poll that gets no answer',
     { poll: { breakOff: true } },
-    /^(The connection to Reducto failed( \(\w+\))?|Polls of Reducto are held back); the gateway polls the job again at …$/,
+    /^(The connection to Reducto failed( \(\w+\))?|Polling backs off( because Reducto is unavailable or limits requests)?); the gateway polls the job again at …$/,
   ],
   [
     'an answer that cannot be used',
@@ -120,7 +120,7 @@ it('shows reason and end of a cool-down in every view of a job', async () => {
     }
     await gateway.app.get(UpstreamRateLimiter, { strict: false }).reportOutcome('unavailable', 100);
     const expected =
-      /^Polls of Reducto are held back(, because it is unavailable or limits requests)?; the gateway polls the job again at …$/;
+      /^Polling backs off( because Reducto is unavailable or limits requests)?; the gateway polls the job again at …$/;
     for (const id of ids) {
       const reason = await reasonOf(id);
       expect(reason).toMatch(expected);

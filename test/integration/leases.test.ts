@@ -14,7 +14,7 @@ import { metricValue } from '../support/metrics.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { waitingJobs } from '../support/waiting-jobs.js';
 
-/* One look at a job at a time, and only its holder writes. */
+/* One poll of a job at a time; only the holder of the lease writes. */
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -38,7 +38,7 @@ async function waitingJob(): Promise<{ id: string; upstream: string }> {
 }
 const row = async (id: string) =>
   (await gateway.pool.query('SELECT * FROM jobs WHERE id = $1', [id])).rows[0];
-/** The lease of whoever looks at the job is over, as after a minute of sleep. */
+/** Expires the lease of the job, as after a long pause of its holder. */
 const letLeaseEnd = (id: string) =>
   gateway.pool.query(`UPDATE jobs SET next_check_at = now() - interval '1 s' WHERE id = $1`, [id]);
 const secondsUntilDue = async (id: string): Promise<number> => {
@@ -195,10 +195,10 @@ it('leases every due job to exactly one of many sweeps', async () => {
   await waitingJobs(gateway, 500);
   const store = get(JobLeaseStore);
   const manager = get(JobQueries)['jobs'].manager;
-  const claims = await Promise.all(
+  const batches = await Promise.all(
     Array.from({ length: 8 }, () => store.leaseDueJobs(manager, randomUUID(), 100, 'all', 60)),
   );
-  const ids = claims.flatMap((jobs) => jobs.map((job) => job.id));
+  const ids = batches.flatMap((jobs) => jobs.map((job) => job.id));
   expect(ids.length).toBeGreaterThan(100);
   expect(new Set(ids).size).toBe(ids.length);
 });
@@ -206,10 +206,10 @@ it('leases every due job to exactly one of many sweeps', async () => {
 it('a failed sweep releases its jobs', async () => {
   await gateway.pool.query('UPDATE jobs SET next_check_at = NULL');
   await waitingJobs(gateway, 10);
-  const { polls: looks, bulkChecked: narrowed } = await get(ReconcilerService)
+  const { polls, bulkChecked } = await get(ReconcilerService)
     .sweep()
     .catch(() => ({ polls: 0, bulkChecked: 0 }));
-  expect(looks + narrowed).toBe(10);
+  expect(polls + bulkChecked).toBe(10);
 
   await waitingJobs(gateway, 10);
   const broken = vi

@@ -60,11 +60,11 @@ const DUE = `next_check_at = now() - interval '1 s'`;
 
 /** Where a job may stand, as changes of the row of a job that was just accepted. */
 const STATES: Record<string, string> = {
-  'queued, put off again and again': 'submit_attempts = 7',
+  'queued, deferred repeatedly': 'submit_attempts = 7',
   'queued, its attempt interrupted': `submit_attempts = 1, submit_started_at = now() - interval '1 hour'`,
   'queued, waiting for a job that does not end': `request = '{"input":"jobid://' || (SELECT id FROM jobs WHERE upstream_id = 'source') || '"}', refers_to_jobs = true`,
   uncertain: `status = 'uncertain', submit_attempts = 1, submit_started_at = now() - interval '2 hours'`,
-  'uncertain, with the id that a callback claims': `status = 'uncertain', submit_attempts = 1, asserted_upstream_id = 'claimed'`,
+  'uncertain, with the id that a callback asserts': `status = 'uncertain', submit_attempts = 1, asserted_upstream_id = 'claimed'`,
   'uncertain, to be cancelled': `status = 'uncertain', submit_attempts = 1, cancel_requested_at = now()`,
   submitted: `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now()`,
   'submitted, with a callback': `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), callback_received_at = now(), poll_requested = true`,
@@ -99,7 +99,7 @@ const FAILURES: Record<string, () => unknown> = {
     (upstream.answers.poll = {
       body: `{"status":"Completed","result":{"result":{"type":"url","url":"${upstream.url}/none"}}}`,
     }),
-  'polls are held back for ever': () =>
+  'polls are in a permanent cool-down': () =>
     get(UpstreamRateLimiter).reportOutcome('unavailable', 86_400),
   'polls never get their turn': async () => {
     await get(UpstreamRateLimiter).acquirePermit();

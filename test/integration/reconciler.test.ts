@@ -26,7 +26,7 @@ const count = async (condition: string): Promise<number> => {
 const complete = (jobs: readonly UpstreamJob[]) =>
   Promise.all(jobs.map((job) => gateway.sandbox.runner.complete(job)));
 const looked = (least: number) =>
-  eventually('the looks', async () => ((await polls()) >= least ? true : undefined));
+  eventually('the polls', async () => ((await polls()) >= least ? true : undefined));
 
 describe('many due jobs', () => {
   it('checks 10,000 due jobs in tens of calls and finds the ended ones', async () => {
@@ -65,7 +65,7 @@ describe('many due jobs', () => {
   it.each([
     ['there is no listing', { jobsList: false }],
     ['it calls everything open, also what ended long ago', { listStale: true }],
-  ])('are looked at one by one where %s', async (_, platform) => {
+  ])('are polled one by one if %s', async (_, platform) => {
     gateway = await startGateway(BY_HAND, { platform });
     const before = await waitingJobs(gateway, 20);
     await complete(before);
@@ -78,14 +78,14 @@ describe('many due jobs', () => {
     await eventually('all ends', async () =>
       (await count(`status = 'completed'`)) === 120 ? true : undefined,
     );
-    expect(gateway.logs.join('')).toContain('looked at one by one');
+    expect(gateway.logs.join('')).toContain('polled one by one');
 
     await waitingJobs(gateway, 100);
     expect(await sweep()).toMatchObject({ listingCalls: 0, polls: 100 });
   });
 
   it.each(['oldestFirst', 'byId'] as const)(
-    'are narrowed down whatever the order of the listing (%s), as long as that pays',
+    'are checked in bulk in any order of the listing (%s) while that saves polls',
     async (listOrder) => {
       gateway = await startGateway(BY_HAND, { platform: { listOrder } });
       const jobs = await waitingJobs(gateway, 1000);

@@ -83,7 +83,7 @@ describe('an expired result', () => {
   });
 
   it.each(['identity', 'gzip'])(
-    'breaks off for whoever reads for longer than that: never half a result that looks whole (%s)',
+    'fails a read that outlasts the grace instead of truncating the result (%s)',
     async (encoding) => {
       const id = await withLargeResult();
       await letAge(gateway.pool, id, 31);

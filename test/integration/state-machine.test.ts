@@ -149,10 +149,10 @@ async function wrongStep(id: string, before: Row, after: Row): Promise<string[]>
   });
 }
 
-/** How what the job was told to be differs from what Reducto knows. */
-async function wrongEnd(id: string, told: Row): Promise<string[]> {
-  const upstream = upstreamOf(id).find((job) => job.id === told.upstream_id);
-  const code = told.error?.code ?? '';
+/** Differences between the reported job and Reducto’s. */
+async function wrongEnd(id: string, reported: Row): Promise<string[]> {
+  const upstream = upstreamOf(id).find((job) => job.id === reported.upstream_id);
+  const code = reported.error?.code ?? '';
   const result = await gateway.call('GET', `/v1/jobs/${id}/result`);
   const codes: Partial<Record<JobStatus, string[]>> = {
     failed: ['failed_upstream', 'rejected_upstream', 'submit_outcome_unknown'],
@@ -160,14 +160,15 @@ async function wrongEnd(id: string, told: Row): Promise<string[]> {
   };
   const running = upstream?.deletedAt === undefined ? upstream?.status : undefined;
   return found({
-    'the job has not ended': !isTerminal(told.status),
-    'completed without a result': told.status === 'completed' && result.status !== 200,
-    'completed, but not upstream': told.status === 'completed' && upstream?.status !== 'Completed',
+    'the job has not ended': !isTerminal(reported.status),
+    'completed without a result': reported.status === 'completed' && result.status !== 200,
+    'completed, but not upstream':
+      reported.status === 'completed' && upstream?.status !== 'Completed',
     'failed, but not upstream': code === 'failed_upstream' && upstream?.status !== 'Failed',
-    [`the reason is ${code}`]: codes[told.status]?.includes(code) === false,
-    'cancelled unasked': told.status === 'cancelled' && told.cancel_requested_at === null,
+    [`the reason is ${code}`]: codes[reported.status]?.includes(code) === false,
+    'cancelled unasked': reported.status === 'cancelled' && reported.cancel_requested_at === null,
     'cancelled, but not upstream':
-      told.status === 'cancelled' && running !== undefined && running !== 'Cancelled',
+      reported.status === 'cancelled' && running !== undefined && running !== 'Cancelled',
   });
 }
 

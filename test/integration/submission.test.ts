@@ -69,7 +69,7 @@ describe('a submit that Reducto defers', () => {
     const lonely = await startGateway({ REDUCTO_BASE_URL: `http://127.0.0.1:${port}` });
     const id = await lonely.submit();
     await eventually(
-      'put off',
+      'deferred',
       async () => (await lonely.events(id)).includes('submit_deferred') || undefined,
     );
     const late = await startSandbox({ port });
@@ -191,7 +191,7 @@ it('searches for an attempt that a crash interrupted instead of repeating it', a
     sim: { submit: { fault: 'status', status: 503, retryAfterSeconds: 60 } },
   });
   await eventually(
-    'put off',
+    'deferred',
     async () => (await gateway.events(id)).includes('submit_deferred') || undefined,
   );
   // As a process leaves it that dies between sending and hearing the answer.
@@ -206,10 +206,10 @@ it('searches for an attempt that a crash interrupted instead of repeating it', a
 it('does not submit a job again whose cancel arrives during recovery', async () => {
   const id = await gateway.submit({ sim: { submit: { fault: 'status', status: 503 } } });
   await eventually(
-    'put off',
+    'deferred',
     async () => (await gateway.events(id)).includes('submit_deferred') || undefined,
   );
-  // As it is when the wish comes between the decision to send again and the row that says so.
+  // The cancel arrives between the decision to submit again and its update.
   await gateway.pool.query(
     `UPDATE jobs SET cancel_requested_at = now(), submit_started_at = NULL, next_check_at = now() WHERE id = $1`,
     [id],
@@ -227,7 +227,7 @@ it('sends a job once with two workers', async () => {
 it('expires a job that never reaches Reducto, once', async () => {
   const id = await gateway.submit({ sim: { submit: { fault: 'status', status: 503 } } });
   await eventually(
-    'put off',
+    'deferred',
     async () => (await gateway.events(id)).includes('submit_deferred') || undefined,
   );
   await gateway.pool.query(

@@ -92,7 +92,7 @@ describe('an upload', () => {
     ['application/x-www-form-urlencoded', 'file=x'],
     ['application/json', '{}'],
     ['application/json', '{"file":"x"}'],
-  ])('as %s is told to send multipart', async (type, body) => {
+  ])('as %s is rejected with a request for multipart', async (type, body) => {
     const answer = await upload(body, { 'content-type': type });
     expect([answer.status, answer.body.code]).toEqual([415, 'unsupported_media_type']);
     expect(answer.body.detail).toContain('multipart/form-data');
@@ -352,7 +352,7 @@ describe('a job', () => {
   });
 });
 
-/** An upload whose end comes when it is told. */
+/** An upload that ends on request. */
 function slowUpload(key: string) {
   const begun = Promise.withResolvers<void>();
   const finished = Promise.withResolvers<void>();

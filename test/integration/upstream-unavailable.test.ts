@@ -31,10 +31,10 @@ describe('an unavailable Reducto', () => {
       'a rate limit of a proxy (HTML 503)',
       { rateLimitPerSecond: 0.001, rateLimitFlavour: 'html503' },
     ],
-  ] as const)('%s slows all looks down and changes no job', async (_, trouble) => {
+  ] as const)('%s slows all polls down and changes no job', async (_, behavior) => {
     const gateway = await start({ POLL_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
     await waitingJobs(gateway, 40);
-    gateway.sandbox.platform.set(trouble);
+    gateway.sandbox.platform.set(behavior);
     await eventually('three holds', async () =>
       (await metricValue(gateway, 'gateway_upstream_cool_downs_total')) >= 3 ? true : undefined,
     );
@@ -103,7 +103,7 @@ describe('an unavailable Reducto', () => {
     await gateway.submit({
       sim: { webhook: { send: 'never' }, poll: { fault: 'http', httpStatus: 409, times: 5 } },
     });
-    await eventually('the looks', async () =>
+    await eventually('the polls', async () =>
       (await polls(gateway, 'unavailable')) >= 3 ? true : undefined,
     );
     expect(await metricValue(gateway, 'gateway_upstream_cool_downs_total')).toBe(0);
@@ -133,7 +133,7 @@ describe('the rate limit of polls', () => {
     const after = await one.pool.query(
       `SELECT extract(epoch FROM next_permit_at - now())::float8 AS left FROM upstream_rate`,
     );
-    // Nobody was let go before the turns that were booked had come.
+    // No caller continued before its booked permit.
     expect(after.rows[0].left).toBeLessThan(0.35);
   });
 

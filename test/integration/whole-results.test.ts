@@ -163,7 +163,7 @@ describe('an incomplete result behind a URL', () => {
   });
 
   it('fails a job whose downloads together exceed RESULT_TIMEOUT_SECONDS', async () => {
-    const hurried = await startGateway({
+    const other = await startGateway({
       REDUCTO_BASE_URL: upstream.url,
       WEBHOOK_MODE: 'none',
       RESULT_GRACE_SECONDS: '0',
@@ -175,12 +175,12 @@ describe('an incomplete result behind a URL', () => {
       const at = (path: string): string =>
         `{"type":"url","url":"${upstream.url}/${path}","result_id":"r"}`;
       completeWith(`{"result":${at('1')},"citations":${at('2')}}`);
-      const { error } = await hurried.ended(await hurried.submit({ type: 'extract', ...SCHEMA }));
+      const { error } = await other.ended(await other.submit({ type: 'extract', ...SCHEMA }));
       expect(error).toMatchObject({ code: 'result_unavailable' });
       expect(error.message).toContain('took too long');
       held.resolve({});
     } finally {
-      await hurried.close();
+      await other.close();
     }
   });
 

@@ -31,7 +31,7 @@ const waiting = (some: Partial<PolledJob> = {}): PolledJob => ({
 const look = (answer: JobAnswer): PollAnswer => ({ ...answer, rawConfig: null });
 const OPEN = look({ kind: 'open', progress: null });
 const GONE = look({ kind: 'not_found', error: { status: 404, message: 'no' } });
-const TROUBLE = look({ kind: 'unavailable', error: { message: 'x' } });
+const UNAVAILABLE = look({ kind: 'unavailable', error: { message: 'x' } });
 const after = (answer: PollAnswer, some: Partial<PolledJob> = {}) =>
   stepAfterPoll(answer, waiting(some), LIMITS);
 
@@ -134,11 +134,11 @@ describe('stepAfterPoll for an open job or an unavailable Reducto', () => {
     expect(after(later, { ageSeconds: 990 })).toMatchObject({ seconds: 10 });
     const sooner = look({ kind: 'unavailable', error: { message: 'x' }, retryAfterSeconds: 2 });
     expect(after(sooner)).toMatchObject({ seconds: 10 });
-    expect(after(TROUBLE)).toMatchObject({ seconds: 10, because: 'unavailable' });
+    expect(after(UNAVAILABLE)).toMatchObject({ seconds: 10, because: 'unavailable' });
   });
 
   test('expires the job at the maximum age and not before', () => {
-    for (const answer of [OPEN, TROUBLE]) {
+    for (const answer of [OPEN, UNAVAILABLE]) {
       expect(after(answer, { ageSeconds: 999.9 })).toMatchObject({ do: 'wait' });
       expect(after(answer, { ageSeconds: 1000 })).toMatchObject({ do: 'end', status: 'expired' });
     }
