@@ -11,7 +11,7 @@ export function hashOfKey(key: string): Buffer {
   return createHash('sha256').update(key).digest();
 }
 
-/** Enough to tell keys apart, far too little to use one. */
+/** A prefix that identifies a key and is too short to guess the rest. */
 export function hintOfKey(key: string): string {
   return `${key.slice(0, key.startsWith(PREFIX) ? PREFIX.length + 4 : 4)}…`;
 }

@@ -10,7 +10,7 @@ const SCOPE = 'access:scope';
 export const NeedsScope = (scope: Scope): MethodDecorator & ClassDecorator =>
   SetMetadata(SCOPE, scope);
 
-/** Asks: does the API key, which `Authentication` has looked up, have the scope that the route needs? */
+/** Does the authenticated API key have the scope that the route needs? */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}

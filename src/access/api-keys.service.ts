@@ -64,7 +64,7 @@ export class ApiKeysService implements OnApplicationBootstrap {
     return this.store.findActiveById(keyId);
   }
 
-  /** Creates a key for `service`; `key` is not stored and cannot be had again. */
+  /** Creates a key for `service`. The plain `key` is not stored. */
   async create(
     service: string,
     scopes: readonly Scope[],

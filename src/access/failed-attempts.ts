@@ -6,9 +6,9 @@ import { parseAddress } from '../platform/ip-address.js';
 import { Metrics } from '../platform/metrics/metrics.js';
 
 const WINDOW_MILLISECONDS = 60_000;
-/** Failures per window of one sender. */
+/** Maximum failures per window and sender. */
 const PER_SENDER = 10;
-/** Failures per window of all senders together, per process. */
+/** Maximum failures per window of all senders, per process. */
 const TOGETHER = 100;
 const MAX_SENDERS = 10_000;
 
@@ -23,8 +23,8 @@ interface Window {
 }
 
 /**
- * Counts keys and session cookies that turned out to be wrong, and says when a sender has sent too many. It decides how a wrong key is answered,
- * never whether a key is right: guessing by others keeps nobody out.
+ * Rate limit of wrong API keys and session cookies. It only changes the answer to a wrong key, so guessing never locks
+ * out a valid one.
  */
 @Injectable()
 export class FailedAttempts {
@@ -43,7 +43,7 @@ export class FailedAttempts {
     );
   }
 
-  /** Counts a failure; returns for how long the sender has to wait, where there were too many. */
+  /** Counts a failure; returns the time that the sender must wait after too many. */
   count(address: string, surface: Surface, now = performance.now()): number | undefined {
     const sender = senderOf(address);
     const own = current(this.senders.get(sender), now);

@@ -14,7 +14,7 @@ const WINDOWS = [
 
 type Window = (typeof WINDOWS)[number];
 
-/** So many jobs with a refused callback are no coincidence. */
+/** Jobs with a refused callback from which coincidence is ruled out. */
 const MANY_JOBS = 3;
 /** While no callback is accepted, two jobs suffice, or one with repeated callbacks. */
 const FEW_JOBS = 2;

@@ -2,13 +2,13 @@ import { setImmediate } from 'node:timers/promises';
 import { isDatabaseAway } from './database/database-errors.js';
 import { GatewayError } from './errors/error-codes.js';
 
-/** What a gatherer carries out, and how much of it. */
+/** Limits of `Batches`. */
 export interface BatchLimits {
   /** Items of one batch, at most. */
   readonly size: number;
-  /** Items that may wait; beyond it, callers are sent away instead of queued. */
+  /** Maximum waiting items; further callers get `unavailable`. */
   readonly waiting: number;
-  /** Batches under way at a time. */
+  /** Concurrent batches. */
   readonly concurrency: number;
 }
 
@@ -19,9 +19,8 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Does work for many callers together: a call that finds nothing under way goes at once, together with
- * those of the same turn of the event loop, and calls that come meanwhile share the next batch. So waiting
- * costs nothing when there is little to do, and one round trip serves many when there is much.
+ * Batches the work of concurrent callers. An idle instance starts at once; calls that arrive during a batch share the
+ * next one.
  */
 export class Batches<Item, Result> {
   private waiting: Waiting<Item, Result>[] = [];
@@ -33,7 +32,7 @@ export class Batches<Item, Result> {
     private readonly limits: BatchLimits,
   ) {}
 
-  /** Items that wait; those of the batch that is under way are not among them. */
+  /** Waiting items, without those of running batches. */
   get length(): number {
     return this.waiting.length;
   }
@@ -42,9 +41,13 @@ export class Batches<Item, Result> {
   addItem(item: Item): Promise<Result> {
     if (this.waiting.length >= this.limits.waiting) {
       return Promise.reject(
-        new GatewayError('unavailable', 'Too much is under way. Try again in a moment.', {
-          retryAfterSeconds: 1,
-        }),
+        new GatewayError(
+          'unavailable',
+          'Too many requests are in progress. Try again in a moment.',
+          {
+            retryAfterSeconds: 1,
+          },
+        ),
       );
     }
     return new Promise((resolve, reject) => {

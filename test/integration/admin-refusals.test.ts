@@ -117,7 +117,7 @@ describe('the record of a refusal', () => {
     });
   });
 
-  it('survives whatever strangers write into it', async () => {
+  it('records untrusted text with control characters and markup', async () => {
     const odd = ['\u0000', '\ud800', '\u202e', '\r\nforged line', '<script>alert(1)</script>'];
     const { id } = await waitingJob();
     for (const text of odd) {

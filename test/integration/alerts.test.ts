@@ -46,7 +46,7 @@ async function undecided(gateway: TestGateway): Promise<void> {
 }
 
 describe('TOKEN_KEYS that were changed without keeping the old key', () => {
-  it('are named in an alert within seconds, and the jobs end all the same', async () => {
+  it('raise an alert within seconds, and the jobs still complete', async () => {
     const door = await start({
       ROLES: 'webhooks',
       TOKEN_KEYS: `2:${randomBytes(32).toString('base64')}`,
@@ -91,7 +91,7 @@ describe('TOKEN_KEYS that were changed without keeping the old key', () => {
     expect(await metricValue(gateway, 'gateway_alerts_open', { kind: 'source_address' })).toBe(0);
   });
 
-  it('are not blamed where the jobs are found to be still running: then somebody forges', async () => {
+  it('raise no alert if the polled jobs are still running, because the callbacks are forged', async () => {
     const gateway = await start();
     const ids = await submitted(gateway, RUNS, 4);
     for (const id of ids) expect(await callback(gateway, id, { token: 'v1.forged' })).toBe(401);
@@ -110,7 +110,7 @@ describe('TOKEN_KEYS that were changed without keeping the old key', () => {
 });
 
 describe('a source address that is not allowed', () => {
-  it('is named where the secret is right, and all waiting jobs are looked at soon', async () => {
+  it('raises an alert if the secret is right, and expedites polls of all waiting jobs', async () => {
     const gateway = await start({
       WEBHOOK_IP_ALLOWLIST: '203.0.113.0/24',
       TRUSTED_PROXIES: '127.0.0.1',
@@ -137,7 +137,7 @@ describe('a source address that is not allowed', () => {
 });
 
 describe('bodies that a proxy has rewritten', () => {
-  it('are recognised by the job that is named in them', async () => {
+  it('raise an alert by the job ids in their text', async () => {
     const gateway = await start();
     for (const id of await submitted(gateway, NEVER, 3)) {
       const body = JSON.stringify({ status: 'Completed', metadata: { gateway_job_id: id } });
@@ -155,7 +155,7 @@ describe('bodies that a proxy has rewritten', () => {
 });
 
 describe('forged callbacks', () => {
-  it('who flood the door while genuine callbacks are accepted are told apart', async () => {
+  it('raise the alert "attack" during a flood while genuine callbacks are accepted', async () => {
     const gateway = await start({ AUDIT_ENTRIES_PER_MINUTE: '50' });
     const waiting = await submitted(gateway, RUNS, 3);
     for (const id of await submitted(gateway, NEVER, 5)) {
@@ -190,7 +190,7 @@ describe('forged callbacks', () => {
 });
 
 describe('an alert', () => {
-  it('is raised once by many passes of many processes', async () => {
+  it('is raised once by many sweeps of many processes', async () => {
     const gateway = await raised();
     const other = await replica(gateway);
     await gateway.app.get(AuditWriter, { strict: false }).flushAudit();
@@ -201,7 +201,7 @@ describe('an alert', () => {
     expect(await kinds(gateway)).toEqual(['source_address']);
   });
 
-  it('hurries all waiting jobs once a minute for as long as it is open', async () => {
+  it('expedites polls of all waiting jobs once a minute while it is open', async () => {
     const gateway = await raised();
     const [unheard, watched] = await submitted(gateway, NEVER, 2);
     const due = async (): Promise<unknown[]> => {
@@ -280,7 +280,7 @@ describe('an alert', () => {
     expect(logged().filter((line) => line.includes('"alert is not fixed"'))).toHaveLength(1);
   });
 
-  it('is let go after an hour in which nothing came at all', async () => {
+  it('closes after an hour without callbacks', async () => {
     const gateway = await raised();
     await sweep(gateway);
     await gateway.pool.query(

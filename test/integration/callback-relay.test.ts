@@ -109,8 +109,8 @@ it('does not stumble over the callback of a job that is no longer there', async 
   await expect.poll(figures, { timeout: 10_000 }).toMatchObject({ inbox: 0, entered: 3, noted: 2 });
 });
 
-describe('a callback that cannot be taken up', () => {
-  it('because PostgreSQL refuses it is dropped with an error, and holds nobody back', async () => {
+describe('a callback that cannot be relayed', () => {
+  it('because PostgreSQL refuses it is dropped with an error, and blocks no other callback', async () => {
     gateway = await startGateway(QUIET);
     await waitingJobs(gateway, 300);
     await refuseRows(gateway.pool, 'callbacks', `NEW.status = 'Poison'`);
@@ -128,7 +128,7 @@ describe('a callback that cannot be taken up', () => {
     expect(dropped.join('')).toContain('22021');
   });
 
-  it('because of a defect stays while its job may need it, and holds nobody back', async () => {
+  it('because of a defect stays while its job may need it, and blocks no other callback', async () => {
     gateway = await startGateway(QUIET);
     await waitingJobs(gateway, 3);
     await refuseRows(gateway.pool, 'callbacks', `NEW.status = 'Poison'`, '42P01');
@@ -159,7 +159,7 @@ describe('a callback that cannot be taken up', () => {
       .poll(figures, { timeout: 30_000 })
       .toMatchObject({ inbox: 250, entered: 10, noted: 10 });
     expect(
-      gateway.logs.filter((line) => line.includes('a callback could not be taken up')),
+      gateway.logs.filter((line) => line.includes('a callback could not be relayed')),
     ).toHaveLength(1);
     await acceptRows(gateway.pool, 'callbacks');
     await expect

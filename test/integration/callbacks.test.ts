@@ -101,7 +101,7 @@ describe('a genuine callback', () => {
     expect(rows[0]?.deliveries).toBe(11);
   });
 
-  it('only hints: the status that it claims does not matter', async () => {
+  it('only triggers a poll, whatever status it asserts', async () => {
     const { id, message } = await waitingJob();
     expect((await callback({ ...message, status: 'Exploded', extra: { deep: [1] } })).status).toBe(
       200,

@@ -18,7 +18,7 @@ async function startWith(environment: Record<string, string>): Promise<TestGatew
 
 const inside = ({ app }: TestGateway): string => app.get(InternalServer, { strict: false }).url;
 
-it('without METRICS_PORT, figures are on the main port, and not on a pure callback door', async () => {
+it('serves metrics on PORT without METRICS_PORT, except in a webhook-only process', async () => {
   const all = await startWith({});
   expect((await all.call('GET', '/metrics')).status).toBe(200);
   await all.close();
@@ -47,7 +47,7 @@ it.each(['webhooks', 'api', 'worker', 'api,webhooks,worker'])(
   },
 );
 
-it('a pure door with METRICS_PORT tells strangers only whether it is up', async () => {
+it('a webhook-only process with METRICS_PORT shows no checks on PORT', async () => {
   const door = await startWith({ METRICS_PORT: String(await freePort()), ROLES: 'webhooks' });
   const { status, body } = await door.call('GET', '/health/ready');
   expect({ status, body }).toEqual({ status: 200, body: { status: 'up' } });

@@ -13,11 +13,11 @@ import type { InboxEntry } from './inbox-entry.entity.js';
 
 type Offered = Omit<InboxEntry, 'id' | 'receivedAt'>;
 
-/** What became of a callback that was offered. */
+/** The outcome of `storeCallback`. */
 export interface StoreResult {
-  /** True once it is durable, and only then may the sender hear a 200. */
+  /** True once it is durable; only then may the gateway answer 200. */
   readonly stored: boolean;
-  /** The job that it names; `null` where that is none of ours. */
+  /** The job that the callback names; `null` if it is unknown. */
   readonly job: KnownJob | null;
 }
 
@@ -32,8 +32,7 @@ const COMMITS_AT_A_TIME = 2;
 const UNKNOWN: StoreResult = { stored: false, job: null };
 
 /**
- * Keeps the callbacks that are for jobs of ours, by one row each and nothing else: what follows from them is
- * the work of the relay, which needs not be done before the sender is answered.
+ * Stores each callback for a known job as one row. The relay does the rest after the sender has its answer.
  */
 @Injectable()
 export class CallbackInbox {
@@ -58,10 +57,9 @@ export class CallbackInbox {
   }
 
   /**
-   * Looks up the job that `message` names, and keeps the callback where it is one of ours that has this id at
-   * Reducto, or none yet. One statement does both, so that a callback waits for the database once; those that come
-   * while a commit is under way go into the next one together. Throws `unavailable` where more wait than
-   * `WEBHOOK_BACKLOG`.
+   * Stores the callback if its job is known and has this upstream id, or none yet. One statement checks and stores, to
+   * save a round trip; callbacks that arrive during a commit share the next one. Throws `unavailable` if more than
+   * `WEBHOOK_BACKLOG` wait.
    */
   storeCallback(
     message: CallbackMessage,
@@ -80,7 +78,7 @@ export class CallbackInbox {
   }
 
   private async storeBatch(callbacks: readonly Offered[]): Promise<StoreResult[]> {
-    const strangers = await preparedRows<UnknownJob>(this.database, STORE_CALLBACKS, [
+    const rejected = await preparedRows<UnknownJob>(this.database, STORE_CALLBACKS, [
       callbacks.map(({ jobId }) => jobId),
       callbacks.map(({ upstreamId }) => upstreamId),
       callbacks.map(({ status }) => status),
@@ -88,12 +86,12 @@ export class CallbackInbox {
       callbacks.map(({ clientAddress }) => clientAddress),
       callbacks.map(({ trace }) => trace),
     ]);
-    if (strangers.length < callbacks.length) this.wakeups.send(CALLBACKS_STORED);
+    if (rejected.length < callbacks.length) this.wakeups.send(CALLBACKS_STORED);
     const receipts = callbacks.map(({ jobId: id, upstreamId }): StoreResult => ({
       stored: true,
       job: { id, upstreamId },
     }));
-    for (const { place, jobId, upstreamId } of strangers) {
+    for (const { place, jobId, upstreamId } of rejected) {
       receipts[place - 1] =
         jobId === null ? UNKNOWN : { stored: false, job: { id: jobId, upstreamId } };
     }
@@ -101,7 +99,7 @@ export class CallbackInbox {
   }
 }
 
-/** A callback that was not kept. */
+/** A callback that was not stored. */
 interface UnknownJob {
   /** Among those of the statement, from 1. */
   readonly place: number;
@@ -112,8 +110,8 @@ interface UnknownJob {
 }
 
 /**
- * Nearly all of them are kept, so those that are not are what it returns. The arrays stand in subqueries, where
- * PostgreSQL does not see how long they are: it would plan anew each time.
+ * Returns the few callbacks that were not stored. The arrays are in subqueries, which hide their length from PostgreSQL:
+ * otherwise it would plan each execution anew.
  */
 const STORE_CALLBACKS = {
   name: 'callback-inbox-keep',

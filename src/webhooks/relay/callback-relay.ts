@@ -31,14 +31,13 @@ interface FailingEntry {
   readonly waitsUntil: number;
 }
 
-/** How often a relay looks without having been woken. */
+/** Poll interval without a notification. */
 const POLL_SECONDS = 1;
 const MAX_PER_TRANSACTION = 200;
 
 /**
- * Takes callbacks out of the inbox: enters them in `callbacks`, notes them on their jobs and puts in the
- * tasks that look at the jobs, in one transaction. In processes with the role `worker`; several of them
- * share the work. All that writes `callbacks`.
+ * Moves callbacks from the inbox to `callbacks` and requests polls of their jobs, in one transaction. Workers share the
+ * work. All writes to `callbacks`.
  */
 @Injectable()
 export class CallbackRelay
@@ -47,8 +46,8 @@ export class CallbackRelay
   private readonly logger = new Logger(CallbackRelay.name);
   private readonly loop = new WorkerLoop(
     async () => (await this.relay()) === MAX_PER_TRANSACTION,
-    // They stay in the inbox, and the next look comes soon.
-    (error) => this.logger.warn({ msg: 'callbacks could not be taken up', err: error }),
+    // They stay in the inbox until the next poll.
+    (error) => this.logger.warn({ msg: 'callbacks could not be relayed', err: error }),
     // A burst is taken in first: its sender waits, and what follows from it does not.
     true,
   );
@@ -66,7 +65,7 @@ export class CallbackRelay
   /** Entries that failed by a defect, by id: the next attempt of each waits, so that others get their turn. */
   private readonly failing = new LRUCache<string, FailingEntry>({ max: MAX_FAILING_ENTRIES });
   private readonly failures = new RepeatedEvents((kind, count) =>
-    this.logger.error({ msg: 'callbacks could not be taken up', kind, count }),
+    this.logger.error({ msg: 'callbacks could not be relayed', kind, count }),
   );
 
   onModuleInit(): void {
@@ -101,7 +100,7 @@ export class CallbackRelay
     }
   }
 
-  /** A callback that cannot be taken up does not hold back the others. Returns how many it took or dropped. */
+  /** Relays each callback by itself, so that a failing one does not block the others. Returns how many it relayed or dropped. */
   private async relayOneByOne(waitingIds: readonly string[]): Promise<number> {
     const waiting = await this.inbox.find({
       where: { id: Not(In(waitingIds)) },
@@ -165,7 +164,7 @@ export class CallbackRelay
     const seconds = Math.min(2 ** attempts, MAX_BACKOFF_SECONDS);
     this.failing.set(id, { attempts, waitsUntil: performance.now() + seconds * 1000 });
     if (attempts === 1 && this.failures.isFirst('defect')) {
-      this.logger.error({ msg: 'a callback could not be taken up', jobId, err: error });
+      this.logger.error({ msg: 'a callback could not be relayed', jobId, err: error });
     }
     return false;
   }
@@ -188,7 +187,7 @@ interface Message extends Delivery {
   lastReceivedAt: Date;
 }
 
-/** No genuine job has as many; whoever has its token can invent any number. */
+/** No genuine job has more; a sender with its token can forge any number. */
 const MAX_MESSAGES_OF_JOB = 20;
 
 /**
