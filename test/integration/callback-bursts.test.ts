@@ -60,7 +60,7 @@ it('each of a burst with repeats is stored, counted and acted upon, once', async
   expect(events.rows[0].n).toBe(100);
 });
 
-it('each is judged by itself, whoever comes with it', async () => {
+it('checks each callback of a batch by itself', async () => {
   const all = await messages(60);
   const early = all.slice(0, 10).map(({ metadata }) => metadata.gateway_job_id);
   await gateway.pool.query('UPDATE jobs SET upstream_id = NULL WHERE id = ANY ($1)', [early]);

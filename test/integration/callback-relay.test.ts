@@ -31,7 +31,7 @@ async function figures(): Promise<unknown> {
   return rows[0];
 }
 
-it('is emptied without being told, also what no notification announced', async () => {
+it('relays callbacks without a notification', async () => {
   gateway = await startGateway(QUIET);
   await waitingJobs(gateway, 450);
   await putIn(450);
@@ -40,7 +40,7 @@ it('is emptied without being told, also what no notification announced', async (
     .toEqual({ inbox: 0, entered: 450, events: 450, noted: 450 });
 });
 
-it('keeps the moment at which a callback came, however late it is taken up', async () => {
+it('keeps the time of arrival of a callback that is relayed late', async () => {
   gateway = await startGateway(QUIET);
   await waitingJobs(gateway, 1);
   await gateway.pool.query(
@@ -55,7 +55,7 @@ it('keeps the moment at which a callback came, however late it is taken up', asy
   expect(rows).toEqual([{ minutes: 60, noted: 60 }]);
 });
 
-it('is shared by several workers, and each callback is taken up once', async () => {
+it('relays each callback once, by several workers', async () => {
   gateway = await startGateway({ ...QUIET, ROLES: 'api' });
   await waitingJobs(gateway, 2000);
   await putIn(2000);
@@ -74,7 +74,7 @@ it('is shared by several workers, and each callback is taken up once', async () 
     .toEqual({ inbox: 0, entered: 2000, events: 2000, noted: 2000 });
 });
 
-it('lets what cannot be taken up now wait, and is emptied later', async () => {
+it('keeps callbacks that cannot be relayed yet, and relays them later', async () => {
   gateway = await startGateway(QUIET);
   await waitingJobs(gateway, 3);
   const lock = new Client({ connectionString: gateway.settings.DATABASE_URL });
