@@ -101,7 +101,7 @@ describe('leasing a queued job', () => {
   it('does not send a job whose attempt began too long ago', async () => {
     const id = await gateway.submit();
     const taken = await takeOne();
-    const late = { ...taken, takenAt: performance.now() - 6000 };
+    const late = { ...taken, leasedAt: performance.now() - 6000 };
     expect(await get(Submitter).submitJob(late)).toEqual({ id, attempt: 1, begun: true });
     expect(gateway.sandbox.jobs.all()).toEqual([]);
   });

@@ -177,7 +177,7 @@ describe('an incomplete result behind a URL', () => {
       completeWith(`{"result":${at('1')},"citations":${at('2')}}`);
       const { error } = await other.ended(await other.submit({ type: 'extract', ...SCHEMA }));
       expect(error).toMatchObject({ code: 'result_unavailable' });
-      expect(error.message).toContain('took too long');
+      expect(error.message).toContain('timed out');
       held.resolve({});
     } finally {
       await other.close();
@@ -193,7 +193,7 @@ describe('an incomplete result behind a URL', () => {
   it('says where the JSON ends without quoting it', async () => {
     completeByUrl({ body: '{"secret":tru' });
     const { error } = await gateway.ended(await gateway.submit());
-    expect(error.message).toContain('no whole JSON');
+    expect(error.message).toContain('did not return complete JSON');
     expect(error.message).not.toContain('secret');
   });
 });
