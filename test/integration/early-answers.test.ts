@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 import { head, openConnection } from '../support/raw-connection.js';
 
@@ -48,9 +48,45 @@ it.each([
   expect(await answerTo(request)).toMatch(/^x-content-type-options: nosniff/im);
 });
 
-it('answers what is no HTTP with problem details', async () => {
-  const answer = await answerTo('hello\r\n\r\n');
-  expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
-  expect(answer).toContain('application/problem+json');
+it.each([
+  ['what is no HTTP', 'hello\r\n\r\n', 400, 'malformed_request'],
+  ['an unknown method', 'FOO / HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'malformed_request'],
+  [
+    'two lengths of a body',
+    head('POST /v1/jobs', { 'content-length': '1\r\ncontent-length: 2' }),
+    400,
+    'malformed_request',
+  ],
+  ['headers of 17 KB', head('GET /', { 'x-long': 'x'.repeat(17_000) }), 431, 'headers_too_large'],
+  ['a path of 17 KB', head(`GET /${'x'.repeat(17_000)}`, {}), 431, 'headers_too_large'],
+])('answers %s with problem details that have a code', async (_, request, status, code) => {
+  const [headers = '', body = ''] = (await answerTo(request)).split('\r\n\r\n');
+  expect(headers).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  expect(headers).toContain('application/problem+json');
+  const problem: unknown = JSON.parse(body);
+  expect(problem).toMatchObject({ type: `/docs/errors#${code}`, status, code });
+  expect(headers).toContain(`x-request-id: ${(problem as { requestId: string }).requestId}`);
+});
+
+it('still answers others after what is no HTTP', async () => {
+  await answerTo('hello\r\n\r\n');
   expect((await send(`${gateway.url}/health/live`, 'GET')).status).toBe(200);
+});
+
+describe('headers that do not come in time', () => {
+  let impatient: TestGateway;
+  beforeAll(async () => {
+    impatient = await startGateway({
+      REQUEST_HEADERS_TIMEOUT_SECONDS: '1',
+      RECONCILE_INTERVAL_SECONDS: '3600',
+    });
+  });
+  afterAll(() => impatient.close());
+
+  it('are answered with 408 and problem details that have a code', async () => {
+    const { closed } = await openConnection(impatient.url, 'GET / HTTP/1.1\r\nHost: x\r\n');
+    const [headers = '', body = ''] = (await closed).split('\r\n\r\n');
+    expect(headers).toMatch(/^HTTP\/1\.1 408 /);
+    expect(JSON.parse(body)).toMatchObject({ code: 'request_timeout', status: 408 });
+  });
 });

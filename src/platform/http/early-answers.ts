@@ -1,7 +1,9 @@
-import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import { ServerResponse, STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/error-codes.js';
+import { problemText } from '../errors/problem.js';
 import { sendProblem } from '../errors/send-problem.js';
 import { declaredLength } from './body-reader.js';
 
@@ -109,27 +111,54 @@ export function protectAnswers(fastify: FastifyInstance): void {
 
 /** Answers on a connection whose request Node cannot read, or that did not come in time. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  const status =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? 408
-      : error.code === 'HPE_HEADER_OVERFLOW'
-        ? 431
-        : 400;
-  const title = STATUS_CODES[status] ?? '';
-  const body = JSON.stringify({ type: 'about:blank', title, status });
+  // Bytes within an answer that is under way would be taken for a part of it.
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
+    socket.destroy();
+    return;
+  }
+  const problem = CLIENT_ERRORS.get(error.code ?? '') ?? UNREADABLE_REQUEST;
+  const requestId = randomUUID();
+  const body = problemText(problem, requestId);
   const headers = {
     ...EVERY_ANSWER,
+    'x-request-id': requestId,
     'content-type': 'application/problem+json; charset=utf-8',
-    'content-length': body.length,
+    'content-length': Buffer.byteLength(body),
     connection: 'close',
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  if (socket.writable) {
-    socket.write([`HTTP/1.1 ${status} ${title}`, ...lines, '', body].join('\r\n'));
-  }
-  socket.destroy(error);
+  const { status } = problem;
+  socket.write(
+    [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, ...lines, '', body].join('\r\n'),
+  );
+  socket.destroy();
 }
+
+/** Node itself has no other way to know it. */
+function isAnswering(socket: Socket): boolean {
+  const message: unknown = Reflect.get(socket, '_httpMessage');
+  return message instanceof ServerResponse && message.headersSent;
+}
+
+const UNREADABLE_REQUEST = new GatewayError('malformed_request', 'This is not valid HTTP/1.1.');
+/** By the code of Node's error. */
+const CLIENT_ERRORS = new Map([
+  [
+    'ERR_HTTP_REQUEST_TIMEOUT',
+    new GatewayError('request_timeout', 'Send the headers of a request at once.'),
+  ],
+  [
+    'HPE_HEADER_OVERFLOW',
+    new GatewayError(
+      'headers_too_large',
+      'The path and the headers can have at most 16 KB together.',
+    ),
+  ],
+  [
+    'HPE_CHUNK_EXTENSIONS_OVERFLOW',
+    new GatewayError('payload_too_large', 'The extensions of a chunk are too long.'),
+  ],
+]);
 
 const EVERY_ANSWER = { 'x-content-type-options': 'nosniff' } as const;
 
