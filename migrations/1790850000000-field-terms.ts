@@ -7,6 +7,7 @@ const RENAMED_COLUMNS: readonly (readonly [table: string, from: string, to: stri
   ['jobs', 'hinted', 'poll_requested'],
   ['jobs', 'claimed_upstream_id', 'asserted_upstream_id'],
   ['alerts', 'figures', 'evidence'],
+  ['api_keys', 'hint', 'prefix'],
   ['alerts', 'hurried_at', 'expedited_at'],
   ['upstream_rate', 'next_turn_at', 'next_permit_at'],
   ['upstream_rate', 'held_until', 'cool_down_until'],

@@ -12,6 +12,6 @@ export function hashOfKey(key: string): Buffer {
 }
 
 /** A prefix that identifies a key and is too short to guess the rest. */
-export function hintOfKey(key: string): string {
+export function prefixOfKey(key: string): string {
   return `${key.slice(0, key.startsWith(PREFIX) ? PREFIX.length + 4 : 4)}…`;
 }

@@ -23,7 +23,7 @@ export class ApiKey {
 
   /** The first characters, so that people can tell keys apart. */
   @Column({ type: 'text' })
-  hint!: string;
+  prefix!: string;
 
   /** `bootstrap`: from the setting BOOTSTRAP_ADMIN_KEY. */
   @Column({ type: 'text' })

@@ -4,7 +4,7 @@ import { IsNull, Repository, type EntityManager } from 'typeorm';
 import { ApiKey } from './api-key.entity.js';
 import type { Caller } from './caller.js';
 
-type NewKey = Pick<ApiKey, 'id' | 'service' | 'scopes' | 'keyHash' | 'hint'>;
+type NewKey = Pick<ApiKey, 'id' | 'service' | 'scopes' | 'keyHash' | 'prefix'>;
 
 /** What became of the key of BOOTSTRAP_ADMIN_KEY; `revoked`: an admin has revoked it, and it stays revoked. */
 export type BootstrapChange = 'unchanged' | 'added' | 'replaced' | 'revoked';

@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { Settings } from '../platform/config/settings.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import type { ApiKey, Scope } from './api-key.entity.js';
-import { hashOfKey, hintOfKey, newApiKey } from './api-key-format.js';
+import { hashOfKey, prefixOfKey, newApiKey } from './api-key-format.js';
 import { ActiveKeys } from './active-keys.js';
 import { ApiKeyStore } from './api-key.store.js';
 import type { Caller } from './caller.js';
@@ -40,7 +40,7 @@ export class ApiKeysService implements OnApplicationBootstrap {
       service: 'bootstrap',
       scopes: ['admin'],
       keyHash: hashOfKey(key),
-      hint: hintOfKey(key),
+      prefix: prefixOfKey(key),
     });
     if (change === 'replaced') this.logger.warn('BOOTSTRAP_ADMIN_KEY replaced the one before');
     if (change === 'revoked') {
@@ -76,7 +76,7 @@ export class ApiKeysService implements OnApplicationBootstrap {
       service,
       scopes: [...new Set(scopes)],
       keyHash: hashOfKey(key),
-      hint: hintOfKey(key),
+      prefix: prefixOfKey(key),
       origin: 'issued',
     };
     const stored = await this.store.insert(issued, manager);

@@ -39,6 +39,6 @@ export class AdminKeys {
   }
 }
 
-function identifiersOf({ id, service, scopes, hint }: ApiKey): Record<string, unknown> {
-  return { key: id, prefix: hint, service, scopes };
+function identifiersOf({ id, service, scopes, prefix }: ApiKey): Record<string, unknown> {
+  return { key: id, prefix, service, scopes };
 }

@@ -40,7 +40,7 @@ export class ApiKeyDto {
   scopes!: Scope[];
 
   @ApiProperty({ description: 'The first characters of the key.' })
-  hint!: string;
+  prefix!: string;
 
   @ApiProperty({ format: 'date-time' })
   createdAt!: string;
@@ -62,7 +62,7 @@ export function toApiKeyDto(key: ApiKey): ApiKeyDto {
     id: key.id,
     service: key.service,
     scopes: key.scopes,
-    hint: key.hint,
+    prefix: key.prefix,
     createdAt: key.createdAt.toISOString(),
     lastUsedAt: key.lastUsedAt?.toISOString() ?? null,
     revokedAt: key.revokedAt?.toISOString() ?? null,

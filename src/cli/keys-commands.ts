@@ -80,7 +80,7 @@ function table(keys: readonly ApiKey[]): string {
       key.id,
       key.service,
       key.scopes.join(','),
-      key.hint,
+      key.prefix,
       time(key.lastUsedAt),
       time(key.revokedAt),
     ]),

@@ -140,7 +140,7 @@ describe('keys list', () => {
       id,
       service: 'as-json',
       scopes: ['jobs'],
-      hint: expect.stringMatching(/^rgw_.{4}…$/),
+      prefix: expect.stringMatching(/^rgw_.{4}…$/),
       createdAt: expect.stringMatching(/^\d{4}-.*Z$/),
       lastUsedAt: null,
       revokedAt: null,

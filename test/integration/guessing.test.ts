@@ -60,7 +60,7 @@ it('takes a key that another process created while many addresses guess', async 
   const flood = guesses(100, (n) => `198.51.100.${n}`);
   const key = `rgw_${randomBytes(32).toString('base64url')}`;
   await gateway.pool.query(
-    `INSERT INTO api_keys (id, service, scopes, key_hash, hint, origin)
+    `INSERT INTO api_keys (id, service, scopes, key_hash, prefix, origin)
      VALUES (gen_random_uuid(), 'elsewhere', '{jobs}', sha256($1::bytea), 'rgw_…', 'issued')`,
     [Buffer.from(key)],
   );

@@ -31,7 +31,7 @@ it('serves metrics on PORT without METRICS_PORT, except in a webhook-only proces
 });
 
 it.each(['webhooks', 'api', 'worker', 'api,webhooks,worker'])(
-  'with METRICS_PORT, figures and health are there alone: ROLES=%s',
+  'serves metrics and health alone on METRICS_PORT: ROLES=%s',
   async (roles) => {
     const one = await startWith({ METRICS_PORT: String(await freePort()), ROLES: roles });
     const { status, headers, body } = await send(`${inside(one)}/metrics`, 'GET');

@@ -102,6 +102,6 @@ it('the end of the last pass moves on', async () => {
     .toBeGreaterThan(last);
 });
 
-it('what readiness says is a figure too', async () => {
+it('exposes readiness as a metric', async () => {
   expect(await metricValue(gateway, 'gateway_ready', { check: 'database' })).toBe(1);
 });

@@ -184,7 +184,7 @@ describe('with a collector', () => {
   });
 });
 
-describe('a collector that is away, silent or in trouble', () => {
+describe('a collector that is away, silent, or failing', () => {
   it.each([
     ['away', -1],
     ['silent', 0],

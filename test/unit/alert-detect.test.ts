@@ -265,7 +265,7 @@ describe('strangers', () => {
   });
 });
 
-it('suspects jobs that were refused lately and that nobody has looked at', () => {
+it('suspects jobs that were refused lately and that nobody has polled', () => {
   const traces = [
     ...missed(1),
     waiting(trace(), 1, 5),

@@ -79,9 +79,12 @@ describe('a look', () => {
     expect(look(answer)).toMatchObject({ kind: 'unusable', aboutJob: true });
   });
 
-  test.each(['<html>', '\n<!DOCTYPE html>'])('%j is trouble: a page of a proxy', (answer) => {
-    expect(look(answer)).toMatchObject({ kind: 'unavailable', rawConfig: null });
-  });
+  test.each(['<html>', '\n<!DOCTYPE html>'])(
+    'reads %j as unavailable: a page of a proxy',
+    (answer) => {
+      expect(look(answer)).toMatchObject({ kind: 'unavailable', rawConfig: null });
+    },
+  );
 
   test.each([
     'Pending',
@@ -144,7 +147,7 @@ describe('a look', () => {
 
 describe('a listing', () => {
   test.each([undefined, null, 'x', [], {}, { jobs: null }, { jobs: {} }])(
-    '%j is trouble',
+    'reads %j as unavailable',
     (answer) => {
       expect(readList(answer)).toMatchObject({ kind: 'unavailable' });
     },

@@ -50,7 +50,7 @@ export function Keys({ session, keys, revoked }: KeysProperties): JSX.Element {
                   <span class="muted">yours</span>
                 ) : (
                   <a href={`/admin/keys/${key.id}/revoke`}>
-                    Revoke…<span class="visually-hidden"> {key.hint}</span>
+                    Revoke…<span class="visually-hidden"> {key.prefix}</span>
                   </a>
                 )}{' '}
                 <History of={key} />
@@ -80,7 +80,7 @@ export function Keys({ session, keys, revoked }: KeysProperties): JSX.Element {
 
 const COLUMNS: readonly TableColumn<ApiKey>[] = [
   { head: 'Service', main: true, cell: ({ service }) => <Untrusted text={service} /> },
-  { head: 'Begins with', cell: ({ hint }) => <Code text={hint} /> },
+  { head: 'Begins with', cell: ({ prefix }) => <Code text={prefix} /> },
   { head: 'Scopes', cell: ({ scopes }) => scopes.join(', ') },
   { head: 'Created (UTC)', cell: ({ createdAt }) => <Moment at={createdAt} /> },
   {
@@ -91,10 +91,10 @@ const COLUMNS: readonly TableColumn<ApiKey>[] = [
 ];
 
 /** Who created and revoked the key. */
-function History({ of: { id, hint } }: { of: ApiKey }): JSX.Element {
+function History({ of: { id, prefix } }: { of: ApiKey }): JSX.Element {
   return (
     <a href={link('/admin/actions', { text: id })}>
-      History<span class="visually-hidden"> of {hint}</span>
+      History<span class="visually-hidden"> of {prefix}</span>
     </a>
   );
 }
@@ -166,7 +166,7 @@ export function RevokeKey({ session, stored }: { session: Session; stored: ApiKe
         facts={[
           ['Key ID', <Copyable text={stored.id} />],
           ['Service', <Untrusted text={stored.service} />],
-          ['Begins with', <Code text={stored.hint} />],
+          ['Begins with', <Code text={stored.prefix} />],
           ['Scopes', stored.scopes.join(', ')],
           ['Created', <Moment at={stored.createdAt} />],
           ['Last used', <Moment at={stored.lastUsedAt} />],
