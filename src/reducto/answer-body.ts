@@ -21,10 +21,14 @@ const MAX_PARSED_AT_ONCE_BYTES = 262_144;
 /** Bounds the work per turn of the event loop. */
 const SLICE_BYTES = 65_536;
 
-/** Top-level members that the gateway reads. */
+/** Text members of `error`, which are read one by one where it is large. */
+const ERROR_MEMBERS = ['name', 'type', 'message'] as const;
+
+/** Members that the gateway reads. */
 const READ_MEMBERS = watchedPaths(
   Object.fromEntries(
     [
+      ...ERROR_MEMBERS.map((name) => `error.${name}`),
       'status',
       'result',
       'progress',
@@ -98,11 +102,30 @@ async function readLarge(bytes: Buffer): Promise<AnswerBody> {
   if (opening !== OPEN_OBJECT) return { body: textOf(bytes) };
   const result = members.get('result');
   members.delete('result');
+  const error = largeError(members);
   const entries = [...members].map(([name, value]) => [
     name,
     READ_WHOLE.has(name) ? JSON.parse(value.toString()) : beginningOf(value),
   ]);
-  return { body: Object.fromEntries(entries), result };
+  const body: Record<string, unknown> = Object.fromEntries(entries);
+  return { body: error === undefined ? body : { ...body, error }, result };
+}
+
+/** The text members of an `error` that is too large to be parsed at once. Removes them from `members`. */
+function largeError(members: Map<string, Buffer>): Record<string, unknown> | undefined {
+  const error = members.get('error');
+  const texts = ERROR_MEMBERS.flatMap((name) => {
+    const value = members.get(`error.${name}`);
+    members.delete(`error.${name}`);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  if (error === undefined || error.length <= MAX_PARSED_AT_ONCE_BYTES) return undefined;
+  // The scanner also reports the members of an earlier member with the same name.
+  const own = texts.filter(
+    ([, value]) =>
+      value.byteOffset >= error.byteOffset && value.byteOffset < error.byteOffset + error.length,
+  );
+  return Object.fromEntries(own.map(([name, value]) => [name, beginningOf(value)]));
 }
 
 /** A value; of a large string its beginning, of other large values nothing. */

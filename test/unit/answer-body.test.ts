@@ -97,6 +97,18 @@ describe('a large answer', () => {
     });
   });
 
+  test('keeps the beginning of the name and the message of a large error', async () => {
+    const large = 'x'.repeat(400_000);
+    const earlier = `"error":{"type":"earlier"}`;
+    const answer = `{${earlier},"status":"Failed","error":{"name":"${large}","message":"m${large}"}}`;
+    const { body } = await readAnswerBody([Buffer.from(answer)]);
+    expect(body).toMatchObject({
+      status: 'Failed',
+      error: { name: expect.stringMatching(/^x+$/), message: expect.stringMatching(/^mx+$/) },
+    });
+    expect(body).not.toHaveProperty('error.type');
+  });
+
   test('with characters across the borders of its parts keeps its bytes', async () => {
     const bytes = Buffer.from(`{"status":"Completed","result":"${'😀'.repeat(100_000)}"}`);
     const parts = [
