@@ -3,7 +3,7 @@
 import createClient from 'openapi-fetch';
 import type { components, paths } from './gateway.js';
 
-type Job = components['schemas']['JobView'];
+type Job = components['schemas']['JobDto'];
 
 export async function parse(url: string, key: string, document: string): Promise<unknown> {
   const gateway = createClient<paths>({
