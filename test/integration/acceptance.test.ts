@@ -25,7 +25,7 @@ async function count(sql: string): Promise<number> {
   return rows[0].n;
 }
 
-it('each of a burst has its own row, event and answer, and is due', async () => {
+it('inserts each job of a burst with its own event, due for submission', async () => {
   const answers = await Promise.all(
     Array.from({ length: 150 }, (_, n) =>
       submit({ metadata: { n }, priority: n % 2 === 0, options: { text: 'ä"\\\n', n } }),
@@ -51,12 +51,12 @@ it('each of a burst has its own row, event and answer, and is due', async () => 
   });
 });
 
-it('the answer is what a read gives', async () => {
+it('returns the same body as a read of the job', async () => {
   const { body } = await submit({ metadata: { a: [1, { b: null }] }, priority: true });
   expect(body).toEqual((await gateway.call('GET', `/v1/jobs/${body.id}`)).body);
 });
 
-it('one that PostgreSQL does not take fails alone', async () => {
+it('fails only the job that PostgreSQL refuses', async () => {
   const good = Array.from({ length: 20 }, (_, n) => submit({ n }));
   const unstorable = {
     id: uuidv7(),
@@ -78,7 +78,7 @@ it('one that PostgreSQL does not take fails alone', async () => {
   expect(await count('jobs')).toBe(20);
 });
 
-it('large ones beside small ones are accepted', async () => {
+it('accepts large and small jobs together', async () => {
   const answers = await Promise.all([
     ...Array.from({ length: 10 }, () => submit({ options: { text: 'x'.repeat(2_000_000) } })),
     ...Array.from({ length: 10 }, () => submit({})),
@@ -86,7 +86,7 @@ it('large ones beside small ones are accepted', async () => {
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
 });
 
-it('many services that repeat each other’s idempotency keys get one job for each key', async () => {
+it('creates one job per service and idempotency key', async () => {
   const keys = Array.from({ length: 30 }, (_, n) => `key-${n}`);
   const rounds = [keys, keys.toReversed(), keys, keys.toReversed()];
   const answers = await Promise.all(
@@ -101,7 +101,7 @@ it('many services that repeat each other’s idempotency keys get one job for ea
   expect(await count('jobs')).toBe(30);
 });
 
-it('is told 503 where the database stands still, and nothing that was told 202 is missing', async () => {
+it('returns 503 while the database is blocked, and stores every job that got 202', async () => {
   const lock = new Client({ connectionString: gateway.settings.DATABASE_URL });
   await lock.connect();
   await lock.query('BEGIN; LOCK TABLE jobs IN EXCLUSIVE MODE');

@@ -46,7 +46,7 @@ async function compile(file: string): Promise<string> {
   );
 }
 
-it('makes a client with which the example in TypeScript compiles, and runs', async () => {
+it('generates a client with which the TypeScript example compiles and runs', async () => {
   expect(await compile('client.ts')).toBe('');
   const program = `import { parse } from './client.js';
     const [url, key, document] = process.argv.slice(2);
@@ -64,7 +64,7 @@ it.each([
     'with a field of Reducto’s',
     `{ type: 'parse', input: 'x', settings: { ocr_system: 'highres' } }`,
   ],
-])('makes a client that takes a request %s', async (name, body) => {
+])('generates a client that accepts a request %s', async (name, body) => {
   const file = `${name.replaceAll(/\W/g, '-')}.ts`;
   const program = `import createClient from 'openapi-fetch';
     import type { paths } from './gateway.js';
@@ -73,7 +73,7 @@ it.each([
   expect(await compile(file)).toBe('');
 });
 
-it('runs the example in Python', async () => {
+it('runs the Python example', async () => {
   const args = ['docs/examples/client.py', gateway.url, gateway.key, DOCUMENT];
   const { stdout } = await run('python3', args);
   expect(JSON.parse(stdout)).toMatchObject({ result: expect.anything() });

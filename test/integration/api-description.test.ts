@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-it('passes the linter of Redocly without errors and warnings', async () => {
+it('passes the Redocly linter without errors and warnings', async () => {
   const rules = await readFile('redocly.yaml', 'utf8');
   const config = await createConfig(rules);
   const problems = await lintFromString({ source: JSON.stringify(description), config });
@@ -26,12 +26,12 @@ it('passes the linter of Redocly without errors and warnings', async () => {
   ).toEqual([]);
 });
 
-it('is OpenAPI 3.1 with a server', () => {
+it('is OpenAPI 3.1 and names a server', () => {
   expect(description.openapi).toBe('3.1.0');
   expect(description.servers).toEqual([expect.objectContaining({ url: '/' })]);
 });
 
-it('promises bearer keys without a format', () => {
+it('declares bearer authentication without a format', () => {
   expect(description.components.securitySchemes.bearer).toEqual({
     type: 'http',
     scheme: 'bearer',
@@ -39,13 +39,13 @@ it('promises bearer keys without a format', () => {
   });
 });
 
-it('lets requests hold fields that the gateway does not know', () => {
+it('allows unknown fields in requests', () => {
   for (const name of ['CreateParseJobDto', 'CreateSplitJobDto', 'SplitDescriptionDto']) {
     expect(description.components.schemas[name]).toMatchObject({ additionalProperties: true });
   }
 });
 
-it('writes what may be null as JSON Schema does', () => {
+it('declares nullable fields as JSON Schema does', () => {
   expect(JSON.stringify(description)).not.toContain('nullable');
   expect(description.components.schemas.JobDto.properties.endedAt.type).toEqual(['string', 'null']);
 });

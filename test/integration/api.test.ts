@@ -57,7 +57,7 @@ describe('POST /v1/jobs', () => {
       'input',
     ],
     ['a jobid:// that is no id', { type: 'extract', input: 'jobid://../x' }, 'input'],
-  ])('refuses %s and says where', async (_, body, path) => {
+  ])('refuses %s and names the field', async (_, body, path) => {
     const answer = await gateway.call('POST', '/v1/jobs', body);
     expect([answer.status, answer.body.code]).toEqual([422, 'validation_failed']);
     expect(answer.body.errors.map((error: { path: string }) => error.path)).toContain(path);
@@ -82,18 +82,18 @@ describe('POST /v1/jobs', () => {
     [413, 'payload_too_large', { type: 'parse', input: 'x'.repeat(30_000) }],
     [422, 'validation_failed', [1]],
     [400, 'invalid_idempotency_key', { type: 'parse', input: 'x' }, { 'idempotency-key': 'a b' }],
-  ])('answers %i %s', async (status, code, body, headers) => {
+  ])('returns %i %s', async (status, code, body, headers) => {
     const answer = await gateway.call('POST', '/v1/jobs', body, headers);
     expect([answer.status, answer.body.code]).toEqual([status, code]);
   });
 
-  it('creates nothing of what it refuses', async () => {
+  it('creates no job for a refused request', async () => {
     const { rows } = await gateway.pool.query('SELECT count(*)::int AS jobs FROM jobs');
     expect(rows).toEqual([{ jobs: 0 }]);
   });
 });
 
-it('accepts a request and returns metadata that have a key named __proto__', async () => {
+it('accepts and returns metadata with a key named __proto__', async () => {
   const metadata = '{"__proto__":{"a":1}}';
   const body = `{"type":"parse","input":"https://example.com/a.pdf","__proto__":{"b":2},"metadata":${metadata}}`;
   const answer = await gateway.call('POST', '/v1/jobs', body, {
@@ -103,7 +103,7 @@ it('accepts a request and returns metadata that have a key named __proto__', asy
   expect(JSON.stringify(answer.body.metadata)).toBe(metadata);
 });
 
-describe('a query parameter that is not valid', () => {
+describe('an invalid query parameter', () => {
   const UNKNOWN = '01a2082b-ff8e-76c7-b113-fc1d5c8ed87a';
 
   it.each([
@@ -113,7 +113,7 @@ describe('a query parameter that is not valid', () => {
     ['/v1/jobs?limit=0', 'limit', 'must be a whole number from 1 to 200'],
     ['/v1/jobs?idempotencyKey=a%20b', 'idempotencyKey', 'must be 1 to 255 printable'],
     ['/v1/jobs?nonsense=1', 'nonsense', 'should not exist'],
-  ])('%s is refused with invalid_query and one message', async (path, field, message) => {
+  ])('in %s is refused with invalid_query and one message', async (path, field, message) => {
     const { status, body } = await gateway.call('GET', path);
     expect([status, body.code]).toEqual([422, 'invalid_query']);
     expect(body.errors).toEqual([{ path: field, message: expect.stringContaining(message) }]);
@@ -121,7 +121,7 @@ describe('a query parameter that is not valid', () => {
 });
 
 describe('GET /v1/jobs?idempotencyKey=', () => {
-  it('finds the job that was submitted with the key, and no other', async () => {
+  it('returns only the job that was submitted with the key', async () => {
     const request = { type: 'parse', input: 'https://example.com/a.pdf' };
     const submit = (key: string) =>
       gateway.call('POST', '/v1/jobs', request, { 'idempotency-key': key });
@@ -131,7 +131,7 @@ describe('GET /v1/jobs?idempotencyKey=', () => {
     expect(body.jobs.map(({ id }: { id: string }) => id)).toEqual([wanted.body.id]);
   });
 
-  it('finds no job of another service', async () => {
+  it('does not return a job of another service', async () => {
     const request = { type: 'parse', input: 'https://example.com/a.pdf' };
     await gateway.call('POST', '/v1/jobs', request, { 'idempotency-key': 'shared-key' });
     const authorization = `Bearer ${await gateway.newKey('another')}`;
@@ -142,7 +142,7 @@ describe('GET /v1/jobs?idempotencyKey=', () => {
   });
 });
 
-describe('a path', () => {
+describe('an invalid path or method', () => {
   it.each([
     ['/v1/jobs/%zz', 400, 'malformed_request'],
     ['/v1/jobs/%', 400, 'malformed_request'],
@@ -150,7 +150,7 @@ describe('a path', () => {
     [`/v1/jobs/${'a'.repeat(300)}`, 404, 'not_found'],
     [`/v1/jobs/${'a'.repeat(300)}/events`, 404, 'not_found'],
     ['/v1/nonsense', 404, 'not_found'],
-  ])('%s is answered with a problem', async (path, status, code) => {
+  ])('returns a problem for %s', async (path, status, code) => {
     const answer = await gateway.call('GET', path);
     expect([answer.status, answer.body.code]).toEqual([status, code]);
     expect(answer.headers.get('content-type')).toContain('application/problem+json');
@@ -166,7 +166,7 @@ describe('a path', () => {
     ['POST', '/health/live', ['GET', 'HEAD']],
     ['DELETE', '/v1/admin/refusals/summary', ['GET', 'HEAD']],
     ['DELETE', '/v1/admin/refusals/recheck', ['GET', 'HEAD', 'POST']],
-  ])('%s %s is 405 with the methods that it has', async (method, path, methods) => {
+  ])('returns 405 with the allowed methods for %s %s', async (method, path, methods) => {
     const { status, headers, body } = await gateway.call(method, path);
     expect([status, body.code]).toEqual([405, 'method_not_allowed']);
     expect(headers.get('allow')?.split(', ').toSorted()).toEqual(methods);
@@ -189,16 +189,16 @@ describe('X-Request-Id', () => {
     },
   );
 
-  it.each(['order-7', 'a b', 'x'.repeat(128), '{"a":"b"}'])('%j is kept', async (id) => {
+  it.each(['order-7', 'a b', 'x'.repeat(128), '{"a":"b"}'])('keeps %j', async (id) => {
     expect(await answered(id)).toBe(id);
   });
 
-  it.each(['', 'x'.repeat(129), 'caf\u00e9', 'a\tb'])('%j is replaced', async (id) => {
+  it.each(['', 'x'.repeat(129), 'caf\u00e9', 'a\tb'])('replaces %j', async (id) => {
     expect(await answered(id)).toMatch(/^[0-9a-f-]{36}$/);
   });
 });
 
-it('a problem links to the section of its code in the documentation', async () => {
+it('links a problem to the documentation of its code', async () => {
   const { body } = await gateway.call('GET', '/v1/jobs/unknown');
   const link = new URL(body.type, gateway.url);
   const page = await fetch(link);
@@ -206,9 +206,9 @@ it('a problem links to the section of its code in the documentation', async () =
   expect(await page.text()).toContain(`<h2 id="${link.hash.slice(1)}">job_not_found</h2>`);
 });
 
-describe('without a valid key', () => {
+describe('a request without a valid key', () => {
   it.each([undefined, '', 'Bearer', 'Bearer nonsense', 'Basic abc', `Bearer ${'x'.repeat(2000)}`])(
-    '%s: 401',
+    'returns 401 for the header %s',
     async (header) => {
       const { status, body } = await send(
         `${gateway.url}/v1/jobs`,
@@ -228,7 +228,7 @@ describe('POST /v1/uploads', () => {
     return data;
   }
 
-  it('keeps odd file names harmless', async () => {
+  it('accepts a file name with special characters', async () => {
     const { status } = await gateway.call(
       'POST',
       '/v1/uploads',
@@ -247,7 +247,7 @@ describe('POST /v1/uploads', () => {
     expect([answer.status, answer.body.code]).toEqual([status, code]);
   });
 
-  it('refuses a broken form with an answer, not with silence', async () => {
+  it('refuses a malformed form with a response', async () => {
     const headers = { 'content-type': 'multipart/form-data; boundary=x' };
     const answer = await gateway.call('POST', '/v1/uploads', '--x\r\nnonsense', headers);
     expect(answer.status).toBeGreaterThanOrEqual(400);

@@ -19,7 +19,7 @@ async function actions(): Promise<Answer['body'][]> {
   return body.actions;
 }
 
-it('the audit is verified on demand', async () => {
+it('verifies the audit on demand', async () => {
   const { body } = await user.get('/admin/actions/verify');
   expect(body).toContain('The audit is intact');
   expect((await actions())[0]).toMatchObject({
@@ -29,7 +29,7 @@ it('the audit is verified on demand', async () => {
   });
 });
 
-it('verifies the audit against a head from the log, by a link that can be reloaded', async () => {
+it('verifies the audit against a head from the log at a reloadable address', async () => {
   const { body } = await user.get('/admin/actions/verify');
   const [head = ''] = /head_[0-9a-z_]+/.exec(String(body)) ?? [];
   const path = `/admin/actions/verify?since=${head}`;

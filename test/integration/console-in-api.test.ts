@@ -51,7 +51,7 @@ const IN_API: Readonly<Record<string, readonly string[]>> = {
 /** Sessions belong to the console, as do its files; the API takes keys. */
 const ONLY_IN_CONSOLE = /^\w+ \/admin\/(sign-in|sign-out|assets\/.*|\*)$/;
 
-it('has a route of the API for each page of the console', () => {
+it('has an API route for each page of the console', () => {
   const lacking = routesOf(gateway)
     .filter(({ path }) => /^\/admin(\/|$)/.test(path))
     .map(({ method, path }) => `${method} ${path}`)
@@ -59,7 +59,7 @@ it('has a route of the API for each page of the console', () => {
   expect(lacking).toEqual([]);
 });
 
-it('describes each of these routes of the API', async () => {
+it('describes each of these API routes', async () => {
   const { paths } = (await send(`${gateway.url}/docs/json`, 'GET')).body;
   const missing = Object.values(IN_API)
     .flat()
@@ -70,7 +70,7 @@ it('describes each of these routes of the API', async () => {
   expect(missing).toEqual([]);
 });
 
-it('lists each route for admins in docs/api.md', async () => {
+it('lists each admin route in docs/api.md', async () => {
   const { paths } = (await send(`${gateway.url}/docs/json`, 'GET')).body;
   const described = Object.entries<object>(paths)
     .filter(([path]) => path.startsWith('/v1/admin/'))
@@ -79,7 +79,7 @@ it('lists each route for admins in docs/api.md', async () => {
   expect([...listed].map(([, route]) => route).toSorted()).toEqual(described.toSorted());
 });
 
-describe('the API for admins', () => {
+describe('the admin API', () => {
   it('counts the jobs and callbacks that Overview shows', async () => {
     await gateway.ended(await gateway.submit());
     await send(`${gateway.url}/webhooks/reducto`, 'POST', { status: 'Completed', job_id: 'x' });
@@ -120,7 +120,7 @@ describe('the API for admins', () => {
     ]);
   });
 
-  it('says how large the result of a job is, and how many pages it has', async () => {
+  it('returns the size and the page count of a result', async () => {
     const id = await gateway.submit();
     await gateway.ended(id);
     const { headers } = await gateway.call('GET', `/v1/jobs/${id}/result`, undefined, {
@@ -132,21 +132,21 @@ describe('the API for admins', () => {
     });
   });
 
-  it('says that a job without a result has none', async () => {
+  it('returns null for the result of a job without one', async () => {
     const id = await gateway.submit({ sim: { outcome: 'failed' } });
     await ask(`jobs/${id}/cancel`, 'POST');
     expect((await ask(`jobs/${id}`)).body.result).toBeNull();
   });
 
   it.each(['x', '%00', '01a2082b-ff8e-76c7-b113-fc1d5c8ed87a'])(
-    'answers that the job %s, whose callbacks are asked for, does not exist',
+    'returns 404 for the callbacks of the unknown job %s',
     async (id) => {
       const { status, body } = await ask(`jobs/${id}/callbacks`);
       expect([status, body.code]).toEqual([404, 'job_not_found']);
     },
   );
 
-  it('lists open alerts alone, each with the refusals that it is about', async () => {
+  it('lists only open alerts, each with its refusals', async () => {
     await gateway.pool.query(
       `INSERT INTO alerts (kind, message, advice, evidence, last_seen_at, opened_at, closed_at)
        VALUES ('clock', 'm', 'a', '{"causes":{}}', now(), now() - interval '2 h', now()),
@@ -169,6 +169,6 @@ it.each([
   'services',
   'jobs/count',
   'jobs/01a2082b-ff8e-76c7-b113-fc1d5c8ed87a/callbacks',
-])('refuses GET /v1/admin/%s to a key of a service', async (path) => {
+])('refuses GET /v1/admin/%s for a key without the scope admin', async (path) => {
   expect((await gateway.call('GET', `/v1/admin/${path}`)).status).toBe(403);
 });

@@ -51,12 +51,12 @@ describe('the overview of ended jobs', () => {
     );
   });
 
-  it('shows the failed and expired jobs, and their share', () => {
+  it('shows the failed and expired jobs with their share', () => {
     expect(html).toMatch(/Failed or expired<\/h2><p class="value"><a [^>]*>6<\/a>/);
     expect(html).toContain('40 % of 15 ended jobs');
   });
 
-  it('leads from each number to a list of as many jobs', async () => {
+  it('links each number to a list of the same number of jobs', async () => {
     const numbers = links.filter(({ number }) => number !== '');
     expect(numbers.length).toBeGreaterThanOrEqual(6);
     for (const { path, number } of numbers) {
@@ -66,7 +66,7 @@ describe('the overview of ended jobs', () => {
     }
   });
 
-  it('leads from each reason to as many jobs as it counts, the most frequent first', async () => {
+  it('links each reason to its jobs, the most frequent reason first', async () => {
     const rows = [...html.matchAll(/<tr role="row"><th[^>]*><a href="([^"]+)">.*?<\/tr>/g)];
     const reasons = rows.filter(([row]) => row.includes('data-head="Reason"'));
     const counted = await Promise.all(
@@ -83,13 +83,13 @@ describe('the overview of ended jobs', () => {
     ]);
   });
 
-  it('says how the gateway learned of every end, so that the numbers add up', () => {
+  it('shows numbers by settledBy that add up to all ended jobs', () => {
     const said = /of 15: ([^<]+)</.exec(html)?.[1] ?? '';
     const numbers = [...said.matchAll(/(\d+) /g)].map(([, number]) => Number(number));
     expect(numbers.reduce((sum, number) => sum + number, 0)).toBe(15);
   });
 
-  it('says that it is of the same time in UTC throughout', () => {
+  it('shows its period in UTC', () => {
     expect(html).toMatch(/From <time.*?UTC.*?to <time.*?UTC/);
   });
 });
@@ -121,7 +121,7 @@ describe('the list of jobs', () => {
     expect(idsIn(await page(`/admin/jobs?id=${upstream.slice(0, 9)}`))).toEqual([id]);
   });
 
-  it.each(['%25', '_', '\\', '%27'])('takes %s in an id literally', async (id) => {
+  it.each(['%25', '_', '\\', '%27'])('matches %s in an id literally', async (id) => {
     expect(totalIn(await page(`/admin/jobs?id=${encodeURIComponent(id)}`))).toBe('0');
   });
 
@@ -135,7 +135,7 @@ describe('the list of jobs', () => {
     expect(html).not.toMatch(/<option value="platform">/);
   });
 
-  it('takes both ends of the time of acceptance', async () => {
+  it('filters by both ends of the acceptance time', async () => {
     await gateway.pool.query(
       `INSERT INTO jobs (id, service, type, created_at)
        SELECT uuidv7(), 'yearly', 'parse', '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 h'
@@ -147,14 +147,14 @@ describe('the list of jobs', () => {
     expect(html).toContain('name="from" step="0.001" value="2026-01-01T02:00:00"');
   });
 
-  it('says which part of a search it cannot read', async () => {
+  it('names the invalid field of a search', async () => {
     const { status, body } = await user.get('/admin/jobs?from=yesterday&code=nothing');
     expect(status).toBe(422);
     expect(body).toContain('“From” is not a date with a time.');
     expect(body).toContain('There is no such reason.');
   });
 
-  it('is paged by the end of jobs where it is searched by that', async () => {
+  it('pages by end time if the search filters by end time', async () => {
     await gateway.pool.query(
       `INSERT INTO jobs (id, service, type, status, ended_at)
        SELECT uuidv7(), 'paged', 'parse', 'completed', '2026-02-01T00:00:00Z'::timestamptz + (n / 7) * interval '1 s'
@@ -171,7 +171,7 @@ describe('the list of jobs', () => {
     expect([seen.length, new Set(seen).size]).toEqual([120, 120]);
   });
 
-  it('stops counting at ten thousand', async () => {
+  it('stops counting at 10,000', async () => {
     await gateway.pool.query(
       `INSERT INTO jobs (id, service, type) SELECT uuidv7(), 'many', 'split' FROM generate_series(1, 10100)`,
     );
@@ -179,7 +179,7 @@ describe('the list of jobs', () => {
     await gateway.pool.query(`DELETE FROM jobs WHERE service = 'many'`);
   });
 
-  it('can be had from the API with the same filters', async () => {
+  it('returns the same jobs as the API with the same filters', async () => {
     const query = 'status=unsuccessful&code=max_age_exceeded&endedFrom=2026-01-01';
     const { body } = await gateway.call('GET', `/v1/admin/jobs?${query}`, undefined, {
       authorization: `Bearer ${key}`,
@@ -192,7 +192,7 @@ describe('the list of jobs', () => {
 });
 
 describe('the page of a job', () => {
-  it('shows the timeline to the millisecond, and how long each step took', async () => {
+  it('shows the events to the millisecond with the duration of each step', async () => {
     const id = await gateway.submit();
     await gateway.ended(id);
     const html = await page(`/admin/jobs/${id}`);
@@ -200,7 +200,7 @@ describe('the page of a job', () => {
     expect(html).toMatch(/data-head="Step took"[^>]*>\d+ ms</);
   });
 
-  it('shows the size and the pages of the result', async () => {
+  it('shows the size and the page count of the result', async () => {
     const id = await gateway.submit();
     await gateway.ended(id);
     const result = await gateway.call('GET', `/v1/jobs/${id}/result`);
@@ -210,7 +210,7 @@ describe('the page of a job', () => {
     expect(html).toContain(`, ${pages} ${pages === 1 ? 'page' : 'pages'}`);
   });
 
-  it('offers the result as a download, which is recorded', async () => {
+  it('offers the result as a download and records it', async () => {
     const id = await gateway.submit();
     await gateway.ended(id);
     expect(await page(`/admin/jobs/${id}`)).toContain(`action="/admin/jobs/${id}/result"`);
@@ -232,14 +232,14 @@ describe('the page of a job', () => {
     });
   });
 
-  it('has no download for a job without a result', async () => {
+  it('offers no download for a job without a result', async () => {
     const id = await gateway.submit({ sim: { outcome: 'fail' } });
     await gateway.ended(id);
     expect(await page(`/admin/jobs/${id}`)).not.toContain('/result"');
     expect((await user.get(`/admin/jobs/${id}/result`)).status).toBe(409);
   });
 
-  it('gives the result to an admin by the API too, and to no service but its own', async () => {
+  it("returns the result by the API to an admin and to the job's service only", async () => {
     const id = await gateway.submit();
     await gateway.ended(id);
     const path = `/v1/admin/jobs/${id}/result`;
@@ -248,13 +248,13 @@ describe('the page of a job', () => {
     expect((await gateway.call('GET', path)).status).toBe(403);
   });
 
-  it('names the error with its code, which leads to the jobs that have it', async () => {
+  it('links the error code to the jobs with the same code', async () => {
     const id = await gateway.submit({ sim: { outcome: 'fail' } });
     const { error } = await gateway.ended(id);
     expect(await page(`/admin/jobs/${id}`)).toContain(`href="/admin/jobs?code=${error.code}"`);
   });
 
-  it('says why and until when a job is deferred', async () => {
+  it('shows the reason and the end of a deferral', async () => {
     const id = await gateway.submit({ sim: { stuck: 'InProgress', ...SILENT } });
     await upstreamId(gateway, id);
     await gateway.pool.query(
@@ -280,7 +280,7 @@ describe('the page of a job', () => {
   });
 });
 
-it('answers unknown results with a page', async () => {
+it('returns an error page for an unknown result', async () => {
   const answer = await send(`${gateway.url}/admin/jobs/x/result`, 'GET', undefined, {
     cookie: user.cookie,
   });

@@ -36,7 +36,7 @@ describe.each([
   const signIn = (): Promise<Answer> =>
     post('/gw/admin/sign-in', { key, next: '/admin/keys?done=revoke' });
 
-  it('leads a browser from a page to the sign-in with the prefix', async () => {
+  it('redirects a browser from a page to the sign-in with the prefix', async () => {
     const { status, headers } = await get('/gw/admin/jobs');
     expect([status, headers.get('location')]).toEqual([
       303,
@@ -44,7 +44,7 @@ describe.each([
     ]);
   });
 
-  it('sends the sign-in form to the prefix and leads back to the page with it', async () => {
+  it('submits the sign-in form below the prefix and redirects to the page', async () => {
     expect((await get('/gw/admin/sign-in')).body).toContain('action="/gw/admin/sign-in"');
     const { status, headers } = await signIn();
     expect([status, headers.get('location')]).toEqual([303, '/gw/admin/keys?done=revoke']);
@@ -54,7 +54,7 @@ describe.each([
     expect((await signIn()).headers.get('set-cookie')).toContain('; Path=/gw/admin; HttpOnly');
   });
 
-  it('removes the cookie below the prefix at the sign-out', async () => {
+  it('removes the cookie below the prefix at sign-out', async () => {
     const cookie = cookieOf(await signIn());
     const { body } = await get('/gw/admin/keys', cookie);
     const csrf = /name="csrf" value="([^"]+)"/.exec(String(body))?.[1] ?? '';
@@ -79,7 +79,7 @@ describe.each([
     },
   );
 
-  it('names a submitted job by an address with the prefix', async () => {
+  it('returns the location of a submitted job with the prefix', async () => {
     const authorization = `Bearer ${gateway.key}`;
     const request = { type: 'parse', input: 'https://example.com/a.pdf' };
     const { headers } = await send(`${proxy.url}/v1/jobs`, 'POST', request, { authorization });
@@ -89,7 +89,7 @@ describe.each([
   });
 });
 
-it('follows its own prefixed links where no proxy is in between', async () => {
+it('serves its prefixed links without a proxy', async () => {
   const { url } = gateway;
   const body = new URLSearchParams({ key }).toString();
   const answer = await send(`${url}/admin/sign-in`, 'POST', body, FORM, 'manual');
@@ -97,6 +97,6 @@ it('follows its own prefixed links where no proxy is in between', async () => {
   expect((await send(target, 'GET', undefined, { cookie: cookieOf(answer) })).status).toBe(200);
 });
 
-it('does not take a path for prefixed that only begins with the same letters', async () => {
+it('does not strip the prefix from a path whose first segment only starts with it', async () => {
   expect((await send(`${gateway.url}/gwadmin`, 'GET')).status).toBe(404);
 });

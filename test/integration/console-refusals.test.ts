@@ -55,7 +55,7 @@ function rowsOf(html: string): string[] {
 }
 
 describe('the list of refusals', () => {
-  it('shows repeats of one callback as one row with their number and the first time', async () => {
+  it('groups the repeats of one callback in one row with their number and the first time', async () => {
     const job = await silentJob();
     const wrong = { ...job, token: 'v1.wrong' };
     for (let n = 0; n < 4; n++) await callBack(wrong);
@@ -70,7 +70,7 @@ describe('the list of refusals', () => {
     expect(repeated).toContain(times[0].first.toISOString());
   });
 
-  it('opens the repeats of one callback one by one, page by page', async () => {
+  it('lists the repeats of one callback page by page', async () => {
     const job = await silentJob();
     for (let n = 0; n < 53; n++) await callBack({ ...job, upstream: 'another' });
     await callBack({ ...job, upstream: 'yet-another' });
@@ -84,7 +84,7 @@ describe('the list of refusals', () => {
     expect(rowsOf(await page(`${path}&cursor=${cursor}`))).toHaveLength(3);
   });
 
-  it('re-checks only the repeats that are shown', async () => {
+  it('re-checks only the displayed repeats', async () => {
     const job = await silentJob();
     for (let n = 0; n < 3; n++) await callBack({ ...job, upstream: 'third' });
     await callBack({ ...job, upstream: 'fourth' });
@@ -94,11 +94,11 @@ describe('the list of refusals', () => {
     expect(text).toContain('Re-checked 3');
   });
 
-  it('says that a refusal whose repeats are asked for does not exist', async () => {
+  it('returns 404 for the repeats of an unknown refusal', async () => {
     expect((await user.get('/admin/refusals?repeatsOf=999999')).status).toBe(404);
   });
 
-  it('does not group entries that count many refusals', async () => {
+  it('does not group summary entries of several refusals', async () => {
     const other = await startGateway({ ...QUIET, AUDIT_ENTRIES_PER_MINUTE: '1' });
     try {
       const admin = await consoleUser(other);
@@ -113,7 +113,7 @@ describe('the list of refusals', () => {
     }
   });
 
-  it('shows every group exactly once on the pages of an audit with many entries', async () => {
+  it('shows every group exactly once across the pages of a large audit', async () => {
     const many = await startGateway(QUIET);
     try {
       await many.pool.query(
@@ -150,7 +150,7 @@ describe('the page of a refusal', () => {
     return page(path);
   }
 
-  it('shows the expected and the received upstream id, and the job that the received one belongs to', async () => {
+  it('shows the expected and the received upstream id with the job of the received one', async () => {
     const [job, other] = [await silentJob(), await silentJob()];
     await callBack({ ...job, upstream: other.upstream });
     const text = textOf(await shown(other.upstream));
@@ -159,7 +159,7 @@ describe('the page of a refusal', () => {
     );
   });
 
-  it('tells a token for another job from a key that is missing, and shows neither token', async () => {
+  it('distinguishes a token for another job from a missing key, and shows no token', async () => {
     const [job, other] = [await silentJob(), await silentJob()];
     await callBack({ ...job, token: other.token });
     const html = await shown(job.jobId);
@@ -171,7 +171,7 @@ describe('the page of a refusal', () => {
     }
   });
 
-  it('names the key that a token asks for and TOKEN_KEYS does not hold', async () => {
+  it('names the key version of a token that TOKEN_KEYS does not contain', async () => {
     const job = await silentJob();
     await callBack({ ...job, token: job.token.replace('v1.', 'v7.') });
     expect(textOf(await shown(job.jobId))).toContain(
@@ -179,7 +179,7 @@ describe('the page of a refusal', () => {
     );
   });
 
-  it('shows the allowlist beside the address that it does not hold', async () => {
+  it('shows the allowlist beside the address that it does not contain', async () => {
     const job = await silentJob();
     const strict = await startGateway({
       ...QUIET,
@@ -201,7 +201,7 @@ describe('the page of a refusal', () => {
     }
   });
 
-  it('compares what every failed check expected, not only the first', async () => {
+  it('compares expected and received values for every failed check', async () => {
     const job = await silentJob();
     const strict = await startGateway({
       ...QUIET,
@@ -219,7 +219,7 @@ describe('the page of a refusal', () => {
     expect(text).toContain('a token that names key 1');
   });
 
-  it('offers its id, the ids in the callback, and the hash of the body for copying', async () => {
+  it('has copy buttons for its id, the ids in the callback, and the body hash', async () => {
     const job = await silentJob();
     await callBack({ ...job, token: 'v1.no' });
     const html = await shown(job.jobId);

@@ -49,7 +49,7 @@ const PAGES = [
 describe('the root path', () => {
   const root = (accept: string) => send(`${gateway.url}/`, 'GET', undefined, { accept }, 'manual');
 
-  it('redirects a browser to the console, also below the path prefix of a proxy', async () => {
+  it('redirects a browser to the console, including below the path prefix of a proxy', async () => {
     const { status, headers } = await root('text/html,application/xhtml+xml,*/*;q=0.8');
     expect(status).toBe(302);
     const location = headers.get('location') ?? '';
@@ -57,14 +57,14 @@ describe('the root path', () => {
     expect(new URL(location, 'https://host.example/gw/').pathname).toBe('/gw/admin');
   });
 
-  it('answers a client of the API with a problem', async () => {
+  it('returns a problem to an API client', async () => {
     const { status, body } = await root('*/*');
     expect({ status, code: body.code }).toEqual({ status: 404, code: 'not_found' });
   });
 });
 
 describe('every page', () => {
-  it.each(PAGES)('%s is there before anything has happened', async (path) => {
+  it.each(PAGES)('%s is served from an empty database', async (path) => {
     const { status, headers, body } = await user.get(path);
     expect(status).toBe(200);
     expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
@@ -77,7 +77,7 @@ describe('every page', () => {
     expect(body).not.toMatch(/style="|<style|\son\w+=|javascript:/);
   });
 
-  it.each(PAGES)('%s leads to the sign-in and back without a session', async (path) => {
+  it.each(PAGES)('%s redirects to the sign-in and back without a session', async (path) => {
     const { status, headers } = await send(gateway.url + path, 'GET', undefined, {}, 'manual');
     expect(status).toBe(303);
     const target = headers.get('location') ?? '';
@@ -85,7 +85,7 @@ describe('every page', () => {
     expect((await send(gateway.url + target, 'GET')).body).toContain('Sign in');
   });
 
-  it('that is not there is said so, as a page', async () => {
+  it('an unknown page returns 404 as HTML', async () => {
     for (const path of ['/admin/nope', '/admin/refusals/999999', '/admin/jobs/x']) {
       const { status, headers, body } = await user.get(path);
       expect(status).toBe(404);
@@ -94,7 +94,7 @@ describe('every page', () => {
     }
   });
 
-  it('loads its files from here, and they may be kept', async () => {
+  it('loads only its own cacheable files', async () => {
     const { body } = await user.get('/admin');
     const files = [...String(body).matchAll(/(?:src|href)="(\/admin\/assets\/[^"]+)"/g)];
     expect(files.length).toBeGreaterThanOrEqual(5);
@@ -111,7 +111,7 @@ describe('every page', () => {
 });
 
 describe('a sign-in', () => {
-  it('gives a cookie that scripts cannot read and other sites cannot use', async () => {
+  it('sets a cookie that is HttpOnly and SameSite', async () => {
     const plain = await signIn(gateway, key);
     expect(plain.headers.get('set-cookie')).toMatch(
       /^gateway_admin=[\w-]{43}; Max-Age=43200; Path=\/admin; HttpOnly; SameSite=Strict$/,
@@ -125,7 +125,7 @@ describe('a sign-in', () => {
     expect(JSON.stringify(rows)).not.toContain(token);
   });
 
-  it('needs a key with the scope admin', async () => {
+  it('requires a key with the scope admin', async () => {
     const unknown = await signIn(gateway, 'rgw_unknown', from('192.0.2.1'));
     expect(unknown.status).toBe(401);
     expect(unknown.body).toContain('unknown or revoked');
@@ -135,7 +135,7 @@ describe('a sign-in', () => {
     expect([unknown, other].map(cookieOf)).toEqual(['', '']);
   });
 
-  it('is recorded, and so is the sign-out, which ends it', async () => {
+  it('is recorded, as is the sign-out that ends the session', async () => {
     const other = await consoleUser(gateway);
     const { status, headers } = await other.post('/admin/sign-out');
     expect([status, headers.get('location')]).toEqual([303, '/admin/sign-in?done=signed-out']);
@@ -151,7 +151,7 @@ describe('a sign-in', () => {
   it.each([
     ['its age', `expires_at = now()`],
     ['idleness', `last_seen_at = now() - interval '60 min'`],
-  ])('is over by %s', async (_, change) => {
+  ])('expires by %s', async (_, change) => {
     const other = await consoleUser(gateway);
     expect((await other.get('/admin/keys')).status).toBe(200);
     const hash = `sha256(convert_to($1, 'UTF8'))`;
@@ -161,7 +161,7 @@ describe('a sign-in', () => {
     expect((await other.get('/admin/keys')).status).toBe(303);
   });
 
-  it('is not prolonged by a page that only asks for its counts', async () => {
+  it('is not extended by background requests for counts', async () => {
     const other = await consoleUser(gateway);
     await gateway.pool.query(`UPDATE admin_sessions SET last_seen_at = now() - interval '59 min'`);
     const seen = async (): Promise<number> => {
@@ -176,7 +176,7 @@ describe('a sign-in', () => {
     expect(await seen()).toBe(1);
   });
 
-  it('ends with its key', async () => {
+  it('ends when its key is revoked', async () => {
     const { body } = await gateway.call(
       'POST',
       '/v1/admin/keys',
@@ -189,7 +189,7 @@ describe('a sign-in', () => {
     expect((await other.get('/admin')).status).toBe(303);
   });
 
-  it('answers guesses with 429 after ten failures from an address, but takes a right key', async () => {
+  it('returns 429 after ten failures from an address, but accepts a valid key', async () => {
     const address = from('192.0.2.66');
     for (let n = 0; n < 10; n++) expect((await signIn(gateway, 'no', address)).status).toBe(401);
     const eleventh = await signIn(gateway, 'no', address);
@@ -208,7 +208,7 @@ describe('a form', () => {
     ['with another token', { csrf: 'x'.repeat(43) }, {}],
     ['from another site', {}, { origin: 'https://evil.example' }],
     ['that a browser calls cross-site', {}, { 'sec-fetch-site': 'cross-site' }],
-    ['from a neighbour', {}, { 'sec-fetch-site': 'same-site' }],
+    ['from a sibling subdomain', {}, { 'sec-fetch-site': 'same-site' }],
   ])('%s is refused', async (_, fields, headers) => {
     const answer = await user.post('/admin/keys', { ...create, ...fields }, headers);
     expect(answer.status).toBe(403);
@@ -216,14 +216,14 @@ describe('a form', () => {
     expect(body).not.toContain('forged');
   });
 
-  it('with the token of somebody else is refused', async () => {
+  it('with the token of another session is refused', async () => {
     const other = await consoleUser(gateway);
     const { body } = await other.get('/admin/keys');
     const csrf = /name="csrf" value="([^"]+)"/.exec(String(body))?.[1] ?? '';
     expect((await user.post('/admin/keys', { ...create, csrf })).status).toBe(403);
   });
 
-  it('that is JSON, too large or not for the console is refused', async () => {
+  it('that is JSON, too large, or for another route is refused', async () => {
     const { cookie } = user;
     const json = await send(`${gateway.url}/admin/keys`, 'POST', create, { cookie });
     expect(json.status).toBe(415);
@@ -233,14 +233,14 @@ describe('a form', () => {
     expect(elsewhere.status).toBe(415);
   });
 
-  it('to sign in from another site is refused', async () => {
+  it('for a sign-in from another site is refused', async () => {
     const answer = await signIn(gateway, key, { 'sec-fetch-site': 'cross-site' });
     expect([answer.status, cookieOf(answer)]).toEqual([403, '']);
   });
 });
 
-describe('keys', () => {
-  it('are shown once, and revoked after a confirmation', async () => {
+describe('API keys', () => {
+  it('are shown once and revoked after a confirmation', async () => {
     const { status, body } = await user.post('/admin/keys', { service: 'scanner', scopes: 'jobs' });
     expect(status).toBe(200);
     const made = /rgw_[\w-]{43}/.exec(String(body))?.[0] ?? '';
@@ -273,7 +273,7 @@ describe('keys', () => {
 });
 
 describe('jobs', () => {
-  it('are found by either id, settled and cancelled', async () => {
+  it('are found by either id, polled, and cancelled', async () => {
     const id = await gateway.submit({ sim: { webhook: { send: 'never' } }, metadata: { n: 77 } });
     const upstream = await finishedUpstream(gateway, id);
     for (const asked of [id, upstream])
@@ -307,7 +307,7 @@ describe('jobs', () => {
     ]);
   });
 
-  it('are listed page by page, with filters', async () => {
+  it('are listed page by page with filters', async () => {
     await gateway.pool.query(
       `INSERT INTO jobs (id, service, type, status, request_hash, ended_at)
        SELECT gen_random_uuid(), 'archive', 'split', CASE n % 2 WHEN 0 THEN 'failed' ELSE 'completed' END, '\\x00', now()
@@ -328,7 +328,7 @@ describe('jobs', () => {
 });
 
 describe('refusals', () => {
-  it('are listed, explained, re-checked and accepted', async () => {
+  it('are listed, explained, re-checked, and accepted', async () => {
     const id = await gateway.submit({ sim: { webhook: { send: 'never' } } });
     const upstream = await finishedUpstream(gateway, id);
     const metadata = { gateway_job_id: id, token: gateway.tokens.signJobId(id) };
@@ -379,7 +379,7 @@ describe('refusals', () => {
     expect(counts.body).toMatchObject({ total: 1, byCause: { address_not_allowed: 1 } });
   });
 
-  it('are exported as what is shown', async () => {
+  it('are exported with the current filter', async () => {
     const csv = await user.get('/admin/refusals/export?format=csv');
     expect(csv.headers.get('content-disposition')).toContain('refusals.csv');
     expect(String(csv.body).split('\r\n')[0]).toContain('cause');
@@ -420,6 +420,6 @@ it('shows an open alert in full on Overview and in one line on other pages, unti
   expect((await user.get('/admin/jobs')).body).not.toContain('are refused.');
 });
 
-it.each(PAGES)('%s is there with rows', async (path) => {
+it.each(PAGES)('%s is served with rows', async (path) => {
   expect((await user.get(path)).status).toBe(200);
 });

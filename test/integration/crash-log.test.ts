@@ -24,7 +24,7 @@ async function crash(statement: string): Promise<{ code: unknown; output: string
 it.each([
   ['an exception', 'setTimeout(() => { throw error; });'],
   ['a rejected promise', 'void Promise.reject(error);'],
-])('logs %s that nobody caught without the values of the statement', async (_case, thrown) => {
+])('logs %s that is not handled, without the values of the statement', async (_case, thrown) => {
   const made = `const error = Object.assign(new Error('no'), { parameters: ['salary'] });`;
   const { code, output } = await crash(`${made}${thrown}`);
   expect(code).toBe(1);

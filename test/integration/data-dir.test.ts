@@ -12,7 +12,7 @@ async function newFolder(): Promise<string> {
   return folder;
 }
 
-it('keeps the embedded database in a folder whose name has quotes, dollar signs, and letters of any language', async () => {
+it('stores the embedded database in a directory with quotes, dollar signs, and non-ASCII letters in its name', async () => {
   const folder = join(await newFolder(), `o'brien "$HOME" $(exit) \`id\` & ü 資料 \\ %s`);
   const first = await startEmbeddedPostgres(folder);
   expect(existsSync(join(folder, 'postgres.log'))).toBe(true);
@@ -29,7 +29,7 @@ it('keeps the embedded database in a folder whose name has quotes, dollar signs,
   expect(rows[0]?.directory).toBe(second.dataDirectory);
 });
 
-it('makes the embedded database anew where an interrupted start left half of one', async () => {
+it('recreates an embedded database that an interrupted start left incomplete', async () => {
   const folder = await newFolder();
   await mkdir(join(folder, 'postgres.new', 'base'), { recursive: true });
   const server = await startEmbeddedPostgres(folder);

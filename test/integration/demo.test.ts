@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { run } from '../support/processes.js';
 
-it('the demo ends well, in 50 lines or fewer without log lines, and names the console', async () => {
+it('completes the demo in at most 50 lines without log lines, and names the console', async () => {
   const { code, stdout, stderr } = await run(['dist/src/dev/demo/main.js']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/Console: http:\/\/127\.0\.0\.1:\d+\/admin/);

@@ -27,11 +27,11 @@ function npmCi(): Promise<Finished> {
   );
 }
 
-it('npm ci on the Node of the host prints no warning', async () => {
+it('prints no warning for npm ci on the installed Node', async () => {
   expect(await npmCi()).toMatchObject({ code: 0, stderr: '' });
 });
 
-it('npm ci still reports an error', async () => {
+it('reports an error of npm ci', async () => {
   await rm(join(directory, 'package-lock.json'));
   const { code, stderr } = await npmCi();
   expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('npm error') });

@@ -30,13 +30,13 @@ it.each([
   expect(JSON.stringify(answer.body).length).toBeLessThan(20_000);
 });
 
-it('accepts a job whose instructions are 4 MB of text', async () => {
+it('accepts a job with 4 MB of instructions', async () => {
   const instructions = { schema: {}, system_prompt: 'é'.repeat(2_000_000) };
   const job = { type: 'extract', input: 'https://example.com/a.pdf', instructions };
   expect((await gateway.call('POST', '/v1/jobs', job)).status).toBe(202);
 });
 
-it('refuses an input that refers to 1,001 jobs', async () => {
+it('refuses an input with references to 1,001 jobs', async () => {
   const id = (index: number): string =>
     `jobid://01a2082b-ff8e-76c7-b113-${String(index).padStart(12, '0')}`;
   const input = { file_id: id(0), more: Array.from({ length: 1001 }, (_, index) => id(index)) };

@@ -55,7 +55,7 @@ describe('the main path', () => {
     ]);
   });
 
-  it('chains an extract on a parse by jobid://, also one that has not completed yet', async () => {
+  it('runs an extract on an earlier parse by jobid://, including one that is not completed', async () => {
     const input = await upload(await samplePdf([['Invoice number: INV-77', 'Total: 12.50']]));
     const parse = await gateway.submit({ input, sim: { runMs: 400 } });
     const schema = { type: 'object', properties: { invoice_number: { type: 'string' } } };
@@ -81,7 +81,7 @@ describe('the main path', () => {
     expect(job).toMatchObject({ type, status: 'completed', settledBy: 'webhook' });
   });
 
-  it('sends Reducto only the id and the token, and never the metadata of the service', async () => {
+  it('sends only the id and the token to Reducto, not the metadata of the service', async () => {
     const id = await gateway.submit({
       metadata: { secret: 'of-the-service' },
       priority: true,
@@ -103,7 +103,7 @@ describe('the main path', () => {
 });
 
 describe('reading a result', () => {
-  it('serves it compressed or plain, with an ETag that saves the second read', async () => {
+  it('serves it compressed or plain, with an ETag for conditional requests', async () => {
     const id = await gateway.submit();
     await gateway.ended(id);
     const path = `${gateway.url}/v1/jobs/${id}/result`;
@@ -126,7 +126,7 @@ describe('reading a result', () => {
     }
   });
 
-  it('says so while there is none, and where there will be none', async () => {
+  it('returns an error before the job ends, and for a job without a result', async () => {
     const running = await gateway.submit({ sim: { runMs: 500 } });
     expect((await gateway.call('GET', `/v1/jobs/${running}/result`)).body.code).toBe(
       'job_not_completed',
@@ -140,7 +140,7 @@ describe('reading a result', () => {
 });
 
 describe('services', () => {
-  it('do not see, cancel, wait for or build upon the jobs of others', async () => {
+  it('cannot read, cancel, wait for, or reference the jobs of other services', async () => {
     const theirs = await gateway.submit();
     await gateway.ended(theirs);
     const headers = { authorization: `Bearer ${await gateway.newKey('payroll')}` };
@@ -178,7 +178,7 @@ describe('services', () => {
     expect((await gateway.call('POST', '/v1/jobs', guessed)).status).toBe(422);
   });
 
-  it('list their own, newest first, in pages that do not shift', async () => {
+  it('list their own jobs, newest first, in stable pages', async () => {
     const headers = { authorization: `Bearer ${await gateway.newKey('lister')}` };
     const ids: string[] = [];
     for (let n = 0; n < 5; n++) {
@@ -202,7 +202,7 @@ describe('services', () => {
     ).toEqual([]);
   });
 
-  it('are told apart by keys that are hashed, noted when used, and refused once revoked', async () => {
+  it('authenticate by keys that are hashed, record their last use, and are refused after revocation', async () => {
     const admin = { authorization: `Bearer ${await gateway.newKey('ops', ['admin'])}` };
     const made = await gateway.call(
       'POST',
@@ -236,7 +236,7 @@ describe('services', () => {
 describe('an Idempotency-Key', () => {
   const body = { type: 'parse', input: 'https://example.com/once.pdf', metadata: { a: 1, b: 2 } };
 
-  it('makes one job of twenty requests at once', async () => {
+  it('creates one job for twenty concurrent requests', async () => {
     const answers = await Promise.all(
       Array.from({ length: 20 }, () =>
         gateway.call('POST', '/v1/jobs', body, { 'idempotency-key': 'k-1' }),
@@ -246,7 +246,7 @@ describe('an Idempotency-Key', () => {
     expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1);
   });
 
-  it('refuses another request, but not other whitespace', async () => {
+  it('refuses a different request with the same key, but accepts different whitespace', async () => {
     const spaced = JSON.stringify(body, null, 2);
     const same = await gateway.call('POST', '/v1/jobs', spaced, {
       'content-type': 'application/json',
@@ -265,7 +265,7 @@ describe('an Idempotency-Key', () => {
     ]);
   });
 
-  it('belongs to one service', async () => {
+  it('is scoped to one service', async () => {
     const headers = {
       authorization: `Bearer ${await gateway.newKey('other')}`,
       'idempotency-key': 'k-1',
@@ -278,7 +278,7 @@ describe('an Idempotency-Key', () => {
 });
 
 describe('cancelling', () => {
-  it('ends a running job, through Reducto', async () => {
+  it('cancels a running job at Reducto', async () => {
     const id = await gateway.submit({ sim: { stuck: 'InProgress' } });
     await eventually(
       'submitted',
@@ -302,7 +302,7 @@ describe('cancelling', () => {
   });
 });
 
-it('describes all routes at /docs/json, and every schema that they refer to', async () => {
+it('describes all routes at /docs/json with every schema that they reference', async () => {
   const { body } = await gateway.call('GET', '/docs/json');
   expect(Object.keys(body.paths).toSorted()).toEqual(
     [
@@ -345,7 +345,7 @@ it('describes all routes at /docs/json, and every schema that they refer to', as
   for (const name of references) expect(body.components.schemas).toHaveProperty(name);
 });
 
-it('logs no key, token, password or content of a document in all of this', async () => {
+it('never logs a key, token, password, or content of a document', async () => {
   const id = await gateway.submit({
     settings: { document_password: 'planted-password-1' },
     metadata: { m: 'planted-metadata-2' },

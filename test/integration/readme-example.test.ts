@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-it('the example of the README ends with a result when it is pasted into a shell', async () => {
+it('prints a result for the README example when it is pasted into a shell', async () => {
   const readme = await readFile('README.md', 'utf8');
   const [, example = ''] = /```sh\n(URL=[\s\S]+?)```/.exec(readme) ?? [];
   const [url, key, ...rest] = example.split('\n');

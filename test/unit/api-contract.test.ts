@@ -31,8 +31,8 @@ const answer = (status: number, body: unknown, headers: Record<string, string> =
 const check = (...args: Parameters<typeof answer>) =>
   contract.check('GET', '/v1/things/1', answer(...args));
 
-describe('the contract', () => {
-  it('accepts an answer that is described', () => {
+describe('the API contract check', () => {
+  it('accepts a response that is described', () => {
     expect(() => check(200, { at: '2026-11-25T18:13:00.000Z' })).not.toThrow();
   });
 
@@ -45,7 +45,7 @@ describe('the contract', () => {
     expect(() => check(...args)).toThrow(message);
   });
 
-  it('refuses an answer without a required header', () => {
+  it('refuses a response without a required header', () => {
     const bare = { ...answer(200, {}), headers: new Headers() };
     expect(() => contract.check('GET', '/v1/things/1', bare)).toThrow('has no header ETag');
   });

@@ -25,8 +25,8 @@ const turn = async (): Promise<void> => {
   await setImmediate();
 };
 
-describe('gathering', () => {
-  it('begins in the same turn, and takes those that come meanwhile together', async () => {
+describe('a batch queue', () => {
+  it('starts at once and batches the calls that arrive meanwhile', async () => {
     const { gathered, batches, finish } = byHand();
     const first = gathered.addItem(1);
     await turn();
@@ -41,14 +41,14 @@ describe('gathering', () => {
     expect(await Promise.all([first, ...later])).toEqual(['<1>', '<2>', '<3>']);
   });
 
-  it('takes those of one turn together', async () => {
+  it('batches the calls of one event loop turn', async () => {
     const { gathered, batches } = byHand();
     [1, 2, 3].forEach((item) => void gathered.addItem(item));
     await turn();
     expect(batches).toEqual([[1, 2, 3]]);
   });
 
-  it('begins a second batch beside the first where it may, and no third', async () => {
+  it('runs at most the configured number of concurrent batches', async () => {
     const { gathered, batches } = byHand(2);
     for (const item of [1, 2, 3]) {
       void gathered.addItem(item);
@@ -57,7 +57,7 @@ describe('gathering', () => {
     expect(batches).toEqual([[1], [2]]);
   });
 
-  it('makes no batch larger than allowed, and leaves nobody behind', async () => {
+  it('limits the size of a batch and completes every call', async () => {
     const { gathered, batches, finish } = byHand();
     const results = [1, 2, 3, 4, 5].map((item) => gathered.addItem(item));
     for (let n = 0; n < 2; n++) {
@@ -71,7 +71,7 @@ describe('gathering', () => {
     expect(await Promise.all(results)).toHaveLength(5);
   });
 
-  it('sends callers away when too many wait, and takes new ones later', async () => {
+  it('refuses calls when the queue is full, and accepts later ones', async () => {
     const { gathered, finish } = byHand();
     const taken = [1, 2, 3, 4, 5].map((item) => gathered.addItem(item));
     await expect(gathered.addItem(6)).rejects.toMatchObject({ code: 'unavailable' });
@@ -86,7 +86,7 @@ describe('gathering', () => {
     expect(await later).toBe('<7>');
   });
 
-  it('tells those whose work failed, and goes on', async () => {
+  it('rejects the calls of a failed batch and continues', async () => {
     const { gathered, finish } = byHand();
     const first = gathered.addItem(1);
     await turn();
@@ -98,7 +98,7 @@ describe('gathering', () => {
     expect(await second).toBe('<2>');
   });
 
-  it('does not let one that cannot be done spoil it for the others', async () => {
+  it('isolates a failing call by retrying the batch one by one', async () => {
     const gathered = new Batches<number, string>(async (items) => {
       await turn();
       if (items.includes(3)) throw new Error('three');
@@ -113,7 +113,7 @@ describe('gathering', () => {
     ]);
   });
 
-  it('does not try one by one where the database is away', async () => {
+  it('does not retry one by one if the database is unavailable', async () => {
     let tries = 0;
     const gathered = new Batches<number, string>(async () => {
       tries += 1;

@@ -13,8 +13,8 @@ const PROXIES = [addressBlock('10.0.0.0/8')];
 const asked = (peer: string, headers: Record<string, string>, method = 'POST'): Asked =>
   ({ method, headers: { host: 'gateway', ...headers }, socket: { remoteAddress: peer } }) as Asked;
 
-describe('where a request comes from', () => {
-  it('believes a proxy only if it is trusted', () => {
+describe('the origin of a request', () => {
+  it('trusts forwarded headers only from a trusted proxy', () => {
     const headers = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' };
     expect(originOf(asked('10.1.1.1', headers), PROXIES)).toMatchObject({
       address: '203.0.113.9',
@@ -33,20 +33,24 @@ describe('where a request comes from', () => {
     ['another site', { origin: 'http://evil.example' }, false],
     ['a page without an origin', { origin: 'null' }, false],
     ['a subdomain', { 'sec-fetch-site': 'same-site', origin: 'http://gateway' }, false],
-    ['another site that claims ours', { 'sec-fetch-site': 'cross-site' }, false],
-    ['a host that only a stranger names', { origin: 'http://x', 'x-forwarded-host': 'x' }, false],
-  ])('%s', (_, headers, sameSite) => {
+    ['a cross-site request without an origin', { 'sec-fetch-site': 'cross-site' }, false],
+    [
+      'a forwarded host from an untrusted address',
+      { origin: 'http://x', 'x-forwarded-host': 'x' },
+      false,
+    ],
+  ])('decides whether %s is same-site', (_, headers, sameSite) => {
     expect(originOf(asked('192.0.2.1', headers), PROXIES).sameSite).toBe(sameSite);
   });
 
-  it('takes the host from a trusted proxy that replaces it', () => {
+  it('uses the host that a trusted proxy forwards', () => {
     const headers = { origin: 'https://console.example', 'x-forwarded-host': 'console.example' };
     expect(originOf(asked('10.0.0.1', headers), PROXIES).sameSite).toBe(true);
   });
 });
 
-describe('the token of the forms', () => {
-  it('belongs to one session and does not show the cookie', () => {
+describe('the CSRF token', () => {
+  it('belongs to one session and does not contain the cookie', () => {
     const [one, other] = [newSessionToken(), newSessionToken()];
     expect(csrfTokenOf(one)).toBe(csrfTokenOf(one));
     expect(sameText(csrfTokenOf(one), csrfTokenOf(other))).toBe(false);
@@ -64,12 +68,12 @@ it.each([
   ['/admin/\\evil', '/admin'],
   ['/administrator', '/admin'],
   [undefined, '/admin'],
-])('after the sign-in %s leads to %s', (next, expected) => {
+])('redirects after the sign-in with next %s to %s', (next, expected) => {
   expect(safeNext(next)).toBe(expected);
 });
 
 describe('the filter of refusals', () => {
-  it('takes what a form sends, with times in UTC, and drops empty fields', () => {
+  it('reads a form with times in UTC and drops empty fields', () => {
     const { filter, values, problems } = askedRefusals({
       cause: 'token_invalid',
       guard: '',
@@ -88,14 +92,14 @@ describe('the filter of refusals', () => {
     expect(filter.from).toEqual(new Date('2026-11-23T10:00:00Z'));
   });
 
-  it('says what it cannot take', () => {
+  it('names the invalid fields', () => {
     const given = { cause: 'x', guard: 'y', from: 'yesterday', job: 'j'.repeat(200), address: [] };
     expect(askedRefusals(given)).toMatchObject({ values: {}, filter: {} });
     expect(askedRefusals(given).problems).toHaveLength(4);
   });
 });
 
-it('the slots of a chart end with the one that holds now', () => {
+it('ends the slots of a chart with the current one', () => {
   const slots = slotsUntil(new Date('2026-11-23T10:07:30Z'), 3, 900);
   expect(slots.map((at) => at.toISOString())).toEqual([
     '2026-11-23T09:30:00.000Z',

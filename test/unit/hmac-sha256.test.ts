@@ -22,11 +22,11 @@ it.each([
     'Test Using Larger Than Block-Size Key - Hash Key First',
     '60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54',
   ],
-])('is what the standard says (%#)', (key, text, code) => {
+])('computes the code that RFC 4231 states (row %#)', (key, text, code) => {
   expect(new HmacSha256(key).of(text)).toBe(hex(code).toString('base64url'));
 });
 
-it('is what OpenSSL makes of any key and any texts, one after the other', () => {
+it("property: equals OpenSSL's result for any key and consecutive texts", () => {
   const texts = fc.array(fc.string({ unit: 'binary', maxLength: 300 }), { minLength: 1 });
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), texts, (key, given) => {
@@ -39,7 +39,7 @@ it('is what OpenSSL makes of any key and any texts, one after the other', () => 
   );
 });
 
-it('matches its own code and no other text', () => {
+it('matches only the code of the same text', () => {
   const hmac = new HmacSha256(Buffer.from('a key'));
   const code = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 60 }),

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { HotHistogram } from '../../src/platform/metrics/hot-histogram.js';
 
-it('has the text format of Prometheus: cumulative buckets, bounds that belong to their bucket, sum and count', () => {
+it('renders the text format of Prometheus: cumulative buckets with inclusive bounds, sum, and count', () => {
   const histogram = new HotHistogram('x_seconds', 'What x takes', [0.1, 1]);
   const series = histogram.series({ route: '/a', status: '2xx' });
   for (const value of [0.05, 0.1, 0.5, 7]) series.record(value);
@@ -15,7 +15,7 @@ x_seconds_count{route="/a",status="2xx"} 4
 `);
 });
 
-it('shows nothing before it has a series, and escapes what a label holds', () => {
+it('renders nothing without a series, and escapes label values', () => {
   const histogram = new HotHistogram('x', 'x', [1]);
   expect(histogram.text()).toBe('');
   histogram.series({ route: 'a"b\\c\nd' });

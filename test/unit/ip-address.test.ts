@@ -99,7 +99,7 @@ test.each([
   ['64:ff9b::203.0.113.9', '64:ff9b::cb00:7109'],
   ['::ffff:0:203.0.113.9', '::ffff:0:cb00:7109'],
   ['203.0.113.9', '203.0.113.9'],
-])('unmapAddress: %s is %s', (given, expected) => {
+])('unmapAddress: turns %s into %s', (given, expected) => {
   const address = parseAddress(given);
   expect(address && unmapAddress(address).toString()).toBe(expected);
 });

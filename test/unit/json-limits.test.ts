@@ -18,7 +18,7 @@ test.each([
     `{${Array.from({ length: MAX_JSON_VALUES }, (_, i) => `"${i}":1`).join(',')}}`,
   ],
   ['an array of empty arrays', list(MAX_JSON_VALUES, '[]')],
-  ['a text that is no JSON', ','.repeat(5_000_000)],
+  ['text that is not JSON', ','.repeat(5_000_000)],
 ])('refuses too many values: %s', (_shape, json) => {
   expect(exceeded(json)).toContain(`${MAX_JSON_VALUES} values`);
 });
@@ -31,20 +31,20 @@ test.each([
   expect(exceeded(json)).toContain(`${MAX_JSON_DEPTH} deep`);
 });
 
-test('takes nesting up to the limit', () => {
+test('accepts nesting up to the limit', () => {
   expect(exceeded('['.repeat(MAX_JSON_DEPTH) + ']'.repeat(MAX_JSON_DEPTH))).toBeUndefined();
 });
 
-test('does not count what stands within strings', () => {
+test('ignores brackets and commas in strings', () => {
   const text = JSON.stringify('[{,"\\'.repeat(100_000));
   expect(exceeded(`[${text},${text}]`)).toBeUndefined();
 });
 
-test('does not read beyond a string that has no end', () => {
+test('does not read beyond an unterminated string', () => {
   expect(exceeded(`"${'\\'.repeat(1001)}`)).toBeUndefined();
 });
 
-test('counts as many values as the JSON has, give or take the empty containers', () => {
+test('counts the values of the JSON, except for empty containers', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 4 }), fc.integer({ min: 1, max: 20 }), (value, copies) => {
       const repeated = Array(MAX_JSON_VALUES).fill(value).slice(0, copies);
@@ -65,7 +65,7 @@ test.each([
     `["${'x'.repeat(700_000)}"${',1'.repeat(MAX_JSON_VALUES)}]`,
   ],
   ['nesting across pieces', `["${'x'.repeat(262_050)}",${'['.repeat(MAX_JSON_DEPTH + 1)}`],
-])('finds the same in pieces as at once: %s', async (_shape, json) => {
+])('finds the same limits in chunks as in one piece: %s', async (_shape, json) => {
   const bytes = Buffer.from(json);
   expect(await exceededJsonLimitFairly(bytes)).toBe(exceededJsonLimit(bytes));
 });

@@ -124,7 +124,7 @@ const INVALID: readonly (string | Buffer)[] = [
   [bytes('7b 22 e9 22 3a 31 7d'), bytes('31 ff'), bytes('5b 31 65 31 e5 5d'), bytes('5b 30 e5 5d')],
 ].flat();
 
-describe.each([1, 2, 3, 7, 1_000_000])('in pieces of %d bytes', (size) => {
+describe.each([1, 2, 3, 7, 1_000_000])('in chunks of %d bytes', (size) => {
   test.each(VALID)('accepts %j', (body) => {
     expect(() => scan(body, size)).not.toThrow();
   });
@@ -134,7 +134,7 @@ describe.each([1, 2, 3, 7, 1_000_000])('in pieces of %d bytes', (size) => {
   });
 });
 
-test('property: accepts what JSON.parse accepts, and nothing else', () => {
+test('property: accepts exactly what JSON.parse accepts', () => {
   const alphabet = '{}[]",:\\ue+-.019truefalsn \n\u0001é'.split('');
   fc.assert(
     fc.property(
@@ -167,15 +167,15 @@ test('property: accepts what JSON.parse accepts, and nothing else', () => {
   );
 });
 
-test('accepts the deepest nesting that it follows', () => {
+test('accepts nesting up to the limit', () => {
   expect(() => scan('['.repeat(MAX_SCAN_DEPTH) + ']'.repeat(MAX_SCAN_DEPTH), 65_536)).not.toThrow();
 });
 
-test('refuses deeper nesting with the limit in the reason', () => {
+test('refuses deeper nesting and names the limit', () => {
   expect(() => scan('['.repeat(MAX_SCAN_DEPTH + 1), 65_536)).toThrow('deeper than 1000000 levels');
 });
 
-test('keeps no content in the reason', () => {
+test('does not include content in the reason', () => {
   expect(() => scan('{"name":"secret" x}')).toThrow(/^not valid JSON at byte 17$/);
 });
 
@@ -207,7 +207,7 @@ describe('watched values', () => {
     return all;
   };
 
-  test.each([1, 2, 5, 1000])('are reported where they are, in pieces of %d bytes', (size) => {
+  test.each([1, 2, 5, 1000])('are reported with their position, in chunks of %d bytes', (size) => {
     const text =
       ' {"a":"x","b":[{"id": 12 },{"id":"ü\\"y"},7],"c":{"id":{"id":[1]}},"id":true , "d":-1.5e3}';
     expect(
@@ -215,15 +215,15 @@ describe('watched values', () => {
     ).toEqual(['a="x"', 'item=12', 'item="ü\\"y"', 'object={"id":[1]}', 'id=true', 'd=-1.5e3']);
   });
 
-  test.each([1, 3, 1000])('are found under an escaped name, in pieces of %d bytes', (size) => {
+  test.each([1, 3, 1000])('are found under an escaped name, in chunks of %d bytes', (size) => {
     expect(found({ job_id: 'id' }, '{"j\\u006fb_\\u0069d":"x"}', size)).toEqual(['id="x"']);
   });
 
-  test('are reported each time where a name repeats', () => {
+  test('are reported for each repeat of a name', () => {
     expect(found({ a: 'a' }, '{"a":1,"a":2}')).toEqual(['a=1', 'a=2']);
   });
 
-  test('can be within one another; the inner one comes first', () => {
+  test('can be nested, and the inner one is reported first', () => {
     expect(found({ a: 'outer', 'a.*': 'inner' }, '{"a":[1,[2]]}')).toEqual([
       'inner=1',
       'inner=[2]',
@@ -231,7 +231,7 @@ describe('watched values', () => {
     ]);
   });
 
-  test('can be the whole text', () => {
+  test('can be the whole document', () => {
     expect(found({ '': 'all' }, ' 12.5 ')).toEqual(['all=12.5']);
     expect(found({ '': 'all' }, '7')).toEqual(['all=7']);
   });
@@ -240,14 +240,14 @@ describe('watched values', () => {
     ['deeper in an object', '{"x":{"job_id":1}}'],
     ['in an array of the path of an object', '[{"job_id":1}]'],
     ['in a container after the watched one', '{"a":{},"b":{"id":1}}'],
-    ['under a name that only begins alike', '{"job_id_":1,"job_i":2}'],
+    ['under a name with the same prefix only', '{"job_id_":1,"job_i":2}'],
     ['under a name much longer than any watched one', `{"${'job_id'.repeat(100)}":1}`],
     ['as a string', '["job_id"]'],
   ])('are not found %s', (_, text) => {
     expect(found({ job_id: 'id', 'a.id': 'id' }, text)).toEqual([]);
   });
 
-  test('that have begun and not ended are known by their beginning', () => {
+  test('are available up to the end of an incomplete text', () => {
     const scanner = new JsonScanner(watchedPaths({ a: 'a' }));
     scanner.write(Buffer.from('{"a":"x'));
     expect(scanner.openStart).toBe(5);

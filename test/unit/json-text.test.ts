@@ -29,20 +29,20 @@ describe('readMembers', () => {
     ]);
   });
 
-  test('decodes names, and tells both members of one name', () => {
+  test('decodes names and returns both members of a repeated name', () => {
     expect(membersOf('{"\\u0061":1,"a":2}')).toEqual([
       ['a', '1'],
       ['a', '2'],
     ]);
   });
 
-  test('finds none in other values', () => {
+  test('finds no members in other values', () => {
     for (const text of ['[]', '1', '"{}"', 'null', '{}', ' { } ']) {
       expect(readMembers(text)).toEqual([]);
     }
   });
 
-  test('agrees with JSON.parse about every object', () => {
+  test('property: agrees with JSON.parse about every object', () => {
     fc.assert(
       fc.property(jsonObjectTexts, (text) => {
         const byName = new Map(membersOf(text).map(([name, value]) => [name, value]));
@@ -102,15 +102,15 @@ test('readElements finds every element of an array', () => {
 describe('findValue', () => {
   const text = '{"a":1,"result":{"list":[0,{"job_id":"x"}]},"a":[ 2 ]}';
 
-  test('walks through objects and arrays', () => {
+  test('finds values in objects and arrays', () => {
     expect(sliceOf(text, findValue(text, ['result', 'list', 1, 'job_id']))).toBe('"x"');
   });
 
-  test('believes the last of several members of one name, as JSON.parse does', () => {
+  test('uses the last member of a repeated name, as JSON.parse does', () => {
     expect(sliceOf(text, findValue(text, ['a']))).toBe('[ 2 ]');
   });
 
-  test('finds nothing where the path leads nowhere', () => {
+  test('finds nothing at a missing path', () => {
     expect(findValue(text, ['result', 0])).toBeUndefined();
     expect(findValue(text, ['a', 7])).toBeUndefined();
     expect(findValue(text, ['toString'])).toBeUndefined();
@@ -122,7 +122,7 @@ describe('findValue', () => {
 });
 
 describe('findStrings', () => {
-  test('tells where each string value is, and passes over names', () => {
+  test('returns the position of each string value and skips names', () => {
     const text = '{"a":["x",{"b\\n":"y\\u0041"}],"c":{},"d":"z","e":[[],["w"]]}';
     const found = findStrings(text, all, 10);
     expect(found.map(({ value, path }) => [value, ...path])).toEqual([
@@ -173,11 +173,11 @@ describe('removeMembers', () => {
     ['{ "type":1 }', '{  }'],
     ['{"a":1}', '{"a":1}'],
     ['{}', '{}'],
-  ])('%s becomes %s', (text, expected) => {
+  ])('turns %s into %s', (text, expected) => {
     expect(remove(text, 'type')).toBe(expected);
   });
 
-  test('leaves every other member as it is written, and its order', () => {
+  test('preserves the text and the order of other members', () => {
     fc.assert(
       fc.property(
         jsonObjectTexts,
@@ -199,11 +199,11 @@ describe('appendMembers', () => {
     ['{}', '{"b":[2],"c":3}'],
     [' { } ', ' { "b":[2],"c":3} '],
     ['{"a":{"x":"}"} }\n', '{"a":{"x":"}"} ,"b":[2],"c":3}\n'],
-  ])('%j becomes %j', (text, expected) => {
+  ])('turns %j into %j', (text, expected) => {
     expect(appendMembers(text, { b: '[2]', c: '3' })).toBe(expected);
   });
 
-  test('with no members changes nothing', () => {
+  test('changes nothing without new members', () => {
     expect(appendMembers('{"a":1}', {})).toBe('{"a":1}');
   });
 });
@@ -235,7 +235,7 @@ describe('withoutWhitespace', () => {
     );
   });
 
-  test('does not change the value or the spelling of any token', () => {
+  test('property: preserves the value and the text of every token', () => {
     fc.assert(
       fc.property(jsonTexts, (text) => {
         const compact = compacted(text);
@@ -248,7 +248,7 @@ describe('withoutWhitespace', () => {
   });
 });
 
-test('survives nesting that a recursion would not', () => {
+test('handles nesting that would overflow a recursion', () => {
   const deep = `{"a":${'['.repeat(100_000)}"x"${']'.repeat(100_000)}}`;
   expect(readMembers(deep)).toHaveLength(1);
   expect(findStrings(deep, all, 1)[0]?.path).toHaveLength(100_001);

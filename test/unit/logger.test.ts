@@ -15,19 +15,19 @@ function logged(thrown: unknown): Line {
   return JSON.parse(lines.join('')) as Line;
 }
 
-describe('logs what was thrown and is no Error', () => {
-  it('an object by the fields that describe errors', () => {
+describe('logs a thrown value that is not an Error:', () => {
+  it('an object with its error fields', () => {
     const { err } = logged({ message: 'no route', code: 'E_ROUTE', status: 503 });
     expect(err.message).toContain('message: no route, code: E_ROUTE, status: 503');
   });
 
-  it('an object without the fields that may hold data', () => {
+  it('an object without the fields that may contain data', () => {
     const { err } = logged({ reason: 'refused', parameters: ['salary'], detail: 'salary' });
     expect(err.message).toContain('reason: refused, parameters: array, detail: string');
     expect(err.message).not.toContain('salary');
   });
 
-  it('an object with a secret, redacted', () => {
+  it('an object with its secret redacted', () => {
     const { err } = logged({ message: `key rgw_${'a'.repeat(43)}` });
     expect(err.message).toContain('message: key [redacted]');
   });
@@ -37,21 +37,21 @@ describe('logs what was thrown and is no Error', () => {
     expect(logged(thrown).err.message).toContain('code: E_BARE');
   });
 
-  it('an object with many long fields, bounded', () => {
+  it('an object with many long fields, truncated', () => {
     const long = Object.fromEntries(
       Array.from({ length: 500 }, (_, n) => [`field${n}`, 'x'.repeat(9999)]),
     );
     expect(logged({ message: 'y'.repeat(99_999), ...long }).err.message.length).toBeLessThan(1001);
   });
 
-  it('an object whose fields cannot be read', () => {
+  it('an object with unreadable fields', () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
     expect(logged(proxy).err.message).toContain('cannot be read');
   });
 
   it.each([
-    ['a text', 'out of order', 'out of order'],
+    ['a string', 'out of order', 'out of order'],
     ['undefined', undefined, 'undefined'],
     ['null', null, 'null'],
     ['a symbol', Symbol('order'), 'Symbol(order)'],
@@ -61,13 +61,13 @@ describe('logs what was thrown and is no Error', () => {
   });
 });
 
-it('logs the errors within an AggregateError', () => {
+it('logs the errors of an AggregateError', () => {
   const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
   const { err } = logged(new AggregateError([refused]));
   expect(err.errors).toEqual([expect.objectContaining({ code: 'ECONNREFUSED' })]);
 });
 
-it('logs an Error whose message is not a text', () => {
+it('logs an Error whose message is not a string', () => {
   const { err } = logged(Object.assign(new Error(), { message: { salary: 1 } }));
   expect(err).toMatchObject({ type: 'Error', message: 'object' });
 });

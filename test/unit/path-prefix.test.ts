@@ -10,17 +10,17 @@ describe('the URL of a request behind a path prefix', () => {
     ['/admin', '/admin'],
     ['/gwadmin', '/gwadmin'],
     ['/gw/gw/admin', '/gw/admin'],
-  ])('%s is read as %s', (url, read) => {
+  ])('turns %s into %s', (url, read) => {
     expect(withoutPrefix('/gw')({ url })).toBe(read);
   });
 
-  it('stays as it is where there is no prefix', () => {
+  it('is unchanged without a prefix', () => {
     expect(withoutPrefix('')({ url: '/gw/admin' })).toBe('/gw/admin');
   });
 });
 
-describe('the addresses in a page behind a path prefix', () => {
-  it('begin with the prefix where they are paths of the gateway', () => {
+describe('the links in a page behind a path prefix', () => {
+  it('start with the prefix if they are paths of the gateway', () => {
     expect(prefixAddresses('<a href="/admin">x</a>', '/gw')).toBe('<a href="/gw/admin">x</a>');
   });
 
@@ -28,7 +28,7 @@ describe('the addresses in a page behind a path prefix', () => {
     '<a href="https://example.com/">x</a>',
     '<a href="//host/">x</a>',
     '<p>href=/admin</p>',
-  ])('leave %s as it is', (html) => {
+  ])('leave %s unchanged', (html) => {
     expect(prefixAddresses(html, '/gw')).toBe(html);
   });
 });

@@ -24,7 +24,7 @@ describe('isPrivateAddress', () => {
     '::ffff:7f00:1',
     '64:ff9b::a9fe:a9fe',
     '2002:7f00:1::',
-  ])('%s is', (address) => {
+  ])('%s is private', (address) => {
     expect(isPrivateAddress(address)).toBe(true);
   });
 
@@ -41,7 +41,7 @@ describe('isPrivateAddress', () => {
     '10.0.0',
     '0x7f000001',
     '2130706433',
-  ])('%s is not', (address) => {
+  ])('%s is not private', (address) => {
     expect(isPrivateAddress(address)).toBe(false);
   });
 });
@@ -58,7 +58,7 @@ describe('isPrivateHost', () => {
     '[::1]',
     '[fd00::1]',
     '10.0.0.1',
-  ])('%s is', (host) => {
+  ])('%s is private', (host) => {
     expect(isPrivateHost(host)).toBe(true);
   });
 
@@ -72,11 +72,11 @@ describe('isPrivateHost', () => {
     'home.arpa.example.com',
     '8.8.8.8',
     '[2606:4700::1]',
-  ])('%s is not', (host) => {
+  ])('%s is not private', (host) => {
     expect(isPrivateHost(host)).toBe(false);
   });
 
-  test('sees through the odd forms that a URL makes plain', () => {
+  test('recognizes private hosts in the forms that the URL parser normalizes', () => {
     expect(isPrivateHost(new URL('http://0x7f.1').hostname)).toBe(true);
     expect(isPrivateHost(new URL('http://2130706433').hostname)).toBe(true);
     expect(isPrivateHost(new URL('http://0x08080808').hostname)).toBe(false);

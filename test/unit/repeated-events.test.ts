@@ -8,7 +8,7 @@ function newEvents(): { events: RepeatedEvents; written: [string, number][] } {
   return { events: new RepeatedEvents((kind, count) => void written.push([kind, count])), written };
 }
 
-it('counts the events that follow the first, and writes the count after 10 s', () => {
+it('logs the number of repeats of an event after 10 s', () => {
   const { events, written } = newEvents();
   const first = Array.from({ length: 1000 }, () => events.isFirst('unavailable'));
   expect(first.filter(Boolean)).toHaveLength(1);
@@ -16,7 +16,7 @@ it('counts the events that follow the first, and writes the count after 10 s', (
   expect(written).toEqual([['unavailable', 999]]);
 });
 
-it('counts each kind apart', () => {
+it('counts each kind of event separately', () => {
   const { events } = newEvents();
   expect([events.isFirst('unavailable'), events.isFirst('upstream_unavailable')]).toEqual([
     true,
@@ -24,7 +24,7 @@ it('counts each kind apart', () => {
   ]);
 });
 
-it('begins anew after 10 s without an event', () => {
+it('starts a new count after 10 s without an event', () => {
   const { events, written } = newEvents();
   events.isFirst('unavailable');
   vi.advanceTimersByTime(10_000);

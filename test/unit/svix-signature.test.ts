@@ -37,7 +37,7 @@ function headersOf({
 }
 
 describe('hasSignature', () => {
-  test('is true for any sign of a signature, so that leaving headers out is no way around it', () => {
+  test('is true for any signature header, so that omitting the others does not bypass verification', () => {
     const checker = signatures(FIRST);
     expect(checker.hasSignature({ 'svix-id': 'x' })).toBe(true);
     expect(checker.hasSignature({ 'svix-signature': '' })).toBe(true);
@@ -55,18 +55,18 @@ describe('verify', () => {
     });
   });
 
-  test('accepts each of two secrets during rotation, and says which it was', () => {
+  test('accepts each of two secrets during a rotation and returns its number', () => {
     const checker = signatures(FIRST, SECOND);
     expect(checker.verify(headersOf({ secret: FIRST }), BODY)).toEqual({ valid: true, secret: 1 });
     expect(checker.verify(headersOf({ secret: SECOND }), BODY)).toEqual({ valid: true, secret: 2 });
   });
 
-  test('refuses a secret that is not ours', () => {
+  test('refuses a secret that is not configured', () => {
     const verdict = signatures(FIRST, SECOND).verify(headersOf({ secret: STRANGER }), BODY);
     expect(verdict).toEqual({ valid: false, cause: 'signature_invalid' });
   });
 
-  test('finds the good one among several signatures, and skips versions that it does not know', () => {
+  test('finds the valid one of several signatures, and skips unknown versions', () => {
     const headers = headersOf();
     const other = headersOf({ secret: STRANGER })['svix-signature'] ?? '';
     const good = headers['svix-signature'] ?? '';
@@ -92,7 +92,7 @@ describe('verify', () => {
     });
   });
 
-  test('calls a message of more than five minutes ago, or ahead, stale', () => {
+  test('reports a timestamp more than five minutes off as stale', () => {
     const checker = signatures(FIRST, SECOND);
     const stale = { valid: false, cause: 'signature_stale' };
     expect(checker.verify(headersOf({ ageSeconds: 310 }), BODY)).toEqual(stale);
@@ -101,7 +101,7 @@ describe('verify', () => {
     expect(checker.verify(headersOf({ ageSeconds: -280 }), BODY).valid).toBe(true);
   });
 
-  test('refuses an old message whose timestamp was made new', () => {
+  test('refuses an old message with a new timestamp', () => {
     const old = headersOf({ ageSeconds: 3600 });
     const refreshed = { ...old, 'svix-timestamp': headersOf()['svix-timestamp'] ?? '' };
     expect(signatures(FIRST).verify(refreshed, BODY)).toEqual({
@@ -110,7 +110,7 @@ describe('verify', () => {
     });
   });
 
-  test('refuses a message under another id', () => {
+  test('refuses a message with another id', () => {
     const verdict = signatures(FIRST).verify({ ...headersOf(), 'svix-id': 'msg_2' }, BODY);
     expect(verdict).toEqual({ valid: false, cause: 'signature_invalid' });
   });
@@ -121,7 +121,7 @@ describe('verify', () => {
     ['with a byte order mark', Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), BODY])],
     ['with a line end', Buffer.concat([BODY, Buffer.from('\n')])],
     ['empty', Buffer.alloc(0)],
-  ])('refuses the same JSON %s: it is the bytes that are signed', (_how, body) => {
+  ])('refuses the same JSON %s, because the signature covers the bytes', (_how, body) => {
     expect(signatures(FIRST).verify(headersOf(), body)).toEqual({
       valid: false,
       cause: 'signature_invalid',
@@ -135,7 +135,7 @@ describe('verify', () => {
     expect(signatures(FIRST).verify(headersOf({ body: empty }), empty).valid).toBe(true);
   });
 
-  test('refuses bytes that are no text, though they read the same once they are decoded', () => {
+  test('refuses bytes that are not UTF-8, even if they decode to the same text', () => {
     const broken = Buffer.from([0x7b, 0xff, 0x7d]);
     const verdict = signatures(FIRST).verify(headersOf({ body: broken }), broken);
     expect(verdict).toEqual({ valid: false, cause: 'signature_invalid' });
@@ -150,7 +150,7 @@ describe('verify', () => {
     },
   );
 
-  test('does not put a message together from both kinds of header', () => {
+  test('does not combine svix-* and webhook-* headers', () => {
     const { 'svix-id': _id, ...headers } = headersOf();
     const verdict = signatures(FIRST).verify({ ...headers, 'webhook-id': 'msg_1' }, BODY);
     expect(verdict).toEqual({ valid: false, cause: 'signature_incomplete' });
@@ -167,13 +167,13 @@ describe('verify', () => {
     },
   );
 
-  test('refuses everything where no secret is configured', () => {
+  test('refuses every signature if no secret is configured', () => {
     const verdict = signatures().verify(headersOf(), BODY);
     expect(verdict).toEqual({ valid: false, cause: 'svix_not_configured' });
   });
 });
 
-test.each(['', '='])('takes every secret that the settings take: padding "%s"', (padding) => {
+test.each(['', '='])('accepts every secret that the settings accept: padding "%s"', (padding) => {
   // 32 bytes are 43 characters and one "=": a secret pasted without it must fail by name or work.
   const secret = `${FIRST.replace(/=+$/, '')}${padding}`;
   expect(signatures(secret).verify(headersOf(), BODY).valid).toBe(true);

@@ -12,7 +12,7 @@ const anyText = fc.oneof(
 );
 
 describe('truncate', () => {
-  test('leaves out a character that the cut would split', () => {
+  test('drops a character that the limit would split', () => {
     expect(truncate('ab😀', 3)).toBe('ab');
     expect(truncate('ab😀', 4)).toBe('ab😀');
   });
@@ -22,7 +22,7 @@ describe('truncate', () => {
     expect(truncate('\ude00b', 9)).toBe('\ufffdb');
   });
 
-  test('property: is well-formed, bounded, and keeps the beginning', () => {
+  test('property: is well-formed, within the limit, and a prefix of the text', () => {
     fc.assert(
       fc.property(anyText, fc.nat(20), (text, maxLength) => {
         const short = truncate(text, maxLength);
@@ -35,7 +35,7 @@ describe('truncate', () => {
 });
 
 describe('upstreamText', () => {
-  test('property: is one well-formed line without controls, within the limit', () => {
+  test('property: is one well-formed line without control characters, within the limit', () => {
     fc.assert(
       fc.property(anyText, fc.integer({ min: 1, max: 20 }), (text, maxLength) => {
         const line = upstreamText(text, maxLength);

@@ -35,8 +35,8 @@ const INVISIBLE: readonly (readonly [string, string])[] = [
   ['a NUL', '\0'],
 ];
 
-describe('refuses a setting by its name and without its value', () => {
-  it.each(INVISIBLE)('that holds %s', (_case, character) => {
+describe('names the setting without its value if it refuses one', () => {
+  it.each(INVISIBLE)('that contains %s', (_case, character) => {
     const [problem, ...others] = problemsOf({ REDUCTO_API_KEY: `secret${character}value` });
     expect(problem).toMatch(/^REDUCTO_API_KEY has the invisible character U\+[0-9A-F]{4,6} /);
     expect(problem).not.toMatch(/secret|value/);
@@ -52,7 +52,7 @@ describe('refuses a setting by its name and without its value', () => {
     },
   );
 
-  it('whose file holds a zero width space', () => {
+  it('whose file contains a zero width space', () => {
     expect(problemsOf({ REDUCTO_API_KEY_FILE: fileWith('\u200bkey') })).toEqual([
       'REDUCTO_API_KEY has a file (REDUCTO_API_KEY_FILE) with the invisible character U+200B at position 1',
     ]);
@@ -75,19 +75,19 @@ describe('refuses a setting by its name and without its value', () => {
     ]);
   });
 
-  it('whose file name holds a zero width space', () => {
+  it('whose file name contains a zero width space', () => {
     expect(problemsOf({ REDUCTO_API_KEY_FILE: '/run/secrets/\u200bkey' })).toEqual([
       expect.stringContaining('REDUCTO_API_KEY has a REDUCTO_API_KEY_FILE with'),
     ]);
   });
 
-  it('that goes into a header and is not ASCII', () => {
+  it('that is a header value and not ASCII', () => {
     expect(problemsOf({ REDUCTO_API_KEY: 'schlüssel' })).toEqual([
       expect.stringMatching(/^REDUCTO_API_KEY must be printable ASCII/),
     ]);
   });
 
-  it('that holds a percent-encoded line feed for a header', () => {
+  it('that is a header value with a percent-encoded line feed', () => {
     expect(problemsOf({ OTEL_EXPORTER_OTLP_HEADERS: 'key=a%0Ab' })).toEqual([
       expect.stringMatching(/^OTEL_EXPORTER_OTLP_HEADERS must be printable ASCII/),
     ]);
@@ -99,7 +99,7 @@ it('accepts spaces, quotes, dollar signs, and letters of any language in a path'
   expect(Settings.load({ DATA_DIR: path }).DATA_DIR).toBe(path);
 });
 
-it('accepts a file that ends with line ends and spaces', () => {
+it('accepts a file with trailing line breaks and spaces', () => {
   const settings = Settings.load({ REDUCTO_API_KEY_FILE: fileWith('  key \r\n\n') });
   expect(settings.REDUCTO_API_KEY).toBe('key');
 });

@@ -2,13 +2,13 @@ import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { pauseAfter, WorkerLoop } from '../../src/tasks/worker-loop.js';
 
-/** Lets nobody else do anything. */
+/** Blocks the thread. */
 function spin(milliseconds: number): void {
   const end = performance.now() + milliseconds;
   while (performance.now() < end);
 }
 
-/** A loop that gives way, whose passes take all of the thread; and when they began. */
+/** A loop that yields between passes, each of which blocks the thread. */
 function busyLoop(milliseconds: number, more: (passes: number) => boolean) {
   const begins: number[] = [];
   const pass = (): Promise<boolean> => {
@@ -21,15 +21,15 @@ function busyLoop(milliseconds: number, more: (passes: number) => boolean) {
 
 it.each([
   ['an idle thread', 50, 0.1, 0],
-  ['a thread with room left', 50, 0.79, 0],
+  ['a thread with spare capacity', 50, 0.79, 0],
   ['a busy thread', 50, 0.8, 200],
   ['a busy thread, after a short pass', 2, 1, 8],
   ['a busy thread, after a long pass', 5000, 1, 500],
-])('the pause of %s', (_what, milliseconds, utilization, pause) => {
+])('calculates the pause of %s', (_what, milliseconds, utilization, pause) => {
   expect(pauseAfter(milliseconds, utilization)).toBe(pause);
 });
 
-it('leaves the thread to others between passes while it is busy, and comes to its end', async () => {
+it('yields the thread between passes under load, and finishes', async () => {
   const { loop, begins } = busyLoop(20, (passes) => passes < 3);
   loop.wake();
   await expect.poll(() => begins.length).toBe(3);
@@ -39,7 +39,7 @@ it('leaves the thread to others between passes while it is busy, and comes to it
   await loop.stop(10_000);
 });
 
-it('is woken in a pause for one more pass', async () => {
+it('runs one more pass if it is woken in a pause', async () => {
   const { loop, begins } = busyLoop(20, () => false);
   loop.wake();
   loop.wake();
@@ -50,7 +50,7 @@ it('is woken in a pause for one more pass', async () => {
   await loop.stop(10_000);
 });
 
-it('a stop cuts the pause short and begins no further pass', async () => {
+it('stops during a pause at once and without a further pass', async () => {
   const { loop, begins } = busyLoop(200, () => true);
   loop.wake();
   await setTimeout(1);
