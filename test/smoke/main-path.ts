@@ -65,7 +65,7 @@ async function commands(stack: Stack): Promise<void> {
   const list = await stack.compose('exec', '-T', 'gateway', 'gateway', 'keys', 'list');
   if (!list.includes('smoke')) throw new Error(list);
   const audit = await stack.compose('exec', '-T', 'gateway', 'gateway', 'audit', 'verify');
-  if (!audit.includes('whole')) throw new Error(audit);
+  if (!audit.includes('intact')) throw new Error(audit);
   const migrated = await stack.compose('run', '--rm', '-T', 'migrate');
   if (!migrated.includes('up to date')) throw new Error(migrated);
   await run('docker', ['run', '--rm', 'reducto-gateway:smoke', 'gateway', '--help']);
