@@ -201,10 +201,15 @@ describe('where PostgreSQL refuses an outcome', () => {
   });
 
   it('of a search for an uncertain submit, the other jobs are resolved', async () => {
-    upstream.answers.submit = { status: 502 };
+    upstream.answers.submit = { status: 429, headers: { 'retry-after': '300' }, body: '{}' };
     upstream.answers.list = { status: 404, body: '{}' };
     const poisoned = await gateway.submit();
+    await expect
+      .poll(() => gateway.events(poisoned), { timeout: 10_000 })
+      .toContain('submit_deferred');
     await refuse('job_events', `NEW.job_id = '${poisoned}' AND NEW.type = 'polled'`);
+    upstream.answers.submit = { status: 502 };
+    await gateway.pool.query(`UPDATE jobs SET next_check_at = now() WHERE id = $1`, [poisoned]);
     const others = await Promise.all([gateway.submit(), gateway.submit()]);
     expect(await gateway.ended(poisoned)).toMatchObject({ error: { code: 'upstream_unusable' } });
     for (const id of others) {
