@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { DataSource } from 'typeorm';
 import { MIGRATIONS } from '../../migrations/index.js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { findSchemaDrift } from '../../src/dev/schema/schema-drift.js';
 import { Settings } from '../../src/platform/config/settings.js';
 import { dataSourceOptions } from '../../src/platform/database/data-source-options.js';
 import { newDatabase } from '../support/gateway.js';
@@ -31,8 +32,16 @@ afterAll(async () => {
 
 it('leave exactly the schema that the entities describe', async () => {
   expect(entities.length).toBeGreaterThan(4);
-  const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
-  expect(upQueries.map(({ query }) => query)).toEqual([]);
+  expect((await findSchemaDrift(dataSource)).up).toEqual([]);
+});
+
+it('report a difference to the entities as statements in both directions', async () => {
+  await dataSource.query('ALTER TABLE jobs ADD COLUMN stray text');
+  await expect(findSchemaDrift(dataSource)).resolves.toEqual({
+    up: ['ALTER TABLE "jobs" DROP COLUMN "stray"'],
+    down: ['ALTER TABLE "jobs" ADD "stray" text'],
+  });
+  await dataSource.query('ALTER TABLE jobs DROP COLUMN stray');
 });
 
 it('go down to an empty schema and up again', async () => {
