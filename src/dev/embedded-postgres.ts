@@ -34,15 +34,18 @@ export interface EmbeddedServer {
  * that installs signal handlers which end the process before requests and tasks are finished.
  *
  * For trying the gateway and for tests; production has a server of its own.
+ *
+ * @param installation the directory of another PostgreSQL than that of the npm packages
  */
 export async function startEmbeddedPostgres(
   directory: string,
   flags: readonly string[] = [],
+  installation?: string,
 ): Promise<EmbeddedServer> {
   const root = resolve(directory);
   const dataDirectory = join(root, DATA);
   await mkdir(root, { recursive: true });
-  const binaries = await findBinaries();
+  const binaries = await findBinaries(installation);
   const password = await storedPassword(join(root, PASSWORD), binaries.identity);
   const stop: EmbeddedServer['stop'] = async (mode = 'fast') => {
     await execute(binaries, root, 'pg_ctl', ['stop', '-D', DATA, '-m', mode, '-w']);

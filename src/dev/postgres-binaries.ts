@@ -15,8 +15,8 @@ export interface PostgresBinaries {
 /** `nobody` and `nogroup`: there on every Linux. */
 const NOBODY = 65_534;
 
-export async function findBinaries(): Promise<PostgresBinaries> {
-  const native = nativeDirectory();
+/** @param native the directory of another installation, with `bin`; by default that of the npm package. */
+export async function findBinaries(native = nativeDirectory()): Promise<PostgresBinaries> {
   // PostgreSQL refuses to run as root, which is what containers and CI machines often are.
   if (process.getuid?.() !== 0) return { directory: join(native, 'bin'), prefix: [], identity: {} };
   const directory = (await reachableByAll(native)) ? native : await copyForAll(native);

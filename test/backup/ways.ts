@@ -1,7 +1,7 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -69,21 +69,35 @@ export const files: Way = {
   },
 };
 
-/** Why `dump` cannot be tried here; `undefined` where it can. */
-export function withoutDump(): string | undefined {
+/** A server that `pg_dump` of this machine can dump, or the reason why there is none. */
+export type DumpServer =
+  | { readonly usable: true; readonly installation?: string }
+  | { readonly usable: false; readonly reason: string };
+
+/**
+ * `pg_dump` refuses a server newer than itself. An older `pg_dump` is tried with the server of its own version,
+ * where Debian's packages put it.
+ */
+export function findDumpServer(): DumpServer {
+  const major = majorOf(programs.dump);
+  if (major === undefined) return { usable: false, reason: 'pg_dump is not installed' };
+  if (major >= EMBEDDED_VERSION) return { usable: true };
+  const installation = `/usr/lib/postgresql/${major}`;
+  if (existsSync(`${installation}/bin/postgres`)) return { usable: true, installation };
+  const reason = `pg_dump ${major} does not dump a server ${EMBEDDED_VERSION}, and there is no server ${major}`;
+  return { usable: false, reason };
+}
+
+function majorOf([command = '', ...args]: readonly string[]): number | undefined {
   try {
-    const [command = '', ...args] = programs.dump;
     const version = execFileSync(command, [...args, '--version'], { encoding: 'utf8' });
-    const major = Number(/(\d+)/.exec(version)?.[1]);
-    return major >= SERVER_VERSION
-      ? undefined
-      : `pg_dump ${major} takes no server of version ${SERVER_VERSION}`;
+    return Number(/(\d+)/.exec(version)?.[1]);
   } catch {
-    return 'there is no pg_dump here';
+    return undefined;
   }
 }
 
-const SERVER_VERSION = 18;
+const EMBEDDED_VERSION = 18;
 
 const run = promisify(execFile);
 
