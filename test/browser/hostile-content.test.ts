@@ -132,6 +132,9 @@ describe.skipIf(noBrowser !== undefined)(`hostile content ${noBrowser ?? ''}`, (
     expect(window.incidents).toEqual([]);
   });
 
+  /** Generous: pages that read every refusal take minutes. */
+  const TWELVE_PAGES_MILLISECONDS = 30_000;
+
   it('does not make pages slow in tens of thousands', async () => {
     const log = gateway.app.get(AuditLog, { strict: false });
     for (let n = 0; n < 40; n++) {
@@ -151,7 +154,7 @@ describe.skipIf(noBrowser !== undefined)(`hostile content ${noBrowser ?? ''}`, (
       await page.getByRole('link', { name: 'Newest' }).waitFor();
     }
     expect(seen.size).toBe(250);
-    expect(performance.now() - began).toBeLessThan(20_000);
+    expect(performance.now() - began).toBeLessThan(TWELVE_PAGES_MILLISECONDS);
     expect(await page.locator('[data-count=total]').textContent()).toMatch(/^4\d.\d\d\d$/);
     expect(window.incidents).toEqual([]);
   });

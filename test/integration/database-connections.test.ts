@@ -55,7 +55,6 @@ const failure = (work: Promise<unknown>): Promise<unknown> =>
 it('TypeORM: a query without an answer fails, and so does its transaction', async () => {
   const { database, settings } = await newDatabase();
   const dataSource = await open(settings);
-  const begin = performance.now();
   const failed = failure(
     dataSource.transaction(async (manager) => {
       await manager.query('SELECT 1');
@@ -64,7 +63,6 @@ it('TypeORM: a query without an answer fails, and so does its transaction', asyn
     }),
   );
   expect(isDatabaseAway(await failed)).toBe(true);
-  expect(performance.now() - begin).toBeLessThan(10_000);
   database.proxy.set('pass');
   const answers = Array.from({ length: 6 }, () => dataSource.query('SELECT 1 AS one'));
   expect(await Promise.all(answers)).toEqual(answers.map(() => [{ one: 1 }]));
@@ -104,23 +102,25 @@ it('pg-boss: a query without an answer fails, and its connection is not used aga
   expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
 });
 
-it('a long answer is not silence, and neither is a connection that nobody asks', async () => {
-  const { settings } = await newDatabase();
+it('does not take a long answer or an unused connection for a silent one', async () => {
+  const SILENCE_MILLISECONDS = 300;
+  const { database, settings } = await newDatabase();
   const limits = connectionLimits(settings);
   const pool = poolOf({
     connectionString: settings.DATABASE_URL,
     ...limits,
-    silenceMillis: 300,
+    silenceMillis: SILENCE_MILLISECONDS,
     max: 1,
     idleTimeoutMillis: 0,
   } as ConstructorParameters<typeof Pool>[0]);
   const pid = async (): Promise<unknown> =>
     (await pool.query('SELECT pg_backend_pid() AS pid')).rows[0].pid;
   const first = await pid();
-  // Rows arrive all the while, for longer than may pass without any.
+  // Rows arrive for longer than the server may be silent.
   const slow = `SELECT repeat('x', 10000), pg_sleep(0.05) FROM generate_series(1, 15)`;
   expect((await pool.query(slow)).rowCount).toBe(15);
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  // The server measures the pause on a connection of its own.
+  await database.direct.query('SELECT pg_sleep($1)', [(2 * SILENCE_MILLISECONDS) / 1000]);
   expect(await pid()).toBe(first);
 });
 

@@ -79,7 +79,8 @@ describe('a database that goes silent', () => {
     const begin = performance.now();
     expect(await Promise.all(Array.from({ length: 30 }, ready))).toEqual(Array(30).fill(503));
     expect((await gateway.call('GET', '/health/live')).status).toBe(200);
-    expect(performance.now() - begin).toBeLessThan(5000);
+    // Generous, and well below the timeout of the database.
+    expect(performance.now() - begin).toBeLessThan(20_000);
     // No connection is given up for its silence yet, but for those that the probes have found.
     proxy.set('pass');
     await eventually('ready again', async () => ((await ready()) === 200 ? true : undefined));

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { JobLease } from '../../src/jobs/polling/job-lease.js';
 import { JobLeaseStore } from '../../src/jobs/polling/job-lease.store.js';
@@ -104,7 +105,7 @@ describe('a process that lost its lease', () => {
   it('does not reschedule a job that a callback leased from its sweep', async () => {
     const { id } = await waitingJob();
     const store = get(JobLeaseStore);
-    const manager = get(JobQueries)['jobs'].manager;
+    const manager = get(DataSource).manager;
     const lease = randomUUID();
     const jobs = await store.leaseDueJobs(manager, lease, 100, 'all', 60);
     expect(jobs.map((job) => job.id)).toContain(id);
@@ -194,7 +195,7 @@ describe('a poll', () => {
 it('leases every due job to exactly one of many sweeps', async () => {
   await waitingJobs(gateway, 500);
   const store = get(JobLeaseStore);
-  const manager = get(JobQueries)['jobs'].manager;
+  const manager = get(DataSource).manager;
   const batches = await Promise.all(
     Array.from({ length: 8 }, () => store.leaseDueJobs(manager, randomUUID(), 100, 'all', 60)),
   );

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { PoolMetrics } from '../../src/platform/metrics/pool.metrics.js';
@@ -17,38 +16,42 @@ function busy(milliseconds: number): void {
   while (performance.now() < end);
 }
 
-it('an event loop that is held up shows in seconds, and the next scrape begins anew', async () => {
-  await metricValue(gateway, 'gateway_event_loop_delay_seconds');
-  await setTimeout(50);
-  busy(300);
-  await setTimeout(50);
-  const worst = await metricValue(gateway, 'gateway_event_loop_delay_seconds', { quantile: '1' });
-  expect(worst).toBeGreaterThan(0.2);
-  expect(worst).toBeLessThan(2);
-  const active = await metricValue(gateway, 'gateway_event_loop_active_seconds_total');
-  busy(300);
-  await setTimeout(1);
-  const later = await metricValue(gateway, 'gateway_event_loop_active_seconds_total');
-  expect(later - active).toBeGreaterThan(0.25);
-  expect(later - active).toBeLessThan(5);
-  await setTimeout(50);
-  await metricValue(gateway, 'gateway_event_loop_delay_seconds');
-  await setTimeout(50);
-  const calm = await metricValue(gateway, 'gateway_event_loop_delay_seconds', { quantile: '1' });
-  expect(calm).toBeLessThan(0.2);
+/** Above all noise, and far from the value in milliseconds. */
+const BLOCKED_SECONDS = 1;
+const worstDelay = (): Promise<number> =>
+  metricValue(gateway, 'gateway_event_loop_delay_seconds', { quantile: '1' });
+
+it('exposes a blocked event loop in seconds, and begins anew with the next scrape', async () => {
+  await worstDelay();
+  busy(BLOCKED_SECONDS * 1000);
+  let worst = 0;
+  await expect
+    .poll(async () => (worst = await worstDelay()), { interval: 20 })
+    .toBeGreaterThan(BLOCKED_SECONDS * 0.8);
+  expect(worst).toBeLessThan(BLOCKED_SECONDS * 100);
+  await expect.poll(worstDelay).toBeLessThan(BLOCKED_SECONDS * 0.8);
 });
 
-it('CPU, memory and the start are those of this process', async () => {
+it('exposes the busy time of the event loop in seconds', async () => {
+  const active = (): Promise<number> =>
+    metricValue(gateway, 'gateway_event_loop_active_seconds_total');
+  const before = await active();
+  busy(BLOCKED_SECONDS * 1000);
+  await expect.poll(async () => (await active()) - before).toBeGreaterThan(BLOCKED_SECONDS * 0.8);
+  expect((await active()) - before).toBeLessThan(BLOCKED_SECONDS * 100);
+});
+
+it('exposes CPU, memory, and start time of this process', async () => {
   expect(await metricValue(gateway, 'process_resident_memory_bytes')).toBeGreaterThan(5e7);
   const started = await metricValue(gateway, 'process_start_time_seconds');
-  expect(Math.abs(Date.now() / 1000 - performance.now() / 1000 - started)).toBeLessThan(2);
+  expect(Math.abs(Date.now() / 1000 - performance.now() / 1000 - started)).toBeLessThan(60);
   const cpu = await metricValue(gateway, 'process_cpu_seconds_total');
   const begin = process.cpuUsage();
   while (process.cpuUsage(begin).user < 200_000) busy(10);
   expect((await metricValue(gateway, 'process_cpu_seconds_total')) - cpu).toBeGreaterThan(0.19);
 });
 
-it('a pool that is used up shows who waits for it', async () => {
+it('exposes how many callers wait for an exhausted pool', async () => {
   const pools = gateway.app.get(PoolMetrics, { strict: false });
   const source = gateway.app.get(DataSource, { strict: false });
   const runners = Array.from({ length: 3 }, () => source.createQueryRunner());
@@ -76,7 +79,7 @@ it('a pool that is used up shows who waits for it', async () => {
   expect(await metricValue(gateway, 'gateway_database_waiting', { pool })).toBe(0);
 });
 
-it('an audit that cannot be written shows, and again when it is', async () => {
+it('exposes an audit that cannot be written, and its recovery', async () => {
   const log = gateway.app.get(AuditLog, { strict: false });
   const append = log.appendEntries.bind(log);
   log.appendEntries = () => Promise.reject(new Error('no'));
@@ -92,9 +95,9 @@ it('an audit that cannot be written shows, and again when it is', async () => {
   expect(await metricValue(gateway, 'gateway_audit_entries_waiting')).toBe(0);
 });
 
-it('the end of the last pass moves on', async () => {
+it('exposes the time of the last sweep', async () => {
   const last = await metricValue(gateway, 'gateway_reconciler_last_sweep_timestamp_seconds');
-  expect(Math.abs(Date.now() / 1000 - last)).toBeLessThan(5);
+  expect(Math.abs(Date.now() / 1000 - last)).toBeLessThan(60);
   await expect
     .poll(() => metricValue(gateway, 'gateway_reconciler_last_sweep_timestamp_seconds'), {
       timeout: 5000,

@@ -144,8 +144,8 @@ describe('an answer of Reducto', () => {
       'breaks off',
       'unavailable',
       (r: ServerResponse) => {
-        r.writeHead(200, { ...JSON_TYPE, 'content-length': '500' }).write(MADE);
-        setTimeout(() => r.destroy(), 20);
+        r.writeHead(200, { ...JSON_TYPE, 'content-length': '500' });
+        r.write(MADE, () => r.destroy());
       },
     ],
     [
