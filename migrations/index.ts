@@ -16,6 +16,7 @@ import { FieldTerms1790850000000 } from './1790850000000-field-terms.js';
 import { RefusalsByUpstreamId1790860000000 } from './1790860000000-refusals-by-upstream-id.js';
 import { RefusalCounts1790865000000 } from './1790865000000-refusal-counts.js';
 import { FailedJobsByService1790870000000 } from './1790870000000-failed-jobs-by-service.js';
+import { UncertainSince1790880000000 } from './1790880000000-uncertain-since.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -37,4 +38,5 @@ export const MIGRATIONS = [
   RefusalsByUpstreamId1790860000000,
   RefusalCounts1790865000000,
   FailedJobsByService1790870000000,
+  UncertainSince1790880000000,
 ];

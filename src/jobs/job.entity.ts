@@ -80,6 +80,10 @@ export class Job {
   @Column({ name: 'submit_started_at', type: 'timestamptz', nullable: true })
   submitStartedAt!: Date | null;
 
+  /** The last moment at which the request of an uncertain job can have arrived at Reducto. */
+  @Column({ name: 'uncertain_since', type: 'timestamptz', nullable: true })
+  uncertainSince!: Date | null;
+
   @Column({ type: 'integer', default: 0 })
   polls!: number;
 

@@ -13,8 +13,8 @@ export interface CheckedJobs {
 
 const MAX_PAGES = 60;
 const MAX_SECONDS = 20;
-/** Allowed clock skew between Reducto and the database. */
-const CLOCK_SLACK_SECONDS = 900;
+/** Time by which Reducto’s clock may drift while the due jobs were created. */
+const CLOCK_DRIFT_SECONDS = 60;
 /** Cool-down of a listing that was wrong or not useful. */
 const COOL_DOWN_SECONDS = 600;
 /** Polls that a walk must save per call. */
@@ -50,15 +50,19 @@ export class BulkStatusCheck {
     const sought = new Map(jobs.map((job) => [job.upstreamId, job]));
     const listed = new Map<DueJob, string>();
     const openOthers: string[] = [];
+    const period = new Period(jobs);
     const walk = await this.listing.walkListing(
-      { withConfigs: false, maxPages: MAX_PAGES, maxSeconds: MAX_SECONDS, since: earliest(jobs) },
+      { withConfigs: false, maxPages: MAX_PAGES, maxSeconds: MAX_SECONDS },
       (page) => {
-        for (const { upstreamId, status } of page) {
+        for (const { upstreamId, status, createdAt } of page) {
+          if (upstreamId === null) continue;
           const job = sought.get(upstreamId);
           if (job !== undefined) listed.set(job, status);
           else if (isRunning(status)) openOthers.push(upstreamId);
+          if (job !== undefined && createdAt !== null) period.compareClocks(job, createdAt);
         }
-        return listed.size === sought.size;
+        const isPast = page.length > 0 && page.every((job) => period.isBefore(job.createdAt));
+        return isPast || listed.size === sought.size;
       },
     );
     this.lastCalls = walk.calls;
@@ -83,9 +87,23 @@ export class BulkStatusCheck {
   }
 }
 
-function earliest(jobs: readonly DueJob[]): number {
-  const oldest = Math.max(...jobs.map((job) => job.sinceSubmitSeconds));
-  return Date.now() - (oldest + CLOCK_SLACK_SECONDS) * 1000;
+/** The time in which the due jobs were created, by Reducto’s clock, which the listed ones of them show. */
+class Period {
+  private readonly longestSeconds: number;
+  private now = Infinity;
+
+  constructor(jobs: readonly DueJob[]) {
+    this.longestSeconds = Math.max(...jobs.map((job) => job.sinceSubmitSeconds));
+  }
+
+  compareClocks(job: DueJob, createdAt: Date): void {
+    this.now = Math.min(this.now, createdAt.getTime() + job.sinceSubmitSeconds * 1000);
+  }
+
+  isBefore(createdAt: Date | null): boolean {
+    const begin = this.now - (this.longestSeconds + CLOCK_DRIFT_SECONDS) * 1000;
+    return this.now < Infinity && createdAt !== null && createdAt.getTime() < begin;
+  }
 }
 
 function sample<T>(items: readonly T[], count: number): T[] {

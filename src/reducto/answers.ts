@@ -38,8 +38,10 @@ export type JobAnswer =
 export type PollAnswer = JobAnswer & { readonly rawConfig: string | null };
 
 export interface ListedJob {
-  readonly upstreamId: string;
+  /** `null` if the entry has no usable id. */
+  readonly upstreamId: string | null;
   readonly status: string;
+  /** By Reducto’s clock; `null` if the entry has no usable date. */
   readonly createdAt: Date | null;
   /** Reducto’s copy of the request as text; `null` if the deployment does not show it. */
   readonly rawConfig: string | null;

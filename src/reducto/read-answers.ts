@@ -82,26 +82,39 @@ export function readList(answer: unknown): ListAnswer {
   if (!isRecord(answer) || !Array.isArray(answer['jobs'])) {
     return { kind: 'unavailable', error: { message: 'Reducto’s answer is no list of jobs' } };
   }
-  const next = answer['next_cursor'];
-  if (typeof next === 'string' && next.length > MAX_CURSOR) {
-    return { kind: 'unavailable', error: { message: 'Reducto’s cursor is too long for a URL' } };
+  const next = answer['next_cursor'] ?? '';
+  if (typeof next !== 'string' || next.length > MAX_CURSOR) {
+    return { kind: 'unavailable', error: { message: 'Reducto’s cursor does not fit into a URL' } };
   }
   return {
     kind: 'page',
-    jobs: answer['jobs'].flatMap((item: unknown) => readListedJob(item) ?? []),
-    nextCursor: typeof next === 'string' && next !== '' ? next : null,
+    jobs: answer['jobs'].map(readListedJob),
+    nextCursor: next === '' ? null : next,
   };
 }
 
-function readListedJob(item: unknown): ListedJob | undefined {
-  if (!isRecord(item) || !isUpstreamId(item['job_id'])) return undefined;
-  const created = typeof item['created_at'] === 'string' ? new Date(item['created_at']) : undefined;
+function readListedJob(item: unknown): ListedJob {
+  const entry = isRecord(item) ? item : {};
   return {
-    upstreamId: item['job_id'],
-    status: typeof item['status'] === 'string' ? item['status'] : '',
-    createdAt: created !== undefined && Number.isFinite(created.getTime()) ? created : null,
-    rawConfig: shown(item['raw_config']),
+    upstreamId: isUpstreamId(entry['job_id']) ? entry['job_id'] : null,
+    status: typeof entry['status'] === 'string' ? entry['status'] : '',
+    createdAt: readMoment(entry['created_at']),
+    rawConfig: shown(entry['raw_config']),
   };
+}
+
+const MOMENT =
+  /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?) ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?$/i;
+/** Earlier than any job of Reducto: a default value, not a date. */
+const FIRST_MOMENT = Date.UTC(2020);
+
+/** A date with a time, in UTC unless it names a zone; `null` if it is none. */
+function readMoment(value: unknown): Date | null {
+  const match = typeof value === 'string' ? MOMENT.exec(value) : null;
+  const [, date, time, zone = 'Z'] = match ?? [];
+  const [, hours, minutes = '00'] = /^([+-]\d{2}):?(\d{2})?$/.exec(zone) ?? [];
+  const moment = new Date(`${date}T${time}${hours === undefined ? 'Z' : `${hours}:${minutes}`}`);
+  return moment.getTime() >= FIRST_MOMENT ? moment : null;
 }
 
 /** A deployment that hides requests may return an empty text. */

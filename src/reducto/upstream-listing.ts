@@ -7,27 +7,24 @@ export interface WalkLimits {
   readonly withConfigs: boolean;
   readonly maxPages: number;
   readonly maxSeconds: number;
-  /** The walk may stop at jobs created before this time (Unix ms, by Reducto’s clock). */
-  readonly since: number;
 }
 
 /** Outcome of a walk. */
 export interface Walk {
-  /** `complete`: all jobs since then were seen. `cut`: a limit was reached. */
-  readonly end: 'complete' | 'cut' | 'unsupported' | 'unavailable';
+  /** `complete`: the last page was read. `stopped`: `onPage` needed no more. `cut`: a limit was reached. */
+  readonly end: 'complete' | 'stopped' | 'cut' | 'unsupported' | 'unavailable';
   readonly calls: number;
-  /** All jobs created since this time (Unix ms) were seen; infinite if the order is not newest first. */
-  readonly seenBackTo: number;
   readonly retryAfterSeconds?: number;
 }
 
-const PAGE_SIZE = 500;
-const PAGE_SIZE_WITH_CONFIGS = 100;
-
 /**
- * Reads Reducto’s listing of all jobs of the API key. Its order is not documented, so the walk checks it: only
- * newest first allows an early stop and proves absence.
+ * Page sizes. The second is no multiple of the first: a job that is hidden between two pages of one walk is inside
+ * of a page of the other.
  */
+const PAGE_SIZE = 500;
+const PAGE_SIZE_WITH_CONFIGS = 99;
+
+/** Reads Reducto’s listing of all jobs of the API key, page by page. */
 @Injectable()
 export class UpstreamListing {
   constructor(private readonly reducto: ReductoClient) {}
@@ -35,11 +32,10 @@ export class UpstreamListing {
   /** Passes each page to `onPage`, which returns true to stop. */
   async walkListing(
     limits: WalkLimits,
-    onPage: (jobs: readonly ListedJob[]) => boolean,
+    onPage: (jobs: readonly ListedJob[]) => boolean | Promise<boolean>,
   ): Promise<Walk> {
     const begin = performance.now();
     const size = limits.withConfigs ? PAGE_SIZE_WITH_CONFIGS : PAGE_SIZE;
-    const order = new Descent();
     const cursors = new Set<string | null>();
     let cursor: string | null = null;
     for (let calls = 1; ; calls++) {
@@ -47,38 +43,16 @@ export class UpstreamListing {
       if (answer.kind !== 'page') {
         const { kind: end, ...detail } = answer;
         const retry = 'retryAfterSeconds' in detail ? detail.retryAfterSeconds : undefined;
-        const wait = retry === undefined ? {} : { retryAfterSeconds: retry };
-        return { end, calls, seenBackTo: order.reached, ...wait };
+        return { end, calls, ...(retry === undefined ? {} : { retryAfterSeconds: retry }) };
       }
-      for (const job of answer.jobs) order.see(job);
-      const enough = onPage(answer.jobs);
-      if (answer.nextCursor === null) return { end: 'complete', calls, seenBackTo: -Infinity };
-      if (order.reached < limits.since)
-        return { end: 'complete', calls, seenBackTo: order.reached };
+      const enough = await onPage(answer.jobs);
+      if (answer.nextCursor === null) return { end: 'complete', calls };
+      if (enough) return { end: 'stopped', calls };
       cursors.add(cursor);
       cursor = answer.nextCursor;
       const spent =
         calls >= limits.maxPages || performance.now() - begin > limits.maxSeconds * 1000;
-      if (enough || spent || cursors.has(cursor)) {
-        return { end: 'cut', calls, seenBackTo: order.reached };
-      }
+      if (spent || cursors.has(cursor)) return { end: 'cut', calls };
     }
-  }
-}
-
-/** Tracks whether the jobs are sorted newest first, and how far back. */
-class Descent {
-  private previous = Infinity;
-  private descending = true;
-
-  see({ createdAt }: ListedJob): void {
-    const time = createdAt?.getTime() ?? Number.NaN;
-    // NaN compares as false: a job without a date proves nothing about the order.
-    this.descending &&= time <= this.previous;
-    this.previous = time;
-  }
-
-  get reached(): number {
-    return this.descending ? this.previous : Infinity;
   }
 }

@@ -153,15 +153,14 @@ describe('a listing', () => {
     },
   );
 
-  test('leaves out what is no job and reads the rest', () => {
+  test('reads an entry without a usable id, date, or request as one without them', () => {
     const jobs = [
-      null,
-      'x',
-      { job_id: '../a' },
       { job_id: 'a', status: 'Pending', created_at: '2026-01-02T03:04:05Z', raw_config: 'r' },
       { job_id: 'b', status: 7, created_at: 'yesterday-ish', raw_config: {} },
-      { job_id: 'c', created_at: 7 },
+      { job_id: '../a', raw_config: 'r' },
+      'x',
     ];
+    const nothing = { status: '', createdAt: null, rawConfig: null };
     expect(readList({ jobs, next_cursor: 'n' })).toEqual({
       kind: 'page',
       nextCursor: 'n',
@@ -172,13 +171,57 @@ describe('a listing', () => {
           createdAt: new Date('2026-01-02T03:04:05Z'),
           rawConfig: 'r',
         },
-        { upstreamId: 'b', status: '', createdAt: null, rawConfig: null },
-        { upstreamId: 'c', status: '', createdAt: null, rawConfig: null },
+        { ...nothing, upstreamId: 'b' },
+        { ...nothing, upstreamId: null, rawConfig: 'r' },
+        { ...nothing, upstreamId: null },
       ],
     });
   });
 
-  test.each([undefined, null, '', 7])('next_cursor %j is the end', (next_cursor) => {
+  const createdAt = (created_at: unknown): string | undefined => {
+    const list = readList({ jobs: [{ job_id: 'a', created_at }] });
+    return list.kind === 'page' ? list.jobs[0]?.createdAt?.toISOString() : undefined;
+  };
+
+  test.each([
+    ['2026-01-02T03:04:05', '2026-01-02T03:04:05.000Z'],
+    ['2026-01-02T03:04:05.123456', '2026-01-02T03:04:05.123Z'],
+    ['2026-01-02 03:04:05.12', '2026-01-02T03:04:05.120Z'],
+  ])('a date without a zone is in UTC: %s', (text, moment) => {
+    expect(createdAt(text)).toBe(moment);
+  });
+
+  test.each([
+    ['2026-01-02T03:04:05Z', '2026-01-02T03:04:05.000Z'],
+    ['2026-01-02T03:04:05.123456+02:00', '2026-01-02T01:04:05.123Z'],
+    ['2026-01-02T03:04:05-0530', '2026-01-02T08:34:05.000Z'],
+    ['2026-01-02 03:04:05+02', '2026-01-02T01:04:05.000Z'],
+    ['2026-01-02 03:04:05 UTC', '2026-01-02T03:04:05.000Z'],
+  ])('a date with a zone obeys it: %s', (text, moment) => {
+    expect(createdAt(text)).toBe(moment);
+  });
+
+  test.each([
+    undefined,
+    null,
+    '',
+    1767322800,
+    '1767322800',
+    '2026-01-02',
+    '2026-13-02T03:04:05Z',
+    '2026-01-02T25:04:05',
+    '0001-01-01T00:00:00',
+    '1970-01-01T00:00:00Z',
+    'Tuesday',
+  ])('%j is no date', (text) => {
+    expect(createdAt(text)).toBeUndefined();
+  });
+
+  test.each([undefined, null, ''])('next_cursor %j is the end', (next_cursor) => {
     expect(readList({ jobs: [], next_cursor })).toMatchObject({ nextCursor: null });
+  });
+
+  test.each([7, {}, false])('next_cursor %j is not the end', (next_cursor) => {
+    expect(readList({ jobs: [], next_cursor })).toMatchObject({ kind: 'unavailable' });
   });
 });

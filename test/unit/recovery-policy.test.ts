@@ -5,7 +5,8 @@ import { stepAfterSearch, type RecoveryState } from '../../src/jobs/recovery/rec
 import type { SearchResult } from '../../src/jobs/recovery/upstream-search.js';
 
 const state = (some: Partial<RecoveryState> = {}): RecoveryState => ({
-  sinceSubmitSeconds: 300,
+  sinceLastMomentSeconds: 300,
+  listingLagSeconds: 3,
   ageSeconds: 400,
   cancelRequested: false,
   scheduleSeconds: [5, 15, 60, 180],
@@ -28,39 +29,35 @@ describe('stepAfterSearch for a found job', () => {
 });
 
 describe('stepAfterSearch for an absent job', () => {
-  test.each([
-    [0, 5],
-    [4, 1],
-    [5, 15],
-    [79, 1],
-    [80, 180],
-    [259.5, 0.5],
-  ])(
-    '%d s after the submit is not believed yet: the next search comes in %d s',
-    (since, seconds) => {
-      expect(after({ kind: 'absent' }, { sinceSubmitSeconds: since })).toMatchObject({
-        do: 'wait',
-        seconds,
-      });
-    },
-  );
-
-  test('submits again after the whole schedule', () => {
-    expect(after({ kind: 'absent' }, { sinceSubmitSeconds: 260 })).toEqual({ do: 'resubmit' });
+  test('submits the job again at once after the lag of the listing', () => {
+    expect(after({ kind: 'absent' }, { sinceLastMomentSeconds: 3 })).toEqual({ do: 'resubmit' });
   });
 
-  test('cancels a job with a requested cancel after the whole schedule', () => {
-    expect(after({ kind: 'absent' }, { cancelRequested: true })).toEqual({
-      do: 'end',
-      status: 'cancelled',
-      error: CANCELLED_BEFORE_SUBMIT,
+  test.each([
+    [0, 3],
+    [2.5, 0.5],
+  ])('%d s after the last moment waits %d s for the lag of the listing', (since, seconds) => {
+    expect(after({ kind: 'absent' }, { sinceLastMomentSeconds: since })).toMatchObject({
+      do: 'wait',
+      seconds,
     });
   });
 
-  test('does not shorten the search after a requested cancel', () => {
+  test('cancels a job with a requested cancel at once', () => {
+    expect(after({ kind: 'absent' }, { cancelRequested: true, sinceLastMomentSeconds: 3 })).toEqual(
+      { do: 'end', status: 'cancelled', error: CANCELLED_BEFORE_SUBMIT },
+    );
+  });
+
+  test('does not shorten the lag after a requested cancel', () => {
     expect(
-      after({ kind: 'absent' }, { cancelRequested: true, sinceSubmitSeconds: 3 }),
-    ).toMatchObject({ do: 'wait' });
+      after({ kind: 'absent' }, { cancelRequested: true, sinceLastMomentSeconds: 2 }),
+    ).toMatchObject({ do: 'wait', seconds: 1 });
+  });
+
+  test('searches on schedule if a callback asserts an upstream id that the listing does not show', () => {
+    const asserted = { assertedUpstreamId: 'asserted', sinceLastMomentSeconds: 3 };
+    expect(after({ kind: 'absent' }, asserted)).toMatchObject({ do: 'wait', seconds: 5 });
   });
 });
 
@@ -74,13 +71,17 @@ describe('stepAfterSearch without a decision', () => {
     expect(after({ kind: 'undecided' }, { resubmitUnresolved: true })).toEqual({ do: 'resubmit' });
   });
 
-  test('waits for the whole schedule first', () => {
+  test.each([
+    [1, 2],
+    [3, 5],
+    [8, 15],
+    [82, 1],
+    [83, 180],
+    [262.5, 0.5],
+  ])('%d s after the last moment searches again in %d s', (since, seconds) => {
     expect(
-      after({ kind: 'undecided' }, { sinceSubmitSeconds: 1, resubmitUnresolved: true }),
-    ).toMatchObject({
-      do: 'wait',
-      seconds: 4,
-    });
+      after({ kind: 'undecided' }, { sinceLastMomentSeconds: since, resubmitUnresolved: true }),
+    ).toMatchObject({ do: 'wait', seconds });
   });
 });
 
@@ -106,7 +107,8 @@ const searches = fc.oneof(
   })),
 );
 const states = fc.record<RecoveryState>({
-  sinceSubmitSeconds: fc.double({ min: 0, max: 3000, noNaN: true }),
+  sinceLastMomentSeconds: fc.double({ min: 0, max: 3000, noNaN: true }),
+  listingLagSeconds: fc.integer({ min: 0, max: 60 }),
   ageSeconds: fc.double({ min: 0, max: 3000, noNaN: true }),
   cancelRequested: fc.boolean(),
   scheduleSeconds: fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 1, maxLength: 6 }),
@@ -128,12 +130,14 @@ test('property: a job at the maximum age expires if neither the listing nor a ca
   );
 });
 
-test('property: a second submit happens only after the whole schedule', () => {
+test('property: a second submit happens only after the lag, and without proof only after the whole schedule', () => {
   fc.assert(
     fc.property(searches, states, (found, some) => {
-      const planned = some.scheduleSeconds.reduce((sum, wait) => sum + wait, 0);
+      const isProof = found.kind === 'absent' && some.assertedUpstreamId === null;
+      const planned = isProof ? 0 : some.scheduleSeconds.reduce((sum, wait) => sum + wait, 0);
       const early =
-        stepAfterSearch(found, some).do === 'resubmit' && some.sinceSubmitSeconds < planned;
+        stepAfterSearch(found, some).do === 'resubmit' &&
+        some.sinceLastMomentSeconds < some.listingLagSeconds + planned;
       expect(early).toBe(false);
     }),
   );

@@ -21,6 +21,7 @@ export interface JobAges {
   readonly created: number;
   readonly submitted: number | null;
   readonly submitStarted: number | null;
+  readonly uncertain: number | null;
   readonly callback: number | null;
   readonly cancel: number | null;
   readonly missing: number | null;
@@ -43,6 +44,12 @@ export interface AssertedJob {
   readonly foundEnded: boolean;
   /** Last poll that found the job open. */
   readonly foundOpenAt: Date | null;
+}
+
+/** When the gateway accepted a job and when Reducto had it, in Unix ms by the database’s clock. */
+export interface KnownSubmit {
+  readonly acceptedAt: number;
+  readonly submittedAt: number;
 }
 
 /** Open jobs of one status. */
@@ -128,6 +135,7 @@ export class JobQueries {
       .addSelect(age('job.created_at'), 'age_created')
       .addSelect(age('job.submitted_at'), 'age_submitted')
       .addSelect(age('job.submit_started_at'), 'age_submit_started')
+      .addSelect(age('job.uncertain_since'), 'age_uncertain')
       .addSelect(age('job.callback_received_at'), 'age_callback')
       .addSelect(age('job.cancel_requested_at'), 'age_cancel')
       .addSelect(age('job.missing_since'), 'age_missing')
@@ -143,6 +151,7 @@ export class JobQueries {
         created: ages['age_created'] ?? 0,
         submitted: ages['age_submitted'] ?? null,
         submitStarted: ages['age_submit_started'] ?? null,
+        uncertain: ages['age_uncertain'] ?? null,
         callback: ages['age_callback'] ?? null,
         cancel: ages['age_cancel'] ?? null,
         missing: ages['age_missing'] ?? null,
@@ -158,6 +167,40 @@ export class JobQueries {
       where: { upstreamId: In([...upstreamIds]) },
     });
     return new Set(found.flatMap((job) => job.upstreamId ?? []));
+  }
+
+  /** The jobs of this gateway among `upstreamIds`, by upstream id. */
+  async findSubmits(upstreamIds: readonly string[]): Promise<Map<string, KnownSubmit>> {
+    const found = await this.jobs.find({
+      select: { id: true, upstreamId: true, createdAt: true, submittedAt: true },
+      where: { upstreamId: In([...upstreamIds]) },
+    });
+    return new Map(
+      found.flatMap(({ upstreamId, createdAt, submittedAt }) => {
+        if (upstreamId === null || submittedAt === null) return [];
+        return [[upstreamId, { acceptedAt: +createdAt, submittedAt: +submittedAt }]];
+      }),
+    );
+  }
+
+  /**
+   * The newest jobs that were accepted since `acceptedSince` (Unix ms) and submitted more than `lagSeconds` ago:
+   * Reducto’s listing has to show them.
+   */
+  async findListedSince(
+    acceptedSince: number,
+    lagSeconds: number,
+    limit: number,
+  ): Promise<string[]> {
+    const found = await this.jobs
+      .createQueryBuilder('job')
+      .select('job.upstream_id', 'upstreamId')
+      .where('job.created_at >= :since', { since: new Date(acceptedSince) })
+      .andWhere('job.submitted_at < now() - make_interval(secs => :lagSeconds)', { lagSeconds })
+      .orderBy('job.created_at', 'DESC')
+      .limit(limit)
+      .getRawMany<{ upstreamId: string }>();
+    return found.map(({ upstreamId }) => upstreamId);
   }
 
   /** Number of these jobs that Reducto finished more than a minute ago. */

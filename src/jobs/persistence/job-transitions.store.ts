@@ -88,7 +88,15 @@ export class JobTransitionsStore {
     const { raw } = await manager
       .createQueryBuilder()
       .update(Job)
-      .set({ ...NOT_DEFERRED, ...changes, ...end, lease: null, polling: false, status: to })
+      .set({
+        ...NOT_DEFERRED,
+        uncertainSince: null,
+        ...changes,
+        ...end,
+        lease: null,
+        polling: false,
+        status: to,
+      })
       .where('id = :id AND status IN (:...from)', { id, from: predecessorsOf(to) })
       .andWhere(...fence)
       .returning(

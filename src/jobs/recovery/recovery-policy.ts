@@ -3,7 +3,10 @@ import type { SearchResult } from './upstream-search.js';
 
 /** State of an uncertain job. Ages by the database’s clock. */
 export interface RecoveryState {
-  readonly sinceSubmitSeconds: number;
+  /** Since the last moment at which the request can have arrived. */
+  readonly sinceLastMomentSeconds: number;
+  /** Time that Reducto may take to list a new job. */
+  readonly listingLagSeconds: number;
   readonly ageSeconds: number;
   readonly cancelRequested: boolean;
   readonly scheduleSeconds: readonly number[];
@@ -24,8 +27,8 @@ export type RecoveryStep =
     };
 
 /**
- * Decides the next step after a search. Reducto may list a job late, so "absent" counts only after the whole
- * schedule.
+ * Decides the next step after a search. Reducto may list a job late, so "absent" counts only for a walk that began
+ * after the lag of the listing, and if no callback contradicts it.
  */
 export function stepAfterSearch(found: SearchResult, state: RecoveryState): RecoveryStep {
   if (found.kind === 'found') {
@@ -47,7 +50,11 @@ export function stepAfterSearch(found: SearchResult, state: RecoveryState): Reco
     const seconds = Math.min(Math.max(wait, found.retryAfterSeconds ?? 0), untilTooOld(state));
     return { do: 'wait', seconds, because: 'the listing could not be read' };
   }
-  const seconds = untilNextSearch(state);
+  const isProven =
+    found.kind === 'absent' &&
+    state.assertedUpstreamId === null &&
+    state.sinceLastMomentSeconds >= state.listingLagSeconds;
+  const seconds = isProven ? undefined : untilNextSearch(state);
   if (seconds !== undefined)
     return { do: 'wait', seconds, because: `not in the listing (${found.kind})` };
   if (found.kind === 'absent' || state.resubmitUnresolved) {
@@ -58,13 +65,13 @@ export function stepAfterSearch(found: SearchResult, state: RecoveryState): Reco
   return { do: 'end', status: 'failed', error: unknownOutcome('could not be determined') };
 }
 
-/** Counted from the submit, so that an extra search after a callback does not shorten the schedule. */
+/** Counted from the first search, so that an extra search after a callback does not shorten the schedule. */
 function untilNextSearch(state: RecoveryState): number | undefined {
-  let at = 0;
-  for (const wait of state.scheduleSeconds) {
+  const since = state.sinceLastMomentSeconds;
+  let at = state.listingLagSeconds;
+  for (const wait of [0, ...state.scheduleSeconds]) {
     at += wait;
-    if (at > state.sinceSubmitSeconds)
-      return Math.min(at - state.sinceSubmitSeconds, untilTooOld(state));
+    if (at > since) return Math.min(at - since, untilTooOld(state));
   }
   return undefined;
 }

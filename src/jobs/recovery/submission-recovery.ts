@@ -15,6 +15,9 @@ import { stepAfterSearch, type RecoveryStep } from './recovery-policy.js';
 import { UpstreamSearch, type SearchResult } from './upstream-search.js';
 import { jobIdsOf } from './upstream-metadata.js';
 
+/** Time after the begin of an attempt within which its request leaves. */
+const LEAVES_WITHIN_SECONDS = 5;
+
 /** A job to search for, and the unproven upstream id that a callback asserted. */
 interface Uncertain {
   readonly open: OpenJob;
@@ -90,9 +93,10 @@ export class SubmissionRecovery {
   }
 
   private async searchAll(uncertain: readonly Uncertain[]): Promise<Map<string, SearchResult>> {
-    const sought = uncertain.map(({ open }) => ({
-      id: open.job.id,
-      sinceSubmitSeconds: sinceSubmit(open.ages),
+    const sought = uncertain.map(({ open: { job } }) => ({
+      id: job.id,
+      begunAt: (job.submitStartedAt ?? job.createdAt).getTime(),
+      lastMomentAt: job.uncertainSince?.getTime() ?? Infinity,
     }));
     try {
       return await this.search.findJobs(sought);
@@ -109,7 +113,8 @@ export class SubmissionRecovery {
     assertedUpstreamId: string | null,
   ): RecoveryStep {
     return stepAfterSearch(found, {
-      sinceSubmitSeconds: sinceSubmit(ages),
+      sinceLastMomentSeconds: this.sinceLastMoment(ages),
+      listingLagSeconds: this.settings.UNCERTAIN_LISTING_LAG_SECONDS,
       ageSeconds: ages.created,
       cancelRequested: job.cancelRequestedAt !== null,
       scheduleSeconds: this.settings.UNCERTAIN_SCHEDULE_SECONDS,
@@ -117,6 +122,13 @@ export class SubmissionRecovery {
       resubmitUnresolved: this.settings.UNCERTAIN_UNRESOLVED === 'resubmit',
       assertedUpstreamId,
     });
+  }
+
+  /** An earlier version does not store the moment: then the longest request counts. */
+  private sinceLastMoment(ages: JobAges): number {
+    const sinceBegin = ages.submitStarted ?? ages.created;
+    const longest = LEAVES_WITHIN_SECONDS + this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS;
+    return ages.uncertain ?? Math.max(sinceBegin - longest, 0);
   }
 
   private async applyStep(job: Job, lease: string, step: RecoveryStep): Promise<void> {
@@ -177,8 +189,4 @@ export class SubmissionRecovery {
     });
     return undefined;
   }
-}
-
-function sinceSubmit(ages: JobAges): number {
-  return ages.submitStarted ?? ages.created;
 }

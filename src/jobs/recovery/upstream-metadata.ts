@@ -5,6 +5,7 @@ import type { CallbackTokenService } from '../callback-token.service.js';
 const SEPARATOR = String.raw`[\s'":=\\,]{1,32}`;
 const ID = `gateway_job_id${SEPARATOR}([0-9a-f-]{36})`;
 const TOKEN = String.raw`token${SEPARATOR}(v\d{1,9}\.[\w-]{43})`;
+const IDS = new RegExp(ID, 'gi');
 const METADATA = new RegExp(`${ID}${SEPARATOR}${TOKEN}|${TOKEN}${SEPARATOR}${ID}`, 'gi');
 
 /**
@@ -19,6 +20,16 @@ export function jobIdsOf(rawConfig: string, tokens: CallbackTokenService): strin
   }))
     .filter(({ id, token }) => tokens.verifyToken(id, token) !== undefined)
     .map(({ id }) => id);
+}
+
+/**
+ * Whether a request without a valid gateway id is shown as it was: not cut, and without one of `ids`, whose token was
+ * then changed.
+ */
+export function isWholeRequest(rawConfig: string | null, ids: ReadonlySet<string>): boolean {
+  if (rawConfig === null) return false;
+  for (const [, id = ''] of rawConfig.matchAll(IDS)) if (ids.has(id.toLowerCase())) return false;
+  return isRecord(parsed(rawConfig));
 }
 
 /** Without keys, reads only members that services cannot set. */

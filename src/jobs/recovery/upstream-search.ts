@@ -1,14 +1,15 @@
 import { Injectable } from '@nestjs/common';
+import { Settings } from '../../platform/config/settings.js';
 import type { ListedJob } from '../../reducto/answers.js';
 import { UpstreamListing, type Walk } from '../../reducto/upstream-listing.js';
-import { JobQueries } from '../persistence/job-queries.store.js';
+import { JobQueries, type KnownSubmit } from '../persistence/job-queries.store.js';
 import { CallbackTokenService } from '../callback-token.service.js';
-import { jobIdsOf } from './upstream-metadata.js';
+import { isWholeRequest, jobIdsOf } from './upstream-metadata.js';
+import { WalkRecord, type Attempt, type SeenJob } from './walk-record.js';
 
 /** A job whose submit may have reached Reducto. */
-export interface SearchedJob {
+export interface SearchedJob extends Attempt {
   readonly id: string;
-  readonly sinceSubmitSeconds: number;
 }
 
 /** What Reducto's listing says about a submit whose answer was lost. */
@@ -20,11 +21,23 @@ export type SearchResult =
   | { readonly kind: 'undecided' }
   | { readonly kind: 'unavailable'; readonly retryAfterSeconds?: number };
 
-const MAX_PAGES = 30;
-const MAX_SECONDS = 30;
+/** How the listing shows an entry. `unmarked`: the whole request, without a gateway id. */
+interface Entry extends SeenJob {
+  readonly request: 'marked' | 'unmarked' | 'hidden';
+}
 
-/** Allowed clock skew between Reducto and the database. */
-const CLOCK_SLACK_SECONDS = 900;
+/** What a walk through the listing has shown. */
+interface Shown {
+  readonly walk: Walk;
+  readonly record: WalkRecord<Entry>;
+  /** Upstream ids by the ids of the sought jobs. */
+  readonly found: ReadonlyMap<string, string>;
+}
+
+const FIRST_WALK = { withConfigs: true, maxPages: 30, maxSeconds: 30 };
+const SECOND_WALK = { withConfigs: false, maxPages: 10, maxSeconds: 30 };
+/** Maximum number of the gateway’s own new jobs that the listing must show. */
+const MAX_EXPECTED = 1000;
 
 /**
  * Searches for jobs that submits may have made, by the gateway's job id in the request that Reducto
@@ -33,6 +46,7 @@ const CLOCK_SLACK_SECONDS = 900;
 @Injectable()
 export class UpstreamSearch {
   constructor(
+    private readonly settings: Settings,
     private readonly listing: UpstreamListing,
     private readonly queries: JobQueries,
     private readonly tokens: CallbackTokenService,
@@ -40,58 +54,121 @@ export class UpstreamSearch {
 
   /** The result for each of `sought`, by its id. */
   async findJobs(sought: readonly SearchedJob[]): Promise<Map<string, SearchResult>> {
-    const since = new Map(sought.map((job) => [job.id, earliest(job.sinceSubmitSeconds)]));
-    const found = new Map<string, SearchResult>();
-    const hidden: ListedJob[] = [];
-    const silent: ListedJob[] = [];
-    let echoes = false;
-    const limits = { withConfigs: true, maxPages: MAX_PAGES, maxSeconds: MAX_SECONDS };
-    const walk = await this.listing.walkListing(
-      { ...limits, since: Math.min(...since.values()) },
-      (jobs) => {
-        for (const job of jobs) {
-          const ids = jobIdsOf(job.rawConfig ?? '', this.tokens);
-          echoes ||= ids.length > 0;
-          if (job.rawConfig === null) hidden.push(job);
-          else if (ids.length === 0) silent.push(job);
-          for (const id of ids) {
-            if (since.has(id)) found.set(id, { kind: 'found', upstreamId: job.upstreamId });
-          }
-        }
-        return found.size === since.size;
-      },
-    );
-    // If no listed request shows a gateway id, the deployment may leave out metadata.
-    const suspects = await this.unknown(echoes ? hidden : [...hidden, ...silent]);
-    for (const [id, from] of since) {
-      if (!found.has(id)) found.set(id, judge(walk, from, suspects));
+    const { UNCERTAIN_LISTING_LAG_SECONDS: lag } = this.settings;
+    const expected = await this.queries.findListedSince(earliest(sought), lag, MAX_EXPECTED);
+    const shown = await this.walk(sought);
+    const missing = sought.filter(({ id }) => !shown.found.has(id));
+    const absent = new Set(await this.findAbsent(shown, missing, expected));
+    // One page is one moment; between two pages, jobs may have moved.
+    const proof: SearchResult =
+      absent.size === 0 || shown.walk.calls === 1
+        ? { kind: 'absent' }
+        : await this.confirm(shown.record, [...absent]);
+    const otherwise = failureOf(shown.walk) ?? { kind: 'undecided' };
+    const results = new Map<string, SearchResult>();
+    for (const job of sought) {
+      const upstreamId = shown.found.get(job.id);
+      if (upstreamId === undefined) results.set(job.id, absent.has(job) ? proof : otherwise);
+      else results.set(job.id, { kind: 'found', upstreamId });
     }
-    return found;
+    return results;
   }
 
-  /** Listed jobs without an owner that are not known as upstream jobs of other jobs. */
-  private async unknown(hidden: readonly ListedJob[]): Promise<ListedJob[]> {
-    const known = await this.queries.knownUpstreamIds(hidden.map((job) => job.upstreamId));
-    return hidden.filter((job) => !known.has(job.upstreamId));
+  private async walk(sought: readonly SearchedJob[]): Promise<Shown> {
+    const record = new WalkRecord<Entry>();
+    const found = new Map<string, string>();
+    const ids = new Set(sought.map(({ id }) => id));
+    const walk = await this.listing.walkListing(FIRST_WALK, async (page) => {
+      const submits = await this.queries.findSubmits(upstreamIdsOf(page));
+      record.addPage(page.map((job) => this.readEntry(job, submits, ids, found)));
+      const missing = sought.filter(({ id }) => !found.has(id));
+      return missing.length === 0 || record.reachesBack(earliest(missing));
+    });
+    record.hasEnded = walk.end === 'complete';
+    return { walk, record, found };
   }
-}
 
-/** "Absent" is said only where it was seen to be so. */
-function judge(walk: Walk, from: number, suspects: readonly ListedJob[]): SearchResult {
-  if (walk.end === 'unavailable') {
-    const { retryAfterSeconds } = walk;
+  private readEntry(
+    job: ListedJob,
+    submits: ReadonlyMap<string, KnownSubmit>,
+    sought: ReadonlySet<string>,
+    found: Map<string, string>,
+  ): Entry {
+    const { upstreamId, rawConfig } = job;
+    const marks = jobIdsOf(rawConfig ?? '', this.tokens);
+    const named = marks.filter((id) => sought.has(id));
+    if (upstreamId !== null) for (const id of named) found.set(id, upstreamId);
+    const isMarked = marks.length > 0 && (upstreamId !== null || named.length === 0);
     return {
-      kind: 'unavailable',
-      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+      upstreamId,
+      createdAt: job.createdAt?.getTime() ?? null,
+      submit: upstreamId === null ? undefined : submits.get(upstreamId),
+      request: isMarked ? 'marked' : isWholeRequest(rawConfig, sought) ? 'unmarked' : 'hidden',
     };
   }
-  const seenAll = walk.seenBackTo < from && walk.end !== 'unsupported';
-  const mayBeOneOf = suspects.some(
-    ({ createdAt }) => createdAt === null || createdAt.getTime() >= from,
-  );
-  return { kind: seenAll && !mayBeOneOf ? 'absent' : 'undecided' };
+
+  /** Those of `missing` that no entry can be, by the first walk. */
+  private async findAbsent(
+    { record }: Shown,
+    missing: readonly SearchedJob[],
+    expected: readonly string[],
+  ): Promise<SearchedJob[]> {
+    // Without one of the gateway’s own jobs, the listing is late or not whole.
+    if (!expected.every((upstreamId) => record.has(upstreamId))) return [];
+    const isUnidentified = await this.unidentified(record);
+    return missing.filter(
+      (job) => record.reachesBack(job.begunAt) && !record.mayHide(job, isUnidentified),
+    );
+  }
+
+  /** Selects entries that may be any job: hidden, or unmarked where Reducto shows no marks. */
+  private async unidentified(record: WalkRecord<Entry>): Promise<(entry: Entry) => boolean> {
+    const showsMarks = record.jobs.some(({ request }) => request === 'marked');
+    const suspects = record.jobs.filter(
+      ({ request, submit }) =>
+        submit === undefined && (request === 'hidden' || (request === 'unmarked' && !showsMarks)),
+    );
+    // Answers to other submits may have come since.
+    const known = await this.queries.findSubmits(upstreamIdsOf(suspects));
+    const unknown = new Set(
+      suspects.filter(({ upstreamId }) => upstreamId === null || !known.has(upstreamId)),
+    );
+    return (entry) => unknown.has(entry);
+  }
+
+  /** Whether a second walk, of larger pages without the requests, shows the same jobs. */
+  private async confirm(
+    first: WalkRecord<Entry>,
+    absent: readonly SearchedJob[],
+  ): Promise<SearchResult> {
+    const submits = new Map(first.jobs.map(({ upstreamId, submit }) => [upstreamId, submit]));
+    const second = new WalkRecord();
+    const begunAt = earliest(absent);
+    const walk = await this.listing.walkListing(SECOND_WALK, (page) => {
+      second.addPage(
+        page.map(({ upstreamId, createdAt }) => ({
+          upstreamId,
+          createdAt: createdAt?.getTime() ?? null,
+          submit: submits.get(upstreamId),
+        })),
+      );
+      return second.reachesBack(begunAt);
+    });
+    second.hasEnded = walk.end === 'complete';
+    const isConfirmed = first.isConfirmedBy(second, begunAt);
+    return failureOf(walk) ?? { kind: isConfirmed ? 'absent' : 'undecided' };
+  }
 }
 
-function earliest(sinceSubmitSeconds: number): number {
-  return Date.now() - (sinceSubmitSeconds + CLOCK_SLACK_SECONDS) * 1000;
+function failureOf({ end, retryAfterSeconds }: Walk): SearchResult | undefined {
+  if (end !== 'unavailable') return undefined;
+  return { kind: 'unavailable', ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
+}
+
+function earliest(attempts: readonly Attempt[]): number {
+  return Math.min(...attempts.map(({ begunAt }) => begunAt));
+}
+
+function upstreamIdsOf(jobs: readonly Pick<ListedJob, 'upstreamId'>[]): string[] {
+  return jobs.flatMap(({ upstreamId }) => upstreamId ?? []);
 }

@@ -117,8 +117,8 @@ const MARK_SUBMITTED = {
   WITH moved AS (
     UPDATE jobs
        SET status = 'submitted', upstream_id = made.upstream_id, upstream_url = $5,
-           submitted_at = now(), submit_started_at = NULL, deferral_reason = NULL,
-           deferred_until = NULL, polls = 0, lease = NULL, polling = false,
+           submitted_at = now(), submit_started_at = NULL, uncertain_since = NULL,
+           deferral_reason = NULL, deferred_until = NULL, polls = 0, lease = NULL, polling = false,
            next_check_at = now() + make_interval(secs =>
              CASE WHEN callback_received_at IS NULL THEN made.first_poll ELSE 5 END)
       FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[]), (SELECT $3::text[]),
@@ -141,6 +141,7 @@ const NEW_JOB = {
   upstreamUrl: null,
   submitAttempts: 0,
   submitStartedAt: null,
+  uncertainSince: null,
   polls: 0,
   lease: null,
   polling: false,

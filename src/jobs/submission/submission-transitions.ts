@@ -13,6 +13,7 @@ import { JobSubmissionStore, type AcceptedUpstream } from './job-submission.stor
 import {
   ifAtAttempt,
   deferred,
+  inSeconds,
   JOBS_QUEUED,
   JobTransitionsStore,
   now,
@@ -153,15 +154,27 @@ export class SubmissionTransitions {
     });
   }
 
-  /** It was sent, and nobody knows whether it arrived. */
-  markUncertain(job: JobId, attempt: number, reason: string): Promise<boolean> {
-    const seconds = this.settings.UNCERTAIN_SCHEDULE_SECONDS[0] ?? 5;
+  /**
+   * It was sent, and nobody knows whether it arrived. `sinceLastMoment`: seconds since the last moment at which the
+   * request can have arrived.
+   */
+  markUncertain(
+    job: JobId,
+    attempt: number,
+    reason: string,
+    sinceLastMoment = 0,
+  ): Promise<boolean> {
+    const seconds = Math.max(this.settings.UNCERTAIN_LISTING_LAG_SECONDS - sinceLastMoment, 0);
     return this.transactions.run(async (manager) => {
       const moved = await this.transitions.transition(
         manager,
         job.id,
         'uncertain',
-        { polls: 0, ...deferred(seconds, UNCERTAIN_REASON) },
+        {
+          polls: 0,
+          uncertainSince: inSeconds(-sinceLastMoment),
+          ...deferred(seconds, UNCERTAIN_REASON),
+        },
         ['submit_uncertain', { attempt, reason }],
         ifAtAttempt(attempt),
       );

@@ -311,10 +311,15 @@ export const SETTING_TABLE = {
     '50',
     'number of due jobs above which the reconciler lists all jobs instead of polling each; 0: never',
   ),
+  UNCERTAIN_LISTING_LAG_SECONDS: setting(
+    integer(0, 3600),
+    '3',
+    'time that Reducto may take to list a new job; the gateway searches the listing for a submit with an unknown outcome this long after the request can last have arrived',
+  ),
   UNCERTAIN_SCHEDULE_SECONDS: setting(
     delays,
     '5,15,60,180',
-    'delays before each listing that searches for a submit with an unknown outcome; the last one repeats',
+    'delays between searches of the listing for such a job, if a search neither finds it nor proves it absent',
   ),
   UNCERTAIN_UNRESOLVED: setting(
     oneOf('fail', 'resubmit'),
