@@ -4,10 +4,10 @@ import { AuditWriter } from '../audit/audit-writer.js';
 import {
   CallbackJobsService,
   type CallbackJob,
-  type NotedCallback,
+  type VerifiedCallback,
 } from '../jobs/callback-jobs.service.js';
 import type { Judgement } from '../webhooks/callback-checks.js';
-import { RefusalRechecker, type RecheckResult } from '../webhooks/refusal-judge.js';
+import { RefusalRechecker, type RecheckResult } from '../webhooks/refusal-rechecker.js';
 import { AdminActions, type Actor } from './admin-actions.js';
 
 /** The result of a re-check, with the refusals that could not be checked. */
@@ -24,7 +24,7 @@ export class RefusalRecheck {
   constructor(
     private readonly queries: AuditQueries,
     private readonly writer: AuditWriter,
-    private readonly judges: RefusalRechecker,
+    private readonly rechecker: RefusalRechecker,
     private readonly callbackJobs: CallbackJobsService,
     private readonly actions: AdminActions,
   ) {}
@@ -50,7 +50,7 @@ export class RefusalRecheck {
     for (let first = 0; first === 0 || first < open.length; first += JOBS_PER_TRANSACTION) {
       const part = open.slice(first, first + JOBS_PER_TRANSACTION);
       await this.actions.transact(actor, 'refusals.accept', intent, async (manager) => {
-        const callbacks = part.map(({ job, judgement }) => toNotedCallback(judgement, job));
+        const callbacks = part.map(({ job, judgement }) => toVerifiedCallback(judgement, job));
         if (callbacks.length > 0) await this.callbackJobs.requestPolls(manager, callbacks);
         return { result: undefined, detail: { jobIds: part.map(({ job }) => job.id) } };
       });
@@ -60,7 +60,7 @@ export class RefusalRecheck {
 
   private async judge(filter: RefusalFilter): Promise<Recheck> {
     await this.writer.flushAudit();
-    const found = await this.judges.recheckRefusals(filter);
+    const found = await this.rechecker.recheckRefusals(filter);
     const { stored, counted } = await this.queries.summarizeRefusals({
       ...filter,
       outcome: 'refused',
@@ -70,7 +70,7 @@ export class RefusalRecheck {
   }
 }
 
-function toNotedCallback({ message, provedBy }: Judgement, job: CallbackJob): NotedCallback {
+function toVerifiedCallback({ message, provedBy }: Judgement, job: CallbackJob): VerifiedCallback {
   return {
     jobId: job.id,
     upstreamId: message?.upstreamId ?? '',

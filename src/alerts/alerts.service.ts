@@ -4,7 +4,7 @@ import { AwaitingCallbackService } from '../jobs/awaiting-callback.service.js';
 import { Settings } from '../platform/config/settings.js';
 import { IntervalScheduler } from '../platform/schedule/interval-scheduler.js';
 import { AlertMetrics } from './alert.metrics.js';
-import { RefusalRechecker } from '../webhooks/refusal-judge.js';
+import { RefusalRechecker } from '../webhooks/refusal-rechecker.js';
 import { MISCONFIGURATIONS, onlyInforms, type Misconfiguration } from './alert-kinds.js';
 import { AlertWebhook } from './alert-webhook.js';
 import { AlertsStore, type Alert } from './alerts.store.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { RecentRefusals, type RecentRefusal } from '../audit/recent-refusals.js';
-import { AwaitingCallbackService, type NamedJob } from '../jobs/awaiting-callback.service.js';
+import { AwaitingCallbackService, type AssertedJob } from '../jobs/awaiting-callback.service.js';
 import { Settings } from '../platform/config/settings.js';
 import { AcceptedCallbacks } from '../webhooks/accepted-callbacks.js';
 import { AlertsStore } from './alerts.store.js';
@@ -54,7 +54,7 @@ export class DetectionInputReader {
     };
   }
 
-  private async named(refusals: readonly RecentRefusal[]): Promise<NamedJob[]> {
+  private async named(refusals: readonly RecentRefusal[]): Promise<AssertedJob[]> {
     const claims = refusals.map(assertedIds);
     const ids = new Set(claims.flatMap((claim) => claim.ids));
     const upstreamIds = new Set(claims.flatMap((claim) => claim.upstreamIds));

@@ -1,9 +1,9 @@
 import type { RecentRefusal } from '../audit/recent-refusals.js';
-import type { NamedJob } from '../jobs/awaiting-callback.service.js';
+import type { AssertedJob } from '../jobs/awaiting-callback.service.js';
 import type { AssertedState, RefusalEvidence } from './detection-input.js';
 
 export interface Known {
-  readonly named: readonly NamedJob[];
+  readonly named: readonly AssertedJob[];
   /** Jobs for which a callback was accepted. */
   readonly served: ReadonlySet<string>;
   readonly senders: ReadonlySet<string>;
@@ -40,7 +40,7 @@ export function toRefusalEvidence(
   refusals: readonly RecentRefusal[],
   known: Known,
 ): RefusalEvidence[] {
-  const jobs = new Map<string, NamedJob>();
+  const jobs = new Map<string, AssertedJob>();
   for (const job of known.named) {
     jobs.set(job.id, job);
     if (job.upstreamId !== null) jobs.set(job.upstreamId, job);
@@ -75,7 +75,7 @@ export function toRefusalEvidence(
 }
 
 /** Never older than the job, so that a slow clock of a process does not hide the refusal. */
-function momentOf({ at }: RecentRefusal, job: NamedJob | undefined): Date {
+function momentOf({ at }: RecentRefusal, job: AssertedJob | undefined): Date {
   return job === undefined || at > job.createdAt ? at : job.createdAt;
 }
 
@@ -84,7 +84,7 @@ function secretOf({ secret, wellFormed }: RecentRefusal): RefusalEvidence['secre
   return wellFormed && secret === 'fail' ? 'wrong' : 'unknown';
 }
 
-function stateOf(job: NamedJob, at: Date, { served, now }: Known): AssertedState | undefined {
+function stateOf(job: AssertedJob, at: Date, { served, now }: Known): AssertedState | undefined {
   if (served.has(job.id)) return undefined;
   const { id, endedAt, foundEnded, foundOpenAt } = job;
   if (endedAt === null) {

@@ -5,7 +5,7 @@ import { Transactions } from '../platform/database/transactions.js';
 import { JobLeaseStore } from './polling/job-lease.store.js';
 import { JobQueries, type AssertedJob } from './persistence/job-queries.store.js';
 
-export type { AssertedJob as NamedJob } from './persistence/job-queries.store.js';
+export type { AssertedJob } from './persistence/job-queries.store.js';
 
 /** Period over which expedited polls are spread. */
 const SPREAD_SECONDS = 5;

@@ -1,13 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Batches } from '../platform/batches.js';
+import { Settings } from '../platform/config/settings.js';
 import { TaskQueue } from '../tasks/task-queue.js';
 import { isTerminal } from './job-status.js';
 import { isJobId, type Job } from './job.entity.js';
 import { JobQueries } from './persistence/job-queries.store.js';
 import { JobTransitionsStore, type VerifiedCallback } from './persistence/job-transitions.store.js';
 
-export type { VerifiedCallback as NotedCallback };
+export type { VerifiedCallback } from './persistence/job-transitions.store.js';
 
 /** The gateway’s and Reducto’s id of a job. */
 export type KnownJob = Pick<Job, 'id' | 'upstreamId'>;
@@ -15,8 +16,8 @@ export type KnownJob = Pick<Job, 'id' | 'upstreamId'>;
 /** A job that a callback refers to. */
 export type CallbackJob = KnownJob & Pick<Job, 'status'>;
 
-/** Limits of batched lookups. */
-const LOOKUPS = { size: 500, waiting: 5000, concurrency: 2 };
+const MAX_PER_LOOKUP = 200;
+const CONCURRENT_LOOKUPS = 2;
 
 /** Jobs for callbacks: finds the job of a callback and requests its poll. */
 @Injectable()
@@ -28,12 +29,26 @@ export class CallbackJobsService {
     private readonly transitions: JobTransitionsStore,
     private readonly tasks: TaskQueue,
     queries: JobQueries,
+    settings: Settings,
   ) {
-    this.byId = new Batches((ids) => queries.findForCallbacks('id', ids), LOOKUPS);
-    this.byUpstreamId = new Batches((ids) => queries.findForCallbacks('upstreamId', ids), LOOKUPS);
+    const limits = {
+      size: MAX_PER_LOOKUP,
+      waiting: settings.WEBHOOK_BACKLOG,
+      concurrency: CONCURRENT_LOOKUPS,
+    };
+    this.byId = new Batches((ids) => queries.findForCallbacks('id', ids), limits);
+    this.byUpstreamId = new Batches((ids) => queries.findForCallbacks('upstreamId', ids), limits);
   }
 
-  /** By the gateway’s id in the metadata, else by Reducto’s; `null` for an unknown job. */
+  /** Callbacks that wait for the next lookup. */
+  get waiting(): number {
+    return this.byId.length + this.byUpstreamId.length;
+  }
+
+  /**
+   * Finds a job by the gateway’s id in the metadata, else by Reducto’s; `null` for an unknown job. Concurrent lookups
+   * share a statement. Throws `unavailable` if more than `WEBHOOK_BACKLOG` wait.
+   */
   async findJob(gatewayJobId: string | undefined, upstreamId: string): Promise<CallbackJob | null> {
     if (gatewayJobId === undefined) return this.byUpstreamId.addItem(upstreamId);
     return isJobId(gatewayJobId) ? this.byId.addItem(gatewayJobId) : null;

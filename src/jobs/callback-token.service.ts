@@ -1,12 +1,7 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { HmacSha256 } from '../platform/crypto/hmac-sha256.js';
+import type { TokenKey } from '../platform/config/setting-kinds.js';
 import { Settings } from '../platform/config/settings.js';
-
-interface TokenKey {
-  readonly version: number;
-  readonly prefix: string;
-  readonly hmac: HmacSha256;
-}
 
 /**
  * Signs and verifies the token of each job, `v<key>.base64url(HMAC-SHA256(key, job id))`, which Reducto echoes in
@@ -17,11 +12,7 @@ export class CallbackTokenService {
   private readonly keys: readonly TokenKey[];
 
   constructor(settings: Settings) {
-    this.keys = (settings.TOKEN_KEYS ?? []).map(({ version, key }) => ({
-      version,
-      prefix: `v${version}.`,
-      hmac: new HmacSha256(key),
-    }));
+    this.keys = settings.TOKEN_KEYS ?? [];
   }
 
   get isEnabled(): boolean {
@@ -32,15 +23,21 @@ export class CallbackTokenService {
   signJobId(jobId: string): string {
     const [key] = this.keys;
     if (key === undefined) throw new Error('TOKEN_KEYS is empty');
-    return key.prefix + key.hmac.of(jobId);
+    return tokenOf(key, jobId);
   }
 
   /** Version of the key that signed `token` for `jobId`; `undefined` if none did. */
   verifyToken(jobId: string, token: string): number | undefined {
-    const key = this.keys.find(({ prefix }) => token.startsWith(prefix));
+    const key = this.keys.find(({ version }) => token.startsWith(`v${version}.`));
     if (key === undefined) return undefined;
-    return key.hmac.matches(jobId, token.slice(key.prefix.length)) ? key.version : undefined;
+    const [expected, given] = [Buffer.from(tokenOf(key, jobId)), Buffer.from(token)];
+    const isValid = given.length === expected.length && timingSafeEqual(given, expected);
+    return isValid ? key.version : undefined;
   }
+}
+
+function tokenOf({ version, key }: TokenKey, jobId: string): string {
+  return `v${version}.${createHmac('sha256', key).update(jobId).digest('base64url')}`;
 }
 
 /** Key version that a token names; `undefined` for text in another form. */

@@ -3,7 +3,7 @@ import { AuditChainModule } from '../audit/audit-chain.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { AcceptedCallbacks } from './accepted-callbacks.js';
 import { CallbackChecks } from './callback-checks.js';
-import { RefusalRechecker } from './refusal-judge.js';
+import { RefusalRechecker } from './refusal-rechecker.js';
 import { SvixSignatures } from './guards/svix-signature.js';
 
 /** The checks without the webhook receiver, for re-checks. */

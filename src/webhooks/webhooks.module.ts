@@ -7,9 +7,6 @@ import { CallbackChecksModule } from './callback-checks.module.js';
 import { CallbackBodyReader } from './receiving/callback-body.js';
 import { CallbackMetrics } from './receiving/callback.metrics.js';
 import { CallbackRefusals } from './receiving/callback-refusals.js';
-import { CallbackSecretGuard } from './guards/callback-secret.guard.js';
-import { SourceIpGuard } from './guards/source-ip.guard.js';
-import { WellFormedGuard } from './guards/well-formed.guard.js';
 import { CallbackInbox } from './receiving/callback-inbox.js';
 import { InboxEntry } from './receiving/inbox-entry.entity.js';
 import { ObservedRefusals } from './receiving/observed-refusals.js';
@@ -25,9 +22,6 @@ import { WebhooksController } from './webhooks.controller.js';
   ],
   controllers: [WebhooksController],
   providers: [
-    SourceIpGuard,
-    WellFormedGuard,
-    CallbackSecretGuard,
     CallbackRefusals,
     CallbackBodyReader,
     CallbackInbox,

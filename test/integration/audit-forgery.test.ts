@@ -4,7 +4,7 @@ import { AuditLog } from '../../src/audit/audit-log.js';
 import { AuditVerifier, type Verification } from '../../src/audit/audit-verifier.js';
 import { AuditWatch } from '../../src/audit/audit-watch.js';
 import { AuditWriter } from '../../src/audit/audit-writer.js';
-import { RefusalRechecker } from '../../src/webhooks/refusal-judge.js';
+import { RefusalRechecker } from '../../src/webhooks/refusal-rechecker.js';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 
 /* Forgeries by an attacker with full access to the database, and without the audit keys, while a process runs. */

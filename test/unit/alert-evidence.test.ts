@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { assertedIds, toRefusalEvidence, type Known } from '../../src/alerts/evidence.js';
 import type { RecentRefusal } from '../../src/audit/recent-refusals.js';
-import type { NamedJob } from '../../src/jobs/awaiting-callback.service.js';
+import type { AssertedJob } from '../../src/jobs/awaiting-callback.service.js';
 import { ago, NOW } from '../support/detection-inputs.js';
 
 const ID = '01900000-0000-7000-8000-000000000001';
@@ -23,7 +23,7 @@ const refusal = (some: Partial<RecentRefusal> = {}): RecentRefusal => ({
   sample: null,
   ...some,
 });
-const job = (some: Partial<NamedJob> = {}): NamedJob => ({
+const job = (some: Partial<AssertedJob> = {}): AssertedJob => ({
   id: ID,
   upstreamId: 'up',
   createdAt: ago(300),
@@ -32,7 +32,7 @@ const job = (some: Partial<NamedJob> = {}): NamedJob => ({
   foundOpenAt: null,
   ...some,
 });
-const known = (named: readonly NamedJob[], some: Partial<Known> = {}): Known => ({
+const known = (named: readonly AssertedJob[], some: Partial<Known> = {}): Known => ({
   named,
   served: new Set(),
   senders: new Set(),

@@ -225,7 +225,7 @@ export const SETTING_TABLE = {
   WEBHOOK_BACKLOG: setting(
     integer(1, 1_000_000),
     '5000',
-    'maximum callbacks that wait to be stored; above it, the gateway answers 503 with `Retry-After`',
+    'maximum callbacks that wait for the database; above it, the gateway answers 503 with `Retry-After`',
   ),
   AUDIT_KEYS: secret(
     optional(

@@ -9,7 +9,7 @@ export class CallbackSecretGuard implements CanActivate {
   constructor(private readonly checks: CallbackChecks) {}
 
   canActivate(context: ExecutionContext): true | Promise<never> {
-    const callback = callbackOf(context.switchToHttp().getRequest<FastifyRequest>(), this.checks);
+    const callback = callbackOf(context.switchToHttp().getRequest<FastifyRequest>());
     return enterVerdict(callback, 'secret', this.checks.modeOf('secret', undefined), () => {
       const { verdict, found } = this.checks.checkSecret(callback, callback.message);
       if (found !== undefined) callback.provedBy = found;

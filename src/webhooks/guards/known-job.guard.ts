@@ -1,39 +1,27 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { CallbackJobsService } from '../../jobs/callback-jobs.service.js';
 import { CallbackChecks } from '../callback-checks.js';
-import { CallbackInbox } from '../receiving/callback-inbox.js';
 import { callbackOf, enterVerdict } from './received-callback.js';
 
-/**
- * Asks: is this a job that we submitted, and is the id that Reducto gives it the one we know? The last of the guards: the
- * statement that finds the job also stores the callback, where it is for that job.
- */
+/** Did the gateway submit this job, and is the upstream id that of the job? */
 @Injectable()
 export class KnownJobGuard implements CanActivate {
   constructor(
     private readonly checks: CallbackChecks,
-    private readonly inbox: CallbackInbox,
+    private readonly callbackJobs: CallbackJobsService,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const callback = callbackOf(request, this.checks);
-    const { message, provedBy, clientAddress } = callback;
-    if (message === undefined) throw new Error('the form of the callback has not been checked');
-    const { stored: kept, job } = await this.inbox.storeCallback(
-      message,
-      provedBy ?? 'none',
-      clientAddress,
-    );
+    const callback = callbackOf(context.switchToHttp().getRequest<FastifyRequest>());
+    const { message, provedBy } = callback;
+    if (message === undefined) throw new Error('WellFormedGuard must run before KnownJobGuard');
+    const job = await this.callbackJobs.findJob(message.gatewayJobId, message.upstreamId);
     const verdict = this.checks.checkJobId(job, message);
-    if (kept !== (verdict.result === 'pass')) {
-      throw new Error('the guard and the inbox do not agree about a callback');
-    }
     if (job !== null) {
-      if (kept) callback.job = job;
+      if (verdict.result === 'pass') callback.job = job;
       else callback.mismatchedJob = job;
     }
-    const mode = this.checks.modeOf('job_id', provedBy);
-    return enterVerdict(callback, 'job_id', mode, () => verdict);
+    return enterVerdict(callback, 'job_id', this.checks.modeOf('job_id', provedBy), () => verdict);
   }
 }

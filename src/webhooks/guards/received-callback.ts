@@ -11,15 +11,16 @@ import {
 } from '../../audit/refusal.js';
 import type { KnownJob } from '../../jobs/callback-jobs.service.js';
 import { RawBody } from '../../platform/http/body-reader.js';
-import type { CallbackChecks, CallbackRequest, GuardMode } from '../callback-checks.js';
+import type { CallbackRequest, GuardMode } from '../callback-checks.js';
 import type { CallbackMessage } from '../receiving/callback-message.js';
 import { clientAddress } from '../../platform/http/client-address.js';
 
-/** A callback in the guards, with the verdicts so far. */
+/** A callback in the guards and the handler, with the verdicts so far. */
 export interface ReceivedCallback extends CallbackRequest {
   readonly requestId: string;
   readonly path: string;
-  readonly clientAddress: string;
+  /** That of the peer until `SourceIpGuard` has read `X-Forwarded-For`. */
+  clientAddress: string;
   readonly verdicts: Record<GuardName, Verdict>;
   /** Empty and incomplete until `WellFormedGuard` has read it. */
   body: RawBody;
@@ -27,9 +28,9 @@ export interface ReceivedCallback extends CallbackRequest {
   message?: CallbackMessage;
   /** Set by `CallbackSecretGuard`. */
   provedBy?: 'token' | 'svix';
-  /** Set once the callback is stored; `undefined` for a genuine message of another environment. */
+  /** Set by `KnownJobGuard`; `undefined` if a guard in mode `observe` or `off` let the callback of an unknown job pass. */
   job?: KnownJob;
-  /** The known job that a refused callback names. */
+  /** The job that the callback names with another upstream id. */
   mismatchedJob?: KnownJob;
 }
 
@@ -60,13 +61,13 @@ declare module 'fastify' {
 }
 
 /** The callback of this request; the first call creates it. */
-export function callbackOf(request: FastifyRequest, checks: CallbackChecks): ReceivedCallback {
-  return (request.callback ??= newCallback(request, checks));
+export function callbackOf(request: FastifyRequest): ReceivedCallback {
+  return (request.callback ??= newCallback(request));
 }
 
 const UNREAD = new RawBody(Buffer.alloc(0), false);
 
-function newCallback(request: FastifyRequest, checks: CallbackChecks): ReceivedCallback {
+function newCallback(request: FastifyRequest): ReceivedCallback {
   const { id: requestId, url: path } = request;
   const { headers, method = '' } = request.raw;
   const peerAddress = clientAddress(request.socket.remoteAddress ?? '', undefined, []);
@@ -76,7 +77,7 @@ function newCallback(request: FastifyRequest, checks: CallbackChecks): ReceivedC
     path,
     headers,
     peerAddress,
-    clientAddress: checks.clientOf({ peerAddress, headers }),
+    clientAddress: peerAddress,
     body: UNREAD,
     receivedAt: new Date(),
     verdicts: emptyVerdicts(),

@@ -9,7 +9,8 @@ export class SourceIpGuard implements CanActivate {
   constructor(private readonly checks: CallbackChecks) {}
 
   canActivate(context: ExecutionContext): true | Promise<never> {
-    const callback = callbackOf(context.switchToHttp().getRequest<FastifyRequest>(), this.checks);
+    const callback = callbackOf(context.switchToHttp().getRequest<FastifyRequest>());
+    callback.clientAddress = this.checks.clientOf(callback);
     const mode = this.checks.modeOf('source_ip', undefined);
     return enterVerdict(callback, 'source_ip', mode, () =>
       this.checks.checkSourceIp(callback.clientAddress),

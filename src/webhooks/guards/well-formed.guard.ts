@@ -15,7 +15,7 @@ export class WellFormedGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
-    const callback = callbackOf(request, this.checks);
+    const callback = callbackOf(request);
     callback.body = await this.reader.readBody(request, http.getResponse<FastifyReply>());
     return enterVerdict(callback, 'well_formed', 'enforce', () => {
       const { verdict, found } = this.checks.checkForm(callback);

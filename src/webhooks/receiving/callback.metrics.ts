@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { CallbackJobsService } from '../../jobs/callback-jobs.service.js';
 import { Settings } from '../../platform/config/settings.js';
 import { Metrics } from '../../platform/metrics/metrics.js';
 import { CallbackInbox } from './callback-inbox.js';
-import type { ReceivedCallback } from '../guards/received-callback.js';
 
 /** Metrics of accepted callbacks. `RefusalRecorder` counts the refused ones. */
 @Injectable()
@@ -10,7 +10,12 @@ export class CallbackMetrics {
   /** By proof; `none` if `GUARD_SECRET` is not `enforce`. */
   private readonly counts = { token: 0, svix: 0, none: 0 };
 
-  constructor({ meter }: Metrics, inbox: CallbackInbox, settings: Settings) {
+  constructor(
+    { meter }: Metrics,
+    settings: Settings,
+    callbackJobs: CallbackJobsService,
+    inbox: CallbackInbox,
+  ) {
     meter
       .createObservableCounter('gateway_callbacks_accepted', {
         description: 'Callbacks that passed the guards and are stored, by proof',
@@ -20,9 +25,9 @@ export class CallbackMetrics {
       });
     meter
       .createObservableGauge('gateway_callbacks_waiting', {
-        description: 'Callbacks that wait to be stored',
+        description: 'Callbacks that wait for the database',
       })
-      .addCallback((result) => result.observe(inbox.waiting));
+      .addCallback((result) => result.observe(callbackJobs.waiting + inbox.waiting));
     meter
       .createObservableGauge('gateway_callbacks_waiting_max', {
         description:
@@ -31,8 +36,7 @@ export class CallbackMetrics {
       .addCallback((result) => result.observe(settings.WEBHOOK_BACKLOG));
   }
 
-  /** Call it once the callback is stored. Messages of other environments are not counted. */
-  recordAccepted({ job, provedBy }: ReceivedCallback): void {
-    if (job !== undefined) this.counts[provedBy ?? 'none'] += 1;
+  countAccepted(provedBy: 'token' | 'svix' | undefined): void {
+    this.counts[provedBy ?? 'none'] += 1;
   }
 }
