@@ -1,0 +1,133 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { noBrowser, openWindow, startBrowser, type Window } from '../support/browser.js';
+import { finishedUpstream, tokenKeysOf } from '../support/console.js';
+import { addHistory } from '../support/console-history.js';
+import { send, startGateway, type TestGateway } from '../support/gateway.js';
+
+/*
+ * The pictures of docs/console.md. Every run takes them, and checks their size; only `npm run docs:images`, which sets
+ * GATEWAY_DOCS_IMAGES, writes them.
+ */
+
+const WRITTEN_TO = process.env['GATEWAY_DOCS_IMAGES'];
+const COMMITTED = 'docs/images';
+const MAX_BYTES = 150 * 1024;
+const WIDTH = 1280;
+/** From which Reducto sends since a short time. */
+const NEW_ADDRESS = '192.0.2.80';
+const SETTINGS = {
+  RECONCILE_INTERVAL_SECONDS: '3600',
+  POLL_SCHEDULE_SECONDS: '600',
+  ALERT_INTERVAL_SECONDS: '1',
+  TRUSTED_PROXIES: '127.0.0.1',
+};
+
+describe.skipIf(noBrowser !== undefined)('the pictures of the console', () => {
+  let gateway: TestGateway;
+  let browser: Browser;
+  let window: Window;
+  let completedJob: string;
+
+  beforeAll(async () => {
+    gateway = await startGateway({ ...SETTINGS, WEBHOOK_IP_ALLOWLIST: '127.0.0.1,203.0.113.0/24' });
+    browser = await startBrowser();
+    await addHistory(gateway);
+    completedJob = await gateway.submit({ metadata: { invoice: 815 } });
+    await gateway.ended(completedJob);
+    window = await signedIn(gateway);
+  }, 120_000);
+  afterAll(async () => {
+    await browser.close();
+    await gateway.close();
+  });
+
+  async function signedIn(to: TestGateway): Promise<Window> {
+    const opened = await openWindow(browser, to, {
+      colorScheme: 'light',
+      locale: 'en-US',
+      timezoneId: 'UTC',
+    });
+    await opened.signIn(await to.newKey('platform', ['admin']));
+    return opened;
+  }
+
+  /** Reducto sends it from an address that the allowlist lacks. */
+  async function refuseGenuineCallback(): Promise<void> {
+    const job = await gateway.submit({ sim: { webhook: { send: 'never' } } });
+    const callback = {
+      status: 'Completed',
+      job_id: await finishedUpstream(gateway, job),
+      metadata: { gateway_job_id: job, token: gateway.tokens.signJobId(job) },
+    };
+    const headers = { 'x-forwarded-for': NEW_ADDRESS };
+    const { status } = await send(`${gateway.url}/webhooks/reducto`, 'POST', callback, headers);
+    expect(status).toBe(403);
+  }
+
+  async function takePicture(
+    { page, url }: Window,
+    name: string,
+    height: number,
+    path: string,
+    ready: string,
+  ): Promise<void> {
+    await page.setViewportSize({ width: WIDTH, height });
+    await page.goto(`${url}/admin${path}`);
+    await page.getByText(ready).first().waitFor();
+    const png = await page.screenshot({ animations: 'disabled' });
+    expect(png.byteLength).toBeLessThanOrEqual(MAX_BYTES);
+    if (WRITTEN_TO === undefined) {
+      expect(await readdir(COMMITTED)).toContain(`${name}.png`);
+      return;
+    }
+    await mkdir(WRITTEN_TO, { recursive: true });
+    await writeFile(join(WRITTEN_TO, `${name}.png`), png);
+  }
+
+  it('show the overview', async () => {
+    await takePicture(window, 'console-overview', 1024, '', 'Refused in this time');
+  });
+
+  it('show the list of refused callbacks, and the alert about them', async () => {
+    for (let n = 0; n < 3; n++) await refuseGenuineCallback();
+    const alerts = async () => (await gateway.pool.query('SELECT FROM alerts')).rowCount;
+    await expect.poll(alerts, { timeout: 20_000 }).toBeGreaterThan(0);
+    await takePicture(window, 'console-refusals', 680, '/refusals', 'Refused callbacks');
+  });
+
+  it('show one refused callback', async () => {
+    const { rows } = await gateway.pool.query(
+      `SELECT id FROM audit_entries WHERE kind = 'refused' ORDER BY id DESC LIMIT 1`,
+    );
+    await takePicture(window, 'console-refusal', 840, `/refusals/${rows[0].id}`, 'Source IP');
+  });
+
+  it('show the list of jobs', async () => {
+    await takePicture(window, 'console-jobs', 640, '/jobs', 'Jobs');
+  });
+
+  it('show one job', async () => {
+    await takePicture(window, 'console-job', 860, `/jobs/${completedJob}`, completedJob);
+  });
+
+  it('show a re-check after the allowlist was corrected', async () => {
+    const corrected = await startGateway({
+      ...SETTINGS,
+      DATABASE_URL: gateway.settings.DATABASE_URL ?? '',
+      TOKEN_KEYS: tokenKeysOf(gateway),
+      WEBHOOK_IP_ALLOWLIST: `203.0.113.0/24,${NEW_ADDRESS}`,
+      ROLES: 'api',
+    });
+    const there = await signedIn(corrected);
+    await there.page.goto(`${there.url}/admin/refusals?guard=source_ip`);
+    await there.page.getByRole('button', { name: 'Re-check these' }).click();
+    await there.page.getByRole('heading', { name: 'Re-check' }).waitFor();
+    const { pathname, search } = new URL(there.page.url());
+    const path = pathname.replace('/admin', '') + search;
+    await takePicture(there, 'console-recheck', 680, path, 'Would pass');
+    await corrected.close();
+  });
+});
