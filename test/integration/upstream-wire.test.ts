@@ -5,6 +5,7 @@ import { brotliCompressSync, constants, deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest';
 import { ReductoClient } from '../../src/reducto/reducto.client.js';
 import { Transport } from '../../src/reducto/transport.js';
+import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
 import type { UpstreamMetrics } from '../../src/reducto/upstream.metrics.js';
 import type { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
 import { Settings } from '../../src/platform/config/settings.js';
@@ -206,5 +207,107 @@ describe('an answer of Reducto', () => {
       'accept-encoding': 'gzip, deflate, br',
       'content-length': String(body.length),
     });
+  });
+});
+
+describe('an error page of a proxy', () => {
+  const send = (status: number, type: string, text: string): Promise<ReductoClient> =>
+    clientOf((_, response) => void response.writeHead(status, { 'content-type': type }).end(text));
+
+  it.each([404, 405, 410, 501])('with status %i says nothing about a job', async (status) => {
+    const client = await send(status, 'text/html', '<h1>Not here</h1>');
+    expect(await client.pollJob('job_1')).toMatchObject({ kind: 'unavailable' });
+    expect(await client.listJobs(null, false, 1)).toMatchObject({ kind: 'unavailable' });
+    expect(await client.cancelJob('job_1')).toMatchObject({ kind: 'unavailable' });
+  });
+
+  it('is told from the same status of Reducto', async () => {
+    const client = await send(404, 'application/json', '{"detail":"Not Found"}');
+    expect(await client.pollJob('job_1')).toMatchObject({ kind: 'not_found' });
+    expect(await client.listJobs(null, false, 1)).toEqual({ kind: 'unsupported' });
+    expect(await client.cancelJob('job_1')).toMatchObject({ kind: 'refused' });
+  });
+});
+
+describe('Retry-After', () => {
+  const CAP_SECONDS = 300;
+  const after = async (header: string): Promise<number | undefined> => {
+    const client = await clientOf((_, response) => {
+      response.writeHead(429, { ...JSON_TYPE, 'retry-after': header }).end('{"detail":"no"}');
+    });
+    const answer = await client.pollJob('job_1');
+    return 'retryAfterSeconds' in answer ? answer.retryAfterSeconds : undefined;
+  };
+
+  it.each(['86400', new Date(Date.now() + 86_400_000).toUTCString()])(
+    'is cut to the cap: %s',
+    async (header) => {
+      expect(await after(header)).toBe(CAP_SECONDS);
+    },
+  );
+
+  it.each(['', '0', '-5', 'soon', new Date(Date.now() - 60_000).toUTCString()])(
+    'is ignored where it names no time to come: %j',
+    async (header) => {
+      expect(await after(header)).toBeUndefined();
+    },
+  );
+});
+
+describe('a walk through the listing', () => {
+  const NOW = Date.UTC(2026, 0, 1);
+  const minutesAgo = (minutes: number): number => NOW - minutes * 60_000;
+
+  /** A listing with these pages of jobs, each as minutes since its creation; `null`: without a date. */
+  async function listing(...pages: (readonly (number | null)[])[]): Promise<UpstreamListing> {
+    const client = await clientOf((request, response) => {
+      const { searchParams } = new URL(request.url ?? '', 'http://reducto');
+      const page = Number(searchParams.get('cursor') ?? 0);
+      const jobs = (pages[page] ?? []).map((minutes, n) => ({
+        job_id: `job_${page}_${n}`,
+        status: 'Pending',
+        ...(minutes === null ? {} : { created_at: new Date(minutesAgo(minutes)).toISOString() }),
+      }));
+      const next = page + 1 < pages.length ? String(page + 1) : null;
+      response.writeHead(200, JSON_TYPE).end(JSON.stringify({ jobs, next_cursor: next }));
+    });
+    return new UpstreamListing(client);
+  }
+  const LIMITS = { withConfigs: false, maxPages: 10, maxSeconds: 60, since: minutesAgo(15) };
+
+  it('is complete at the first job that is older than the search, newest first', async () => {
+    const walk = (await listing([1, 10], [20, 30], [40])).walkListing(LIMITS, () => false);
+    expect(await walk).toEqual({ end: 'complete', calls: 2, seenBackTo: minutesAgo(30) });
+  });
+
+  it('is complete only at the end of a listing that is not newest first', async () => {
+    const walk = (await listing([30, 20], [10, 1])).walkListing(LIMITS, () => false);
+    expect(await walk).toEqual({ end: 'complete', calls: 2, seenBackTo: -Infinity });
+  });
+
+  it.each([
+    ['oldest first', [30, 20]],
+    ['out of order', [1, 30, 20]],
+    ['without a date', [1, null, 30]],
+  ])('that is cut proves nothing about a listing %s', async (_order, page) => {
+    const walk = (await listing(page, [0])).walkListing({ ...LIMITS, maxPages: 1 }, () => false);
+    expect(await walk).toEqual({ end: 'cut', calls: 1, seenBackTo: Infinity });
+  });
+
+  it('that is cut has seen all jobs since the last one, newest first', async () => {
+    const limits = { ...LIMITS, maxPages: 1, since: minutesAgo(60) };
+    const walk = (await listing([1, 10], [20])).walkListing(limits, () => false);
+    expect(await walk).toEqual({ end: 'cut', calls: 1, seenBackTo: minutesAgo(10) });
+  });
+
+  it('is cut where a cursor repeats', async () => {
+    let calls = 0;
+    const client = await clientOf((_, response) => {
+      calls += 1;
+      response.writeHead(200, JSON_TYPE).end('{"jobs":[],"next_cursor":"again"}');
+    });
+    const walk = await new UpstreamListing(client).walkListing(LIMITS, () => false);
+    expect(walk).toMatchObject({ end: 'cut', calls: 2 });
+    expect(calls).toBe(2);
   });
 });

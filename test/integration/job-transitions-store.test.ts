@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import { DataSource } from 'typeorm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  JobTransitionsStore,
+  type VerifiedCallback,
+} from '../../src/jobs/persistence/job-transitions.store.js';
+import { JOB_STATUSES } from '../../src/jobs/job-status.js';
+import type { TestGateway } from '../support/gateway.js';
+import { startIdleGateway } from '../support/idle-worker.js';
+
+/* Which rows the writes to `jobs` may change. No worker runs by itself. */
+
+let gateway: TestGateway;
+let store: JobTransitionsStore;
+let manager: DataSource['manager'];
+
+beforeAll(async () => {
+  gateway = await startIdleGateway();
+  store = gateway.app.get(JobTransitionsStore, { strict: false });
+  manager = gateway.app.get(DataSource, { strict: false }).manager;
+});
+afterAll(() => gateway.close());
+
+const TERMINAL = ['completed', 'failed', 'cancelled', 'expired'];
+
+async function jobIn(status: string): Promise<string> {
+  const id = randomUUID();
+  const ended = TERMINAL.includes(status) ? 'now()' : 'NULL';
+  await gateway.pool.query(
+    `INSERT INTO jobs (id, service, type, request, request_hash, status, ended_at, next_check_at, submit_attempts)
+     VALUES ($1, 'invoices', 'parse', '{}', '\\x00', $2, ${ended}, now() + interval '1 h', 1)`,
+    [id, status],
+  );
+  return id;
+}
+
+const row = async (id: string): Promise<Record<string, unknown>> =>
+  (await gateway.pool.query('SELECT * FROM jobs WHERE id = $1', [id])).rows[0];
+
+function callbackFor(jobId: string, changes: Partial<VerifiedCallback> = {}): VerifiedCallback {
+  const received = { status: 'Completed', proven: true, repeated: false };
+  return { jobId, upstreamId: 'up-1', ...received, receivedAt: new Date(), ...changes };
+}
+
+describe('a callback', () => {
+  it('gives a job its asserted upstream id if it is proven', async () => {
+    const id = await jobIn('uncertain');
+    expect(await store.recordCallbacks(manager, [callbackFor(id)])).toEqual([id]);
+    expect(await row(id)).toMatchObject({ asserted_upstream_id: 'up-1', poll_requested: true });
+  });
+
+  it('gives a job no upstream id if it is unproven', async () => {
+    const id = await jobIn('uncertain');
+    await store.recordCallbacks(manager, [callbackFor(id, { proven: false })]);
+    expect(await row(id)).toMatchObject({ asserted_upstream_id: null, poll_requested: true });
+  });
+
+  it('takes the upstream id of the proven one of two callbacks', async () => {
+    const id = await jobIn('uncertain');
+    const forged = callbackFor(id, { proven: false, upstreamId: 'forged' });
+    await store.recordCallbacks(manager, [forged, callbackFor(id)]);
+    expect((await row(id))['asserted_upstream_id']).toBe('up-1');
+  });
+
+  it('does not replace the upstream id that an earlier callback asserted', async () => {
+    const id = await jobIn('uncertain');
+    await store.recordCallbacks(manager, [callbackFor(id)]);
+    await store.recordCallbacks(manager, [callbackFor(id, { upstreamId: 'up-2' })]);
+    expect((await row(id))['asserted_upstream_id']).toBe('up-1');
+  });
+
+  it.each(TERMINAL)('changes nothing of a job that is %s', async (status) => {
+    const id = await jobIn(status);
+    const before = await row(id);
+    expect(await store.recordCallbacks(manager, [callbackFor(id)])).toEqual([]);
+    expect(await row(id)).toEqual(before);
+  });
+});
+
+describe('a request to cancel', () => {
+  it.each(TERMINAL)('is not recorded for a job that is %s', async (status) => {
+    const id = await jobIn(status);
+    expect(await store.requestCancel(manager, id)).toBe(false);
+    expect((await row(id))['cancel_requested_at']).toBeNull();
+  });
+
+  it('is recorded once', async () => {
+    const id = await jobIn('submitted');
+    expect(await store.requestCancel(manager, id)).toBe(true);
+    expect(await store.requestCancel(manager, id)).toBe(false);
+  });
+});
+
+describe('a cancel that was sent to Reducto', () => {
+  it('requests a poll of a submitted job', async () => {
+    const id = await jobIn('submitted');
+    expect(await store.recordCancelSent(manager, id)).toBe(true);
+    expect((await row(id))['poll_requested']).toBe(true);
+  });
+
+  it.each(JOB_STATUSES.filter((status) => status !== 'submitted'))(
+    'changes nothing of a job that is %s',
+    async (status) => {
+      const id = await jobIn(status);
+      const before = await row(id);
+      expect(await store.recordCancelSent(manager, id)).toBe(false);
+      expect(await row(id)).toEqual(before);
+    },
+  );
+});
