@@ -34,6 +34,7 @@ beforeEach(async () => {
     REDUCTO_BASE_URL: upstream.url,
     UNCERTAIN_LISTING_LAG_SECONDS: String(LAG_SECONDS),
     UNCERTAIN_SCHEDULE_SECONDS: '1,600',
+    SUBMIT_BACKOFF_SECONDS: '600',
   });
 });
 afterEach(async () => {
@@ -129,6 +130,20 @@ describe('a submit whose answer is lost and that made no job', () => {
       id,
     ]);
     expect(rows).toEqual([{ uncertain_since: null }]);
+  });
+
+  it('waits as a deferred submit before the third attempt', async () => {
+    upstream.answers.submit = { breakOff: true };
+    const id = await gateway.submit();
+    for (const count of [1, 2]) {
+      await eventually(`absence ${count}`, async () => {
+        const types = await gateway.events(id);
+        return types.filter((type) => type === 'submit_resolved').length === count || undefined;
+      });
+    }
+    const { body } = await gateway.call('GET', `/v1/jobs/${id}`);
+    expect(body).toMatchObject({ status: 'queued', reason: expect.stringContaining('no job') });
+    expect(submits()).toBe(2);
   });
 
   it.each([2, -2])('is sent again where the clock of Reducto is %d h off', async (hours) => {

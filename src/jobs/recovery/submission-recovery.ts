@@ -9,6 +9,7 @@ import type { Job } from '../job.entity.js';
 import { JobQueries, type JobAges, type OpenJob } from '../persistence/job-queries.store.js';
 import { ifLeasedBy } from '../persistence/job-transitions.store.js';
 import { CallbackTokenService } from '../callback-token.service.js';
+import { jittered } from '../polling/poll-policy.js';
 import { PollTransitions } from '../polling/poll-transitions.js';
 import { SubmissionTransitions, UNCERTAIN_REASON } from '../submission/submission-transitions.js';
 import { stepAfterSearch, type RecoveryStep } from './recovery-policy.js';
@@ -131,6 +132,13 @@ export class SubmissionRecovery {
     return ages.uncertain ?? Math.max(sinceBegin - longest, 0);
   }
 
+  /** The first attempt is repeated at once, later ones like deferred submits. */
+  private delay({ submitAttempts }: Job): number {
+    const delays = this.settings.SUBMIT_BACKOFF_SECONDS;
+    const delay = delays[Math.min(submitAttempts - 1, delays.length) - 1];
+    return delay === undefined ? 0 : jittered(delay);
+  }
+
   private async applyStep(job: Job, lease: string, step: RecoveryStep): Promise<void> {
     switch (step.do) {
       case 'adopt':
@@ -145,7 +153,7 @@ export class SubmissionRecovery {
         await this.submissionTransitions.markSubmitted(job, step.upstreamId, step.via);
         return;
       case 'resubmit':
-        if (await this.submissionTransitions.requeueJob(job, ifLeasedBy(lease))) {
+        if (await this.submissionTransitions.requeueJob(job, ifLeasedBy(lease), this.delay(job))) {
           this.logger.warn({
             msg: 'an uncertain submit made nothing and is sent again',
             jobId: job.id,

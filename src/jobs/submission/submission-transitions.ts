@@ -27,6 +27,9 @@ type JobId = Pick<Job, 'id'>;
 export const UNCERTAIN_REASON =
   'Reducto’s answer to the submit was lost; the gateway searches for the job at Reducto';
 
+const RESUBMIT_REASON =
+  'Reducto made no job from the last submits; the gateway submits the job again';
+
 /** Margin after the request timeout; then an attempt counts as lost. */
 const LOST_AFTER_SECONDS = 20;
 /** Lease of a job whose attempt has not begun. */
@@ -186,14 +189,15 @@ export class SubmissionTransitions {
     });
   }
 
-  /** It is certain that the attempt made nothing: the job may be sent again. */
-  async requeueJob(job: JobId, fence: Fence): Promise<boolean> {
+  /** It is certain that the attempt made nothing: the job may be sent again, after `seconds`. */
+  async requeueJob(job: JobId, fence: Fence, seconds = 0): Promise<boolean> {
+    const wait = seconds > 0 ? deferred(seconds, RESUBMIT_REASON) : { nextCheckAt: now };
     const moved = await this.transactions.run((manager) =>
       this.transitions.transition(
         manager,
         job.id,
         'queued',
-        { submitStartedAt: null, assertedUpstreamId: null, polls: 0, nextCheckAt: now },
+        { submitStartedAt: null, assertedUpstreamId: null, polls: 0, ...wait },
         ['submit_resolved', { found: false }],
         fence,
       ),

@@ -147,7 +147,7 @@ export const SETTING_TABLE = {
   SUBMIT_BACKOFF_SECONDS: setting(
     delays,
     '1,2,5,10,20,40,60,120,300',
-    'delays between attempts of a submit that Reducto deferred or that did not reach it; the last one repeats',
+    'delays between attempts of a submit that Reducto deferred, that did not reach it, or that repeatedly made no job; the last one repeats',
   ),
   REQUEST_MAX_BYTES: setting(integer(1024, 104_857_600), '5242880', 'maximum size of a JSON body'),
   REQUEST_HEADERS_TIMEOUT_SECONDS: setting(
