@@ -7,6 +7,10 @@ import { tablesUnder } from '../support/markdown.js';
 
 const CALLBACKS = '/webhooks/reducto';
 
+/** A name that is given to a function that creates an instrument. */
+const CREATED =
+  /\b(?:create\w+|counter|hotHistogram|gauge)\(\s*'((?:gateway|process|nodejs)_[a-z_]+)'/g;
+
 const textOf = async (gateway: TestGateway): Promise<string> =>
   String((await gateway.call('GET', '/metrics')).body);
 
@@ -44,6 +48,18 @@ describe('a gateway of all roles', () => {
     const byName = (rows: string[][]): string[][] =>
       rows.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1));
     expect(byName(tablesUnder(document, 'metric'))).toEqual(byName(shown));
+  });
+
+  it('shows every metric that the source creates, also if nothing was recorded yet', async () => {
+    const sources = import.meta.glob<string>('../../src/**/*.ts', { eager: true, query: '?raw' });
+    const created = Object.entries(sources).flatMap(([, module]) =>
+      [...String(Object(module).default).matchAll(CREATED)].map(([, name = '']) => name),
+    );
+    const shown = parseMetrics(await textOf(gateway)).map(({ name }) =>
+      name.replace(/_total$/, ''),
+    );
+    expect(created.length).toBeGreaterThan(40);
+    expect(created.filter((name) => !shown.includes(name))).toEqual([]);
   });
 
   it('names metrics by the conventions of Prometheus', async () => {

@@ -3,20 +3,23 @@ import type { Counter } from '@opentelemetry/api';
 import { Metrics } from './metrics.js';
 
 /** Kinds of rows that retention deletes. */
-export type DeletedKind = 'result' | 'job' | 'callback' | 'result_chunk' | 'upload' | 'audit_entry';
+const KINDS = ['result', 'job', 'callback', 'result_chunk', 'upload', 'audit_entry'] as const;
+export type DeletedKind = (typeof KINDS)[number];
 
 /** Counts rows that retention deleted. */
 @Injectable()
 export class DeletedRows {
   private readonly counter: Counter;
 
-  constructor({ meter }: Metrics) {
-    this.counter = meter.createCounter('gateway_retention_removed', {
-      description: 'What was removed because it was older than its setting says, by kind',
-    });
+  constructor(metrics: Metrics) {
+    this.counter = metrics.counter(
+      'gateway_retention_removed',
+      'Rows that retention deleted, by kind',
+      KINDS.map((kind) => ({ kind })),
+    );
   }
 
   add(kind: DeletedKind, count: number): void {
-    if (count > 0) this.counter.add(count, { kind });
+    this.counter.add(count, { kind });
   }
 }
