@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CallbackTokenService } from '../../src/jobs/callback-token.service.js';
-import { jobIdsOf } from '../../src/jobs/recovery/upstream-metadata.js';
+import { isWholeRequest, jobIdsOf } from '../../src/jobs/recovery/upstream-metadata.js';
 import { Settings } from '../../src/platform/config/settings.js';
 
 const ID = '01a20824-0000-7000-8000-00000000000a';
@@ -55,5 +55,25 @@ describe('without token keys, the request of a job', () => {
     ],
   ])('is not known by %s', (_, rawConfig) => {
     expect(jobIdsOf(rawConfig, keyless)).toEqual([]);
+  });
+});
+
+describe('a request without a valid gateway id', () => {
+  const ids = new Set([ID]);
+
+  it.each([
+    ['is shown', JSON.stringify({ input: 'x' })],
+    ['has the id of a job that is not searched', JSON.stringify({ gateway_job_id: OTHER })],
+  ])('is whole if it %s', (_, rawConfig) => {
+    expect(isWholeRequest(rawConfig, ids)).toBe(true);
+  });
+
+  it.each([
+    ['is hidden', null],
+    ['is cut', JSON.stringify({ input: 'x', async: { metadata } }).slice(0, 40)],
+    ['is no object', '"…"'],
+    ['has the id of a searched job', JSON.stringify({ gateway_job_id: ID.toUpperCase() })],
+  ])('is not whole if it %s', (_, rawConfig) => {
+    expect(isWholeRequest(rawConfig, ids)).toBe(false);
   });
 });
