@@ -79,9 +79,7 @@ export class ApiKeysService implements OnApplicationBootstrap {
       prefix: prefixOfKey(key),
       origin: 'issued',
     };
-    const stored = await this.store.insert(issued, manager);
-    if (manager === undefined) this.active.invalidate();
-    return { stored, key };
+    return { stored: await this.store.insert(issued, manager), key };
   }
 
   list(): Promise<ApiKey[]> {

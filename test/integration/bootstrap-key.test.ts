@@ -1,5 +1,7 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { Client } from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ApiKeyStore } from '../../src/access/api-key.store.js';
 import { ApiKeysService } from '../../src/access/api-keys.service.js';
 import { eventually, newDatabase, startGateway, type TestGateway } from '../support/gateway.js';
 
@@ -102,6 +104,39 @@ describe('a bootstrap key', () => {
       1,
     );
   });
+});
+
+it('a bootstrap key stays revoked if an admin revokes it after it was replaced', async () => {
+  const shared = await newShared();
+  const [x, y] = [newKey(), newKey()];
+  await shared.start(x);
+  const gateway = await shared.start(y);
+  const keys = gateway.app.get(ApiKeysService, { strict: false });
+  const replaced = (await keys.list()).find(({ revokedAt }) => revokedAt !== null);
+  expect(await keys.revoke(replaced?.id ?? '')).toBeDefined();
+  const again = await shared.start(x);
+  expect(await statusOf(again, x)).toBe(401);
+  expect(await statusOf(again, y)).toBe(200);
+});
+
+it('a bootstrap key is set by one process at a time', async () => {
+  const shared = await newShared();
+  const gateway = await shared.start();
+  const other = new Client({ connectionString: gateway.settings.DATABASE_URL });
+  await other.connect();
+  cleanUps.push(() => other.end());
+  await other.query('SELECT pg_advisory_lock(7203114906)');
+  const store = gateway.app.get(ApiKeyStore, { strict: false });
+  const key = { service: 'bootstrap', scopes: ['admin' as const], prefix: 'x' };
+  const change = store.setBootstrapKey({ ...key, id: randomUUID(), keyHash: randomBytes(32) });
+  await eventually('it waits for the lock', async () => {
+    const { rowCount } = await other.query(
+      `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`,
+    );
+    return rowCount === 1 ? true : undefined;
+  });
+  await other.query('SELECT pg_advisory_unlock(7203114906)');
+  expect(await change).toBe('added');
 });
 
 /** How long another process may accept a revoked key. */

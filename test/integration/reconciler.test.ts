@@ -5,7 +5,7 @@ import { metricValue } from '../support/metrics.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { waitingJobs } from '../support/waiting-jobs.js';
 
-/** No pass by itself: the tests say when. */
+/** No sweep starts by itself. */
 const BY_HAND = {
   RECONCILE_INTERVAL_SECONDS: '3600',
   POLL_SCHEDULE_SECONDS: '600',
@@ -25,7 +25,17 @@ const count = async (condition: string): Promise<number> => {
 };
 const complete = (jobs: readonly UpstreamJob[]) =>
   Promise.all(jobs.map((job) => gateway.sandbox.runner.complete(job)));
-const looked = (least: number) =>
+const sweepMetrics = async (): Promise<Record<string, number>> => {
+  const of = (step: string): Promise<number> =>
+    metricValue(gateway, 'gateway_reconciler_jobs_total', { step });
+  return {
+    searches: await of('searches'),
+    polls: await of('polls'),
+    bulkChecked: await of('bulkChecked'),
+    expired: await of('expired'),
+  };
+};
+const awaitPolls = (least: number) =>
   eventually('the polls', async () => ((await polls()) >= least ? true : undefined));
 
 describe('many due jobs', () => {
@@ -40,7 +50,7 @@ describe('many due jobs', () => {
     expect(counts.bulkChecked + counts.polls).toBe(10_000);
     expect(counts.polls).toBeLessThan(20);
     expect(counts.listingCalls).toBeLessThan(30);
-    await looked(counts.polls);
+    await awaitPolls(counts.polls);
     await eventually('the ends', async () =>
       (await count(`status = 'completed' AND settled_by = 'reconciler'`)) === 3 ? true : undefined,
     );
@@ -56,7 +66,7 @@ describe('many due jobs', () => {
     for (const job of jobs.slice(0, 5)) job.deletedAt = 0;
     Object.assign(jobs[5] ?? {}, { status: 'Paused' });
     const counts = await sweep();
-    await looked(6);
+    await awaitPolls(6);
     expect(counts.polls).toBeGreaterThanOrEqual(6);
     expect(counts.polls).toBeLessThan(15);
     await expect.poll(() => count('missing_since IS NOT NULL')).toBe(5);
@@ -106,9 +116,18 @@ describe('many due jobs', () => {
     const first = await sweep();
     expect(first.listingCalls).toBeLessThanOrEqual(60);
     expect(first.polls).toBe(100);
-    await looked(100);
-    await waitingJobs(gateway, 100);
-    expect(await sweep()).toMatchObject({ listingCalls: 0, polls: 100 });
+    await awaitPolls(100);
+    // More than twice the calls of the first walk, so that only the circuit breaker prevents another.
+    await waitingJobs(gateway, 200);
+    expect(await sweep()).toMatchObject({ listingCalls: 0, polls: 200 });
+  });
+
+  it('polls a sample of three although the listing shows all jobs as open', async () => {
+    gateway = await startGateway(BY_HAND);
+    await waitingJobs(gateway, 300);
+    expect(await sweep()).toMatchObject({ bulkChecked: 297, polls: 3, listingCalls: 1 });
+    expect(await sweepMetrics()).toEqual({ searches: 0, polls: 3, bulkChecked: 297, expired: 0 });
+    expect(await metricValue(gateway, 'gateway_reconciler_listing_calls_total')).toBe(1);
   });
 
   it('polls jobs with a callback or a cancel whatever the listing says', async () => {
@@ -166,7 +185,7 @@ it('reads due jobs only and no finished ones', async () => {
   await gateway.pool.query(`UPDATE jobs SET next_check_at = now() WHERE next_check_at IS NOT NULL`);
   const before = await reads();
   expect((await sweep()).polls).toBe(20);
-  await looked(20);
+  await awaitPolls(20);
   const after = await eventually('the statistics', async () => {
     // A connection hands in its counts with a later transaction.
     await sweep();
@@ -175,4 +194,13 @@ it('reads due jobs only and no finished ones', async () => {
   });
   expect(after.scanned - before.scanned).toBe(0);
   expect(after.fetched - before.fetched).toBeLessThan(1000);
+});
+
+it('counts a failed sweep', async () => {
+  gateway = await startGateway({ ...BY_HAND, RECONCILE_INTERVAL_SECONDS: '1' });
+  const failures = () => metricValue(gateway, 'gateway_reconciler_sweep_failures_total');
+  expect(await failures()).toBe(0);
+  await gateway.pool.query('ALTER TABLE jobs RENAME TO jobs_elsewhere');
+  await expect.poll(failures, { timeout: 20_000 }).toBeGreaterThan(0);
+  await gateway.pool.query('ALTER TABLE jobs_elsewhere RENAME TO jobs');
 });

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ResultStore } from '../../src/jobs/results/result.store.js';
@@ -109,6 +112,30 @@ describe('a result behind a URL', () => {
     await results.discardContent(contentId);
     expect(sizeBytes).toBe('100000000');
     expect(peak - before).toBeLessThan(40_000_000);
+  });
+
+  it.each([
+    [3, 'read'],
+    [4, 'the host of the result redirects too often'],
+  ])('after %i redirects, a download ends with: %s', async (redirects, outcome) => {
+    const { ResultDownload } = await import('../../src/reducto/result-download.js');
+    const server = createServer(({ url = '' }, response) => {
+      const left = Number(url.slice(1));
+      if (left > 0) response.writeHead(302, { location: `/${left - 1}` }).end();
+      else response.end('{}');
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const settings = gateway.settings.with({ RESULT_URL_HOSTS: [`127.0.0.1:${port}`] });
+    const download = new ResultDownload(settings);
+    const read = async (): Promise<string> => {
+      for await (const _ of download.read(`http://127.0.0.1:${port}/${redirects}`)) return 'read';
+      return 'empty';
+    };
+    const failure = (error: unknown): string => (error instanceof Error ? error.message : '');
+    expect(await read().catch(failure)).toBe(outcome);
+    await download.onApplicationShutdown();
+    server.close();
   });
 
   it('rejects a result URL with a private address unless the operator allows the host', async () => {
