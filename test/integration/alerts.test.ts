@@ -70,7 +70,7 @@ describe('TOKEN_KEYS that were changed without keeping the old key', () => {
       });
     }
     expect((await sweep(gateway)).raised).toBe(0);
-    // A callback that a look has overtaken is given ten seconds.
+    // A callback has ten seconds to arrive after the poll that completed its job.
     await door.pool.query(`UPDATE jobs SET ended_at = ended_at - interval '10 seconds'`);
     expect((await sweep(gateway)).raised).toBe(1);
     const [alert] = await alerts(gateway);

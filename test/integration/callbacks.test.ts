@@ -316,7 +316,7 @@ it('a guard that observes records and lets pass; what it lets pass costs one pol
       metadata: { gateway_job_id: id, token: 'forged' },
     };
     expect((await callback(forged, {}, open)).status).toBe(200);
-    await eventually('a look', async () => (await open.events(id)).includes('polled') || undefined);
+    await eventually('a poll', async () => (await open.events(id)).includes('polled') || undefined);
     expect((await open.call('GET', `/v1/jobs/${id}`)).body.status).toBe('submitted');
     expect(await refused('token_invalid', open)).toBe(1);
   } finally {

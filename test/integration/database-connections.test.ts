@@ -52,7 +52,7 @@ const failure = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-it('TypeORM: a query without an answer fails, and so does its transaction', async () => {
+it('fails a TypeORM query without an answer, and its transaction', async () => {
   const { database, settings } = await newDatabase();
   const dataSource = await open(settings);
   const failed = failure(
@@ -68,7 +68,7 @@ it('TypeORM: a query without an answer fails, and so does its transaction', asyn
   expect(await Promise.all(answers)).toEqual(answers.map(() => [{ one: 1 }]));
 });
 
-it('a connection that breaks between two statements of a transaction counts as away', async () => {
+it('treats a connection that breaks within a transaction as an outage', async () => {
   const { database, settings } = await newDatabase();
   const dataSource = await open(settings);
   const failed = failure(
@@ -83,7 +83,7 @@ it('a connection that breaks between two statements of a transaction counts as a
   expect(isDatabaseAway(await failed)).toBe(true);
 });
 
-it('pg-boss: a query without an answer fails, and its connection is not used again', async () => {
+it('fails a pg-boss query without an answer, and does not reuse its connection', async () => {
   const { database, settings } = await newDatabase();
   const pool = poolOf({ ...queueConnections(settings, 1) });
   await pool.query('SELECT 1');
@@ -124,7 +124,7 @@ it('does not take a long answer or an unused connection for a silent one', async
   expect(await pid()).toBe(first);
 });
 
-it('the server lets go of the locks of a client that has vanished', async () => {
+it('releases the locks of a client that vanished', async () => {
   const { database, settings } = await newDatabase();
   await database.direct.query('CREATE TABLE locked (id int); INSERT INTO locked VALUES (1), (2)');
   const pool = poolOf({ ...queueConnections(settings, 2) });
@@ -147,7 +147,7 @@ it('the server lets go of the locks of a client that has vanished', async () => 
   running.release(true);
 });
 
-it('every session has its limits, and a migration other ones', async () => {
+it('sets the limits of every session, and other ones for migrations', async () => {
   const { settings } = await newDatabase();
   const limitsOf = async (dataSource: DataSource): Promise<Record<string, string>> => {
     const rows: { name: string; setting: string }[] = await dataSource.query(
@@ -179,7 +179,7 @@ it('every session has its limits, and a migration other ones', async () => {
   });
 });
 
-it('migrations take turns, and break off when the database goes silent', async () => {
+it('runs migrations one at a time, and aborts them when the database becomes silent', async () => {
   const { database, settings } = await newDatabase();
   const dataSource = await open(settings);
   const other = await open(settings);
@@ -197,7 +197,7 @@ it('migrations take turns, and break off when the database goes silent', async (
     dataSource,
     (lost) =>
       new Promise((_, reject) => {
-        lost.addEventListener('abort', () => reject(new Error('broken off')));
+        lost.addEventListener('abort', () => reject(new Error('aborted')));
         database.proxy.set('silent');
       }),
   );

@@ -21,8 +21,8 @@ const parse = { type: 'parse', input: 'https://example.com/a.pdf' };
 const isRefusal = ({ status, headers, body }: Answer): boolean =>
   status === 503 && Number(headers.get('retry-after')) > 0 && body.code === 'unavailable';
 
-describe('a database that goes silent', () => {
-  it('costs the requests of then a 503, and those of later nothing', async () => {
+describe('a database that becomes silent', () => {
+  it('fails concurrent requests with 503, and no later ones', async () => {
     const { gateway, proxy } = await start();
     const id = await gateway.submit();
     await gateway.ended(id);
@@ -36,7 +36,7 @@ describe('a database that goes silent', () => {
     expect((await ask()).map(({ status }) => status)).toEqual(Array(8).fill(200));
   });
 
-  it('is left behind by the tasks and by the waiting requests', async () => {
+  it('does not keep the connections of tasks and waiting requests', async () => {
     const { gateway, proxy, direct } = await start();
     await gateway.ended(await gateway.submit());
     const listeners = async (): Promise<number[]> => {
@@ -65,7 +65,7 @@ describe('a database that goes silent', () => {
     expect((await gateway.ended(id)).status).toBe('completed');
   });
 
-  it('makes the gateway unready within moments and leaves it alive, and ready again', async () => {
+  it('makes the gateway unready but alive, then ready again', async () => {
     const { gateway, proxy } = await start({
       DATABASE_TIMEOUT_SECONDS: '30',
       // The loops of the worker may hold two that are silent until their time is over.
@@ -99,7 +99,7 @@ describe('a pool of two connections', () => {
     expect(jobs.map(({ status }) => status)).toEqual(ids.map(() => 'completed'));
   });
 
-  it('answers 503 with Retry-After where a connection or a lock is not to be had in time', async () => {
+  it('answers 503 with Retry-After if no connection or lock is available in time', async () => {
     const { gateway, direct } = await start({ DATABASE_POOL_SIZE: '2' });
     const locker = await direct.connect();
     await locker.query('BEGIN');

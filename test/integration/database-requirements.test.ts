@@ -62,7 +62,7 @@ async function problemsOf(url: string): Promise<string> {
 }
 
 describe.each(['LATIN1', 'SQL_ASCII', 'EUC_KR'])('a database in the encoding %s', (encoding) => {
-  it('is refused by the start', async () => {
+  it('stops the start', async () => {
     await expect(start(await inEncoding(encoding)).done).rejects.toThrow(
       `stores text as ${encoding}, and the gateway needs UTF8`,
     );
@@ -73,7 +73,7 @@ describe.each(['LATIN1', 'SQL_ASCII', 'EUC_KR'])('a database in the encoding %s'
   });
 });
 
-it('the migrate command refuses a database in another encoding, in one sentence', async () => {
+it('refuses a database in another encoding in the migrate command, with one sentence', async () => {
   const url = await inEncoding('LATIN2');
   const child = spawn(process.execPath, ['dist/src/cli.js', 'migrate'], {
     env: { PATH: process.env['PATH'], DATABASE_URL: url },
@@ -94,7 +94,7 @@ describe.each([
   [2, 'oldest'],
   [3, 'oldest'],
 ] as const)('a pooler in transaction mode with %d sessions, %s first,', (sessions, order) => {
-  it('is refused by the start', async () => {
+  it('stops the start', async () => {
     const { done } = start(await pooled(sessions, order));
     await expect(done).rejects.toThrow('behind a connection pooler in transaction mode');
   });
@@ -104,13 +104,13 @@ describe.each([
   });
 });
 
-it('a database without a pooler is accepted', async () => {
+it('accepts a database without a pooler', async () => {
   const url = await migrated();
   await start(url).done;
   expect(await problemsOf(url)).toBe('[]');
 });
 
-it('a start waits for a database that is read-only', async () => {
+it('waits at startup for a read-only database', async () => {
   const url = await migrated();
   const name = new URL(url).pathname.slice(1);
   await onServer(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);

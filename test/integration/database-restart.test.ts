@@ -34,7 +34,7 @@ async function listeningSessions(url: string): Promise<number> {
 }
 
 it.each(['fast', 'immediate'] as const)(
-  'after a restart (%s) requests, tasks and notifications go on by themselves',
+  'resumes requests, tasks, and notifications after a restart of the database (%s)',
   async (mode) => {
     const directory = await mkdtemp(join(tmpdir(), 'gateway-restart-'));
     cleanUps.push(() => rm(directory, { recursive: true, force: true }));

@@ -60,7 +60,7 @@ async function startRefusing(code: string, message: string): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-it('waits for a database that accepts connections and says nothing', async () => {
+it('waits for a database that accepts connections and does not answer', async () => {
   const { url, proxy } = await newDatabase();
   proxy.set('silent');
   const starting = start(url);
@@ -69,7 +69,7 @@ it('waits for a database that accepts connections and says nothing', async () =>
   await starting.done;
 });
 
-it('waits for a database that breaks off every connection', async () => {
+it('waits for a database that closes every connection', async () => {
   const { url, proxy } = await newDatabase();
   proxy.set('refuse');
   const starting = start(url);
@@ -108,7 +108,7 @@ it('waits for a name that does not resolve yet', async () => {
 it.each([
   ['a wrong password', (url: string) => url.replace(/:[^:@]+@/, ':wrong@'), /password/],
   ['a missing database', (url: string) => `${url}_not`, /database "\w+_not" does not exist/],
-])('does not wait where that would not help: %s', async (_, changed, message) => {
+])('fails at once if waiting cannot help: %s', async (_, changed, message) => {
   const { url } = await newDatabase();
   const starting = start(changed(url));
   await expect(starting.done).rejects.toThrow(message);
@@ -116,7 +116,7 @@ it.each([
   expect(starting.waits).toEqual([]);
 });
 
-it('names the setting where a pooler refuses the limits that come with a connection', async () => {
+it('names the setting if a pooler refuses the limits of a session', async () => {
   const port = await startRefusing('08P01', 'unsupported startup parameter: statement_timeout');
   const { done } = start(`postgres://somebody@127.0.0.1:${port}/database`);
   await expect(done).rejects.toThrow('DATABASE_SESSION_LIMITS=off');

@@ -29,13 +29,16 @@ const REFUSED_MOMENTS = [
 ];
 
 describe.each(REFUSED_MOMENTS)('the moment %s', (moment) => {
-  it.each(['refusals', 'refusals/summary', 'refusals/export'])('is 422 in GET %s', async (path) => {
-    const answer = await ask(`${path}?from=${moment}`);
-    expect(answer.status).toBe(422);
-    expect(answer.body).toMatchObject({ code: 'invalid_query', errors: [{ path: 'from' }] });
-  });
+  it.each(['refusals', 'refusals/summary', 'refusals/export'])(
+    'gets 422 in GET %s',
+    async (path) => {
+      const answer = await ask(`${path}?from=${moment}`);
+      expect(answer.status).toBe(422);
+      expect(answer.body).toMatchObject({ code: 'invalid_query', errors: [{ path: 'from' }] });
+    },
+  );
 
-  it.each(['refusals/recheck', 'refusals/accept'])('is 422 in POST %s', async (path) => {
+  it.each(['refusals/recheck', 'refusals/accept'])('gets 422 in POST %s', async (path) => {
     expect(await ask(`${path}?to=${moment}`, 'POST')).toMatchObject({
       status: 422,
       body: { code: 'invalid_query' },
@@ -47,18 +50,21 @@ describe.each(REFUSED_MOMENTS)('the moment %s', (moment) => {
   });
 });
 
-describe.each(['2026-W10-1', '20261125T101010Z', '2026-02-30'])('on the console, %s', (moment) => {
-  it.each(['', '/counts', '/export', '/recheck', '/accept'])(
-    'is 422 in /admin/refusals%s',
-    async (path) => {
-      expect((await user.get(`/admin/refusals${path}?from=${moment}`)).status).toBe(422);
-    },
-  );
+describe.each(['2026-W10-1', '20261125T101010Z', '2026-02-30'])(
+  'the moment %s on the console',
+  (moment) => {
+    it.each(['', '/counts', '/export', '/recheck', '/accept'])(
+      'gets 422 in /admin/refusals%s',
+      async (path) => {
+        expect((await user.get(`/admin/refusals${path}?from=${moment}`)).status).toBe(422);
+      },
+    );
 
-  it('is 422 where refusals are accepted', async () => {
-    expect((await user.post('/admin/refusals/accept', { from: moment })).status).toBe(422);
-  });
-});
+    it('gets 422 in the form that accepts refusals', async () => {
+      expect((await user.post('/admin/refusals/accept', { from: moment })).status).toBe(422);
+    });
+  },
+);
 
 it('reads a date in a filter as midnight UTC in any time zone of the process', async () => {
   expect(new Date(2026, 0).getTimezoneOffset()).toBe(-345);

@@ -109,12 +109,12 @@ describe('a process that lost its lease', () => {
     const lease = randomUUID();
     const jobs = await store.leaseDueJobs(manager, lease, 100, 'all', 60);
     expect(jobs.map((job) => job.id)).toContain(id);
-    const look = await store.acquireLease(id, 30);
-    expect(look).toBeDefined();
+    const callbackLease = await store.acquireLease(id, 30);
+    expect(callbackLease).toBeDefined();
     expect(await store.rescheduleOpen(manager, lease, [id], [600])).toBe(0);
     expect(await store.releaseForPolls(manager, lease, [id], 60)).toEqual([]);
-    expect((await row(id)).lease).toBe(look);
-    await store.releaseLease(id, look ?? '', 600);
+    expect((await row(id)).lease).toBe(callbackLease);
+    await store.releaseLease(id, callbackLease ?? '', 600);
   });
 });
 
@@ -128,7 +128,7 @@ describe('a poll', () => {
       await gate.promise;
     };
     const first = get(JobLease).withLease(id, work);
-    await eventually('the first look', () => (inside === 1 ? true : undefined));
+    await eventually('the first poll', () => (inside === 1 ? true : undefined));
     await Promise.all(Array.from({ length: 10 }, () => get(JobLease).withLease(id, work)));
     gate.resolve();
     await first;

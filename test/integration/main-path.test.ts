@@ -44,7 +44,7 @@ describe('the main path', () => {
     const result = await gateway.call('GET', `/v1/jobs/${job.id}/result`);
     expect(result.body.usage.num_pages).toBe(4);
     expect(JSON.stringify(result.body.result.chunks)).toContain('Marta Lindqvist');
-    // A slow machine may look once before the callback comes.
+    // On a slow machine the gateway may poll once before the callback arrives.
     const events = await gateway.events(job.id);
     expect(events.filter((type) => type !== 'polled')).toEqual([
       'accepted',

@@ -26,7 +26,7 @@ describe('a gateway of all roles', () => {
   beforeAll(async () => {
     gateway = await startGateway();
     await gateway.ended(await gateway.submit());
-    await eventually('a pass and a look at the pools', async () => {
+    await eventually('a sweep and a sample of the pools', async () => {
       const text = await textOf(gateway);
       return (
         (/^gateway_reconciler_sweep_duration_seconds_count [1-9]/m.test(text) &&

@@ -3,7 +3,7 @@ import { eventually } from '../support/gateway.js';
 import { startProxiedGateway } from '../support/proxied-gateway.js';
 
 it.each(['refuse', 'silent'] as const)(
-  'sums up an outage under load in a few lines where the database is away (%s)',
+  'summarizes an outage of the database under load in a few lines (%s)',
   async (mode) => {
     const started = await startProxiedGateway({ LOG_LEVEL: 'info' });
     onTestFinished(() => started.close());
@@ -20,7 +20,7 @@ it.each(['refuse', 'silent'] as const)(
       refused += answers.filter(({ status }) => status === 503).length;
     }
     proxy.set('pass');
-    const last = await eventually('the log says that it is over', () =>
+    const last = await eventually('the log reports the end', () =>
       gateway.logs.slice(from).find((line) => line.includes('available again')),
     );
     const lines = gateway.logs.slice(from, gateway.logs.indexOf(last) + 1);

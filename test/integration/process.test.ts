@@ -31,7 +31,7 @@ async function keyOf(url: string): Promise<Record<string, string>> {
   return { authorization: `Bearer ${body.key}` };
 }
 
-it('production names everything that is missing, in one message, and does not start', async () => {
+it('refuses to start in production with one message about everything that is missing', async () => {
   const { code, text } = await run(['dist/src/main.js'], { NODE_ENV: 'production', PORT: 'x' });
   expect(code).toBe(2);
   expect(text).toContain('PORT must be a whole number');
@@ -41,7 +41,7 @@ it('production names everything that is missing, in one message, and does not st
   expect(all.code).toBe(2);
 });
 
-it('production refuses a database that lacks migrations, and says what to run', async () => {
+it('refuses a database that lacks migrations in production, and says what to run', async () => {
   const database = await newDatabase();
   cleanUps.push(() => database.drop());
   const settings = {
@@ -69,7 +69,7 @@ describe('on a bare machine', () => {
   const keyPrintedBy = (started: Started): Promise<string> =>
     eventually('a key', () => /rgw_[\w-]{43}/.exec(printedBy(started))?.[0]);
 
-  it('brings its own database and sandbox, keeps the data, and prints a key once', async () => {
+  it('starts its own database and sandbox, keeps the data, and prints a key once', async () => {
     const first = await start({ DATA_DIR: directory });
     const headers = { authorization: `Bearer ${await keyPrintedBy(first)}` };
     expect(printedBy(first)).toMatch(/EMBEDDED PostgreSQL[\s\S]*SANDBOX/);
@@ -140,7 +140,7 @@ describe('on a bare machine', () => {
     expect(keys).toMatchObject([{ service: 'bootstrap' }]);
   });
 
-  it('has Reducto call back the port that it really listens on with PORT=0', async () => {
+  it('makes Reducto call back the port that it listens on with PORT=0', async () => {
     const started = await start({ DATA_DIR: directory, PORT: '0' });
     const headers = { authorization: `Bearer ${await keyPrintedBy(started)}` };
     expect(printedBy(started)).toContain(`PUBLIC_URL=${started.url}`);
@@ -187,7 +187,7 @@ describe('on a bare machine', () => {
     expect(lines.filter((line) => /^(LOG_LEVEL|HOST|ROLES)=/.test(line))).toEqual([]);
   });
 
-  it('finishes in order where npm passes on a Ctrl-C that the terminal has sent already', async () => {
+  it('shuts down in order if npm forwards a Ctrl-C that the terminal also sent', async () => {
     const started = await start({ DATA_DIR: directory });
     await keyPrintedBy(started);
     const exit = end(started.child, 'SIGINT');
@@ -197,7 +197,7 @@ describe('on a bare machine', () => {
     await expect.poll(() => printedBy(started)).toContain('"msg":"stopped"');
   });
 
-  it('finishes in order where SIGTERM goes to npm', async () => {
+  it('shuts down in order if npm receives SIGTERM', async () => {
     const npm = spawn('npm', ['run', '--ignore-scripts', 'start'], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, NODE_ENV: '', DATA_DIR: directory, PORT: String(await freePort()) },
@@ -211,7 +211,7 @@ describe('on a bare machine', () => {
     expect(output).toContain('"msg":"stopped"');
   }, 60_000);
 
-  it('says "stopped" as its last line', async () => {
+  it('logs "stopped" as its last line', async () => {
     const started = await start({ DATA_DIR: directory });
     await keyPrintedBy(started);
     const closed = once(started.child, 'close');
@@ -221,7 +221,7 @@ describe('on a bare machine', () => {
   });
 });
 
-it('a 202 survives kill -9: every accepted job reaches Reducto exactly once and completes', async () => {
+it('keeps accepted jobs through kill -9: each reaches Reducto exactly once and completes', async () => {
   const database = await newDatabase();
   cleanUps.push(() => database.drop());
   const sandbox = await startSandbox({ platform: { queueMs: 20, runMs: 50, completingMs: 10 } });

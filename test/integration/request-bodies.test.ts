@@ -47,7 +47,7 @@ describe('a request that is refused by its headers', () => {
     expect(text).toMatch(/connection: close/i);
   });
 
-  it('is not asked for its body by a 100 Continue', async () => {
+  it('gets no 100 Continue', async () => {
     const headers = { ...json, expect: '100-continue', 'content-length': 10 };
     const connection = await openConnection(gateway.url, head('POST /v1/jobs', headers));
     const text = await connection.closed;
@@ -62,7 +62,7 @@ describe('a request that is refused by its headers', () => {
     expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 401', 'HTTP/1.1 200']);
   });
 
-  it('ends the connection if its short body stays away', async () => {
+  it('ends the connection if its short body does not arrive', async () => {
     const part = `${head('POST /v1/jobs', { ...json, 'content-length': 2 })}{`;
     const connection = await openConnection(gateway.url, part);
     expect(statusOf(await connection.closed)).toBe(401);
@@ -75,7 +75,7 @@ describe('an endless chunked body', () => {
     ['POST /nothing', 404],
     ['GET /health/live', 200],
     ['POST /v1/%zz', 400],
-  ])('is not read on after the answer to %s', async (line, status) => {
+  ])('is not read further after the answer to %s', async (line, status) => {
     const connection = await openConnection(
       gateway.url,
       head(line, { ...json, 'transfer-encoding': 'chunked' }),
@@ -86,14 +86,14 @@ describe('an endless chunked body', () => {
     expect(taken).toBeLessThan(16 * MEBIBYTE);
   });
 
-  it('is not read on after the answer to an unknown expectation', async () => {
+  it('is not read further after the answer to an unknown expectation', async () => {
     const headers = { ...json, expect: 'magic', 'transfer-encoding': 'chunked' };
     const connection = await openConnection(gateway.url, head('POST /v1/jobs', headers));
     expect(await flood(connection, CHUNK)).toBeLessThan(16 * MEBIBYTE);
     expect(statusOf(connection.received())).toBe(417);
   });
 
-  it('is not read on after the answer of the inside port', async () => {
+  it('is not read further after the answer of METRICS_PORT', async () => {
     const headers = { 'transfer-encoding': 'chunked' };
     const connection = await openConnection(inside, head('POST /metrics', headers));
     expect(await flood(connection, CHUNK)).toBeLessThan(16 * MEBIBYTE);
@@ -123,7 +123,7 @@ describe('an endless chunked body', () => {
   });
 });
 
-describe('a connection that sends a byte now and then', () => {
+describe('a connection that sends single bytes slowly', () => {
   it.each([
     ['on the main port', () => gateway.url],
     ['on the inside port', () => inside],
@@ -200,7 +200,7 @@ describe('the budget of bodies', () => {
     return openConnection(small.url, head('POST /v1/jobs', headers) + body);
   }
 
-  it('answers 503 with Retry-After beyond it, and is free again once the bodies are gone', async () => {
+  it('answers 503 with Retry-After when it is exhausted, and is free again after the bodies are read', async () => {
     const [one, other, third] = await Promise.all(
       ['one', 'other', 'third'].map((service) => small.newKey(service)),
     );
@@ -219,7 +219,7 @@ describe('the budget of bodies', () => {
     );
   });
 
-  it('gives one service no more than half', async () => {
+  it('gives one service at most half', async () => {
     const key = await small.newKey('greedy');
     const held = await holdBack(key);
     const headers = { ...json, authorization: `Bearer ${key}` };
@@ -248,7 +248,7 @@ it('answers a client that waits for a 100 Continue', async () => {
   expect(await connection.closed).toContain('HTTP/1.1 202 ');
 });
 
-it('a body in a thousand parts is read as one', async () => {
+it('reads a body in a thousand parts as one', async () => {
   const body = `{"type":"parse","input":"https://example.com/a.pdf","x":"${'é'.repeat(2000)}"}`;
   const chunks = Array.from(Buffer.from(body), (byte) => `1\r\n${String.fromCharCode(byte)}\r\n`);
   const connection = await openConnection(gateway.url);
@@ -257,7 +257,7 @@ it('a body in a thousand parts is read as one', async () => {
   expect(statusOf(await connection.closed)).toBe(202);
 });
 
-it('a callback without a readable content type is refused and recorded', async () => {
+it('refuses and records a callback without a readable content type', async () => {
   const { status } = await send(`${gateway.url}/webhooks/reducto`, 'POST', '{}', {
     'content-type': 'nonsense',
   });
@@ -269,7 +269,7 @@ it('a callback without a readable content type is refused and recorded', async (
 });
 
 it.each(['/admin/sign-in', '/%61dmin/sign-in', '/admin/s%69gn-in', '/%61dmin/nothing'])(
-  'the console answers with all its headers at %s',
+  'sends all headers of the console at %s',
   async (path) => {
     const { headers } = await send(gateway.url + path, 'GET');
     expect(headers.get('cache-control')).toBe('no-store');
@@ -324,7 +324,7 @@ describe('a callback from a refused address', () => {
     expect(entry.verdicts['secret']?.result).toBe('not_checked');
   });
 
-  it('is answered within a second or so if its body stays away', async () => {
+  it('is answered although its body does not arrive', async () => {
     const connection = await openConnection(
       closed.url,
       head('POST /webhooks/reducto', { ...json, 'content-length': 500 }),

@@ -13,7 +13,7 @@ import { ADMIN_KEY, cleanUp, cleanUps, end, start } from '../support/processes.j
 
 afterEach(cleanUp);
 
-it('a stop lets running requests finish, answers who waits, and does not wait for connections that are only kept open', async () => {
+it('finishes running requests on shutdown, answers waiting ones, and does not wait for idle connections', async () => {
   const database = await newDatabase();
   cleanUps.push(() => database.drop());
   const sandbox = await startSandbox({ platform: { queueMs: 20, runMs: 60_000 } });
@@ -53,7 +53,7 @@ it('a stop lets running requests finish, answers who waits, and does not wait fo
   expect(await code).toBe(0);
 });
 
-it('a stop waits for a result that is being downloaded, and the job completes', async () => {
+it('waits on shutdown for the download of a result, and completes its job', async () => {
   const database = await newDatabase();
   cleanUps.push(() => database.drop());
   const begun = Promise.withResolvers<void>();

@@ -47,7 +47,7 @@ describe.each<[string, string, string]>([
   ['read the result of', 'GET', '/result'],
   ['read the events of', 'GET', '/events'],
   ['cancel', 'POST', '/cancel'],
-])('another service cannot %s a job', (_verb, method, suffix) => {
+])('a service cannot %s a job of another', (_verb, method, suffix) => {
   it.each<[string, () => string]>([
     ['that has ended', () => done],
     ['that is open', () => open],
@@ -62,7 +62,7 @@ describe.each<[string, string, string]>([
   });
 });
 
-it('a cancel by another service leaves the job running', async () => {
+it('does not cancel a job for another service', async () => {
   await callAsB('POST', `/v1/jobs/${open}/cancel`);
   const { rows } = await gateway.pool.query('SELECT cancel_requested_at FROM jobs WHERE id = $1', [
     open,
@@ -76,12 +76,12 @@ it.each([
   '?type=parse',
   '?limit=200',
   '?cursor=ffffffff-ffff-7fff-bfff-ffffffffffff',
-])('another service lists none of the jobs (GET /v1/jobs%s)', async (query) => {
+])('lists no jobs of another service (GET /v1/jobs%s)', async (query) => {
   const { status, body } = await callAsB('GET', `/v1/jobs${query}`);
   expect([status, body]).toEqual([200, { jobs: [], nextCursor: null }]);
 });
 
-it('the cursor of another service is a position in the own list, and shows nothing of the other', async () => {
+it('reads the cursor of another service as a position in its own list', async () => {
   const first = (
     await callAsB('POST', '/v1/jobs', { type: 'parse', input: 'https://example.com/b' })
   ).body.id;
@@ -96,7 +96,7 @@ it('the cursor of another service is a position in the own list, and shows nothi
 });
 
 describe('the Idempotency-Key of a job', () => {
-  it('is another key for another service', async () => {
+  it('identifies another job for another service', async () => {
     const headers = { 'idempotency-key': 'shared-1' };
     const body = { type: 'parse', input: 'https://example.com/a.pdf' };
     const mine = await gateway.call('POST', '/v1/jobs', body, headers);
@@ -105,7 +105,7 @@ describe('the Idempotency-Key of a job', () => {
     expect(same.body.id).not.toBe(mine.body.id);
   });
 
-  it('does not tell another service that it was used', async () => {
+  it('does not reveal its use to another service', async () => {
     const headers = { 'idempotency-key': 'shared-2' };
     await gateway.call('POST', '/v1/jobs', { type: 'parse', input: 'https://a.example' }, headers);
     const other = { type: 'extract', input: 'https://b.example' };
@@ -117,7 +117,7 @@ describe.each<[string, (reference: string) => Record<string, unknown>]>([
   ['as text', (reference) => ({ input: reference })],
   ['in a list', (reference) => ({ input: ['https://example.com/a.pdf', reference] })],
   ['as file_id', (reference) => ({ input: { file_id: reference } })],
-])('another service cannot use %s', (_form, inputOf) => {
+])('a service cannot use, %s,', (_form, inputOf) => {
   const refusal = async (reference: string): Promise<Answer> => {
     const answer = await callAsB('POST', '/v1/jobs', { type: 'extract', ...inputOf(reference) });
     expect([answer.status, answer.body.code]).toEqual([422, 'validation_failed']);
@@ -159,7 +159,7 @@ describe.each<[string, (reference: string) => Record<string, unknown>]>([
   });
 });
 
-it('another service cannot use an upload for an edit', async () => {
+it('a service cannot edit an upload of another', async () => {
   const edit = (document_url: unknown) =>
     callAsB('POST', '/v1/jobs', { type: 'edit', document_url, edit_instructions: 'sign' });
   const answer = await edit(upload);
@@ -169,7 +169,7 @@ it('another service cannot use an upload for an edit', async () => {
   );
 });
 
-it('another key of the same service shares its jobs and uploads', async () => {
+it('shares jobs and uploads among the keys of a service', async () => {
   const authorization = `Bearer ${await gateway.newKey('invoices')}`;
   const call = (method: string, path: string, body?: unknown) =>
     gateway.call(method, path, body, { authorization });
@@ -178,7 +178,7 @@ it('another key of the same service shares its jobs and uploads', async () => {
 });
 
 it.each(['Invoices', 'INVOICES', 'invoices.', 'invoice'])(
-  'service %s is not service invoices',
+  'keeps service %s apart from service invoices',
   async (service) => {
     const authorization = `Bearer ${await gateway.newKey(service)}`;
     const answer = await gateway.call('GET', `/v1/jobs/${done}`, undefined, { authorization });
@@ -186,7 +186,7 @@ it.each(['Invoices', 'INVOICES', 'invoices.', 'invoice'])(
   },
 );
 
-it('a key with the scope admin alone reaches no job', async () => {
+it('refuses jobs to a key with only the scope admin', async () => {
   const authorization = `Bearer ${await gateway.newKey('invoices', ['admin'])}`;
   const answers = await Promise.all(
     [`/v1/jobs/${done}`, `/v1/jobs/${done}/result`, '/v1/jobs'].map((path) =>
@@ -196,7 +196,7 @@ it('a key with the scope admin alone reaches no job', async () => {
   expect(answers.map(({ status }) => status)).toEqual([403, 403, 403]);
 });
 
-it('every route for services is covered by this file', async () => {
+it('covers every route for services in this file', async () => {
   const { body } = await gateway.call('GET', '/docs/json');
   const routes = Object.keys(body.paths).filter(
     (path) => path.startsWith('/v1/') && !path.startsWith('/v1/admin/'),

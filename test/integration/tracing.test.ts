@@ -36,7 +36,7 @@ const attribute = (span: ExportedSpan | undefined, name: string): unknown =>
 const SUBMIT = { type: 'parse', input: 'https://example.com/a.pdf' };
 
 describe('with a collector', () => {
-  it('shows the way of a job: request, submit, callback, poll, result', async () => {
+  it('connects request, submit, callback, poll, and result of a job', async () => {
     const { collector, gateway, stop } = await traced(200);
     const { body } = await gateway.call('POST', '/v1/jobs', SUBMIT, { traceparent });
     await gateway.ended(body.id);
@@ -98,7 +98,7 @@ describe('with a collector', () => {
     }
   });
 
-  it('a stranger neither joins a trace nor decides that his is kept', async () => {
+  it('ignores the trace context of an unauthenticated sender', async () => {
     const { collector, gateway, stop } = await traced(200, { OTEL_TRACES_SAMPLER_ARG: '0' });
     await send(`${gateway.url}/webhooks/reducto`, 'POST', {}, { traceparent });
     await send(`${gateway.url}/v1/jobs`, 'GET', undefined, { traceparent });
@@ -111,7 +111,7 @@ describe('with a collector', () => {
     ]);
   });
 
-  it('holds nothing secret: no key, token, password, URL, address, document or metadata', async () => {
+  it('exports no key, token, password, URL, address, document, or metadata', async () => {
     const secrets = {
       OTEL_EXPORTER_OTLP_HEADERS: 'x-api-key=collector%2Dsecret',
       BOOTSTRAP_ADMIN_KEY: 'admin-secret-'.padEnd(40, 'x'),
@@ -167,7 +167,7 @@ describe('with a collector', () => {
     );
   });
 
-  it('an upstream that fails marks the span by its kind', async () => {
+  it('marks the span of a failed request to Reducto with the kind of failure', async () => {
     const { collector, gateway, stop } = await traced(200, {
       REDUCTO_BASE_URL: `http://127.0.0.1:${await freePort()}`,
     });
@@ -187,32 +187,35 @@ describe('with a collector', () => {
 /** Generous: the exporter alone would retry and wait for minutes. */
 const STOP_MILLISECONDS = 20_000;
 
-describe('a collector that is away, silent, or failing', () => {
+describe('a collector that is unreachable, silent, or failing', () => {
   it.each([
-    ['away', -1],
+    ['unreachable', -1],
     ['silent', 0],
-    ['in trouble', 500],
-  ])('%s: jobs complete, a stop is quick, what waits is bounded', async (_what, answer) => {
-    const { collector, gateway, stop } = await traced(Math.max(answer, 0));
-    if (answer === -1) await collector.close();
-    open = open.filter((_close, n) => answer !== -1 || n > 0);
-    await gateway.ended(await gateway.submit());
-    const ask = async (): Promise<void> => {
-      for (let n = 0; n < 300; n++) await gateway.app.inject({ method: 'GET', url: '/no/route' });
-    };
-    await Promise.all(Array.from({ length: 20 }, ask));
-    const begin = performance.now();
-    await stop();
-    expect(performance.now() - begin).toBeLessThan(STOP_MILLISECONDS);
-    // 6000 requests: a queue of 2048, and what was under way before it was full.
-    const bound = answer === 0 ? 2048 + 3 * 512 : Infinity;
-    expect(collector.spans.length).toBeLessThan(bound);
-    const warnings = gateway.logs.filter((line) => line.includes('spans could not be exported'));
-    expect(warnings.length).toBeLessThanOrEqual(1);
-  });
+    ['failing', 500],
+  ])(
+    '%s: does not delay jobs or a shutdown, and bounds the queue of spans',
+    async (_what, answer) => {
+      const { collector, gateway, stop } = await traced(Math.max(answer, 0));
+      if (answer === -1) await collector.close();
+      open = open.filter((_close, n) => answer !== -1 || n > 0);
+      await gateway.ended(await gateway.submit());
+      const ask = async (): Promise<void> => {
+        for (let n = 0; n < 300; n++) await gateway.app.inject({ method: 'GET', url: '/no/route' });
+      };
+      await Promise.all(Array.from({ length: 20 }, ask));
+      const begin = performance.now();
+      await stop();
+      expect(performance.now() - begin).toBeLessThan(STOP_MILLISECONDS);
+      // 6000 requests: a queue of 2048, and what was under way before it was full.
+      const bound = answer === 0 ? 2048 + 3 * 512 : Infinity;
+      expect(collector.spans.length).toBeLessThan(bound);
+      const warnings = gateway.logs.filter((line) => line.includes('spans could not be exported'));
+      expect(warnings.length).toBeLessThanOrEqual(1);
+    },
+  );
 });
 
-it('without a collector there are no spans, and tasks carry nothing', async () => {
+it('creates no spans and stores no trace context without a collector', async () => {
   const gateway = await startGateway();
   open = [() => gateway.close()];
   const { body } = await gateway.call('POST', '/v1/jobs', SUBMIT, { traceparent });

@@ -207,31 +207,34 @@ it('fails a job whose inline result is larger than RESULT_MAX_BYTES', async () =
 });
 
 describe('a result comes back byte for byte', () => {
-  const ODD =
+  const RAW_RESULT =
     '{"b":1.10,"2":1e400,"1":9007199254740993, "b":"\\u0041\\/","__proto__":{"constructor":1} }';
 
   it('inline, apart from the id', async () => {
-    completeWith(`{ "result":${ODD} ,"job_id" : "@" }`);
+    completeWith(`{ "result":${RAW_RESULT} ,"job_id" : "@" }`);
     const id = await gateway.submit();
     await gateway.ended(id);
-    expect(await textOfResult(id)).toBe(`{ "result":${ODD} ,"job_id" : "${id}" }`);
+    expect(await textOfResult(id)).toBe(`{ "result":${RAW_RESULT} ,"job_id" : "${id}" }`);
   });
 
   it.each<[string, RawAnswer]>([
-    ['plain', { body: `${ODD}\n` }],
-    ['in pieces', { body: `${ODD}\n`.split('') }],
-    ['gzip', coded('gzip', gzipSync(`${ODD}\n`))],
+    ['plain', { body: `${RAW_RESULT}\n` }],
+    ['in pieces', { body: `${RAW_RESULT}\n`.split('') }],
+    ['gzip', coded('gzip', gzipSync(`${RAW_RESULT}\n`))],
     [
       'gzip in two members',
-      coded('gzip', Buffer.concat([gzipSync(ODD.slice(0, 9)), gzipSync(`${ODD.slice(9)}\n`)])),
+      coded(
+        'gzip',
+        Buffer.concat([gzipSync(RAW_RESULT.slice(0, 9)), gzipSync(`${RAW_RESULT.slice(9)}\n`)]),
+      ),
     ],
-    ['brotli', coded('br', brotliCompressSync(`${ODD}\n`))],
-    ['deflate', coded('deflate', deflateSync(`${ODD}\n`))],
+    ['brotli', coded('br', brotliCompressSync(`${RAW_RESULT}\n`))],
+    ['deflate', coded('deflate', deflateSync(`${RAW_RESULT}\n`))],
   ])('behind a URL, %s', async (_, answer) => {
     completeByUrl(answer);
     const id = await gateway.submit();
     await gateway.ended(id);
-    expect(await textOfResult(id)).toBe(`{"job_id":"${id}","result":${ODD}\n}`);
+    expect(await textOfResult(id)).toBe(`{"job_id":"${id}","result":${RAW_RESULT}\n}`);
   });
 
   it('returns any result byte by byte, inline and behind a URL', async () => {

@@ -31,7 +31,7 @@ export function missed(count: number, some: Partial<RefusalEvidence> = {}): Refu
 }
 
 /** The input of a gateway without findings and with five waiting jobs, unless `some` overrides it. */
-export function situation(
+export function inputWith(
   traces: readonly RefusalEvidence[],
   {
     accepted,

@@ -4,7 +4,7 @@ import { MISCONFIGURATIONS } from '../../src/alerts/alert-kinds.js';
 import { detect, suspects } from '../../src/alerts/detect.js';
 import type { DetectionInput, RefusalEvidence } from '../../src/alerts/detection-input.js';
 import { REFUSAL_CAUSES } from '../../src/audit/refusal.js';
-import { ago, missed, NOW, situation, trace } from '../support/detection-inputs.js';
+import { ago, missed, NOW, inputWith, trace } from '../support/detection-inputs.js';
 
 const kinds = (found: DetectionInput): string[] => detect(found).map(({ kind }) => kind);
 const BUSY = { inTwoMinutes: 200, inTenMinutes: 1000, inSixtyMinutes: 6000, hourBefore: 6000 };
@@ -12,47 +12,47 @@ const SAME_JOB = { job: { id: 'a', state: 'ended' } } as const;
 
 describe('refused callbacks of waiting jobs', () => {
   it.each<[string, string[], DetectionInput]>([
-    ['nothing at all', [], situation([])],
-    ['one job, once', [], situation(missed(1))],
-    ['one job whose callback is repeated', ['token_key'], situation(missed(3, SAME_JOB))],
-    ['one job, repeated twice', [], situation(missed(2, SAME_JOB))],
+    ['no refusal', [], inputWith([])],
+    ['one job, once', [], inputWith(missed(1))],
+    ['one job whose callback is repeated', ['token_key'], inputWith(missed(3, SAME_JOB))],
+    ['one job, repeated twice', [], inputWith(missed(2, SAME_JOB))],
     [
       'one job, repeated, while others are accepted',
       [],
-      situation(missed(9, SAME_JOB), { accepted: { lastAt: ago(1), inTwoMinutes: 1 } }),
+      inputWith(missed(9, SAME_JOB), { accepted: { lastAt: ago(1), inTwoMinutes: 1 } }),
     ],
-    ['two jobs', ['token_key'], situation(missed(2))],
+    ['two jobs', ['token_key'], inputWith(missed(2))],
     [
       'three jobs within the hour, nothing accepted since',
       ['token_key'],
-      situation(
+      inputWith(
         [2900, 1600, 20].flatMap((seconds) => missed(1, { at: ago(seconds) })),
         {
           accepted: { lastAt: ago(3000), inSixtyMinutes: 3 },
         },
       ),
     ],
-    ['two jobs more than an hour ago', [], situation(missed(2, { at: ago(3700) }))],
+    ['two jobs more than an hour ago', [], inputWith(missed(2, { at: ago(3700) }))],
     [
       'three old jobs among many new ones that are accepted: the old key was dropped too early',
       ['token_key'],
-      situation(missed(3), { accepted: { ...BUSY, lastAt: ago(1) } }),
+      inputWith(missed(3), { accepted: { ...BUSY, lastAt: ago(1) } }),
     ],
-    ['two of them', [], situation(missed(2), { accepted: { ...BUSY, lastAt: ago(1) } })],
+    ['two of them', [], inputWith(missed(2), { accepted: { ...BUSY, lastAt: ago(1) } })],
     [
-      'three that nobody has looked at yet, just now',
+      'three that are not polled yet, just now',
       [],
-      situation(missed(3, { job: undefined }).map((one, n) => waiting(one, n, 10))),
+      inputWith(missed(3, { job: undefined }).map((one, n) => waiting(one, n, 10))),
     ],
     [
-      'the same after a minute in which no look told',
+      'three that are still not polled after a minute',
       ['token_key'],
-      situation(missed(3).map((one, n) => waiting(one, n, 61))),
+      inputWith(missed(3).map((one, n) => waiting(one, n, 61))),
     ],
     [
-      'three that nobody has looked at, after a minute, a fifth of all',
+      'three that are not polled after a minute, a fifth of all',
       ['token_key'],
-      situation(
+      inputWith(
         missed(3).map((one, n) => waiting(one, n, 61)),
         {
           accepted: { inTwoMinutes: 12, lastAt: ago(1) },
@@ -60,9 +60,9 @@ describe('refused callbacks of waiting jobs', () => {
       ),
     ],
     [
-      'the same, less than a fifth of all',
+      'three that are not polled after a minute, less than a fifth of all',
       [],
-      situation(
+      inputWith(
         missed(3).map((one, n) => waiting(one, n, 61)),
         {
           accepted: { inTwoMinutes: 13, inTenMinutes: 13, inSixtyMinutes: 13, lastAt: ago(1) },
@@ -70,9 +70,9 @@ describe('refused callbacks of waiting jobs', () => {
       ),
     ],
     [
-      'the same, with many more of the same sender that were only counted',
+      'three that are not polled after a minute, and many counted ones of the same sender',
       ['token_key'],
-      situation(
+      inputWith(
         [
           ...missed(3).map((one, n) => waiting(one, n, 61)),
           trace({ count: 50, secret: 'unknown' }),
@@ -81,59 +81,62 @@ describe('refused callbacks of waiting jobs', () => {
       ),
     ],
     [
-      'with the right secret: no look is needed to believe them',
+      'with a valid secret, without a poll',
       ['source_address'],
-      situation(
+      inputWith(
         missed(2, { cause: 'address_not_allowed', secret: 'right' }).map((one, n) =>
           waiting(one, n, 1),
         ),
       ),
     ],
     [
-      'with a wrong address and a wrong secret: both are to be put right',
+      'with a wrong address and a wrong secret',
       ['source_address', 'token_key'],
-      situation(missed(2, { cause: 'address_not_allowed', secretCause: 'token_invalid' })),
+      inputWith(missed(2, { cause: 'address_not_allowed', secretCause: 'token_invalid' })),
     ],
     [
       'before the last alert of the kind was closed',
       [],
-      situation(missed(9), { closed: new Map([['token_key', ago(5)]]) }),
+      inputWith(missed(9), { closed: new Map([['token_key', ago(5)]]) }),
     ],
     [
       'before the last alert of another kind was closed',
       ['token_key'],
-      situation(missed(9), { closed: new Map([['clock', ago(5)]]) }),
+      inputWith(missed(9), { closed: new Map([['clock', ago(5)]]) }),
     ],
   ])('%s: %j', (_, expected, found) => {
     expect(kinds(found)).toEqual(expected);
   });
 
-  it.each(REFUSAL_CAUSES.map((cause) => [cause]))('%s leads to one kind and an advice', (cause) => {
-    const found = detect(situation(missed(3, { cause, secret: 'right' })));
-    expect(found).toHaveLength(1);
-    expect(MISCONFIGURATIONS).toContain(found[0]?.kind);
-    expect(found[0]?.message).toContain(
-      'In the last 2 minutes 3 were refused for 3 jobs and 0 accepted; in the hour before, 0 and 0. 5 jobs wait.',
-    );
-    expect(found[0]?.advice).toMatch(/^[A-Z].{40,}\.$/);
-  });
+  it.each(REFUSAL_CAUSES.map((cause) => [cause]))(
+    '%s leads to one kind of alert with advice',
+    (cause) => {
+      const found = detect(inputWith(missed(3, { cause, secret: 'right' })));
+      expect(found).toHaveLength(1);
+      expect(MISCONFIGURATIONS).toContain(found[0]?.kind);
+      expect(found[0]?.message).toContain(
+        'In the last 2 minutes 3 were refused for 3 jobs and 0 accepted; in the hour before, 0 and 0. 5 jobs wait.',
+      );
+      expect(found[0]?.advice).toMatch(/^[A-Z].{40,}\.$/);
+    },
+  );
 
-  it('are all counted, and seen when the last of them came', () => {
+  it('are all counted, with the time of the last one', () => {
     const traces = [...missed(2, { at: ago(100) }), ...missed(3, { at: ago(40) }), trace()];
-    const [found] = detect(situation(traces, { accepted: { hourBefore: 7 } }));
+    const [found] = detect(inputWith(traces, { accepted: { hourBefore: 7 } }));
     expect(found).toMatchObject({
       evidence: { refusals: 5, jobs: 5, waitingJobs: 5, hourBefore: { accepted: 7, refused: 0 } },
       lastSeenAt: ago(40),
     });
   });
 
-  it('of a clock that is ahead are not seen in the future', () => {
-    const [found] = detect(situation(missed(2, { at: ago(-600) })));
+  it('of a clock that is ahead are not dated in the future', () => {
+    const [found] = detect(inputWith(missed(2, { at: ago(-600) })));
     expect(found?.lastSeenAt).toEqual(NOW);
   });
 });
 
-describe('callbacks with a valid secret for jobs that are not here', () => {
+describe('callbacks with a valid secret for unknown jobs', () => {
   const strange = (count: number, some: Partial<RefusalEvidence> = {}): RefusalEvidence[] =>
     missed(count, { cause: 'job_unknown', secret: 'right', ...some }).map((one, n) => ({
       ...one,
@@ -141,11 +144,11 @@ describe('callbacks with a valid secret for jobs that are not here', () => {
     }));
 
   it.each<[string, string[], DetectionInput]>([
-    ['three', ['job_unknown'], situation(strange(3))],
-    ['two', [], situation(strange(2))],
-    ['the same again and again', [], situation(strange(9, SAME_JOB))],
-    ['with a wrong secret', [], situation(strange(9, { secret: 'wrong' }))],
-    ['from a wrong address', [], situation(strange(9, { cause: 'address_not_allowed' }))],
+    ['three', ['job_unknown'], inputWith(strange(3))],
+    ['two', [], inputWith(strange(2))],
+    ['one, repeated', [], inputWith(strange(9, SAME_JOB))],
+    ['with a wrong secret', [], inputWith(strange(9, { secret: 'wrong' }))],
+    ['from a wrong address', [], inputWith(strange(9, { cause: 'address_not_allowed' }))],
   ])('%s: %j', (_, expected, found) => {
     expect(kinds(found)).toEqual(expected);
   });
@@ -156,71 +159,71 @@ describe('known senders that are refused where genuine callbacks used to be acce
   const stopped = { inTenMinutes: 40, inSixtyMinutes: 290, hourBefore: 300, lastAt: ago(130) };
 
   it.each<[string, string[], DetectionInput]>([
-    ['about as many', ['form'], situation([trace({ ...from, count: 5 })], { accepted: stopped })],
-    ['far fewer', [], situation([trace({ ...from, count: 4 })], { accepted: stopped })],
+    ['about as many', ['form'], inputWith([trace({ ...from, count: 5 })], { accepted: stopped })],
+    ['far fewer', [], inputWith([trace({ ...from, count: 4 })], { accepted: stopped })],
     [
       'while callbacks are accepted',
       [],
-      situation([trace({ ...from, count: 500 })], {
+      inputWith([trace({ ...from, count: 500 })], {
         accepted: { ...stopped, inTwoMinutes: 1, lastAt: ago(1) },
       }),
     ],
     [
       'while no job waits',
       [],
-      situation([trace({ ...from, count: 500 })], { accepted: stopped, waitingJobs: 0 }),
+      inputWith([trace({ ...from, count: 500 })], { accepted: stopped, waitingJobs: 0 }),
     ],
     [
-      'where hardly any were to be expected',
+      'if hardly any were expected',
       [],
-      situation([trace({ ...from, count: 500 })], {
+      inputWith([trace({ ...from, count: 500 })], {
         accepted: { ...stopped, inTenMinutes: 0, inSixtyMinutes: 19, hourBefore: 20 },
       }),
     ],
     [
-      'as often as ever',
+      'as often as before',
       [],
-      situation([trace({ ...from, count: 15 })], {
+      inputWith([trace({ ...from, count: 15 })], {
         accepted: stopped,
         totals: [{ cause: 'not_json', inTenMinutes: 15, hourBefore: 240, lastAt: NOW }],
       }),
     ],
     [
-      'who are strangers',
+      'from unknown senders',
       [],
-      situation([trace({ ...from, fromKnownSender: false, count: 500 })], { accepted: stopped }),
+      inputWith([trace({ ...from, fromKnownSender: false, count: 500 })], { accepted: stopped }),
     ],
   ])('%s: %j', (_, expected, found) => {
     expect(kinds(found)).toEqual(expected);
   });
 });
 
-describe('strangers', () => {
+describe('refusals of unknown senders', () => {
   const flood = (count: number) =>
     [{ cause: 'token_missing', inTenMinutes: count, hourBefore: 0, lastAt: ago(3) }] as const;
 
   it.each<[string, string[], DetectionInput]>([
-    ['some', [], situation([trace()], { totals: flood(299) })],
-    ['many', ['attack'], situation([trace()], { totals: flood(300) })],
+    ['some', [], inputWith([trace()], { totals: flood(299) })],
+    ['many', ['attack'], inputWith([trace()], { totals: flood(300) })],
     [
       'many, beside a misconfiguration',
       ['token_key'],
-      situation(missed(3), { totals: flood(900) }),
+      inputWith(missed(3), { totals: flood(900) }),
     ],
     [
       'many, while an alert is open',
       [],
-      situation([], { totals: flood(900), open: new Set(['token_key']) }),
+      inputWith([], { totals: flood(900), open: new Set(['token_key']) }),
     ],
     [
       'many, right after one was closed',
       [],
-      situation([], { totals: flood(900), closed: new Map([['token_key', ago(500)]]) }),
+      inputWith([], { totals: flood(900), closed: new Map([['token_key', ago(500)]]) }),
     ],
     [
       'many, long after one was closed',
       ['attack'],
-      situation([], { totals: flood(900), closed: new Map([['token_key', ago(700)]]) }),
+      inputWith([], { totals: flood(900), closed: new Map([['token_key', ago(700)]]) }),
     ],
   ])('%s: %j', (_, expected, found) => {
     expect(kinds(found)).toEqual(expected);
@@ -245,10 +248,10 @@ describe('strangers', () => {
     lastAt: fc.option(fc.nat(7000).map(ago), { nil: null }),
   });
 
-  it('never look like a misconfiguration, whatever they send and however busy the gateway is', () => {
+  it('never cause a misconfiguration alert, whatever they send and however busy the gateway is', () => {
     fc.assert(
       fc.property(strangers, any, fc.nat(1000), (traces, accepted, waitingJobs) => {
-        const found = situation(traces.map(trace), { accepted, waitingJobs });
+        const found = inputWith(traces.map(trace), { accepted, waitingJobs });
         expect(kinds(found)).toEqual([]);
       }),
     );
@@ -258,14 +261,14 @@ describe('strangers', () => {
     fc.assert(
       fc.property(strangers, fc.constantFrom(...REFUSAL_CAUSES), (traces, cause) => {
         const genuine = missed(3, { cause, secret: 'right' });
-        const alone = kinds(situation(genuine));
-        expect(kinds(situation([...traces.map(trace), ...genuine]))).toEqual(alone);
+        const alone = kinds(inputWith(genuine));
+        expect(kinds(inputWith([...traces.map(trace), ...genuine]))).toEqual(alone);
       }),
     );
   });
 });
 
-it('suspects jobs that were refused lately and that nobody has polled', () => {
+it('suspects jobs whose callbacks were refused recently and that were not polled', () => {
   const traces = [
     ...missed(1),
     waiting(trace(), 1, 5),
@@ -274,7 +277,7 @@ it('suspects jobs that were refused lately and that nobody has polled', () => {
     trace({ job: { id: 'x', state: 'unknown' } }),
     trace(),
   ];
-  expect(suspects(situation(traces))).toEqual(['job 1']);
+  expect(suspects(inputWith(traces))).toEqual(['job 1']);
 });
 
 /** Nobody knows yet whether the job has ended. */

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { detect } from '../../src/alerts/detect.js';
 import type { Installed, RefusalEvidence } from '../../src/alerts/detection-input.js';
-import { missed, situation } from '../support/detection-inputs.js';
+import { missed, inputWith } from '../support/detection-inputs.js';
 import { REFUSAL_REASONS } from '../../src/audit/refusal-reasons.js';
 import { REFUSAL_CAUSES } from '../../src/audit/refusal.js';
 
@@ -53,7 +53,7 @@ it.each<[string, Partial<RefusalEvidence>, RegExp[], Partial<Installed>?]>([
   ],
   ['large bodies', { cause: 'too_large' }, [/The limit is 2048 in this process\./]],
 ])('%s', (_, some, expected, installed) => {
-  const found = detect(situation(missed(3, some), { installed: { ...INSTALLED, ...installed } }));
+  const found = detect(inputWith(missed(3, some), { installed: { ...INSTALLED, ...installed } }));
   const text = found.map(({ message, advice }) => `${message} ${advice}`);
   expect(text).toHaveLength(1);
   for (const part of expected) expect(text[0]).toMatch(part);
@@ -68,7 +68,7 @@ it('names the main addresses, and how many others there are', () => {
       secret: address === 'b' ? 'wrong' : 'right',
     }),
   );
-  const [found] = detect(situation(traces));
+  const [found] = detect(inputWith(traces));
   expect(found?.message).toContain('come from a, b, c and 4 more.');
   expect(found?.evidence.addresses.slice(0, 2)).toEqual([
     { address: 'a', refusals: 3, secret: 'right' },
@@ -80,7 +80,7 @@ it('names the main addresses, and how many others there are', () => {
 it.each(REFUSAL_CAUSES)(
   'gives the reason and the remedies of %s as the table has them',
   (cause) => {
-    const [found] = detect(situation(missed(3, { cause, secret: 'right', tried: undefined })));
+    const [found] = detect(inputWith(missed(3, { cause, secret: 'right', tried: undefined })));
     expect(found?.message).toContain(REFUSAL_REASONS[cause].why);
     expect(found?.advice).toContain(REFUSAL_REASONS[cause].remedies.join(' '));
   },

@@ -81,8 +81,8 @@ describe('a large answer', () => {
   ])('about a failed job with a reason of many %s holds its beginning', async (_, unit) => {
     for (const before of ['', 'a', 'aa', 'aaa', 'aaaa', 'aaaaa']) {
       const reason = before + unit.repeat(300_000 / unit.length);
-      const { kind, ...look } = await pollOf(`{"status":"Failed","reason":"${reason}"}`);
-      const { message } = 'error' in look ? look.error : { message: '' };
+      const { kind, ...answer } = await pollOf(`{"status":"Failed","reason":"${reason}"}`);
+      const { message } = 'error' in answer ? answer.error : { message: '' };
       expect(kind).toBe('failed');
       expect(message.slice(0, 900)).toBe(String(JSON.parse(`"${reason}"`)).slice(0, 900));
       expect(message.length).toBeLessThanOrEqual(1000);

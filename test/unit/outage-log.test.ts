@@ -26,7 +26,7 @@ it('writes a summary every 10 s of a lasting outage', () => {
   expect(written[1]).toMatchObject({ leftOut: { 'request failed': expect.any(Number) } });
 });
 
-it('sums up the whole outage at its end', () => {
+it('summarizes the whole outage at its end', () => {
   const { log, pass } = newLog();
   log.count('request failed');
   for (let n = 0; n < 3; n += 1) log.countRequest();
@@ -35,11 +35,11 @@ it('sums up the whole outage at its end', () => {
   expect(log.end()).toEqual({ seconds: 9, requestsRefused: 3, leftOut: { 'a task failed': 1 } });
 });
 
-it('has nothing to sum up without an outage', () => {
+it('summarizes nothing without an outage', () => {
   expect(newLog().log.end()).toBeUndefined();
 });
 
-it('begins anew after a time without errors', () => {
+it('starts a new outage after a time without errors', () => {
   const { log, pass } = newLog();
   log.count('request failed');
   pass(60);
@@ -47,7 +47,7 @@ it('begins anew after a time without errors', () => {
   expect(log.count('request failed')).toBe('write');
 });
 
-it('bounds the messages that it counts apart', () => {
+it('bounds the messages that it counts separately', () => {
   const { log } = newLog();
   for (let n = 0; n < 1000; n += 1) log.count(`message ${n}`);
   expect(Object.keys(log.end()?.leftOut ?? {}).length).toBeLessThanOrEqual(21);

@@ -28,21 +28,21 @@ const waiting = (some: Partial<PolledJob> = {}): PolledJob => ({
   ...some,
 });
 
-const look = (answer: JobAnswer): PollAnswer => ({ ...answer, rawConfig: null });
-const OPEN = look({ kind: 'open', progress: null });
-const GONE = look({ kind: 'not_found', error: { status: 404, message: 'no' } });
-const UNAVAILABLE = look({ kind: 'unavailable', error: { message: 'x' } });
+const polled = (answer: JobAnswer): PollAnswer => ({ ...answer, rawConfig: null });
+const OPEN = polled({ kind: 'open', progress: null });
+const GONE = polled({ kind: 'not_found', error: { status: 404, message: 'no' } });
+const UNAVAILABLE = polled({ kind: 'unavailable', error: { message: 'x' } });
 const after = (answer: PollAnswer, some: Partial<PolledJob> = {}) =>
   stepAfterPoll(answer, waiting(some), LIMITS);
 
 describe('stepAfterPoll for a final answer', () => {
   test('fetches the result of a completed job of any age', () => {
-    const done = look({ kind: 'completed', result: Buffer.from('{}') });
+    const done = polled({ kind: 'completed', result: Buffer.from('{}') });
     expect(after(done, { ageSeconds: 1e9 })).toEqual({ do: 'fetch-result' });
   });
 
   test('ends a cancelled job with the code cancelled', () => {
-    expect(after(look({ kind: 'cancelled' }), { ageSeconds: 1e9 })).toEqual({
+    expect(after(polled({ kind: 'cancelled' }), { ageSeconds: 1e9 })).toEqual({
       do: 'end',
       status: 'cancelled',
       error: CANCELLED,
@@ -54,7 +54,7 @@ describe('stepAfterPoll for a final answer', () => {
     ['INVALID_PASSWORD', false],
     ['__proto__', false],
   ])('failed as %s: keeps the reason, retryable %s', (name, retryable) => {
-    expect(after(look({ kind: 'failed', error: { name, message: 'why' } }))).toEqual({
+    expect(after(polled({ kind: 'failed', error: { name, message: 'why' } }))).toEqual({
       do: 'end',
       status: 'failed',
       error: { code: 'failed_upstream', message: 'why', upstreamName: name, retryable },
@@ -62,10 +62,10 @@ describe('stepAfterPoll for a final answer', () => {
   });
 
   test('treats a failure that mentions cancelled as a cancel only after a requested cancel', () => {
-    const failed = look({ kind: 'failed', error: { message: 'Job was Cancelled' } });
+    const failed = polled({ kind: 'failed', error: { message: 'Job was Cancelled' } });
     expect(after(failed, { sinceCancelSeconds: 3 })).toMatchObject({ status: 'cancelled' });
     expect(after(failed)).toMatchObject({ status: 'failed' });
-    const other = look({ kind: 'failed', error: { message: 'bad page' } });
+    const other = polled({ kind: 'failed', error: { message: 'bad page' } });
     expect(after(other, { sinceCancelSeconds: 3 })).toMatchObject({ status: 'failed' });
   });
 });
@@ -129,10 +129,10 @@ describe('stepAfterPoll for an open job or an unavailable Reducto', () => {
   });
 
   test('obeys a Retry-After that is longer than the schedule', () => {
-    const later = look({ kind: 'unavailable', error: { message: 'x' }, retryAfterSeconds: 77 });
+    const later = polled({ kind: 'unavailable', error: { message: 'x' }, retryAfterSeconds: 77 });
     expect(after(later)).toEqual({ do: 'wait', seconds: 77, because: 'unavailable' });
     expect(after(later, { ageSeconds: 990 })).toMatchObject({ seconds: 10 });
-    const sooner = look({ kind: 'unavailable', error: { message: 'x' }, retryAfterSeconds: 2 });
+    const sooner = polled({ kind: 'unavailable', error: { message: 'x' }, retryAfterSeconds: 2 });
     expect(after(sooner)).toMatchObject({ seconds: 10 });
     expect(after(UNAVAILABLE)).toMatchObject({ seconds: 10, because: 'unavailable' });
   });
@@ -161,7 +161,7 @@ describe('a result that cannot be fetched', () => {
 
   test('retries an unusable answer like a missing result, then fails the job', () => {
     const error = { status: 200, message: 'no JSON' };
-    const unusable = look({ kind: 'unusable', error, aboutJob: true });
+    const unusable = polled({ kind: 'unusable', error, aboutJob: true });
     expect(after(unusable)).toEqual({ do: 'wait', seconds: 2, because: 'unusable' });
     expect(after(unusable, { resultMissingSeconds: 600 })).toEqual({
       do: 'end',
@@ -204,7 +204,7 @@ const limits = fc.record<PollLimits>({
 const undecided = fc.oneof(
   fc.constant(OPEN),
   fc.option(fc.integer({ min: 0, max: 300 })).map((after) =>
-    look({
+    polled({
       kind: 'unavailable',
       error: { message: 'x' },
       ...(after === null ? {} : { retryAfterSeconds: after }),

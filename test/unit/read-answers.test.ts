@@ -9,7 +9,7 @@ import {
 } from '../../src/reducto/read-answers.js';
 
 /** What an answer of these bytes means. */
-const look = (body: unknown): PollAnswer => readPollAnswer({ body }, 'job_1');
+const polled = (body: unknown): PollAnswer => readPollAnswer({ body }, 'job_1');
 
 describe('upstream ids', () => {
   test.each(['a', '0', 'job_1-x', '9b2f0a51-0000-4000-8000-000000000000', 'x'.repeat(128)])(
@@ -50,7 +50,7 @@ describe('upstream ids', () => {
   );
 });
 
-describe('a look', () => {
+describe('a poll', () => {
   test.each([
     undefined,
     null,
@@ -67,7 +67,7 @@ describe('a look', () => {
     '{"status": "ok", "detail": NaN}',
     '{"status":"Comp',
   ])('%j is unusable, and any server might have said it', (answer) => {
-    expect(look(answer)).toMatchObject({ kind: 'unusable', aboutJob: false, rawConfig: null });
+    expect(polled(answer)).toMatchObject({ kind: 'unusable', aboutJob: false, rawConfig: null });
   });
 
   test.each([
@@ -76,13 +76,13 @@ describe('a look', () => {
     '{"status":"Failed"}{}',
     { job_id: 'job_1' },
   ])('%j is unusable, and about this job', (answer) => {
-    expect(look(answer)).toMatchObject({ kind: 'unusable', aboutJob: true });
+    expect(polled(answer)).toMatchObject({ kind: 'unusable', aboutJob: true });
   });
 
   test.each(['<html>', '\n<!DOCTYPE html>'])(
     'reads %j as unavailable: a page of a proxy',
     (answer) => {
-      expect(look(answer)).toMatchObject({ kind: 'unavailable', rawConfig: null });
+      expect(polled(answer)).toMatchObject({ kind: 'unavailable', rawConfig: null });
     },
   );
 
@@ -97,7 +97,7 @@ describe('a look', () => {
     '',
     'toString',
   ])('status "%s" is open', (status) => {
-    expect(look({ status, result: {}, reason: 'x' })).toEqual({
+    expect(polled({ status, result: {}, reason: 'x' })).toEqual({
       kind: 'open',
       progress: null,
       rawConfig: null,
@@ -112,36 +112,36 @@ describe('a look', () => {
     [Number.NaN, null],
     [Infinity, null],
   ])('progress %j is read as %j', (progress, expected) => {
-    expect(look({ status: 'Pending', progress })).toMatchObject({ progress: expected });
+    expect(polled({ status: 'Pending', progress })).toMatchObject({ progress: expected });
   });
 
   test('a completed job without a result has null, so that it is not stored as one', () => {
-    expect(look({ status: 'Completed' })).toMatchObject({ kind: 'completed', result: null });
-    expect(look({ status: 'Completed', result: null })).toMatchObject({ result: null });
+    expect(polled({ status: 'Completed' })).toMatchObject({ kind: 'completed', result: null });
+    expect(polled({ status: 'Completed', result: null })).toMatchObject({ result: null });
   });
 
   test('a completed job has its result as it is written', async () => {
     const result = '{ "b":1.10,"a":1e400,"__proto__":9007199254740993,"a":"\\u0041" }';
     const text = `{"result":0,"status":"Completed", "result" : ${result} ,"x":"result"}`;
-    const look = readPollAnswer(await readAnswerBody([Buffer.from(text)]), 'job_1');
-    expect(look).toMatchObject({ kind: 'completed', result: Buffer.from(result) });
+    const answer = readPollAnswer(await readAnswerBody([Buffer.from(text)]), 'job_1');
+    expect(answer).toMatchObject({ kind: 'completed', result: Buffer.from(result) });
   });
 
   test('a failed job has a reason; one that was cancelled is cancelled', () => {
-    expect(look({ status: 'Failed', reason: 'bad', error: { name: 'X' } })).toMatchObject({
+    expect(polled({ status: 'Failed', reason: 'bad', error: { name: 'X' } })).toMatchObject({
       kind: 'failed',
       error: { name: 'X', message: 'bad' },
     });
-    expect(look({ status: 'Failed' })).toMatchObject({ kind: 'failed' });
-    expect(look({ status: 'Failed', error: { name: 'JOB_CANCELLED' } })).toMatchObject({
+    expect(polled({ status: 'Failed' })).toMatchObject({ kind: 'failed' });
+    expect(polled({ status: 'Failed', error: { name: 'JOB_CANCELLED' } })).toMatchObject({
       kind: 'cancelled',
     });
-    expect(look({ status: 'Cancelled' })).toMatchObject({ kind: 'cancelled' });
+    expect(polled({ status: 'Cancelled' })).toMatchObject({ kind: 'cancelled' });
   });
 
   test('the request comes along where it is text', () => {
-    expect(look({ status: 'Pending', raw_config: '{}' }).rawConfig).toBe('{}');
-    expect(look({ status: 'Pending', raw_config: {} }).rawConfig).toBeNull();
+    expect(polled({ status: 'Pending', raw_config: '{}' }).rawConfig).toBe('{}');
+    expect(polled({ status: 'Pending', raw_config: {} }).rawConfig).toBeNull();
   });
 });
 

@@ -89,18 +89,18 @@ describe('load', () => {
     expect(namesOf({ [name]: value })).toEqual([name]);
   });
 
-  test('wants a METRICS_PORT where METRICS_HOST is given', () => {
+  test('requires METRICS_PORT with METRICS_HOST', () => {
     expect(namesOf({ METRICS_HOST: '10.0.0.1' })).toEqual(['METRICS_PORT']);
     expect(namesOf({ METRICS_HOST: '10.0.0.1', METRICS_PORT: '9464' })).toEqual([]);
   });
 
-  test('lists everything that is wrong in one message', () => {
+  test('lists all problems in one message', () => {
     const environment = { PORT: 'x', ROLES: 'y', TOKEN_KEYS: 'z', HOST_FILE: '/nowhere/at/all' };
     expect(namesOf(environment)).toEqual(['HOST', 'PORT', 'ROLES', 'TOKEN_KEYS']);
     expect(() => Settings.load(environment)).toThrow(/PORT[^]*ROLES[^]*TOKEN_KEYS/);
   });
 
-  test('lists what production lacks together with what is wrong', () => {
+  test('lists missing and invalid settings of production together', () => {
     expect(namesOf({ NODE_ENV: 'production', PORT: 'x', WEBHOOK_MODE: 'none' })).toEqual([
       'AUDIT_KEYS',
       'DATABASE_URL',
@@ -200,7 +200,7 @@ describe('PUBLIC_URL', () => {
     'http://10.1.2.3',
     'http://gateway',
     'http://gw.internal',
-  ])('takes plain %s, with a warning in production only', (url) => {
+  ])('accepts plain %s, with a warning in production only', (url) => {
     expect(Settings.load({ PUBLIC_URL: url }).warnings().join()).not.toContain('PUBLIC_URL');
     expect(
       Settings.load({ ...PRODUCTION, PUBLIC_URL: url })
@@ -242,7 +242,7 @@ describe('production', () => {
       ['AUDIT_KEYS', 'DATABASE_URL', 'TOKEN_KEYS'],
     ],
     ['the API alone', { ROLES: 'api' }, ['AUDIT_KEYS', 'DATABASE_URL', 'REDUCTO_API_KEY']],
-  ])('names everything that is missing for %s', (_what, environment, missing) => {
+  ])('lists the missing settings for %s', (_what, environment, missing) => {
     expect(namesOf({ NODE_ENV: 'production', ...environment })).toEqual(missing);
   });
 
