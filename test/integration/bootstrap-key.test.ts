@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Client } from 'pg';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ApiKeyStore } from '../../src/access/api-key.store.js';
 import { ApiKeysService } from '../../src/access/api-keys.service.js';
 import { eventually, newDatabase, startGateway, type TestGateway } from '../support/gateway.js';
@@ -154,4 +154,27 @@ it('a revoked key in steady use stops working in another process within 6 s', as
   const begin = performance.now();
   await refuses(there, key);
   expect(performance.now() - begin).toBeLessThan(PROMISED_MILLISECONDS + SLACK_MILLISECONDS);
+});
+
+it('a key that is revoked during a read of all keys stops working at once', async () => {
+  const gateway = await (await newShared()).start();
+  const key = await gateway.newKey('platform', ['admin']);
+  expect(await statusOf(gateway, key)).toBe(200);
+  const store = gateway.app.get(ApiKeyStore, { strict: false });
+  const readKeys = store.listActive.bind(store);
+  const begun = Promise.withResolvers<void>();
+  const revoked = Promise.withResolvers<void>();
+  vi.spyOn(store, 'listActive').mockImplementationOnce(async () => {
+    const keys = await readKeys();
+    begun.resolve();
+    await revoked.promise;
+    return keys;
+  });
+  const guess = statusOf(gateway, newKey());
+  await begun.promise;
+  await revoke(gateway, key);
+  gateway.app.get(ApiKeysService, { strict: false }).forgetKnown();
+  revoked.resolve();
+  expect(await guess).toBe(401);
+  expect(await statusOf(gateway, key)).toBe(401);
 });

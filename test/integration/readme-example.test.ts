@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { run } from '../support/processes.js';
 
@@ -22,4 +22,41 @@ it('prints a result for the README example when it is pasted into a shell', asyn
   expect(JSON.parse(job ?? '')).toMatchObject({ status: 'completed', settledBy: 'webhook' });
   expect(JSON.parse(events ?? '').events.at(-1)).toMatchObject({ type: 'completed' });
   expect(JSON.parse(result ?? '').result.chunks[0].content).toContain('Rental Agreement');
+});
+
+describe('the curl examples of docs/api.md', () => {
+  /** The commands of the first block of shell that contains `text`. */
+  async function commandsWith(text: string): Promise<string[]> {
+    const document = await readFile('docs/api.md', 'utf8');
+    const blocks = [...document.matchAll(/```sh\n([\s\S]+?)```/g)].map(([, block = '']) => block);
+    return blocks.find((block) => block.includes(text))?.split('\n\n') ?? [];
+  }
+
+  async function output(command: string, environment: Record<string, string>): Promise<unknown> {
+    const { code, stdout, stderr } = await run(['-c', command], environment, 'sh');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    return JSON.parse(stdout);
+  }
+
+  it('upload a file, submit a job, wait for its end, and read its result', async () => {
+    const [upload = '', submit = '', wait = '', result = '', ...rest] =
+      await commandsWith('-F file=@invoice.pdf');
+    expect(rest).toEqual([]);
+    const environment = { URL: gateway.url, KEY: gateway.key };
+    const document = upload.replace('@invoice.pdf', '@src/dev/demo/rental-agreement.pdf');
+    expect(await output(document, environment)).toHaveProperty('file_id');
+    const job = (await output(submit, environment)) as { id: string };
+    const ended = { ...environment, ID: job.id };
+    expect(await output(wait, ended)).toMatchObject({ id: job.id, status: 'completed' });
+    expect(await output(result, ended)).toHaveProperty('result');
+  });
+
+  it('create an API key', async () => {
+    const [create = ''] = await commandsWith('$ADMIN_KEY');
+    const environment = { URL: gateway.url, ADMIN_KEY: await gateway.newKey('ops', ['admin']) };
+    expect(await output(create, environment)).toMatchObject({
+      service: 'invoices',
+      key: expect.stringMatching(/^rgw_/) as string,
+    });
+  });
 });
