@@ -255,59 +255,62 @@ describe('Retry-After', () => {
 });
 
 describe('a walk through the listing', () => {
-  const NOW = Date.UTC(2026, 0, 1);
-  const minutesAgo = (minutes: number): number => NOW - minutes * 60_000;
+  const LIMITS = { withConfigs: false, maxPages: 10, maxSeconds: 60 };
 
-  /** A listing with these pages of jobs, each as minutes since its creation; `null`: without a date. */
-  async function listing(...pages: (readonly (number | null)[])[]): Promise<UpstreamListing> {
+  /** A listing with these pages of job ids. */
+  async function listing(...pages: (readonly string[])[]): Promise<UpstreamListing> {
     const client = await clientOf((request, response) => {
       const { searchParams } = new URL(request.url ?? '', 'http://reducto');
       const page = Number(searchParams.get('cursor') ?? 0);
-      const jobs = (pages[page] ?? []).map((minutes, n) => ({
-        job_id: `job_${page}_${n}`,
-        status: 'Pending',
-        ...(minutes === null ? {} : { created_at: new Date(minutesAgo(minutes)).toISOString() }),
-      }));
+      const jobs = (pages[page] ?? []).map((id) => ({ job_id: id, status: 'Pending' }));
       const next = page + 1 < pages.length ? String(page + 1) : null;
       response.writeHead(200, JSON_TYPE).end(JSON.stringify({ jobs, next_cursor: next }));
     });
     return new UpstreamListing(client);
   }
-  const LIMITS = { withConfigs: false, maxPages: 10, maxSeconds: 60, since: minutesAgo(15) };
 
-  it('is complete at the first job that is older than the search, newest first', async () => {
-    const walk = (await listing([1, 10], [20, 30], [40])).walkListing(LIMITS, () => false);
-    expect(await walk).toEqual({ end: 'complete', calls: 2, seenBackTo: minutesAgo(30) });
+  it('passes every job of every page, and is complete at the end', async () => {
+    const seen: string[] = [];
+    const walk = (await listing(['a', 'b'], ['c'], [])).walkListing(LIMITS, (jobs) => {
+      seen.push(...jobs.map(({ upstreamId }) => String(upstreamId)));
+      return false;
+    });
+    expect(await walk).toEqual({ end: 'complete', calls: 3 });
+    expect(seen).toEqual(['a', 'b', 'c']);
   });
 
-  it('is complete only at the end of a listing that is not newest first', async () => {
-    const walk = (await listing([30, 20], [10, 1])).walkListing(LIMITS, () => false);
-    expect(await walk).toEqual({ end: 'complete', calls: 2, seenBackTo: -Infinity });
+  it('stops where the page was enough', async () => {
+    const walk = (await listing(['a'], ['b'], ['c'])).walkListing(LIMITS, ([job]) => {
+      return job?.upstreamId === 'b';
+    });
+    expect(await walk).toEqual({ end: 'stopped', calls: 2 });
   });
 
-  it.each([
-    ['oldest first', [30, 20]],
-    ['out of order', [1, 30, 20]],
-    ['without a date', [1, null, 30]],
-  ])('that is cut proves nothing about a listing %s', async (_order, page) => {
-    const walk = (await listing(page, [0])).walkListing({ ...LIMITS, maxPages: 1 }, () => false);
-    expect(await walk).toEqual({ end: 'cut', calls: 1, seenBackTo: Infinity });
+  it('is cut at the limit of pages', async () => {
+    const limits = { ...LIMITS, maxPages: 2 };
+    const walk = (await listing(['a'], ['b'], ['c'])).walkListing(limits, () => false);
+    expect(await walk).toEqual({ end: 'cut', calls: 2 });
   });
 
-  it('that is cut has seen all jobs since the last one, newest first', async () => {
-    const limits = { ...LIMITS, maxPages: 1, since: minutesAgo(60) };
-    const walk = (await listing([1, 10], [20])).walkListing(limits, () => false);
-    expect(await walk).toEqual({ end: 'cut', calls: 1, seenBackTo: minutesAgo(10) });
+  it('is cut at the limit of time', async () => {
+    const limits = { ...LIMITS, maxSeconds: 0 };
+    const walk = (await listing(['a'], ['b'])).walkListing(limits, () => false);
+    expect(await walk).toEqual({ end: 'cut', calls: 1 });
   });
 
   it('is cut where a cursor repeats', async () => {
-    let calls = 0;
     const client = await clientOf((_, response) => {
-      calls += 1;
       response.writeHead(200, JSON_TYPE).end('{"jobs":[],"next_cursor":"again"}');
     });
-    const walk = await new UpstreamListing(client).walkListing(LIMITS, () => false);
-    expect(walk).toMatchObject({ end: 'cut', calls: 2 });
-    expect(calls).toBe(2);
+    const walk = new UpstreamListing(client).walkListing(LIMITS, () => false);
+    expect(await walk).toEqual({ end: 'cut', calls: 2 });
+  });
+
+  it('ends as unavailable with Retry-After at a page that fails', async () => {
+    const client = await clientOf((_, response) => {
+      response.writeHead(503, { ...JSON_TYPE, 'retry-after': '7' }).end('{"detail":"busy"}');
+    });
+    const walk = new UpstreamListing(client).walkListing(LIMITS, () => false);
+    expect(await walk).toEqual({ end: 'unavailable', calls: 1, retryAfterSeconds: 7 });
   });
 });
