@@ -1,8 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import type { Counter, Meter } from '@opentelemetry/api';
+import type { Attributes, Counter, Meter } from '@opentelemetry/api';
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
-import { HotHistogram, type Labels } from './hot-histogram.js';
 
 /** The media type of `Metrics.text()`. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -22,7 +21,6 @@ export class Metrics implements OnApplicationShutdown {
   readonly meter: Meter;
   private readonly provider: MeterProvider;
   private readonly exporter = new PrometheusExporter({ preventServerStart: true });
-  private readonly hot: HotHistogram[] = [];
   // No prefix, no timestamps, and neither the resource nor the scope as labels.
   private readonly serializer = new PrometheusSerializer('', false, undefined, true, true);
 
@@ -35,24 +33,16 @@ export class Metrics implements OnApplicationShutdown {
    * A counter whose series for `labels` are there from the beginning, as 0: Prometheus does not see the step
    * from nothing to 1. The exporter adds `_total` to `name`.
    */
-  counter(name: string, description: string, labels: readonly Labels[] = [{}]): Counter {
+  counter(name: string, description: string, labels: readonly Attributes[] = [{}]): Counter {
     const counter = this.meter.createCounter(name, { description });
     for (const series of labels) counter.add(0, series);
     return counter;
   }
 
-  /** A histogram that costs next to nothing to record into; `bounds` as in `HotHistogram`. */
-  hotHistogram(name: string, description: string, bounds: readonly number[]): HotHistogram {
-    const histogram = new HotHistogram(name, description, bounds);
-    this.hot.push(histogram);
-    return histogram;
-  }
-
   /** All metrics in the text format of Prometheus. A metric whose source fails is left out. */
   async text(): Promise<string> {
     const { resourceMetrics } = await this.exporter.collect({ timeoutMillis: 5000 });
-    const hot = this.hot.map((histogram) => histogram.text());
-    return this.serializer.serialize(resourceMetrics) + hot.join('');
+    return this.serializer.serialize(resourceMetrics);
   }
 
   async onApplicationShutdown(): Promise<void> {
