@@ -3,13 +3,9 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { Settings } from '../config/settings.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { DroppedConnectionError } from './database-connections.js';
-import { isDatabaseAway, isSessionRefused } from './database-errors.js';
 import { DatabaseMonitor } from './database-monitor.js';
 import { DatabaseShutdown } from './database-shutdown.js';
 import { Transactions } from './transactions.js';
-
-/** Attempts, two seconds apart, that a start waits for a database that is not there yet. */
-const START_ATTEMPTS = 60;
 
 @Global()
 @Module({})
@@ -27,9 +23,8 @@ export class DatabaseModule {
               logger.warn({ msg: 'a database connection was lost', err: error });
             }),
             autoLoadEntities: true,
-            retryAttempts: START_ATTEMPTS,
-            retryDelay: 2000,
-            toRetry: (error) => isDatabaseAway(error) && !isSessionRefused(error),
+            // `prepareDatabase` has waited for the database.
+            toRetry: () => false,
           }),
         }),
       ],
