@@ -277,7 +277,7 @@ export class ActionPageDto {
   nextCursor!: string | null;
 }
 
-export function toRefusalDto({ id, at, kind, data, sealed }: AuditEntry): RefusalDto {
+export function toRefusalDto({ id, at, kind, data, hasRawRequest }: AuditEntry): RefusalDto {
   const { cause = '', guard = '', ...rest } = data as Partial<RefusalDto>;
   return {
     id,
@@ -286,7 +286,7 @@ export function toRefusalDto({ id, at, kind, data, sealed }: AuditEntry): Refusa
     cause,
     guard,
     ...rest,
-    ...(kind === 'counted' ? {} : { recheckable: sealed }),
+    ...(kind === 'counted' ? {} : { recheckable: hasRawRequest }),
   };
 }
 

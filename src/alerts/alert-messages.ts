@@ -2,7 +2,7 @@ import { REFUSAL_REASONS, remediesFor } from '../audit/refusal-reasons.js';
 import type { RefusalCause } from '../audit/refusal.js';
 import { isPrivateAddress } from '../platform/config/private-host.js';
 import type { DetectedKind } from './alert-kinds.js';
-import type { AlertEvidence, Installed, RefusalEvidence } from './detection-input.js';
+import type { AlertEvidence, InstalledSettings, RefusalEvidence } from './detection-input.js';
 
 export interface AlertText {
   readonly message: string;
@@ -14,14 +14,14 @@ export function describeAlert(
   kind: DetectedKind,
   alertEvidence: AlertEvidence,
   refusals: readonly RefusalEvidence[],
-  installed: Installed,
+  installed: InstalledSettings,
 ): AlertText {
-  const { what, advice } = explain(kind, alertEvidence, refusals, installed);
-  return { message: `${what} ${numbers(kind, alertEvidence)}`, advice };
+  const { problem, advice } = explain(kind, alertEvidence, refusals, installed);
+  return { message: `${problem} ${countsText(kind, alertEvidence)}`, advice };
 }
 
 /** @param entry the changed entry, or the one that recorded the tampering */
-export function tamperingWords(reason: string, entry: string | undefined): AlertText {
+export function describeTampering(reason: string, entry: string | undefined): AlertText {
   const where = entry === undefined ? '' : ` (entry ${entry})`;
   return {
     message: `The audit was tampered with: ${reason}${where}.`,
@@ -31,7 +31,7 @@ export function tamperingWords(reason: string, entry: string | undefined): Alert
 }
 
 interface Explanation {
-  readonly what: string;
+  readonly problem: string;
   readonly advice: string;
 }
 
@@ -39,7 +39,7 @@ function explain(
   kind: DetectedKind,
   alertEvidence: AlertEvidence,
   refusals: readonly RefusalEvidence[],
-  installed: Installed,
+  installed: InstalledSettings,
 ): Explanation {
   switch (kind) {
     case 'source_address':
@@ -58,7 +58,7 @@ function explain(
       return byReason('upstream_id_mismatch');
     case 'attack':
       return {
-        what: `Forged callbacks are arriving, mainly from ${listed(alertEvidence)}.`,
+        problem: `Forged callbacks are arriving, mainly from ${addressList(alertEvidence)}.`,
         advice:
           'The gateway refuses them, so no setting needs a change. If they continue, block these addresses in front of the gateway, and set WEBHOOK_IP_ALLOWLIST if it is empty.',
       };
@@ -67,73 +67,79 @@ function explain(
 
 const REFUSED = 'Callbacks that are probably genuine are refused.';
 
-/** The text of the table about `cause`, with details of these refusals. */
+/** The text of `REFUSAL_REASONS` about `cause`, with details of these refusals. */
 function byReason(cause: RefusalCause, detail = '', advice = remediesFor(cause)): Explanation {
-  const what = [REFUSED, REFUSAL_REASONS[cause].why, detail].filter((text) => text !== '');
-  return { what: what.join(' '), advice: advice.join(' ') };
+  const problem = [REFUSED, REFUSAL_REASONS[cause].why, detail].filter((text) => text !== '');
+  return { problem: problem.join(' '), advice: advice.join(' ') };
 }
 
 function sourceAddress(
   alertEvidence: AlertEvidence,
   refusals: readonly RefusalEvidence[],
 ): Explanation {
-  const right = refusals.some(({ secret }) => secret === 'right');
-  const proxy = refusals.some(({ forwarded, address }) => forwarded || isPrivateAddress(address));
-  const secret = right ? 'Their secret is right.' : 'Their secret is not right either.';
+  const hasRightSecret = refusals.some(({ secret }) => secret === 'right');
+  const isProxy = refusals.some(({ forwarded, address }) => forwarded || isPrivateAddress(address));
+  const secret = hasRightSecret ? 'Their secret is right.' : 'Their secret is not right either.';
   const remedies = remediesFor('address_not_allowed');
   return byReason(
     'address_not_allowed',
-    `They come from ${listed(alertEvidence)}. ${secret}`,
-    proxy ? ['This looks like a proxy of your own.', ...remedies] : remedies,
+    `They come from ${addressList(alertEvidence)}. ${secret}`,
+    isProxy ? ['This looks like a proxy of your own.', ...remedies] : remedies,
   );
 }
 
 function tokenKey(
   { tried }: AlertEvidence,
   refusals: readonly RefusalEvidence[],
-  { webhookMode, tokenKeys }: Installed,
+  { webhookMode, tokenKeys }: InstalledSettings,
 ): Explanation {
   if (mainSecretCause(refusals, ['token_invalid', 'token_missing']) === 'token_missing') {
     const mode = webhookMode === 'svix' ? 'WEBHOOK_MODE=svix expects signed callbacks.' : '';
     return byReason('token_missing', mode);
   }
-  const claimed = tried.flatMap((text) => /^token key (\d+)$/.exec(text)?.[1] ?? []);
-  const missing = claimed.filter((version) => !tokenKeys.includes(Number(version)));
-  const [named] = missing.length > 0 ? missing : claimed;
+  const versions = tried.flatMap((text) => /^token key (\d+)$/.exec(text)?.[1] ?? []);
+  const missing = versions.filter((each) => !tokenKeys.includes(Number(each)));
+  const [version] = missing.length > 0 ? missing : versions;
   const detail =
-    named === undefined
+    version === undefined
       ? ''
       : missing.length > 0
-        ? `The tokens name key ${named}, which TOKEN_KEYS of this process does not hold.`
-        : `The tokens name key ${named}, which TOKEN_KEYS of this process holds: other processes have another list, or the key was replaced under its old number.`;
-  return byReason('token_invalid', detail, remediesFor('token_invalid', named));
+        ? `The tokens name key ${version}, which TOKEN_KEYS of this process does not hold.`
+        : `The tokens name key ${version}, which TOKEN_KEYS of this process holds: other processes have another list, or the key was replaced under its old number.`;
+  return byReason('token_invalid', detail, remediesFor('token_invalid', version));
 }
 
-function svixSecret(refusals: readonly RefusalEvidence[], { svixSecrets }: Installed): Explanation {
+function svixSecret(
+  refusals: readonly RefusalEvidence[],
+  { svixSecrets }: InstalledSettings,
+): Explanation {
   const causes = ['signature_invalid', 'svix_not_configured', 'signature_incomplete'] as const;
   const cause = mainSecretCause(refusals, causes) ?? 'signature_invalid';
   const number = `SVIX_SECRETS of this process has ${svixSecrets}.`;
   return byReason(cause, cause === 'signature_incomplete' ? '' : number);
 }
 
-function form(refusals: readonly RefusalEvidence[], { webhookMaxBytes }: Installed): Explanation {
+function form(
+  refusals: readonly RefusalEvidence[],
+  { webhookMaxBytes }: InstalledSettings,
+): Explanation {
   const cause = mainCause(refusals) ?? 'not_json';
   const limit = cause === 'too_large' ? `The limit is ${webhookMaxBytes} in this process.` : '';
   return byReason(cause, limit);
 }
 
-function numbers(kind: DetectedKind, alertEvidence: AlertEvidence): string {
+function countsText(kind: DetectedKind, alertEvidence: AlertEvidence): string {
   const { windowMinutes, refusals, jobs, accepted, waitingJobs, hourBefore } = alertEvidence;
-  const of = jobs === 0 ? '' : ` for ${jobs} ${jobs === 1 ? 'job' : 'jobs'}`;
-  const wait =
+  const forJobs = jobs === 0 ? '' : ` for ${jobs} ${jobs === 1 ? 'job' : 'jobs'}`;
+  const waiting =
     kind === 'attack' ? '' : ` ${waitingJobs} ${waitingJobs === 1 ? 'job waits' : 'jobs wait'}.`;
   return (
-    `In the last ${windowMinutes} minutes ${refusals} were refused${of} and ${accepted} accepted; ` +
-    `in the hour before, ${hourBefore.refused} and ${hourBefore.accepted}.${wait}`
+    `In the last ${windowMinutes} minutes ${refusals} were refused${forJobs} and ${accepted} accepted; ` +
+    `in the hour before, ${hourBefore.refused} and ${hourBefore.accepted}.${waiting}`
   );
 }
 
-function listed({ addresses, otherAddresses }: AlertEvidence): string {
+function addressList({ addresses, otherAddresses }: AlertEvidence): string {
   const named = addresses.slice(0, 3).map(({ address }) => address);
   const others = otherAddresses + addresses.length - named.length;
   return named.join(', ') + (others > 0 ? ` and ${others} more` : '');

@@ -32,7 +32,7 @@ export class AlertWebhook implements BeforeApplicationShutdown {
   }
 
   /** Sends due alerts in the background. */
-  begin(): void {
+  sendDueAlerts(): void {
     this.sending ??= this.sendAll()
       .catch((error: unknown) => this.logger.warn({ msg: 'alerts could not be sent', err: error }))
       .finally(() => (this.sending = undefined));

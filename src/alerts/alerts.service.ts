@@ -8,10 +8,10 @@ import { RefusalRechecker } from '../webhooks/refusal-rechecker.js';
 import { MISCONFIGURATIONS, onlyInforms, type Misconfiguration } from './alert-kinds.js';
 import { AlertWebhook } from './alert-webhook.js';
 import { AlertsStore, type Alert } from './alerts.store.js';
-import { detect, evidenceFor, suspects } from './detect.js';
+import { detect, evidenceFor, jobsToExpedite } from './detect.js';
 import { DetectionInputReader } from './detection-input.reader.js';
 import type { DetectionInput } from './detection-input.js';
-import { currentAdvice, tamperingWords } from './alert-messages.js';
+import { currentAdvice, describeTampering } from './alert-messages.js';
 
 /** The result of a sweep: alerts, and jobs whose poll was expedited. */
 export interface AlertCounts {
@@ -54,45 +54,45 @@ export class AlertsService implements OnApplicationBootstrap {
   async sweep(): Promise<AlertCounts> {
     const tampering = await this.raiseTampering();
     const input = await this.reader.readInput();
-    const raised = tampering + (await this.raise(input));
-    const closed = await this.close(input);
-    await this.recheckOpen((await this.store.standing()).open, input);
+    const raised = tampering + (await this.raiseAlerts(input));
+    const closed = await this.closeAlerts(input);
+    await this.recheckOpen((await this.store.readKinds()).open, input);
     const expedited = await this.expeditePolls(input);
-    this.webhook.begin();
+    this.webhook.sendDueAlerts();
     return { raised, closed, expedited };
   }
 
-  private async raise(detectionInput: DetectionInput): Promise<number> {
+  private async raiseAlerts(detectionInput: DetectionInput): Promise<number> {
     let count = 0;
     for (const finding of detect(detectionInput)) {
       const alert = await this.store.raiseAlert(finding);
       if (alert === undefined) continue;
       count += 1;
-      this.announce(alert);
+      this.report(alert);
     }
     return count;
   }
 
   private async raiseTampering(): Promise<number> {
-    const findings = this.alarm.takeFindings();
+    const findings = this.alarm.drainFindings();
     let count = 0;
     try {
       for (const { reason, entry } of findings) {
-        const { message, advice } = tamperingWords(reason, entry);
+        const { message, advice } = describeTampering(reason, entry);
         const place = entry === undefined ? reason : `entry ${entry}`;
-        const alert = await this.store.seeTampering(place, message, advice);
+        const alert = await this.store.raiseTampering(place, message, advice);
         if (alert === undefined) continue;
         count += 1;
-        this.announce(alert);
+        this.report(alert);
       }
     } catch (error) {
-      this.alarm.keepFindings(findings);
+      this.alarm.restoreFindings(findings);
       throw error;
     }
     return count;
   }
 
-  private announce({ kind, message, advice, evidence }: Alert): void {
+  private report({ kind, message, advice, evidence }: Alert): void {
     this.metrics.recordRaised(kind);
     const level = onlyInforms(kind) ? 'warn' : 'error';
     this.logger[level]({ msg: 'alert raised', kind, message, advice, evidence });
@@ -104,7 +104,7 @@ export class AlertsService implements OnApplicationBootstrap {
     detectionInput: DetectionInput,
   ): Promise<void> {
     for (const kind of MISCONFIGURATIONS.filter((each) => open.has(each))) {
-      const verdict = await this.verdictOn(kind, detectionInput);
+      const verdict = await this.recheckKind(kind, detectionInput);
       if (verdict === 'unknown') continue;
       if (verdict === 'fixed') {
         const alert = await this.store.markFixed(kind);
@@ -119,7 +119,7 @@ export class AlertsService implements OnApplicationBootstrap {
     }
   }
 
-  private async verdictOn(
+  private async recheckKind(
     kind: Misconfiguration,
     detectionInput: DetectionInput,
   ): Promise<'fixed' | 'failing' | 'unknown'> {
@@ -135,8 +135,8 @@ export class AlertsService implements OnApplicationBootstrap {
     return wouldPass > 0 ? 'fixed' : 'unknown';
   }
 
-  private async close({ accepted }: DetectionInput): Promise<number> {
-    const closed = await this.store.closeAlert(accepted.lastAt);
+  private async closeAlerts({ accepted }: DetectionInput): Promise<number> {
+    const closed = await this.store.closeAlerts(accepted.lastAt);
     for (const alert of closed) {
       this.logger.log({ msg: 'alert closed', kind: alert.kind, openSeconds: openSeconds(alert) });
     }
@@ -149,7 +149,7 @@ export class AlertsService implements OnApplicationBootstrap {
    */
   private async expeditePolls(detectionInput: DetectionInput): Promise<number> {
     if (await this.store.acquireExpedite()) return this.awaitingCallback.expeditePolls('all');
-    const ids = suspects(detectionInput);
+    const ids = jobsToExpedite(detectionInput);
     return ids.length === 0 ? 0 : this.awaitingCallback.expeditePolls(ids);
   }
 }

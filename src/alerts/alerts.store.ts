@@ -58,8 +58,8 @@ export class AlertsStore {
    * Opens or updates the alert about tampering. A new place in the audit withdraws the acknowledgement. Returns the
    * alert if this call opened it.
    */
-  async seeTampering(place: string, message: string, advice: string): Promise<Alert | undefined> {
-    const [seen] = await rows<Alert & { opened: boolean }>(this.database, SEE_TAMPERING, [
+  async raiseTampering(place: string, message: string, advice: string): Promise<Alert | undefined> {
+    const [seen] = await rows<Alert & { opened: boolean }>(this.database, RAISE_TAMPERING, [
       place,
       message,
       advice,
@@ -70,8 +70,12 @@ export class AlertsStore {
   }
 
   /** Closes alerts not seen for some minutes if callbacks are accepted again. */
-  closeAlert(lastAcceptedAt: Date | null): Promise<Alert[]> {
-    return rows<Alert>(this.database, CLOSE_ALERT, [QUIET_MINUTES, SILENT_MINUTES, lastAcceptedAt]);
+  closeAlerts(lastAcceptedAt: Date | null): Promise<Alert[]> {
+    return rows<Alert>(this.database, CLOSE_ALERTS, [
+      QUIET_MINUTES,
+      SILENT_MINUTES,
+      lastAcceptedAt,
+    ]);
   }
 
   /** Whether this process may expedite polls of all waiting jobs now. */
@@ -79,7 +83,8 @@ export class AlertsStore {
     return (await rows(this.database, ACQUIRE_EXPEDITE, [EXPEDITE_SECONDS])).length > 0;
   }
 
-  async standing(): Promise<{ open: Set<AlertKind>; closed: Map<AlertKind, Date> }> {
+  /** The kinds with an open alert, and when the last alert of each kind was closed. */
+  async readKinds(): Promise<{ open: Set<AlertKind>; closed: Map<AlertKind, Date> }> {
     const found = await rows<{ kind: AlertKind; open: boolean; closedAt: Date | null }>(
       this.database,
       `SELECT kind, bool_or(closed_at IS NULL) AS open, max(closed_at) AS "closedAt"
@@ -190,7 +195,7 @@ const RAISE_ALERT = `
          last_seen_at = greatest(alerts.last_seen_at, excluded.last_seen_at)
   RETURNING ${COLUMNS}, xmax = 0 AS opened`;
 
-const SEE_TAMPERING = `
+const RAISE_TAMPERING = `
   INSERT INTO alerts AS open (kind, message, advice, evidence, last_seen_at)
   VALUES ('audit_tampered', $2, $3, jsonb_build_object('places', jsonb_build_array($1::text)), now())
   ON CONFLICT (kind) WHERE closed_at IS NULL DO UPDATE
@@ -207,7 +212,7 @@ const SEE_TAMPERING = `
   RETURNING ${COLUMNS}, xmax = 0 AS opened`;
 
 /** The audit keeps entries about tampering, so every hourly verification finds it again. */
-const CLOSE_ALERT = `
+const CLOSE_ALERTS = `
   UPDATE alerts SET closed_at = now()
    WHERE closed_at IS NULL
      AND last_seen_at <= now() - make_interval(mins => $1)

@@ -14,46 +14,49 @@ const WINDOWS = [
 
 type Window = (typeof WINDOWS)[number];
 
-/** Jobs with a refused callback from which coincidence is ruled out. */
-const MANY_JOBS = 3;
+/** Fewer jobs with a refused callback may be a coincidence. */
+const MIN_JOBS = 3;
 /** While no callback is accepted, two jobs suffice, or one with repeated callbacks. */
-const FEW_JOBS = 2;
-const REPEATS = 3;
+const MIN_JOBS_IF_NONE_ACCEPTED = 2;
+const MIN_REPEATS_IF_NONE_ACCEPTED = 3;
 /** A lower share of refusals may come from a single misconfigured sender. */
 const MIN_SHARE = 0.2;
-/** Time for the poll that shows whether the callback was genuine. */
-const DOUBT_MILLISECONDS = 60_000;
+/** Time until a poll has shown whether the callback was genuine. */
+const POLL_MILLISECONDS = 60_000;
 /** With fewer expected callbacks in the window, an empty window proves nothing. */
 const MIN_EXPECTED = 5;
-/** Forged callbacks in ten minutes that raise an alert. */
-const FORGED_CALLBACKS = 300;
+/** Minimum number of forged callbacks in ten minutes for an alert. */
+const MIN_FORGED = 300;
 
 /** The probable reasons of the refusals; at most one finding per kind. */
 export function detect(detectionInput: DetectionInput): Finding[] {
-  const found = MISCONFIGURATIONS.flatMap((kind) => misconfiguration(kind, detectionInput) ?? []);
-  const forged = found.length > 0 ? undefined : attack(detectionInput);
-  return forged === undefined ? found : [forged];
-}
-
-/** Waiting jobs that a refused callback named just now; only Reducto knows their ids. */
-export function suspects({ refusals, now }: DetectionInput): string[] {
-  const fresh = refusals.filter(
-    ({ at, job }) => job?.state === 'waiting' && now.getTime() - at.getTime() <= DOUBT_MILLISECONDS,
+  const found = MISCONFIGURATIONS.flatMap(
+    (kind) => detectMisconfiguration(kind, detectionInput) ?? [],
   );
-  return [...new Set(fresh.flatMap(({ job }) => job?.id ?? []))];
+  const attack = found.length > 0 ? undefined : detectAttack(detectionInput);
+  return attack === undefined ? found : [attack];
 }
 
-/** Maximum refusals that one sweep checks again for an alert. */
+/** Waiting jobs that a refused callback just named; only Reducto knows their ids. */
+export function jobsToExpedite({ refusals, now }: DetectionInput): string[] {
+  const recent = refusals.filter(
+    ({ at, job }) => job?.state === 'waiting' && now.getTime() - at.getTime() <= POLL_MILLISECONDS,
+  );
+  return [...new Set(recent.flatMap(({ job }) => job?.id ?? []))];
+}
+
+/** Maximum refusals of an alert that one sweep re-checks. */
 const MAX_RECHECKED = 100;
 
-/** The newest evidence for an alert, to check it again with the current settings. */
+/** The newest evidence for an alert, for a re-check with the current settings. */
 export function evidenceFor(
   kind: Misconfiguration,
   detectionInput: DetectionInput,
 ): RefusalEvidence[] {
-  const recent = within(ofKind(kind, detectionInput), WINDOWS[2], detectionInput.now);
-  const proving = recent.filter((refusal) => isEvidence(kind, refusal, detectionInput.now));
-  const found = proving.length > 0 ? proving : recent.filter((refusal) => refusal.fromKnownSender);
+  const recent = inWindow(ofKind(kind, detectionInput), WINDOWS[2], detectionInput.now);
+  const evidence = recent.filter((refusal) => isEvidence(kind, refusal, detectionInput.now));
+  const found =
+    evidence.length > 0 ? evidence : recent.filter((refusal) => refusal.fromKnownSender);
   const newestFirst = found.toSorted((one, other) => other.at.getTime() - one.at.getTime());
   return newestFirst.slice(0, MAX_RECHECKED);
 }
@@ -65,16 +68,16 @@ function ofKind(kind: Misconfiguration, { closed, refusals }: DetectionInput): R
   );
 }
 
-function misconfiguration(
+function detectMisconfiguration(
   kind: Misconfiguration,
   detectionInput: DetectionInput,
 ): Finding | undefined {
-  const own = ofKind(kind, detectionInput);
+  const allOfKind = ofKind(kind, detectionInput);
   for (const window of WINDOWS) {
-    const inside = within(own, window, detectionInput.now);
-    const found = provenByJobs(kind, inside, window, detectionInput)
-      ? inside.filter((refusal) => isEvidence(kind, refusal, detectionInput.now))
-      : replaced(kind, inside, window, detectionInput);
+    const refusals = inWindow(allOfKind, window, detectionInput.now);
+    const found = isProvenByJobs(kind, refusals, window, detectionInput)
+      ? refusals.filter((refusal) => isEvidence(kind, refusal, detectionInput.now))
+      : refusedInsteadOfAccepted(kind, refusals, window, detectionInput);
     if (found.length === 0) continue;
     const evidence = collectEvidence(
       found,
@@ -86,7 +89,7 @@ function misconfiguration(
       kind,
       ...describeAlert(kind, evidence, found, detectionInput.installed),
       evidence,
-      lastSeenAt: latest(found, detectionInput.now),
+      lastSeenAt: latestAt(found, detectionInput.now),
     };
   }
   return undefined;
@@ -106,56 +109,57 @@ function isEvidence(
   if (job === undefined) return false;
   if (job.state === 'unknown') return kind === 'job_unknown' && secret === 'right';
   if (job.state === 'ended' || secret === 'right') return true;
-  return now.getTime() - at.getTime() >= DOUBT_MILLISECONDS;
+  return now.getTime() - at.getTime() >= POLL_MILLISECONDS;
 }
 
-function provenByJobs(
+function isProvenByJobs(
   kind: Misconfiguration,
-  inside: readonly RefusalEvidence[],
+  refusals: readonly RefusalEvidence[],
   window: Window,
   { accepted, now }: DetectionInput,
 ): boolean {
-  const evidence = inside.filter((refusal) => isEvidence(kind, refusal, now));
-  const jobs = jobsOf(evidence);
+  const evidence = refusals.filter((refusal) => isEvidence(kind, refusal, now));
+  const jobs = countJobs(evidence);
   if (jobs === 0) return false;
   const first = Math.min(...evidence.map(({ at }) => at.getTime()));
-  const nothingAccepted = accepted.lastAt === null || accepted.lastAt.getTime() < first;
-  if (kind !== 'job_unknown' && nothingAccepted) {
-    if (jobs >= FEW_JOBS || evidence.length >= REPEATS) return true;
+  const noneAccepted = accepted.lastAt === null || accepted.lastAt.getTime() < first;
+  if (kind !== 'job_unknown' && noneAccepted) {
+    if (jobs >= MIN_JOBS_IF_NONE_ACCEPTED || evidence.length >= MIN_REPEATS_IF_NONE_ACCEPTED)
+      return true;
   }
-  if (jobs < MANY_JOBS) return false;
-  const seenEnded = jobsOf(evidence.filter(({ job }) => job?.state === 'ended'));
-  if (nothingAccepted || seenEnded >= MANY_JOBS) return true;
-  // In a flood of genuine callbacks, the audit only counts a part, from the same addresses.
+  if (jobs < MIN_JOBS) return false;
+  const endedJobs = countJobs(evidence.filter(({ job }) => job?.state === 'ended'));
+  if (noneAccepted || endedJobs >= MIN_JOBS) return true;
+  // In a flood of genuine callbacks, the audit only counts some of them, from the same addresses.
   const senders = new Set(evidence.map(({ address }) => address));
-  const onlyCounted = inside.filter(
+  const onlyCounted = refusals.filter(
     ({ job, count, address }) => job === undefined && count > 1 && senders.has(address),
   );
-  const refused = jobs + sum(onlyCounted);
+  const refused = jobs + sumCounts(onlyCounted);
   return refused >= MIN_SHARE * (refused + accepted[window.accepted]);
 }
 
 /**
- * Without a readable callback: no callback is accepted any more, and known senders are refused about as often as
- * callbacks were accepted before. A proxy rewrites bodies, or a flood displaced the evidence.
+ * The evidence without job ids: no callback is accepted anymore, and known senders are refused about as often as
+ * callbacks were accepted before. Either a proxy changes bodies, or a flood displaced the refusals that name jobs.
  */
-function replaced(
+function refusedInsteadOfAccepted(
   kind: Misconfiguration,
-  inside: readonly RefusalEvidence[],
+  refusals: readonly RefusalEvidence[],
   { minutes, accepted: name }: Window,
   { accepted, waitingJobs, totals }: DetectionInput,
 ): readonly RefusalEvidence[] {
-  const usual = (inAnHour: number): number => (inAnHour * minutes) / 60;
-  const expected = usual(accepted.hourBefore);
+  const perWindow = (perHour: number): number => (perHour * minutes) / 60;
+  const expected = perWindow(accepted.hourBefore);
   if (accepted[name] > 0 || waitingJobs === 0 || expected < MIN_EXPECTED) return [];
-  const known = inside.filter(({ fromKnownSender }) => fromKnownSender);
-  const before = totals.filter(({ cause }) => KIND_OF_CAUSE[cause] === kind);
-  const refusedBefore = before.reduce((all, { hourBefore }) => all + hourBefore, 0);
-  const jumped = sum(known) >= Math.max(expected / 2, usual(refusedBefore) * 2);
-  return jumped ? known : [];
+  const fromKnownSenders = refusals.filter(({ fromKnownSender }) => fromKnownSender);
+  const totalsOfKind = totals.filter(({ cause }) => KIND_OF_CAUSE[cause] === kind);
+  const refusedBefore = totalsOfKind.reduce((all, { hourBefore }) => all + hourBefore, 0);
+  const minimum = Math.max(expected / 2, perWindow(refusedBefore) * 2);
+  return sumCounts(fromKnownSenders) >= minimum ? fromKnownSenders : [];
 }
 
-function attack(detectionInput: DetectionInput): Finding | undefined {
+function detectAttack(detectionInput: DetectionInput): Finding | undefined {
   const { totals, now, open, closed } = detectionInput;
   const windowStart = now.getTime() - 10 * MINUTE_MILLISECONDS;
   // The counts still contain the refusals of a recent misconfiguration.
@@ -163,18 +167,18 @@ function attack(detectionInput: DetectionInput): Finding | undefined {
     (kind) => open.has(kind) || (closed.get(kind)?.getTime() ?? 0) > windowStart,
   );
   const refused = totals.reduce((all, { inTenMinutes }) => all + inTenMinutes, 0);
-  if (misconfigured || refused < FORGED_CALLBACKS) return undefined;
+  if (misconfigured || refused < MIN_FORGED) return undefined;
   const evidence = collectAttackEvidence(detectionInput, refused);
-  const lastSeen = Math.max(...totals.map(({ lastAt }) => lastAt.getTime()));
+  const lastAt = Math.max(...totals.map(({ lastAt }) => lastAt.getTime()));
   return {
     kind: 'attack',
     ...describeAlert('attack', evidence, [], detectionInput.installed),
     evidence,
-    lastSeenAt: new Date(Math.min(lastSeen, now.getTime())),
+    lastSeenAt: new Date(Math.min(lastAt, now.getTime())),
   };
 }
 
-function within(
+function inWindow(
   refusals: readonly RefusalEvidence[],
   { minutes }: Window,
   now: Date,
@@ -183,15 +187,15 @@ function within(
   return refusals.filter(({ at }) => at.getTime() >= from);
 }
 
-function jobsOf(refusals: readonly RefusalEvidence[]): number {
+function countJobs(refusals: readonly RefusalEvidence[]): number {
   return new Set(refusals.flatMap(({ job }) => job?.id ?? [])).size;
 }
 
-function sum(refusals: readonly RefusalEvidence[]): number {
+function sumCounts(refusals: readonly RefusalEvidence[]): number {
   return refusals.reduce((all, { count }) => all + count, 0);
 }
 
-function latest(refusals: readonly RefusalEvidence[], now: Date): Date {
+function latestAt(refusals: readonly RefusalEvidence[], now: Date): Date {
   const last = refusals.reduce((max, { at }) => Math.max(max, at.getTime()), 0);
   return new Date(Math.min(last, now.getTime()));
 }

@@ -5,15 +5,15 @@ import { Settings } from '../platform/config/settings.js';
 import { AcceptedCallbacks } from '../webhooks/accepted-callbacks.js';
 import { AlertsStore } from './alerts.store.js';
 import { assertedIds, toRefusalEvidence } from './evidence.js';
-import type { Installed, DetectionInput } from './detection-input.js';
+import type { InstalledSettings, DetectionInput } from './detection-input.js';
 
 /** Maximum audit entries that a sweep reads. */
 const MAX_ENTRIES = 5000;
 
-/** Reads the input of the detection; the read is bounded also in a flood. */
+/** Reads the input of the detection. A flood does not make the read larger. */
 @Injectable()
 export class DetectionInputReader {
-  private readonly installed: Installed;
+  private readonly installed: InstalledSettings;
 
   constructor(
     settings: Settings,
@@ -34,13 +34,18 @@ export class DetectionInputReader {
     // Refusals are read first, so that callbacks accepted meanwhile count for their jobs.
     const refusals = await this.refusals.listRefusals(MAX_ENTRIES);
     const totals = await this.refusals.countRefusals();
-    const named = await this.named(refusals);
-    const served = await this.callbacks.findAccepted(named.map(({ id }) => id));
+    const jobs = await this.findAssertedJobs(refusals);
+    const jobsWithCallback = await this.callbacks.findAccepted(jobs.map(({ id }) => id));
     const senders = await this.callbacks.findSenders();
     const accepted = await this.callbacks.countAccepted();
     const waitingJobs = await this.awaitingCallback.countJobs();
-    const { open, closed } = await this.store.standing();
-    const evidence = toRefusalEvidence(refusals, { named, served, senders, now: accepted.now });
+    const { open, closed } = await this.store.readKinds();
+    const evidence = toRefusalEvidence(refusals, {
+      jobs,
+      jobsWithCallback,
+      senders,
+      now: accepted.now,
+    });
     const { installed } = this;
     return {
       now: accepted.now,
@@ -54,10 +59,10 @@ export class DetectionInputReader {
     };
   }
 
-  private async named(refusals: readonly RecentRefusal[]): Promise<AssertedJob[]> {
-    const claims = refusals.map(assertedIds);
-    const ids = new Set(claims.flatMap((claim) => claim.ids));
-    const upstreamIds = new Set(claims.flatMap((claim) => claim.upstreamIds));
+  private async findAssertedJobs(refusals: readonly RecentRefusal[]): Promise<AssertedJob[]> {
+    const asserted = refusals.map(assertedIds);
+    const ids = new Set(asserted.flatMap((each) => each.ids));
+    const upstreamIds = new Set(asserted.flatMap((each) => each.upstreamIds));
     return ids.size + upstreamIds.size === 0
       ? []
       : this.awaitingCallback.findJobs([...ids], [...upstreamIds]);

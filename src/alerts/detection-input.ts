@@ -33,7 +33,7 @@ export interface RefusalEvidence {
 }
 
 /** Settings that the advice mentions. */
-export interface Installed {
+export interface InstalledSettings {
   readonly webhookMode: 'direct' | 'svix' | 'none';
   readonly tokenKeys: readonly number[];
   readonly svixSecrets: number;
@@ -50,7 +50,7 @@ export interface DetectionInput {
   readonly open: ReadonlySet<AlertKind>;
   /** When the last alert of a kind was closed; older refusals do not count. */
   readonly closed: ReadonlyMap<AlertKind, Date>;
-  readonly installed: Installed;
+  readonly installed: InstalledSettings;
 }
 
 /** Numbers behind an alert, as they are stored and sent. */

@@ -21,12 +21,12 @@ export class AuditAlarm {
   }
 
   /** The latest findings since the last call. */
-  takeFindings(): AuditFinding[] {
+  drainFindings(): AuditFinding[] {
     return this.findings.splice(0);
   }
 
-  /** Returns findings of `takeFindings` that could not be handled. */
-  keepFindings(findings: readonly AuditFinding[]): void {
+  /** Puts back findings of `drainFindings` that could not be handled. */
+  restoreFindings(findings: readonly AuditFinding[]): void {
     this.findings = [...findings, ...this.findings].slice(-MAX_FINDINGS);
   }
 

@@ -5,10 +5,10 @@ import { Settings } from '../platform/config/settings.js';
 /** A key of the audit. The id identifies it without revealing it. */
 export interface AuditKey {
   readonly id: string;
-  /** For the hash chain. */
+  /** Signs entries and ends of the chain. */
   readonly chain: Buffer;
-  /** For raw requests. */
-  readonly seal: Buffer;
+  /** Encrypts raw requests. */
+  readonly encryption: Buffer;
 }
 
 /**
@@ -23,7 +23,7 @@ export class AuditKeys {
     this.keys = (settings.AUDIT_KEYS ?? []).map(({ key }) => derive(key));
   }
 
-  /** The key that signs; without `AUDIT_KEYS`, a publicly known one. */
+  /** The key that signs and encrypts; without `AUDIT_KEYS`, a publicly known one. */
   get current(): AuditKey {
     return this.keys[0] ?? UNKEYED;
   }
@@ -55,7 +55,7 @@ function derive(secret: Buffer, id?: string): AuditKey {
   return {
     id: id ?? createHash('sha256').update(chain).digest('hex').slice(0, 12),
     chain,
-    seal: purpose('audit seal'),
+    encryption: purpose('audit seal'),
   };
 }
 

@@ -14,7 +14,7 @@ import {
 } from './audit-entry.js';
 import { formatHead } from './chain/audit-head.js';
 import { AuditKeys } from './audit-keys.js';
-import { findDeletable } from './chain/audit-retention-step.js';
+import { findDeletable } from './chain/deletable-entries.js';
 import { findSchemaChange } from './chain/audit-schema.js';
 import {
   endsOf,
@@ -27,10 +27,11 @@ import {
 import { isDatabaseUsed } from './chain/database-use.js';
 import { KnownHead } from './chain/known-head.js';
 
-/** An entry to append, with its encrypted raw request. */
+/** An entry to append. */
 export interface AppendedEntry {
   readonly entry: NewEntry;
-  readonly sealed?: Buffer;
+  /** Encrypted. */
+  readonly rawRequest?: Buffer;
 }
 
 /** The transaction of an append whose outcome may be unknown. */
@@ -39,7 +40,7 @@ export interface AppendAttempt {
 }
 
 /** Appends within a transaction, which blocks other appends until it ends. */
-export type Append = (appendices: readonly AppendedEntry[]) => Promise<ChainedEntry[]>;
+export type Append = (appended: readonly AppendedEntry[]) => Promise<ChainedEntry[]>;
 
 /** The effect of a transaction on the chain; valid once it is committed. */
 interface ChainChange {
@@ -71,11 +72,11 @@ export class AuditLog {
    * so that the caller can check its outcome later.
    */
   appendEntries(
-    appendices: readonly AppendedEntry[],
+    appended: readonly AppendedEntry[],
     attempt: AppendAttempt = {},
   ): Promise<ChainedEntry[]> {
     return this.transact(async (manager, append) => {
-      const chained = await append(appendices);
+      const chained = await append(appended);
       const [row] = await rows<{ id: string }>(manager, `SELECT pg_current_xact_id()::text AS id`);
       if (row !== undefined) attempt.transaction = row.id;
       return chained;
@@ -86,7 +87,7 @@ export class AuditLog {
   async transact<T>(work: (manager: EntityManager, append: Append) => Promise<T>): Promise<T> {
     await this.ensureAnchor();
     return this.change((manager, change) =>
-      work(manager, (appendices) => this.appendWithin(manager, change, appendices)),
+      work(manager, (appended) => this.appendWithin(manager, change, appended)),
     );
   }
 
@@ -179,20 +180,20 @@ export class AuditLog {
       if (stoppedBy !== undefined) this.reportStopped(stoppedBy);
       if (last === undefined) return 0;
       await manager.query(`SET LOCAL gateway.audit_retention = 'on'`);
-      const gone = await rows(manager, DELETE_OLD_ENTRIES, [ends.firstId, last.id]);
-      if (gone.length !== count)
+      const deleted = await rows(manager, DELETE_OLD_ENTRIES, [ends.firstId, last.id]);
+      if (deleted.length !== count)
         throw new Error('another process changed the beginning of the audit');
       const moved = { ...ends, firstId: last.id, firstHash: last.hash };
       await this.moveEnds(manager, installation, moved);
-      return gone.length;
+      return deleted.length;
     });
   }
 
   /** Deletes raw requests older than `hours`, at most `limit`, and returns their number. */
   async deleteRawRequests(hours: number, limit: number): Promise<number> {
     return this.transactions.run(async (manager) => {
-      const gone = await rows(manager, DELETE_RAW_REQUESTS, [hours, limit]);
-      return gone.length;
+      const deleted = await rows(manager, DELETE_RAW_REQUESTS, [hours, limit]);
+      return deleted.length;
     });
   }
 
@@ -218,21 +219,23 @@ export class AuditLog {
   private async appendWithin(
     manager: EntityManager,
     change: ChainChange,
-    appendices: readonly AppendedEntry[],
+    appended: readonly AppendedEntry[],
   ): Promise<ChainedEntry[]> {
     const { installation, ends: before } = await this.lockChain(manager, change);
-    if (appendices.length === 0) return [];
-    const entries = appendices.map(({ entry }) => entry);
+    if (appended.length === 0) return [];
+    const entries = appended.map(({ entry }) => entry);
     const { chained, ends } = chain(this.keys.current, before, entries);
     await this.insert(manager, chained);
-    const originals = chained.flatMap(({ id }, n) => {
-      const sealed = appendices[n]?.sealed;
-      return sealed === undefined ? [] : [{ id, sealed }];
+    const rawRequests = chained.flatMap(({ id }, n) => {
+      const rawRequest = appended[n]?.rawRequest;
+      return rawRequest === undefined ? [] : [{ id, rawRequest }];
     });
-    if (originals.length > 0) {
-      const ids = originals.map(({ id }) => id);
-      const texts = originals.map(({ sealed }) => sealed);
-      await rows(manager, INSERT_RAW_REQUESTS, [ids, texts, this.keys.current.id]);
+    if (rawRequests.length > 0) {
+      await rows(manager, INSERT_RAW_REQUESTS, [
+        rawRequests.map(({ id }) => id),
+        rawRequests.map(({ rawRequest }) => rawRequest),
+        this.keys.current.id,
+      ]);
     }
     await this.moveEnds(manager, installation, ends);
     change.locked = { installation, ends };
@@ -416,7 +419,7 @@ const APPEND = `
 const INSERT_RAW_REQUESTS = `
   INSERT INTO audit_originals (entry_id, sealed, key_id)
   SELECT id, sealed, $3 FROM unnest($1::bigint[], $2::bytea[]) AS original (id, sealed)
-  -- What an entry that was cut off has left behind.
+  -- An entry that was cut off from the chain left its raw request behind.
   ON CONFLICT (entry_id) DO UPDATE SET sealed = excluded.sealed, key_id = excluded.key_id, at = now()`;
 
 const DELETE_OLD_ENTRIES = `DELETE FROM audit_entries WHERE id > $1 AND id <= $2 RETURNING id`;

@@ -55,7 +55,7 @@ export interface AuditEntry {
   readonly kind: EntryKind;
   readonly data: Record<string, unknown>;
   /** Whether the raw request for a re-check is still stored. */
-  readonly sealed: boolean;
+  readonly hasRawRequest: boolean;
 }
 
 /** A refusal with its encrypted raw request. */
@@ -77,7 +77,7 @@ export interface TimeSlot {
   readonly count: number;
 }
 
-/** Which admin actions. `text` is a part of the record, such as an id or a service. */
+/** A filter of admin actions. The record contains `text`, such as an id or a service. */
 export interface ActionFilter {
   readonly action?: string;
   readonly text?: string;
@@ -259,7 +259,7 @@ export class AuditQueries {
 }
 
 const COLUMNS = `id, audit_entries.at, kind, data,
-  EXISTS (SELECT 1 FROM audit_originals o WHERE o.entry_id = id) AS sealed`;
+  EXISTS (SELECT 1 FROM audit_originals o WHERE o.entry_id = id) AS "hasRawRequest"`;
 
 const KINDS = {
   all: `kind IN ('refused', 'observed', 'counted')`,

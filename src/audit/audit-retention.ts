@@ -7,7 +7,7 @@ import { AuditLog } from './audit-log.js';
 
 const INTERVAL_SECONDS = 600;
 /** Small, because a deletion blocks appends. */
-const STEP = 1000;
+const MAX_PER_DELETION = 1000;
 
 /** Deletes audit entries and raw requests after their retention. */
 @Injectable()
@@ -18,7 +18,7 @@ export class AuditRetention implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly settings: Settings,
     private readonly scheduler: IntervalScheduler,
     private readonly audit: AuditLog,
-    private readonly removed: DeletedRows,
+    private readonly deletedRows: DeletedRows,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -30,15 +30,15 @@ export class AuditRetention implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /** Returns the number of deleted entries and raw requests. */
-  async sweep(): Promise<{ entries: number; originals: number }> {
+  async sweep(): Promise<{ entries: number; rawRequests: number }> {
     const { AUDIT_RETENTION_DAYS: days, AUDIT_RAW_REQUEST_HOURS: hours } = this.settings;
-    const originals = await inSteps(STEP, this.stop.signal, () =>
-      this.audit.deleteRawRequests(hours, STEP),
+    const rawRequests = await inSteps(MAX_PER_DELETION, this.stop.signal, () =>
+      this.audit.deleteRawRequests(hours, MAX_PER_DELETION),
     );
-    const entries = await inSteps(STEP, this.stop.signal, () =>
-      this.audit.deleteOldEntries(days, STEP),
+    const entries = await inSteps(MAX_PER_DELETION, this.stop.signal, () =>
+      this.audit.deleteOldEntries(days, MAX_PER_DELETION),
     );
-    this.removed.add('audit_entry', entries);
-    return { entries, originals };
+    this.deletedRows.add('audit_entry', entries);
+    return { entries, rawRequests };
   }
 }

@@ -111,17 +111,19 @@ class Walk {
     // The walk reports more precisely where the end does not match.
     if (problem?.code === 'key_missing') {
       this.endsAreVerified = false;
-      this.noteMissing(null, problem.keyId ?? '');
+      this.recordMissingKey(null, problem.keyId ?? '');
     } else if (problem !== undefined && problem.code !== 'end_mismatch') {
       return { id: idOf(problem, state), reason: problem.message };
     }
     if (ends === undefined) return { id: null, reason: 'the ends of the chain are missing' };
     const [anchor] = state.anchors;
     if (anchor !== undefined && this.keys.find(anchor.keyId) === undefined) {
-      this.noteMissing(null, anchor.keyId);
+      this.recordMissingKey(null, anchor.keyId);
     }
     return (
-      (await this.walk(ends)) ?? (await this.findStrays(ends)) ?? (await this.findSwapped(ends))
+      (await this.walk(ends)) ??
+      (await this.findUnchained(ends)) ??
+      (await this.findChangedRawRequest(ends))
     );
   }
 
@@ -131,14 +133,14 @@ class Walk {
     for (;;) {
       const page = await rows<StoredEntry>(this.manager, PAGE, [String(expected - 1n), PAGE_SIZE]);
       for (const entry of page) {
-        const place = String(expected);
+        const id = String(expected);
         if (BigInt(entry.id) < expected) return { id: entry.id, reason: 'this entry exists twice' };
-        if (entry.id !== place) return { id: place, reason: 'this entry is missing' };
+        if (entry.id !== id) return { id, reason: 'this entry is missing' };
         if (expected > BigInt(ends.lastId)) {
-          return { id: place, reason: 'this entry comes after the end of the chain' };
+          return { id, reason: 'this entry comes after the end of the chain' };
         }
-        const reason = this.wrongWith(entry, previous, ends);
-        if (reason !== undefined) return { id: place, reason };
+        const reason = this.findWrong(entry, previous, ends);
+        if (reason !== undefined) return { id, reason };
         previous = entry.hash;
         expected += 1n;
         this.read += 1;
@@ -153,7 +155,7 @@ class Walk {
       : { id: ends.lastId, reason: 'the end of the chain does not match its last entry' };
   }
 
-  private wrongWith(entry: StoredEntry, previous: Buffer, ends: StoredEnds): string | undefined {
+  private findWrong(entry: StoredEntry, previous: Buffer, ends: StoredEnds): string | undefined {
     const key = this.keys.find(entry.keyId);
     if (key === undefined) {
       if (this.keys.isForgeable(entry.keyId)) return 'this entry was written without a key';
@@ -161,7 +163,7 @@ class Walk {
       if (this.endsAreVerified && (last === undefined || BigInt(entry.id) > BigInt(last))) {
         return `this entry names key ${entry.keyId}, which AUDIT_KEYS never held for it`;
       }
-      this.noteMissing(entry.id, entry.keyId);
+      this.recordMissingKey(entry.id, entry.keyId);
     } else if (!isAuthentic(key, previous, entry)) {
       return 'this entry, or the one before it, has been changed';
     }
@@ -175,30 +177,36 @@ class Walk {
   /** A process without the key recorded that it could not verify the chain; this process may have the key. */
   private judgeTampering({ id, data }: StoredEntry, previous: Buffer): string | undefined {
     const { problem, message, installation, ends } = data;
-    const said = `a process found here that ${String(message)}`;
+    const reported = `a process found here that ${String(message)}`;
     if (problem !== 'key_missing' || !isStoredEnds(ends) || typeof installation !== 'string')
-      return said;
+      return reported;
     const wrong = findWrongEnds(this.keys, installation, ends);
     if (wrong?.code === 'key_missing') {
-      this.noteMissing(id, ends.keyId);
+      this.recordMissingKey(id, ends.keyId);
       return undefined;
     }
     const isContinued =
       ends.lastId === String(BigInt(id) - 1n) && ends.lastHash === previous.toString('hex');
-    return wrong === undefined && isContinued ? undefined : said;
+    return wrong === undefined && isContinued ? undefined : reported;
   }
 
   /** Entries that the walk did not reach. */
-  private async findStrays({ firstId, lastId }: StoredEnds): Promise<Finding | undefined> {
-    const [stray] = await rows<{ id: string | null }>(this.manager, STRAYS, [firstId, lastId]);
+  private async findUnchained({ firstId, lastId }: StoredEnds): Promise<Finding | undefined> {
+    const [unchained] = await rows<{ id: string | null }>(this.manager, UNCHAINED, [
+      firstId,
+      lastId,
+    ]);
     return (
-      stray && { id: stray.id, reason: 'this entry is not part of the chain, or exists twice' }
+      unchained && {
+        id: unchained.id,
+        reason: 'this entry is not part of the chain, or exists twice',
+      }
     );
   }
 
   /** Raw requests that do not belong to their entries. */
-  private async findSwapped({ firstId }: StoredEnds): Promise<Finding | undefined> {
-    const [swapped] = await rows<{ id: string }>(this.manager, SWAPPED_ORIGINALS, [firstId]);
+  private async findChangedRawRequest({ firstId }: StoredEnds): Promise<Finding | undefined> {
+    const [swapped] = await rows<{ id: string }>(this.manager, CHANGED_RAW_REQUESTS, [firstId]);
     return swapped && { id: swapped.id, reason: 'the raw request of this entry has been changed' };
   }
 
@@ -214,7 +222,7 @@ class Walk {
     if (since === undefined || anchor === undefined || ends === undefined) return undefined;
     const read = readHead(this.keys, anchor.id, since);
     if (read.outcome === 'key_missing') {
-      this.noteMissing(null, read.keyId);
+      this.recordMissingKey(null, read.keyId);
       return undefined;
     }
     if (read.outcome === 'invalid') {
@@ -227,7 +235,7 @@ class Walk {
     return problem && { id: read.head.id, reason: problem.message };
   }
 
-  private noteMissing(id: string | null, keyId: string): void {
+  private recordMissingKey(id: string | null, keyId: string): void {
     this.missingKey ??= { id, keyId };
   }
 
@@ -281,13 +289,13 @@ const PAGE = `
                             'count', count) AS columns
     FROM audit_entries WHERE id > $1 ORDER BY id LIMIT $2`;
 
-const STRAYS = `
+const UNCHAINED = `
   SELECT id FROM audit_entries WHERE id <= $1::bigint OR id > $2::bigint OR id IS NULL
   UNION ALL
   SELECT id FROM audit_entries GROUP BY id HAVING count(*) > 1
   LIMIT 1`;
 
-const SWAPPED_ORIGINALS = `
+const CHANGED_RAW_REQUESTS = `
   SELECT entry_id AS id
     FROM audit_originals LEFT JOIN audit_entries ON id = entry_id
    WHERE entry_id > $1::bigint

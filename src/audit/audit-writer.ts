@@ -6,7 +6,7 @@ import { AuditLog, type AppendedEntry, type AppendAttempt } from './audit-log.js
 import { RefusalCounts } from './refusals/refusal-counts.js';
 import type { CountedRefusal } from './refusal.js';
 
-/** An entry waits so long for others; with the commit, the time whose entries a crash can lose. */
+/** Time that an entry waits for others. A crash loses the entries of this time and of the commit. */
 const ENTRY_WAIT_MILLISECONDS = 200;
 /** The same for refusals that are only counted. */
 const COUNT_WAIT_MILLISECONDS = 1000;
@@ -29,7 +29,7 @@ export class AuditWriter implements OnApplicationShutdown {
   private countsSince: number | undefined;
   private writing: Promise<void> | undefined;
   private last: Promise<void> = Promise.resolve();
-  private doubt: { transaction: string; entries: number } | undefined;
+  private unknownWrite: { transaction: string; entries: number } | undefined;
   private stopping = false;
 
   constructor(
@@ -46,13 +46,13 @@ export class AuditWriter implements OnApplicationShutdown {
 
   enqueueEntry(appendedEntry: AppendedEntry): void {
     this.waiting.push(appendedEntry);
-    this.begin();
+    this.beginWriting();
   }
 
   countRefusal(refusal: CountedRefusal, at: Date): void {
     this.counts.countRefusal(refusal, at);
     this.countsSince ??= performance.now();
-    this.begin();
+    this.beginWriting();
   }
 
   /** Resolves once all entries so far are in the database; rejects if they cannot be written. */
@@ -71,10 +71,10 @@ export class AuditWriter implements OnApplicationShutdown {
     });
   }
 
-  private begin(): void {
+  private beginWriting(): void {
     this.writing ??= this.run().finally(() => {
       this.writing = undefined;
-      if (this.hasWork && !this.stopping) this.begin();
+      if (this.hasWork && !this.stopping) this.beginWriting();
     });
   }
 
@@ -114,7 +114,7 @@ export class AuditWriter implements OnApplicationShutdown {
       this.waiting.push(...this.counts.drainCounts().map((entry) => ({ entry })));
       this.countsSince = undefined;
     }
-    await this.resolveDoubt();
+    await this.resolveUnknownWrite();
     while (this.waiting.length > 0) {
       const batch = this.waiting.slice(0, MAX_PER_WRITE);
       const attempt: AppendAttempt = {};
@@ -122,7 +122,7 @@ export class AuditWriter implements OnApplicationShutdown {
         await this.store.appendEntries(batch, attempt);
       } catch (error) {
         if (attempt.transaction !== undefined) {
-          this.doubt = { transaction: attempt.transaction, entries: batch.length };
+          this.unknownWrite = { transaction: attempt.transaction, entries: batch.length };
         }
         throw error;
       }
@@ -132,12 +132,12 @@ export class AuditWriter implements OnApplicationShutdown {
   }
 
   /** A connection that broke during the commit leaves its outcome unknown; a second write would falsify the sum. */
-  private async resolveDoubt(): Promise<void> {
-    if (this.doubt === undefined) return;
-    if (await this.store.wasCommitted(this.doubt.transaction)) {
-      this.waiting.splice(0, this.doubt.entries);
-      this.metrics.recordWritten(this.doubt.entries);
+  private async resolveUnknownWrite(): Promise<void> {
+    if (this.unknownWrite === undefined) return;
+    if (await this.store.wasCommitted(this.unknownWrite.transaction)) {
+      this.waiting.splice(0, this.unknownWrite.entries);
+      this.metrics.recordWritten(this.unknownWrite.entries);
     }
-    this.doubt = undefined;
+    this.unknownWrite = undefined;
   }
 }

@@ -41,9 +41,9 @@ export interface RefusalTotal {
 export class RecentRefusals {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  /** The entries of the last day among the newest `most`, newest first. */
-  listRefusals(most: number): Promise<RecentRefusal[]> {
-    return rows<RecentRefusal>(this.database, LIST, [most]);
+  /** The entries of the last day among the newest `limit`, newest first. */
+  listRefusals(limit: number): Promise<RecentRefusal[]> {
+    return rows<RecentRefusal>(this.database, LIST, [limit]);
   }
 
   countRefusals(): Promise<RefusalTotal[]> {

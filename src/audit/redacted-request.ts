@@ -29,9 +29,9 @@ const MAX_NAME = 200;
 /** Names of headers and fields whose values are always secret. */
 const SECRET_NAME =
   /pass|pwd|secret|token|jwt|auth|cred|sess|cookie|signature|key|private|bearer|hmac|otp|pin(?:code)?$|sig$/i;
-/** The same for names that are part of too many others: as a whole word of the name. */
+/** Names that many other names contain: secret only as a whole word of the name. */
 const SECRET_WORD = /^(pins?|pw|psk|sid|sig|sas|jws|jwe|csrf|xsrf|cvv|cvc)$/i;
-/** Names of fields whose value is the name of what stands beside them. */
+/** Names of fields that hold the name of the value beside them. */
 const NAMING_FIELDS = [
   'name',
   'key',
@@ -60,7 +60,7 @@ export function shownRequest(
   };
 }
 
-/** Untrusted text on one line: control characters as `\u…`, nothing that PostgreSQL or a terminal chokes on. */
+/** Untrusted text on one line: control characters as `\u…`, nothing that PostgreSQL or a terminal cannot handle. */
 export function printable(text: string, limit: number): string {
   return oneLine(redactStart(text, limit), limit, isCut(text, limit));
 }
@@ -154,7 +154,7 @@ class JsonSample {
   }
 }
 
-/** How often a URL in a URL in a URL is percent-encoded. */
+/** Nested URLs are percent-encoded several times. */
 const MAX_DECODINGS = 3;
 
 /** Text of a few hundred characters without the values of secret fields and without queries, percent-encoded or not. */
@@ -191,7 +191,7 @@ function redactPlainFields(text: string): string {
   return (clean + text.slice(from)).replace(/\?[^\s"'<>\\]+/g, `?${BLANK}`);
 }
 
-/** What the value of a field extends over, by what stands before it; rather too much than too little. */
+/** The extent of a field's value, by the separator before it; too much rather than too little. */
 function valueAfter(separator: string): RegExp {
   if (/[:=]\s*["']?\s*[[{]/.test(separator)) return /.*/sy;
   if (separator.endsWith('"')) return /(?:[^"\\]|\\.)*/sy;

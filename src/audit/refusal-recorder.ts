@@ -3,7 +3,7 @@ import { Settings } from '../platform/config/settings.js';
 import { Metrics } from '../platform/metrics/metrics.js';
 import { AuditKeys } from './audit-keys.js';
 import { AuditWriter } from './audit-writer.js';
-import { boundTo, encryptRawRequest } from './raw-request.js';
+import { bindingOf, encryptRawRequest } from './raw-request.js';
 import { printableFields, shownRequest } from './redacted-request.js';
 import { RefusalBudget } from './refusals/refusal-budget.js';
 import {
@@ -20,14 +20,14 @@ const LINES_PER_MINUTE = 30;
 
 const OUTCOMES = ['refused', 'observed'] as const satisfies readonly Outcome[];
 
-/** The refusals of one cause. */
-class OfCause {
+/** Counters of one cause. */
+class CauseCounters {
   refused = 0;
   observed = 0;
   private minute = -1;
   private lines = 0;
 
-  /** How many lines of the log there are within the minute, with one for this refusal. */
+  /** Number of this refusal's log line within the minute. */
   nextLine(nowSeconds: number): number {
     const minute = Math.floor(nowSeconds / 60);
     if (minute !== this.minute) this.lines = 0;
@@ -42,8 +42,8 @@ class OfCause {
 export class RefusalRecorder {
   private readonly logger = new Logger(RefusalRecorder.name);
   private readonly budget: RefusalBudget;
-  /** All series, so that a flood creates none. An OpenTelemetry instrument would cost more than the rest of a refusal. */
-  private readonly byCause = new Map(REFUSAL_CAUSES.map((cause) => [cause, new OfCause()]));
+  /** Every series exists from the start, so that Prometheus sees the first increase. */
+  private readonly byCause = new Map(REFUSAL_CAUSES.map((cause) => [cause, new CauseCounters()]));
 
   constructor(
     settings: Settings,
@@ -54,7 +54,7 @@ export class RefusalRecorder {
     this.budget = new RefusalBudget({
       perAddress: settings.AUDIT_ENTRIES_PER_MINUTE,
       total: settings.AUDIT_ENTRIES_PER_MINUTE_TOTAL,
-      originalBytes: settings.AUDIT_RAW_REQUEST_BYTES_PER_MINUTE,
+      rawRequestBytes: settings.AUDIT_RAW_REQUEST_BYTES_PER_MINUTE,
     });
     meter
       .createObservableCounter('gateway_callbacks_refused', {
@@ -62,9 +62,10 @@ export class RefusalRecorder {
           'Callbacks that a guard refused, or would refuse if it enforced (outcome "observed")',
       })
       .addCallback((result) => {
-        for (const [cause, of] of this.byCause) {
+        for (const [cause, counters] of this.byCause) {
           const guard = GUARD_OF_CAUSE[cause];
-          for (const outcome of OUTCOMES) result.observe(of[outcome], { cause, guard, outcome });
+          for (const outcome of OUTCOMES)
+            result.observe(counters[outcome], { cause, guard, outcome });
         }
       });
   }
@@ -72,29 +73,29 @@ export class RefusalRecorder {
   /** Counts a refusal. Returns a function that records it in full if the budget allows. */
   recordRefusal(counted: CountedRefusal): ((refusal: Refusal) => void) | undefined {
     const { cause, outcome } = counted;
-    const of = this.byCause.get(cause);
-    if (of === undefined) return undefined;
-    of[outcome] += 1;
+    const counters = this.byCause.get(cause);
+    if (counters === undefined) return undefined;
+    counters[outcome] += 1;
     const nowSeconds = performance.now() / 1000;
     const at = new Date();
-    const kept = this.writer.hasRoom ? this.budget.spend(counted, nowSeconds) : 'number';
-    if (kept === 'number') this.writer.countRefusal(counted, at);
-    const line = of.nextLine(nowSeconds);
-    if (kept === 'number' && line > LINES_PER_MINUTE) return undefined;
+    const decision = this.writer.hasRoom ? this.budget.spend(counted, nowSeconds) : 'count';
+    if (decision === 'count') this.writer.countRefusal(counted, at);
+    const line = counters.nextLine(nowSeconds);
+    if (decision === 'count' && line > LINES_PER_MINUTE) return undefined;
 
     return (refusal) => {
       if (line <= LINES_PER_MINUTE) this.log(refusal, line);
-      if (kept === 'number') return;
-      const isSealed = kept === 'original' && refusal.bodyComplete && this.keys.areGiven;
-      const sealed = isSealed
-        ? encryptRawRequest(this.keys.current, refusal.rawRequest)
-        : undefined;
-      const data = dataOf(refusal);
-      this.writer.enqueueEntry(
-        sealed === undefined
-          ? { entry: { at, kind: outcome, data } }
-          : { entry: { at, kind: outcome, data: { ...data, ...boundTo(sealed) } }, sealed },
-      );
+      if (decision === 'count') return;
+      const isRawStored =
+        decision === 'entry_with_raw' && refusal.bodyComplete && this.keys.areGiven;
+      const data = toEntryData(refusal);
+      if (!isRawStored) {
+        this.writer.enqueueEntry({ entry: { at, kind: outcome, data } });
+        return;
+      }
+      const rawRequest = encryptRawRequest(this.keys.current, refusal.rawRequest);
+      const bound = { ...data, ...bindingOf(rawRequest) };
+      this.writer.enqueueEntry({ entry: { at, kind: outcome, data: bound }, rawRequest });
     };
   }
 
@@ -117,7 +118,7 @@ export class RefusalRecorder {
   }
 }
 
-function dataOf(refusal: Refusal): Record<string, unknown> {
+function toEntryData(refusal: Refusal): Record<string, unknown> {
   const { guard, cause, status, requestId, verdicts, bodyComplete, jobId } = refusal;
   const shown = (text: string | null, limit: number): string | null =>
     text === null ? null : printableFields(text, limit);

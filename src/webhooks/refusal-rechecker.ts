@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AuditKeys } from '../audit/audit-keys.js';
 import { AuditQueries, type StoredRawRequest, type RefusalFilter } from '../audit/audit-queries.js';
-import { boundTo, decryptRawRequest, type RawRequest } from '../audit/raw-request.js';
+import { bindingOf, decryptRawRequest, type RawRequest } from '../audit/raw-request.js';
 import type { CallbackJob } from '../jobs/callback-jobs.service.js';
 import { RawBody } from '../platform/http/body-reader.js';
 import { CallbackChecks, type Judgement } from './callback-checks.js';
@@ -102,7 +102,7 @@ export class RefusalRechecker {
   private decrypt({ keyId, rawRequest, data }: StoredRawRequest): RawRequest | undefined {
     const key = this.keys.find(keyId);
     if (key === undefined) return undefined;
-    if (data['originalSha256'] !== boundTo(rawRequest).originalSha256) return undefined;
+    if (data['originalSha256'] !== bindingOf(rawRequest).originalSha256) return undefined;
     try {
       return decryptRawRequest(key, rawRequest);
     } catch {

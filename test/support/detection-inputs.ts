@@ -6,7 +6,7 @@ export const NOW = new Date('2026-01-01T12:00:00Z');
 export const ago = (seconds: number): Date => new Date(NOW.getTime() - seconds * 1000);
 
 /** Evidence of one refusal that raises no alert, unless `some` overrides it. */
-export function trace(some: Partial<RefusalEvidence> = {}): RefusalEvidence {
+export function refusalEvidence(some: Partial<RefusalEvidence> = {}): RefusalEvidence {
   return {
     entryId: '1',
     at: ago(10),
@@ -26,13 +26,13 @@ export function trace(some: Partial<RefusalEvidence> = {}): RefusalEvidence {
 /** `count` refusals, each for a job that has ended upstream without an accepted callback. */
 export function missed(count: number, some: Partial<RefusalEvidence> = {}): RefusalEvidence[] {
   return Array.from({ length: count }, () =>
-    trace({ job: { id: randomUUID(), state: 'ended' }, ...some }),
+    refusalEvidence({ job: { id: randomUUID(), state: 'ended' }, ...some }),
   );
 }
 
 /** The input of a gateway without findings and with five waiting jobs, unless `some` overrides it. */
 export function inputWith(
-  traces: readonly RefusalEvidence[],
+  refusals: readonly RefusalEvidence[],
   {
     accepted,
     ...some
@@ -42,7 +42,7 @@ export function inputWith(
 ): DetectionInput {
   return {
     now: NOW,
-    refusals: traces,
+    refusals,
     totals: [],
     waitingJobs: 5,
     open: new Set(),

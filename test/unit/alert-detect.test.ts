@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MISCONFIGURATIONS } from '../../src/alerts/alert-kinds.js';
-import { detect, suspects } from '../../src/alerts/detect.js';
+import { detect, jobsToExpedite } from '../../src/alerts/detect.js';
 import type { DetectionInput, RefusalEvidence } from '../../src/alerts/detection-input.js';
 import { REFUSAL_CAUSES } from '../../src/audit/refusal.js';
-import { ago, missed, NOW, inputWith, trace } from '../support/detection-inputs.js';
+import { ago, missed, NOW, inputWith, refusalEvidence } from '../support/detection-inputs.js';
 
 const kinds = (found: DetectionInput): string[] => detect(found).map(({ kind }) => kind);
 const BUSY = { inTwoMinutes: 200, inTenMinutes: 1000, inSixtyMinutes: 6000, hourBefore: 6000 };
@@ -75,7 +75,7 @@ describe('refused callbacks of waiting jobs', () => {
       inputWith(
         [
           ...missed(3).map((one, n) => waiting(one, n, 61)),
-          trace({ count: 50, secret: 'unknown' }),
+          refusalEvidence({ count: 50, secret: 'unknown' }),
         ],
         { accepted: { ...BUSY, lastAt: ago(1) } },
       ),
@@ -122,8 +122,12 @@ describe('refused callbacks of waiting jobs', () => {
   );
 
   it('are all counted, with the time of the last one', () => {
-    const traces = [...missed(2, { at: ago(100) }), ...missed(3, { at: ago(40) }), trace()];
-    const [found] = detect(inputWith(traces, { accepted: { hourBefore: 7 } }));
+    const refusals = [
+      ...missed(2, { at: ago(100) }),
+      ...missed(3, { at: ago(40) }),
+      refusalEvidence(),
+    ];
+    const [found] = detect(inputWith(refusals, { accepted: { hourBefore: 7 } }));
     expect(found).toMatchObject({
       evidence: { refusals: 5, jobs: 5, waitingJobs: 5, hourBefore: { accepted: 7, refused: 0 } },
       lastSeenAt: ago(40),
@@ -159,31 +163,35 @@ describe('known senders that are refused where genuine callbacks used to be acce
   const stopped = { inTenMinutes: 40, inSixtyMinutes: 290, hourBefore: 300, lastAt: ago(130) };
 
   it.each<[string, string[], DetectionInput]>([
-    ['about as many', ['form'], inputWith([trace({ ...from, count: 5 })], { accepted: stopped })],
-    ['far fewer', [], inputWith([trace({ ...from, count: 4 })], { accepted: stopped })],
+    [
+      'about as many',
+      ['form'],
+      inputWith([refusalEvidence({ ...from, count: 5 })], { accepted: stopped }),
+    ],
+    ['far fewer', [], inputWith([refusalEvidence({ ...from, count: 4 })], { accepted: stopped })],
     [
       'while callbacks are accepted',
       [],
-      inputWith([trace({ ...from, count: 500 })], {
+      inputWith([refusalEvidence({ ...from, count: 500 })], {
         accepted: { ...stopped, inTwoMinutes: 1, lastAt: ago(1) },
       }),
     ],
     [
       'while no job waits',
       [],
-      inputWith([trace({ ...from, count: 500 })], { accepted: stopped, waitingJobs: 0 }),
+      inputWith([refusalEvidence({ ...from, count: 500 })], { accepted: stopped, waitingJobs: 0 }),
     ],
     [
       'if hardly any were expected',
       [],
-      inputWith([trace({ ...from, count: 500 })], {
+      inputWith([refusalEvidence({ ...from, count: 500 })], {
         accepted: { ...stopped, inTenMinutes: 0, inSixtyMinutes: 19, hourBefore: 20 },
       }),
     ],
     [
       'as often as before',
       [],
-      inputWith([trace({ ...from, count: 15 })], {
+      inputWith([refusalEvidence({ ...from, count: 15 })], {
         accepted: stopped,
         totals: [{ cause: 'not_json', inTenMinutes: 15, hourBefore: 240, lastAt: NOW }],
       }),
@@ -191,7 +199,9 @@ describe('known senders that are refused where genuine callbacks used to be acce
     [
       'from unknown senders',
       [],
-      inputWith([trace({ ...from, fromKnownSender: false, count: 500 })], { accepted: stopped }),
+      inputWith([refusalEvidence({ ...from, fromKnownSender: false, count: 500 })], {
+        accepted: stopped,
+      }),
     ],
   ])('%s: %j', (_, expected, found) => {
     expect(kinds(found)).toEqual(expected);
@@ -203,8 +213,8 @@ describe('refusals of unknown senders', () => {
     [{ cause: 'token_missing', inTenMinutes: count, hourBefore: 0, lastAt: ago(3) }] as const;
 
   it.each<[string, string[], DetectionInput]>([
-    ['some', [], inputWith([trace()], { totals: flood(299) })],
-    ['many', ['attack'], inputWith([trace()], { totals: flood(300) })],
+    ['some', [], inputWith([refusalEvidence()], { totals: flood(299) })],
+    ['many', ['attack'], inputWith([refusalEvidence()], { totals: flood(300) })],
     [
       'many, beside a misconfiguration',
       ['token_key'],
@@ -250,8 +260,8 @@ describe('refusals of unknown senders', () => {
 
   it('never cause a misconfiguration alert, whatever they send and however busy the gateway is', () => {
     fc.assert(
-      fc.property(strangers, any, fc.nat(1000), (traces, accepted, waitingJobs) => {
-        const found = inputWith(traces.map(trace), { accepted, waitingJobs });
+      fc.property(strangers, any, fc.nat(1000), (refusals, accepted, waitingJobs) => {
+        const found = inputWith(refusals.map(refusalEvidence), { accepted, waitingJobs });
         expect(kinds(found)).toEqual([]);
       }),
     );
@@ -259,25 +269,25 @@ describe('refusals of unknown senders', () => {
 
   it('do not hide a misconfiguration', () => {
     fc.assert(
-      fc.property(strangers, fc.constantFrom(...REFUSAL_CAUSES), (traces, cause) => {
+      fc.property(strangers, fc.constantFrom(...REFUSAL_CAUSES), (refusals, cause) => {
         const genuine = missed(3, { cause, secret: 'right' });
         const alone = kinds(inputWith(genuine));
-        expect(kinds(inputWith([...traces.map(trace), ...genuine]))).toEqual(alone);
+        expect(kinds(inputWith([...refusals.map(refusalEvidence), ...genuine]))).toEqual(alone);
       }),
     );
   });
 });
 
-it('suspects jobs whose callbacks were refused recently and that were not polled', () => {
-  const traces = [
+it('jobsToExpedite jobs whose callbacks were refused recently and that were not polled', () => {
+  const refusals = [
     ...missed(1),
-    waiting(trace(), 1, 5),
-    waiting(trace(), 1, 6),
-    waiting(trace(), 2, 61),
-    trace({ job: { id: 'x', state: 'unknown' } }),
-    trace(),
+    waiting(refusalEvidence(), 1, 5),
+    waiting(refusalEvidence(), 1, 6),
+    waiting(refusalEvidence(), 2, 61),
+    refusalEvidence({ job: { id: 'x', state: 'unknown' } }),
+    refusalEvidence(),
   ];
-  expect(suspects(inputWith(traces))).toEqual(['job 1']);
+  expect(jobsToExpedite(inputWith(refusals))).toEqual(['job 1']);
 });
 
 /** Nobody knows yet whether the job has ended. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { assertedIds, toRefusalEvidence, type Known } from '../../src/alerts/evidence.js';
+import { assertedIds, toRefusalEvidence, type KnownState } from '../../src/alerts/evidence.js';
 import type { RecentRefusal } from '../../src/audit/recent-refusals.js';
 import type { AssertedJob } from '../../src/jobs/awaiting-callback.service.js';
 import { ago, NOW } from '../support/detection-inputs.js';
@@ -32,18 +32,18 @@ const job = (some: Partial<AssertedJob> = {}): AssertedJob => ({
   foundOpenAt: null,
   ...some,
 });
-const known = (named: readonly AssertedJob[], some: Partial<Known> = {}): Known => ({
-  named,
-  served: new Set(),
+const known = (jobs: readonly AssertedJob[], some: Partial<KnownState> = {}): KnownState => ({
+  jobs,
+  jobsWithCallback: new Set(),
   senders: new Set(),
   now: NOW,
   ...some,
 });
 
-it.each<[string, string | undefined, Known]>([
+it.each<[string, string | undefined, KnownState]>([
   ['is not ours', 'unknown', known([])],
   ['waits', 'waiting', known([job()])],
-  ['got a callback after all', undefined, known([job()], { served: new Set([ID]) })],
+  ['got a callback after all', undefined, known([job()], { jobsWithCallback: new Set([ID]) })],
   ['was still running right before', 'waiting', known([job({ foundOpenAt: ago(31) })])],
   ['was still running at the same time', 'waiting', known([job({ foundOpenAt: ago(26) })])],
   ['was still running later', undefined, known([job({ foundOpenAt: ago(20) })])],

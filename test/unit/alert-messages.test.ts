@@ -1,18 +1,18 @@
 import { expect, it } from 'vitest';
 import { detect } from '../../src/alerts/detect.js';
-import type { Installed, RefusalEvidence } from '../../src/alerts/detection-input.js';
+import type { InstalledSettings, RefusalEvidence } from '../../src/alerts/detection-input.js';
 import { missed, inputWith } from '../support/detection-inputs.js';
 import { REFUSAL_REASONS } from '../../src/audit/refusal-reasons.js';
 import { REFUSAL_CAUSES } from '../../src/audit/refusal.js';
 
-const INSTALLED: Installed = {
+const INSTALLED: InstalledSettings = {
   webhookMode: 'direct',
   tokenKeys: [2],
   svixSecrets: 1,
   webhookMaxBytes: 2048,
 };
 
-it.each<[string, Partial<RefusalEvidence>, RegExp[], Partial<Installed>?]>([
+it.each<[string, Partial<RefusalEvidence>, RegExp[], Partial<InstalledSettings>?]>([
   [
     'a public address with the right secret',
     { cause: 'address_not_allowed', secret: 'right', address: '52.1.2.3' },
@@ -61,14 +61,14 @@ it.each<[string, Partial<RefusalEvidence>, RegExp[], Partial<Installed>?]>([
 
 it('names the main addresses, and how many others there are', () => {
   const addresses = ['a', 'a', 'a', 'b', 'b', 'c', 'c', 'd', 'e', 'f', 'g'];
-  const traces = addresses.flatMap((address) =>
+  const refusals = addresses.flatMap((address) =>
     missed(1, {
       address,
       cause: 'address_not_allowed',
       secret: address === 'b' ? 'wrong' : 'right',
     }),
   );
-  const [found] = detect(inputWith(traces));
+  const [found] = detect(inputWith(refusals));
   expect(found?.message).toContain('come from a, b, c and 4 more.');
   expect(found?.evidence.addresses.slice(0, 2)).toEqual([
     { address: 'a', refusals: 3, secret: 'right' },

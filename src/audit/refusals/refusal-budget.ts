@@ -6,23 +6,23 @@ export interface RefusalLimits {
   /** Maximum entries per minute in total, against floods from many addresses. */
   readonly total: number;
   /** Maximum bytes of raw requests per minute. */
-  readonly originalBytes: number;
+  readonly rawRequestBytes: number;
 }
 
 /** Maximum addresses with their own count per minute; the rest shares one count per cause. */
 const MAX_ADDRESSES = 10_000;
-/** Stands for them; no address is empty. */
-const THE_REST = '';
+/** Key of the shared count; no address is empty. */
+const OTHER_ADDRESSES = '';
 
 /** How a refusal is recorded: counted, as an entry, or as an entry with its raw request. */
-export type StorageDecision = 'number' | 'entry' | 'original';
+export type StorageDecision = 'count' | 'entry' | 'entry_with_raw';
 
 /**
  * Decides which refusals get an entry and which are only counted. Resets every minute, which bounds its memory.
  */
 export class RefusalBudget {
   private minute = -1;
-  private kept = 0;
+  private entries = 0;
   private bytes = 0;
   private addresses = 0;
   private readonly seen = new Map<RefusalCause, Map<string, number>>();
@@ -34,13 +34,13 @@ export class RefusalBudget {
     { cause, clientAddress, bytes }: Pick<CountedRefusal, 'cause' | 'clientAddress' | 'bytes'>,
     nowSeconds: number,
   ): StorageDecision {
-    this.turn(Math.floor(nowSeconds / 60));
-    if (this.countOf(cause, clientAddress) > this.limits.perAddress) return 'number';
-    if (this.kept >= this.limits.total) return 'number';
-    this.kept += 1;
-    if (this.bytes + bytes > this.limits.originalBytes) return 'entry';
+    this.startMinute(Math.floor(nowSeconds / 60));
+    if (this.countOf(cause, clientAddress) > this.limits.perAddress) return 'count';
+    if (this.entries >= this.limits.total) return 'count';
+    this.entries += 1;
+    if (this.bytes + bytes > this.limits.rawRequestBytes) return 'entry';
     this.bytes += bytes;
-    return 'original';
+    return 'entry_with_raw';
   }
 
   /** The count in this minute, including this refusal. */
@@ -50,7 +50,7 @@ export class RefusalBudget {
     let count = ofCause.get(address);
     let key = address;
     if (count === undefined) {
-      if (this.addresses >= MAX_ADDRESSES) key = THE_REST;
+      if (this.addresses >= MAX_ADDRESSES) key = OTHER_ADDRESSES;
       else this.addresses += 1;
       count = ofCause.get(key) ?? 0;
     }
@@ -58,10 +58,10 @@ export class RefusalBudget {
     return count + 1;
   }
 
-  private turn(minute: number): void {
+  private startMinute(minute: number): void {
     if (minute === this.minute) return;
     this.minute = minute;
-    this.kept = 0;
+    this.entries = 0;
     this.bytes = 0;
     this.addresses = 0;
     this.seen.clear();

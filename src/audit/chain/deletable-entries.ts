@@ -4,7 +4,7 @@ import { isAuthentic, type ChainedEntry, type ChainEnds } from '../audit-entry.j
 import type { AuditKeys } from '../audit-keys.js';
 import type { ChainProblem } from './chain-state.js';
 
-/** The beginning of the chain that may be deleted. */
+/** The deletable entries at the beginning of the chain. */
 export interface DeletableEntries {
   /** The last entry to delete; `undefined`: none. */
   readonly last: ChainedEntry | undefined;
