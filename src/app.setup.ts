@@ -32,7 +32,7 @@ import { traceRequests } from './platform/http/request-log.js';
 import { Metrics } from './platform/metrics/metrics.js';
 import { spanRequests } from './platform/tracing/http-spans.js';
 import { startTracing } from './platform/tracing/tracing.js';
-import { answerProbes, CALLBACK_PATH, takeEveryMethod } from './webhooks/callback-probe.js';
+import { answerProbes, CALLBACK_PATH, registerAllMethods } from './webhooks/callback-probe.js';
 
 /** Long enough for the longest `wait`, with room for the answer. */
 const REQUEST_IDLE_MILLISECONDS = 75_000;
@@ -114,7 +114,7 @@ export async function createApp(
     ownerOf: ({ caller }) => caller?.service,
   });
   if (settings.has('webhooks')) {
-    takeEveryMethod(fastify);
+    registerAllMethods(fastify);
     answerProbes(fastify, settings);
   }
   app.useGlobalFilters(new ProblemFilter());

@@ -4,7 +4,7 @@ import { JobsModule } from '../jobs/jobs.module.js';
 import { AcceptedCallbacks } from './accepted-callbacks.js';
 import { CallbackChecks } from './callback-checks.js';
 import { RefusalRechecker } from './refusal-rechecker.js';
-import { SvixSignatures } from './guards/svix-signature.js';
+import { SvixSignatures } from './guards/svix-signatures.js';
 
 /** The checks without the webhook receiver, for re-checks. */
 @Module({

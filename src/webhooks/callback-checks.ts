@@ -12,7 +12,7 @@ import type { RawBody } from '../platform/http/body-reader.js';
 import { exceededJsonLimit } from '../platform/json/json-limits.js';
 import { parseJson, readMessage, type CallbackMessage } from './receiving/callback-message.js';
 import { clientAddress, isWithin } from '../platform/http/client-address.js';
-import { SvixSignatures } from './guards/svix-signature.js';
+import { SvixSignatures } from './guards/svix-signatures.js';
 
 /** A callback as received or as stored. */
 export interface CallbackRequest {

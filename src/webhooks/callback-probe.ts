@@ -36,16 +36,16 @@ export function answerOf(keys: readonly TokenKey[], ask: string): string | undef
 }
 
 /** Registers every HTTP method, so that the guards refuse and the audit records wrong ones. */
-export function takeEveryMethod(fastify: FastifyInstance): void {
+export function registerAllMethods(fastify: FastifyInstance): void {
   for (const method of METHODS.filter((name) => !fastify.supportedMethods.includes(name))) {
     fastify.addHttpMethod(method, { hasBody: false });
   }
 }
 
-/** Answers probes before the guards run. Call it before any route is declared. */
+/** Answers probes before the guards run. Call it before the routes are registered. */
 export function answerProbes(fastify: FastifyInstance, settings: Settings): void {
   const keys = settings.TOKEN_KEYS ?? [];
-  const ifAsked: preHandlerHookHandler = (request, reply, done) => {
+  const answerProbe: preHandlerHookHandler = (request, reply, done) => {
     const ask = request.headers[PROBE_HEADER];
     if (typeof ask !== 'string') return done();
     const answer = request.method === 'POST' ? answerOf(keys, ask) : undefined;
@@ -54,7 +54,7 @@ export function answerProbes(fastify: FastifyInstance, settings: Settings): void
   };
   fastify.addHook('onRoute', (route) => {
     if (route.url === CALLBACK_PATH) {
-      route.preHandler = [...[route.preHandler ?? []].flat(), ifAsked];
+      route.preHandler = [...[route.preHandler ?? []].flat(), answerProbe];
     }
   });
 }

@@ -4,7 +4,7 @@ import { AuditModule } from '../audit/audit.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { TasksModule } from '../tasks/tasks.module.js';
 import { CallbackChecksModule } from './callback-checks.module.js';
-import { CallbackBodyReader } from './receiving/callback-body.js';
+import { CallbackBodyReader } from './receiving/callback-body.reader.js';
 import { CallbackMetrics } from './receiving/callback.metrics.js';
 import { CallbackRefusals } from './receiving/callback-refusals.js';
 import { CallbackInbox } from './receiving/callback-inbox.js';

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
 import { Settings } from '../../src/platform/config/settings.js';
-import { SvixSignatures } from '../../src/webhooks/guards/svix-signature.js';
+import { SvixSignatures } from '../../src/webhooks/guards/svix-signatures.js';
 
 const secretOf = (letter: string) => `whsec_${Buffer.from(letter.repeat(32)).toString('base64')}`;
 const FIRST = secretOf('a');

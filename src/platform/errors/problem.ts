@@ -36,7 +36,10 @@ export class Problem {
   requestId?: string;
 }
 
-function problemOf({ code, detail, options: { errors } }: GatewayError): Problem {
+function problemOf(
+  { code, detail, options: { errors } }: GatewayError,
+  requestId?: string,
+): Problem {
   const { status, title } = ERROR_CODES[code];
   return {
     type: `/docs/errors#${code}`,
@@ -45,6 +48,7 @@ function problemOf({ code, detail, options: { errors } }: GatewayError): Problem
     code,
     ...(detail === undefined ? {} : { detail }),
     ...(errors === undefined ? {} : { errors }),
+    ...(requestId === undefined ? {} : { requestId }),
   };
 }
 
@@ -53,12 +57,7 @@ export function problemExample(code: ErrorCode): Problem {
   return problemOf(new GatewayError(code));
 }
 
-/** Some errors are made once and answered thousands of times a second. */
-const texts = new WeakMap<GatewayError, string>();
-
 /** The JSON of a `Problem`. */
 export function problemText(error: GatewayError, requestId: string): string {
-  let text = texts.get(error);
-  if (text === undefined) texts.set(error, (text = JSON.stringify(problemOf(error)).slice(0, -1)));
-  return `${text},"requestId":${JSON.stringify(requestId)}}`;
+  return JSON.stringify(problemOf(error, requestId));
 }

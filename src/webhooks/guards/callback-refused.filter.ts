@@ -9,13 +9,11 @@ import { CallbackRefused, callbackOf } from './received-callback.js';
 export class CallbackRefusedFilter implements ExceptionFilter<CallbackRefused> {
   constructor(private readonly refusals: CallbackRefusals) {}
 
-  catch(refused: CallbackRefused, host: ArgumentsHost): void | Promise<void> {
+  async catch({ cause }: CallbackRefused, host: ArgumentsHost): Promise<void> {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
     const callback = callbackOf(request);
-    const answer = this.refusals.refuse(refused, callback, { request, reply });
-    if (!(answer instanceof Promise)) return sendProblem(reply, answer);
-    return answer.then((late) => sendProblem(reply, late));
+    sendProblem(reply, await this.refusals.refuseCallback(cause, callback, { request, reply }));
   }
 }

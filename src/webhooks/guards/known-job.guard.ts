@@ -2,7 +2,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import type { FastifyRequest } from 'fastify';
 import { CallbackJobsService } from '../../jobs/callback-jobs.service.js';
 import { CallbackChecks } from '../callback-checks.js';
-import { callbackOf, enterVerdict } from './received-callback.js';
+import { callbackOf, recordVerdict } from './received-callback.js';
 
 /** Did the gateway submit this job, and is the upstream id that of the job? */
 @Injectable()
@@ -22,6 +22,6 @@ export class KnownJobGuard implements CanActivate {
       if (verdict.result === 'pass') callback.job = job;
       else callback.mismatchedJob = job;
     }
-    return enterVerdict(callback, 'job_id', this.checks.modeOf('job_id', provedBy), () => verdict);
+    return recordVerdict(callback, 'job_id', this.checks.modeOf('job_id', provedBy), () => verdict);
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { CallbackChecks } from '../callback-checks.js';
-import { callbackOf, enterVerdict } from './received-callback.js';
+import { callbackOf, recordVerdict } from './received-callback.js';
 
 /** Is the client address in the allowlist? */
 @Injectable()
@@ -12,7 +12,7 @@ export class SourceIpGuard implements CanActivate {
     const callback = callbackOf(context.switchToHttp().getRequest<FastifyRequest>());
     callback.clientAddress = this.checks.clientOf(callback);
     const mode = this.checks.modeOf('source_ip', undefined);
-    return enterVerdict(callback, 'source_ip', mode, () =>
+    return recordVerdict(callback, 'source_ip', mode, () =>
       this.checks.checkSourceIp(callback.clientAddress),
     );
   }

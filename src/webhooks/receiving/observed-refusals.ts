@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { RefusalRecorder } from '../../audit/refusal-recorder.js';
 import { GUARDS } from '../../audit/refusal.js';
-import { countedOf, refusalOf, type ReceivedCallback } from '../guards/received-callback.js';
+import { toCounted, toRefusal, type ReceivedCallback } from '../guards/received-callback.js';
 
 /** Records callbacks that guards in mode `observe` would have refused, and messages of other environments. */
 @Injectable()
@@ -13,8 +13,8 @@ export class ObservedRefusals {
       const verdict = callback.verdicts[guard];
       if (verdict.result === 'observed') {
         const { cause } = verdict;
-        const record = this.recorder.recordRefusal(countedOf(callback, cause, 'observed'));
-        record?.(refusalOf(callback, cause, 200));
+        const record = this.recorder.recordRefusal(toCounted(callback, cause, 'observed'));
+        record?.(toRefusal(callback, cause, 200));
       }
     }
   }
