@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { swaggerPlugin } from './test/support/swagger-plugin.js';
 
 const report = process.env['GATEWAY_TEST_REPORT'];
 
 export default defineConfig({
+  plugins: [swaggerPlugin()],
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { API_PATH } from './access/authentication.js';
@@ -5,7 +6,7 @@ import { OPEN_SCHEMAS } from './jobs/jobs-api.module.js';
 import type { Settings } from './platform/config/settings.js';
 import { codesOf, COMMON_PROBLEMS, problemResponses } from './platform/errors/api-problems.js';
 import { ERROR_CODES, type ErrorCode } from './platform/errors/error-codes.js';
-import { Problem, problemExample } from './platform/errors/problem.js';
+import { Problem, problemExample } from './platform/errors/problem.dto.js';
 import { isRecord } from './platform/json/is-record.js';
 
 const TAGS = {
@@ -44,7 +45,10 @@ export function describeApi(app: INestApplication, settings: Settings): OpenAPIO
   for (const scheme of Object.values(config.components?.securitySchemes ?? {})) {
     Reflect.deleteProperty(scheme, 'bearerFormat');
   }
-  const document = SwaggerModule.createDocument(app, config, { extraModels: [Problem] });
+  const document = SwaggerModule.createDocument(app, config, {
+    extraModels: [Problem],
+    operationIdFactory: (_controller, method) => method,
+  });
   for (const [path, operations] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(operations)) {
       if (isRecord(operation)) completeOperation(method, path, operation);
@@ -81,7 +85,9 @@ function completeOperation(method: string, path: string, operation: Record<strin
     for (const [status, response] of all) responses[status] = response;
   } else operation['security'] = [];
   for (const [status, response] of Object.entries(responses)) {
-    if (isRecord(response)) response['headers'] = headersOf(status, response);
+    if (!isRecord(response)) continue;
+    response['headers'] = headersOf(status, response);
+    response['description'] ||= STATUS_CODES[status];
   }
   operation['responses'] = responses;
 }
@@ -152,7 +158,10 @@ function convertSchemas(part: unknown): void {
   }
 }
 
-/** From the dialect of OpenAPI 3.0, in which @nestjs/swagger writes, to JSON Schema 2020-12. */
+/**
+ * From the dialect of OpenAPI 3.0, in which @nestjs/swagger writes, to JSON Schema 2020-12. Numbers are integers unless
+ * they have the format `double`.
+ */
 function convertSchema(schema: unknown): unknown {
   if (!isRecord(schema)) return schema;
   const { nullable, example, ...rest } = schema;
@@ -163,12 +172,18 @@ function convertSchema(schema: unknown): unknown {
       converted[keyword] = convertSchema(value);
     } else if (Array.isArray(value) && /^(all|any|one)Of$/.test(keyword)) {
       converted[keyword] = value.map(convertSchema);
+    } else if (keyword === 'type' && rest['format'] !== 'double') {
+      converted[keyword] = Array.isArray(value) ? value.map(integerOf) : integerOf(value);
     } else if (value === 'binary') {
       converted['contentMediaType'] = 'application/octet-stream';
     } else converted[keyword] = value;
   }
   if (example !== undefined) converted['examples'] = [example];
   return nullable === true ? orNull(converted) : converted;
+}
+
+function integerOf(type: unknown): unknown {
+  return type === 'number' ? 'integer' : type;
 }
 
 function convertEach(schemas: unknown): unknown {

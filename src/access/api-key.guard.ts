@@ -1,14 +1,18 @@
-import { Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import {
+  applyDecorators,
+  Injectable,
+  SetMetadata,
+  UseGuards,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { ApiBearerAuth } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import type { Scope } from './api-key.entity.js';
 
 const SCOPE = 'access:scope';
-
-/** The scope that a controller or route asks for. */
-export const NeedsScope = (scope: Scope): MethodDecorator & ClassDecorator =>
-  SetMetadata(SCOPE, scope);
 
 /** Does the authenticated API key have the scope that the route needs? */
 @Injectable()
@@ -28,3 +32,7 @@ export class ApiKeyGuard implements CanActivate {
     return true;
   }
 }
+
+/** Lets only requests with an API key of this scope reach a controller. */
+export const RequiresScope = (scope: Scope): ClassDecorator =>
+  applyDecorators(SetMetadata(SCOPE, scope), UseGuards(ApiKeyGuard), ApiBearerAuth());

@@ -1,10 +1,4 @@
-import {
-  ApiProperty,
-  ApiPropertyOptional,
-  IntersectionType,
-  OmitType,
-  PickType,
-} from '@nestjs/swagger';
+import { IntersectionType, OmitType, PickType } from '@nestjs/swagger';
 import { IsIn, IsOptional, Matches } from 'class-validator';
 import { IsServiceName } from '../access/service-name.js';
 import { JOB_ERROR_CODES, type JobErrorCode } from '../jobs/job-error.js';
@@ -22,8 +16,6 @@ import { IsMoment, readMoment } from '../platform/http/moment.js';
 import { JsonAnswer } from '../platform/http/json-answer.js';
 import { appendMembers } from '../platform/json/json-text.js';
 
-const MOMENT = 'RFC 3339 with a zone, or a date, which begins at midnight UTC.';
-
 /** A filter of jobs; all given fields must match. */
 export class AdminCountQuery extends OmitType(ListJobsQuery, [
   'idempotencyKey',
@@ -31,56 +23,49 @@ export class AdminCountQuery extends OmitType(ListJobsQuery, [
   'cursor',
   'limit',
 ]) {
+  /** `unsuccessful`: failed or expired. */
   @IsOptional()
   @IsIn(SEARCHED_STATUSES)
-  @ApiPropertyOptional({
-    enum: SEARCHED_STATUSES,
-    description: '`unsuccessful`: failed or expired.',
-  })
   status?: SearchedStatus;
 
+  /** The beginning of the gateway’s id or of Reducto’s. */
   @IsOptional()
   @Matches(/^[\x21-\x7e]{1,128}$/, { message: 'must be 1 to 128 printable ASCII characters' })
-  @ApiPropertyOptional({ description: 'The beginning of the gateway’s id or of Reducto’s.' })
   id?: string;
 
+  /** The `error.code` of the job. */
   @IsOptional()
   @IsIn(JOB_ERROR_CODES)
-  @ApiPropertyOptional({ enum: JOB_ERROR_CODES, description: 'The `error.code` of the job.' })
   code?: JobErrorCode;
 
+  /** Accepted at or after this time. RFC 3339 with a zone, or a date (midnight UTC). */
   @IsOptional()
   @IsMoment()
-  @ApiPropertyOptional({ description: `Accepted at or after this time. ${MOMENT}` })
   acceptedFrom?: string;
 
+  /** Accepted before this time. RFC 3339 with a zone, or a date (midnight UTC). */
   @IsOptional()
   @IsMoment()
-  @ApiPropertyOptional({ description: `Accepted before this time. ${MOMENT}` })
   acceptedTo?: string;
 
+  /** Ended at or after this time; the last ended job comes first then. RFC 3339 with a zone, or a date (midnight UTC). */
   @IsOptional()
   @IsMoment()
-  @ApiPropertyOptional({
-    description: `Ended at or after this time; the last ended job comes first then. ${MOMENT}`,
-  })
   endedFrom?: string;
 
+  /** Ended before this time; the last ended job comes first then. RFC 3339 with a zone, or a date (midnight UTC). */
   @IsOptional()
   @IsMoment()
-  @ApiPropertyOptional({
-    description: `Ended before this time; the last ended job comes first then. ${MOMENT}`,
-  })
   endedTo?: string;
 
+  /** @example 'invoices' */
   @IsOptional()
   @IsServiceName()
-  @ApiPropertyOptional({ example: 'invoices' })
   service?: string;
 
+  /** Reducto’s id of the job. */
   @IsOptional()
   @Matches(/^[\x21-\x7e]{1,128}$/, { message: 'must be 1 to 128 printable ASCII characters' })
-  @ApiPropertyOptional({ description: 'Reducto’s id of the job.' })
   upstreamId?: string;
 }
 
@@ -89,8 +74,8 @@ export class AdminListQuery extends IntersectionType(
   PickType(ListJobsQuery, ['cursor', 'limit']),
 ) {}
 
-export function searchOf(query: AdminListQuery): JobSearch {
-  const { cursor, limit: _, acceptedFrom, acceptedTo, endedFrom, endedTo, ...filter } = query;
+export function searchOf(query: AdminCountQuery & { readonly cursor?: string }): JobSearch {
+  const { cursor, acceptedFrom, acceptedTo, endedFrom, endedTo, ...filter } = query;
   const accepted = periodOf(acceptedFrom, acceptedTo);
   const ended = periodOf(endedFrom, endedTo);
   return {
@@ -110,106 +95,84 @@ function periodOf(first: string | undefined, end: string | undefined): Period | 
 
 /** A job as admins see it. */
 export class AdminJobDto extends JobDto {
-  @ApiProperty({ example: 'invoices' })
+  /** @example 'invoices' */
   service!: string;
 
-  @ApiProperty({ type: String, nullable: true, description: 'Reducto’s id of the job.' })
+  /** Reducto’s id of the job. */
   upstreamId!: string | null;
 
-  @ApiProperty({ type: 'integer', description: 'How often the job was sent to Reducto.' })
+  /** How often the job was sent to Reducto. */
   submitAttempts!: number;
 
-  @ApiProperty({ type: 'integer', description: 'How many polls found the job open.' })
+  /** How many polls found the job open. */
   polls!: number;
 
-  @ApiProperty({
-    type: String,
-    format: 'date-time',
-    nullable: true,
-    description: 'When the gateway will poll or send the job next.',
-  })
-  nextPollAt!: string | null;
+  /** When the gateway will poll or send the job next. */
+  nextPollAt!: Date | null;
 
-  @ApiProperty({
-    type: String,
-    format: 'date-time',
-    nullable: true,
-    description: 'When the first callback for the job was accepted.',
-  })
-  callbackReceivedAt!: string | null;
+  /** When the first callback for the job was accepted. */
+  callbackReceivedAt!: Date | null;
 }
 
 class ResultFactsDto {
-  @ApiProperty({ type: 'integer', description: 'The size of the JSON.' })
+  /** The size of the JSON. */
   bytes!: number;
 
-  @ApiProperty({
-    type: 'integer',
-    nullable: true,
-    description: 'The pages that Reducto processed; null if unknown.',
-  })
+  /** The pages that Reducto processed; null if unknown. */
   pages!: number | null;
 }
 
 export class AdminJobDetailDto extends AdminJobDto {
-  @ApiProperty({ type: ResultFactsDto, nullable: true, description: 'The stored result.' })
+  /** The stored result. */
   result!: ResultFactsDto | null;
 }
 
 export class JobCountDto {
-  @ApiProperty({ type: 'integer' })
   count!: number;
 
-  @ApiProperty({ description: 'False if counting stopped before the end.' })
+  /** False if counting stopped before the end. */
   complete!: boolean;
 }
 
 /** An accepted callback. */
 export class JobCallbackDto {
-  @ApiProperty({ format: 'date-time' })
-  receivedAt!: string;
+  receivedAt!: Date;
 
-  @ApiProperty({ format: 'date-time', description: 'When the sender last repeated it.' })
-  lastReceivedAt!: string;
+  /** When the sender last repeated it. */
+  lastReceivedAt!: Date;
 
-  @ApiProperty({ type: 'integer', description: 'How often it arrived.' })
+  /** How often it arrived. */
   deliveries!: number;
 
-  @ApiProperty({ description: 'As the sender reports it. The gateway asks Reducto.' })
+  /** As the sender reports it. The gateway asks Reducto. */
   status!: string;
 
-  @ApiProperty({ description: 'Reducto’s id of the job, as the sender reports it.' })
+  /** Reducto’s id of the job, as the sender reports it. */
   upstreamId!: string;
 
-  @ApiProperty({
-    example: 'token',
-    description: 'The proof: `token`, `svix`, or `none` if GUARD_SECRET does not enforce.',
-  })
+  /**
+   * The proof: `token`, `svix`, or `none` if GUARD_SECRET does not enforce.
+   * @example 'token'
+   */
   provedBy!: string;
 
-  @ApiProperty({ example: '203.0.113.7' })
+  /** @example '203.0.113.7' */
   clientAddress!: string;
 }
 
 export class JobCallbackListDto {
-  @ApiProperty({ type: [JobCallbackDto] })
   callbacks!: JobCallbackDto[];
 }
 
 export class ServiceListDto {
-  @ApiProperty({ type: [String], example: ['invoices'] })
+  /** @example ['invoices'] */
   services!: string[];
 }
 
 export class AdminJobPageDto {
-  @ApiProperty({ type: [AdminJobDto] })
   jobs!: AdminJobDto[];
 
-  @ApiProperty({
-    type: String,
-    nullable: true,
-    description: 'Pass it as `cursor` to get the next page; null on the last page.',
-  })
+  /** Pass it as `cursor` to get the next page; null on the last page. */
   nextCursor!: string | null;
 }
 
@@ -222,17 +185,7 @@ export function adminDetailAnswer(job: Job, result: AdminJobDetailDto['result'])
 }
 
 export function toJobCallbackListDto(callbacks: readonly JobCallback[]): JobCallbackListDto {
-  return {
-    callbacks: callbacks.map((callback) => ({
-      receivedAt: callback.receivedAt.toISOString(),
-      lastReceivedAt: callback.lastReceivedAt.toISOString(),
-      deliveries: callback.deliveries,
-      status: callback.status,
-      upstreamId: callback.upstreamId,
-      provedBy: callback.provedBy,
-      clientAddress: callback.clientAddress,
-    })),
-  };
+  return { callbacks: callbacks.map(({ id: _id, ...callback }) => callback) };
 }
 
 export function adminPageAnswer(jobs: readonly Job[], limit: number): JsonAnswer {
@@ -248,8 +201,8 @@ function adminJobText(job: Job): string {
     upstreamId: job.upstreamId,
     submitAttempts: job.submitAttempts,
     polls: job.polls,
-    nextPollAt: job.nextCheckAt?.toISOString() ?? null,
-    callbackReceivedAt: job.callbackReceivedAt?.toISOString() ?? null,
+    nextPollAt: job.nextCheckAt,
+    callbackReceivedAt: job.callbackReceivedAt,
   };
   const texts = Object.entries(more).map(([name, value]) => [name, JSON.stringify(value)] as const);
   return appendMembers(jobText(job), Object.fromEntries(texts));

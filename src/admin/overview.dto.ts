@@ -5,30 +5,25 @@ import { JOB_ERROR_CODES } from '../jobs/job-error.js';
 import { JOB_STATUSES, type JobStatus } from '../jobs/job-status.js';
 import { DEFAULT_RANGE, RANGES, type OverviewCounts, type Range } from './overview.service.js';
 
-const RANGE_NAMES = Object.keys(RANGES);
-
 export class OverviewQuery {
+  /** The period before now. */
   @IsOptional()
-  @IsIn(RANGE_NAMES)
-  @ApiPropertyOptional({
-    enum: RANGE_NAMES,
-    default: DEFAULT_RANGE,
-    description: 'The period before now.',
-  })
-  range?: Range;
+  @IsIn(Object.keys(RANGES))
+  @ApiPropertyOptional({ enum: Object.keys(RANGES) })
+  range: Range = DEFAULT_RANGE;
 }
 
 class OpenJobsDto {
   @ApiProperty({ enum: JOB_STATUSES })
   status!: JobStatus;
 
-  @ApiProperty({ type: 'integer' })
   count!: number;
 
-  @ApiProperty({ type: 'integer', description: 'Due jobs that no worker has leased yet.' })
+  /** Due jobs that no worker has leased yet. */
   overdue!: number;
 
-  @ApiProperty({ type: Number, description: 'The age of the oldest job.' })
+  /** The age of the oldest job. */
+  @ApiProperty({ format: 'double' })
   oldestSeconds!: number;
 }
 
@@ -36,54 +31,35 @@ class FailureReasonDto {
   @ApiProperty({ enum: JOB_ERROR_CODES })
   code!: string;
 
-  @ApiProperty({ type: 'integer' })
   count!: number;
 }
 
 class CallbackLagDto {
-  @ApiProperty({ type: Number })
+  @ApiProperty({ format: 'double' })
   medianSeconds!: number;
 
-  @ApiProperty({ type: Number })
+  @ApiProperty({ format: 'double' })
   p95Seconds!: number;
 }
 
 class EndedJobsDto {
-  @ApiProperty({ type: 'integer' })
   total!: number;
 
-  @ApiProperty({ description: 'False if only the latest ended jobs are counted.' })
+  /** False if only the latest ended jobs are counted. */
   complete!: boolean;
 
-  @ApiProperty({
-    type: String,
-    format: 'date-time',
-    nullable: true,
-    description: 'When the first counted job ended; null if all are counted.',
-  })
-  firstAt!: string | null;
+  /** When the first counted job ended; null if all are counted. */
+  firstAt!: Date | null;
 
-  @ApiProperty({ type: 'object', additionalProperties: { type: 'integer' } })
   byStatus!: Record<string, number>;
 
-  @ApiProperty({
-    type: 'object',
-    additionalProperties: { type: 'integer' },
-    description: 'How the gateway learned of the terminal states.',
-  })
+  /** How the gateway learned of the terminal states. */
   bySettledBy!: Record<string, number>;
 
-  @ApiProperty({
-    type: [FailureReasonDto],
-    description: 'Why jobs failed or expired, the most frequent reason first.',
-  })
+  /** Why jobs failed or expired, the most frequent reason first. */
   reasons!: FailureReasonDto[];
 
-  @ApiProperty({
-    type: CallbackLagDto,
-    nullable: true,
-    description: 'The time from the first callback to the end of a job; null without callbacks.',
-  })
+  /** The time from the first callback to the end of a job; null without callbacks. */
   callbackLag!: CallbackLagDto | null;
 }
 
@@ -91,54 +67,51 @@ class RefusedSeriesDto {
   @ApiProperty({ enum: REFUSAL_CAUSES })
   cause!: string;
 
-  @ApiProperty({ type: 'integer' })
   total!: number;
 
-  @ApiProperty({ type: [Number], description: 'One number for each slot.' })
+  /** One number for each slot. */
+  @ApiProperty({ type: [Number] })
   counts!: readonly number[];
 }
 
 class CallbackTimelineDto {
-  @ApiProperty({ type: 'integer' })
   slotSeconds!: number;
 
-  @ApiProperty({ type: [String], description: 'When each slot begins.' })
+  /** When each slot begins. */
+  @ApiProperty({ type: [Date] })
   slots!: readonly string[];
 
-  @ApiProperty({ type: [Number], description: 'One number for each slot.' })
+  /** One number for each slot. */
+  @ApiProperty({ type: [Number] })
   accepted!: readonly number[];
 
-  @ApiProperty({ type: [RefusedSeriesDto], description: 'The most frequent cause first.' })
+  /** The most frequent cause first. */
+  @ApiProperty({ type: [RefusedSeriesDto] })
   refused!: readonly RefusedSeriesDto[];
 }
 
 export class OverviewDto {
-  @ApiProperty({ format: 'date-time' })
-  from!: string;
+  from!: Date;
 
-  @ApiProperty({ format: 'date-time', description: 'Open jobs are as of this time.' })
-  to!: string;
+  /** Open jobs are as of this time. */
+  to!: Date;
 
   @ApiProperty({ type: [OpenJobsDto] })
   open!: readonly OpenJobsDto[];
 
-  @ApiProperty()
   ended!: EndedJobsDto;
-
-  @ApiProperty()
   callbacks!: CallbackTimelineDto;
 }
 
 export function toOverviewDto({ from, to, open, ended, timeline }: OverviewCounts): OverviewDto {
-  const { firstAt, callbackLag: lag } = ended;
+  const { callbackLag: lag, reasons } = ended;
   return {
-    from: from.toISOString(),
-    to: to.toISOString(),
+    from,
+    to,
     open,
     ended: {
       ...ended,
-      firstAt: firstAt?.toISOString() ?? null,
-      reasons: [...ended.reasons],
+      reasons: [...reasons],
       callbackLag: lag === null ? null : { medianSeconds: lag.median, p95Seconds: lag.p95 },
     },
     callbacks: timeline,

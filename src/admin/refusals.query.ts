@@ -20,73 +20,73 @@ const HasNoControlCharacters = (): PropertyDecorator =>
 /** Like `IsOptional`, but refuses null, which would disable the filter. */
 const IfGiven = (): PropertyDecorator => ValidateIf((_, value) => value !== undefined);
 
-const MOMENT = 'RFC 3339 with a zone, or a date, which begins at midnight UTC.';
-
 /** A filter of refusals; all given fields must match. */
 export class RefusalQuery {
   @IfGiven()
   @IsIn(REFUSAL_CAUSES)
-  @ApiPropertyOptional({ enum: REFUSAL_CAUSES })
   cause?: RefusalCause;
 
+  /** The guard that refused. */
   @IfGiven()
   @IsIn(GUARDS)
-  @ApiPropertyOptional({ enum: GUARDS, description: 'The guard that refused.' })
   guard?: GuardName;
 
+  /**
+   * The client address.
+   * @example '203.0.113.7'
+   */
   @IfGiven()
   @IsString()
   @MaxLength(100)
   @HasNoControlCharacters()
-  @ApiPropertyOptional({ example: '203.0.113.7', description: 'The client address.' })
   address?: string;
 
+  /** The gateway’s id of a job, or Reducto’s. */
   @IfGiven()
   @IsString()
   @MaxLength(128)
   @HasNoControlCharacters()
-  @ApiPropertyOptional({ description: 'The gateway’s id of a job, or Reducto’s.' })
   job?: string;
 
+  /** `observed`: a guard in mode `observe` would have refused it. */
   @IfGiven()
   @IsIn(['refused', 'observed'])
-  @ApiPropertyOptional({
-    enum: ['refused', 'observed'],
-    description: '`observed`: a guard in mode `observe` would have refused it.',
-  })
   outcome?: 'refused' | 'observed';
 
+  /**
+   * RFC 3339 with a zone, or a date (midnight UTC).
+   * @example '2026-11-25T18:13:00Z'
+   */
   @IfGiven()
   @IsMoment()
-  @ApiPropertyOptional({ description: MOMENT, example: '2026-11-25T18:13:00Z' })
   from?: string;
 
+  /**
+   * RFC 3339 with a zone, or a date (midnight UTC). Not included.
+   * @example '2026-11-26'
+   */
   @IfGiven()
   @IsMoment()
-  @ApiPropertyOptional({ description: `${MOMENT} Not included.`, example: '2026-11-26' })
   to?: string;
 }
 
 export class PageQuery {
+  /** `nextCursor` of the previous page. */
   @IsOptional()
   @IsNumberString({ no_symbols: true })
   @MaxLength(18)
-  @ApiPropertyOptional({ description: '`nextCursor` of the previous page.' })
   cursor?: string;
 
   @IsOptional()
   @IsWholeNumber(1, 200)
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
-  limit?: number;
+  limit: number = 50;
 }
 
 export class VerificationQuery {
+  /** A head of the audit from the log, which the chain must contain. */
   @IsOptional()
   @IsString()
   @MaxLength(1000)
-  @ApiPropertyOptional({
-    description: 'A head of the audit from the log, which the chain must contain.',
-  })
   since?: string;
 }
 
@@ -95,8 +95,8 @@ export class RefusalPageQuery extends IntersectionType(RefusalQuery, PageQuery) 
 export class ExportQuery extends RefusalQuery {
   @IsOptional()
   @IsIn(['csv', 'json'])
-  @ApiPropertyOptional({ enum: ['csv', 'json'], default: 'json' })
-  format?: 'csv' | 'json';
+  @ApiPropertyOptional()
+  format: 'csv' | 'json' = 'json';
 }
 
 export function filterOf(query: RefusalQuery): RefusalFilter {

@@ -2,7 +2,7 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { h } from 'preact';
 import { ADMIN_ACTIONS } from '../admin/admin-actions.js';
 import { AuditVerification } from '../admin/audit-verification.js';
-import { toActionPageDto, type ActionPageDto } from '../admin/refusal.dto.js';
+import { toActionPageDto, type ActionPageDto } from '../admin/action.dto.js';
 import { AuditQueries, type ActionFilter } from '../audit/audit-queries.js';
 import { AuditWriter } from '../audit/audit-writer.js';
 import { Actions } from './pages/actions.page.js';

@@ -1,31 +1,9 @@
 import { Controller, Get, Res } from '@nestjs/common';
-import {
-  ApiOkResponse,
-  ApiOperation,
-  ApiProperty,
-  ApiPropertyOptional,
-  ApiResponse,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Settings } from '../platform/config/settings.js';
-import { Readiness, type CheckResult } from './readiness.js';
-
-class LivenessDto {
-  @ApiProperty({ enum: ['up'] })
-  status!: 'up';
-}
-
-class ReadinessDto {
-  @ApiProperty({ enum: ['up', 'down'] })
-  status!: 'up' | 'down';
-
-  @ApiPropertyOptional({
-    type: 'object',
-    additionalProperties: { type: 'string', enum: ['up', 'down'] },
-  })
-  checks?: Record<string, CheckResult>;
-}
+import { LivenessDto, ReadinessDto } from './health.dto.js';
+import { Readiness } from './readiness.js';
 
 @Controller('health')
 @ApiTags('Health')
@@ -40,21 +18,16 @@ export class HealthController {
     this.showsChecks = !(settings.isWebhookOnly && settings.METRICS_PORT !== undefined);
   }
 
+  /** Whether the process runs */
   @Get('live')
-  @ApiOperation({ operationId: 'getLiveness', summary: 'Whether the process runs' })
-  @ApiOkResponse({ type: LivenessDto })
-  live(): LivenessDto {
+  getLiveness(): LivenessDto {
     return { status: 'up' };
   }
 
+  /** Whether the process is ready for requests */
   @Get('ready')
-  @ApiOperation({
-    operationId: 'getReadiness',
-    summary: 'Whether the process is ready for requests',
-  })
-  @ApiOkResponse({ type: ReadinessDto })
-  @ApiResponse({ status: 503, type: ReadinessDto })
-  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessDto> {
+  @ApiServiceUnavailableResponse({ type: ReadinessDto })
+  async getReadiness(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessDto> {
     const { status, checks } = await this.readiness.report();
     if (status === 'down') void reply.status(503);
     return this.showsChecks ? { status, checks } : { status };

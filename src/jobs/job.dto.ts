@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty } from '@nestjs/swagger';
 import { JsonAnswer } from '../platform/http/json-answer.js';
 import { appendMembers } from '../platform/json/json-text.js';
 import { JOB_EVENT_TYPES, type JobEvent, type JobEventType } from './job-event.entity.js';
@@ -8,33 +8,33 @@ import { JOB_ERROR_CODES, type JobError, type JobErrorCode } from './job-error.j
 import type { Job, SettledBy } from './job.entity.js';
 
 class JobErrorDto implements JobError {
-  @ApiProperty({ enum: JOB_ERROR_CODES, description: 'Stable; programs branch on it.' })
+  /** Stable; programs branch on it. */
+  @ApiProperty({ enum: JOB_ERROR_CODES })
   code!: JobErrorCode;
 
-  @ApiProperty({
-    example: 'The document cannot be opened.',
-    description: 'For people; Reducto’s own message if it gave one.',
-  })
+  /**
+   * For people; Reducto’s own message if it gave one.
+   * @example 'The document cannot be opened.'
+   */
   message!: string;
 
-  @ApiPropertyOptional({
-    example: 'DOCUMENT_CORRUPT',
-    type: String,
-    description: 'Reducto’s own name for the error.',
-  })
+  /**
+   * Reducto’s own name for the error.
+   * @example 'DOCUMENT_CORRUPT'
+   */
   upstreamName?: string;
 
-  @ApiProperty({ description: 'Whether the same request may succeed as a new job.' })
+  /** Whether the same request may succeed as a new job. */
   retryable!: boolean;
 }
 
 /** A job as its service sees it. */
 export class JobDto {
-  @ApiProperty({
-    format: 'uuid',
-    example: '01a20824-4a5b-7c31-9f0e-6d2b8c1e7a90',
-    description: 'UUIDv7',
-  })
+  /**
+   * UUIDv7
+   * @example '01a20824-4a5b-7c31-9f0e-6d2b8c1e7a90'
+   */
+  @ApiProperty({ format: 'uuid' })
   id!: string;
 
   @ApiProperty({ enum: JOB_TYPES, example: 'parse' })
@@ -43,100 +43,59 @@ export class JobDto {
   @ApiProperty({ enum: JOB_STATUSES, example: 'completed' })
   status!: JobStatus;
 
-  @ApiProperty({
-    type: String,
-    nullable: true,
-    description:
-      'Why the job did not complete; while it is deferred, why and until when. For people; programs use `error.code`.',
-  })
+  /** Why the job did not complete; while it is deferred, why and until when. For people; programs use `error.code`. */
   reason!: string | null;
 
-  @ApiProperty({ type: JobErrorDto, nullable: true })
-  error!: JobError | null;
+  error!: JobErrorDto | null;
 
-  @ApiProperty({
-    type: Number,
-    nullable: true,
-    example: null,
-    description: 'As Reducto reports it.',
-  })
+  /** As Reducto reports it. */
+  @ApiProperty({ format: 'double' })
   progress!: number | null;
 
-  @ApiProperty({
-    type: 'object',
-    additionalProperties: true,
-    nullable: true,
-    example: { invoice: 815 },
-    description: 'The metadata that the job was submitted with.',
-  })
+  /**
+   * The metadata that the job was submitted with.
+   * @example {"invoice":815}
+   */
   metadata!: Record<string, unknown> | null;
 
-  @ApiProperty()
   priority!: boolean;
 
-  @ApiProperty({
-    enum: ['webhook', 'reconciler', 'submission', 'cancellation'],
-    type: String,
-    nullable: true,
-    description:
-      'How the gateway learned of the end: from a callback, a poll, the answer to the submit, or a cancel before it.',
-  })
+  /** How the gateway learned of the end: from a callback, a poll, the answer to the submit, or a cancel before it. */
   settledBy!: SettledBy | null;
 
-  @ApiProperty({ format: 'date-time', example: '2026-11-25T18:13:00.000Z' })
-  createdAt!: string;
+  /** @example '2026-11-25T18:13:00.000Z' */
+  createdAt!: Date;
 
-  @ApiProperty({ type: String, format: 'date-time', nullable: true })
-  submittedAt!: string | null;
+  submittedAt!: Date | null;
 
-  @ApiProperty({ type: String, format: 'date-time', nullable: true })
-  cancelRequestedAt!: string | null;
+  cancelRequestedAt!: Date | null;
 
-  @ApiProperty({ type: String, format: 'date-time', nullable: true })
-  endedAt!: string | null;
+  endedAt!: Date | null;
 
-  @ApiProperty({
-    type: String,
-    format: 'date-time',
-    nullable: true,
-    description:
-      'When the result was deleted because of its age. Requests for it then answer 410 `result_expired`.',
-  })
-  resultExpiredAt!: string | null;
+  /** When the result was deleted because of its age. Requests for it then answer 410 `result_expired`. */
+  resultExpiredAt!: Date | null;
 }
 
 export class JobPageDto {
-  @ApiProperty({ type: [JobDto] })
   jobs!: JobDto[];
 
-  @ApiProperty({
-    type: String,
-    nullable: true,
-    description: 'Pass it as `cursor` to get the next page; null on the last page.',
-  })
+  /** Pass it as `cursor` to get the next page; null on the last page. */
   nextCursor!: string | null;
 }
 
 export class JobEventDto {
-  @ApiProperty({ format: 'date-time' })
-  at!: string;
+  at!: Date;
 
   @ApiProperty({ enum: JOB_EVENT_TYPES })
   type!: JobEventType;
 
-  @ApiProperty({ type: 'object', additionalProperties: true })
   detail!: Record<string, unknown>;
 }
 
 export class JobEventPageDto {
-  @ApiProperty({ type: [JobEventDto] })
   events!: JobEventDto[];
 
-  @ApiProperty({
-    type: String,
-    nullable: true,
-    description: 'Pass it as `cursor` to get the next page; null on the last page.',
-  })
+  /** Pass it as `cursor` to get the next page; null on the last page. */
   nextCursor!: string | null;
 }
 
@@ -170,11 +129,11 @@ export function jobText(job: Job): string {
     progress: job.progress,
     priority: job.priority,
     settledBy: job.settledBy,
-    createdAt: job.createdAt.toISOString(),
-    submittedAt: job.submittedAt?.toISOString() ?? null,
-    cancelRequestedAt: job.cancelRequestedAt?.toISOString() ?? null,
-    endedAt: job.endedAt?.toISOString() ?? null,
-    resultExpiredAt: job.resultExpiredAt?.toISOString() ?? null,
+    createdAt: job.createdAt,
+    submittedAt: job.submittedAt,
+    cancelRequestedAt: job.cancelRequestedAt,
+    endedAt: job.endedAt,
+    resultExpiredAt: job.resultExpiredAt,
   };
   return appendMembers(JSON.stringify(dto), { metadata: job.metadata ?? 'null' });
 }
@@ -187,6 +146,6 @@ export function toJobEventPageDto(events: readonly JobEvent[], limit: number): J
   };
 }
 
-function toJobEventDto(event: JobEvent): JobEventDto {
-  return { at: event.at.toISOString(), type: event.type, detail: event.detail };
+function toJobEventDto({ at, type, detail }: JobEvent): JobEventDto {
+  return { at, type, detail };
 }

@@ -1,5 +1,5 @@
 import { Controller, Get, Header } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { ApiProduces, ApiTags } from '@nestjs/swagger';
 import { Metrics, METRICS_TYPE } from '../platform/metrics/metrics.js';
 
 @Controller('metrics')
@@ -7,16 +7,12 @@ import { Metrics, METRICS_TYPE } from '../platform/metrics/metrics.js';
 export class MetricsController {
   constructor(private readonly metrics: Metrics) {}
 
+  /** Metrics of this process in the Prometheus format */
   @Get()
   @Header('Content-Type', METRICS_TYPE)
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({
-    operationId: 'getMetrics',
-    summary: 'Metrics of this process in the Prometheus format',
-  })
   @ApiProduces('text/plain')
-  @ApiOkResponse({ type: String })
-  show(): Promise<string> {
+  getMetrics(): Promise<string> {
     return this.metrics.text();
   }
 }

@@ -1,7 +1,8 @@
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startGateway, type Answer, type TestGateway } from '../support/gateway.js';
+import { newDatabase, startGateway, type Answer, type TestGateway } from '../support/gateway.js';
+import { cleanUp, cleanUps, start } from '../support/processes.js';
 
 let gateway: TestGateway;
 let description: Answer['body'];
@@ -10,7 +11,10 @@ beforeAll(async () => {
   gateway = await startGateway();
   description = (await gateway.call('GET', '/docs/json')).body;
 });
-afterAll(() => gateway.close());
+afterAll(async () => {
+  await cleanUp();
+  await gateway.close();
+});
 
 it('passes the Redocly linter without errors and warnings', async () => {
   const rules = await readFile('redocly.yaml', 'utf8');
@@ -65,3 +69,15 @@ it.each(['401', '403', '429', '500', '503'])(
     expect(lacking).toEqual([]);
   },
 );
+
+it('is the same from the build as from the sources', async () => {
+  const database = await newDatabase();
+  cleanUps.push(() => database.drop());
+  const { url } = await start({
+    DATABASE_URL: database.url,
+    REDUCTO_API_KEY: 'key',
+    LOG_LEVEL: 'error',
+  });
+  const built = await (await fetch(`${url}/docs/json`)).json();
+  expect(built).toEqual(description);
+});

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import type { ActionPageDto, ActionDto } from '../../admin/refusal.dto.js';
+import type { ActionPageDto, ActionDto } from '../../admin/action.dto.js';
 import type { Verification } from '../../audit/audit-verifier.js';
 import { ADMIN_ACTIONS } from '../../admin/admin-actions.js';
 import type { ActionFilter } from '../../audit/audit-queries.js';

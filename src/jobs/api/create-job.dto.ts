@@ -1,5 +1,11 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
+import {
+  ApiBody,
+  ApiExtraModels,
+  ApiHideProperty,
+  ApiProperty,
+  getSchemaPath,
+} from '@nestjs/swagger';
 import {
   ArrayMaxSize,
   ArrayNotEmpty,
@@ -17,9 +23,7 @@ import { JOB_TYPES, type JobType } from '../job-type.js';
 export const METADATA_BYTES = 16_384;
 const GATEWAY_MEMBERS = 'is set by the gateway and must be absent';
 
-const INPUT_SCHEMA = {
-  description:
-    'A URL, a `reducto://` id from an upload, `jobid://<id>` of one of your jobs, a list of these, or the unchanged answer of an upload.',
+const DOCUMENT_SCHEMA = {
   oneOf: [
     { type: 'string', minLength: 1 },
     {
@@ -38,67 +42,53 @@ const INPUT_SCHEMA = {
   example: 'https://example.com/invoice.pdf',
 };
 
-const IsType = (type: JobType): PropertyDecorator =>
-  applyDecorators(IsIn([type]), ApiProperty({ enum: [type] }));
-
 /** Fields of every job type. All other fields are passed to Reducto. */
 export abstract class CreateJobDto {
+  /** Your own data, returned unchanged with the job and never sent to Reducto; at most 16384 bytes of JSON. */
   @IsOptional()
   @IsObject()
-  @ApiPropertyOptional({
-    type: 'object',
-    additionalProperties: true,
-    nullable: true,
-    example: { invoice: 815 },
-    description: `Your own data, returned unchanged with the job and never sent to Reducto; at most ${METADATA_BYTES} bytes of JSON.`,
-  })
+  @ApiProperty({ type: 'object', additionalProperties: true, example: { invoice: 815 } })
   metadata?: object | null;
 
+  /** Asks Reducto to run the job before others, if the account has priority. Defaults to false. */
   @IsOptional()
   @IsBoolean()
-  @ApiPropertyOptional({
-    type: Boolean,
-    nullable: true,
-    description:
-      'Asks Reducto to run the job before others, if the account has priority. Defaults to false.',
-  })
   priority?: boolean | null;
 
-  // Not in the OpenAPI description, because requests never contain it.
   @IsAbsent(GATEWAY_MEMBERS)
+  @ApiHideProperty()
   async?: undefined;
 
   @IsAbsent(GATEWAY_MEMBERS)
+  @ApiHideProperty()
   async_config?: undefined;
 
   @IsAbsent(GATEWAY_MEMBERS)
+  @ApiHideProperty()
   webhook?: undefined;
 }
 
 /** All job types except edit. */
 abstract class CreateInputJobDto extends CreateJobDto {
+  /** A URL, a `reducto://` id from an upload, `jobid://<id>` of one of your jobs, a list of these, or the unchanged answer of an upload. */
   @IsDocumentInput()
-  @ApiProperty(INPUT_SCHEMA)
+  @ApiProperty(DOCUMENT_SCHEMA)
   input!: unknown;
 }
 
 export class CreateParseJobDto extends CreateInputJobDto {
-  @IsType('parse')
+  @IsIn(['parse'])
   type!: 'parse';
 }
 
 export class CreateExtractJobDto extends CreateInputJobDto {
-  @IsType('extract')
+  @IsIn(['extract'])
   type!: 'extract';
 
+  /** Reducto’s instructions: `schema` (a JSON Schema) and `system_prompt`. */
   @IsOptional()
   @IsObject()
-  @ApiPropertyOptional({
-    type: 'object',
-    additionalProperties: true,
-    nullable: true,
-    description: 'Reducto’s instructions: `schema` (a JSON Schema) and `system_prompt`.',
-  })
+  @ApiProperty({ type: 'object', additionalProperties: true })
   instructions?: object | null;
 }
 
@@ -112,25 +102,23 @@ export class SplitDescriptionDto {
 }
 
 export class CreateSplitJobDto extends CreateInputJobDto {
-  @IsType('split')
+  @IsIn(['split'])
   type!: 'split';
 
   @IsArray()
   @ArrayNotEmpty()
   @ArrayMaxSize(MAX_LIST_ITEMS)
-  @ApiProperty({ type: [SplitDescriptionDto], minItems: 1, maxItems: MAX_LIST_ITEMS })
+  @ApiProperty({ maxItems: MAX_LIST_ITEMS })
   split_description!: SplitDescriptionDto[];
 }
 
 export class CreateEditJobDto extends CreateJobDto {
-  @IsType('edit')
+  @IsIn(['edit'])
   type!: 'edit';
 
+  /** A URL, a `reducto://` id, or the unchanged answer of an upload. */
   @IsDocumentInput()
-  @ApiProperty({
-    ...INPUT_SCHEMA,
-    description: 'A URL, a `reducto://` id, or the unchanged answer of an upload.',
-  })
+  @ApiProperty(DOCUMENT_SCHEMA)
   document_url!: unknown;
 
   @IsString()
@@ -140,12 +128,13 @@ export class CreateEditJobDto extends CreateJobDto {
 }
 
 export class CreatePipelineJobDto extends CreateInputJobDto {
-  @IsType('pipeline')
+  @IsIn(['pipeline'])
   type!: 'pipeline';
 
+  /** @example 'invoices-v2' */
   @IsString()
   @IsNotEmpty()
-  @ApiProperty({ minLength: 1, example: 'invoices-v2' })
+  @ApiProperty({ minLength: 1 })
   pipeline_id!: string;
 }
 
@@ -160,18 +149,7 @@ export const REQUEST_CLASSES = {
 /** Classes that pass additional fields to Reducto. */
 export const OPEN_CLASSES = [...Object.values(REQUEST_CLASSES), SplitDescriptionDto] as const;
 
-/** Body of `POST /v1/jobs` in the OpenAPI description. */
-export const JOB_REQUEST_SCHEMA = {
-  oneOf: JOB_TYPES.map((type) => ({ $ref: getSchemaPath(REQUEST_CLASSES[type]) })),
-  discriminator: {
-    propertyName: 'type',
-    mapping: Object.fromEntries(
-      JOB_TYPES.map((type) => [type, getSchemaPath(REQUEST_CLASSES[type])]),
-    ),
-  },
-};
-
-export const JOB_REQUEST_EXAMPLES = {
+const EXAMPLES = {
   parse: { value: { type: 'parse', input: 'https://example.com/invoice.pdf' } },
   extract: {
     value: {
@@ -200,5 +178,20 @@ export const JOB_REQUEST_EXAMPLES = {
   },
 } as const satisfies Record<JobType, unknown>;
 
-export const DescribesJobRequests = (): ClassDecorator & MethodDecorator =>
-  ApiExtraModels(...Object.values(REQUEST_CLASSES));
+/** Documents the body of `POST /v1/jobs`: one schema for each job type. */
+export const ApiCreateJobBody = (): ClassDecorator & MethodDecorator =>
+  applyDecorators(
+    ApiExtraModels(...Object.values(REQUEST_CLASSES)),
+    ApiBody({
+      schema: {
+        oneOf: JOB_TYPES.map((type) => ({ $ref: getSchemaPath(REQUEST_CLASSES[type]) })),
+        discriminator: {
+          propertyName: 'type',
+          mapping: Object.fromEntries(
+            JOB_TYPES.map((type) => [type, getSchemaPath(REQUEST_CLASSES[type])]),
+          ),
+        },
+      },
+      examples: EXAMPLES,
+    }),
+  );

@@ -1,27 +1,15 @@
-import { Controller, Get, HttpCode, Param, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiBody,
-  ApiHeader,
-  ApiOkResponse,
-  ApiOperation,
-  ApiParam,
-  ApiResponse,
-  ApiTags,
-} from '@nestjs/swagger';
+import { Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiKeyGuard, NeedsScope } from '../../access/api-key.guard.js';
+import { RequiresScope } from '../../access/api-key.guard.js';
 import type { Caller } from '../../access/caller.js';
 import { CurrentCaller } from '../../access/caller.decorator.js';
 import { ApiProblems } from '../../platform/errors/api-problems.js';
 import type { JsonAnswer } from '../../platform/http/json-answer.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
-import { IDEMPOTENCY_KEY_SCHEMA, readIdempotencyKey } from './idempotency-key.js';
-import {
-  DescribesJobRequests,
-  JOB_REQUEST_EXAMPLES,
-  JOB_REQUEST_SCHEMA,
-} from './create-job.dto.js';
+import { UuidParam } from '../../platform/http/uuid-param.decorator.js';
+import { ApiIdempotencyKey, readIdempotencyKey } from './idempotency-key.js';
+import { ApiCreateJobBody } from './create-job.dto.js';
 import { CreateJobPipe } from './create-job.pipe.js';
 import {
   jobAnswer,
@@ -33,46 +21,36 @@ import {
 } from '../job.dto.js';
 import { EventsQuery, ListJobsQuery, WaitQuery } from '../list-jobs.query.js';
 import { JobsService, type JobRequest } from '../jobs.service.js';
-import { DescribesResult } from '../result-description.js';
+import { ApiResultResponse } from '../result.openapi.js';
 import { sendResult } from '../result-response.js';
 
-const PAGE_SIZE = 50;
-const EVENTS_PAGE_SIZE = 100;
+const LOCATION = {
+  description: 'The path of the job.',
+  required: true,
+  schema: { type: 'string' },
+};
 
 @Controller('v1/jobs')
-@UseGuards(ApiKeyGuard)
-@NeedsScope('jobs')
+@RequiresScope('jobs')
 @ApiTags('Jobs')
-@ApiBearerAuth()
 export class JobsController {
   constructor(private readonly jobs: JobsService) {}
 
+  /**
+   * Submit a document
+   * @remarks The job is durable once this answers. Beside `type`, `metadata` and `priority` the body is Reducto’s own for that endpoint; fields that the gateway does not know are passed through. All of it is sent as you wrote it: the order of names, the digits of numbers, and escapes stay.
+   */
   @Post()
   @HttpCode(202)
-  @ApiOperation({
-    operationId: 'submitJob',
-    summary: 'Submit a document',
-    description:
-      'The job is durable once this answers. Beside `type`, `metadata` and `priority` the body is Reducto’s own for that endpoint; fields that the gateway does not know are passed through. All of it is sent as you wrote it: the order of names, the digits of numbers, and escapes stay.',
-  })
-  @ApiHeader({
-    name: 'Idempotency-Key',
-    required: false,
-    schema: IDEMPOTENCY_KEY_SCHEMA,
-    description: 'Repeats with the same key return the same job.',
-  })
-  @DescribesJobRequests()
-  @ApiBody({ schema: JOB_REQUEST_SCHEMA, examples: JOB_REQUEST_EXAMPLES })
-  @ApiResponse({
-    status: 202,
+  @ApiIdempotencyKey('Repeats with the same key return the same job.')
+  @ApiCreateJobBody()
+  @ApiAcceptedResponse({
     type: JobDto,
     description: 'The job, which is durable now.',
-    headers: {
-      Location: { description: 'The path of the job.', required: true, schema: { type: 'string' } },
-    },
+    headers: { Location: LOCATION },
   })
   @ApiProblems('invalid_idempotency_key', 'validation_failed', 'idempotency_key_reused')
-  async submit(
+  async submitJob(
     @CurrentCaller() caller: Caller,
     @JsonBody(CreateJobPipe) body: JobRequest,
     @Req() request: FastifyRequest,
@@ -84,58 +62,42 @@ export class JobsController {
     return jobAnswer(job);
   }
 
+  /** List your jobs, newest first */
   @Get()
-  @ApiOperation({ operationId: 'listJobs', summary: 'List your jobs, newest first' })
-  @ApiOkResponse({ type: JobPageDto, description: 'A page of jobs.' })
-  async list(@CurrentCaller() caller: Caller, @Query() query: ListJobsQuery): Promise<JsonAnswer> {
-    const { status, type, idempotencyKey, cursor, limit = PAGE_SIZE } = query;
-    const filter = {
-      ...(status === undefined ? {} : { status }),
-      ...(type === undefined ? {} : { type }),
-      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-      ...(cursor === undefined ? {} : { before: cursor }),
-    };
-    // One more than asked for tells whether there is a next page.
-    return pageAnswer(await this.jobs.list(caller.service, filter, limit + 1), limit);
+  @ApiOkResponse({ type: JobPageDto })
+  async listJobs(
+    @CurrentCaller() caller: Caller,
+    @Query() { limit, cursor, ...filter }: ListJobsQuery,
+  ): Promise<JsonAnswer> {
+    const page = cursor === undefined ? filter : { ...filter, before: cursor };
+    return pageAnswer(await this.jobs.list(caller.service, page, limit + 1), limit);
   }
 
+  /** Read a job, or wait for its end */
   @Get(':id')
-  @ApiOperation({ operationId: 'getJob', summary: 'Read a job, or wait for its end' })
-  @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({
     type: JobDto,
     description: 'The job; after a wait that was too short, still open.',
   })
   @ApiProblems('job_not_found')
-  async get(
+  async getJob(
     @CurrentCaller() caller: Caller,
-    @Param('id') id: string,
-    @Query() query: WaitQuery,
+    @UuidParam() id: string,
+    @Query() { wait }: WaitQuery,
     @Req() request: FastifyRequest,
   ): Promise<JsonAnswer> {
-    return jobAnswer(await this.jobs.get(caller.service, id, query.wait ?? 0, request.signal));
+    return jobAnswer(await this.jobs.get(caller.service, id, wait, request.signal));
   }
 
+  /**
+   * Read the result of a completed job
+   * @remarks Reducto’s result in one shape, whether Reducto delivered it inline or by URL. Compressed where `Accept-Encoding` prefers gzip; `HEAD`, `If-None-Match`, and `Range` with one range (of the decoded bytes) are supported.
+   */
   @Get(':id/result')
-  @ApiOperation({
-    operationId: 'getJobResult',
-    summary: 'Read the result of a completed job',
-    description:
-      'Reducto’s result in one shape, whether Reducto delivered it inline or by URL. Compressed where `Accept-Encoding` prefers gzip; `HEAD`, `If-None-Match`, and `Range` with one range (of the decoded bytes) are supported.',
-  })
-  @ApiParam({ name: 'id', format: 'uuid' })
-  @DescribesResult()
-  @ApiProblems(
-    'job_not_found',
-    'not_acceptable',
-    'job_not_completed',
-    'job_has_no_result',
-    'result_expired',
-    'range_not_satisfiable',
-  )
-  async result(
+  @ApiResultResponse()
+  async getJobResult(
     @CurrentCaller() caller: Caller,
-    @Param('id') id: string,
+    @UuidParam() id: string,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
@@ -143,34 +105,26 @@ export class JobsController {
     await sendResult(request, reply, result, () => this.jobs.resultBytes(result));
   }
 
+  /** Read the timeline of a job, oldest event first */
   @Get(':id/events')
-  @ApiOperation({
-    operationId: 'listJobEvents',
-    summary: 'Read the timeline of a job, oldest event first',
-  })
-  @ApiParam({ name: 'id', format: 'uuid' })
-  @ApiOkResponse({ type: JobEventPageDto, description: 'A page of events.' })
   @ApiProblems('job_not_found')
-  async events(
+  async listJobEvents(
     @CurrentCaller() caller: Caller,
-    @Param('id') id: string,
-    @Query() { cursor, limit = EVENTS_PAGE_SIZE }: EventsQuery,
+    @UuidParam() id: string,
+    @Query() { cursor, limit }: EventsQuery,
   ): Promise<JobEventPageDto> {
     return toJobEventPageDto(await this.jobs.events(caller.service, id, cursor, limit + 1), limit);
   }
 
+  /**
+   * Cancel a job
+   * @remarks A job that was not sent yet is cancelled at once. Else Reducto is asked; the job may still complete. Asking twice is harmless.
+   */
   @Post(':id/cancel')
   @HttpCode(202)
-  @ApiOperation({
-    operationId: 'cancelJob',
-    summary: 'Cancel a job',
-    description:
-      'A job that was not sent yet is cancelled at once. Else Reducto is asked; the job may still complete. Asking twice is harmless.',
-  })
-  @ApiParam({ name: 'id', format: 'uuid' })
-  @ApiResponse({ status: 202, type: JobDto, description: 'The job, with the cancel noted.' })
+  @ApiAcceptedResponse({ type: JobDto, description: 'The job, with the cancel noted.' })
   @ApiProblems('job_not_found', 'job_already_ended')
-  async cancel(@CurrentCaller() caller: Caller, @Param('id') id: string): Promise<JsonAnswer> {
+  async cancelJob(@CurrentCaller() caller: Caller, @UuidParam() id: string): Promise<JsonAnswer> {
     return jobAnswer(await this.jobs.cancel(caller.service, id));
   }
 }

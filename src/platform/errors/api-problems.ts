@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiResponse, getSchemaPath } from '@nestjs/swagger';
 import { isRecord } from '../json/is-record.js';
 import { ERROR_CODES, type ErrorCode } from './error-codes.js';
-import { Problem } from './problem.js';
+import { Problem } from './problem.dto.js';
 
 /** Documents the problems that a route answers with beside `COMMON_PROBLEMS`, one response per status. */
 export function ApiProblems(...codes: ErrorCode[]): MethodDecorator & ClassDecorator {

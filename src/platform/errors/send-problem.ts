@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { GatewayError } from './error-codes.js';
-import { problemText } from './problem.js';
+import { problemText } from './problem.dto.js';
 
 /** Answers with problem details (RFC 9457), in which the id of the request is. */
 export function sendProblem(reply: FastifyReply, error: GatewayError): void {

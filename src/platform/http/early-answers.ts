@@ -3,7 +3,7 @@ import { ServerResponse, STATUS_CODES, type IncomingMessage, type Server } from 
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/error-codes.js';
-import { problemText } from '../errors/problem.js';
+import { problemText } from '../errors/problem.dto.js';
 import { sendProblem } from '../errors/send-problem.js';
 import { declaredLength } from './body-reader.js';
 

@@ -1,10 +1,12 @@
 import { applyDecorators } from '@nestjs/common';
+import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ValidateBy } from 'class-validator';
 
 /** A number in a query string, which comes as text. One message says what it must be. */
 export function IsWholeNumber(min: number, max: number): PropertyDecorator {
   return applyDecorators(
+    ApiPropertyOptional({ type: 'integer', minimum: min, maximum: max }),
     Transform(({ value }: { value: unknown }) =>
       typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value,
     ),

@@ -1,5 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiHeader, ApiResponse } from '@nestjs/swagger';
+import { ApiProblems } from '../platform/errors/api-problems.js';
 
 const TAG = {
   description: 'Differs between the encodings of a result.',
@@ -15,8 +16,8 @@ const RANGE = {
   'Content-Range': { required: true, schema: { type: 'string', example: 'bytes 0-99/1234' } },
 };
 
-/** Documents the representations of a result in the OpenAPI description. */
-export const DescribesResult = (): MethodDecorator & ClassDecorator =>
+/** Documents the representations of a result, and why there may be none. */
+export const ApiResultResponse = (): MethodDecorator & ClassDecorator =>
   applyDecorators(
     header('If-None-Match', '`ETag` of a cached result.', '"9f86d081884c7d65"'),
     header('Range', 'One range of the decoded bytes.', 'bytes=0-99'),
@@ -48,6 +49,14 @@ export const DescribesResult = (): MethodDecorator & ClassDecorator =>
       description: 'The cached result is current (`If-None-Match`).',
       headers: REPRESENTATION,
     }),
+    ApiProblems(
+      'job_not_found',
+      'not_acceptable',
+      'job_not_completed',
+      'job_has_no_result',
+      'result_expired',
+      'range_not_satisfiable',
+    ),
   );
 
 function header(name: string, description: string, example: string): MethodDecorator {

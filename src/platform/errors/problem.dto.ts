@@ -1,38 +1,39 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty } from '@nestjs/swagger';
 import { ERROR_CODES, GatewayError, type ErrorCode, type FieldError } from './error-codes.js';
 
 class ProblemField implements FieldError {
-  @ApiProperty({ example: 'split_description' })
+  /** @example 'split_description' */
   path!: string;
 
-  @ApiProperty({ example: 'is required' })
+  /** @example 'is required' */
   message!: string;
 }
 
 /** An error as the API answers it: RFC 9457 problem details, `application/problem+json`. */
 export class Problem {
-  @ApiProperty({
-    example: '/docs/errors#job_not_found',
-    description: 'Links to the section of the code in the documentation.',
-  })
+  /**
+   * Links to the section of the code in the documentation.
+   * @example '/docs/errors#job_not_found'
+   */
   type!: string;
 
-  @ApiProperty({ example: 'There is no such job' })
+  /** @example 'There is no such job' */
   title!: string;
 
-  @ApiProperty({ type: 'integer', example: 404 })
+  @ApiProperty({ example: 404 })
   status!: number;
 
-  @ApiProperty({ enum: Object.keys(ERROR_CODES), description: 'Stable; programs branch on it.' })
+  /** Stable; programs branch on it. */
+  @ApiProperty({ enum: Object.keys(ERROR_CODES) })
   code!: ErrorCode;
 
-  @ApiPropertyOptional({ description: 'What happened and what to do about it.' })
+  /** What happened and what to do about it. */
   detail?: string;
 
-  @ApiPropertyOptional({ type: [ProblemField] })
+  @ApiProperty({ type: [ProblemField] })
   errors?: readonly FieldError[];
 
-  @ApiPropertyOptional({ description: 'Also in the header `X-Request-Id` and in the logs.' })
+  /** Also in the header `X-Request-Id` and in the logs. */
   requestId?: string;
 }
 

@@ -1,0 +1,12 @@
+import { Param } from '@nestjs/common';
+import { ApiParam } from '@nestjs/swagger';
+
+/** The UUID in the path. Any other text is passed on too: it is the id of nothing. */
+export const UuidParam =
+  (name = 'id'): ParameterDecorator =>
+  (target, method, index) => {
+    Param(name)(target, method, index);
+    if (method === undefined) return;
+    const handler = Object.getOwnPropertyDescriptor(target, method);
+    if (handler !== undefined) ApiParam({ name, format: 'uuid' })(target, method, handler);
+  };
