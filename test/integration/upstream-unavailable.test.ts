@@ -15,7 +15,7 @@ async function start(...options: Parameters<typeof startGateway>): Promise<TestG
   gateways.push(gateway);
   return gateway;
 }
-const paceOf = ({ app }: TestGateway) => app.get(UpstreamRateLimiter, { strict: false });
+const limiterOf = ({ app }: TestGateway) => app.get(UpstreamRateLimiter, { strict: false });
 const polls = (gateway: TestGateway, answer?: string) =>
   metricValue(gateway, 'gateway_upstream_requests_total', {
     call: 'poll',
@@ -72,7 +72,7 @@ describe('an unavailable Reducto', () => {
     });
     await waitingJobs(gateway, 30);
     await gateway.pool.query(`UPDATE jobs SET created_at = now() - interval '2 minutes'`);
-    await paceOf(gateway).reportOutcome('unavailable', 300);
+    await limiterOf(gateway).reportOutcome('unavailable', 300);
     const counts = await gateway.app.get(ReconcilerService, { strict: false }).sweep();
     expect(counts).toMatchObject({ expired: 30, polls: 0 });
     expect(await polls(gateway)).toBe(0);
@@ -120,16 +120,16 @@ describe('the rate limit of polls', () => {
       REDUCTO_BASE_URL: one.settings.REDUCTO_BASE_URL.href,
     });
     // The first ones may come in a burst of a quarter of a second; then it is ten per second.
-    const turns = Array.from({ length: 20 }, (_, n) =>
-      paceOf(n % 2 === 0 ? one : other).acquirePermit(),
+    const permits = Array.from({ length: 20 }, (_, n) =>
+      limiterOf(n % 2 === 0 ? one : other).acquirePermit(),
     );
-    await Promise.any(turns);
+    await Promise.any(permits);
     const { rows } = await one.pool.query(
       `SELECT extract(epoch FROM next_permit_at - now())::float8 AS booked FROM upstream_rate`,
     );
     expect(rows).toHaveLength(1);
     expect(rows[0].booked).toBeGreaterThan(0.5);
-    expect((await Promise.all(turns)).every((turn) => turn.granted)).toBe(true);
+    expect((await Promise.all(permits)).every((permit) => permit.granted)).toBe(true);
     const after = await one.pool.query(
       `SELECT extract(epoch FROM next_permit_at - now())::float8 AS left FROM upstream_rate`,
     );
@@ -139,25 +139,33 @@ describe('the rate limit of polls', () => {
 
   it('refuses a permit after a long wait and says for how long', async () => {
     const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
-    await paceOf(gateway).reportOutcome('unavailable', 120);
-    const turn = await paceOf(gateway).acquirePermit();
-    expect(turn.granted).toBe(false);
-    expect(turn.granted ? 0 : turn.seconds).toBeGreaterThan(100);
+    await limiterOf(gateway).reportOutcome('unavailable', 120);
+    const permit = await limiterOf(gateway).acquirePermit();
+    expect(permit.granted).toBe(false);
+    expect(permit.granted ? 0 : permit.seconds).toBeGreaterThan(100);
+  });
+
+  it('obeys the Retry-After of a further failure', async () => {
+    const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
+    await limiterOf(gateway).reportOutcome('unavailable');
+    await gateway.pool.query('UPDATE upstream_rate SET cool_down_until = now()');
+    await limiterOf(gateway).reportOutcome('unavailable', 120);
+    expect(await limiterOf(gateway).coolDownSeconds()).toBeGreaterThan(100);
   });
 
   it('restores the full rate when Reducto answers again', async () => {
     const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
-    const pace = paceOf(gateway);
-    await pace.reportOutcome('unavailable');
+    const limiter = limiterOf(gateway);
+    await limiter.reportOutcome('unavailable');
     await gateway.pool.query('UPDATE upstream_rate SET failures = 5, cool_down_until = now()');
     const booked = await Promise.all([
-      pace.acquirePermit(),
-      pace.acquirePermit(),
-      pace.acquirePermit(),
-      pace.acquirePermit(),
+      limiter.acquirePermit(),
+      limiter.acquirePermit(),
+      limiter.acquirePermit(),
+      limiter.acquirePermit(),
     ]);
     expect(booked.some(({ granted }) => !granted)).toBe(true);
-    await pace.reportOutcome('answered');
+    await limiter.reportOutcome('answered');
     const { rows } = await gateway.pool.query(
       `SELECT failures, greatest(next_permit_at, cool_down_until) <= now() AS free FROM upstream_rate`,
     );
@@ -167,7 +175,7 @@ describe('the rate limit of polls', () => {
   it('counts concurrent failures as one', async () => {
     const gateway = await start({ RECONCILE_INTERVAL_SECONDS: '3600' });
     await Promise.all(
-      Array.from({ length: 8 }, () => paceOf(gateway).reportOutcome('unavailable')),
+      Array.from({ length: 8 }, () => limiterOf(gateway).reportOutcome('unavailable')),
     );
     const { rows } = await gateway.pool.query('SELECT failures FROM upstream_rate');
     expect(rows).toEqual([{ failures: 1 }]);
