@@ -17,6 +17,7 @@ import { RefusalsByUpstreamId1790860000000 } from './1790860000000-refusals-by-u
 import { RefusalCounts1790865000000 } from './1790865000000-refusal-counts.js';
 import { FailedJobsByService1790870000000 } from './1790870000000-failed-jobs-by-service.js';
 import { UncertainSince1790880000000 } from './1790880000000-uncertain-since.js';
+import { WorkEngine1790890000000 } from './1790890000000-work-engine.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -39,4 +40,5 @@ export const MIGRATIONS = [
   RefusalCounts1790865000000,
   FailedJobsByService1790870000000,
   UncertainSince1790880000000,
+  WorkEngine1790890000000,
 ];

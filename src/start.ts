@@ -9,7 +9,6 @@ import { logCrashes } from './platform/logging/crash-log.js';
 import { neverPrintSettings } from './platform/logging/secret-settings.js';
 import { isStartAborted, stopWith } from './platform/stop-signals.js';
 import type { DevServices } from './dev/dev-services.js';
-import { installTaskQueues } from './tasks/task-queue.js';
 
 /* The gateway as a process, after `main.ts` has taken over the signals. */
 
@@ -33,7 +32,7 @@ try {
   const devServices = await startDevServices();
   settings = devServices?.settings ?? settings;
   neverPrintSettings(settings);
-  await prepareDatabase(settings, log, installTaskQueues);
+  await prepareDatabase(settings, log);
   for (const line of changedSettings(settings, process.env)) log.log(line, 'Settings');
   for (const warning of settings.warnings()) log.warn(warning, 'Start');
 

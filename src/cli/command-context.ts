@@ -13,7 +13,6 @@ import { refusePendingMigrations } from '../platform/database/migrations.js';
 import { prepareDatabase } from '../platform/database/prepare-database.js';
 import { localUser } from '../platform/local-user.js';
 import { neverPrintSettings } from '../platform/logging/secret-settings.js';
-import { installTaskQueues } from '../tasks/task-queue.js';
 import { CommandError } from './command-error.js';
 import { CommandLog } from './command-log.js';
 
@@ -72,7 +71,7 @@ export async function withSettings(
   const server = await startEmbeddedPostgres(settings.DATA_DIR);
   try {
     await withDatabase(settings.with({ DATABASE_URL: server.url }), async (local) => {
-      await prepareDatabase(local, new CommandLog(), installTaskQueues);
+      await prepareDatabase(local, new CommandLog());
       await work(local);
     });
   } finally {

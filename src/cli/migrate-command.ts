@@ -1,5 +1,4 @@
 import { prepareDatabase } from '../platform/database/prepare-database.js';
-import { installTaskQueues } from '../tasks/task-queue.js';
 import { withSettings } from './command-context.js';
 import { CommandLog } from './command-log.js';
 import { print } from './print.js';
@@ -9,7 +8,7 @@ export function runMigrations(): Promise<void> {
   return withSettings(
     async (settings) => {
       const run = settings.with({ DATABASE_MIGRATIONS: 'run' });
-      await prepareDatabase(run, new CommandLog(true), installTaskQueues);
+      await prepareDatabase(run, new CommandLog(true));
       print('The database is up to date.');
     },
     { needsAuditKeys: false },

@@ -34,6 +34,7 @@ export const GATEWAY_TABLES = [
   'upload_leases',
   'uploads',
   'upstream_rate',
+  'workers',
 ];
 
 /** Checks that the database is reachable and set up as the gateway needs it. Only reads. */
@@ -183,10 +184,9 @@ function checkDurability({ fsync, commit, pageWrites }: Facts): Finding[] {
 
 async function checkMigrations(client: WatchedClient): Promise<Finding> {
   const migrate = 'run: npm run migrate';
-  const [there] = await ask<{ migrations: boolean; tasks: boolean }>(
+  const [there] = await ask<{ migrations: boolean }>(
     client,
-    `SELECT to_regclass('schema_migrations') IS NOT NULL AS migrations,
-            to_regclass('pgboss.job') IS NOT NULL AS tasks`,
+    `SELECT to_regclass('schema_migrations') IS NOT NULL AS migrations`,
   );
   if (there?.migrations !== true) return fail('migrations', 'the database is empty', migrate);
   const rows = await ask<{ name: string }>(client, 'SELECT name FROM schema_migrations');
@@ -196,7 +196,6 @@ async function checkMigrations(client: WatchedClient): Promise<Finding> {
   if (pending.length > 0) {
     return fail('migrations', `${pending.length} are pending: ${pending.join(', ')}`, migrate);
   }
-  if (!there.tasks) return fail('migrations', 'the tables of the task queue are missing', migrate);
   const newer = [...done].filter((name) => !known.includes(name));
   if (newer.length > 0) {
     const message = `a newer version has migrated the database: ${newer.join(', ')}`;
@@ -228,8 +227,7 @@ async function checkPrivileges(client: WatchedClient, settings: Settings): Promi
     client,
     `SELECT relname AS name FROM pg_class
       WHERE relkind = 'r'
-        AND ((relnamespace = current_schema()::regnamespace AND relname = ANY ($1))
-             OR relnamespace = to_regnamespace('pgboss'))
+        AND relnamespace = current_schema()::regnamespace AND relname = ANY ($1)
         AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
                  AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))
       ORDER BY relname`,

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isJobId } from './job.entity.js';
 import { Settings } from '../platform/config/settings.js';
 import { Transactions } from '../platform/database/transactions.js';
-import { JobLeaseStore } from './polling/job-lease.store.js';
+import { JobLeaseStore } from './leases/job-lease.store.js';
 import { JobQueries, type AssertedJob } from './persistence/job-queries.store.js';
 
 export type { AssertedJob } from './persistence/job-queries.store.js';

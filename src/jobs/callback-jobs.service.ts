@@ -2,11 +2,16 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Batches } from '../platform/batches.js';
 import { Settings } from '../platform/config/settings.js';
-import { TaskQueue } from '../tasks/task-queue.js';
-import { isTerminal } from './job-status.js';
+import { Notifications } from '../platform/work/notifications.js';
+import { isTerminal, type JobStatus } from './job-status.js';
 import { isJobId, type Job } from './job.entity.js';
 import { JobQueries } from './persistence/job-queries.store.js';
-import { JobTransitionsStore, type VerifiedCallback } from './persistence/job-transitions.store.js';
+import {
+  JobTransitionsStore,
+  POLLS_DUE,
+  UNCERTAIN_DUE,
+  type VerifiedCallback,
+} from './persistence/job-transitions.store.js';
 
 export type { VerifiedCallback } from './persistence/job-transitions.store.js';
 
@@ -27,7 +32,7 @@ export class CallbackJobsService {
 
   constructor(
     private readonly transitions: JobTransitionsStore,
-    private readonly tasks: TaskQueue,
+    private readonly notifications: Notifications,
     queries: JobQueries,
     settings: Settings,
   ) {
@@ -58,15 +63,17 @@ export class CallbackJobsService {
     return !isTerminal(job.status);
   }
 
-  /** Records callbacks and queues polls, in the transaction that stores the callbacks. */
-  async requestPolls(
+  /** Records callbacks and makes their jobs due. Call `announcePolls` after the commit. */
+  requestPolls(
     manager: EntityManager,
     callbacks: readonly VerifiedCallback[],
-  ): Promise<void> {
-    const origins = callbacks.flatMap(({ jobId, trace }) =>
-      typeof trace === 'string' ? [[jobId, trace] as const] : [],
-    );
-    const open = await this.transitions.recordCallbacks(manager, callbacks);
-    await this.tasks.add(manager, 'poll', open, new Map(origins));
+  ): Promise<ReadonlySet<JobStatus>> {
+    return this.transitions.recordCallbacks(manager, callbacks);
+  }
+
+  /** Wakes the workers of jobs in `statuses`. */
+  announcePolls(statuses: ReadonlySet<JobStatus>): void {
+    if (statuses.has('submitted')) this.notifications.send(POLLS_DUE);
+    if (statuses.has('uncertain')) this.notifications.send(UNCERTAIN_DUE);
   }
 }

@@ -25,7 +25,11 @@ export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation'
   where: `ended_at IS NOT NULL AND status <> 'completed'`,
 })
 @Index('jobs_queued', ['nextCheckAt'], { where: `status = 'queued'` })
-@Index('jobs_due', ['nextCheckAt'], { where: 'next_check_at IS NOT NULL' })
+@Index('jobs_submitted', ['pollRequested', 'nextCheckAt'], { where: `status = 'submitted'` })
+@Index('jobs_uncertain', ['nextCheckAt'], { where: `status = 'uncertain'` })
+@Index('jobs_to_cancel', ['nextCheckAt'], {
+  where: `status = 'submitted' AND cancel_requested_at IS NOT NULL AND cancel_sent_at IS NULL`,
+})
 export class Job {
   /** UUIDv7: sorts by the time of acceptance. The only id that services see. */
   @PrimaryColumn({ type: 'uuid' })
@@ -87,17 +91,17 @@ export class Job {
   @Column({ type: 'integer', default: 0 })
   polls!: number;
 
-  /** When the job is due for the reconciler or the submission worker. Null once the job has ended. */
+  /** When the job is due, or when its lease ends. Null once the job has ended. */
   @Column({ name: 'next_check_at', type: 'timestamptz', nullable: true })
   nextCheckAt!: Date | null;
 
-  /** Id of the current lease: only its holder may write what its poll found. */
+  /** Id of the current lease: only its holder may write what it found. */
   @Column({ type: 'uuid', nullable: true })
   lease!: string | null;
 
-  /** A worker is polling the job, and `next_check_at` is when its lease ends. */
-  @Column({ type: 'boolean', default: false })
-  polling!: boolean;
+  /** Worker process that holds the lease. */
+  @Column({ type: 'integer', nullable: true })
+  worker!: number | null;
 
   /** A trigger arrived since the last poll began: another poll follows at once. */
   @Column({ name: 'poll_requested', type: 'boolean', default: false })
@@ -107,12 +111,20 @@ export class Job {
   @Column({ name: 'missing_since', type: 'timestamptz', nullable: true })
   missingSince!: Date | null;
 
-  /** First time that the result could not be fetched or the answer was unusable. */
+  /** First of the last polls in a row whose answers were unusable. */
+  @Column({ name: 'unusable_since', type: 'timestamptz', nullable: true })
+  unusableSince!: Date | null;
+
+  /** First of the last polls in a row that found the job completed and could not fetch its result. */
   @Column({ name: 'result_missing_since', type: 'timestamptz', nullable: true })
   resultMissingSince!: Date | null;
 
   @Column({ name: 'cancel_requested_at', type: 'timestamptz', nullable: true })
   cancelRequestedAt!: Date | null;
+
+  /** When the gateway first asked Reducto to cancel; later polls repeat it while the job is open. */
+  @Column({ name: 'cancel_sent_at', type: 'timestamptz', nullable: true })
+  cancelSentAt!: Date | null;
 
   @Column({ name: 'callback_received_at', type: 'timestamptz', nullable: true })
   callbackReceivedAt!: Date | null;
@@ -142,6 +154,10 @@ export class Job {
   /** The request that submitted it, as a W3C `traceparent`; only if tracing is on. */
   @Column({ type: 'text', nullable: true })
   trace!: string | null;
+
+  /** The callback or cancel that last made the job due, as a W3C `traceparent`; only if tracing is on. */
+  @Column({ name: 'trigger_trace', type: 'text', nullable: true })
+  triggerTrace!: string | null;
 
   @Column({ name: 'created_at', type: 'timestamptz', default: () => 'now()' })
   createdAt!: Date;

@@ -76,6 +76,9 @@ export class JobMetrics {
     const overdue = meter.createObservableGauge('gateway_jobs_overdue', {
       description: 'Due jobs that no worker has leased, by status',
     });
+    const overdueAge = meter.createObservableGauge('gateway_job_oldest_overdue_age_seconds', {
+      description: 'For how long the longest overdue job has been due, by status',
+    });
     meter.addBatchObservableCallback(
       async (result) => {
         const found = new Map((await this.openJobs()).map((jobs) => [jobs.status, jobs]));
@@ -84,9 +87,10 @@ export class JobMetrics {
           result.observe(count, jobs?.count ?? 0, { status });
           result.observe(oldest, jobs?.oldestSeconds ?? 0, { status });
           result.observe(overdue, jobs?.overdue ?? 0, { status });
+          result.observe(overdueAge, jobs?.overdueSeconds ?? 0, { status });
         }
       },
-      [count, oldest, overdue],
+      [count, oldest, overdue, overdueAge],
     );
   }
 

@@ -2,8 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Transactions } from '../platform/database/transactions.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { addLogFields } from '../platform/logging/log-context.js';
-import { TaskQueue } from '../tasks/task-queue.js';
-import { Wakeups } from '../tasks/wakeups.js';
+import { Notifications } from '../platform/work/notifications.js';
 import { JobCancellation } from './cancellation/job-cancellation.js';
 import { PollCoolDown } from './polling/poll-cool-down.js';
 import type { JobEvent } from './job-event.entity.js';
@@ -18,7 +17,12 @@ import {
 import { SubmissionQueueStore } from './submission/submission-queue.store.js';
 import { isTerminal } from './job-status.js';
 import { isJobId, type Job } from './job.entity.js';
-import { JOBS_QUEUED } from './persistence/job-transitions.store.js';
+import {
+  JOBS_QUEUED,
+  JobTransitionsStore,
+  POLLS_DUE,
+  UNCERTAIN_DUE,
+} from './persistence/job-transitions.store.js';
 import type { JobResult } from './results/job-result.entity.js';
 import { throwNoResult } from './results/no-result.js';
 import { pagesOf } from './results/result-usage.js';
@@ -55,8 +59,8 @@ export class JobsAdminService {
     private readonly results: ResultStore,
     private readonly cancellation: JobCancellation,
     private readonly queue: SubmissionQueueStore,
-    private readonly tasks: TaskQueue,
-    private readonly wakeups: Wakeups,
+    private readonly transitions: JobTransitionsStore,
+    private readonly notifications: Notifications,
     private readonly transactions: Transactions,
   ) {}
 
@@ -92,9 +96,10 @@ export class JobsAdminService {
     const job = await this.getOpen(id);
     if (job.status === 'queued') {
       await this.queue.expediteJobs([job.id]);
-      this.wakeups.send(JOBS_QUEUED);
+      this.notifications.send(JOBS_QUEUED);
     } else {
-      await this.transactions.run((manager) => this.tasks.add(manager, 'poll', [job.id]));
+      await this.transactions.run((manager) => this.transitions.requestPoll(manager, job.id));
+      this.notifications.send(job.status === 'uncertain' ? UNCERTAIN_DUE : POLLS_DUE);
     }
     return job;
   }

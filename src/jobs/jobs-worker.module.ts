@@ -2,36 +2,42 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Job } from './job.entity.js';
 import { JobsModule } from './jobs.module.js';
-import { JobFailureHandler } from './polling/job-failure.handler.js';
-import { JobLease } from './polling/job-lease.js';
+import { CancelWork } from './cancellation/cancel.work.js';
+import { JobFailureHandler } from './leases/job-failure.handler.js';
+import { GoneWorkerJobs } from './leases/gone-worker-jobs.js';
+import { PollWork } from './polling/poll.work.js';
+import { RecoveryWork } from './recovery/recovery.work.js';
 import { SubmissionTransitions } from './submission/submission-transitions.js';
 import { PollTransitions } from './polling/poll-transitions.js';
 import { SubmissionLimiter } from './submission/submission-limiter.js';
 import { Submitter } from './submission/submitter.js';
-import { SubmissionWorker } from './submission/submission-worker.js';
+import { SubmissionWork } from './submission/submission.work.js';
 import { JobPoller } from './polling/job-poller.js';
 import { SubmissionRecovery } from './recovery/submission-recovery.js';
 import { UpstreamSearch } from './recovery/upstream-search.js';
 import { UpstreamCanceller } from './cancellation/upstream-canceller.js';
-import { JobTaskHandlers } from './polling/job-task-handlers.js';
 import { DueJobsService } from './due-jobs.service.js';
+import { DueJobsStore } from './polling/due-jobs.store.js';
 
 /** Submits and polls jobs, and recovers uncertain submits; only in processes with the role `worker`. */
 @Module({
   imports: [TypeOrmModule.forFeature([Job]), JobsModule],
   providers: [
     JobFailureHandler,
-    JobLease,
+    GoneWorkerJobs,
     SubmissionTransitions,
     PollTransitions,
     SubmissionLimiter,
     Submitter,
-    SubmissionWorker,
+    SubmissionWork,
     JobPoller,
     SubmissionRecovery,
     UpstreamSearch,
     UpstreamCanceller,
-    JobTaskHandlers,
+    PollWork,
+    RecoveryWork,
+    CancelWork,
+    DueJobsStore,
     DueJobsService,
   ],
   exports: [DueJobsService],

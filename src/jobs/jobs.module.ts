@@ -2,11 +2,11 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccessModule } from '../access/access.module.js';
 import { ReductoModule } from '../reducto/reducto.module.js';
-import { TasksModule } from '../tasks/tasks.module.js';
+import { WorkModule } from '../platform/work/work.module.js';
 import { JobAcceptance } from './submission/job-acceptance.js';
 import { JobCancellation } from './cancellation/job-cancellation.js';
 import { CallbackJobsService } from './callback-jobs.service.js';
-import { JobLeaseStore } from './polling/job-lease.store.js';
+import { JobLeaseStore } from './leases/job-lease.store.js';
 import { JobCompletionNotifier } from './api/job-completion.notifier.js';
 import { JobEvent } from './job-event.entity.js';
 import { JobMetrics } from './job.metrics.js';
@@ -39,7 +39,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     TypeOrmModule.forFeature([Job, JobEvent, JobResult, ResultChunk]),
     AccessModule,
     ReductoModule,
-    TasksModule,
+    WorkModule,
   ],
   providers: [
     JobQueries,
@@ -85,7 +85,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     UploadStore,
     AccessModule,
     ReductoModule,
-    TasksModule,
+    WorkModule,
   ],
 })
 export class JobsModule {}

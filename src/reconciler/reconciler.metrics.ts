@@ -4,12 +4,7 @@ import { Metrics, SECONDS } from '../platform/metrics/metrics.js';
 import type { SweepCounts } from './sweep.js';
 
 /** Steps of a sweep, as in `SweepCounts`. */
-const STEPS = [
-  'searches',
-  'polls',
-  'bulkChecked',
-  'expired',
-] as const satisfies readonly (keyof SweepCounts)[];
+const STEPS = ['polls', 'bulkChecked', 'expired'] as const satisfies readonly (keyof SweepCounts)[];
 
 /** Metrics of the reconciler. */
 @Injectable()
@@ -25,7 +20,7 @@ export class ReconcilerMetrics {
     const { meter } = metrics;
     this.jobs = metrics.counter(
       'gateway_reconciler_jobs',
-      'Due jobs that the reconciler leased, by step',
+      'Due jobs that the reconciler handled, by step',
       STEPS.map((step) => ({ step })),
     );
     this.listingCalls = metrics.counter(

@@ -1,15 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { DueJobsService, type DueJob } from '../jobs/due-jobs.service.js';
-import { Settings } from '../platform/config/settings.js';
+import { DueJobsService } from '../jobs/due-jobs.service.js';
 import { isDatabaseAway } from '../platform/database/database-errors.js';
+import { DatabaseSession } from '../platform/work/database-session.js';
 import { UpstreamRateLimiter } from '../reducto/upstream-rate-limiter.js';
-import { BulkStatusCheck, type CheckedJobs } from './bulk-status-check.js';
-import { planSweep } from './sweep-plan.js';
+import { BulkStatusCheck } from './bulk-status-check.js';
 
 /** Counts of a sweep, in jobs; `listingCalls` in requests. */
 export interface SweepCounts {
-  readonly searches: number;
+  /** Polled before the others, because the listing does not show them as open. */
   readonly polls: number;
   /** Rescheduled without a poll, because the listing shows them as open. */
   readonly bulkChecked: number;
@@ -17,86 +15,50 @@ export interface SweepCounts {
   readonly listingCalls: number;
 }
 
-const NOTHING: CheckedJobs = { open: [], polls: [], calls: 0 };
-const RENEWAL_SECONDS = 10;
+const NOTHING: SweepCounts = { polls: 0, bulkChecked: 0, expired: 0, listingCalls: 0 };
 
-/** One bounded sweep over due jobs: lease, decide, and start what each needs. */
+/** One process at a time walks the listing. */
+const LOCK_NAME = 'sweep';
+
+/**
+ * One bounded sweep over jobs that are due by their schedule alone. Few are left to their polls; of many, the
+ * listing says which are still open. While Reducto is unavailable, jobs past the maximum age expire.
+ */
 @Injectable()
 export class Sweep {
   private readonly logger = new Logger(Sweep.name);
-  /** Leases of failed sweeps that are not released yet. */
-  private readonly abandoned = new Set<string>();
 
   constructor(
-    private readonly settings: Settings,
     private readonly dueJobs: DueJobsService,
     private readonly rateLimiter: UpstreamRateLimiter,
     private readonly bulkCheck: BulkStatusCheck,
+    private readonly session: DatabaseSession,
   ) {}
 
   async runSweep(): Promise<SweepCounts> {
-    await this.releaseAbandoned();
-    const lease = randomUUID();
-    const renewal = setInterval(
-      () => void this.dueJobs.renewLease(lease).catch(() => undefined),
-      RENEWAL_SECONDS * 1000,
-    );
-    try {
-      return await this.sweepBatch(lease);
-    } catch (error) {
-      this.abandoned.add(lease);
-      throw error;
-    } finally {
-      clearInterval(renewal);
+    if ((await this.rateLimiter.allowance()) === 0) {
+      return { ...NOTHING, expired: await this.dueJobs.expireJobs() };
     }
+    const minJobs = this.bulkCheck.minJobs();
+    if (minJobs === Infinity) return NOTHING;
+    return (await this.session.withLock(LOCK_NAME, () => this.checkMany(minJobs))) ?? NOTHING;
   }
 
-  private async releaseAbandoned(): Promise<void> {
-    for (const lease of this.abandoned) {
-      await this.dueJobs.releaseLease(lease);
-      this.abandoned.delete(lease);
-    }
-  }
-
-  private async sweepBatch(lease: string): Promise<SweepCounts> {
-    const upstreamUnavailable = (await this.rateLimiter.coolDownSeconds()) > 0;
-    const jobs = await this.dueJobs.acquireLease(lease, upstreamUnavailable);
-    const plan = planSweep(jobs, {
-      upstreamUnavailable,
-      listingFrom: this.bulkCheck.minJobs(),
-      maxAgeSeconds: this.settings.JOB_MAX_AGE_SECONDS,
-    });
-    await this.requestPolls(lease, plan.polls);
-    await this.dueJobs.expireJobs(lease, ids(plan.expirations));
-    const checked = plan.bulkChecks.length > 0 ? await this.checkInBulk(plan.bulkChecks) : NOTHING;
-    if (checked.open.length > 0) await this.dueJobs.rescheduleOpen(lease, checked.open);
-    await this.requestPolls(lease, checked.polls);
-    await this.dueJobs.resolveUncertain(lease, ids(plan.searches));
-    return {
-      searches: plan.searches.length,
-      polls: plan.polls.length + checked.polls.length,
-      bulkChecked: checked.open.length,
-      expired: plan.expirations.length,
-      listingCalls: checked.calls,
-    };
-  }
-
-  /** Without a usable listing every job is polled. */
-  private async checkInBulk(jobs: readonly DueJob[]): Promise<CheckedJobs> {
+  private async checkMany(minJobs: number): Promise<SweepCounts> {
+    const jobs = await this.dueJobs.findDue();
+    if (jobs.length < minJobs) return NOTHING;
     try {
-      return await this.bulkCheck.checkJobs(jobs);
+      const checked = await this.bulkCheck.checkJobs(jobs);
+      return {
+        ...NOTHING,
+        bulkChecked: await this.dueJobs.rescheduleOpen(checked.open),
+        polls: await this.dueJobs.requestPolls(checked.polls),
+        listingCalls: checked.calls,
+      };
     } catch (error) {
       if (isDatabaseAway(error)) throw error;
       this.logger.error({ msg: 'could not use Reducto’s listing', err: error });
-      return { ...NOTHING, polls: jobs };
+      return NOTHING;
     }
   }
-
-  private async requestPolls(lease: string, jobs: readonly DueJob[]): Promise<void> {
-    if (jobs.length > 0) await this.dueJobs.requestPolls(lease, ids(jobs));
-  }
-}
-
-function ids(jobs: readonly DueJob[]): string[] {
-  return jobs.map(({ id }) => id);
 }

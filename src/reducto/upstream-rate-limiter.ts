@@ -21,6 +21,7 @@ const COOL_DOWN_SECONDS = [0.5, 1, 2, 4, 8, 15];
 const MAX_PERMITS_AT_ONCE = 50;
 /** Cache lifetime of the cool-down. */
 const HOLD_READ_MILLISECONDS = 1000;
+const ALLOWANCE_READ_MILLISECONDS = 200;
 
 /**
  * Rate limiter for polls, shared by all processes: Reducto’s cap is per API key, so the state is one row in the
@@ -39,6 +40,7 @@ export class UpstreamRateLimiter {
   }[] = [];
   private serving = false;
   private hold: { readonly readAt: number; readonly until: Promise<Date | null> } | undefined;
+  private allowed: { readonly readAt: number; readonly count: Promise<number> } | undefined;
   private unavailable = false;
 
   constructor(
@@ -58,10 +60,23 @@ export class UpstreamRateLimiter {
     });
   }
 
-  /** Seconds until the cool-down ends; 0 without one. */
-  async coolDownSeconds(): Promise<number> {
-    const [row] = await rows<{ seconds: number }>(this.database, READ_COOL_DOWN, [this.upstream]);
-    return Math.max(row?.seconds ?? 0, 0);
+  /** How many polls may begin: none in a cool-down, one while a probe is due after failures. */
+  allowance(): Promise<number> {
+    const now = performance.now();
+    if (this.allowed === undefined || now - this.allowed.readAt > ALLOWANCE_READ_MILLISECONDS) {
+      this.allowed = { readAt: now, count: this.readAllowance() };
+      this.allowed.count.catch(() => (this.allowed = undefined));
+    }
+    return this.allowed.count;
+  }
+
+  private async readAllowance(): Promise<number> {
+    const [row] = await rows<{ cooling: boolean; failures: number }>(this.database, ALLOWANCE, [
+      this.upstream,
+    ]);
+    if (row === undefined) return Infinity;
+    if (row.cooling) return 0;
+    return row.failures > 1 ? 1 : Infinity;
   }
 
   /** When the cool-down ends; null without one. Cached for a second. */
@@ -81,9 +96,11 @@ export class UpstreamRateLimiter {
       if (!this.unavailable) return;
       this.unavailable = false;
       await rows(this.database, END_COOL_DOWN, [this.upstream]);
+      this.allowed = undefined;
       return;
     }
     this.unavailable = true;
+    this.allowed = undefined;
     const [hold] = await rows<{ failures: number; seconds: number }>(
       this.database,
       BEGIN_COOL_DOWN,
@@ -162,8 +179,9 @@ const NEXT_PERMIT = `
   SELECT extract(epoch FROM greatest(next_permit_at, cool_down_until) - clock_timestamp())::float8 AS seconds
     FROM upstream_rate WHERE upstream = $1`;
 
-const READ_COOL_DOWN = `
-  SELECT extract(epoch FROM cool_down_until - clock_timestamp())::float8 AS seconds
+const ALLOWANCE = `
+  SELECT cool_down_until > clock_timestamp() OR failures > 1 AND next_permit_at > clock_timestamp() AS cooling,
+         failures
     FROM upstream_rate WHERE upstream = $1`;
 
 /** From the second failure in a row on, polls go one by one. */

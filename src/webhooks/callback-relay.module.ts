@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { JobsModule } from '../jobs/jobs.module.js';
-import { TasksModule } from '../tasks/tasks.module.js';
+import { WorkModule } from '../platform/work/work.module.js';
 import { CallbackRelay } from './relay/callback-relay.js';
 import { Callback } from './relay/callback.entity.js';
 import { InboxEntry } from './receiving/inbox-entry.entity.js';
@@ -9,7 +9,7 @@ import { RelayMetrics } from './relay/relay.metrics.js';
 
 /** Processes stored callbacks in the role `worker`. */
 @Module({
-  imports: [TypeOrmModule.forFeature([Callback, InboxEntry]), JobsModule, TasksModule],
+  imports: [TypeOrmModule.forFeature([Callback, InboxEntry]), JobsModule, WorkModule],
   providers: [CallbackRelay, RelayMetrics],
 })
 export class CallbackRelayModule {}

@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
-import { TasksModule } from '../tasks/tasks.module.js';
+import { WorkModule } from '../platform/work/work.module.js';
 import { CallbackChecksModule } from './callback-checks.module.js';
 import { CallbackBodyReader } from './receiving/callback-body.reader.js';
 import { CallbackMetrics } from './receiving/callback.metrics.js';
@@ -16,7 +16,7 @@ import { WebhooksController } from './webhooks.controller.js';
   imports: [
     TypeOrmModule.forFeature([InboxEntry]),
     JobsModule,
-    TasksModule,
+    WorkModule,
     AuditModule,
     CallbackChecksModule,
   ],

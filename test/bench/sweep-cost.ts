@@ -3,18 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import {
-  RELEASE_FOR_POLLS,
-  RESCHEDULE_OPEN,
-  LEASE_DUE_JOBS,
-} from '../../src/jobs/polling/job-lease.store.js';
+import { LEASE_POLLS } from '../../src/jobs/leases/job-lease.store.js';
+import { FIND_DUE, REQUEST_POLLS, RESCHEDULE_OPEN } from '../../src/jobs/polling/due-jobs.store.js';
 import { Settings } from '../../src/platform/config/settings.js';
 import { startEmbeddedPostgres } from '../../src/dev/embedded-postgres.js';
 import { prepareDatabase } from '../../src/platform/database/prepare-database.js';
 
 /*
- * What it costs to claim the jobs that are due, with few and with a million finished jobs beside
- * them: both sides in one run, in turns. Prints the plan, the medians and their ratio.
+ * Cost of leasing due jobs beside few and beside a million finished jobs: both sides in one run, in turns. Prints the
+ * plans, the medians, and their ratio.
  */
 
 const DUE = 10_000;
@@ -32,7 +29,7 @@ const WAITING = `
   SELECT gen_random_uuid(), 'bench', 'parse', 'submitted', '{}', '\\x00', 'open-' || n, now(), now()
     FROM generate_series(1, $1::int) AS n`;
 const DUE_AGAIN = `UPDATE jobs SET next_check_at = now(), lease = NULL WHERE next_check_at IS NOT NULL`;
-const CLAIM = ['00000000-0000-4000-8000-000000000000', 60, DUE, 0];
+const LEASE = [DUE, '00000000-0000-4000-8000-000000000000', 0, 60];
 
 const directory = await mkdtemp(join(tmpdir(), 'sweep-cost-'));
 const server = await startEmbeddedPostgres(directory);
@@ -42,16 +39,16 @@ try {
   const many = await side('many', MANY);
   const times = { few: new Array<number>(), many: new Array<number>() };
   for (let round = 0; round < ROUNDS; round++) {
-    times.few.push(await claimAll(few));
-    times.many.push(await claimAll(many));
+    times.few.push(await leaseAll(few));
+    times.many.push(await leaseAll(many));
   }
   await explain(many);
   const [a, b] = [median(times.few), median(times.many)];
-  print(`claiming ${DUE} due jobs, median of ${ROUNDS}:`);
+  print(`leasing ${DUE} due jobs, median of ${ROUNDS}:`);
   print(`  beside ${FEW} finished jobs     ${a.toFixed(0)} ms`);
   print(`  beside ${MANY} finished jobs   ${b.toFixed(0)} ms`);
   print(`  ratio ${(b / a).toFixed(2)}`);
-  print(`claiming nothing, beside ${MANY}: ${(await claimNothing(many)).toFixed(2)} ms`);
+  print(`leasing nothing, beside ${MANY}: ${(await leaseNothing(many)).toFixed(2)} ms`);
   await few.end();
   await many.end();
 } finally {
@@ -67,7 +64,7 @@ async function side(name: string, finished: number): Promise<Client> {
   await admin.end();
   const url = server.url.replace(/[^/]+$/, `bench_${name}`);
   const settings = Settings.load({ NODE_ENV: 'test', DATABASE_URL: url });
-  await prepareDatabase(settings, quiet, () => Promise.resolve());
+  await prepareDatabase(settings, quiet);
   const client = new Client({ connectionString: url });
   await client.connect();
   await client.query(FINISHED, [finished]);
@@ -76,21 +73,21 @@ async function side(name: string, finished: number): Promise<Client> {
   return client;
 }
 
-async function claimAll(client: Client): Promise<number> {
+async function leaseAll(client: Client): Promise<number> {
   await client.query(DUE_AGAIN);
   const begin = performance.now();
-  const { rowCount } = await client.query(LEASE_DUE_JOBS, CLAIM);
+  const { rowCount } = await client.query(LEASE_POLLS.text, LEASE);
   const time = performance.now() - begin;
-  if (rowCount !== DUE) throw new Error(`${rowCount} jobs were claimed`);
+  if (rowCount !== DUE) throw new Error(`${rowCount} jobs were leased`);
   await client.query('VACUUM jobs');
   return time;
 }
 
-async function claimNothing(client: Client): Promise<number> {
+async function leaseNothing(client: Client): Promise<number> {
   const times = new Array<number>();
   for (let round = 0; round < 50; round++) {
     const begin = performance.now();
-    await client.query(LEASE_DUE_JOBS, CLAIM);
+    await client.query(LEASE_POLLS.text, LEASE);
     times.push(performance.now() - begin);
   }
   return median(times);
@@ -100,18 +97,17 @@ async function claimNothing(client: Client): Promise<number> {
 async function explain(client: Client): Promise<void> {
   await client.query(DUE_AGAIN);
   await client.query('BEGIN');
-  const ids = await client.query<{ id: string }>(LEASE_DUE_JOBS, CLAIM);
+  const ids = await client.query<{ id: string }>(LEASE_POLLS.text, LEASE);
   await client.query('ROLLBACK');
   const all = ids.rows.map(({ id }) => id);
-  const lease = CLAIM[0];
   const statements = {
-    'claim what is due': [LEASE_DUE_JOBS, CLAIM],
-    'hand over to tasks': [RELEASE_FOR_POLLS, [lease, all, 60]],
-    rescheduled: [RESCHEDULE_OPEN, [lease, all, all.map(() => 60)]],
+    'leasing due jobs': [LEASE_POLLS.text, LEASE],
+    'finding jobs for a bulk check': [FIND_DUE, [DUE, 86_400]],
+    'rescheduling them': [RESCHEDULE_OPEN, [all, all.map(() => 60)]],
+    'requesting their polls': [REQUEST_POLLS, [all]],
   } as const;
   for (const [name, [statement, values]] of Object.entries(statements)) {
     await client.query('BEGIN');
-    if (statement !== LEASE_DUE_JOBS) await client.query(LEASE_DUE_JOBS, CLAIM);
     const { rows } = await client.query<{ 'QUERY PLAN': string }>(
       `EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) ${statement}`,
       [...values],

@@ -1,5 +1,7 @@
 import { execFile, execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { startEmbeddedPostgres } from '../../src/dev/embedded-postgres.js';
 import { findBinaries } from '../../src/dev/postgres-binaries.js';
@@ -13,13 +15,27 @@ export interface CrashablePostgres {
   readonly port: number;
   /** As after a power cut: the server ends at once, and recovers from its log on the same port. */
   crash(): Promise<void>;
+  /** kill -9 of the server; `start` lets it recover on the same port. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  /** The kernel stops all its processes where they are, and lets them go on. */
+  pause(): void;
+  resume(): void;
   close(): Promise<void>;
 }
 
-export async function startPostgres(directory: string): Promise<CrashablePostgres> {
+/** @param installation the directory of another PostgreSQL than that of the npm packages */
+export async function startPostgres(
+  directory: string,
+  installation?: string,
+): Promise<CrashablePostgres> {
   // Half-open connections stay with the server until it notices: more than the pools hold together.
-  const server = await startEmbeddedPostgres(directory, ['-c', 'max_connections=400']);
-  const binaries = await findBinaries();
+  const server = await startEmbeddedPostgres(
+    directory,
+    ['-c', 'max_connections=400'],
+    installation,
+  );
+  const binaries = await findBinaries(installation);
   // A restart repeats the command line of the start, whose paths are relative to this folder.
   const options = {
     ...binaries.identity,
@@ -41,6 +57,15 @@ export async function startPostgres(directory: string): Promise<CrashablePostgre
     ];
     return [command ?? 'pg_ctl', rest];
   };
+  const start = async (): Promise<void> => {
+    await run(...commandOf('restart', '-l', join(directory, 'postgres.log')), options);
+  };
+  /** The postmaster, then its children. */
+  const family = (): [number, ...number[]] => {
+    const lock = readFileSync(join(server.dataDirectory, 'postmaster.pid'), 'utf8');
+    const postmaster = Number(lock.split('\n')[0]);
+    return [postmaster, ...childrenOf(postmaster)];
+  };
   const forget = undoAtExit(() => {
     const [command, args] = commandOf('stop');
     execFileSync(command, args, { ...options, stdio: 'ignore' });
@@ -49,12 +74,42 @@ export async function startPostgres(directory: string): Promise<CrashablePostgre
     url: server.url,
     port: Number(new URL(server.url).port),
     // The server keeps its command line, and with it the port, in a file beside its data.
-    crash: async () => {
-      await run(...commandOf('restart', '-l', join(directory, 'postgres.log')), options);
+    crash: start,
+    kill: async () => {
+      const [postmaster] = family();
+      process.kill(postmaster, 'SIGKILL');
+      await expectEnd(postmaster);
     },
+    start,
+    pause: () => family().forEach((pid) => process.kill(pid, 'SIGSTOP')),
+    resume: () => family().forEach((pid) => process.kill(pid, 'SIGCONT')),
     close: async () => {
       await server.stop();
       forget();
     },
   };
+}
+
+function childrenOf(parent: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => parentOf(pid) === parent);
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+async function expectEnd(pid: number): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    if (parentOf(pid) === undefined) return;
+    await sleep(20);
+  }
+  throw new Error(`process ${pid} does not end`);
 }

@@ -57,6 +57,8 @@ export interface ReplicaOptions {
   /** The folder of another build. */
   readonly from?: string | undefined;
   readonly environment?: NodeJS.ProcessEnv;
+  /** The directory of another PostgreSQL than that of the npm packages. */
+  readonly postgres?: string | undefined;
 }
 
 export async function startWorld(
@@ -83,11 +85,11 @@ export async function startWorld(
 async function build(
   directory: string,
   replicaCount: number,
-  { from, environment: changes }: ReplicaOptions,
+  { from, environment: changes, postgres: installation }: ReplicaOptions,
   closers: (() => Promise<unknown>)[],
 ): Promise<Omit<World, 'close'>> {
   await mkdir(join(directory, 'database'));
-  const postgres = await startPostgres(join(directory, 'database'));
+  const postgres = await startPostgres(join(directory, 'database'), installation);
   closers.push(() => postgres.close());
   const proxy = async (ports: readonly number[]): Promise<TcpProxy> => {
     const started = await startTcpProxy(() => ports);

@@ -217,7 +217,7 @@ describe('an alert', () => {
     await sweep(gateway);
     expect(await due()).toEqual([]);
     await later(gateway, 1);
-    await gateway.pool.query('UPDATE jobs SET polling = true WHERE id = $1', [watched]);
+    await gateway.pool.query('UPDATE jobs SET lease = gen_random_uuid() WHERE id = $1', [watched]);
     await sweep(gateway);
     expect(await due()).toEqual([{ id: unheard }]);
   });

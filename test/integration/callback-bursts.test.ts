@@ -84,20 +84,18 @@ it('checks each callback of a batch by itself', async () => {
   await expect.poll(stored).toEqual(new Set(ours));
 });
 
-it('makes its job due soon, should its task be lost', async () => {
+it('makes its job due when the poll that runs has ended', async () => {
   const [message] = await messages(1);
-  await gateway.pool.query(`UPDATE jobs SET next_check_at = now() + interval '1 hour'`);
-  // Nobody does the task: another look at the job seems to be under way already.
-  await gateway.pool.query(`INSERT INTO pgboss.job (name, data, singleton_key, start_after, policy)
-    SELECT 'poll', '{}', id::text, now() + interval '1 hour', 'short' FROM jobs`);
+  const lease = `lease = gen_random_uuid(), worker = 0, next_check_at = now() + interval '1 hour'`;
+  await gateway.pool.query(`UPDATE jobs SET ${lease}`);
   expect((await post(message)).status).toBe(200);
   const job = async (): Promise<unknown> => {
     const { rows } = await gateway.pool.query(
-      `SELECT status, next_check_at <= now() + interval '6 s' AS soon FROM jobs`,
+      `SELECT status, poll_requested, next_check_at > now() + interval '30 min' AS leased FROM jobs`,
     );
     return rows;
   };
-  await expect.poll(job).toEqual([{ status: 'submitted', soon: true }]);
+  await expect.poll(job).toEqual([{ status: 'submitted', poll_requested: true, leased: true }]);
 });
 
 it('one that PostgreSQL would not take as it is harms neither itself nor the others', async () => {

@@ -9,7 +9,6 @@ import {
   MigrationLockLostError,
   withMigrationLock,
 } from '../../src/platform/database/migrations.js';
-import { queueConnections } from '../../src/tasks/queue-connections.js';
 import { newProxiedDatabase, type ProxiedDatabase } from '../support/proxied-gateway.js';
 
 /* What becomes of single connections, on both sides, when the network between them goes silent. */
@@ -83,25 +82,6 @@ it('treats a connection that breaks within a transaction as an outage', async ()
   expect(isDatabaseAway(await failed)).toBe(true);
 });
 
-it('fails a pg-boss query without an answer, and does not reuse its connection', async () => {
-  const { database, settings } = await newDatabase();
-  const pool = poolOf({ ...queueConnections(settings, 1) });
-  await pool.query('SELECT 1');
-  database.proxy.set('silent');
-  expect(isDatabaseAway(await failure(pool.query('SELECT 1')))).toBe(true);
-  // A checked out one, as for a transaction.
-  database.proxy.set('pass');
-  const client = await pool.connect();
-  client.on('error', () => undefined);
-  await client.query('BEGIN');
-  database.proxy.set('silent');
-  expect(isDatabaseAway(await failure(client.query('SELECT 1')))).toBe(true);
-  expect(isDatabaseAway(await failure(client.query('ROLLBACK')))).toBe(true);
-  client.release();
-  database.proxy.set('pass');
-  expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
-});
-
 it('does not take a long answer or an unused connection for a silent one', async () => {
   const SILENCE_MILLISECONDS = 300;
   const { database, settings } = await newDatabase();
@@ -127,7 +107,11 @@ it('does not take a long answer or an unused connection for a silent one', async
 it('releases the locks of a client that vanished', async () => {
   const { database, settings } = await newDatabase();
   await database.direct.query('CREATE TABLE locked (id int); INSERT INTO locked VALUES (1), (2)');
-  const pool = poolOf({ ...queueConnections(settings, 2) });
+  const pool = poolOf({
+    connectionString: settings.DATABASE_URL,
+    max: 2,
+    ...connectionLimits(settings),
+  });
   const idle: PoolClient = await pool.connect();
   const running: PoolClient = await pool.connect();
   for (const [client, id] of [

@@ -5,7 +5,6 @@ import { afterEach, describe, expect, inject, it } from 'vitest';
 import { checkDatabase } from '../../src/doctor/database-check.js';
 import { Settings } from '../../src/platform/config/settings.js';
 import { prepareDatabase } from '../../src/platform/database/prepare-database.js';
-import { installTaskQueues } from '../../src/tasks/task-queue.js';
 import { eventually, newDatabase } from '../support/gateway.js';
 import { databaseUrl } from '../support/global-setup.js';
 import { startTransactionPooler } from '../support/transaction-pooler.js';
@@ -50,7 +49,7 @@ function start(url: string): { done: Promise<void>; waits: unknown[] } {
     warn: ({ err }: { err: Error }) => void waits.push(err.message),
   };
   const settings = Settings.load({ DATABASE_URL: url, DATABASE_TIMEOUT_SECONDS: '2' });
-  return { waits, done: prepareDatabase(settings, log, installTaskQueues) };
+  return { waits, done: prepareDatabase(settings, log) };
 }
 
 async function problemsOf(url: string): Promise<string> {

@@ -4,7 +4,6 @@ import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, expect, it, vi } from 'vitest';
 import { Settings } from '../../src/platform/config/settings.js';
 import { prepareDatabase } from '../../src/platform/database/prepare-database.js';
-import { installTaskQueues } from '../../src/tasks/task-queue.js';
 import { eventually } from '../support/gateway.js';
 import {
   newProxiedDatabase,
@@ -40,7 +39,7 @@ function start(url: string): Start {
     void waits.push(err.code ?? err.message);
   const settings = Settings.load({ DATABASE_URL: url, DATABASE_TIMEOUT_SECONDS: '1' });
   const log = { log: () => undefined, error: () => undefined, warn };
-  return { waits, done: prepareDatabase(settings, log, installTaskQueues) };
+  return { waits, done: prepareDatabase(settings, log) };
 }
 
 const waited = ({ waits }: Start): Promise<string> => eventually('it waits', () => waits[0]);

@@ -229,7 +229,7 @@ describe('the database', () => {
     expect(await migrations()).toMatch(
       /^fail: 1 are pending: Audit1790200000000 .*npm run migrate/,
     );
-    await client.query('DROP SCHEMA pgboss CASCADE; DROP TABLE schema_migrations');
+    await client.query('DROP TABLE schema_migrations');
     expect(await migrations()).toMatch(/^fail: the database is empty/);
   });
 
@@ -246,7 +246,6 @@ describe('the database', () => {
     cleanUps.push(() => client.query(`DROP OWNED BY ${user}; DROP USER ${user}`));
     await client.query(
       `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${user};
-       GRANT ALL ON ALL TABLES IN SCHEMA pgboss TO ${user}; GRANT USAGE ON SCHEMA pgboss TO ${user};
        GRANT INSERT, UPDATE, DELETE ON jobs TO ${user}`,
     );
     const address = new URL(database.url);

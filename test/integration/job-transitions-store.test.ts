@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { JobCancellation } from '../../src/jobs/cancellation/job-cancellation.js';
 import {
   JobTransitionsStore,
   type VerifiedCallback,
@@ -46,7 +47,7 @@ function callbackFor(jobId: string, changes: Partial<VerifiedCallback> = {}): Ve
 describe('a callback', () => {
   it('gives a job its asserted upstream id if it is proven', async () => {
     const id = await jobIn('uncertain');
-    expect(await store.recordCallbacks(manager, [callbackFor(id)])).toEqual([id]);
+    expect(await store.recordCallbacks(manager, [callbackFor(id)])).toEqual(new Set(['uncertain']));
     expect(await row(id)).toMatchObject({ asserted_upstream_id: 'up-1', poll_requested: true });
   });
 
@@ -73,7 +74,7 @@ describe('a callback', () => {
   it.each(TERMINAL)('changes nothing of a job that is %s', async (status) => {
     const id = await jobIn(status);
     const before = await row(id);
-    expect(await store.recordCallbacks(manager, [callbackFor(id)])).toEqual([]);
+    expect(await store.recordCallbacks(manager, [callbackFor(id)])).toEqual(new Set());
     expect(await row(id)).toEqual(before);
   });
 });
@@ -93,19 +94,25 @@ describe('a request to cancel', () => {
 });
 
 describe('a cancel that was sent to Reducto', () => {
+  const lease = randomUUID();
+  const record = async (id: string): Promise<void> => {
+    await gateway.pool.query('UPDATE jobs SET lease = $2 WHERE id = $1', [id, lease]);
+    const before = await row(id);
+    await gateway.app
+      .get(JobCancellation, { strict: false })
+      .recordCancelSent({ id, lease }, { kind: 'accepted' });
+    if (before['status'] !== 'submitted') expect(await row(id)).toEqual(before);
+  };
+
   it('requests a poll of a submitted job', async () => {
     const id = await jobIn('submitted');
-    expect(await store.recordCancelSent(manager, id)).toBe(true);
-    expect((await row(id))['poll_requested']).toBe(true);
+    await record(id);
+    expect(await row(id)).toMatchObject({ poll_requested: true, lease: null });
+    expect((await row(id))['cancel_sent_at']).toBeInstanceOf(Date);
   });
 
   it.each(JOB_STATUSES.filter((status) => status !== 'submitted'))(
     'changes nothing of a job that is %s',
-    async (status) => {
-      const id = await jobIn(status);
-      const before = await row(id);
-      expect(await store.recordCancelSent(manager, id)).toBe(false);
-      expect(await row(id)).toEqual(before);
-    },
+    async (status) => record(await jobIn(status)),
   );
 });

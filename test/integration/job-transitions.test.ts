@@ -1,17 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { UpstreamCanceller } from '../../src/jobs/cancellation/upstream-canceller.js';
-import { JobLease } from '../../src/jobs/polling/job-lease.js';
 import { UPSTREAM_UNUSABLE } from '../../src/jobs/job-error.js';
 import { DueJobsService } from '../../src/jobs/due-jobs.service.js';
-import { JobPoller } from '../../src/jobs/polling/job-poller.js';
 import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
-import { Submitter } from '../../src/jobs/submission/submitter.js';
 import { BulkStatusCheck } from '../../src/reconciler/bulk-status-check.js';
 import { Sweep } from '../../src/reconciler/sweep.js';
+import { DatabaseSession } from '../../src/platform/work/database-session.js';
 import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
 import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
-import { eventually, type TestGateway } from '../support/gateway.js';
+import type { TestGateway } from '../support/gateway.js';
+import { cancelDue, pollNow, recoverDue, submitDue } from '../support/due-work.js';
 import { startIdleGateway } from '../support/idle-worker.js';
 import { startRawUpstream, type RawAnswers, type RawUpstream } from '../support/raw-upstream.js';
 
@@ -44,7 +42,7 @@ beforeEach(async () => {
   upstream.requests.length = 0;
   const { settings } = gateway;
   check = new BulkStatusCheck(settings, get(UpstreamListing), get(DueJobsService));
-  sweep = new Sweep(settings, get(DueJobsService), get(UpstreamRateLimiter), check);
+  sweep = new Sweep(get(DueJobsService), get(UpstreamRateLimiter), check, get(DatabaseSession));
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -76,10 +74,6 @@ const ended = (status: string): Promise<string> =>
 const uncertain = (changes = 'polls = 0'): Promise<string> =>
   jobWith(`status = 'uncertain', submit_attempts = 1, submit_started_at = now(), ${changes}`);
 
-async function takeUpAndSend(): Promise<void> {
-  for (const job of await get(SubmissionTransitions).acquireJobs(5))
-    await get(Submitter).submitJob(job);
-}
 const cancelled = (): string[] =>
   upstream.requests.flatMap(({ path }) => (path.startsWith('/cancel/') ? [path.slice(8)] : []));
 const listing = (upstreamId: string, jobId: string, token = gateway.tokens.signJobId(jobId)) => ({
@@ -143,13 +137,13 @@ it('a job that is cancelled during its submit is cancelled at Reducto, though th
     expect(body.status).toBe('queued');
     return { breakOff: true };
   };
-  await takeUpAndSend();
+  await submitDue(gateway);
   expect((await row(id)).status).toBe('uncertain');
   upstream.answers.list = listing('made', id);
   await gateway.pool.query('UPDATE jobs SET next_check_at = now()');
-  await sweep.runSweep();
+  await recoverDue(gateway);
   expect(await row(id)).toMatchObject({ status: 'submitted', upstream_id: 'made' });
-  await get(UpstreamCanceller).cancelJob(id);
+  await cancelDue(gateway);
   expect(cancelled()).toEqual(['made']);
 });
 
@@ -164,7 +158,7 @@ it.each(['expired', 'cancelled'])(
       );
       return { body: '{"job_id":"orphan"}' };
     };
-    await takeUpAndSend();
+    await submitDue(gateway);
     expect((await row(id)).status).toBe(status);
     expect(cancelled()).toEqual(['orphan']);
   },
@@ -175,16 +169,14 @@ it('rejects an asserted upstream id whose request has the job id without a token
   const rawConfig = JSON.stringify({ system_prompt: `{"gateway_job_id":"${id}"}` });
   upstream.answers.poll = { body: JSON.stringify({ status: 'Pending', raw_config: rawConfig }) };
   upstream.answers.list = { status: 404, body: '{}' };
-  await get(JobPoller).pollJob(id);
-  await gateway.pool.query('UPDATE jobs SET next_check_at = now()');
-  await sweep.runSweep();
+  await recoverDue(gateway);
   expect(await row(id)).toMatchObject({ status: 'uncertain', upstream_id: null });
 });
 
 it('does not adopt a listed upstream job whose request has the job id without a token', async () => {
   const id = await uncertain();
   upstream.answers.list = listing('theirs', id, gateway.tokens.signJobId(randomUUID()));
-  await sweep.runSweep();
+  await recoverDue(gateway);
   expect(await row(id)).toMatchObject({ status: 'uncertain', upstream_id: null });
 });
 
@@ -193,53 +185,11 @@ it('does not adopt an upstream job that belongs to another job', async () => {
   const second = await uncertain();
   await gateway.pool.query('UPDATE jobs SET next_check_at = NULL WHERE id = $1', [first]);
   upstream.answers.list = listing(`up-${first}`, second);
-  await sweep.runSweep();
+  await recoverDue(gateway);
   expect(await row(second)).toMatchObject({
     status: 'failed',
     upstream_id: null,
     error: { code: 'submit_outcome_unknown' },
-  });
-});
-
-describe('lease renewal', () => {
-  const RENEWAL_MILLISECONDS = 10_000;
-  const soonOver = (id: string) =>
-    gateway.pool.query(`UPDATE jobs SET next_check_at = now() + interval '1 s' WHERE id = $1`, [
-      id,
-    ]);
-  const renewed = (id: string) =>
-    eventually('a renewal', async () => {
-      const { rows } = await gateway.pool.query(
-        `SELECT next_check_at > now() + interval '20 s' AS renewed FROM jobs WHERE id = $1`,
-        [id],
-      );
-      return rows[0].renewed ? true : undefined;
-    });
-
-  it('renews the lease of a poll while the poll lasts', async () => {
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-    const id = await submitted();
-    let wasRenewed = false;
-    await get(JobLease).withLease(id, async () => {
-      await soonOver(id);
-      vi.advanceTimersByTime(RENEWAL_MILLISECONDS);
-      wasRenewed = await renewed(id);
-    });
-    expect(wasRenewed).toBe(true);
-  });
-
-  it('renews the lease of a sweep while the sweep lasts', async () => {
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-    const id = await submitted();
-    let wasRenewed = false;
-    vi.spyOn(check, 'checkJobs').mockImplementation(async (jobs) => {
-      await soonOver(id);
-      vi.advanceTimersByTime(RENEWAL_MILLISECONDS);
-      wasRenewed = await renewed(id);
-      return { open: [], polls: jobs, calls: 1 };
-    });
-    await sweep.runSweep();
-    expect(wasRenewed).toBe(true);
   });
 });
 
@@ -253,14 +203,14 @@ describe('the request of a job is deleted', () => {
     const id = await submitted(`missing_since = now() - interval '1 minute'`);
     expect((await row(id)).request).not.toBeNull();
     upstream.answers.poll = answer;
-    await get(JobPoller).pollJob(id);
+    await pollNow(gateway, id);
     expect(await row(id)).toMatchObject({ status, request: null });
   });
 
   it('when Reducto rejects it', async () => {
     const id = await gateway.submit();
     upstream.answers.submit = { status: 422, body: '{}' };
-    await takeUpAndSend();
+    await submitDue(gateway);
     expect(await row(id)).toMatchObject({ status: 'failed', request: null });
   });
 
@@ -276,7 +226,6 @@ it('a sweep leases only jobs past the maximum age during a cool-down', async () 
   await get(UpstreamRateLimiter).reportOutcome('unavailable', 300);
   const before = await Promise.all(ids.map(row));
   expect(await sweep.runSweep()).toMatchObject({
-    searches: 0,
     polls: 0,
     bulkChecked: 0,
     expired: 0,
@@ -298,7 +247,7 @@ it.each([404, 410])('two proxy pages with status %i do not end a job', async (st
               next_check_at = now()`,
     );
     await gateway.pool.query('DELETE FROM upstream_rate');
-    await get(JobPoller).pollJob(id);
+    await pollNow(gateway, id);
   }
   expect(await row(id)).toMatchObject({ status: 'submitted', polls: 3 });
 });

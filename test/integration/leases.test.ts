@@ -1,34 +1,34 @@
-import { randomUUID } from 'node:crypto';
-import { DataSource } from 'typeorm';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { JobLease } from '../../src/jobs/polling/job-lease.js';
-import { JobLeaseStore } from '../../src/jobs/polling/job-lease.store.js';
-import { DueJobsService } from '../../src/jobs/due-jobs.service.js';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { UPSTREAM_UNUSABLE } from '../../src/jobs/job-error.js';
-import { JobQueries } from '../../src/jobs/persistence/job-queries.store.js';
-import { ResultStore } from '../../src/jobs/results/result.store.js';
-import { PollTransitions } from '../../src/jobs/polling/poll-transitions.js';
+import { JobLeaseStore } from '../../src/jobs/leases/job-lease.store.js';
+import type { LeasedJob } from '../../src/jobs/leases/leased-job.js';
 import { JobPoller } from '../../src/jobs/polling/job-poller.js';
+import { PollTransitions } from '../../src/jobs/polling/poll-transitions.js';
+import { PollWork } from '../../src/jobs/polling/poll.work.js';
+import { ResultStore } from '../../src/jobs/results/result.store.js';
 import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
-import { ReconcilerService } from '../../src/reconciler/reconciler.service.js';
+import { SubmissionWork } from '../../src/jobs/submission/submission.work.js';
+import { Transactions } from '../../src/platform/database/transactions.js';
+import { leaseJob, newLease, pollDue, pollNow } from '../support/due-work.js';
+import type { TestGateway } from '../support/gateway.js';
+import { startIdleGateway } from '../support/idle-worker.js';
 import { metricValue } from '../support/metrics.js';
-import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { waitingJobs } from '../support/waiting-jobs.js';
 
-/* One poll of a job at a time; only the holder of the lease writes. */
+/* One poll of a job at a time; only the holder of the lease writes. No worker runs by itself. */
 
 let gateway: TestGateway;
 beforeAll(async () => {
-  gateway = await startGateway({
-    RECONCILE_INTERVAL_SECONDS: '3600',
-    POLL_SCHEDULE_SECONDS: '600',
-    RECONCILE_LISTING_MIN_JOBS: '2',
-  });
+  gateway = await startIdleGateway({ POLL_SCHEDULE_SECONDS: '600' });
 });
 afterAll(() => gateway.close());
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await gateway.pool.query('UPDATE jobs SET next_check_at = NULL');
+});
 
 const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, { strict: false });
-const NOTE = { seconds: 60, answer: 'open', reason: null, missing: false, resultMissing: false };
+const OPEN = { seconds: 60, answer: 'open', reason: null, found: 'open' } as const;
 
 async function waitingJob(): Promise<{ id: string; upstream: string }> {
   const [upstream] = await waitingJobs(gateway, 1);
@@ -40,7 +40,7 @@ async function waitingJob(): Promise<{ id: string; upstream: string }> {
 const row = async (id: string) =>
   (await gateway.pool.query('SELECT * FROM jobs WHERE id = $1', [id])).rows[0];
 /** Expires the lease of the job, as after a long pause of its holder. */
-const letLeaseEnd = (id: string) =>
+const expireLease = (id: string) =>
   gateway.pool.query(`UPDATE jobs SET next_check_at = now() - interval '1 s' WHERE id = $1`, [id]);
 const secondsUntilDue = async (id: string): Promise<number> => {
   const { rows } = await gateway.pool.query(
@@ -49,35 +49,33 @@ const secondsUntilDue = async (id: string): Promise<number> => {
   );
   return rows[0].seconds;
 };
-const openJob = async (id: string) => {
-  const open = await get(JobQueries).findOpen(id);
-  if (open === undefined) throw new Error('the job has ended');
-  return open.job;
-};
+async function leased(id: string): Promise<LeasedJob> {
+  const job = await leaseJob(gateway, id);
+  if (job === undefined) throw new Error('the job could not be leased');
+  return job;
+}
+const asHeld = (item: LeasedJob) => ({ item, lease: { id: item.lease, worker: 0 } });
 
 describe('a process that lost its lease', () => {
   it('cannot complete, end, or reschedule the job, and leaves no result behind', async () => {
     const { id } = await waitingJob();
-    const stale = await get(JobLeaseStore).acquireLease(id, 30);
-    const job = await openJob(id);
-    await letLeaseEnd(id);
-    const fresh = await get(JobLeaseStore).acquireLease(id, 30);
-    expect(fresh).toBeDefined();
+    const stale = await leased(id);
+    await expireLease(id);
+    const fresh = await leased(id);
     const before = await row(id);
 
-    const results = get(ResultStore);
-    const content = await results.writeContent(
+    const content = await get(ResultStore).writeContent(
       (async function* () {
         yield Buffer.from('{}');
       })(),
     );
-    expect(await get(PollTransitions).completeJob(job, stale ?? '', content)).toBe(false);
-    expect(await get(PollTransitions).endJob(job, stale ?? '', 'failed', UPSTREAM_UNUSABLE)).toBe(
-      false,
-    );
-    expect(await get(PollTransitions).reschedule(job, stale ?? '', NOTE)).toBe(false);
-    expect(await get(JobLeaseStore).renewLease(id, stale ?? '', 30)).toBe(false);
-    await get(JobLeaseStore).releaseLease(id, stale ?? '', 1);
+    const transitions = get(PollTransitions);
+    expect(await transitions.completeJob(stale, content)).toBe(false);
+    expect(await transitions.endJob(stale, 'failed', UPSTREAM_UNUSABLE)).toBe(false);
+    expect(await transitions.reschedule(stale, OPEN)).toBe(false);
+    await get(PollWork).renew([asHeld(stale)]);
+    await get(PollWork).release([asHeld(stale)]);
+    await get(PollWork).releaseLost([stale.lease]);
 
     expect(await row(id)).toEqual(before);
     const { rows } = await gateway.pool.query(
@@ -85,7 +83,7 @@ describe('a process that lost its lease', () => {
       [content.contentId],
     );
     expect(rows[0].n).toBe(0);
-    expect(await get(PollTransitions).reschedule(job, fresh ?? '', NOTE)).toBe(true);
+    expect(await transitions.reschedule(fresh, OPEN)).toBe(true);
   });
 
   it('cannot fail a job whose later submit attempt has begun', async () => {
@@ -94,92 +92,172 @@ describe('a process that lost its lease', () => {
       `UPDATE jobs SET status = 'queued', upstream_id = NULL, submit_attempts = 2 WHERE id = $1`,
       [id],
     );
-    const job = await openJob(id);
     expect(
-      await get(SubmissionTransitions).endUnsubmitted(job, 1, 'failed', UPSTREAM_UNUSABLE),
+      await get(SubmissionTransitions).endUnsubmitted({ id }, 1, 'failed', UPSTREAM_UNUSABLE),
     ).toBe(false);
     expect((await row(id)).status).toBe('queued');
-    await gateway.pool.query('DELETE FROM jobs WHERE id = $1', [id]);
+  });
+});
+
+describe('leasing polls', () => {
+  it('leases every due job to exactly one of many workers', async () => {
+    await waitingJobs(gateway, 500);
+    const batches = await Promise.all(
+      Array.from({ length: 8 }, () => get(JobLeaseStore).leasePolls(100, newLease())),
+    );
+    const ids = batches.flatMap((jobs) => jobs.map((job) => job.id));
+    expect(ids.length).toBeGreaterThan(100);
+    expect(new Set(ids).size).toBe(ids.length);
   });
 
-  it('does not reschedule a job that a callback leased from its sweep', async () => {
+  it('leases jobs with a trigger before those that are longer due', async () => {
+    await waitingJobs(gateway, 20);
     const { id } = await waitingJob();
-    const store = get(JobLeaseStore);
-    const manager = get(DataSource).manager;
-    const lease = randomUUID();
-    const jobs = await store.leaseDueJobs(manager, lease, 100, 'all', 60);
-    expect(jobs.map((job) => job.id)).toContain(id);
-    const callbackLease = await store.acquireLease(id, 30);
-    expect(callbackLease).toBeDefined();
-    expect(await store.rescheduleOpen(manager, lease, [id], [600])).toBe(0);
-    expect(await store.releaseForPolls(manager, lease, [id], 60)).toEqual([]);
-    expect((await row(id)).lease).toBe(callbackLease);
-    await store.releaseLease(id, callbackLease ?? '', 600);
+    await gateway.pool.query(
+      `UPDATE jobs SET next_check_at = now() - interval '1 hour' WHERE next_check_at IS NOT NULL AND id <> $1`,
+      [id],
+    );
+    await gateway.pool.query(
+      'UPDATE jobs SET poll_requested = true, next_check_at = now() WHERE id = $1',
+      [id],
+    );
+    expect(await get(JobLeaseStore).leasePolls(1, newLease())).toMatchObject([{ id }]);
+  });
+
+  it('takes a job over whose lease has expired, and not before', async () => {
+    const { id } = await waitingJob();
+    await leased(id);
+    expect(await get(JobLeaseStore).leasePolls(10, newLease())).toEqual([]);
+    await expireLease(id);
+    expect(await get(JobLeaseStore).leasePolls(10, newLease())).toMatchObject([{ id }]);
+  });
+
+  it('renews the lease of a poll that lasts', async () => {
+    const { id } = await waitingJob();
+    const job = await leased(id);
+    await gateway.pool.query(`UPDATE jobs SET next_check_at = now() + interval '1 s'`);
+    await get(PollWork).renew([asHeld(job)]);
+    expect(await secondsUntilDue(id)).toBeGreaterThan(20);
+  });
+
+  it('leaves due jobs untouched while Reducto is unavailable', async () => {
+    const { id } = await waitingJob();
+    await gateway.pool.query(
+      `INSERT INTO upstream_rate (upstream, failures, next_permit_at, cool_down_until)
+       VALUES ($1, 3, now(), now() + interval '1 minute')`,
+      [gateway.settings.REDUCTO_BASE_URL.origin],
+    );
+    const before = await row(id);
+    expect(await get(PollWork).lease(10, newLease())).toEqual([]);
+    expect(await row(id)).toEqual(before);
+    await gateway.pool.query('DELETE FROM upstream_rate');
+    await vi.waitFor(async () =>
+      expect(await get(PollWork).lease(10, newLease())).toMatchObject([{ id }]),
+    );
+  });
+});
+
+describe('the leases of a dead worker', () => {
+  const free = (worker: number) =>
+    get(Transactions).run((manager) =>
+      get(JobLeaseStore).freeWorker(
+        manager,
+        { id: worker, since: new Date() },
+        3,
+        'its sender died',
+      ),
+    );
+
+  it('make its polls due at once', async () => {
+    const { id } = await waitingJob();
+    await get(JobLeaseStore).leasePolls(10, { ...newLease(), worker: 4711 });
+    expect(await free(4711)).toEqual({ due: 1, uncertain: 0 });
+    expect(await row(id)).toMatchObject({ status: 'submitted', lease: null, worker: null });
+    expect(await secondsUntilDue(id)).toBeLessThanOrEqual(0);
+  });
+
+  it('make its submit attempts uncertain, and leave those of others alone', async () => {
+    const id = await gateway.submit();
+    await get(SubmissionTransitions).leaseJobs(1, { ...newLease(), worker: 4712 });
+    const other = await gateway.submit();
+    await get(SubmissionTransitions).leaseJobs(1, { ...newLease(), worker: 4713 });
+    expect(await free(4712)).toEqual({ due: 0, uncertain: 1 });
+    expect(await row(id)).toMatchObject({ status: 'uncertain', lease: null, worker: null });
+    expect(await gateway.events(id)).toContain('submit_uncertain');
+    expect(await row(other)).toMatchObject({ status: 'queued', worker: 4713 });
+    await gateway.pool.query('DELETE FROM jobs WHERE id = ANY ($1)', [[id, other]]);
+  });
+});
+
+describe('leases whose answers were lost', () => {
+  it('make polls due at once', async () => {
+    const { id } = await waitingJob();
+    const { lease } = await leased(id);
+    await get(PollWork).releaseLost([lease]);
+    expect(await row(id)).toMatchObject({ status: 'submitted', lease: null });
+    expect(await secondsUntilDue(id)).toBeLessThanOrEqual(0);
+  });
+
+  it('put jobs back into the queue that were not sent', async () => {
+    const id = await gateway.submit();
+    const lease = newLease();
+    await get(SubmissionTransitions).leaseJobs(1, lease);
+    await get(SubmissionWork).releaseLost([lease.id]);
+    expect(await row(id)).toMatchObject({ status: 'queued', submit_started_at: null, lease: null });
+    expect(await gateway.events(id)).toEqual(['accepted', 'submit_started', 'submit_deferred']);
+    await gateway.pool.query('DELETE FROM jobs WHERE id = $1', [id]);
   });
 });
 
 describe('a poll', () => {
-  it('polls a job by one worker at a time', async () => {
-    const { id } = await waitingJob();
-    let inside = 0;
-    const gate = Promise.withResolvers<void>();
-    const work = async (): Promise<void> => {
-      inside += 1;
-      await gate.promise;
-    };
-    const first = get(JobLease).withLease(id, work);
-    await eventually('the first poll', () => (inside === 1 ? true : undefined));
-    await Promise.all(Array.from({ length: 10 }, () => get(JobLease).withLease(id, work)));
-    gate.resolve();
-    await first;
-    expect(inside).toBe(1);
-  });
-
-  it('polls again if a callback arrives during the poll', async () => {
+  it('is followed by another one if a callback arrives meanwhile', async () => {
     const { id, upstream } = await waitingJob();
-    const lease = await get(JobLeaseStore).acquireLease(id, 30);
-    const job = await openJob(id);
+    const job = await leased(id);
     const body = {
       status: 'Completed',
       job_id: upstream,
       metadata: { gateway_job_id: id, token: gateway.tokens.signJobId(id) },
     };
     expect((await gateway.call('POST', '/webhooks/reducto', body)).status).toBe(200);
-    await get(JobPoller).pollJob(id);
-    expect((await row(id)).lease).toBe(lease);
+    await gateway.pool.query(
+      `UPDATE jobs SET callback_received_at = now(), poll_requested = true WHERE id = $1`,
+      [id],
+    );
+    await pollNow(gateway, id);
+    expect((await row(id)).lease).toBe(job.lease);
 
     const upstreamJob = gateway.sandbox.jobs.find(upstream);
     if (upstreamJob !== undefined) await gateway.sandbox.runner.complete(upstreamJob);
-    await get(PollTransitions).reschedule(job, lease ?? '', NOTE);
+    expect(await get(PollTransitions).reschedule(job, OPEN)).toBe(true);
+    await pollDue(gateway);
     expect((await gateway.ended(id)).settledBy).toBe('webhook');
   });
 
-  it('repeats a poll within a second after a database outage', async () => {
+  it('is due again at once after a database outage', async () => {
     const { id } = await waitingJob();
     const away = Object.assign(new Error('starting up'), { code: '57P03' });
-    const broken = get(JobLease).withLease(id, () => Promise.reject(away));
-    await expect(broken).rejects.toThrow('starting up');
-    expect(await row(id)).toMatchObject({ polling: false, status: 'submitted', polls: 0 });
-    expect(await secondsUntilDue(id)).toBeLessThanOrEqual(1);
+    vi.spyOn(get(JobPoller), 'pollJob').mockRejectedValueOnce(away);
+    await expect(pollNow(gateway, id)).rejects.toThrow('starting up');
+    expect(await row(id)).toMatchObject({ lease: null, status: 'submitted', polls: 0 });
+    expect(await secondsUntilDue(id)).toBeLessThanOrEqual(0);
   });
 
-  it('repeats a poll that threw an unexpected error on the schedule and counts it', async () => {
+  it('that threw an unexpected error is repeated on the schedule, and counts', async () => {
     const { id } = await waitingJob();
     for (const polls of [1, 2]) {
-      await letLeaseEnd(id);
-      await get(JobLease).withLease(id, () => Promise.reject(new TypeError('broken')));
-      expect(await row(id)).toMatchObject({ polling: false, status: 'submitted', polls });
+      vi.spyOn(get(JobPoller), 'pollJob').mockRejectedValueOnce(new TypeError('broken'));
+      await pollNow(gateway, id);
+      expect(await row(id)).toMatchObject({ lease: null, status: 'submitted', polls });
       expect(await secondsUntilDue(id)).toBeGreaterThan(300);
     }
   });
 
   it('records settledBy and the number of polls in the timeline', async () => {
     const { id, upstream } = await waitingJob();
-    await get(JobPoller).pollJob(id);
+    await pollNow(gateway, id);
     const upstreamJob = gateway.sandbox.jobs.find(upstream);
     if (upstreamJob !== undefined) await gateway.sandbox.runner.complete(upstreamJob);
-    await letLeaseEnd(id);
-    await get(ReconcilerService).sweep();
+    await pollNow(gateway, id);
     await gateway.ended(id);
     const { body } = await gateway.call('GET', `/v1/jobs/${id}/events`);
     expect(body.events.at(-1)).toMatchObject({
@@ -190,35 +268,4 @@ describe('a poll', () => {
       await metricValue(gateway, 'gateway_jobs_ended_total', { settled_by: 'reconciler' }),
     ).toBeGreaterThan(0);
   });
-});
-
-it('leases every due job to exactly one of many sweeps', async () => {
-  await waitingJobs(gateway, 500);
-  const store = get(JobLeaseStore);
-  const manager = get(DataSource).manager;
-  const batches = await Promise.all(
-    Array.from({ length: 8 }, () => store.leaseDueJobs(manager, randomUUID(), 100, 'all', 60)),
-  );
-  const ids = batches.flatMap((jobs) => jobs.map((job) => job.id));
-  expect(ids.length).toBeGreaterThan(100);
-  expect(new Set(ids).size).toBe(ids.length);
-});
-
-it('a failed sweep releases its jobs', async () => {
-  await gateway.pool.query('UPDATE jobs SET next_check_at = NULL');
-  await waitingJobs(gateway, 10);
-  const { polls, bulkChecked } = await get(ReconcilerService)
-    .sweep()
-    .catch(() => ({ polls: 0, bulkChecked: 0 }));
-  expect(polls + bulkChecked).toBe(10);
-
-  await waitingJobs(gateway, 10);
-  const broken = vi
-    .spyOn(get(DueJobsService), 'requestPolls')
-    .mockRejectedValueOnce(new Error('cut off'));
-  vi.spyOn(get(DueJobsService), 'rescheduleOpen').mockRejectedValueOnce(new Error('cut off'));
-  await expect(get(ReconcilerService).sweep()).rejects.toThrow('cut off');
-  broken.mockRestore();
-  const again = await get(ReconcilerService).sweep();
-  expect(again.polls + again.bulkChecked).toBe(10);
 });

@@ -1,18 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { QueryFailedError } from 'typeorm';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { UpstreamCanceller } from '../../src/jobs/cancellation/upstream-canceller.js';
 import { isTerminal, type JobStatus } from '../../src/jobs/job-status.js';
 import { DueJobsService } from '../../src/jobs/due-jobs.service.js';
-import { JobPoller } from '../../src/jobs/polling/job-poller.js';
-import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
-import { Submitter } from '../../src/jobs/submission/submitter.js';
 import { BulkStatusCheck } from '../../src/reconciler/bulk-status-check.js';
 import { Sweep } from '../../src/reconciler/sweep.js';
 import { ReductoClient } from '../../src/reducto/reducto.client.js';
 import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
+import { DatabaseSession } from '../../src/platform/work/database-session.js';
 import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
 import type { TestGateway } from '../support/gateway.js';
+import { cancelDue, pollDue, recoverDue, submitDue } from '../support/due-work.js';
 import { startIdleGateway } from '../support/idle-worker.js';
 import { acceptRows, refuseRows } from '../support/refusing-database.js';
 import { startRawUpstream, type RawAnswers, type RawUpstream } from '../support/raw-upstream.js';
@@ -44,7 +42,7 @@ beforeAll(async () => {
   });
   const { settings } = gateway;
   const check = new BulkStatusCheck(settings, get(UpstreamListing), get(DueJobsService));
-  sweep = new Sweep(settings, get(DueJobsService), get(UpstreamRateLimiter), check);
+  sweep = new Sweep(get(DueJobsService), get(UpstreamRateLimiter), check, get(DatabaseSession));
 });
 afterAll(async () => {
   await gateway.close();
@@ -71,7 +69,7 @@ const STATES: Record<string, string> = {
   'submitted, not found before': `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), missing_since = now()`,
   'submitted, completed without its result': `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), result_missing_since = now()`,
   'submitted, to be cancelled': `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), cancel_requested_at = now()`,
-  'submitted, left behind by a process that died in a poll': `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), polling = true, lease = gen_random_uuid()`,
+  'submitted, left behind by a process that died in a poll': `status = 'submitted', upstream_id = 'up-' || id, submitted_at = now(), worker = 0, lease = gen_random_uuid()`,
 };
 
 const dataError = (): Error =>
@@ -137,12 +135,13 @@ async function statusOf(id: string): Promise<JobStatus> {
 async function workOnce(id: string): Promise<void> {
   await gateway.pool.query(`UPDATE jobs SET ${DUE} WHERE id = $1 AND ended_at IS NULL`, [id]);
   const ignored = (): void => undefined;
-  for (const job of await get(SubmissionTransitions).acquireJobs(5))
-    await get(Submitter).submitJob(job).catch(ignored);
+  await submitDue(gateway).catch(ignored);
   await sweep.runSweep().catch(ignored);
   await gateway.pool.query(`UPDATE jobs SET ${DUE} WHERE id = $1 AND ended_at IS NULL`, [id]);
-  await get(JobPoller).pollJob(id).catch(ignored);
-  await get(UpstreamCanceller).cancelJob(id).catch(ignored);
+  await cancelDue(gateway).catch(ignored);
+  await gateway.pool.query(`UPDATE jobs SET ${DUE} WHERE id = $1 AND ended_at IS NULL`, [id]);
+  await pollDue(gateway).catch(ignored);
+  await recoverDue(gateway).catch(ignored);
 }
 
 describe.each(Object.keys(STATES))('a job that is %s ends at its maximum age', (state) => {
@@ -160,15 +159,14 @@ describe.each(Object.keys(STATES))('a job that is %s ends at its maximum age', (
   });
 });
 
-it('fails a job whose rescheduling PostgreSQL refuses and reschedules the others', async () => {
+it('polls a job whose rescheduling PostgreSQL refuses, and reschedules the others', async () => {
   await jobAt('submitted', 60);
   await gateway.pool.query(
     `INSERT INTO jobs (id, service, type, status, request_hash, upstream_id, submitted_at, next_check_at)
      SELECT gen_random_uuid(), 'source', 'parse', 'submitted', '\\x00', 'more-' || n, now(), now()
        FROM generate_series(1, 3) AS n`,
   );
-  const lease = randomUUID();
-  const due = await get(DueJobsService).acquireLease(lease, false);
+  const due = await get(DueJobsService).findDue();
   const [first, refused] = due;
   await refuseRows(
     gateway.pool,
@@ -176,10 +174,13 @@ it('fails a job whose rescheduling PostgreSQL refuses and reschedules the others
     `NEW.job_id = '${refused?.id}' AND NEW.type = 'polled'`,
   );
   try {
-    expect(await get(DueJobsService).rescheduleOpen(lease, due)).toBe(due.length - 1);
+    expect(await get(DueJobsService).rescheduleOpen(due)).toBe(due.length);
   } finally {
     await acceptRows(gateway.pool, 'job_events');
   }
-  expect(await statusOf(refused?.id ?? '')).toBe('failed');
-  expect(await statusOf(first?.id ?? '')).toBe('submitted');
+  const { rows } = await gateway.pool.query(
+    'SELECT id FROM jobs WHERE poll_requested AND next_check_at <= now()',
+  );
+  expect(rows).toEqual([{ id: refused?.id }]);
+  expect(first?.id).not.toBe(refused?.id);
 });

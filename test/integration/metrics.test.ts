@@ -30,7 +30,7 @@ describe('a gateway of all roles', () => {
       const text = await textOf(gateway);
       return (
         (/^gateway_reconciler_sweep_duration_seconds_count [1-9]/m.test(text) &&
-          text.includes('gateway_database_waiting{pool="tasks"}')) ||
+          text.includes('gateway_database_waiting{pool="requests"}')) ||
         undefined
       );
     });
@@ -97,8 +97,8 @@ describe('a gateway of all roles', () => {
       (before[3] ?? 0) + 100,
     );
     expect(
-      await metricValue(gateway, 'gateway_task_duration_seconds_count', {
-        queue: 'poll',
+      await metricValue(gateway, 'gateway_work_duration_seconds_count', {
+        work: 'poll',
         outcome: 'done',
       }),
     ).toBeGreaterThanOrEqual(2);
@@ -158,21 +158,4 @@ describe('a gateway of all roles', () => {
     const text = await textOf(gateway);
     for (const secret of [id, 'invoices', gateway.key]) expect(text).not.toContain(secret);
   });
-});
-
-it('tasks that nobody takes are counted, with their age', async () => {
-  const gateway = await startGateway({ ROLES: 'api' });
-  try {
-    await gateway.pool.query(
-      `INSERT INTO pgboss.job (name, start_after, created_on)
-       SELECT 'cancel', now() - interval '100 s', now() - interval '200 s' FROM generate_series(1, 2)`,
-    );
-    expect(await metricValue(gateway, 'gateway_tasks_waiting', { queue: 'cancel' })).toBe(2);
-    expect(await metricValue(gateway, 'gateway_tasks_waiting', { queue: 'poll' })).toBe(0);
-    const age = await metricValue(gateway, 'gateway_task_oldest_age_seconds', { queue: 'cancel' });
-    expect(age).toBeGreaterThan(99);
-    expect(age).toBeLessThan(115);
-  } finally {
-    await gateway.close();
-  }
 });

@@ -1,18 +1,24 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { UpstreamCanceller } from '../../src/jobs/cancellation/upstream-canceller.js';
 import { isTerminal, TRANSITIONS, type JobStatus } from '../../src/jobs/job-status.js';
 import { DueJobsService } from '../../src/jobs/due-jobs.service.js';
 import { SubmissionQueueStore } from '../../src/jobs/submission/submission-queue.store.js';
-import { JobPoller } from '../../src/jobs/polling/job-poller.js';
 import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
-import { Submitter } from '../../src/jobs/submission/submitter.js';
 import { BulkStatusCheck } from '../../src/reconciler/bulk-status-check.js';
 import { Sweep } from '../../src/reconciler/sweep.js';
+import { DatabaseSession } from '../../src/platform/work/database-session.js';
 import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
 import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
 import type { TestGateway } from '../support/gateway.js';
+import {
+  cancelDue,
+  newLease,
+  pollDue,
+  pollNow,
+  recoverDue,
+  submitDue,
+} from '../support/due-work.js';
 import { startIdleGateway } from '../support/idle-worker.js';
 import { submitNow } from '../support/submit-now.js';
 
@@ -34,12 +40,12 @@ beforeAll(async () => {
   });
   const { settings } = gateway;
   const check = new BulkStatusCheck(settings, get(UpstreamListing), get(DueJobsService));
-  sweep = new Sweep(settings, get(DueJobsService), get(UpstreamRateLimiter), check);
+  sweep = new Sweep(get(DueJobsService), get(UpstreamRateLimiter), check, get(DatabaseSession));
 });
 afterAll(() => gateway.close());
 
 const MOMENTS =
-  'created_at submitted_at submit_started_at uncertain_since callback_received_at cancel_requested_at missing_since result_missing_since next_check_at';
+  'created_at submitted_at submit_started_at uncertain_since callback_received_at cancel_requested_at cancel_sent_at missing_since unusable_since result_missing_since next_check_at';
 
 interface Row {
   status: JobStatus;
@@ -59,19 +65,20 @@ function never(): never {
 
 /** Everything that can happen to a job, in any order. */
 const STEPS = {
-  submit: takeUpAndSend,
+  submit: () => submitDue(gateway),
   submitInTwoSteps: (id: string) => submitNow(gateway, id),
-  poll: (id: string) => get(JobPoller).pollJob(id),
+  poll: (id: string) => pollNow(gateway, id),
+  pollDue: () => pollDue(gateway),
+  recover: () => recoverDue(gateway),
   sweep: () => sweep.runSweep(),
   askToCancel: (id: string) => gateway.call('POST', `/v1/jobs/${id}/cancel`),
-  cancelTask: (id: string) => get(UpstreamCanceller).cancelJob(id),
+  cancelDue: () => cancelDue(gateway),
   callback: (id: string) => callback(id, 'Completed'),
   failedCallback: (id: string) => callback(id, 'Failed'),
-  crashBeforeSending: () => get(SubmissionTransitions).acquireJobs(5),
+  crashBeforeSending: () => get(SubmissionTransitions).leaseJobs(5, newLease()),
   stopBeforeSending: async () => {
-    const taken = await get(SubmissionTransitions).acquireJobs(5);
-    const unsent = taken.map(({ id, attempts, begun }) => ({ id, attempt: attempts, begun }));
-    await get(SubmissionQueueStore).releaseUnsent(unsent, 'stopped');
+    const taken = await get(SubmissionTransitions).leaseJobs(5, newLease());
+    await get(SubmissionQueueStore).releaseUnsent(taken, 'stopped');
   },
   upstreamCompletes: async (id: string) => {
     for (const job of upstreamOf(id)) await gateway.sandbox.runner.complete(job);
@@ -87,13 +94,15 @@ const STEPS = {
   twoDays: (id: string) => letPass(id, 172_800),
   allAtOnce: (id: string) =>
     Promise.all([
-      takeUpAndSend(),
-      takeUpAndSend(),
+      submitDue(gateway),
+      submitDue(gateway),
       submitNow(gateway, id),
-      get(JobPoller).pollJob(id),
-      get(JobPoller).pollJob(id),
+      pollNow(gateway, id),
+      pollNow(gateway, id),
+      recoverDue(gateway),
       gateway.call('POST', `/v1/jobs/${id}/cancel`),
-      get(UpstreamCanceller).cancelJob(id),
+      cancelDue(gateway),
+      cancelDue(gateway),
       callback(id, 'Completed'),
       sweep.runSweep(),
       sweep.runSweep(),
@@ -101,12 +110,6 @@ const STEPS = {
 } satisfies Record<string, (id: string) => Promise<unknown>>;
 type Step = keyof typeof STEPS;
 const isStep = (name: string): name is Step => name in STEPS;
-
-/** As a worker does with what is due. */
-async function takeUpAndSend(): Promise<void> {
-  const taken = await get(SubmissionTransitions).acquireJobs(5);
-  await Promise.all(taken.map((job) => get(Submitter).submitJob(job)));
-}
 
 function letPass(id: string, seconds: number): Promise<unknown> {
   const earlier = MOMENTS.split(' ').map((moment) => `${moment} = ${moment} - $2::interval`);
@@ -185,7 +188,7 @@ const SUBMIT_FAULTS = [
   { fault: '401' },
 ];
 
-const ENDING: Step[] = ['aMinute', 'submit', 'upstreamCompletes', 'sweep', 'poll'];
+const ENDING: Step[] = ['aMinute', 'submit', 'recover', 'upstreamCompletes', 'sweep', 'poll'];
 
 /** Everything that goes wrong with one job to which `order` happens, and which then is left to end. */
 async function violations(submit: object, order: readonly Step[]): Promise<string[]> {

@@ -7,6 +7,7 @@ import { SubmissionLimiter } from '../../src/jobs/submission/submission-limiter.
 import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
 import { Submitter } from '../../src/jobs/submission/submitter.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+import { newLease } from '../support/due-work.js';
 import { startIdleGateway } from '../support/idle-worker.js';
 
 /* The queued jobs as the queue of what is sent: what is taken, what begins with that, and what goes back. */
@@ -19,7 +20,7 @@ afterEach(async () => {
 const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, { strict: false });
 const row = async (id: string) =>
   (await gateway.pool.query('SELECT * FROM jobs WHERE id = $1', [id])).rows[0];
-const take = (limit = 10) => get(SubmissionTransitions).acquireJobs(limit);
+const take = (limit = 10) => get(SubmissionTransitions).leaseJobs(limit, newLease());
 async function takeOne(): Promise<QueuedJob> {
   const [taken] = await take();
   if (taken === undefined) throw new Error('nothing was taken');
@@ -86,7 +87,8 @@ describe('leasing a queued job', () => {
     expect(taken).toMatchObject({ id, begun: false, attempts: before.submit_attempts });
     expect(taken?.attemptSeconds ?? 9).toBeCloseTo(9, 0);
     const after = await row(id);
-    expect({ ...after, next_check_at: null }).toEqual({ ...before, next_check_at: null });
+    const leased = { next_check_at: null, lease: null, worker: null };
+    expect({ ...after, ...leased }).toEqual({ ...before, ...leased });
     expect(after.next_check_at.getTime()).toBeGreaterThan(Date.now() + 20_000);
   });
 
@@ -102,16 +104,16 @@ describe('leasing a queued job', () => {
     const id = await gateway.submit();
     const taken = await takeOne();
     const late = { ...taken, leasedAt: performance.now() - 6000 };
-    expect(await get(Submitter).submitJob(late)).toEqual({ id, attempt: 1, begun: true });
+    expect(await get(Submitter).submitJob(late)).toBe('release');
+    expect((await row(id)).submit_attempts).toBe(1);
     expect(gateway.sandbox.jobs.all()).toEqual([]);
   });
 
   it('releases a job with a reason, and only in the state of its lease', async () => {
     const [first, second] = [await gateway.submit(), await gateway.submit()];
-    await take();
-    const asTaken = { id: first, attempt: 1, begun: true };
-    const stale = { id: second, attempt: 0, begun: false };
-    await get(SubmissionQueueStore).releaseUnsent([asTaken, stale], 'a stop');
+    const [{ lease } = { lease: '' }] = await take();
+    const stale = { id: second, lease: newLease().id };
+    await get(SubmissionQueueStore).releaseUnsent([{ id: first, lease }, stale], 'a stop');
     expect(await row(first)).toMatchObject({ status: 'queued', submit_started_at: null });
     expect((await row(second)).submit_started_at).not.toBeNull();
     const { body } = await gateway.call('GET', `/v1/jobs/${first}/events`);

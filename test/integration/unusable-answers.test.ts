@@ -131,8 +131,8 @@ it.each([
     (await gateway.events(first)).filter((type) => type === 'polled').length;
   const before = await polls();
   await gateway.pool.query(
-    `UPDATE jobs SET result_missing_since = now() - interval '1 hour', next_check_at = now()
-      WHERE id = ANY ($1::uuid[]) AND NOT polling`,
+    `UPDATE jobs SET unusable_since = now() - interval '1 hour', next_check_at = now()
+      WHERE id = ANY ($1::uuid[]) AND lease IS NULL`,
     [ids],
   );
   await expect.poll(polls, { timeout: 30_000 }).toBeGreaterThan(before + 1);

@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-const LISTENERS = `FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'reducto-gateway-tasks' AND query ILIKE '%listen%reducto_gateway%'`;
+const LISTENERS = `FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'reducto-gateway-session'`;
 
 it('a waiting request survives the loss of the notification connection', async () => {
   const id = await gateway.submit({ sim: { stuck: 'InProgress' } });

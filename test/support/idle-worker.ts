@@ -1,22 +1,25 @@
 import { vi } from 'vitest';
-import { JobTaskHandlers } from '../../src/jobs/polling/job-task-handlers.js';
-import { SubmissionWorker } from '../../src/jobs/submission/submission-worker.js';
 import { IntervalScheduler } from '../../src/platform/schedule/interval-scheduler.js';
-import { CallbackRelay } from '../../src/webhooks/relay/callback-relay.js';
-import { startGateway, type TestGateway } from './gateway.js';
+import { WorkEngine } from '../../src/platform/work/work-engine.js';
+import { eventually, startGateway, type TestGateway } from './gateway.js';
+import { WorkerLock } from '../../src/platform/work/worker-lock.js';
 
 /** A gateway with the providers of all roles whose workers do nothing by themselves: the test calls them. */
 export async function startIdleGateway(
   settings: Record<string, string> = {},
+  sandboxOptions: Parameters<typeof startGateway>[1] = {},
 ): Promise<TestGateway> {
   const starts = [
-    vi.spyOn(JobTaskHandlers.prototype, 'onModuleInit'),
-    vi.spyOn(SubmissionWorker.prototype, 'onModuleInit'),
-    vi.spyOn(CallbackRelay.prototype, 'onModuleInit'),
-    vi.spyOn(IntervalScheduler.prototype, 'every'),
-  ].map((start) => start.mockImplementation(() => undefined));
+    vi.spyOn(WorkEngine.prototype, 'addLeased').mockReturnValue(() => undefined),
+    vi.spyOn(WorkEngine.prototype, 'addBatch').mockReturnValue(undefined),
+    vi.spyOn(IntervalScheduler.prototype, 'every').mockReturnValue(undefined),
+  ];
   try {
-    return await startGateway(settings);
+    const gateway = await startGateway(settings, sandboxOptions);
+    const lock = gateway.app.get(WorkerLock, { strict: false });
+    // Nothing is sent without it.
+    await eventually('the lock of the worker', () => lock.heldBy);
+    return gateway;
   } finally {
     for (const start of starts) start.mockRestore();
   }

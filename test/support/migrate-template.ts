@@ -1,10 +1,9 @@
 import 'reflect-metadata';
 import type { Settings } from '../../src/platform/config/settings.js';
 import { prepareDatabase } from '../../src/platform/database/prepare-database.js';
-import { installTaskQueues } from '../../src/tasks/task-queue.js';
 
 const silent = { log: () => undefined, error: () => undefined, warn: () => undefined };
 
 export function migrateTemplate(settings: Settings): Promise<void> {
-  return prepareDatabase(settings, silent, installTaskQueues);
+  return prepareDatabase(settings, silent);
 }

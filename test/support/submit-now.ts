@@ -1,4 +1,5 @@
-import { JobQueries } from '../../src/jobs/persistence/job-queries.store.js';
+import { age } from '../../src/jobs/persistence/job-transitions.store.js';
+import type { QueuedJob } from '../../src/jobs/submission/submission-queue.store.js';
 import { Submitter } from '../../src/jobs/submission/submitter.js';
 import type { TestGateway } from './gateway.js';
 
@@ -7,27 +8,17 @@ export async function submitNow(
   { app, pool }: Pick<TestGateway, 'app' | 'pool'>,
   id: string,
 ): Promise<void> {
-  const open = await app.get(JobQueries, { strict: false }).findOpen(id);
-  if (open?.job.status !== 'queued') return;
-  const { job, ages } = open;
-  const { service, type, priority, refersToJobs, trace } = job;
-  const { rows } = await pool.query<{ request: string | null }>(
-    'SELECT request FROM jobs WHERE id = $1',
+  const { rows } = await pool.query<Omit<QueuedJob, 'begun' | 'leasedAt'>>(
+    `SELECT id, gen_random_uuid() AS lease, service, type, priority, request,
+            refers_to_jobs AS "refersToJobs", trace, submit_attempts AS attempts,
+            cancel_requested_at IS NOT NULL AS "cancelRequested", ${age('created_at')} AS "ageSeconds",
+            ${age('submit_started_at')} AS "attemptSeconds"
+       FROM jobs WHERE id = $1 AND status = 'queued'`,
     [id],
   );
-  await app.get(Submitter, { strict: false }).submitJob({
-    id,
-    service,
-    type,
-    priority,
-    request: rows[0]?.request ?? null,
-    refersToJobs,
-    trace,
-    attempts: job.submitAttempts,
-    begun: false,
-    cancelRequested: job.cancelRequestedAt !== null,
-    ageSeconds: ages.created,
-    attemptSeconds: ages.submitStarted,
-    leasedAt: performance.now(),
-  });
+  const [job] = rows;
+  if (job === undefined) return;
+  await app
+    .get(Submitter, { strict: false })
+    .submitJob({ ...job, begun: false, leasedAt: performance.now() });
 }

@@ -11,7 +11,7 @@ const LAYERS = [
   ['alerts', 'retention'],
   ['webhooks', 'reconciler', 'metrics'],
   ['jobs'],
-  ['reducto', 'audit', 'access', 'tasks', 'health'],
+  ['reducto', 'audit', 'access', 'health'],
   ['platform'],
 ];
 const folder = (name: string): string => `^src/${name}/`;

@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import { ALERT_KINDS } from '../../src/alerts/alert-kinds.js';
 import { GUARDS, REFUSAL_CAUSES } from '../../src/audit/refusal.js';
 import { JOB_STATUSES } from '../../src/jobs/job-status.js';
-import { TASK_QUEUES } from '../../src/tasks/task-queues.js';
 import { tablesUnder } from '../support/markdown.js';
 import { selectedBy, checkQueries, groupedBy, hasPromtool, promtool } from '../support/promql.js';
 
@@ -93,10 +92,10 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   kind: ALERT_KINDS,
   guard: GUARDS,
   cause: REFUSAL_CAUSES,
-  queue: Object.keys(TASK_QUEUES),
+  work: ['submit', 'poll', 'recovery', 'cancel', 'relay'],
   status: [...JOB_STATUSES, ...STATUS_CLASSES],
   settled_by: ['webhook', 'reconciler', 'submission', 'cancellation'],
-  outcome: ['refused', 'observed', 'done', 'failed', 'stored', 'missing'],
+  outcome: ['refused', 'observed', 'done', 'released', 'failed', 'stored', 'missing'],
   call: ['submit', 'poll', 'list', 'cancel'],
   answer: [
     'accepted',

@@ -24,6 +24,7 @@ const waiting = (some: Partial<PolledJob> = {}): PolledJob => ({
   sinceCallbackSeconds: null,
   sinceCancelSeconds: null,
   missingSeconds: null,
+  unusableSeconds: null,
   resultMissingSeconds: null,
   ...some,
 });
@@ -163,11 +164,16 @@ describe('a result that cannot be fetched', () => {
     const error = { status: 200, message: 'no JSON' };
     const unusable = polled({ kind: 'unusable', error, aboutJob: true });
     expect(after(unusable)).toEqual({ do: 'wait', seconds: 2, because: 'unusable' });
-    expect(after(unusable, { resultMissingSeconds: 600 })).toEqual({
+    expect(after(unusable, { unusableSeconds: 600 })).toEqual({
       do: 'end',
       status: 'failed',
       error: { code: 'result_unavailable', message: 'no JSON.', retryable: true },
     });
+  });
+
+  test('gives a result its own grace period after a long time of unusable answers', () => {
+    const afterUnusable = waiting({ unusableSeconds: 5000 });
+    expect(stepAfterMissingResult('403', afterUnusable, LIMITS)).toMatchObject({ do: 'wait' });
   });
 
   test('does not retry a missing result beyond the maximum age', () => {
@@ -190,6 +196,7 @@ const states = fc.record<PolledJob>({
   sinceCallbackSeconds: maybeAge,
   sinceCancelSeconds: maybeAge,
   missingSeconds: maybeAge,
+  unusableSeconds: maybeAge,
   resultMissingSeconds: maybeAge,
 });
 const limits = fc.record<PollLimits>({

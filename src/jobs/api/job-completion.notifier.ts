@@ -1,5 +1,5 @@
 import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { TaskQueue } from '../../tasks/task-queue.js';
+import { Notifications } from '../../platform/work/notifications.js';
 import { JOB_ENDED } from '../persistence/job-transitions.store.js';
 
 /**
@@ -11,10 +11,10 @@ export class JobCompletionNotifier implements OnModuleInit, BeforeApplicationShu
   stopping = false;
   private readonly waiters = new Map<string, Set<() => void>>();
 
-  constructor(private readonly tasks: TaskQueue) {}
+  constructor(private readonly notifications: Notifications) {}
 
   onModuleInit(): void {
-    this.tasks.subscribe(
+    this.notifications.subscribe(
       JOB_ENDED,
       (jobId) => this.wake(jobId),
       // Notifications may have been missed while the connection was down: all waiting requests read their job

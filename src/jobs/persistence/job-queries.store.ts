@@ -3,7 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { In, LessThan, MoreThan, Repository, type FindOptionsWhere } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
 import { JobEvent } from '../job-event.entity.js';
-import { isTerminal, type JobStatus } from '../job-status.js';
+import type { JobStatus } from '../job-status.js';
 import type { JobType } from '../job-type.js';
 import { Job } from '../job.entity.js';
 import { age } from './job-transitions.store.js';
@@ -25,13 +25,8 @@ export interface JobAges {
   readonly callback: number | null;
   readonly cancel: number | null;
   readonly missing: number | null;
+  readonly unusable: number | null;
   readonly resultMissing: number | null;
-}
-
-/** A job that has not ended, with its ages. */
-export interface OpenJob {
-  readonly job: Job;
-  readonly ages: JobAges;
 }
 
 /** A job that a callback names, with what tells whether the callback was due. */
@@ -58,6 +53,8 @@ export interface OpenJobs {
   readonly count: number;
   /** Due, and not leased. */
   readonly overdue: number;
+  /** How long the longest of them has been due. */
+  readonly overdueSeconds: number;
   readonly oldestSeconds: number;
 }
 
@@ -126,38 +123,6 @@ export class JobQueries {
     const where: FindOptionsWhere<JobEvent> = { jobId };
     if (after !== undefined) where.id = MoreThan(after);
     return this.events.find({ where, order: { id: 'ASC' }, take: limit });
-  }
-
-  /** `undefined` if the job has ended or does not exist. */
-  async findOpen(id: string): Promise<OpenJob | undefined> {
-    const { entities, raw } = await this.jobs
-      .createQueryBuilder('job')
-      .addSelect(age('job.created_at'), 'age_created')
-      .addSelect(age('job.submitted_at'), 'age_submitted')
-      .addSelect(age('job.submit_started_at'), 'age_submit_started')
-      .addSelect(age('job.uncertain_since'), 'age_uncertain')
-      .addSelect(age('job.callback_received_at'), 'age_callback')
-      .addSelect(age('job.cancel_requested_at'), 'age_cancel')
-      .addSelect(age('job.missing_since'), 'age_missing')
-      .addSelect(age('job.result_missing_since'), 'age_result_missing')
-      .where('job.id = :id', { id })
-      .getRawAndEntities<Record<string, number | null>>();
-    const [job] = entities;
-    const [ages] = raw;
-    if (job === undefined || ages === undefined || isTerminal(job.status)) return undefined;
-    return {
-      job,
-      ages: {
-        created: ages['age_created'] ?? 0,
-        submitted: ages['age_submitted'] ?? null,
-        submitStarted: ages['age_submit_started'] ?? null,
-        uncertain: ages['age_uncertain'] ?? null,
-        callback: ages['age_callback'] ?? null,
-        cancel: ages['age_cancel'] ?? null,
-        missing: ages['age_missing'] ?? null,
-        resultMissing: ages['age_result_missing'] ?? null,
-      },
-    };
   }
 
   /** The upstream ids that belong to jobs of this gateway. */
@@ -242,15 +207,22 @@ export class JobQueries {
 
 /** Open jobs by status. The cost grows with their number. */
 export function countOpenJobs(jobs: Repository<Job>): Promise<OpenJobs[]> {
-  return jobs
-    .createQueryBuilder('job')
-    .select('job.status', 'status')
-    .addSelect('count(*)::integer', 'count')
-    .addSelect('count(*) FILTER (WHERE job.next_check_at <= now())::integer', 'overdue')
-    .addSelect(age('min(job.created_at)'), 'oldestSeconds')
-    .where('job.next_check_at IS NOT NULL')
-    .groupBy('job.status')
-    .getRawMany<OpenJobs>();
+  return (
+    jobs
+      .createQueryBuilder('job')
+      .select('job.status', 'status')
+      .addSelect('count(*)::integer', 'count')
+      .addSelect('count(*) FILTER (WHERE job.next_check_at <= now())::integer', 'overdue')
+      .addSelect(
+        `greatest(coalesce(${age('min(job.next_check_at)')}, 0), 0)::double precision`,
+        'overdueSeconds',
+      )
+      .addSelect(age('min(job.created_at)'), 'oldestSeconds')
+      // As the indexes of due jobs have it.
+      .where(`job.status = 'queued' OR job.status = 'submitted' OR job.status = 'uncertain'`)
+      .groupBy('job.status')
+      .getRawMany<OpenJobs>()
+  );
 }
 
 const FIND_BY_ID = {

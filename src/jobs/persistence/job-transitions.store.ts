@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { EntityManager, type QueryDeepPartialEntity } from 'typeorm';
+import { EntityManager, In, type QueryDeepPartialEntity } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
-import { CHANNEL, NOTIFY } from '../../tasks/channel.js';
+import { Notifications } from '../../platform/work/notifications.js';
 import { CANCELLED_BEFORE_SUBMIT } from '../job-error.js';
 import { JobEvent, type JobEventType } from '../job-event.entity.js';
 import { isTerminal, predecessorsOf, type JobStatus } from '../job-status.js';
@@ -10,8 +10,11 @@ import { Job, type SettledBy } from '../job.entity.js';
 
 /** Topic with the id of each job that ends. */
 export const JOB_ENDED = 'job_ended';
-/** Topic that announces queued jobs. */
+/** Topics that announce due jobs: to send, to poll, to search for, and to cancel. */
 export const JOBS_QUEUED = 'jobs_queued';
+export const POLLS_DUE = 'polls_due';
+export const UNCERTAIN_DUE = 'uncertain_due';
+export const CANCELS_DUE = 'cancels_due';
 
 type Changes = QueryDeepPartialEntity<Job>;
 
@@ -70,6 +73,8 @@ export const inSeconds = (seconds: number) => (): string =>
  */
 @Injectable()
 export class JobTransitionsStore {
+  constructor(private readonly notifications: Notifications) {}
+
   /**
    * Moves a job to `to` with `changes` if its status allows it and `fence` holds. A terminal state also deletes
    * the request, and notifies waiting requests at commit.
@@ -94,7 +99,7 @@ export class JobTransitionsStore {
         ...changes,
         ...end,
         lease: null,
-        polling: false,
+        worker: null,
         status: to,
       })
       .where('id = :id AND status IN (:...from)', { id, from: predecessorsOf(to) })
@@ -108,7 +113,7 @@ export class JobTransitionsStore {
     const found = isTerminal(to) ? { settledBy: row.settled_by, polls: row.polls } : {};
     await this.addEvent(manager, id, event[0], { ...event[1], ...found });
     if (isTerminal(to)) {
-      await preparedRows(manager, NOTIFY, [CHANNEL, `${JOB_ENDED} ${id}`]);
+      await this.notifications.sendAtCommit(manager, JOB_ENDED, id);
     }
     return {
       type: row.type,
@@ -153,62 +158,60 @@ export class JobTransitionsStore {
     return affected === 1;
   }
 
-  /** Records the request to cancel; false if the job has ended or a cancel was requested before. */
-  async requestCancel(manager: EntityManager, id: string): Promise<boolean> {
+  /**
+   * Records the request to cancel, and makes a submitted job due for it. False if the job has ended or a cancel was
+   * requested before.
+   */
+  async requestCancel(
+    manager: EntityManager,
+    id: string,
+    trace: string | null = null,
+  ): Promise<boolean> {
     const { affected } = await manager
       .createQueryBuilder()
       .update(Job)
-      .set({ cancelRequestedAt: now })
+      .set({
+        cancelRequestedAt: now,
+        ...(trace === null ? {} : { triggerTrace: trace }),
+        nextCheckAt: () =>
+          `CASE WHEN status = 'submitted' AND lease IS NULL THEN now() ELSE next_check_at END`,
+      })
       .where('id = :id AND ended_at IS NULL AND cancel_requested_at IS NULL', { id })
       .execute();
     return affected === 1;
   }
 
-  /** Records that Reducto was asked to cancel, and requests a poll. */
-  async recordCancelSent(manager: EntityManager, id: string): Promise<boolean> {
+  /** Has a worker poll an open job now, or once the current poll has ended. False if it is queued or has ended. */
+  async requestPoll(manager: EntityManager, id: string): Promise<boolean> {
     const { affected } = await manager
       .createQueryBuilder()
       .update(Job)
       .set({
         pollRequested: true,
-        nextCheckAt: () => `CASE WHEN polling THEN next_check_at ELSE ${inSeconds(1)()} END`,
+        nextCheckAt: () => 'CASE WHEN lease IS NULL THEN now() ELSE next_check_at END',
       })
-      .where(`id = :id AND status = 'submitted'`, { id })
+      .where({ id, status: In(['submitted', 'uncertain']) })
       .execute();
     return affected === 1;
   }
 
-  /** Triggers that arrived while the job was leased, which its holder must act on. */
-  async readTriggers(
-    manager: EntityManager,
-    id: string,
-  ): Promise<{ callback: boolean; again: boolean }> {
-    const job = await manager.findOne(Job, {
-      select: { id: true, callbackReceivedAt: true, pollRequested: true },
-      where: { id },
-    });
-    return {
-      callback: job !== null && job.callbackReceivedAt !== null,
-      again: job !== null && job.pollRequested,
-    };
-  }
-
-  /** Records callbacks and the first asserted upstream id of each job. Returns the jobs that have not ended. */
+  /** Records callbacks and the first asserted upstream id of each job. Returns the statuses of the open jobs. */
   async recordCallbacks(
     manager: EntityManager,
     callbacks: readonly VerifiedCallback[],
-  ): Promise<string[]> {
+  ): Promise<Set<JobStatus>> {
     const column = <Key extends keyof VerifiedCallback>(key: Key): VerifiedCallback[Key][] =>
       callbacks.map((callback) => callback[key]);
-    const open = await preparedRows<{ id: string }>(manager, RECORD_CALLBACKS, [
+    const open = await preparedRows<{ status: JobStatus }>(manager, RECORD_CALLBACKS, [
       column('jobId'),
       column('upstreamId'),
       column('status'),
       column('proven'),
       column('repeated'),
       column('receivedAt'),
+      column('trace'),
     ]);
-    return open.map(({ id }) => id);
+    return new Set(open.map(({ status }) => status));
   }
 
   async addEvent(
@@ -221,19 +224,18 @@ export class JobTransitionsStore {
   }
 }
 
-/**
- * Locks jobs in the order of their ids to avoid deadlocks. The job also becomes due soon, because its task may
- * coalesce with one whose poll was a moment too early.
- */
+/** Locks jobs in the order of their ids to avoid deadlocks. A leased job is due again once its holder is done. */
 const RECORD_CALLBACKS = {
   name: 'jobs-record-callbacks',
   text: `
   WITH callback AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::boolean[],
-                         $6::timestamptz[])
-      WITH ORDINALITY AS callback (job_id, upstream_id, status, proven, repeated, received_at, place)),
+                         $6::timestamptz[], $7::text[])
+      WITH ORDINALITY
+        AS callback (job_id, upstream_id, status, proven, repeated, received_at, trace, place)),
   first AS (
-    SELECT job_id, coalesce(min(received_at), now()) AS received_at FROM callback GROUP BY job_id),
+    SELECT job_id, coalesce(min(received_at), now()) AS received_at, max(trace) AS trace
+      FROM callback GROUP BY job_id),
   event AS (
     INSERT INTO job_events (job_id, type, detail)
     SELECT job_id, 'callback_received',
@@ -247,12 +249,13 @@ const RECORD_CALLBACKS = {
   UPDATE jobs
      SET poll_requested = true,
          callback_received_at = coalesce(callback_received_at, first.received_at),
-         next_check_at = CASE WHEN polling OR status = 'queued' THEN next_check_at
-                              ELSE least(next_check_at, now() + interval '5 s') END,
-         asserted_upstream_id = coalesce(asserted_upstream_id, asserted.upstream_id)
+         next_check_at = CASE WHEN lease IS NOT NULL OR status = 'queued' THEN next_check_at
+                              ELSE least(next_check_at, now()) END,
+         asserted_upstream_id = coalesce(asserted_upstream_id, asserted.upstream_id),
+         trigger_trace = coalesce(first.trace, trigger_trace)
     FROM open JOIN first ON first.job_id = open.id LEFT JOIN asserted ON asserted.job_id = open.id
    WHERE jobs.id = open.id
-  RETURNING jobs.id`,
+  RETURNING jobs.status`,
 };
 
 interface TransitionedRow {

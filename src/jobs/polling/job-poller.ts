@@ -8,7 +8,8 @@ import { ReductoClient } from '../../reducto/reducto.client.js';
 import { ResultDownload } from '../../reducto/result-download.js';
 import { ResultDownloadError } from '../../reducto/result-download-error.js';
 import { JobMetrics } from '../job.metrics.js';
-import { JobLease, type LeasedJob } from './job-lease.js';
+import { JobLeaseStore } from '../leases/job-lease.store.js';
+import type { LeasedJob } from '../leases/leased-job.js';
 import {
   stepAfterPoll,
   stepAfterMissingResult,
@@ -24,7 +25,6 @@ import { resultContent } from '../results/result-content.js';
 import { resultDocument, type JobIds } from '../results/result-document.js';
 import { ResultStore } from '../results/result.store.js';
 import { PollTransitions } from './poll-transitions.js';
-import { SubmissionRecovery } from '../recovery/submission-recovery.js';
 
 /**
  * Polls a job and applies what Reducto answers. Callbacks and the reconciler both end here: a callback is only a
@@ -38,10 +38,9 @@ export class JobPoller {
 
   constructor(
     settings: Settings,
-    private readonly jobLease: JobLease,
+    private readonly leases: JobLeaseStore,
     private readonly transitions: PollTransitions,
     private readonly results: ResultStore,
-    private readonly recovery: SubmissionRecovery,
     private readonly reducto: ReductoClient,
     private readonly download: ResultDownload,
     private readonly metrics: JobMetrics,
@@ -50,32 +49,24 @@ export class JobPoller {
     this.maxResultBytes = settings.RESULT_MAX_BYTES;
   }
 
-  /** Does nothing if another worker holds the lease: it will act on the trigger. */
-  pollJob(jobId: string): Promise<void> {
-    return this.jobLease.withLease(jobId, (leased) =>
-      leased.job.status === 'uncertain' ? this.recovery.adoptAssertedId(leased) : this.poll(leased),
-    );
-  }
-
-  private async poll(leased: LeasedJob): Promise<void> {
-    const { job } = leased;
+  async pollJob(job: LeasedJob): Promise<void> {
     if (job.upstreamId === null) throw new Error('a submitted job has no upstream id');
     const answer = await this.reducto.pollJob(job.upstreamId);
     if (answer.kind === 'unavailable' || answer.kind === 'unusable') {
       this.logger.warn({ msg: 'poll failed', reason: answer.error.message });
     }
-    const step = await this.stepAfter(answer, leased);
+    const step = await this.stepAfter(answer, job);
     if (step.do === 'fetch-result') {
       const ids = { own: job.id, upstream: job.upstreamId };
-      return this.complete(leased, ids, answer.kind === 'completed' ? answer.result : null);
+      return this.complete(job, ids, answer.kind === 'completed' ? answer.result : null);
     }
-    if (step.do === 'wait' && step.because === 'open' && job.cancelRequestedAt !== null) {
+    if (step.do === 'wait' && step.because === 'open' && job.cancelRequested) {
       const reason = await this.cancelAgain(job.upstreamId);
-      return this.applyStep(leased, step, answer.kind === 'open' ? answer.progress : null, reason);
+      return this.applyStep(job, step, answer.kind === 'open' ? answer.progress : null, reason);
     }
     const error = 'error' in answer ? answer.error : undefined;
     const reason = step.do === 'wait' ? reasonOf(step.because, error) : null;
-    await this.applyStep(leased, step, answer.kind === 'open' ? answer.progress : null, reason);
+    await this.applyStep(job, step, answer.kind === 'open' ? answer.progress : null, reason);
   }
 
   /** Cancels an open job again whose cancel was requested. Returns the reason for its service. */
@@ -91,8 +82,8 @@ export class JobPoller {
     }
   }
 
-  private async stepAfter(answer: PollAnswer, leased: LeasedJob): Promise<PollStep> {
-    const polledJob = polledJobOf(leased);
+  private async stepAfter(answer: PollAnswer, job: LeasedJob): Promise<PollStep> {
+    const polledJob = polledJobOf(job);
     const step = stepAfterPoll(answer, polledJob, this.limits);
     if (answer.kind !== 'unusable' || step.do !== 'end' || answer.aboutJob) return step;
     if (await this.reducto.answersProperly()) return step;
@@ -102,8 +93,7 @@ export class JobPoller {
   }
 
   /** Stores the result before it completes the job. */
-  private async complete(leased: LeasedJob, ids: JobIds, result: Buffer | null): Promise<void> {
-    const { job, lease } = leased;
+  private async complete(job: LeasedJob, ids: JobIds, result: Buffer | null): Promise<void> {
     const begin = performance.now();
     const seconds = (): number => (performance.now() - begin) / 1000;
     try {
@@ -117,41 +107,38 @@ export class JobPoller {
         ),
       );
       this.metrics.recordFetched('stored', seconds(), Number(content.sizeBytes));
-      if (await this.transitions.completeJob(job, lease, content)) {
+      if (await this.transitions.completeJob(job, content)) {
         this.logger.log({ msg: 'job completed' });
       }
     } catch (error) {
       if (!(error instanceof ResultDownloadError)) throw error;
       this.metrics.recordFetched('missing', seconds());
       this.logger.warn({ msg: 'could not fetch a result', reason: error.message });
-      const step = stepAfterMissingResult(error.message, polledJobOf(leased), this.limits);
-      await this.applyStep(leased, step, null, reasonOf('result_missing', undefined));
+      const step = stepAfterMissingResult(error.message, polledJobOf(job), this.limits);
+      await this.applyStep(job, step, null, reasonOf('result_missing', undefined));
     }
   }
 
   private async applyStep(
-    leased: LeasedJob,
+    job: LeasedJob,
     step: WaitOrEnd,
     progress: number | null,
     reason: string | null,
   ): Promise<void> {
-    const { job, lease } = leased;
     if (step.do === 'end') {
-      const ended = await this.transitions.endJob(job, lease, step.status, step.error);
+      const ended = await this.transitions.endJob(job, step.status, step.error);
       if (!ended) return;
       const level = step.status === 'expired' ? 'error' : 'log';
       this.logger[level]({ msg: `job ${step.status}`, code: step.error.code });
       return;
     }
     const seconds = jittered(step.seconds);
-    if (step.because === 'not_asked')
-      return this.jobLease.releaseLease(leased, seconds, reason ?? undefined);
-    await this.transitions.reschedule(job, lease, {
+    if (step.because === 'not_asked') return this.leases.releaseJobs([job], seconds, reason);
+    await this.transitions.reschedule(job, {
       seconds,
       reason,
       answer: step.because === 'result_missing' ? 'completed, result not available' : step.because,
-      missing: step.because === 'missing',
-      ...(step.because === 'unavailable' ? {} : { resultMissing: isMissing(step.because) }),
+      found: step.because,
       ...(step.because === 'open' ? { progress } : {}),
     });
   }
@@ -176,19 +163,16 @@ function reasonOf(because: WaitReason, error: UpstreamError | undefined): string
   }
 }
 
-function isMissing(because: string): boolean {
-  return because === 'unusable' || because === 'result_missing';
-}
-
-function polledJobOf({ job, ages }: LeasedJob): PolledJob {
+function polledJobOf({ polls, ages }: LeasedJob): PolledJob {
   return {
     // Entry n is the wait before poll n+1; entry 0 was used at the submit.
-    polls: job.polls + 1,
+    polls: polls + 1,
     ageSeconds: ages.created,
     sinceSubmitSeconds: ages.submitted ?? 0,
     sinceCallbackSeconds: ages.callback,
     sinceCancelSeconds: ages.cancel,
     missingSeconds: ages.missing,
+    unusableSeconds: ages.unusable,
     resultMissingSeconds: ages.resultMissing,
   };
 }

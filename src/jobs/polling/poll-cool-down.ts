@@ -28,5 +28,5 @@ export class PollCoolDown {
 
 function isToBePolled(job: Job): job is Job & { nextCheckAt: Date } {
   const isOpen = job.status === 'submitted' || job.status === 'uncertain';
-  return isOpen && !job.polling && job.nextCheckAt !== null;
+  return isOpen && job.lease === null && job.nextCheckAt !== null;
 }

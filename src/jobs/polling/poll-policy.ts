@@ -13,7 +13,9 @@ export interface PolledJob {
   readonly sinceCancelSeconds: number | null;
   /** Since Reducto first said that it does not know the job. */
   readonly missingSeconds: number | null;
-  /** Since the result could not be fetched or the answer was unusable for the first time. */
+  /** Since the first of the last answers in a row that were unusable. */
+  readonly unusableSeconds: number | null;
+  /** Since the first of the last polls in a row whose result could not be fetched. */
   readonly resultMissingSeconds: number | null;
 }
 
@@ -116,7 +118,8 @@ function stepAfterUnusable(
   polledJob: PolledJob,
   limits: PollLimits,
 ): WaitOrEnd {
-  const missingSeconds = polledJob.resultMissingSeconds ?? 0;
+  const since = because === 'unusable' ? polledJob.unusableSeconds : polledJob.resultMissingSeconds;
+  const missingSeconds = since ?? 0;
   if (missingSeconds < limits.resultGraceSeconds && polledJob.ageSeconds < limits.maxAgeSeconds) {
     const seconds = Math.min(clamp(missingSeconds, 2, 60), secondsLeft(polledJob, limits));
     return { do: 'wait', seconds, because };

@@ -1,13 +1,23 @@
 import { Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
 import { classifyDatabaseError } from '../../platform/database/database-errors.js';
 import { Transactions } from '../../platform/database/transactions.js';
-import { TaskQueue } from '../../tasks/task-queue.js';
+import { preparedRows } from '../../platform/database/sql.js';
+import { Notifications } from '../../platform/work/notifications.js';
 import { MAX_POLL_EVENTS } from '../job-event.entity.js';
+import type { WaitReason } from './poll-policy.js';
 import { JobMetrics } from '../job.metrics.js';
 import type { TerminalStatus } from '../job-status.js';
 import type { JobError } from '../job-error.js';
-import type { Job } from '../job.entity.js';
-import { deferred, ifLeasedBy, JobTransitionsStore } from '../persistence/job-transitions.store.js';
+import type { HeldJob } from '../leases/job-lease.store.js';
+import type { LeasedJob } from '../leases/leased-job.js';
+import {
+  ifLeasedBy,
+  JobTransitionsStore,
+  POLLS_DUE,
+  UNCERTAIN_DUE,
+} from '../persistence/job-transitions.store.js';
 import { ResultStore, type StoredContent } from '../results/result.store.js';
 
 /** Record of a poll that did not end the job. */
@@ -17,10 +27,8 @@ export interface PollRecord {
   /** Why the job is deferred and what the gateway does next, for its service; null on the regular schedule. */
   readonly reason: string | null;
   readonly progress?: number | null;
-  /** Reducto did not know the job this time. */
-  readonly missing: boolean;
-  /** The result could not be fetched or the answer was unusable; absent if unknown. */
-  readonly resultMissing?: boolean;
+  /** What the poll found; `searched` for a search of an uncertain submit. */
+  readonly found: WaitReason | 'searched';
 }
 
 /** `settledBy` is `webhook` if a callback has arrived, else `reconciler`. */
@@ -28,67 +36,50 @@ const SETTLED_BY_TRIGGER = (): string =>
   `CASE WHEN callback_received_at IS NULL THEN 'reconciler' ELSE 'webhook' END`;
 
 /**
- * Writes of a poll, each in one transaction and only by the holder of the lease. Each returns whether it happened.
+ * Writes of a poll, each in one transaction, and only by the holder of the lease. Each returns whether it happened.
  */
 @Injectable()
 export class PollTransitions {
   constructor(
     private readonly transitions: JobTransitionsStore,
     private readonly results: ResultStore,
-    private readonly tasks: TaskQueue,
+    private readonly notifications: Notifications,
     private readonly transactions: Transactions,
     private readonly metrics: JobMetrics,
+    @InjectEntityManager() private readonly database: EntityManager,
   ) {}
 
-  /** Records a poll without an end, and schedules the next one: at once if a callback arrived during the poll. */
-  reschedule(job: Job, lease: string, record: PollRecord): Promise<boolean> {
-    return this.transactions.run(async (manager) => {
-      const changed = await this.transitions.updateJob(
-        manager,
-        job.id,
-        job.status,
-        {
-          lease: null,
-          polling: false,
-          polls: () => 'polls + 1',
-          ...deferred(record.seconds, record.reason),
-          missingSince: record.missing ? () => 'coalesce(missing_since, now())' : null,
-          ...(record.resultMissing === undefined
-            ? {}
-            : {
-                resultMissingSince: record.resultMissing
-                  ? () => 'coalesce(result_missing_since, now())'
-                  : null,
-              }),
-          ...(record.progress === undefined ? {} : { progress: record.progress }),
-        },
-        ifLeasedBy(lease),
-      );
-      if (!changed) return false;
-      const detail = { answer: record.answer, nextPollInSeconds: Math.round(record.seconds) };
-      if (job.polls < MAX_POLL_EVENTS) {
-        await this.transitions.addEvent(manager, job.id, 'polled', detail);
-      }
-      if ((await this.transitions.readTriggers(manager, job.id)).again) {
-        await this.tasks.add(manager, 'poll', [job.id]);
-      }
-      return true;
-    });
+  /** Records a poll without an end, and schedules the next one: at once if a trigger arrived during the poll. */
+  async reschedule(job: LeasedJob, record: PollRecord): Promise<boolean> {
+    const [rescheduled] = await preparedRows<{ again: boolean }>(this.database, RESCHEDULE, [
+      job.id,
+      job.lease,
+      record.seconds,
+      record.answer,
+      record.reason,
+      record.found,
+      record.progress !== undefined,
+      record.progress ?? null,
+    ]);
+    if (rescheduled?.again === true) {
+      this.notifications.send(job.status === 'uncertain' ? UNCERTAIN_DUE : POLLS_DUE);
+    }
+    return rescheduled !== undefined;
   }
 
   /** Completes the job with `content`, or deletes `content` if the job cannot complete. */
-  async completeJob(job: Job, lease: string, content: StoredContent): Promise<boolean> {
+  async completeJob({ id, lease }: HeldJob, content: StoredContent): Promise<boolean> {
     const moved = await this.transactions
       .run(async (manager) => {
         const done = await this.transitions.transition(
           manager,
-          job.id,
+          id,
           'completed',
           { settledBy: SETTLED_BY_TRIGGER, error: null },
           ['completed', { sizeBytes: Number(content.sizeBytes) }],
           ifLeasedBy(lease),
         );
-        if (done !== undefined) await this.results.attachContent(manager, job.id, content);
+        if (done !== undefined) await this.results.attachContent(manager, id, content);
         return done;
       })
       .catch(async (error: unknown) => {
@@ -104,15 +95,14 @@ export class PollTransitions {
 
   /** Ends the job without a result. */
   async endJob(
-    job: Pick<Job, 'id'>,
-    lease: string,
+    { id, lease }: HeldJob,
     status: Exclude<TerminalStatus, 'completed'>,
     error: JobError,
   ): Promise<boolean> {
     const moved = await this.transactions.run((manager) =>
       this.transitions.transition(
         manager,
-        job.id,
+        id,
         status,
         { error, settledBy: SETTLED_BY_TRIGGER },
         [status, { code: error.code }],
@@ -123,3 +113,27 @@ export class PollTransitions {
     return moved !== undefined;
   }
 }
+
+const RESCHEDULE = {
+  name: 'jobs-reschedule',
+  text: `
+  WITH rescheduled AS (
+    UPDATE jobs
+       SET lease = NULL, worker = NULL, polls = polls + 1,
+           next_check_at = CASE WHEN poll_requested THEN now() ELSE now() + make_interval(secs => $3) END,
+           deferral_reason = $5::text,
+           deferred_until = CASE WHEN $5::text IS NOT NULL THEN now() + make_interval(secs => $3) END,
+           missing_since = CASE WHEN $6::text = 'missing' THEN coalesce(missing_since, now()) END,
+           unusable_since = CASE $6::text WHEN 'unusable' THEN coalesce(unusable_since, now())
+                                          WHEN 'unavailable' THEN unusable_since END,
+           result_missing_since = CASE $6::text WHEN 'result_missing' THEN coalesce(result_missing_since, now())
+                                                WHEN 'unavailable' THEN result_missing_since END,
+           progress = CASE WHEN $7 THEN $8::double precision ELSE progress END
+     WHERE id = $1 AND lease = $2 AND status IN ('submitted', 'uncertain')
+    RETURNING id, polls, poll_requested),
+  event AS (
+    INSERT INTO job_events (job_id, type, detail)
+    SELECT id, 'polled', jsonb_build_object('answer', $4::text, 'nextPollInSeconds', round($3::numeric))
+      FROM rescheduled WHERE polls <= ${MAX_POLL_EVENTS})
+  SELECT poll_requested AS again FROM rescheduled`,
+};

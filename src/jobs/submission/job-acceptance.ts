@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Batches } from '../../platform/batches.js';
-import { Wakeups } from '../../tasks/wakeups.js';
+import { Notifications } from '../../platform/work/notifications.js';
 import { Job } from '../job.entity.js';
 import { JobSubmissionStore, type NewJob } from './job-submission.store.js';
 import { JOBS_QUEUED } from '../persistence/job-transitions.store.js';
@@ -19,7 +19,7 @@ export class JobAcceptance {
 
   constructor(
     private readonly submission: JobSubmissionStore,
-    private readonly wakeups: Wakeups,
+    private readonly notifications: Notifications,
   ) {}
 
   /**
@@ -34,7 +34,7 @@ export class JobAcceptance {
 
   private async acceptBatch(jobs: readonly NewJob[]): Promise<(Job | 'repeated')[]> {
     const accepted = await this.submission.insertJobs(jobs);
-    this.wakeups.send(JOBS_QUEUED);
+    this.notifications.send(JOBS_QUEUED);
     const byId = new Map(accepted.map((job) => [job.id, job]));
     return jobs.map(({ id }) => byId.get(id) ?? 'repeated');
   }

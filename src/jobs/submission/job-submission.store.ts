@@ -65,24 +65,15 @@ export class JobSubmissionStore {
     return inserted.map((row) => Object.assign(new Job(), NEW_JOB, byId.get(row.id), row));
   }
 
-  /**
-   * Moves jobs to `submitted` and records it in their timelines. Returns the moved jobs with their triggers;
-   * `untriggered` moves only jobs without a trigger.
-   */
-  markSubmitted(
-    made: readonly AcceptedUpstream[],
-    upstreamUrl: string,
-    untriggered: boolean,
-    manager = this.database,
-  ): Promise<SubmittedRow[]> {
-    return preparedRows<SubmittedRow>(manager, MARK_SUBMITTED, [
+  /** Moves jobs to `submitted` and records it in their timelines. Returns the moved jobs with their triggers. */
+  markSubmitted(made: readonly AcceptedUpstream[], upstreamUrl: string): Promise<SubmittedRow[]> {
+    return preparedRows<SubmittedRow>(this.database, MARK_SUBMITTED, [
       made.map(({ id }) => id),
       made.map(({ upstreamId }) => upstreamId),
       made.map(({ via }) => via),
       made.map(({ firstPollSeconds }) => firstPollSeconds),
       upstreamUrl,
       predecessorsOf('submitted'),
-      untriggered,
     ]);
   }
 }
@@ -118,13 +109,12 @@ const MARK_SUBMITTED = {
     UPDATE jobs
        SET status = 'submitted', upstream_id = made.upstream_id, upstream_url = $5,
            submitted_at = now(), submit_started_at = NULL, uncertain_since = NULL,
-           deferral_reason = NULL, deferred_until = NULL, polls = 0, lease = NULL, polling = false,
-           next_check_at = now() + make_interval(secs =>
-             CASE WHEN callback_received_at IS NULL THEN made.first_poll ELSE 5 END)
+           deferral_reason = NULL, deferred_until = NULL, polls = 0, lease = NULL, worker = NULL,
+           next_check_at = CASE WHEN callback_received_at IS NULL AND cancel_requested_at IS NULL
+                                THEN now() + make_interval(secs => made.first_poll) ELSE now() END
       FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[]), (SELECT $3::text[]),
                   (SELECT $4::double precision[])) AS made (id, upstream_id, via, first_poll)
      WHERE jobs.id = made.id AND status = ANY ($6::text[])
-       AND (NOT $7 OR callback_received_at IS NULL AND cancel_requested_at IS NULL)
     RETURNING jobs.id, made.upstream_id, made.via, callback_received_at IS NOT NULL AS callback,
               cancel_requested_at IS NOT NULL AS cancel,
               extract(epoch FROM now() - created_at)::double precision AS age),
@@ -144,13 +134,16 @@ const NEW_JOB = {
   uncertainSince: null,
   polls: 0,
   lease: null,
-  polling: false,
+  worker: null,
   pollRequested: false,
   missingSince: null,
+  unusableSince: null,
   resultMissingSince: null,
   cancelRequestedAt: null,
+  cancelSentAt: null,
   callbackReceivedAt: null,
   assertedUpstreamId: null,
+  triggerTrace: null,
   progress: null,
   error: null,
   deferralReason: null,

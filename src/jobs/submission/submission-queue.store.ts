@@ -2,12 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
+import type { Lease } from '../../platform/work/due-work.js';
+import type { HeldJob } from '../leases/job-lease.store.js';
 import type { JobType } from '../job-type.js';
 import { age } from '../persistence/job-transitions.store.js';
 
 /** A queued job that this process has leased to submit it. */
 export interface QueuedJob {
   readonly id: string;
+  readonly lease: string;
   readonly service: string;
   readonly type: JobType;
   readonly priority: boolean;
@@ -32,13 +35,8 @@ export interface Attempt {
   readonly attempt: number;
 }
 
-/** A leased job that was not sent; `begun`: its attempt has begun. */
-export interface Unsent extends Attempt {
-  readonly begun: boolean;
-}
-
-/** Lease of a queued job, in seconds. */
-export interface Leases {
+/** How long queued jobs are leased, in seconds. */
+export interface LeaseTimes {
   /** If its attempt has begun. */
   readonly attempt: number;
   /** If something must be resolved first. */
@@ -55,14 +53,19 @@ export class SubmissionQueueStore {
    * can be sent as it is: not cancelled, younger than `maxAgeSeconds`, without inputs from other jobs, and without
    * an attempt under way.
    */
-  async acquireJobs(limit: number, leases: Leases, maxAgeSeconds: number): Promise<QueuedJob[]> {
+  async leaseJobs(
+    limit: number,
+    lease: Lease,
+    times: LeaseTimes,
+    maxAgeSeconds: number,
+  ): Promise<QueuedJob[]> {
     const leasedAt = performance.now();
-    const parameters = [limit, leases.attempt, leases.other, maxAgeSeconds];
-    const leased = await preparedRows<QueuedJob>(this.database, ACQUIRE_JOBS, parameters);
-    return leased.map((job) => ({ ...job, leasedAt }));
+    const parameters = [limit, times.attempt, times.other, maxAgeSeconds, lease.id, lease.worker];
+    const leased = await preparedRows<QueuedJob>(this.database, LEASE_JOBS, parameters);
+    return leased.map((job) => ({ ...job, lease: lease.id, leasedAt }));
   }
 
-  /** The job that `acquireJobs` leases first, and the number of its attempts. */
+  /** The job that `leaseJobs` leases first, and the number of its attempts. */
   async first(): Promise<Attempt | undefined> {
     const [job] = await preparedRows<Attempt>(this.database, FIRST, []);
     return job;
@@ -74,17 +77,16 @@ export class SubmissionQueueStore {
     return begun.length === 1;
   }
 
-  /** Makes the jobs due at once. A begun attempt ends with `reason` in the timeline. */
-  async releaseUnsent(unsent: readonly Unsent[], reason: string): Promise<void> {
+  /** Makes jobs due at once that were not sent. A begun attempt ends with `reason` in the timeline. */
+  async releaseUnsent(unsent: readonly HeldJob[], reason: string): Promise<void> {
     await preparedRows(this.database, RELEASE_UNSENT, [
       unsent.map(({ id }) => id),
-      unsent.map(({ attempt }) => attempt),
-      unsent.map(({ begun }) => begun),
+      unsent.map(({ lease }) => lease),
       reason,
     ]);
   }
 
-  /** Makes those of `ids` without an attempt under way due at once. */
+  /** Makes those of `ids` that no worker has leased due at once. */
   async expediteJobs(ids: readonly string[]): Promise<void> {
     await preparedRows(this.database, EXPEDITE_JOBS, [ids]);
   }
@@ -94,8 +96,8 @@ const READY = `(submit_started_at IS NULL AND cancel_requested_at IS NULL AND NO
       AND created_at > now() - make_interval(secs => $4))`;
 
 /** The limit is a subquery, because PostgreSQL plans anew for each literal limit, which costs more than the query. */
-const ACQUIRE_JOBS = {
-  name: 'jobs-queue-acquire',
+const LEASE_JOBS = {
+  name: 'jobs-queue-lease',
   text: `
   WITH leased AS (
     UPDATE jobs
@@ -103,6 +105,7 @@ const ACQUIRE_JOBS = {
            submit_attempts = submit_attempts + CASE WHEN ${READY} THEN 1 ELSE 0 END,
            deferral_reason = CASE WHEN ${READY} THEN NULL ELSE deferral_reason END,
            deferred_until = CASE WHEN ${READY} THEN NULL ELSE deferred_until END,
+           lease = $5, worker = $6,
            next_check_at = now() + make_interval(secs => CASE WHEN ${READY} THEN $2::float8 ELSE $3 END)
      WHERE id = ANY (ARRAY(
        SELECT id FROM jobs
@@ -150,16 +153,18 @@ const BEGIN_ATTEMPT = {
 const RELEASE_UNSENT = {
   name: 'jobs-queue-release',
   text: `
-  WITH released AS (
-    UPDATE jobs
-       SET submit_started_at = NULL, next_check_at = now()
-      FROM unnest($1::uuid[], $2::integer[], $3::boolean[]) AS unsent (id, attempt, begun)
-     WHERE jobs.id = unsent.id AND status = 'queued' AND submit_attempts = unsent.attempt
-       AND (submit_started_at IS NOT NULL) = unsent.begun
-    RETURNING jobs.id, unsent.attempt, unsent.begun)
+  WITH held AS (
+    SELECT jobs.id, submit_started_at IS NOT NULL AS begun
+      FROM unnest($1::uuid[], $2::uuid[]) AS unsent (id, lease)
+      JOIN jobs ON jobs.id = unsent.id AND jobs.lease = unsent.lease AND status = 'queued'
+       FOR NO KEY UPDATE OF jobs),
+  released AS (
+    UPDATE jobs SET submit_started_at = NULL, lease = NULL, worker = NULL, next_check_at = now()
+      FROM held WHERE jobs.id = held.id
+    RETURNING jobs.id, submit_attempts AS attempt, begun)
   INSERT INTO job_events (job_id, type, detail)
   SELECT id, 'submit_deferred',
-         jsonb_build_object('attempt', attempt, 'reason', $4::text, 'retryInSeconds', 0)
+         jsonb_build_object('attempt', attempt, 'reason', $3::text, 'retryInSeconds', 0)
     FROM released WHERE begun`,
 };
 
@@ -167,5 +172,5 @@ const EXPEDITE_JOBS = {
   name: 'jobs-queue-expedite',
   text: `
   UPDATE jobs SET next_check_at = now()
-   WHERE id = ANY ($1::uuid[]) AND status = 'queued' AND submit_started_at IS NULL`,
+   WHERE id = ANY ($1::uuid[]) AND status = 'queued' AND lease IS NULL`,
 };

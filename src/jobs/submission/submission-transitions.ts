@@ -3,8 +3,8 @@ import { Settings } from '../../platform/config/settings.js';
 import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
 import { Batches } from '../../platform/batches.js';
 import { Transactions } from '../../platform/database/transactions.js';
-import { TaskQueue } from '../../tasks/task-queue.js';
-import { Wakeups } from '../../tasks/wakeups.js';
+import type { Lease } from '../../platform/work/due-work.js';
+import { Notifications } from '../../platform/work/notifications.js';
 import { JobMetrics } from '../job.metrics.js';
 import { UNSTORABLE, type JobError } from '../job-error.js';
 import type { Job } from '../job.entity.js';
@@ -12,13 +12,17 @@ import { SubmissionQueueStore, type Attempt, type QueuedJob } from './submission
 import { JobSubmissionStore, type AcceptedUpstream } from './job-submission.store.js';
 import {
   ifAtAttempt,
+  CANCELS_DUE,
   deferred,
   inSeconds,
   JOBS_QUEUED,
   JobTransitionsStore,
   now,
+  POLLS_DUE,
+  UNCERTAIN_DUE,
   type Fence,
 } from '../persistence/job-transitions.store.js';
+import { attemptSeconds, LEASE_SECONDS } from '../leases/leased-job.js';
 import { jittered } from '../polling/poll-policy.js';
 
 type JobId = Pick<Job, 'id'>;
@@ -30,10 +34,11 @@ export const UNCERTAIN_REASON =
 const RESUBMIT_REASON =
   'Reducto made no job from the last submits; the gateway submits the job again';
 
-/** Margin after the request timeout; then an attempt counts as lost. */
-const LOST_AFTER_SECONDS = 20;
-/** Lease of a job whose attempt has not begun. */
-const LEASE_SECONDS = 30;
+/** A callback that came first tells the upstream id. */
+const nowIfCallback = (seconds: number) => (): string =>
+  `CASE WHEN callback_received_at IS NULL THEN ${inSeconds(seconds)()} ELSE now() END`;
+
+const NOT_LEASED = { lease: null, worker: null } as const;
 
 const BATCH_LIMITS = { size: 100, waiting: 10_000, concurrency: 1 };
 
@@ -51,34 +56,33 @@ export class SubmissionTransitions {
     private readonly transitions: JobTransitionsStore,
     private readonly submission: JobSubmissionStore,
     private readonly queue: SubmissionQueueStore,
-    private readonly tasks: TaskQueue,
-    private readonly wakeups: Wakeups,
+    private readonly notifications: Notifications,
     private readonly transactions: Transactions,
     private readonly metrics: JobMetrics,
   ) {}
 
   /** How long an attempt may take until it counts as lost. */
   get attemptSeconds(): number {
-    return this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS + LOST_AFTER_SECONDS;
+    return attemptSeconds(this.settings);
   }
 
   /**
    * Leases queued jobs, and begins the attempts of those that can be sent as they are. A job that PostgreSQL
    * refuses to update fails, so that it does not block the others.
    */
-  async acquireJobs(limit: number): Promise<QueuedJob[]> {
-    const leases = { attempt: this.attemptSeconds, other: LEASE_SECONDS };
+  async leaseJobs(limit: number, lease: Lease): Promise<QueuedJob[]> {
+    const times = { attempt: this.attemptSeconds, other: LEASE_SECONDS };
     try {
-      return await this.queue.acquireJobs(limit, leases, this.settings.JOB_MAX_AGE_SECONDS);
+      return await this.queue.leaseJobs(limit, lease, times, this.settings.JOB_MAX_AGE_SECONDS);
     } catch (error) {
       if (classifyDatabaseError(error) !== 'data') throw error;
-      if (limit > 1) return this.acquireJobs(Math.ceil(limit / 2));
+      if (limit > 1) return this.leaseJobs(Math.ceil(limit / 2), lease);
       const sqlState = sqlStateOf(error);
       const job = await this.queue.first();
       if (job === undefined) return [];
       this.logger.error({ msg: 'could not send a job', jobId: job.id, sqlState });
       await this.endUnsubmitted(job, job.attempt, 'failed', UNSTORABLE);
-      return this.acquireJobs(limit);
+      return this.leaseJobs(limit, lease);
     }
   }
 
@@ -97,7 +101,7 @@ export class SubmissionTransitions {
     { seconds, reason, failure }: { seconds: number; reason: string; failure?: string },
   ): Promise<boolean> {
     const { deferredJob, ended } = await this.transactions.run(async (manager) => {
-      const changes = { submitStartedAt: null, ...deferred(seconds, reason) };
+      const changes = { submitStartedAt: null, ...NOT_LEASED, ...deferred(seconds, reason) };
       const deferredJob = await this.transitions.updateJob(
         manager,
         job.id,
@@ -129,47 +133,30 @@ export class SubmissionTransitions {
 
   private async markAll(made: readonly AcceptedUpstream[]): Promise<readonly boolean[]> {
     const { origin } = this.settings.REDUCTO_BASE_URL;
-    const moved = await this.submission.markSubmitted(made, origin, true);
-    if (moved.length < made.length) {
-      const ids = new Set(moved.map(({ id }) => id));
-      moved.push(...(await this.markTriggered(made.filter(({ id }) => !ids.has(id)))));
-    }
+    // In the order of their ids, as callbacks lock them, to avoid deadlocks.
+    const inOrder = made.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const moved = await this.submission.markSubmitted(inOrder, origin);
     for (const { ageSeconds } of moved) this.metrics.recordSubmitted(ageSeconds);
+    if (moved.some(({ callback }) => callback)) this.notifications.send(POLLS_DUE);
+    if (moved.some(({ cancel }) => cancel)) this.notifications.send(CANCELS_DUE);
     // The same job may come twice, and even by two ids: what stands in its row happened, once.
     const happened = new Set(moved.map(({ id, upstreamId }) => `${id} ${upstreamId}`));
     return made.map(({ id, upstreamId }) => happened.delete(`${id} ${upstreamId}`));
-  }
-
-  /** With the tasks that follow from a callback or a cancel that came before Reducto's answer was written down. */
-  private markTriggered(
-    made: readonly AcceptedUpstream[],
-  ): ReturnType<JobSubmissionStore['markSubmitted']> {
-    return this.transactions.run(async (manager) => {
-      const { origin } = this.settings.REDUCTO_BASE_URL;
-      const moved = await this.submission.markSubmitted(made, origin, false, manager);
-      const idsOf = (trigger: 'callback' | 'cancel'): string[] =>
-        moved.filter((row) => row[trigger]).map(({ id }) => id);
-      // They are written down together, in the context of one of them.
-      const origins = new Map<string, string>();
-      await this.tasks.add(manager, 'poll', idsOf('callback'), origins);
-      await this.tasks.add(manager, 'cancel', idsOf('cancel'), origins);
-      return moved;
-    });
   }
 
   /**
    * It was sent, and nobody knows whether it arrived. `sinceLastMoment`: seconds since the last moment at which the
    * request can have arrived.
    */
-  markUncertain(
+  async markUncertain(
     job: JobId,
     attempt: number,
     reason: string,
     sinceLastMoment = 0,
   ): Promise<boolean> {
     const seconds = Math.max(this.settings.UNCERTAIN_LISTING_LAG_SECONDS - sinceLastMoment, 0);
-    return this.transactions.run(async (manager) => {
-      const moved = await this.transitions.transition(
+    const moved = await this.transactions.run((manager) =>
+      this.transitions.transition(
         manager,
         job.id,
         'uncertain',
@@ -177,16 +164,15 @@ export class SubmissionTransitions {
           polls: 0,
           uncertainSince: inSeconds(-sinceLastMoment),
           ...deferred(seconds, UNCERTAIN_REASON),
+          nextCheckAt: nowIfCallback(seconds),
         },
         ['submit_uncertain', { attempt, reason }],
         ifAtAttempt(attempt),
-      );
-      if (moved === undefined) return false;
-      if ((await this.transitions.readTriggers(manager, job.id)).callback) {
-        await this.tasks.add(manager, 'poll', [job.id]);
-      }
-      return true;
-    });
+      ),
+    );
+    if (moved === undefined) return false;
+    if (moved.sinceCallbackSeconds !== null) this.notifications.send(UNCERTAIN_DUE);
+    return true;
   }
 
   /** It is certain that the attempt made nothing: the job may be sent again, after `seconds`. */
@@ -203,7 +189,7 @@ export class SubmissionTransitions {
       ),
     );
     if (moved === undefined) return false;
-    this.wakeups.send(JOBS_QUEUED);
+    this.notifications.send(JOBS_QUEUED);
     return true;
   }
 

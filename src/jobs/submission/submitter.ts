@@ -1,6 +1,12 @@
+import { setTimeout } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
-import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
+import {
+  classifyDatabaseError,
+  isDatabaseAway,
+  sqlStateOf,
+} from '../../platform/database/database-errors.js';
+import { WorkerLock } from '../../platform/work/worker-lock.js';
 import type { SubmitAnswer } from '../../reducto/answers.js';
 import { summaryOf } from '../../reducto/upstream-error.js';
 import { ReductoClient } from '../../reducto/reducto.client.js';
@@ -11,7 +17,7 @@ import {
   UPSTREAM_UNUSABLE,
   type JobError,
 } from '../job-error.js';
-import type { QueuedJob, Unsent } from './submission-queue.store.js';
+import type { QueuedJob } from './submission-queue.store.js';
 import { CallbackTokenService } from '../callback-token.service.js';
 import { JobQueries } from '../persistence/job-queries.store.js';
 import { InputJobs } from './input-jobs.js';
@@ -23,6 +29,7 @@ import { upstreamRequest } from './upstream-request.js';
 const INPUT_CHECK_SECONDS = 2;
 /** Time after the begin of an attempt within which its request may be sent, well before the attempt counts as lost. */
 const LEAVES_WITHIN_SECONDS = 5;
+const RECORD_RETRY_MILLISECONDS = 250;
 
 /**
  * Sends a queued job to Reducto, one request per attempt, never while the outcome of an earlier one is unknown. The
@@ -41,6 +48,7 @@ export class Submitter {
     private readonly tokens: CallbackTokenService,
     private readonly reducto: ReductoClient,
     private readonly limiter: SubmissionLimiter,
+    private readonly lock: WorkerLock,
   ) {}
 
   /** Sends nothing more; requests under way are awaited by their callers. */
@@ -48,16 +56,20 @@ export class Submitter {
     this.stopping = true;
   }
 
-  /** Submits a leased job. Resolves to it if nothing was sent and it should be released. */
-  async submitJob(job: QueuedJob): Promise<Unsent | undefined> {
+  /** Submits a leased job. Resolves to `release` if nothing was sent and it should be due again. */
+  async submitJob(job: QueuedJob): Promise<void | 'release'> {
     const progress = { mayHaveLeft: false };
     try {
       return await this.sendOnce(job, progress);
     } catch (error) {
       const kind = classifyDatabaseError(error);
       const isTransient = ['unavailable', 'read_only', 'conflict'].includes(kind);
+      if (isTransient && !progress.mayHaveLeft) return 'release';
       // One that may have left becomes uncertain when its lease ends.
-      if (isTransient || progress.mayHaveLeft) throw error;
+      if (isTransient || progress.mayHaveLeft) {
+        this.logger.error({ msg: 'the outcome of a submit was not stored', err: error });
+        return undefined;
+      }
       // The message of PostgreSQL may quote the data.
       const cause = kind === 'data' ? { sqlState: sqlStateOf(error) } : { err: error };
       this.logger.error({ msg: 'could not send a job', ...cause });
@@ -79,7 +91,7 @@ export class Submitter {
   private async sendOnce(
     job: QueuedJob,
     progress: { mayHaveLeft: boolean },
-  ): Promise<Unsent | undefined> {
+  ): Promise<void | 'release'> {
     if (!job.begun && (await this.isOver(job))) return undefined;
     const source = await this.inputs.resolveReferences(job);
     if (source.state === 'pending') {
@@ -94,14 +106,30 @@ export class Submitter {
       await this.transitions.endUnsubmitted(job, job.attempts, 'failed', source.error);
       return undefined;
     }
-    const { outcome, ...attempt } = await this.limiter.withSlot(() =>
+    const { outcome, attempt } = await this.limiter.withSlot(() =>
       this.attempt(job, source.request, progress),
     );
     if (outcome === 'lost') return undefined;
-    if (outcome === 'unsent') return attempt;
+    if (outcome === 'unsent') return 'release';
     // Outside the slot, so that the next request does not wait for this write.
-    await this.record(job, attempt.attempt, outcome);
+    await this.recordOnceAvailable(job, attempt, outcome);
     return undefined;
+  }
+
+  /** This process alone knows the answer: it keeps it for as long as the database is away. */
+  private async recordOnceAvailable(
+    job: QueuedJob,
+    attempt: number,
+    answer: SubmitAnswer,
+  ): Promise<void> {
+    for (;;) {
+      try {
+        return await this.record(job, attempt, answer);
+      } catch (error) {
+        if (!isDatabaseAway(error) || this.stopping) throw error;
+        await setTimeout(RECORD_RETRY_MILLISECONDS);
+      }
+    }
   }
 
   /** An answer that PostgreSQL refuses ends the job: the request is not sent again. */
@@ -138,21 +166,25 @@ export class Submitter {
     job: QueuedJob,
     request: string,
     progress: { mayHaveLeft: boolean },
-  ): Promise<Unsent & { outcome: SubmitAnswer | 'lost' | 'unsent' }> {
+  ): Promise<{ attempt: number; outcome: SubmitAnswer | 'lost' | 'unsent' }> {
     const { id, begun, attempts } = job;
     let begin = job.leasedAt;
-    let attempt = { id, attempt: attempts, begun };
+    let attempt = attempts;
     const body = this.bodyOf(job, request);
     if (!begun) {
-      if (this.stopping) return { ...attempt, outcome: 'unsent' };
+      if (this.stopping) return { attempt, outcome: 'unsent' };
       begin = performance.now();
-      attempt = { id, attempt: attempts + 1, begun: true };
-      if (!(await this.transitions.beginAttempt(attempt))) return { ...attempt, outcome: 'lost' };
+      attempt += 1;
+      if (!(await this.transitions.beginAttempt({ id, attempt }))) {
+        return { attempt, outcome: 'lost' };
+      }
     }
     const late = performance.now() - begin > LEAVES_WITHIN_SECONDS * 1000;
-    if (this.stopping || late) return { ...attempt, outcome: 'unsent' };
+    // Others may take a worker without its lock for dead, and its attempts for uncertain.
+    if (this.stopping || late || this.lock.heldBy === undefined)
+      return { attempt, outcome: 'unsent' };
     progress.mayHaveLeft = true;
-    return { ...attempt, outcome: await this.reducto.submitJob(job.type, body) };
+    return { attempt, outcome: await this.reducto.submitJob(job.type, body) };
   }
 
   private async recordAnswer(job: QueuedJob, attempt: number, answer: SubmitAnswer): Promise<void> {

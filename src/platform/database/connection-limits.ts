@@ -2,8 +2,11 @@ import type { Settings } from '../config/settings.js';
 import { DatabaseConnections } from './database-connections.js';
 import { WatchedClient } from './watched-client.js';
 
-/** `work`: statements of milliseconds. `migrations`: statements that may rewrite a table. */
-export type Purpose = 'work' | 'migrations';
+/**
+ * `work`: statements of milliseconds. `migrations`: statements that may rewrite a table. `session`: the one connection
+ * by which others see that a process lives.
+ */
+export type Purpose = 'work' | 'migrations' | 'session';
 
 export type LimitSettings = Pick<
   Settings,
@@ -16,6 +19,9 @@ const MIGRATION_MILLISECONDS = 3_600_000;
 /** PostgreSQL’s own timeout must fire before the connection is closed for its silence. */
 const ANSWER_MARGIN_MILLISECONDS = 1000;
 
+/** A session is asked every second. */
+const SESSION_SILENCE_MILLISECONDS = 5000;
+
 /** For a free connection of the pool, and for a new one. Its users are people and programs who wait. */
 const LONGEST_WAIT_FOR_CONNECTION_MILLISECONDS = 5000;
 
@@ -26,8 +32,11 @@ const LONGEST_WAIT_FOR_CONNECTION_MILLISECONDS = 5000;
  */
 export function connectionLimits(settings: LimitSettings, purpose: Purpose = 'work') {
   const statementMillis = settings.DATABASE_TIMEOUT_SECONDS * 1000;
-  const silenceMillis =
-    (purpose === 'work' ? statementMillis : MIGRATION_MILLISECONDS) + ANSWER_MARGIN_MILLISECONDS;
+  const silenceMillis = {
+    work: statementMillis + ANSWER_MARGIN_MILLISECONDS,
+    migrations: MIGRATION_MILLISECONDS + ANSWER_MARGIN_MILLISECONDS,
+    session: SESSION_SILENCE_MILLISECONDS,
+  }[purpose];
   const connections = DatabaseConnections.of(settings.DATABASE_URL ?? '');
   return {
     Client: WatchedClient,
@@ -41,9 +50,26 @@ export function connectionLimits(settings: LimitSettings, purpose: Purpose = 'wo
   };
 }
 
+const SILENCE_OPTIONS = {
+  idle_session_timeout: 60_000,
+  tcp_keepalives_idle: 10,
+  tcp_keepalives_interval: 5,
+  tcp_keepalives_count: 4,
+  tcp_user_timeout: 30_000,
+};
+
+/** A lost machine or network, and a process that hangs, lose the locks of their session within ten seconds. */
+const SESSION_OPTIONS = {
+  idle_session_timeout: 10_000,
+  tcp_keepalives_idle: 3,
+  tcp_keepalives_interval: 2,
+  tcp_keepalives_count: 3,
+  tcp_user_timeout: 10_000,
+};
+
 /**
  * What the server is asked to do in every session, as options of its start: in force from the first
- * statement on, without a round trip, and also in sessions that pg-boss opens by itself.
+ * statement on, without a round trip.
  *
  * - running: `statement_timeout`. A migration has none; for it, `client_connection_check_interval`
  *   finds out that nobody waits for the statement any more (not known on Windows).
@@ -55,17 +81,13 @@ export function connectionLimits(settings: LimitSettings, purpose: Purpose = 'wo
  */
 function sessionLimits(statementMillis: number, purpose: Purpose) {
   const options: Record<string, number> = {
-    idle_session_timeout: 60_000,
-    tcp_keepalives_idle: 10,
-    tcp_keepalives_interval: 5,
-    tcp_keepalives_count: 4,
-    tcp_user_timeout: 30_000,
+    ...(purpose === 'session' ? SESSION_OPTIONS : SILENCE_OPTIONS),
   };
   if (purpose === 'migrations' && process.platform !== 'win32') {
     options['client_connection_check_interval'] = 5000;
   }
   return {
-    ...(purpose === 'work' ? { statement_timeout: statementMillis } : {}),
+    ...(purpose === 'migrations' ? {} : { statement_timeout: statementMillis }),
     idle_in_transaction_session_timeout: 2 * statementMillis,
     options: Object.entries(options)
       .map(([name, value]) => `-c ${name}=${value}`)

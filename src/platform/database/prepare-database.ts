@@ -10,21 +10,13 @@ const CONNECTIONS = { DATABASE_POOL_SIZE: 2 };
 
 /**
  * Waits for the database, then brings it up to date or, where that is somebody else's duty, refuses
- * to start on one that is not. `installQueues` sets up what the task queue keeps there.
+ * to start on one that is not.
  */
-export async function prepareDatabase(
-  settings: Settings,
-  log: LoggerService,
-  installQueues: (settings: Settings) => Promise<void>,
-): Promise<void> {
+export async function prepareDatabase(settings: Settings, log: LoggerService): Promise<void> {
   const dataSource = await awaitDatabase(settings.with(CONNECTIONS), log);
   try {
     if (migrates(settings)) {
-      await withMigrationLock(dataSource, async (lost) => {
-        await migrate(settings, log, lost);
-        lost.throwIfAborted();
-        await installQueues(settings);
-      });
+      await withMigrationLock(dataSource, (lost) => migrate(settings, log, lost));
     } else {
       await refusePendingMigrations(dataSource);
     }

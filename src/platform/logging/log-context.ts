@@ -1,11 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** What every log line of the current request or task carries. */
+/** What every log line of the current request or work carries. */
 export interface LogFields {
   requestId?: string;
   jobId?: string;
   service?: string;
-  task?: string;
+  work?: string;
   traceId?: string;
 }
 
@@ -16,7 +16,7 @@ export function withLogFields<T>(fields: LogFields, work: () => T): T {
   return storage.run({ ...storage.getStore(), ...fields }, work);
 }
 
-/** Adds to the fields of the current request or task, once they are known. Without a context: nothing. */
+/** Adds to the fields of the current request or work, once they are known. Without a context: nothing. */
 export function addLogFields(fields: LogFields): void {
   const current = storage.getStore();
   if (current !== undefined) Object.assign(current, fields);

@@ -5,7 +5,7 @@ import { Batches } from '../../platform/batches.js';
 import { Settings } from '../../platform/config/settings.js';
 import { preparedRows } from '../../platform/database/sql.js';
 import { addToSpan, currentTraceparent } from '../../platform/tracing/spans.js';
-import { Wakeups } from '../../tasks/wakeups.js';
+import { Notifications } from '../../platform/work/notifications.js';
 import type { ReceivedCallback } from '../guards/received-callback.js';
 import type { InboxEntry } from './inbox-entry.entity.js';
 
@@ -26,7 +26,7 @@ export class CallbackInbox {
 
   constructor(
     settings: Settings,
-    private readonly wakeups: Wakeups,
+    private readonly notifications: Notifications,
     @InjectEntityManager() private readonly database: EntityManager,
   ) {
     this.commits = new Batches((entries) => this.insertEntries(entries), {
@@ -70,7 +70,7 @@ export class CallbackInbox {
       entries.map(({ clientAddress }) => clientAddress),
       entries.map(({ trace }) => trace),
     ]);
-    this.wakeups.send(CALLBACKS_STORED);
+    this.notifications.send(CALLBACKS_STORED);
     return entries.map(() => true);
   }
 }

@@ -1,23 +1,16 @@
-import {
-  Injectable,
-  Logger,
-  type BeforeApplicationShutdown,
-  type OnApplicationBootstrap,
-  type OnModuleInit,
-} from '@nestjs/common';
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { LRUCache } from 'lru-cache';
 import { In, Not, Repository, type EntityManager } from 'typeorm';
 import { CallbackJobsService } from '../../jobs/callback-jobs.service.js';
+import type { JobStatus } from '../../jobs/job-status.js';
 import { Settings } from '../../platform/config/settings.js';
 import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
 import { preparedRows } from '../../platform/database/sql.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import { RepeatedEvents } from '../../platform/logging/repeated-events.js';
-import { IntervalScheduler } from '../../platform/schedule/interval-scheduler.js';
-import { ShutdownDeadline } from '../../platform/config/shutdown-deadline.js';
-import { TaskQueue } from '../../tasks/task-queue.js';
-import { WorkerLoop } from '../../tasks/worker-loop.js';
+import type { BatchWork } from '../../platform/work/due-work.js';
+import { WorkEngine } from '../../platform/work/work-engine.js';
 import { CALLBACKS_STORED } from '../receiving/callback-inbox.js';
 import { InboxEntry } from '../receiving/inbox-entry.entity.js';
 
@@ -31,33 +24,25 @@ interface FailingEntry {
   readonly waitsUntil: number;
 }
 
-/** Poll interval without a notification. */
-const POLL_SECONDS = 1;
 const MAX_PER_TRANSACTION = 200;
 
 /**
- * Moves callbacks from the inbox to `callbacks` and requests polls of their jobs, in one transaction. Workers share the
- * work. All writes to `callbacks`.
+ * Due work: moves callbacks from the inbox to `callbacks` and requests polls of their jobs, in one transaction. Workers
+ * share the work. All writes to `callbacks`.
  */
 @Injectable()
-export class CallbackRelay
-  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown
-{
+export class CallbackRelay implements BatchWork, OnModuleInit {
+  readonly name = 'relay';
+  readonly topic = CALLBACKS_STORED;
+  readonly batchSize = MAX_PER_TRANSACTION;
+  // A burst is taken in first: its sender waits, and what follows from it does not.
+  readonly yieldsWhenBusy = true;
   private readonly logger = new Logger(CallbackRelay.name);
-  private readonly loop = new WorkerLoop(
-    async () => (await this.relay()) === MAX_PER_TRANSACTION,
-    // They stay in the inbox until the next poll.
-    (error) => this.logger.warn({ msg: 'callbacks could not be relayed', err: error }),
-    // A burst is taken in first: its sender waits, and what follows from it does not.
-    true,
-  );
 
   constructor(
     private readonly settings: Settings,
     @InjectRepository(InboxEntry) private readonly inbox: Repository<InboxEntry>,
-    private readonly shutdownDeadline: ShutdownDeadline,
-    private readonly tasks: TaskQueue,
-    private readonly scheduler: IntervalScheduler,
+    private readonly engine: WorkEngine,
     private readonly callbackJobs: CallbackJobsService,
     private readonly transactions: Transactions,
   ) {}
@@ -69,35 +54,30 @@ export class CallbackRelay
   );
 
   onModuleInit(): void {
-    const wake = (): void => this.loop.wake();
-    this.tasks.subscribe(CALLBACKS_STORED, wake, wake);
+    this.engine.addBatch(this);
   }
 
-  onApplicationBootstrap(): void {
-    this.scheduler.every(POLL_SECONDS, 'callback relay', () => Promise.resolve(this.loop.wake()));
-  }
-
-  /** What is left in the inbox stays there for the next worker. */
-  async beforeApplicationShutdown(): Promise<void> {
-    await this.loop.stop(this.shutdownDeadline.leftMilliseconds);
-  }
-
-  /** Returns how many it took. */
-  private async relay(): Promise<number> {
+  /** Returns how many callbacks it took. */
+  async perform(): Promise<number> {
     const waitingIds = this.waitingIds();
     try {
-      return await this.transactions.run(async (manager) => {
-        const taken = await preparedRows<Delivery>(manager, DEQUEUE, [
-          MAX_PER_TRANSACTION,
-          waitingIds,
-        ]);
-        await this.takeUp(manager, taken);
-        return taken.length;
-      });
+      return await this.relay((manager) =>
+        preparedRows<Delivery>(manager, DEQUEUE, [MAX_PER_TRANSACTION, waitingIds]),
+      );
     } catch (error) {
       if (!concernsRow(error)) throw error;
       return this.relayOneByOne(waitingIds);
     }
+  }
+
+  /** Relays what `take` removes from the inbox, and wakes the workers of its jobs. */
+  private async relay(take: (manager: EntityManager) => Promise<Delivery[]>): Promise<number> {
+    const { count, statuses } = await this.transactions.run(async (manager) => {
+      const taken = await take(manager);
+      return { count: taken.length, statuses: await this.takeUp(manager, taken) };
+    });
+    this.callbackJobs.announcePolls(statuses);
+    return count;
   }
 
   /** Relays each callback by itself, so that a failing one does not block the others. Returns how many it relayed or dropped. */
@@ -110,12 +90,7 @@ export class CallbackRelay
     let done = 0;
     for (const entry of waiting) {
       try {
-        await this.transactions.run(async (manager) => {
-          await this.takeUp(
-            manager,
-            await preparedRows<Delivery>(manager, DEQUEUE_ONE, [entry.id]),
-          );
-        });
+        await this.relay((manager) => preparedRows<Delivery>(manager, DEQUEUE_ONE, [entry.id]));
         this.failing.delete(entry.id);
         done += 1;
       } catch (error) {
@@ -126,11 +101,14 @@ export class CallbackRelay
     return done;
   }
 
-  private async takeUp(manager: EntityManager, taken: readonly Delivery[]): Promise<void> {
-    if (taken.length === 0) return;
+  private async takeUp(
+    manager: EntityManager,
+    taken: readonly Delivery[],
+  ): Promise<ReadonlySet<JobStatus>> {
+    if (taken.length === 0) return new Set();
     const messages = distinct(await withinLimit(manager, taken));
     const repeated = await enter(manager, messages);
-    await this.callbackJobs.requestPolls(
+    return this.callbackJobs.requestPolls(
       manager,
       messages.map(({ jobId, upstreamId, status, provedBy, receivedAt, trace }, n) => ({
         jobId,

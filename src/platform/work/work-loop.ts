@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
-import { withTimeout } from '../platform/with-timeout.js';
+import { withTimeout } from '../with-timeout.js';
 
 /** Event loop utilization above which deferrable work pauses. */
 const BUSY = 0.8;
@@ -9,7 +9,7 @@ const PAUSE_PER_WORK = 4;
 const MAX_PAUSE_MILLISECONDS = 500;
 
 /** Repeats a pass for as long as there is something to do, and again when it is woken; never two at a time. */
-export class WorkerLoop {
+export class WorkLoop {
   private running: Promise<void> | undefined;
   private wanted = false;
   private readonly stopping = new AbortController();

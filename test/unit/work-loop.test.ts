@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { pauseAfter, WorkerLoop } from '../../src/tasks/worker-loop.js';
+import { pauseAfter, WorkLoop } from '../../src/platform/work/work-loop.js';
 
 /** Blocks the thread. */
 function spin(milliseconds: number): void {
@@ -16,7 +16,7 @@ function busyLoop(milliseconds: number, more: (passes: number) => boolean) {
     spin(milliseconds);
     return Promise.resolve(more(begins.length));
   };
-  return { begins, loop: new WorkerLoop(pass, (error) => expect.fail(String(error)), true) };
+  return { begins, loop: new WorkLoop(pass, (error) => expect.fail(String(error)), true) };
 }
 
 it.each([

@@ -1,11 +1,16 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
 import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
-import { JobLeaseStore } from './job-lease.store.js';
 import { expiredAfter, UPSTREAM_UNUSABLE, type JobError } from '../job-error.js';
-import { JobQueries } from '../persistence/job-queries.store.js';
-import { jittered, pollLimits, secondsUntilNextPoll, type PollLimits } from './poll-policy.js';
-import { PollTransitions } from './poll-transitions.js';
+import {
+  jittered,
+  pollLimits,
+  secondsUntilNextPoll,
+  type PollLimits,
+} from '../polling/poll-policy.js';
+import { PollTransitions } from '../polling/poll-transitions.js';
+import { JobLeaseStore } from './job-lease.store.js';
+import type { LeasedJob } from './leased-job.js';
 
 /**
  * Decides what becomes of a job whose handler threw, so that no error keeps a job open for ever: it ends at once
@@ -19,50 +24,39 @@ export class JobFailureHandler {
   constructor(
     settings: Settings,
     private readonly leases: JobLeaseStore,
-    private readonly queries: JobQueries,
     private readonly transitions: PollTransitions,
   ) {
     this.limits = pollLimits(settings);
   }
 
-  /** The caller holds `lease`. Rethrows `error` if the database may recover soon. */
-  async handle(id: string, lease: string, error: unknown): Promise<void> {
+  /** Rethrows `error` if the database may recover soon: the job is due again then. */
+  async handle(job: LeasedJob, error: unknown): Promise<void> {
     const kind = classifyDatabaseError(error);
-    if (['unavailable', 'read_only', 'conflict'].includes(kind)) {
-      // Without this the job would wait for the end of the lease.
-      await this.leases.releaseLease(id, lease, 1).catch(() => undefined);
-      throw error;
-    }
+    if (['unavailable', 'read_only', 'conflict'].includes(kind)) throw error;
     // The message of PostgreSQL may quote the data.
     const cause = kind === 'data' ? { sqlState: sqlStateOf(error) } : { err: error };
-    this.logger.error({ msg: 'could not process a job', jobId: id, ...cause });
-    const open = await this.queries.findOpen(id);
-    if (open === undefined || open.job.lease !== lease) return;
-    const ageSeconds = open.ages.created;
-    if (kind === 'data' && (await this.end(id, lease, 'failed', UPSTREAM_UNUSABLE))) return;
+    this.logger.error({ msg: 'could not process a job', jobId: job.id, ...cause });
+    const ageSeconds = job.ages.created;
+    if (kind === 'data' && (await this.end(job, 'failed', UPSTREAM_UNUSABLE))) return;
     const { maxAgeSeconds } = this.limits;
     if (ageSeconds >= maxAgeSeconds) {
-      if (await this.end(id, lease, 'expired', expiredAfter(maxAgeSeconds))) return;
+      if (await this.end(job, 'expired', expiredAfter(maxAgeSeconds))) return;
     }
-    const polls = { polls: open.job.polls + 1, ageSeconds };
+    const polls = { polls: job.polls + 1, ageSeconds };
     const plan = { ...polls, sinceCallbackSeconds: null, sinceCancelSeconds: null };
-    await this.leases.releaseFailedPoll(
-      id,
-      lease,
-      jittered(secondsUntilNextPoll(plan, this.limits)),
-    );
+    const seconds = jittered(secondsUntilNextPoll(plan, this.limits));
+    await this.leases.releaseFailedPoll(job, seconds);
   }
 
   private async end(
-    id: string,
-    lease: string,
+    job: LeasedJob,
     status: 'failed' | 'expired',
     error: JobError,
   ): Promise<boolean> {
     try {
-      const ended = await this.transitions.endJob({ id }, lease, status, error);
+      const ended = await this.transitions.endJob(job, status, error);
       if (ended && status === 'expired') {
-        this.logger.error({ msg: 'job expired', jobId: id, code: error.code });
+        this.logger.error({ msg: 'job expired', jobId: job.id, code: error.code });
       }
       return true;
     } catch (thrown) {

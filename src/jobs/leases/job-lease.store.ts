@@ -1,0 +1,287 @@
+import { Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
+import { Settings } from '../../platform/config/settings.js';
+import { preparedRows, rows, type Statement } from '../../platform/database/sql.js';
+import type { Lease } from '../../platform/work/due-work.js';
+import type { GoneWorker } from '../../platform/work/gone-workers.js';
+import {
+  attemptSeconds,
+  leasedJob,
+  LEASE_SECONDS,
+  LEASED_COLUMNS,
+  type LeasedJob,
+  type LeasedRow,
+} from './leased-job.js';
+
+/** A row that is held under a lease. */
+export interface HeldJob {
+  readonly id: string;
+  readonly lease: string;
+}
+
+/** The jobs of a dead worker, by what they need now. */
+export interface FreedJobs {
+  /** Due again as they were. */
+  readonly due: number;
+  /** Uncertain, because their requests may have been sent. */
+  readonly uncertain: number;
+}
+
+/** An attempt is recorded just before its request leaves, so one without an outcome may have reached Reducto. */
+const SENDER_GONE = 'the process that sent it is gone';
+
+/**
+ * All SQL on leases of jobs, except those of queued ones (`SubmissionQueueStore`). A lease is a random id in the
+ * row: another one replaces it, and with it the previous holder’s right to write. Expired leases are free.
+ */
+@Injectable()
+export class JobLeaseStore {
+  private readonly longestLeaseSeconds: number;
+
+  constructor(
+    settings: Settings,
+    @InjectEntityManager() private readonly database: EntityManager,
+  ) {
+    this.longestLeaseSeconds = Math.max(LEASE_SECONDS, attemptSeconds(settings));
+  }
+
+  /** Due submitted jobs: those with a trigger first, then the longest due. */
+  async leasePolls(limit: number, lease: Lease): Promise<LeasedJob[]> {
+    return this.leaseJobs(LEASE_POLLS, limit, lease);
+  }
+
+  /** Due uncertain jobs. */
+  leaseUncertain(limit: number, lease: Lease): Promise<LeasedJob[]> {
+    return this.leaseJobs(LEASE_UNCERTAIN, limit, lease);
+  }
+
+  /** Jobs whose cancel Reducto was not asked for. */
+  leaseCancels(limit: number, lease: Lease): Promise<LeasedJob[]> {
+    return this.leaseJobs(LEASE_CANCELS, limit, lease);
+  }
+
+  /** Due jobs past the maximum age, whether or not Reducto can be asked. */
+  leaseTooOld(limit: number, lease: Lease, maxAgeSeconds: number): Promise<LeasedJob[]> {
+    return this.leaseJobs(LEASE_TOO_OLD, limit, lease, maxAgeSeconds);
+  }
+
+  async renewLeases(held: readonly HeldJob[]): Promise<void> {
+    const ids = held.map(({ id }) => id);
+    const leases = held.map(({ lease }) => lease);
+    await preparedRows(this.database, RENEW, [ids, leases, LEASE_SECONDS]);
+  }
+
+  /** Makes jobs due in `seconds` on which nothing was done. `reason` is for the service; null keeps the last one. */
+  async releaseJobs(
+    held: readonly HeldJob[],
+    seconds: number,
+    reason: string | null = null,
+  ): Promise<void> {
+    const ids = held.map(({ id }) => id);
+    const leases = held.map(({ lease }) => lease);
+    await preparedRows(this.database, RELEASE, [ids, leases, seconds, reason]);
+  }
+
+  /** Makes due what was leased by statements whose answers were lost: nothing was done. */
+  async releaseLost(leaseIds: readonly string[]): Promise<void> {
+    await rows(this.database, RELEASE_LOST, [
+      leaseIds,
+      'the gateway lost its database',
+      this.longestLeaseSeconds,
+    ]);
+  }
+
+  /** Records that the gateway could not process the job, and tries again. */
+  async releaseFailedPoll({ id, lease }: HeldJob, seconds: number): Promise<void> {
+    const reason = 'The gateway could not process the job and tries again';
+    await rows(this.database, RELEASE_FAILED, [id, lease, seconds, reason]);
+  }
+
+  /**
+   * Frees the leases of a dead worker, in the transaction that removes it. Attempts that it had begun are uncertain
+   * as of `since`, and due after `lagSeconds`.
+   */
+  async freeWorker(
+    manager: EntityManager,
+    { id, since }: GoneWorker,
+    lagSeconds: number,
+    reason: string,
+  ): Promise<FreedJobs> {
+    const uncertain = await rows(manager, FREE_ATTEMPTS, [
+      id,
+      since,
+      lagSeconds,
+      reason,
+      SENDER_GONE,
+      this.longestLeaseSeconds,
+    ]);
+    const due = await rows(manager, FREE_OTHERS, [id, this.longestLeaseSeconds]);
+    return { uncertain: uncertain.length, due: due.length };
+  }
+
+  /**
+   * Expedites the polls of submitted jobs, all or those of `ids`, to random moments within `seconds`. Leased jobs
+   * are left alone. Returns how many.
+   */
+  async expeditePolls(
+    manager: EntityManager,
+    ids: readonly string[] | null,
+    seconds: number,
+    limit: number,
+  ): Promise<number> {
+    const expedited = await rows(manager, EXPEDITE_POLLS, [ids, seconds, limit]);
+    return expedited.length;
+  }
+
+  private async leaseJobs(
+    statement: Statement,
+    limit: number,
+    lease: Lease,
+    ...more: readonly unknown[]
+  ): Promise<LeasedJob[]> {
+    const parameters = [limit, lease.id, lease.worker, LEASE_SECONDS, ...more];
+    const leased = await preparedRows<LeasedRow>(this.database, statement, parameters);
+    return leased.map((row) => leasedJob(row, lease));
+  }
+}
+
+/** `due` selects ids of up to `$1` rows, and locks them. Its limit is a subquery, so that one plan serves all limits. */
+function leaseStatement(name: string, due: string, triggers: 'kept' | 'taken'): Statement {
+  return {
+    name,
+    text: `
+      UPDATE jobs
+         SET lease = $2, worker = $3, next_check_at = now() + make_interval(secs => $4)
+             ${triggers === 'taken' ? ', poll_requested = false' : ''}
+       WHERE id = ANY (ARRAY(${due}))
+      RETURNING ${LEASED_COLUMNS}`,
+  };
+}
+
+const CANCEL_PENDING = 'cancel_requested_at IS NOT NULL AND cancel_sent_at IS NULL';
+
+function dueFirst(condition: string): string {
+  return `SELECT id FROM jobs WHERE ${condition} AND next_check_at <= now()
+           ORDER BY next_check_at LIMIT (SELECT $1::integer) FOR NO KEY UPDATE SKIP LOCKED`;
+}
+
+/** Two ranges of the index, so that no row that is not due is read. */
+const toPoll = (requested: string): string =>
+  dueFirst(`status = 'submitted' AND poll_requested = ${requested} AND NOT (${CANCEL_PENDING})`);
+export const LEASE_POLLS = leaseStatement(
+  'jobs-lease-polls',
+  `SELECT id FROM (SELECT id FROM (${toPoll('true')}) AS requested
+            UNION ALL SELECT id FROM (${toPoll('false')}) AS planned) AS due
+    LIMIT (SELECT $1::integer)`,
+  'taken',
+);
+
+const LEASE_UNCERTAIN = leaseStatement(
+  'jobs-lease-uncertain',
+  dueFirst(`status = 'uncertain'`),
+  'taken',
+);
+
+const LEASE_CANCELS = leaseStatement(
+  'jobs-lease-cancels',
+  dueFirst(`status = 'submitted' AND ${CANCEL_PENDING}`),
+  'kept',
+);
+
+const tooOld = (condition: string): string =>
+  dueFirst(`${condition} AND created_at <= now() - make_interval(secs => $5)`);
+const LEASE_TOO_OLD = leaseStatement(
+  'jobs-lease-too-old',
+  `SELECT id FROM (SELECT id FROM (${tooOld(`status = 'submitted' AND poll_requested = true`)}) AS a
+            UNION ALL SELECT id FROM (${tooOld(`status = 'submitted' AND poll_requested = false`)}) AS b
+            UNION ALL SELECT id FROM (${tooOld(`status = 'uncertain'`)}) AS c) AS due
+    LIMIT (SELECT $1::integer)`,
+  'kept',
+);
+
+/** Rows whose lease may end within the seconds of `parameter`: the ranges of the indexes in which leases are. */
+function mayBeLeased(parameter: string): string {
+  const soon = `next_check_at <= now() + make_interval(secs => ${parameter})`;
+  return `(status = 'queued' AND ${soon}
+        OR status = 'submitted' AND poll_requested = ANY ('{true,false}') AND ${soon}
+        OR status = 'uncertain' AND ${soon})`;
+}
+
+const RENEW = {
+  name: 'jobs-lease-renew',
+  text: `
+  UPDATE jobs SET next_check_at = now() + make_interval(secs => $3)
+    FROM unnest($1::uuid[], $2::uuid[]) AS held (id, lease)
+   WHERE jobs.id = held.id AND jobs.lease = held.lease AND next_check_at IS NOT NULL`,
+};
+
+const RELEASE = {
+  name: 'jobs-lease-release',
+  text: `
+  UPDATE jobs
+     SET lease = NULL, worker = NULL,
+         poll_requested = poll_requested OR callback_received_at IS NOT NULL OR cancel_sent_at IS NOT NULL,
+         next_check_at = now() + CASE WHEN poll_requested THEN interval '0' ELSE make_interval(secs => $3) END,
+         deferral_reason = coalesce($4::text, deferral_reason),
+         deferred_until = CASE WHEN $4::text IS NULL THEN deferred_until
+                               ELSE now() + make_interval(secs => $3) END
+    FROM unnest($1::uuid[], $2::uuid[]) AS held (id, lease)
+   WHERE jobs.id = held.id AND jobs.lease = held.lease AND next_check_at IS NOT NULL`,
+};
+
+const RELEASE_LOST = `
+  WITH held AS (
+    SELECT id, submit_started_at FROM jobs WHERE lease = ANY ($1::uuid[]) AND ${mayBeLeased('$3')} FOR NO KEY UPDATE),
+  released AS (
+    UPDATE jobs
+       SET lease = NULL, worker = NULL, next_check_at = now(),
+           submit_started_at = CASE WHEN status = 'queued' THEN NULL ELSE jobs.submit_started_at END
+      FROM held WHERE jobs.id = held.id
+    RETURNING jobs.id, submit_attempts, status = 'queued' AND held.submit_started_at IS NOT NULL AS begun)
+  INSERT INTO job_events (job_id, type, detail)
+  SELECT id, 'submit_deferred',
+         jsonb_build_object('attempt', submit_attempts, 'reason', $2::text, 'retryInSeconds', 0)
+    FROM released WHERE begun
+  RETURNING job_id`;
+
+const RELEASE_FAILED = `
+  UPDATE jobs
+     SET lease = NULL, worker = NULL, polls = polls + 1,
+         next_check_at = now() + make_interval(secs => $3), deferral_reason = $4,
+         deferred_until = now() + make_interval(secs => $3)
+   WHERE id = $1 AND lease = $2 AND next_check_at IS NOT NULL
+  RETURNING id`;
+
+/** The row of a job without an outcome says when its attempt began; nobody knows whether it was sent. */
+const FREE_ATTEMPTS = `
+  WITH freed AS (
+    UPDATE jobs
+       SET status = 'uncertain', uncertain_since = $2::timestamptz, lease = NULL, worker = NULL, polls = 0,
+           next_check_at = CASE WHEN callback_received_at IS NULL
+                                THEN $2::timestamptz + make_interval(secs => $3) ELSE now() END,
+           deferral_reason = $4, deferred_until = $2::timestamptz + make_interval(secs => $3)
+     WHERE worker = $1 AND status = 'queued' AND submit_started_at IS NOT NULL
+       AND next_check_at <= now() + make_interval(secs => $6)
+    RETURNING id, submit_attempts)
+  INSERT INTO job_events (job_id, type, detail)
+  SELECT id, 'submit_uncertain', jsonb_build_object('attempt', submit_attempts, 'reason', $5::text)
+    FROM freed
+  RETURNING job_id`;
+
+const FREE_OTHERS = `
+  UPDATE jobs SET lease = NULL, worker = NULL, next_check_at = now()
+   WHERE worker = $1 AND ${mayBeLeased('$2')}
+  RETURNING id`;
+
+const EXPEDITE_POLLS = `
+  UPDATE jobs SET next_check_at = now() + random() * make_interval(secs => $2)
+   WHERE id = ANY (ARRAY(
+     SELECT id FROM jobs
+      WHERE next_check_at > now() + make_interval(secs => $2)
+        AND status = 'submitted' AND lease IS NULL AND NOT poll_requested
+        AND ($1::uuid[] IS NULL OR id = ANY ($1::uuid[]))
+      ORDER BY next_check_at DESC
+      LIMIT $3
+        FOR UPDATE SKIP LOCKED))
+  RETURNING id`;

@@ -1,0 +1,65 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Settings } from '../../platform/config/settings.js';
+import type { Held, Lease, LeasedWork } from '../../platform/work/due-work.js';
+import { WorkEngine } from '../../platform/work/work-engine.js';
+import { JobLeaseStore } from '../leases/job-lease.store.js';
+import { asJobWork } from '../leases/job-work.js';
+import { JOBS_QUEUED } from '../persistence/job-transitions.store.js';
+import { SubmissionLimiter } from './submission-limiter.js';
+import { SubmissionQueueStore, type QueuedJob } from './submission-queue.store.js';
+import { SubmissionTransitions } from './submission-transitions.js';
+import { Submitter } from './submitter.js';
+
+/** Maximum number of jobs that are prepared, under way, or being written: a slow database stops further leases. */
+const JOBS_PER_SLOT = 6;
+
+/** Due work: queued jobs to send. One lease lasts as long as an attempt may take. */
+@Injectable()
+export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
+  readonly name = 'submit';
+  readonly topic = JOBS_QUEUED;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly engine: WorkEngine,
+    private readonly limiter: SubmissionLimiter,
+    private readonly transitions: SubmissionTransitions,
+    private readonly submitter: Submitter,
+    private readonly queue: SubmissionQueueStore,
+    private readonly leases: JobLeaseStore,
+  ) {}
+
+  onModuleInit(): void {
+    this.limiter.onSlotFree(this.engine.addLeased(this));
+  }
+
+  /** A batch that is too small for a statement waits for further slots. */
+  freeSlots(running: number): number {
+    const mayRun = this.settings.SUBMIT_CONCURRENCY * JOBS_PER_SLOT - running;
+    const free = Math.min(this.limiter.freeSlots, mayRun);
+    return free < this.limiter.minBatch ? 0 : free;
+  }
+
+  lease(limit: number, lease: Lease): Promise<QueuedJob[]> {
+    return this.transitions.leaseJobs(limit, lease);
+  }
+
+  perform(job: QueuedJob): Promise<void | 'release'> {
+    return asJobWork(this.name, job, () => this.submitter.submitJob(job));
+  }
+
+  release(held: readonly Held<QueuedJob>[]): Promise<void> {
+    return this.queue.releaseUnsent(
+      held.map(({ item }) => item),
+      'it was not sent in time',
+    );
+  }
+
+  releaseLost(leaseIds: readonly string[]): Promise<void> {
+    return this.leases.releaseLost(leaseIds);
+  }
+
+  stop(): void {
+    this.submitter.stopSending();
+  }
+}

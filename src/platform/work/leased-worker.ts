@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import { withTimeout } from '../with-timeout.js';
+import type { Held, Lease, LeasedWork } from './due-work.js';
+import { WorkLoop } from './work-loop.js';
+import type { WorkMetrics } from './work.metrics.js';
+import type { WorkerLock } from './worker-lock.js';
+
+/** A statement whose answer was lost may commit until then. */
+const LOST_LEASE_MILLISECONDS = 60_000;
+/** For the releases at shutdown. */
+const RELEASE_MILLISECONDS = 1000;
+
+/** Leases due rows of one kind of work, and performs them under its concurrency limit. */
+export class LeasedWorker<Item> {
+  private readonly logger = new Logger('Work');
+  private readonly running = new Map<Promise<void>, Held<Item>>();
+  /** Items to make due again, as soon as the database allows. */
+  private unreleased: Held<Item>[] = [];
+  /** Leases that may have been committed without an answer, with the time until which they may. */
+  private readonly lost = new Map<string, number>();
+  private mayBeMore = false;
+  private readonly loop: WorkLoop;
+
+  constructor(
+    private readonly work: LeasedWork<Item>,
+    private readonly lock: WorkerLock,
+    private readonly metrics: WorkMetrics,
+  ) {
+    this.loop = new WorkLoop(
+      () => this.pass(),
+      (error) => this.logger.warn({ msg: 'could not lease due work', work: work.name, err: error }),
+    );
+  }
+
+  wake(): void {
+    this.loop.wake();
+  }
+
+  /** For kinds whose slots become free before their work is done. */
+  wakeForMore(): void {
+    if (this.mayBeMore) this.loop.wake();
+  }
+
+  async renewLeases(): Promise<void> {
+    if (this.work.renew === undefined || this.running.size === 0) return;
+    try {
+      await this.work.renew([...this.running.values()]);
+    } catch (error) {
+      this.logger.warn({ msg: 'leases not renewed', work: this.work.name, err: error });
+    }
+  }
+
+  /** Waits up to `milliseconds` for running work, and releases what was not done. */
+  async stop(milliseconds: number): Promise<void> {
+    const end = performance.now() + milliseconds;
+    await this.loop.stop(milliseconds);
+    this.work.stop?.();
+    await withTimeout(end - performance.now(), Promise.all(this.running.keys()));
+    const released = await withTimeout(RELEASE_MILLISECONDS, this.releaseAll());
+    if (released.outcome === 'done' && this.running.size === 0) return;
+    this.logger.warn({
+      msg: 'work was not finished; other workers take it over',
+      work: this.work.name,
+      running: this.running.size,
+    });
+  }
+
+  private async pass(): Promise<boolean> {
+    const worker = this.lock.heldBy;
+    if (worker === undefined) return false;
+    this.mayBeMore = true;
+    await this.releaseAll();
+    const limit = this.work.freeSlots(this.running.size);
+    // A slot that becomes free wakes the loop.
+    if (limit <= 0) return false;
+    const lease: Lease = { id: randomUUID(), worker };
+    const items = await this.leaseItems(limit, lease);
+    this.mayBeMore = items.length >= limit;
+    for (const item of items) this.start({ lease, item });
+    return false;
+  }
+
+  private async leaseItems(limit: number, lease: Lease): Promise<readonly Item[]> {
+    try {
+      return await this.work.lease(limit, lease);
+    } catch (error) {
+      this.lost.set(lease.id, performance.now() + LOST_LEASE_MILLISECONDS);
+      throw error;
+    }
+  }
+
+  private async releaseAll(): Promise<void> {
+    if (this.lost.size > 0) {
+      await this.work.releaseLost([...this.lost.keys()]);
+      const now = performance.now();
+      for (const [id, until] of this.lost) if (until < now) this.lost.delete(id);
+    }
+    const unreleased = this.unreleased.splice(0);
+    if (unreleased.length === 0) return;
+    try {
+      await this.work.release(unreleased);
+    } catch (error) {
+      this.unreleased.push(...unreleased);
+      throw error;
+    }
+  }
+
+  private start(held: Held<Item>): void {
+    const done = this.perform(held).finally(() => {
+      this.running.delete(done);
+      if (this.mayBeMore || this.unreleased.length > 0) this.loop.wake();
+    });
+    this.running.set(done, held);
+  }
+
+  private async perform(held: Held<Item>): Promise<void> {
+    const begin = performance.now();
+    let outcome: 'done' | 'released' | 'failed' = 'done';
+    try {
+      if ((await this.work.perform(held.item, held.lease)) === 'release') outcome = 'released';
+    } catch (error) {
+      outcome = 'failed';
+      this.logger.error({ msg: 'work failed; it is due again', work: this.work.name, err: error });
+    }
+    if (outcome !== 'done') this.unreleased.push(held);
+    this.metrics.recordPerformed(this.work.name, outcome, (performance.now() - begin) / 1000);
+  }
+}

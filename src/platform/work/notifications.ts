@@ -1,0 +1,78 @@
+import { Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
+import { preparedRows } from '../database/sql.js';
+import { DatabaseSession, type Query, type SessionUser } from './database-session.js';
+
+/** The one channel, because a process has one session. A message is a topic and an optional payload. */
+const CHANNEL = 'reducto_gateway';
+const NOTIFY = { name: 'notify', text: `SELECT pg_notify('${CHANNEL}', $1)` };
+
+/** Throttle: under load the workers are awake already. */
+const MIN_INTERVAL_MILLISECONDS = 10;
+
+interface Subscription {
+  readonly topic: string;
+  readonly onMessage: (payload: string) => void;
+  readonly onGap: () => void;
+}
+
+/** Messages to all processes, this one included. Nothing depends on them: whoever listens also polls. */
+@Injectable()
+export class Notifications implements SessionUser {
+  private readonly subscriptions: Subscription[] = [];
+  private readonly sentAt = new Map<string, number>();
+  private readonly pending = new Set<string>();
+
+  constructor(
+    private readonly session: DatabaseSession,
+    @InjectEntityManager() private readonly database: EntityManager,
+  ) {}
+
+  /**
+   * Call in `onModuleInit`. `onMessage` hears the payloads of `topic`; `onGap` is called whenever messages may have
+   * been missed, also once at the beginning.
+   */
+  subscribe(topic: string, onMessage: (payload: string) => void, onGap: () => void): void {
+    if (this.subscriptions.length === 0) this.session.use(this);
+    this.subscriptions.push({ topic, onMessage, onGap });
+  }
+
+  /**
+   * Wakes the subscribers of `topic`. Call it after the commit: within a transaction NOTIFY serializes commits.
+   */
+  send(topic: string): void {
+    this.notified(topic);
+    if (this.pending.has(topic)) return;
+    const last = this.sentAt.get(topic) ?? -Infinity;
+    const wait = last + MIN_INTERVAL_MILLISECONDS - performance.now();
+    if (wait <= 0) return this.notify(topic);
+    this.pending.add(topic);
+    setTimeout(() => {
+      this.pending.delete(topic);
+      this.notify(topic);
+    }, wait).unref();
+  }
+
+  /** Sends `payload` at the commit of the transaction of `manager`. */
+  async sendAtCommit(manager: EntityManager, topic: string, payload: string): Promise<void> {
+    await preparedRows(manager, NOTIFY, [`${topic} ${payload}`]);
+  }
+
+  async opened(query: Query): Promise<void> {
+    await query(`LISTEN ${CHANNEL}`);
+    for (const { onGap } of this.subscriptions) onGap();
+  }
+
+  notified(message: string): void {
+    const [topic, payload = ''] = message.split(' ');
+    for (const subscription of this.subscriptions) {
+      if (subscription.topic === topic) subscription.onMessage(payload);
+    }
+  }
+
+  private notify(topic: string): void {
+    this.sentAt.set(topic, performance.now());
+    preparedRows(this.database, NOTIFY, [topic]).catch(() => undefined);
+  }
+}
