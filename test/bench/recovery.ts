@@ -164,7 +164,7 @@ async function submit({ url }: World, headers: Record<string, string>): Promise<
 
 /** Some are being sent, some are at Reducto, and some are polled. */
 async function untilUnderWay(world: World): Promise<void> {
-  while (Number((await count(world, `status <> 'queued'`)) ?? 0) < JOBS / 3) await sleep(20);
+  while ((await count(world, `status <> 'queued'`)) < JOBS / 3) await sleep(20);
 }
 
 async function untilEnded(world: World, jobs: number): Promise<void> {

@@ -8,7 +8,6 @@ import {
 import { Settings } from '../config/settings.js';
 import { connectionLimits } from '../database/connection-limits.js';
 import { WatchedClient } from '../database/watched-client.js';
-import { OUTAGE_OVER } from '../logging/outage-log.js';
 
 /** One statement on the session. */
 export type Query = <Row extends object>(
@@ -114,12 +113,7 @@ export class DatabaseSession implements OnApplicationBootstrap, OnApplicationShu
       await client.connect();
       for (const user of this.users) await user.opened(query);
       this.query = query;
-      if (this.isLost) {
-        this.logger.log({
-          msg: 'the session with the database is open again',
-          [OUTAGE_OVER]: true,
-        });
-      }
+      if (this.isLost) this.logger.log('the session with the database is open again');
       this.isLost = false;
       while (!closed.signal.aborted && !signal.aborted) {
         await pause(BEAT_MILLISECONDS, closed.signal);

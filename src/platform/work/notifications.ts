@@ -17,7 +17,7 @@ interface Subscription {
   readonly onGap: () => void;
 }
 
-/** Messages to all processes, this one included. Nothing depends on them: whoever listens also polls. */
+/** Messages to all processes, this one included. Nothing depends on them: a subscriber also polls. */
 @Injectable()
 export class Notifications implements SessionUser {
   private readonly subscriptions: Subscription[] = [];
