@@ -3,7 +3,7 @@ import { ReconcilerService } from '../../src/reconciler/reconciler.service.js';
 import type { Job as UpstreamJob } from '../../src/sandbox/jobs/job.js';
 import { metricValue } from '../support/metrics.js';
 import { pollDue } from '../support/due-work.js';
-import { eventually, type TestGateway } from '../support/gateway.js';
+import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { startIdleGateway } from '../support/idle-worker.js';
 import { waitingJobs } from '../support/waiting-jobs.js';
 
