@@ -171,6 +171,36 @@ describe('the Idempotency-Key of an upload', () => {
     expect((await upload(form('x'), { 'idempotency-key': 'key-4' })).status).toBe(201);
   });
 
+  it('keeps its lease for as long as the upload lasts', async () => {
+    const long = slowUpload('key-6');
+    await long.begun;
+    const expiry = async (): Promise<number> => {
+      const { rows } = await gateway.pool.query(
+        `SELECT expires_at FROM upload_leases WHERE idempotency_key = 'key-6'`,
+      );
+      return rows[0]?.expires_at?.getTime() ?? 0;
+    };
+    await expect.poll(expiry).toBeGreaterThan(0);
+    const first = await expiry();
+    await expect.poll(expiry, { timeout: 30_000 }).toBeGreaterThan(first);
+    long.breakOff();
+    await expect(long.answer).rejects.toThrow('broken off');
+  });
+
+  it('is deleted by retention an hour after its lease expired', async () => {
+    await gateway.pool.query(
+      `INSERT INTO upload_leases (service, idempotency_key, holder, expires_at)
+       SELECT 'invoices', 'expired-' || minutes, gen_random_uuid(), now() - make_interval(mins => minutes)
+         FROM unnest('{30,90}'::int[]) AS minutes`,
+    );
+    await gateway.app.get(RetentionService, { strict: false }).sweep();
+    const { rows } = await gateway.pool.query(
+      `SELECT idempotency_key AS key FROM upload_leases WHERE idempotency_key LIKE 'expired-%'`,
+    );
+    expect(rows).toEqual([{ key: 'expired-30' }]);
+    await gateway.pool.query(`DELETE FROM upload_leases WHERE idempotency_key LIKE 'expired-%'`);
+  });
+
   it('releases the key of an aborted request', async () => {
     const first = slowUpload('key-5');
     await first.begun;
