@@ -15,7 +15,7 @@ const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, {
 const count = async (table: string): Promise<number> =>
   (await gateway.pool.query(`SELECT count(*)::int AS n FROM ${table}`)).rows[0].n;
 
-it('lets go of originals first, then of entries, and the chain stays whole', async () => {
+it('deletes raw requests first, then entries, and the chain stays intact', async () => {
   const at = new Date(Date.now() - 31 * 86_400_000);
   const old = { entry: { at, kind: 'refused', data: { cause: 'not_json' } } } as const;
   await get(AuditLog).appendEntries([old, old]);
@@ -28,7 +28,7 @@ it('lets go of originals first, then of entries, and the chain stays whole', asy
   await gateway.pool.query(
     `UPDATE audit_originals SET at = at - interval '25 hours' WHERE entry_id <= 5`,
   );
-  expect(await get(AuditRetention).sweep()).toEqual({ entries: 2, originals: 3 });
-  expect(await get(AuditRetention).sweep()).toEqual({ entries: 0, originals: 0 });
+  expect(await get(AuditRetention).sweep()).toEqual({ entries: 2, rawRequests: 3 });
+  expect(await get(AuditRetention).sweep()).toEqual({ entries: 0, rawRequests: 0 });
   expect(await get(AuditVerifier).verify()).toMatchObject({ ok: true, rows: 5 });
 });

@@ -278,7 +278,7 @@ describe('refusals of unknown senders', () => {
   });
 });
 
-it('jobsToExpedite jobs whose callbacks were refused recently and that were not polled', () => {
+it('expedites jobs whose callbacks were refused recently and that were not polled', () => {
   const refusals = [
     ...missed(1),
     waiting(refusalEvidence(), 1, 5),
