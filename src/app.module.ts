@@ -1,4 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { AccessApiModule } from './access/access-api.module.js';
 import { AdminModule } from './admin/admin.module.js';
 import { AlertsModule } from './alerts/alerts.module.js';
 import { AuditRetentionModule } from './audit/audit-retention.module.js';
@@ -34,7 +35,9 @@ export class AppModule {
         AuditWatchModule,
         HealthModule,
         MetricsServerModule.register(settings),
-        ...(settings.has('api') ? [JobsApiModule, AdminModule, ConsoleModule] : []),
+        ...(settings.has('api')
+          ? [AccessApiModule, JobsApiModule, AdminModule, ConsoleModule]
+          : []),
         ...(settings.has('webhooks') ? [WebhooksModule] : []),
         ...(settings.has('worker')
           ? [

@@ -15,20 +15,15 @@ import { validationPipe } from './platform/errors/field-errors.js';
 import { BodyBudget } from './platform/http/body-budget.js';
 import { registerBodyParsers, type BodyKind } from './platform/http/body-parsers.js';
 import { compressAnswers } from './platform/http/compression.js';
-import {
-  announceClose,
-  answerClientError,
-  answerRouterErrors,
-  limitUnreadBodies,
-  protectAnswers,
-  refuseUnknownRoutes,
-} from './platform/http/early-answers.js';
+import { answerClientError, protectAnswers } from './platform/http/early-answers.js';
 import { serializeJsonAnswers } from './platform/http/json-answer.js';
 import { measureRequests } from './platform/http/http.metrics.js';
 import { closeOrderly } from './platform/http/orderly-close.js';
 import { prefixLocations, withoutPrefix } from './platform/http/path-prefix.js';
 import { requestIdOf } from './platform/http/request-id.js';
 import { traceRequests } from './platform/http/request-log.js';
+import { answerRouterErrors, refuseUnknownRoutes } from './platform/http/unknown-routes.js';
+import { announceClose, limitUnreadBodies } from './platform/http/unread-bodies.js';
 import { Metrics } from './platform/metrics/metrics.js';
 import { spanRequests } from './platform/tracing/http-spans.js';
 import { startTracing } from './platform/tracing/tracing.js';

@@ -11,6 +11,6 @@ import { FailedAttempts } from './failed-attempts.js';
 @Module({
   imports: [TypeOrmModule.forFeature([ApiKey])],
   providers: [ApiKeyStore, ActiveKeys, FailedAttempts, ApiKeysService, ApiKeyGuard, Authentication],
-  exports: [ApiKeysService, ApiKeyGuard, FailedAttempts],
+  exports: [ApiKeyStore, ApiKeysService, ApiKeyGuard, FailedAttempts],
 })
 export class AccessModule {}

@@ -1,8 +1,7 @@
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { Settings } from '../platform/config/settings.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import type { ApiKey, Scope } from './api-key.entity.js';
 import { hashOfKey, prefixOfKey, newApiKey } from './api-key-format.js';
@@ -14,7 +13,7 @@ import { FailedAttempts, type Surface } from './failed-attempts.js';
 const LAST_USE_MILLISECONDS = 60_000;
 
 @Injectable()
-export class ApiKeysService implements OnApplicationBootstrap {
+export class ApiKeysService {
   private readonly logger = new Logger(ApiKeysService.name);
   private readonly recentlyUsed = new LRUCache<string, true>({
     max: 10_000,
@@ -25,28 +24,7 @@ export class ApiKeysService implements OnApplicationBootstrap {
     private readonly store: ApiKeyStore,
     private readonly active: ActiveKeys,
     private readonly attempts: FailedAttempts,
-    private readonly settings: Settings,
   ) {}
-
-  /**
-   * Only a key that is new or was replaced before changes anything: other processes may have another setting, or
-   * none, and what they set must not be undone by a restart.
-   */
-  async onApplicationBootstrap(): Promise<void> {
-    const key = this.settings.BOOTSTRAP_ADMIN_KEY;
-    if (key === undefined || !this.settings.has('api')) return;
-    const change = await this.store.setBootstrapKey({
-      id: uuidv7(),
-      service: 'bootstrap',
-      scopes: ['admin'],
-      keyHash: hashOfKey(key),
-      prefix: prefixOfKey(key),
-    });
-    if (change === 'replaced') this.logger.warn('BOOTSTRAP_ADMIN_KEY replaced the one before');
-    if (change === 'revoked') {
-      this.logger.warn('BOOTSTRAP_ADMIN_KEY names a revoked key: set another one, or unset it');
-    }
-  }
 
   /**
    * The caller behind `key`, which came from the client address `address`. Throws `unauthenticated` where it is unknown or

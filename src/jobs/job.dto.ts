@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { JsonAnswer } from '../platform/http/json-answer.js';
-import { appendMembers } from '../platform/json/json-text.js';
+import { appendMembers } from '../platform/json/json-edits.js';
 import { JOB_EVENT_TYPES, type JobEvent, type JobEventType } from './job-event.entity.js';
 import { JOB_STATUSES, type JobStatus } from './job-status.js';
 import { JOB_TYPES, type JobType } from './job-type.js';

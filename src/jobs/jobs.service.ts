@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { FairTurns } from '../platform/fair-turns.js';
-import { withoutWhitespace } from '../platform/json/json-text.js';
+import { withoutWhitespace } from '../platform/json/json-edits.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { currentTraceparent } from '../platform/tracing/spans.js';
 import { JobAcceptance } from './submission/job-acceptance.js';

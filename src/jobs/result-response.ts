@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../platform/errors/error-codes.js';
-import { acceptedCodings } from '../platform/http/accept-encoding.js';
+import { acceptedCodings } from '../platform/http/compression.js';
 import { readByteRange, type ByteRange } from '../platform/http/byte-range.js';
 import type { JobResult } from './results/job-result.entity.js';
 

@@ -9,7 +9,7 @@ import {
 } from '@nestjs/common';
 import { Readiness } from '../health/readiness.js';
 import { Settings } from '../platform/config/settings.js';
-import { closesAfterAnswer, limitUnreadBodies } from '../platform/http/early-answers.js';
+import { closesAfterAnswer, limitUnreadBodies } from '../platform/http/unread-bodies.js';
 import { Metrics, METRICS_TYPE } from '../platform/metrics/metrics.js';
 
 interface Page {

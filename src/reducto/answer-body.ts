@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { isRecord } from '../platform/json/is-record.js';
-import { JsonScanner, JsonSyntaxError, watchedPaths } from '../platform/json/json-scanner.js';
-import { findValue } from '../platform/json/json-text.js';
+import { JsonScanner, JsonSyntaxError } from '../platform/json/json-scanner.js';
+import { watchedPaths } from '../platform/json/watched-paths.js';
+import { findValue } from '../platform/json/json-members.js';
 
 /** The part of an answer that the gateway reads. */
 export interface AnswerBody {

@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Settings } from '../platform/config/settings.js';
-import type { AnswerBody } from './answer-body.js';
 import type { CancelAnswer, ListAnswer, PollAnswer, SubmitAnswer } from './answers.js';
 import { readList, readPollAnswer, readUpstreamId } from './read-answers.js';
-import { neverBuilt, neverSent, Transport, type UpstreamRequest } from './transport.js';
 import { UpstreamMetrics } from './upstream.metrics.js';
 import { UpstreamRateLimiter } from './upstream-rate-limiter.js';
-import { readUpstreamError, type UpstreamError } from './upstream-error.js';
+import type { UpstreamError } from './upstream-error.js';
+import { UpstreamRequests } from './upstream-requests.js';
 
 /** The endpoints of the asynchronous API, by job type. */
 const SUBMIT_PATH = {
@@ -18,19 +17,6 @@ const SUBMIT_PATH = {
   pipeline: '/pipeline_async',
 } as const;
 
-/** A successful answer, or what is known of a failure. */
-type Outcome =
-  | { readonly ok: true; readonly answer: AnswerBody }
-  | {
-      readonly ok: false;
-      readonly error: UpstreamError;
-      /** Whether Reducto itself answered, with JSON; a proxy answers with a page, which says nothing about a job. */
-      readonly reductos: boolean;
-      /** No byte of the request was sent. */
-      readonly neverSent: boolean;
-      readonly delay: { readonly retryAfterSeconds?: number };
-    };
-
 /** Reducto’s job API. Each call is one request. Answers are values, so that callers handle every outcome. */
 @Injectable()
 export class ReductoClient {
@@ -38,7 +24,7 @@ export class ReductoClient {
 
   constructor(
     private readonly settings: Settings,
-    private readonly transport: Transport,
+    private readonly requests: UpstreamRequests,
     private readonly rateLimiter: UpstreamRateLimiter,
     private readonly metrics: UpstreamMetrics,
   ) {}
@@ -50,7 +36,10 @@ export class ReductoClient {
 
   private async post(type: keyof typeof SUBMIT_PATH, body: string): Promise<SubmitAnswer> {
     const within = this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS;
-    const outcome = await this.ask('POST', SUBMIT_PATH[type], { body, timeoutSeconds: within });
+    const outcome = await this.requests.send('POST', SUBMIT_PATH[type], {
+      body,
+      timeoutSeconds: within,
+    });
     if (outcome.ok) {
       const upstreamId = readUpstreamId(outcome.answer.body);
       if (upstreamId !== undefined) return { kind: 'accepted', upstreamId };
@@ -88,7 +77,7 @@ export class ReductoClient {
   }
 
   private async requestJob(upstreamId: string): Promise<PollAnswer> {
-    const outcome = await this.read('GET', `/job/${upstreamId}`);
+    const outcome = await this.requests.read('GET', `/job/${upstreamId}`);
     if (outcome.ok) return readPollAnswer(outcome.answer, upstreamId);
     const { error, reductos, delay } = outcome;
     if (reductos && (error.status === 404 || error.status === 410)) {
@@ -108,7 +97,7 @@ export class ReductoClient {
     withConfigs: boolean,
     size: number,
   ): Promise<ListAnswer> {
-    const outcome = await this.read('GET', '/jobs', {
+    const outcome = await this.requests.read('GET', '/jobs', {
       limit: String(size),
       exclude_configs: String(!withConfigs),
       ...(cursor === null ? {} : { cursor }),
@@ -130,7 +119,7 @@ export class ReductoClient {
   }
 
   private async sendCancel(upstreamId: string): Promise<CancelAnswer> {
-    const outcome = await this.read('POST', `/cancel/${upstreamId}`);
+    const outcome = await this.requests.read('POST', `/cancel/${upstreamId}`);
     if (outcome.ok) return { kind: 'accepted' };
     const { error, reductos, delay } = outcome;
     const { status = 0 } = error;
@@ -163,49 +152,6 @@ export class ReductoClient {
     this.failing.set(upstreamId, true);
     return known && status !== undefined && status !== 429;
   }
-
-  private read(
-    method: 'GET' | 'POST',
-    path: string,
-    query?: Readonly<Record<string, string>>,
-  ): Promise<Outcome> {
-    return this.ask(method, path, {
-      query,
-      timeoutSeconds: this.settings.REDUCTO_READ_TIMEOUT_SECONDS,
-    });
-  }
-
-  private async ask(
-    method: 'GET' | 'POST',
-    path: string,
-    request: UpstreamRequest,
-  ): Promise<Outcome> {
-    try {
-      const answer = await this.transport.sendRequest(method, path, request);
-      const { status, headers, body } = answer;
-      if (status >= 200 && status < 300) return { ok: true, answer };
-      return {
-        ok: false,
-        error: readUpstreamError(status, body),
-        reductos: typeof body === 'object' && body !== null,
-        neverSent: false,
-        delay: this.delayOf(headers['retry-after']),
-      };
-    } catch (thrown) {
-      const error = { message: describe(thrown) };
-      return { ok: false, error, reductos: false, neverSent: neverSent(thrown), delay: {} };
-    }
-  }
-
-  /** `Retry-After` in seconds or as a date, cut to the cap. */
-  private delayOf(header: string | undefined): { retryAfterSeconds?: number } {
-    if (header === undefined || header === '') return {};
-    const seconds = /^\d+(\.\d+)?$/.test(header)
-      ? Number(header)
-      : (Date.parse(header) - Date.now()) / 1000;
-    if (!Number.isFinite(seconds) || seconds <= 0) return {};
-    return { retryAfterSeconds: Math.min(seconds, this.settings.REDUCTO_RETRY_AFTER_CAP_SECONDS) };
-  }
 }
 
 /** No answer, an invalid answer, a rejected key, 429, and 5xx concern all jobs; a 409 concerns one. */
@@ -216,22 +162,4 @@ function concernsAll({ status = 500 }: UpstreamError): boolean {
 /** Reducto does not redirect; a redirecting proxy did not forward the request. */
 function isRedirect(status: number | undefined): boolean {
   return status !== undefined && status >= 300 && status < 400;
-}
-
-/** Leaves out the address, which may contain a credential. */
-function describe(thrown: unknown): string {
-  const root = rootCause(thrown);
-  if (neverBuilt(thrown)) {
-    return 'The request could not be built. Check REDUCTO_API_KEY and REDUCTO_BASE_URL';
-  }
-  const name = root instanceof Error ? root.name : '';
-  if (/abort|timeout/i.test(name)) return 'Reducto did not answer in time';
-  const code = root instanceof Error && 'code' in root ? root.code : undefined;
-  return `The connection to Reducto failed${typeof code === 'string' ? ` (${code})` : ''}`;
-}
-
-function rootCause(thrown: unknown): unknown {
-  let cause = thrown;
-  while (cause instanceof Error && cause.cause !== undefined) cause = cause.cause;
-  return cause;
 }

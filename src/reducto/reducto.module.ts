@@ -5,11 +5,13 @@ import { Transport } from './transport.js';
 import { UpstreamMetrics } from './upstream.metrics.js';
 import { UpstreamListing } from './upstream-listing.js';
 import { UpstreamRateLimiter } from './upstream-rate-limiter.js';
+import { UpstreamRequests } from './upstream-requests.js';
 import { UploadsClient } from './uploads.client.js';
 
 @Module({
   providers: [
     Transport,
+    UpstreamRequests,
     UpstreamMetrics,
     UpstreamRateLimiter,
     ReductoClient,

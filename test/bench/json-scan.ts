@@ -1,4 +1,5 @@
-import { JsonScanner, watchedPaths } from '../../src/platform/json/json-scanner.js';
+import { JsonScanner } from '../../src/platform/json/json-scanner.js';
+import { watchedPaths } from '../../src/platform/json/watched-paths.js';
 import { spread } from './statistics.js';
 
 /*

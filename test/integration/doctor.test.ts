@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { AuditWriter } from '../../src/audit/audit-writer.js';
-import { GATEWAY_TABLES } from '../../src/doctor/database-check.js';
+import { GATEWAY_TABLES } from '../../src/doctor/schema-check.js';
 import { examine } from '../../src/doctor/doctor.js';
 import type { Finding } from '../../src/doctor/finding.js';
 import { asJson, asText } from '../../src/doctor/report.js';

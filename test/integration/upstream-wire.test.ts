@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, constants, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ReductoClient } from '../../src/reducto/reducto.client.js';
+import { UpstreamRequests } from '../../src/reducto/upstream-requests.js';
 import { Transport } from '../../src/reducto/transport.js';
 import { UpstreamListing } from '../../src/reducto/upstream-listing.js';
 import type { UpstreamMetrics } from '../../src/reducto/upstream.metrics.js';
@@ -42,7 +43,7 @@ async function clientOf(answer: RequestListener): Promise<ReductoClient> {
   const metrics = { measure: (_: string, ask: () => unknown) => ask() };
   return new ReductoClient(
     settings,
-    transport,
+    new UpstreamRequests(settings, transport),
     rateLimiter as unknown as UpstreamRateLimiter,
     metrics as unknown as UpstreamMetrics,
   );

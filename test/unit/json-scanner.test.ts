@@ -4,8 +4,8 @@ import {
   JsonScanner,
   JsonSyntaxError,
   MAX_SCAN_DEPTH,
-  watchedPaths,
 } from '../../src/platform/json/json-scanner.js';
+import { watchedPaths } from '../../src/platform/json/watched-paths.js';
 
 function scan(body: string | Buffer, pieceBytes = 1_000_000): void {
   const bytes = Buffer.from(body);

@@ -3,14 +3,16 @@ import { describe, expect, test } from 'vitest';
 import {
   appendMembers,
   applyEdits,
-  findStrings,
+  removeMembers,
+  withoutWhitespace,
+} from '../../src/platform/json/json-edits.js';
+import {
   findValue,
   readElements,
   readMembers,
   readMembersFairly,
-  removeMembers,
-  withoutWhitespace,
-} from '../../src/platform/json/json-text.js';
+} from '../../src/platform/json/json-members.js';
+import { findStrings } from '../../src/platform/json/json-strings.js';
 import { jsonObjectTexts, jsonTexts } from '../support/json-text.js';
 import { turnsDuring } from '../support/turns.js';
 

@@ -16,18 +16,16 @@ import { AdminJobs } from '../admin-jobs.js';
 import {
   adminDetailAnswer,
   adminJobAnswer,
-  AdminCountQuery,
   AdminJobDetailDto,
   AdminJobPageDto,
   AdminJobDto,
-  AdminListQuery,
   adminPageAnswer,
   JobCallbackListDto,
   JobCountDto,
-  searchOf,
   toJobCallbackListDto,
 } from '../admin-job.dto.js';
 import { byApi } from '../admin-actions.js';
+import { AdminCountQuery, AdminListQuery, searchOf } from './admin-jobs.query.js';
 
 @Controller('v1/admin/jobs')
 @RequiresScope('admin')

@@ -5,11 +5,8 @@ import { cutName, fieldErrors, MAX_FIELD_ERRORS } from '../../platform/errors/fi
 import { FairTurns } from '../../platform/fair-turns.js';
 import type { JsonBody } from '../../platform/http/json-body.decorator.js';
 import { isRecord } from '../../platform/json/is-record.js';
-import {
-  readMembersFairly,
-  removeMembers,
-  type JsonMember,
-} from '../../platform/json/json-text.js';
+import { removeMembers } from '../../platform/json/json-edits.js';
+import { readMembersFairly, type JsonMember } from '../../platform/json/json-members.js';
 import { splitDescriptionErrors } from './create-job.validators.js';
 import { METADATA_BYTES, REQUEST_CLASSES, type CreateJobDto } from './create-job.dto.js';
 import { JOB_TYPES, type JobType } from '../job-type.js';

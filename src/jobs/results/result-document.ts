@@ -1,10 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { isRecord } from '../../platform/json/is-record.js';
-import {
-  JsonScanner,
-  JsonSyntaxError,
-  type WatchedPaths,
-} from '../../platform/json/json-scanner.js';
+import { JsonScanner, JsonSyntaxError } from '../../platform/json/json-scanner.js';
+import { type WatchedPaths } from '../../platform/json/watched-paths.js';
 import { ResultDownloadError } from '../../reducto/result-download-error.js';
 import type { JobType } from '../job-type.js';
 import { answerPaths, DOWNLOADED, EXTRACTED } from './result-paths.js';

@@ -1,4 +1,4 @@
-import { watchedPaths, type WatchedPaths } from '../../platform/json/json-scanner.js';
+import { watchedPaths, type WatchedPaths } from '../../platform/json/watched-paths.js';
 import type { JobType } from '../job-type.js';
 
 /*

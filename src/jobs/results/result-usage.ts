@@ -1,6 +1,7 @@
 import { createGunzip } from 'node:zlib';
 import { Readable } from 'node:stream';
-import { JsonScanner, watchedPaths } from '../../platform/json/json-scanner.js';
+import { JsonScanner } from '../../platform/json/json-scanner.js';
+import { watchedPaths } from '../../platform/json/watched-paths.js';
 
 const PAGES = watchedPaths({ 'usage.num_pages': 'pages' });
 

@@ -1,4 +1,5 @@
-import { applyEdits, findStringsFairly, type FoundString } from '../../platform/json/json-text.js';
+import { applyEdits } from '../../platform/json/json-edits.js';
+import { findStringsFairly, type FoundString } from '../../platform/json/json-strings.js';
 import { matchStripped, readBeginning, skipIgnorable } from './reference-text.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { StringMatcher } from '../../platform/json/json-text.js';
+import type { StringMatcher } from '../../platform/json/json-strings.js';
 
 /*
  * Reads the beginning of a string within JSON text. A request can hold one string of megabytes, so nothing here decodes

@@ -1,5 +1,5 @@
 import type { SettingValues } from '../../platform/config/setting-table.js';
-import { appendMembers } from '../../platform/json/json-text.js';
+import { appendMembers } from '../../platform/json/json-edits.js';
 import type { Job } from '../job.entity.js';
 
 /** Where Reducto sends callbacks. */

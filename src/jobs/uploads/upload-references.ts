@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { GatewayError, type FieldError } from '../../platform/errors/error-codes.js';
 import { cutName, MAX_FIELD_ERRORS } from '../../platform/errors/field-errors.js';
 import { FairTurns } from '../../platform/fair-turns.js';
-import { findStringsFairly, readMembersFairly } from '../../platform/json/json-text.js';
+import { readMembersFairly } from '../../platform/json/json-members.js';
+import { findStringsFairly } from '../../platform/json/json-strings.js';
 import { matchStripped, readBeginning } from '../submission/reference-text.js';
 import { UploadStore } from './upload.store.js';
 

@@ -1,7 +1,8 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { FastifyInstance, onSendAsyncHookHandler } from 'fastify';
-import { acceptedCodings } from './accept-encoding.js';
+import Negotiator from 'negotiator';
 
 /** A smaller answer fits into one packet anyway. */
 const MIN_BYTES = 1024;
@@ -35,4 +36,9 @@ export function compressAnswers(
     // First: what comes after it, as for HEAD, measures what is sent.
     route.onSend = [compress, ...[route.onSend ?? []].flat()];
   });
+}
+
+/** Which of gzip and `identity` the client accepts, the preferred one first; none where it excludes both. */
+export function acceptedCodings(headers: IncomingHttpHeaders): string[] {
+  return new Negotiator({ headers }).encodings(['gzip', 'identity']);
 }

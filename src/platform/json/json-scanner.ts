@@ -1,4 +1,6 @@
-import { isUtf8 } from 'node:buffer';
+import { CharacterCheck } from './character-check.js';
+import { DIGIT, ESCAPED, HEX, is, PLAIN, WHITESPACE } from './json-bytes.js';
+import type { WatchedPaths } from './watched-paths.js';
 
 /** Why bytes are not one whole JSON value. The message names a position, never the content. */
 export class JsonSyntaxError extends Error {
@@ -8,43 +10,8 @@ export class JsonSyntaxError extends Error {
 /** Containers within containers that the scanner follows; one bit each. */
 export const MAX_SCAN_DEPTH = 1_000_000;
 
-/**
- * A tree of the places to report. `label` marks a place, `members` leads to the members of an object, `elements` to
- * every element of an array.
- */
-export interface WatchedPaths {
-  readonly label?: string;
-  readonly members?: ReadonlyMap<string, WatchedPaths>;
-  readonly elements?: WatchedPaths;
-}
-
 /** Called with the offsets of a watched value, once its last byte is known. */
 export type OnValue = (label: string, start: number, end: number) => void;
-
-/** `{ 'result.items.*.id': 'id' }` as a tree; `*` stands for every element of an array. */
-export function watchedPaths(paths: Readonly<Record<string, string>>): WatchedPaths {
-  interface Node {
-    label?: string;
-    members?: Map<string, Node>;
-    elements?: Node;
-  }
-  const root: Node = {};
-  for (const [path, label] of Object.entries(paths)) {
-    let node = root;
-    for (const step of path === '' ? [] : path.split('.')) {
-      if (step === '*') {
-        node = node.elements ??= {};
-      } else {
-        node.members ??= new Map();
-        const next: Node = node.members.get(step) ?? {};
-        node.members.set(step, next);
-        node = next;
-      }
-    }
-    node.label = label;
-  }
-  return root;
-}
 
 const enum State {
   Value,
@@ -74,25 +41,6 @@ const COMMA = 0x2c;
 const COLON = 0x3a;
 const CLOSE_ARRAY = 0x5d;
 const CLOSE_OBJECT = 0x7d;
-
-/** What a byte can be, as bits. Whether those above 0x7f are UTF-8 is checked apart. */
-const PLAIN = 1;
-const DIGIT = 2;
-const HEX = 4;
-const ESCAPED = 8;
-const WHITESPACE = 16;
-const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
-  const character = String.fromCharCode(byte);
-  return (
-    (byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH ? PLAIN : 0) |
-    (/[0-9]/.test(character) ? DIGIT : 0) |
-    (/[0-9a-fA-F]/.test(character) ? HEX : 0) |
-    (/["\\/bfnrt]/.test(character) ? ESCAPED : 0) |
-    (/[ \n\r\t]/.test(character) ? WHITESPACE : 0)
-  );
-});
-const is = (byte: number | undefined, kind: number): boolean =>
-  ((KINDS[byte ?? 0] ?? 0) & kind) !== 0;
 
 /** Longer names are not watched: six bytes for each character of the longest one that is, as escapes, and the quotes. */
 const MAX_NAME_BYTES = 6 * 20 + 2;
@@ -127,8 +75,7 @@ export class JsonScanner {
   private hexDigits = 0;
   private literal: Buffer = EMPTY;
   private literalAt = 0;
-  /** The beginning of a character whose end has not come. */
-  private cutCharacter: Buffer = EMPTY;
+  private readonly characters = new CharacterCheck();
   /** Bytes before the current chunk. */
   private offset = 0;
 
@@ -146,7 +93,9 @@ export class JsonScanner {
 
   /** Throws `JsonSyntaxError` at the first byte that cannot belong to a JSON value. */
   write(chunk: Buffer): void {
-    this.checkCharacters(chunk);
+    if (!this.characters.accept(chunk)) {
+      throw new JsonSyntaxError(`the JSON is not UTF-8 after ${this.offset} bytes`);
+    }
     const { length } = chunk;
     let { state } = this;
     let at = 0;
@@ -284,7 +233,7 @@ export class JsonScanner {
         break;
       default:
     }
-    if (this.state !== State.End || this.cutCharacter.length > 0) {
+    if (this.state !== State.End || this.characters.isCut) {
       throw new JsonSyntaxError(`the JSON ends before its end, after ${this.offset} bytes`);
     }
   }
@@ -392,16 +341,6 @@ export class JsonScanner {
     return this.endValue(end);
   }
 
-  private checkCharacters(chunk: Buffer): void {
-    const bytes =
-      this.cutCharacter.length === 0 ? chunk : Buffer.concat([this.cutCharacter, chunk]);
-    const cut = bytes.length - lengthOfCutCharacter(bytes);
-    if (!isUtf8(bytes.subarray(0, cut))) {
-      throw new JsonSyntaxError(`the JSON is not UTF-8 after ${this.offset} bytes`);
-    }
-    this.cutCharacter = cut === bytes.length ? EMPTY : Buffer.from(bytes.subarray(cut));
-  }
-
   private fail(at: number): never {
     throw new JsonSyntaxError(`not valid JSON at byte ${this.offset + at}`);
   }
@@ -410,15 +349,3 @@ export class JsonScanner {
 const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');
-
-/** How many bytes at the end begin a character of more bytes than there are. */
-function lengthOfCutCharacter(bytes: Buffer): number {
-  for (let length = 1; length <= Math.min(3, bytes.length); length++) {
-    const byte = bytes[bytes.length - length] ?? 0;
-    if (byte < 0x80) return 0;
-    if (byte < 0xc0) continue;
-    const whole = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
-    return whole > length ? length : 0;
-  }
-  return 0;
-}

@@ -1,0 +1,76 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { GatewayError } from '../errors/error-codes.js';
+import { sendProblem } from '../errors/send-problem.js';
+import { EVERY_ANSWER } from './early-answers.js';
+
+/** The headers that answers for a path have beside those of every answer. */
+export type PathHeaders = (path: string) => Readonly<Record<string, string>>;
+
+/**
+ * Answers for a route or a method that does not exist before the body is read: 405 with `Allow` where the path has other
+ * methods, else 404. Call it before any route is declared.
+ */
+export function refuseUnknownRoutes(fastify: FastifyInstance, headersOf: PathHeaders): void {
+  const methodsOf = new Map<string, Set<string>>();
+  fastify.addHook('onRoute', ({ method, url }) => {
+    const methods = methodsOf.get(url) ?? new Set();
+    methodsOf.set(url, methods);
+    for (const one of [method].flat()) methods.add(one);
+  });
+  let routes: KnownRoute[] = [];
+  fastify.addHook('onReady', (done) => {
+    routes = [...methodsOf].flatMap(([url, methods]) => knownRoute(url, methods));
+    done();
+  });
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404) return done();
+    const path = request.url.split('?', 1)[0] ?? '';
+    const matching = routes.filter(({ pattern }) => pattern.test(path));
+    void reply.headers(headersOf(decodePath(path)));
+    if (matching.length === 0) return sendProblem(reply, NOT_FOUND);
+    const allowed = new Set(matching.flatMap(({ methods }) => [...methods]));
+    void reply.header('allow', [...allowed].join(', '));
+    sendProblem(reply, METHOD_NOT_ALLOWED);
+  });
+}
+
+interface KnownRoute {
+  readonly pattern: RegExp;
+  readonly methods: ReadonlySet<string>;
+}
+
+/** None for a wildcard: whether it serves a path, only its handler knows. */
+function knownRoute(url: string, methods: ReadonlySet<string>): KnownRoute[] {
+  if (url.includes('*')) return [];
+  const source = url
+    .replace(/\/$/, '')
+    .split('/')
+    .map((segment) => (segment.startsWith(':') ? '[^/]+' : segment.replaceAll(/[^\w-]/g, '\\$&')))
+    .join('/');
+  return [{ pattern: new RegExp(`^${source}/?$`), methods }];
+}
+
+/** Answers for a path that the router cannot read. The hooks of the server do not run for these. */
+export function answerRouterErrors(
+  headersOf: PathHeaders,
+): (error: Error, request: FastifyRequest, reply: FastifyReply) => void {
+  return (error, request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    void reply.headers({ ...EVERY_ANSWER, ...headersOf(decodePath(path)) });
+    void reply.header('x-request-id', request.id);
+    const isTooLong = 'code' in error && error.code === 'FST_ERR_MAX_PARAM_LENGTH';
+    sendProblem(reply, isTooLong ? NOT_FOUND : MALFORMED_PATH);
+  };
+}
+
+/** The path with every ASCII character decoded that is percent-encoded, also where other encodings are wrong. */
+function decodePath(path: string): string {
+  return path.replaceAll(/%[0-7][\da-f]/gi, (encoded) => decodeURIComponent(encoded));
+}
+
+const MALFORMED_PATH = new GatewayError(
+  'malformed_request',
+  'The path is not percent-encoded correctly.',
+);
+const NOT_FOUND = new GatewayError('not_found');
+const METHOD_NOT_ALLOWED = new GatewayError('method_not_allowed');

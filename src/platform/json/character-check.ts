@@ -1,0 +1,32 @@
+import { isUtf8 } from 'node:buffer';
+
+const EMPTY: Buffer = Buffer.alloc(0);
+
+/** Checks that chunks are UTF-8, wherever a character is cut. */
+export class CharacterCheck {
+  /** The beginning of a character whose end has not come. */
+  private rest: Buffer = EMPTY;
+
+  get isCut(): boolean {
+    return this.rest.length > 0;
+  }
+
+  accept(chunk: Buffer): boolean {
+    const bytes = this.isCut ? Buffer.concat([this.rest, chunk]) : chunk;
+    const end = bytes.length - lengthOfCutCharacter(bytes);
+    this.rest = end === bytes.length ? EMPTY : Buffer.from(bytes.subarray(end));
+    return isUtf8(bytes.subarray(0, end));
+  }
+}
+
+/** How many bytes at the end begin a character of more bytes than there are. */
+function lengthOfCutCharacter(bytes: Buffer): number {
+  for (let length = 1; length <= Math.min(3, bytes.length); length++) {
+    const byte = bytes[bytes.length - length] ?? 0;
+    if (byte < 0x80) return 0;
+    if (byte < 0xc0) continue;
+    const whole = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+    return whole > length ? length : 0;
+  }
+  return 0;
+}
