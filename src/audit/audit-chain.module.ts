@@ -4,6 +4,7 @@ import { AuditKeys } from './audit-keys.js';
 import { AuditLog } from './audit-log.js';
 import { AuditQueries } from './audit-queries.js';
 import { AuditVerifier } from './audit-verifier.js';
+import { ChainStore } from './chain/chain.store.js';
 import { KnownHead } from './chain/known-head.js';
 import { RecentRefusals } from './recent-refusals.js';
 
@@ -15,6 +16,7 @@ import { RecentRefusals } from './recent-refusals.js';
     AuditLog,
     AuditQueries,
     AuditVerifier,
+    ChainStore,
     KnownHead,
     RecentRefusals,
   ],

@@ -1,17 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { AuditAlarm } from './audit-alarm.js';
-import {
-  chain,
-  GENESIS,
-  macOfEnds,
-  type ChainedEntry,
-  type ChainEnds,
-  type NewEntry,
-} from './audit-entry.js';
+import { chain, GENESIS, type ChainedEntry, type ChainEnds, type NewEntry } from './audit-entry.js';
 import { formatHead } from './chain/audit-head.js';
 import { AuditKeys } from './audit-keys.js';
 import { findDeletable } from './chain/deletable-entries.js';
@@ -19,13 +11,14 @@ import { findSchemaChange } from './chain/audit-schema.js';
 import {
   endsOf,
   findProblem,
-  macOfAnchor,
   readChainState,
   type ChainProblem,
   type ChainState,
 } from './chain/chain-state.js';
+import { ChainStore } from './chain/chain.store.js';
 import { isDatabaseUsed } from './chain/database-use.js';
 import { KnownHead } from './chain/known-head.js';
+import { continuedFrom, tamperingEntry, UNKNOWN_PROBLEM } from './chain/tampering.js';
 
 /** An entry to append. */
 export interface AppendedEntry {
@@ -53,7 +46,7 @@ interface LockedChain {
   readonly ends: ChainEnds;
 }
 
-/** All writes to `audit_entries`, `audit_chain`, `audit_originals`, and `installation`. */
+/** Appends to the chain, deletes from its beginning, and records tampering in it. */
 @Injectable()
 export class AuditLog {
   private readonly logger = new Logger(AuditLog.name);
@@ -64,6 +57,7 @@ export class AuditLog {
     private readonly keys: AuditKeys,
     private readonly transactions: Transactions,
     private readonly known: KnownHead,
+    private readonly store: ChainStore,
     private readonly alarm: AuditAlarm,
   ) {}
 
@@ -179,22 +173,17 @@ export class AuditLog {
       );
       if (stoppedBy !== undefined) this.reportStopped(stoppedBy);
       if (last === undefined) return 0;
-      await manager.query(`SET LOCAL gateway.audit_retention = 'on'`);
-      const deleted = await rows(manager, DELETE_OLD_ENTRIES, [ends.firstId, last.id]);
-      if (deleted.length !== count)
-        throw new Error('another process changed the beginning of the audit');
+      const deleted = await this.store.deleteEntries(manager, ends.firstId, last.id);
+      if (deleted !== count) throw new Error('another process changed the beginning of the audit');
       const moved = { ...ends, firstId: last.id, firstHash: last.hash };
-      await this.moveEnds(manager, installation, moved);
-      return deleted.length;
+      await this.store.moveEnds(manager, installation, moved);
+      return deleted;
     });
   }
 
   /** Deletes raw requests older than `hours`, at most `limit`, and returns their number. */
-  async deleteRawRequests(hours: number, limit: number): Promise<number> {
-    return this.transactions.run(async (manager) => {
-      const deleted = await rows(manager, DELETE_RAW_REQUESTS, [hours, limit]);
-      return deleted.length;
-    });
+  deleteRawRequests(hours: number, limit: number): Promise<number> {
+    return this.transactions.run((manager) => this.store.deleteRawRequests(manager, hours, limit));
   }
 
   /** Runs `work` in a transaction, and remembers the new head once it is committed. */
@@ -225,19 +214,13 @@ export class AuditLog {
     if (appended.length === 0) return [];
     const entries = appended.map(({ entry }) => entry);
     const { chained, ends } = chain(this.keys.current, before, entries);
-    await this.insert(manager, chained);
+    await this.store.insertEntries(manager, chained);
     const rawRequests = chained.flatMap(({ id }, n) => {
       const rawRequest = appended[n]?.rawRequest;
       return rawRequest === undefined ? [] : [{ id, rawRequest }];
     });
-    if (rawRequests.length > 0) {
-      await rows(manager, INSERT_RAW_REQUESTS, [
-        rawRequests.map(({ id }) => id),
-        rawRequests.map(({ rawRequest }) => rawRequest),
-        this.keys.current.id,
-      ]);
-    }
-    await this.moveEnds(manager, installation, ends);
+    if (rawRequests.length > 0) await this.store.insertRawRequests(manager, rawRequests);
+    await this.store.moveEnds(manager, installation, ends);
     change.locked = { installation, ends };
     return chained;
   }
@@ -247,8 +230,7 @@ export class AuditLog {
    * after it, so that an attacker cannot stop the audit.
    */
   private async lockChain(manager: EntityManager, change: ChainChange): Promise<LockedChain> {
-    const locked = await rows(manager, 'SELECT 1 FROM audit_chain FOR UPDATE');
-    if (locked.length !== 1) await manager.query(LOCK_CHAIN);
+    await this.store.lockEnds(manager);
     const known = change.locked === undefined ? this.known.current : undefined;
     const state = await readChainState(manager, known);
     const problem = findProblem(this.keys, state, known);
@@ -263,9 +245,8 @@ export class AuditLog {
     const installation = await this.repairAnchor(manager, state, found);
     const entry = tamperingEntry(found, state, known);
     const { chained, ends } = chain(this.keys.current, continuedFrom(state), [entry]);
-    await this.insert(manager, chained);
-    await manager.query('DELETE FROM audit_chain');
-    await rows(manager, FIRST_ENDS, this.endsRow(installation, ends));
+    await this.store.insertEntries(manager, chained);
+    await this.store.replaceEnds(manager, installation, ends);
     change.locked = { installation, ends };
     return change.locked;
   }
@@ -277,9 +258,9 @@ export class AuditLog {
     const [anchor] = anchors;
     if (anchor === undefined) {
       if (await isDatabaseUsed(manager)) return;
-      const installation = await this.insertAnchor(manager);
+      const installation = await this.store.insertAnchor(manager);
       const ends = { firstId: '0', firstHash: GENESIS, lastId: '0', lastHash: GENESIS, keys: {} };
-      await rows(manager, FIRST_ENDS, this.endsRow(installation, ends));
+      await this.store.insertEnds(manager, installation, ends);
       change.locked = { installation, ends };
       return;
     }
@@ -287,8 +268,8 @@ export class AuditLog {
     if (anchor.keyId === current.id && stored?.keyId === current.id) return;
     const { installation, ends } = await this.lockChain(manager, change);
     if (change.problem !== undefined) return;
-    await rows(manager, SIGN_ANCHOR, [current.id, macOfAnchor(current, installation)]);
-    await this.moveEnds(manager, installation, ends);
+    await this.store.signAnchor(manager, installation);
+    await this.store.moveEnds(manager, installation, ends);
   }
 
   /** Returns the id of the anchor; creates a new one if the old one is not valid. */
@@ -300,45 +281,7 @@ export class AuditLog {
     const [anchor] = anchors;
     const isKept = code !== 'anchor_missing' && code !== 'anchor_changed' && code !== 'unkeyed';
     if (anchor !== undefined && isKept) return anchor.id;
-    await manager.query('DELETE FROM installation');
-    return this.insertAnchor(manager);
-  }
-
-  private async insertAnchor(manager: EntityManager): Promise<string> {
-    const id = randomUUID();
-    const { current } = this.keys;
-    await rows(manager, INSERT_ANCHOR, [id, current.id, macOfAnchor(current, id)]);
-    return id;
-  }
-
-  private async insert(manager: EntityManager, chained: readonly ChainedEntry[]): Promise<void> {
-    await rows(manager, APPEND, [
-      chained.map(({ id }) => id),
-      chained.map(({ at }) => at),
-      chained.map(({ kind }) => kind),
-      chained.map(({ data }) => JSON.stringify(data)),
-      chained.map(({ hash }) => hash),
-      this.keys.current.id,
-    ]);
-  }
-
-  private async moveEnds(
-    manager: EntityManager,
-    installation: string,
-    ends: ChainEnds,
-  ): Promise<void> {
-    const keys = Object.entries(ends.keys).filter(
-      ([, last]) => BigInt(last) > BigInt(ends.firstId),
-    );
-    const moved = { ...ends, keys: Object.fromEntries(keys) };
-    await rows(manager, MOVE_ENDS, this.endsRow(installation, moved));
-  }
-
-  private endsRow(installation: string, ends: ChainEnds): unknown[] {
-    const { current } = this.keys;
-    const { firstId, firstHash, lastId, lastHash, keys } = ends;
-    const mac = macOfEnds(current, installation, ends);
-    return [firstId, firstHash, lastId, lastHash, JSON.stringify(keys), current.id, mac];
+    return this.store.replaceAnchor(manager);
   }
 
   /** Reports each schema change once, because it stays until an operator repairs it. */
@@ -361,72 +304,3 @@ export class AuditLog {
     }
   }
 }
-
-const UNKNOWN_PROBLEM: ChainProblem = {
-  code: 'ends_missing',
-  message: 'the ends of the chain are missing',
-};
-
-/** The entry that records tampering. A later verification may have the key that was missing here. */
-function tamperingEntry(
-  { code, message }: ChainProblem,
-  { ends, anchors }: ChainState,
-  known: { id: string; hash: string } | undefined,
-): NewEntry {
-  const data = {
-    problem: code,
-    message,
-    installation: anchors[0]?.id ?? null,
-    ends: ends[0] ?? null,
-    remembered: known ?? null,
-  };
-  return { at: new Date(), kind: 'tampering', data };
-}
-
-/** No chain gets that long: a larger end is forged, and would leave no ids. */
-const MAX_PLAUSIBLE_ID = 2n ** 62n;
-
-/** The next id: after all existing entries and after plausible ends. */
-function continuedFrom({ ends: [stored], newest }: ChainState): ChainEnds {
-  const none = { firstId: '0', firstHash: GENESIS, lastId: '0', lastHash: GENESIS, keys: {} };
-  const given = stored === undefined ? none : endsOf(stored);
-  const [first, last] = [BigInt(given.firstId), BigInt(given.lastId)];
-  const ends = first < 0n || last < first || last > MAX_PLAUSIBLE_ID ? none : given;
-  if (newest === null || BigInt(newest.id) < BigInt(ends.lastId)) return ends;
-  return { ...ends, lastId: newest.id, lastHash: Buffer.from(newest.hash, 'hex') };
-}
-
-const LOCK_CHAIN = 'LOCK TABLE audit_chain IN SHARE ROW EXCLUSIVE MODE';
-
-const INSERT_ANCHOR = `INSERT INTO installation (id, key_id, mac) VALUES ($1, $2, $3)`;
-
-const SIGN_ANCHOR = `UPDATE installation SET key_id = $1, mac = $2`;
-
-const FIRST_ENDS = `
-  INSERT INTO audit_chain (first_id, first_hash, last_id, last_hash, keys, key_id, mac)
-  VALUES ($1, $2, $3, $4, $5, $6, $7)`;
-
-const MOVE_ENDS = `
-  UPDATE audit_chain
-     SET first_id = $1, first_hash = $2, last_id = $3, last_hash = $4, keys = $5, key_id = $6, mac = $7`;
-
-const APPEND = `
-  INSERT INTO audit_entries (id, at, kind, data, hash, key_id)
-  SELECT id, at, kind, data::jsonb, hash, $6
-    FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::bytea[])
-      AS entry (id, at, kind, data, hash)`;
-
-const INSERT_RAW_REQUESTS = `
-  INSERT INTO audit_originals (entry_id, sealed, key_id)
-  SELECT id, sealed, $3 FROM unnest($1::bigint[], $2::bytea[]) AS original (id, sealed)
-  -- An entry that was cut off from the chain left its raw request behind.
-  ON CONFLICT (entry_id) DO UPDATE SET sealed = excluded.sealed, key_id = excluded.key_id, at = now()`;
-
-const DELETE_OLD_ENTRIES = `DELETE FROM audit_entries WHERE id > $1 AND id <= $2 RETURNING id`;
-
-const DELETE_RAW_REQUESTS = `
-  DELETE FROM audit_originals
-   WHERE entry_id IN (
-     SELECT entry_id FROM audit_originals
-      WHERE at < now() - make_interval(hours => $1) ORDER BY at LIMIT $2)
-  RETURNING entry_id`;

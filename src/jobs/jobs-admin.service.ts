@@ -10,10 +10,9 @@ import { JobQueries } from './persistence/job-queries.store.js';
 import {
   JobSearchStore,
   type JobCount,
-  type JobSearch,
   type JobsOverview,
-  type Period,
 } from './persistence/job-search.store.js';
+import type { JobSearch, Period } from './persistence/search-conditions.js';
 import { SubmissionQueueStore } from './submission/submission-queue.store.js';
 import { isTerminal } from './job-status.js';
 import { isJobId, type Job } from './job.entity.js';
@@ -28,16 +27,11 @@ import { throwNoResult } from './results/no-result.js';
 import { pagesOf } from './results/result-usage.js';
 import { ResultStore } from './results/result.store.js';
 
-export { SEARCHED_STATUSES } from './persistence/job-search.store.js';
+export { SEARCHED_STATUSES } from './persistence/search-conditions.js';
+export type { EndedJobs } from './persistence/ended-jobs.js';
 export type { OpenJobs } from './persistence/job-queries.store.js';
-export type {
-  EndedJobs,
-  JobCount,
-  JobSearch,
-  JobsOverview,
-  Period,
-  SearchedStatus,
-} from './persistence/job-search.store.js';
+export type { JobCount, JobsOverview } from './persistence/job-search.store.js';
+export type { JobSearch, Period, SearchedStatus } from './persistence/search-conditions.js';
 
 /** Size and page count of a stored result. */
 export interface ResultFacts {

@@ -2,7 +2,8 @@ import type { JSX } from 'preact';
 import type { RefusalDto } from '../../admin/refusal.dto.js';
 import { DataTable } from './data-table.js';
 import { AddressLink } from './refusal-links.js';
-import { count, Moment } from './widgets.js';
+import { count } from './format.js';
+import { Moment } from './widgets.js';
 
 /** An entry that stands for many refusals. */
 export function Counted({ refusal }: { refusal: RefusalDto }): JSX.Element {

@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { GUARDS, REFUSAL_CAUSES } from '../../audit/refusal.js';
 import { causeName, GUARD_NAMES } from '../text/refusal-help.js';
 import type { FilterValues } from '../refusal-filter.js';
-import { formMoment } from './widgets.js';
+import { formMoment } from './format.js';
 
 export function FilterForm({
   values,

@@ -7,9 +7,9 @@ import { isRecord } from '../../platform/json/is-record.js';
 import { DataTable, type TableColumn } from '../components/data-table.js';
 import { Details } from '../components/details.js';
 import { link } from '../components/page.js';
+import { count } from '../components/format.js';
 import {
   Copyable,
-  count,
   Untrusted,
   Moment,
   None,

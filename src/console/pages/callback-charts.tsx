@@ -4,7 +4,7 @@ import { REFUSAL_CAUSES } from '../../audit/refusal.js';
 import { DataTable } from '../components/data-table.js';
 import { causeName } from '../text/refusal-help.js';
 import { link } from '../components/page.js';
-import { count } from '../components/widgets.js';
+import { count } from '../components/format.js';
 
 /** Accepted and refused callbacks over time. The table is the legend: its colors are those of the chart. */
 export function CallbackCharts({ timeline, to }: { timeline: Timeline; to: Date }): JSX.Element {

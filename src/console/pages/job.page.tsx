@@ -23,18 +23,16 @@ import {
 import { link } from '../components/page.js';
 import { Outcome } from './refusals.page.js';
 import type { Session } from '../session/sessions.service.js';
+import { bytes, count, preciseDuration } from '../components/format.js';
 import {
-  bytes,
   Code,
   Copyable,
-  count,
   CsrfField,
   Facts,
   Untrusted,
   Moment,
   None,
   Note,
-  preciseDuration,
   Tag,
 } from '../components/widgets.js';
 

@@ -9,19 +9,8 @@ import { DataTable, type TableColumn } from '../components/data-table.js';
 import { TIMES, type AskedJobs, type JobSearchValues } from '../job-search.js';
 import { SETTLED_BY_NAMES, statusName, STATUS_TONES } from '../components/job-labels.js';
 import { link } from '../components/page.js';
-import {
-  Code,
-  count,
-  Untrusted,
-  formMoment,
-  Moment,
-  None,
-  Note,
-  Options,
-  Pager,
-  preciseDuration,
-  Tag,
-} from '../components/widgets.js';
+import { count, formMoment, preciseDuration } from '../components/format.js';
+import { Code, Untrusted, Moment, None, Note, Options, Pager, Tag } from '../components/widgets.js';
 
 const MAX_REASON_LENGTH = 120;
 

@@ -7,7 +7,8 @@ import { DataTable } from '../components/data-table.js';
 import type { ShownAlert } from '../layout/open-alerts.js';
 import { reasonLabel, SETTLED_BY, SETTLED_BY_NAMES } from '../components/job-labels.js';
 import { link } from '../components/page.js';
-import { Code, count, duration, Untrusted, Moment, None, Tag } from '../components/widgets.js';
+import { count, duration } from '../components/format.js';
+import { Code, Untrusted, Moment, None, Tag } from '../components/widgets.js';
 
 interface OverviewProperties {
   readonly range: Range;

@@ -9,10 +9,10 @@ import { link } from '../components/page.js';
 import type { FilterValues } from '../refusal-filter.js';
 import { JobLink } from '../components/refusal-links.js';
 import type { Session } from '../session/sessions.service.js';
+import { count } from '../components/format.js';
 import {
   Code,
   Copyable,
-  count,
   CsrfField,
   HiddenFields,
   Moment,

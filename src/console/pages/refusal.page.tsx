@@ -8,10 +8,10 @@ import { link } from '../components/page.js';
 import { AddressLink, JobLink } from '../components/refusal-links.js';
 import { Outcome } from './refusals.page.js';
 import type { Comparison } from '../refusal-comparison.js';
+import { count } from '../components/format.js';
 import {
   Code,
   Copyable,
-  count,
   Facts,
   Untrusted,
   HiddenFields,

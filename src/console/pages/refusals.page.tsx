@@ -11,16 +11,8 @@ import {
   type RefusalList,
   type RefusalRow,
 } from '../refusal-lists.js';
-import {
-  Code,
-  count,
-  HiddenFields,
-  Moment,
-  None,
-  Note,
-  Pager,
-  Tag,
-} from '../components/widgets.js';
+import { count } from '../components/format.js';
+import { Code, HiddenFields, Moment, None, Note, Pager, Tag } from '../components/widgets.js';
 
 interface RefusalsProperties {
   readonly asked: AskedRefusals;
