@@ -20,7 +20,7 @@ import { CallbackRelayModule } from './webhooks/callback-relay.module.js';
 import { RetentionModule } from './retention/retention.module.js';
 import { WebhooksModule } from './webhooks/webhooks.module.js';
 
-/** The gateway, with the parts that its roles ask for. */
+/** The gateway, with the modules of its roles. */
 @Module({})
 export class AppModule {
   static forRoot(settings: Settings): DynamicModule {

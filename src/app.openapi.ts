@@ -29,7 +29,7 @@ const HEADERS = {
   },
 } as const;
 
-/** The description of the API: what @nestjs/swagger finds at the classes and routes, completed to OpenAPI 3.1. */
+/** The OpenAPI 3.1 description of the API: the output of @nestjs/swagger, completed. */
 export function describeApi(app: INestApplication, settings: Settings): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
@@ -42,7 +42,7 @@ export function describeApi(app: INestApplication, settings: Settings): OpenAPIO
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key of the gateway.' });
   for (const [name, description] of Object.entries(TAGS)) builder.addTag(name, description);
   const config = builder.build();
-  // The builder adds it to every bearer scheme; the keys of the gateway are no JWTs.
+  // The builder always adds `JWT`, which the gateway's keys are not.
   for (const scheme of Object.values(config.components?.securitySchemes ?? {})) {
     Reflect.deleteProperty(scheme, 'bearerFormat');
   }
@@ -66,7 +66,7 @@ export function describeApi(app: INestApplication, settings: Settings): OpenAPIO
   return document;
 }
 
-/** A proxy may serve the gateway below a path. Its host may be another one for services than for Reducto. */
+/** Only the path: services may use another host than Reducto. */
 function pathPrefixOf({ PUBLIC_URL }: Settings): string {
   return PUBLIC_URL?.pathname.replace(/\/+$/, '') || '/';
 }
@@ -101,14 +101,14 @@ function impliedProblems(
   const inQuery =
     Array.isArray(parameters) && parameters.some((one) => isRecord(one) && one['in'] === 'query');
   return [
-    // An id that is longer than any.
+    // For an id that is too long.
     ...(path.includes('{') ? (['not_found'] as const) : []),
     ...(inQuery ? (['invalid_query'] as const) : []),
     ...(method === 'get' ? [] : BODY_PROBLEMS),
   ];
 }
 
-/** Of every route that may be sent a body, also if it needs none. */
+/** Problems of every method that can have a body. */
 const BODY_PROBLEMS = [
   'request_timeout',
   'payload_too_large',

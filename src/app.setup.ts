@@ -29,13 +29,10 @@ import { spanRequests } from './platform/tracing/http-spans.js';
 import { startTracing } from './platform/tracing/tracing.js';
 import { answerProbes, CALLBACK_PATH, registerAllMethods } from './webhooks/callback-probe.js';
 
-/** Long enough for the longest `wait`, with room for the answer. */
+/** The longest `wait` plus time for the answer. */
 const REQUEST_IDLE_MILLISECONDS = 75_000;
 
-/**
- * Probes come every few seconds. Callbacks come by the thousand, and are on record: those that are taken in the timeline of
- * their job, the others in the audit.
- */
+/** Not logged: health checks are frequent, and callbacks are recorded in the timeline of their job or in the audit. */
 function isQuiet(route: string): boolean {
   return route === CALLBACK_PATH || /^\/health\b/.test(route);
 }
@@ -46,7 +43,7 @@ function bodyKindOf(route: string): BodyKind | undefined {
   return route.startsWith(`${CONSOLE_PATH}/`) ? 'form' : undefined;
 }
 
-/** Builds the gateway exactly as it runs in production; tests use it too. It does not listen yet. */
+/** Creates the gateway as in production, also for tests. It does not listen yet. */
 export async function createApp(
   settings: Settings,
   logger: LoggerService,
@@ -94,7 +91,7 @@ export async function createApp(
   limitUnreadBodies(fastify.server);
   announceClose(fastify);
   prefixLocations(fastify, settings.pathPrefix);
-  // Before a body is read: routes that do not exist, then API keys.
+  // Before a body is read: unknown routes, then API keys.
   refuseUnknownRoutes(fastify, consoleHeadersOf);
   if (settings.has('api')) {
     app.get(Authentication, { strict: false }).register(fastify);

@@ -5,18 +5,17 @@ import type { Caller } from './caller.js';
 
 /** How long another process may still accept a key that was revoked. */
 const MAX_AGE_MILLISECONDS = 5000;
-/** Between two reads of the database, however many unknown keys arrive. */
+/** Minimum interval between two reads of the database. */
 const MIN_INTERVAL_MILLISECONDS = 100;
 
 /**
- * The keys that are not revoked, in memory. An unknown key may have been created by another process a moment ago, so it
- * waits for the next read of all keys. All that arrive meanwhile share that read: guessing costs the database no more than
- * ten reads a second, and never delays a key that is in memory.
+ * Caches the keys that are not revoked. Another process may just have created an unknown key, so it waits for the next read
+ * of all keys, which concurrent requests share: guessing costs at most ten reads a second, and never delays a cached key.
  */
 @Injectable()
 export class ActiveKeys {
   private byHash: ReadonlyMap<string, Caller> = new Map();
-  /** When the read began that `byHash` is from, in the time of `performance.now()`. */
+  /** When the read for `byHash` began, by `performance.now()`. */
   private readAt = -Infinity;
   /** Reads that began before it miss a change of this process. */
   private changedAt = -Infinity;
@@ -34,7 +33,7 @@ export class ActiveKeys {
     return this.byHash.get(hash);
   }
 
-  /** Call it after each change of a key: what was read before it no longer counts. */
+  /** Discards the cache. Call it after each change of a key. */
   invalidate(): void {
     this.changedAt = performance.now();
     this.readAt = -Infinity;

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 
 const PREFIX = 'rgw_';
 
-/** A new key: 256 random bits, with a prefix by which people and secret scanners know it. */
+/** A new key: 256 random bits, with a prefix that people and secret scanners recognize. */
 export function newApiKey(): string {
   return `${PREFIX}${randomBytes(32).toString('base64url')}`;
 }

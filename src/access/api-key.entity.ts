@@ -21,7 +21,7 @@ export class ApiKey {
   @Index('api_keys_hash', { unique: true })
   keyHash!: Buffer;
 
-  /** The first characters, so that people can tell keys apart. */
+  /** The first characters, which identify the key. */
   @Column({ type: 'text' })
   prefix!: string;
 
@@ -32,7 +32,7 @@ export class ApiKey {
   @Column({ name: 'created_at', type: 'timestamptz', default: () => 'now()' })
   createdAt!: Date;
 
-  /** Kept to the minute. */
+  /** To the minute. */
   @Column({ name: 'last_used_at', type: 'timestamptz', nullable: true })
   lastUsedAt!: Date | null;
 

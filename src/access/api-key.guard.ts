@@ -14,7 +14,7 @@ import type { Scope } from './api-key.entity.js';
 
 const SCOPE = 'access:scope';
 
-/** Does the authenticated API key have the scope that the route needs? */
+/** Does the API key have the scope of the route? */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}

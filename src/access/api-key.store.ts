@@ -6,10 +6,10 @@ import type { Caller } from './caller.js';
 
 type NewKey = Pick<ApiKey, 'id' | 'service' | 'scopes' | 'keyHash' | 'prefix'>;
 
-/** What became of the key of BOOTSTRAP_ADMIN_KEY; `revoked`: an admin has revoked it, and it stays revoked. */
+/** The outcome for the key of BOOTSTRAP_ADMIN_KEY; `revoked`: an admin has revoked it, and it stays revoked. */
 export type BootstrapChange = 'unchanged' | 'added' | 'replaced' | 'revoked';
 
-/** Processes that start together set the bootstrap key one after the other. */
+/** Serializes processes that set the bootstrap key at the same time. */
 const BOOTSTRAP_LOCK = 7_203_114_906;
 
 /** All SQL on `api_keys`. */
@@ -43,7 +43,7 @@ export class ApiKeyStore {
     return this.keys.find({ order: { id: 'ASC' } });
   }
 
-  /** `undefined` where there is no such key, or an admin has revoked it before. */
+  /** `undefined` if there is no such key, or an admin has already revoked it. */
   async revoke(id: string, manager?: EntityManager): Promise<ApiKey | undefined> {
     const keys = this.keysWithin(manager);
     const { affected } = await keys.update(
@@ -60,13 +60,13 @@ export class ApiKeyStore {
     return manager?.getRepository(ApiKey) ?? this.keys;
   }
 
-  async noteUse(id: string): Promise<void> {
+  async recordUse(id: string): Promise<void> {
     await this.keys.update({ id }, { lastUsedAt: () => 'now()' });
   }
 
   /**
-   * Makes `key` the bootstrap key, and revokes one that it replaces. A key that an admin has revoked stays so.
-   * Changes nothing where `key` is in force already, so that a restart of one process undoes nothing.
+   * Makes `key` the bootstrap key, and revokes the one that it replaces. A key that an admin has revoked stays revoked.
+   * Changes nothing if `key` is active, so that a restart of another process undoes nothing.
    */
   setBootstrapKey(key: NewKey): Promise<BootstrapChange> {
     return this.keys.manager.transaction(async (manager) => {

@@ -27,17 +27,17 @@ export class ApiKeysService {
   ) {}
 
   /**
-   * The caller behind `key`, which came from the client address `address`. Throws `unauthenticated` where it is unknown or
-   * revoked, and `too_many_requests` where too many such keys came; a key that is right always passes.
+   * Authenticates `key` from the client `address`. Throws `unauthenticated` if it is unknown or revoked, and
+   * `too_many_requests` after too many failures; a valid key always passes.
    */
   async authenticate(key: string, address: string, surface: Surface): Promise<Caller> {
     const caller = await this.active.find(hashOfKey(key));
     if (caller === undefined) throw refusal(this.attempts.count(address, surface));
-    this.noteUse(caller.keyId);
+    this.recordUse(caller.keyId);
     return caller;
   }
 
-  /** The owner of a key, as long as it is not revoked. Always asks the database. */
+  /** The owner of a key that is not revoked, always read from the database. */
   stillActive(keyId: string): Promise<Caller | undefined> {
     return this.store.findActiveById(keyId);
   }
@@ -65,8 +65,8 @@ export class ApiKeysService {
   }
 
   /**
-   * Revokes a key. Call `forgetKnown` once it is committed: the key then stops working here at once, and
-   * within seconds in other processes. `undefined` where there is no such key, or it was revoked before.
+   * Revokes a key. Call `forgetKnown` after the commit: this process then refuses the key at once, and other processes
+   * within 5 seconds. `undefined` if there is no such key, or it was already revoked.
    */
   revoke(id: string, manager?: EntityManager): Promise<ApiKey | undefined> {
     return this.store.revoke(id, manager);
@@ -76,12 +76,14 @@ export class ApiKeysService {
     this.active.invalidate();
   }
 
-  private noteUse(keyId: string): void {
+  private recordUse(keyId: string): void {
     if (this.recentlyUsed.has(keyId)) return;
     this.recentlyUsed.set(keyId, true);
     this.store
-      .noteUse(keyId)
-      .catch((error: unknown) => this.logger.warn({ msg: 'last use was not noted', err: error }));
+      .recordUse(keyId)
+      .catch((error: unknown) =>
+        this.logger.warn({ msg: 'the last use of a key was not recorded', err: error }),
+      );
   }
 }
 

@@ -16,7 +16,7 @@ declare module 'fastify' {
 /** Routes below it need an API key. */
 export const API_PATH = '/v1/';
 
-/** Looks up the API key of a request, before anything of its body is read. */
+/** Authenticates a request by its API key, before its body is read. */
 @Injectable()
 export class Authentication {
   constructor(

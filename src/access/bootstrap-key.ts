@@ -4,7 +4,7 @@ import { Settings } from '../platform/config/settings.js';
 import { hashOfKey, prefixOfKey } from './api-key-format.js';
 import { ApiKeyStore } from './api-key.store.js';
 
-/** Stores the admin key of the setting BOOTSTRAP_ADMIN_KEY at a start. */
+/** Stores the admin key of the setting BOOTSTRAP_ADMIN_KEY at startup. */
 @Injectable()
 export class BootstrapKey implements OnApplicationBootstrap {
   private readonly logger = new Logger(BootstrapKey.name);
@@ -15,8 +15,8 @@ export class BootstrapKey implements OnApplicationBootstrap {
   ) {}
 
   /**
-   * Only a key that is new or was replaced before changes anything: other processes may have another setting, or
-   * none, and what they set must not be undone by a restart.
+   * Only a new key, or one that was replaced before, changes anything: other processes may have another setting, and a
+   * restart must not undo theirs.
    */
   async onApplicationBootstrap(): Promise<void> {
     const key = this.settings.BOOTSTRAP_ADMIN_KEY;

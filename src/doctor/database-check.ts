@@ -154,7 +154,7 @@ function checkDurability({ fsync, commit, pageWrites }: Facts): Finding[] {
   return [fail('durability', message, `set ${off.map((name) => `${name} = on`).join(', ')}`)];
 }
 
-/** Connections outside the pool: those of the task queue, and those that listen (two in a worker, else one). */
+/** Maximum connections outside the pool. */
 const TASK_CONNECTIONS = { worker: 8, other: 3 };
 
 function checkConnections({ limit, used }: Facts, settings: Settings): Finding {

@@ -32,7 +32,7 @@ export async function checkSchema(client: WatchedClient, settings: Settings): Pr
   const migrations = await checkMigrations(client);
   return [
     migrations,
-    // Without its tables there is no audit yet.
+    // The audit needs its tables.
     ...(migrations.status === 'fail' ? [] : await checkAuditKeys(client, settings)),
     ...(await checkPrivileges(client, settings)),
   ];

@@ -2,9 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import { isDatabaseAway } from './database/database-errors.js';
 import { GatewayError } from './errors/error-codes.js';
 
-/** Limits of `Batches`. */
 export interface BatchLimits {
-  /** Items of one batch, at most. */
+  /** Maximum items of a batch. */
   readonly size: number;
   /** Maximum waiting items; further callers get `unavailable`. */
   readonly waiting: number;
@@ -37,7 +36,7 @@ export class Batches<Item, Result> {
     return this.waiting.length;
   }
 
-  /** Rejects with `unavailable` where too many wait, and with what `work` threw. */
+  /** Rejects with `unavailable` if the queue is full, or with the error of `work`. */
   addItem(item: Item): Promise<Result> {
     if (this.waiting.length >= this.limits.waiting) {
       return Promise.reject(
@@ -59,7 +58,7 @@ export class Batches<Item, Result> {
   private async run(): Promise<void> {
     this.running += 1;
     while (this.waiting.length > 0) {
-      // What this turn of the event loop has still to read is taken along: it is there already.
+      // Lets the current turn of the event loop add the items that have already arrived.
       await setImmediate();
       const batch = this.waiting.splice(0, this.limits.size);
       if (batch.length > 0) await this.carryOut(batch);
@@ -76,7 +75,7 @@ export class Batches<Item, Result> {
         else resolve(result);
       });
     } catch (error) {
-      // One that cannot be done must not spoil it for those that happened to come with it.
+      // An item that fails must not fail the rest of its batch.
       if (batch.length > 1 && !isDatabaseAway(error)) {
         for (const one of batch) await this.carryOut([one]);
       } else {

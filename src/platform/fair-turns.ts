@@ -6,7 +6,7 @@ const MAX_TURN_MILLISECONDS = 5;
 export class FairTurns {
   private startedAt = performance.now();
 
-  /** Call it between steps of a few milliseconds at most: it waits for the next turn once this one has lasted long enough. */
+  /** Waits for the next turn once this one has lasted long enough. Call it between steps of a few milliseconds. */
   async pause(): Promise<void> {
     if (performance.now() - this.startedAt < MAX_TURN_MILLISECONDS) return;
     await setImmediate();
@@ -14,7 +14,7 @@ export class FairTurns {
   }
 }
 
-/** Steps of work; it yields where the caller can pause. */
+/** Work in steps: yields where the caller can pause. */
 type Steps<Result> = Generator<undefined, Result>;
 
 export function runAtOnce<Result>(steps: Steps<Result>): Result {
@@ -24,7 +24,7 @@ export function runAtOnce<Result>(steps: Steps<Result>): Result {
   }
 }
 
-/** In several turns of the event loop, where the work is long. */
+/** Runs the steps in several turns of the event loop. */
 export async function runFairly<Result>(steps: Steps<Result>): Promise<Result> {
   const turns = new FairTurns();
   for (;;) {

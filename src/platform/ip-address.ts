@@ -21,9 +21,9 @@ export function unmapAddress(address: IpAddress): IpAddress {
     : address;
 }
 
-/** IANA has allocated no unicast address outside of it. */
+/** The only allocated unicast addresses of IPv6 (IANA). */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
-/** Azure answers virtual machines here with their secrets, although the address looks public. */
+/** Azure’s metadata service, which holds secrets of virtual machines, has this public address. */
 const AZURE_PLATFORM = ipaddr.IPv4.parse('168.63.129.16');
 
 /**

@@ -1,9 +1,9 @@
-/* SIGTERM and SIGINT from the first moment on: without a handler, a process that is PID 1 ignores them. */
+/* Handles SIGTERM and SIGINT from the start: PID 1 ignores signals without a handler. */
 
 /** How long an aborted start may clean up. */
 const CLEAN_UP_MILLISECONDS = 700;
 
-/** Ctrl-C reaches a process below npm twice: from the terminal, and from npm, which passes it on. */
+/** npm forwards Ctrl-C, so the process receives it twice. */
 const REPEAT_MILLISECONDS = 500;
 
 const EXIT_CODES = { SIGTERM: 143, SIGINT: 130 } as const;
@@ -14,7 +14,7 @@ const cleanUps = new Set<() => Promise<unknown>>();
 let handle: (signal: StopSignal) => void = abortStart;
 let isAborted = false;
 
-/** Handles stop signals: they abort the start, until `stopWith` says what else they do. Call it first of all. */
+/** Makes stop signals abort the start, until `stopWith` replaces the handler. Call it first. */
 export function handleStopSignals(): void {
   process.on('SIGTERM', () => handle('SIGTERM'));
   let lastInterrupt = -Infinity;
@@ -27,23 +27,23 @@ export function handleStopSignals(): void {
   if (process.send !== undefined) process.once('disconnect', () => handle('SIGTERM'));
 }
 
-/** From now on, `stop` handles the stop signals. */
+/** Makes `stop` handle the stop signals from now on. */
 export function stopWith(stop: (signal: StopSignal) => void): void {
   if (!isAborted) handle = stop;
 }
 
-/** Whether a stop signal has aborted the start. What fails from then on fails because of it. */
+/** Whether a stop signal has aborted the start, so that later errors are its consequence. */
 export function isStartAborted(): boolean {
   return isAborted;
 }
 
-/** Runs `cleanUp` where a signal aborts the start. Returns a function that unregisters it. */
+/** Runs `cleanUp` if a signal aborts the start. Returns a function that unregisters it. */
 export function onAbortedStart(cleanUp: () => Promise<unknown>): () => void {
   cleanUps.add(cleanUp);
   return () => void cleanUps.delete(cleanUp);
 }
 
-/** Nothing has been accepted yet, so nothing has to be finished; connections end with the process. */
+/** The process has accepted no request yet, and its connections end with it. */
 function abortStart(signal: StopSignal): void {
   if (isAborted) process.exit(EXIT_CODES[signal]);
   isAborted = true;

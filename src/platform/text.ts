@@ -11,7 +11,7 @@ export function truncate(text: string, maxLength: number): string {
   return text.slice(0, splitsPair ? maxLength - 1 : maxLength).toWellFormed();
 }
 
-/** About how much text is encoded in much less than a millisecond. */
+/** Encoded in far less than a millisecond. */
 const PIECE_CHARACTERS = 65_536;
 
 /** `text` as UTF-8, piece by piece. */

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 
-/** Waits for `work` to end or break, but no longer than `milliseconds`. Says which it was; never rejects. */
+/** Waits at most `milliseconds` for `work` to settle. Returns the outcome; never rejects. */
 export async function withTimeout(
   milliseconds: number,
   work: Promise<unknown>,

@@ -38,7 +38,7 @@ export class JobsController {
 
   /**
    * Submit a document
-   * @remarks The job is durable once this answers. Beside `type`, `metadata` and `priority` the body is Reducto’s own for that endpoint; fields that the gateway does not know are passed through. All of it is sent as you wrote it: the order of names, the digits of numbers, and escapes stay.
+   * @remarks The job is durable once this answers. Except for `type`, `metadata`, and `priority`, the body is that of Reducto’s endpoint; unknown fields are passed through. It is sent unchanged, including the order of names, the digits of numbers, and escapes.
    */
   @Post()
   @HttpCode(202)

@@ -11,7 +11,7 @@ import { UploadStore } from './upload.store.js';
 const DOCUMENT_MEMBERS = new Set(['input', 'document_url']);
 const MAX_DOCUMENTS = 1000;
 const SCHEME = 'reducto';
-/** More of a text without whitespace is no prose. */
+/** Longer text without whitespace is not prose. */
 const MAX_REFERENCE = 1000;
 
 interface DocumentText {
@@ -22,17 +22,16 @@ interface DocumentText {
 }
 
 /**
- * The uploads that a request for a job names as `reducto://<id>`. Reducto knows nothing of services, so only an id that
- * the gateway issued to the same service, letter by letter, passes; a text in another spelling is refused, because Reducto
- * may still read it as that id.
+ * Checks the uploads (`reducto://<id>`) in a job request. Reducto does not know the services, so only an exact id that the
+ * gateway issued to the same service passes; other spellings are rejected, because Reducto may accept them.
  */
 @Injectable()
 export class UploadReferences {
   constructor(private readonly store: UploadStore) {}
 
   /**
-   * `request`: the JSON text that goes to Reducto. Throws `validation_failed` with the path of each text that names an
-   * upload of another service or an unknown one, or that stands where no upload can.
+   * `request`: the JSON text for Reducto. Throws `validation_failed` with the path of each reference to an upload that is
+   * unknown, belongs to another service, or is not allowed there.
    */
   async check(service: string, request: string): Promise<void> {
     const { documents, errors } = await readTexts(request);
@@ -57,7 +56,7 @@ async function readTexts(
   const documents: DocumentText[] = [];
   const errors: FieldError[] = [];
   const turns = new FairTurns();
-  // A member that is given twice is read twice: Reducto may believe either.
+  // Checks all members of one name: Reducto may use either.
   for (const { name, value } of await readMembersFairly(request)) {
     await turns.pause();
     if (DOCUMENT_MEMBERS.has(name)) {
@@ -99,8 +98,8 @@ function isUploadId(text: string): boolean {
 }
 
 /**
- * Whether the text plainly is something else than an upload: a URL, or `jobid://`, which is checked elsewhere. What has no
- * scheme may be an id whose scheme Reducto adds.
+ * Whether the text cannot be an upload: a URL, or `jobid://`, which is checked elsewhere. Text without a scheme may be an id,
+ * because Reducto adds the scheme.
  */
 function isOtherDocument(text: string): boolean {
   if (/^\s*jobid:\/\//i.test(text)) return true;
@@ -108,12 +107,12 @@ function isOtherDocument(text: string): boolean {
   return /^[a-z][a-z\d+.-]*:/i.test(text) && !/(?:reducto|jobid):/i.test(text);
 }
 
-/** Fields that are no documents hold prose, such as prompts: only a text that is nothing but a reference counts. */
+/** Other fields contain prose, such as prompts: only a text that is entirely a reference counts. */
 function isReference(text: string): boolean {
   return /^[\s\p{C}\p{Z}]*reducto(?::|%3a)(?:[/\\]|\S+$)/iu.test(text);
 }
 
-/** Reads as much of the string as may be the scheme and an id, because a large request holds megabytes of text. */
+/** Reads only the possible length of a scheme and id, because a large request has megabytes of text. */
 const isReferenceAt = matchStripped((json, start, end) => {
   if (readBeginning(json, start, end, SCHEME.length).toLowerCase() !== SCHEME) return false;
   return isReference(readBeginning(json, start, end, MAX_REFERENCE));

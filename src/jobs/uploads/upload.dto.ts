@@ -4,7 +4,7 @@ import { IsOptional, Matches } from 'class-validator';
 
 export class UploadQuery {
   /**
-   * Type of the file, where its name does not tell.
+   * The type of the file, if its name has no extension.
    * @example 'pdf'
    */
   @IsOptional()
@@ -14,13 +14,13 @@ export class UploadQuery {
 
 export class UploadDto {
   /**
-   * What to give as `input`.
+   * The value for `input`.
    * @example 'reducto://8f6f2c3a-0b1d-4c57-9d0e-2f1b7a9c6e55.pdf'
    */
   id!: string;
 
   /**
-   * The same, under Reducto’s name: this whole answer can be given as `input` too.
+   * The same under Reducto’s name: `input` also accepts this whole answer.
    * @example 'reducto://8f6f2c3a-0b1d-4c57-9d0e-2f1b7a9c6e55.pdf'
    */
   file_id!: string;

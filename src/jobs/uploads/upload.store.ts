@@ -3,7 +3,7 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { preparedRows, rows } from '../../platform/database/sql.js';
 
-/** What tells one content from another. */
+/** Identifies the content of a file. */
 export interface UploadDigest {
   readonly sha256: Buffer;
   readonly sizeBytes: number;
@@ -14,7 +14,7 @@ export interface StoredUpload {
   readonly sha256: Buffer;
 }
 
-/** The right to upload under an `Idempotency-Key`. */
+/** A lease of an `Idempotency-Key` for one upload. */
 export interface UploadKey {
   readonly service: string;
   readonly key: string;
@@ -22,7 +22,7 @@ export interface UploadKey {
   readonly holder: string;
 }
 
-/** A process that dies blocks the keys of its uploads for this long; a living one renews in time. */
+/** Lifetime of a lease that is not renewed, as after the end of its process. */
 const LEASE_SECONDS = 15;
 
 /** All SQL on `uploads` and `upload_leases`. */
@@ -30,7 +30,7 @@ const LEASE_SECONDS = 15;
 export class UploadStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  /** Those of `ids` that were issued to `service`. */
+  /** The subset of `ids` that was issued to `service`. */
   async findIssued(service: string, ids: readonly string[]): Promise<Set<string>> {
     const found = await preparedRows<{ id: string }>(this.database, FIND_ISSUED, [service, ids]);
     return new Set(found.map(({ id }) => id));
@@ -41,7 +41,7 @@ export class UploadStore {
     return found;
   }
 
-  /** False where another request holds the key. */
+  /** False if another request holds the key. */
   async acquireLease({ service, key, holder }: UploadKey): Promise<boolean> {
     const parameters = [service, key, holder, LEASE_SECONDS];
     return (await rows(this.database, ACQUIRE_LEASE, parameters)).length === 1;
@@ -56,8 +56,8 @@ export class UploadStore {
   }
 
   /**
-   * Inserts an upload; once this resolves it is durable. False where the service has the id already, or used the
-   * key for another upload.
+   * Inserts an upload, which is durable once this resolves. False if the service already has the id, or used the key for
+   * another upload.
    */
   async insert(
     service: string,
@@ -69,7 +69,7 @@ export class UploadStore {
     return (await rows(this.database, INSERT_UPLOAD, parameters)).length === 1;
   }
 
-  /** Deletes up to `limit` uploads that are older than `hours`. Returns how many. */
+  /** Deletes up to `limit` uploads older than `hours`. Returns their number. */
   async deleteOld(manager: EntityManager, hours: number, limit: number): Promise<number> {
     await rows(manager, DELETE_EXPIRED_LEASES);
     return (await rows(manager, DELETE_OLD, [hours, limit])).length;

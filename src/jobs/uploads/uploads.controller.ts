@@ -19,7 +19,7 @@ export class UploadsController {
 
   /**
    * Upload a document to Reducto
-   * @remarks One file, as the part `file` of a multipart form. It is passed on while it arrives; the gateway keeps nothing of its content. The upload belongs to your service: no other can use its id.
+   * @remarks One file, as the part `file` of a multipart form. The gateway streams it to Reducto and stores none of its content. The upload belongs to your service: no other can use its id.
    */
   @Post()
   @RouteConfig({ expectedBody: EXPECTED_UPLOAD })

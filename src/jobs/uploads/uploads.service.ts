@@ -14,10 +14,10 @@ import {
   type UploadKey,
 } from './upload.store.js';
 
-/** Well below the time after which a lease expires. */
+/** Well below the lifetime of a lease. */
 const RENEW_MILLISECONDS = 5000;
 
-/** Passes uploads on to Reducto while they arrive: at no time is more than a chunk or two in memory. */
+/** Streams uploads to Reducto; at most two chunks are in memory. */
 @Injectable()
 export class UploadsService {
   private readonly logger = new Logger(UploadsService.name);
@@ -29,10 +29,9 @@ export class UploadsService {
   ) {}
 
   /**
-   * Returns the `reducto://` id of the file in `request`; from then on it is durable that it belongs to `service`. With
-   * an `idempotencyKey` that the service has used, returns the id of then. Throws `idempotency_key_reused` where the
-   * content was another, `idempotency_key_in_use` while the first upload is in progress, and `request_timeout` where the
-   * file arrives too slowly.
+   * Uploads the file in `request` and returns its `reducto://` id, which then durably belongs to `service`. A used
+   * `idempotencyKey` returns the earlier id. Throws `idempotency_key_reused` if the content differs, `idempotency_key_in_use`
+   * while the first upload is in progress, and `request_timeout` if the file arrives too slowly.
    */
   async upload(
     service: string,
@@ -91,7 +90,7 @@ export class UploadsService {
       );
     }
     const renewal = setInterval(() => {
-      // Where a lease is lost, the unique index of the uploads still lets one of them win.
+      // If the lease is lost, the unique index still accepts only one of the uploads.
       this.store
         .renewLease(key)
         .catch((error: unknown) => this.logger.warn({ msg: 'lease not renewed', err: error }));

@@ -1,9 +1,8 @@
 import { isPrivateHost } from './private-host.js';
-import type { SettingName } from './setting-table.js';
-import type { Settings } from './settings.js';
+import type { SettingName, SettingValues } from './setting-table.js';
 
 /** Settings that are valid alone and not together. */
-export function contradictions(settings: Settings): string[] {
+export function contradictions(settings: SettingValues): string[] {
   const found: string[] = [];
   if (settings.ROLES.length === 0) found.push('ROLES must name at least one role');
   if (settings.METRICS_PORT === settings.PORT && settings.PORT !== 0) {
@@ -32,7 +31,7 @@ export function contradictions(settings: Settings): string[] {
 }
 
 /** Settings that only production requires. */
-export function missingForProduction(settings: Settings): string[] {
+export function missingForProduction(settings: SettingValues): string[] {
   const missing: string[] = [];
   const need = (name: SettingName, why: string): void => {
     const value = settings[name];
@@ -42,15 +41,16 @@ export function missingForProduction(settings: Settings): string[] {
   };
   need('DATABASE_URL', 'production needs a PostgreSQL server');
   need('AUDIT_KEYS', 'create one with: echo "1:$(openssl rand -base64 32)"');
-  if (settings.has('api') || settings.has('worker')) {
+  if (settings.ROLES.includes('api') || settings.ROLES.includes('worker')) {
     need('REDUCTO_API_KEY', 'if your own deployment needs no key, set any text');
   }
   if (settings.WEBHOOK_MODE !== 'none') {
-    if (settings.has('worker')) need('PUBLIC_URL', 'or set WEBHOOK_MODE=none to poll only');
-    if (settings.has('worker') || settings.has('webhooks')) {
+    if (settings.ROLES.includes('worker'))
+      need('PUBLIC_URL', 'or set WEBHOOK_MODE=none to poll only');
+    if (settings.ROLES.includes('worker') || settings.ROLES.includes('webhooks')) {
       need('TOKEN_KEYS', 'create one with: echo "1:$(openssl rand -base64 32)"');
     }
-    if (settings.WEBHOOK_MODE === 'svix' && settings.has('webhooks')) {
+    if (settings.WEBHOOK_MODE === 'svix' && settings.ROLES.includes('webhooks')) {
       need('SVIX_SECRETS', 'copy it from the endpoint in Reducto’s webhook portal');
     }
   }

@@ -1,13 +1,13 @@
 /**
- * Characters that people cannot see: control and format characters, lone surrogates, line separators, every
- * space but U+0020, what Unicode calls ignorable, and U+FFFD, which Node puts in the place of invalid UTF-8.
+ * Invisible characters: control and format characters, lone surrogates, line separators, every space except U+0020,
+ * default-ignorable code points, and U+FFFD, with which Node replaces invalid UTF-8.
  */
 const INVISIBLE =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\ufffd]|(?! )\p{Zs}/u;
 
 /**
- * `given` without spaces and line ends around it. Throws an `Error` where a character in it is invisible: a
- * pasted one makes a wrong host, key, or path that looks right. `what` begins the message; the value is not in it.
+ * Trims `given`. Throws an `Error` if it contains an invisible character, because a pasted one makes a wrong host, key, or
+ * path that looks right. The message begins with `what` and does not contain the value.
  */
 export function visibleText(given: string, what: string): string {
   const text = given.replace(/^[ \t\r\n]+/, '').replace(/[ \t\r\n]+$/, '');

@@ -8,7 +8,7 @@ import { requireSuitableDatabase, UnsuitableDatabaseError } from './database-req
 const MAX_WAIT_SECONDS = 120;
 const RETRY_MILLISECONDS = 2000;
 
-/** Waiting would not help: a wrong password, a database that does not exist, a certificate, … */
+/** An error that waiting does not resolve, such as a wrong password, a missing database, or a bad certificate. */
 export class UnusableDatabaseError extends Error {
   constructor(cause: Error) {
     const advice = isRefusedOption(cause) ? ' Perhaps it needs DATABASE_SESSION_LIMITS=off.' : '';
@@ -19,10 +19,7 @@ export class UnusableDatabaseError extends Error {
   }
 }
 
-/**
- * Opens the database, and waits for one that is not there yet: nothing listens, its name is not
- * known, it accepts and says nothing, or it says that it is starting.
- */
+/** Opens the database. Waits while it is unreachable, silent, or starting. */
 export async function awaitDatabase(
   settings: DatabaseSettings,
   log: Pick<LoggerService, 'warn'>,
@@ -35,7 +32,7 @@ export async function awaitDatabase(
       await requireSuitableDatabase(dataSource);
       return dataSource;
     } catch (error) {
-      // It may have got as far as a pool.
+      // The attempt may have created a pool.
       await dataSource.driver.disconnect().catch(() => undefined);
       if (!isDatabaseAway(error) || isSessionRefused(error)) {
         if (!(error instanceof Error) || error instanceof UnsuitableDatabaseError) throw error;

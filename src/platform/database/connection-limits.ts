@@ -13,22 +13,21 @@ export type LimitSettings = Pick<
   'DATABASE_URL' | 'DATABASE_TIMEOUT_SECONDS' | 'DATABASE_SESSION_LIMITS'
 >;
 
-/** A statement of a migration may run for this long. Silence is noticed earlier, see `withMigrationLock`. */
+/** Time limit of a statement in a migration. `withMigrationLock` detects a silent database earlier. */
 const MIGRATION_MILLISECONDS = 3_600_000;
 
 /** PostgreSQL’s own timeout must fire before the connection is closed for its silence. */
 const ANSWER_MARGIN_MILLISECONDS = 1000;
 
-/** A session is asked every second. */
+/** A session is probed every second. */
 const SESSION_SILENCE_MILLISECONDS = 5000;
 
-/** For a free connection of the pool, and for a new one. Its users are people and programs who wait. */
+/** Time limit to get a connection from the pool or to open one. */
 const LONGEST_WAIT_FOR_CONNECTION_MILLISECONDS = 5000;
 
 /**
- * The options by which no connection of the gateway waits for ever, for `pg.Pool`. Two sides need them:
- * the client, which must not wait for an answer that never comes, and the server, which must not keep the
- * locks of a client that has vanished.
+ * Options of `pg.Pool` that bound every wait, on both sides: the client must not wait for an answer that never comes, and
+ * the server must not keep the locks of a client that is gone.
  */
 export function connectionLimits(settings: LimitSettings, purpose: Purpose = 'work') {
   const statementMillis = settings.DATABASE_TIMEOUT_SECONDS * 1000;
@@ -68,16 +67,14 @@ const SESSION_OPTIONS = {
 };
 
 /**
- * What the server is asked to do in every session, as options of its start: in force from the first
- * statement on, without a round trip.
+ * Settings of each session, sent as startup options: they apply from the first statement on, without a round trip.
  *
- * - running: `statement_timeout`. A migration has none; for it, `client_connection_check_interval`
- *   finds out that nobody waits for the statement any more (not known on Windows).
- * - idle in a transaction: the gateway never thinks for long while it holds locks.
- * - idle otherwise: pools close what is idle for 10 s, and the listening connections speak every 10 s.
- *   A minute of silence is a client that is gone, also where something in between keeps the
- *   connection up; a session holds the lock of the migrations.
- * - the network itself: lost peers are found in half a minute instead of hours.
+ * - running: `statement_timeout`. A migration has none; `client_connection_check_interval` ends its statement if the
+ *   client is gone (not on Windows).
+ * - idle in a transaction: the gateway never holds locks for long between statements.
+ * - idle otherwise: pools close connections that are idle for 10 s, and listening connections send a query every 10 s.
+ *   After a minute of silence the client is gone, even if a proxy keeps the connection open.
+ * - TCP keepalive: detects lost peers in half a minute instead of hours.
  */
 function sessionLimits(statementMillis: number, purpose: Purpose) {
   const options: Record<string, number> = {

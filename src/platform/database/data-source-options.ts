@@ -6,9 +6,8 @@ import { connectionLimits, type LimitSettings, type Purpose } from './connection
 export type DatabaseSettings = Pick<Settings, 'DATABASE_POOL_SIZE'> & LimitSettings;
 
 /**
- * How every process of the gateway opens its database.
- *
- * @param onPoolError hears of connections that broke while idle; without it they would end the process.
+ * The options with which every process opens its database.
+ * @param onPoolError receives errors of idle connections; without a handler they would end the process
  */
 export function dataSourceOptions(
   settings: DatabaseSettings,

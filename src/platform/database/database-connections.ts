@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import { classifyDatabaseError, markDatabaseError } from './database-errors.js';
 
-/** A connection that can be told to end as soon as nothing runs on it. */
+/** A connection that can be closed once nothing runs on it. */
 export interface DroppableConnection {
   drop(): void;
 }
@@ -13,8 +13,8 @@ interface OpenConnection {
 }
 
 /**
- * All connections of this process to one database: pools, the task queue, and the listening
- * connections. After a failover none of them may stay with the old primary.
+ * All connections of this process to one database, of pools and of listeners. After a failover none of them may stay
+ * connected to the old primary.
  */
 export class DatabaseConnections {
   private static readonly byUrl = new Map<string, DatabaseConnections>();
@@ -28,7 +28,7 @@ export class DatabaseConnections {
     return found;
   }
 
-  /** Makes the socket of a new connection: the option `stream` of `pg`. */
+  /** Creates the socket of a new connection: the option `stream` of `pg`. */
   readonly newSocket = (): Socket => {
     const socket = new Socket();
     this.open.set(socket, { openedAt: performance.now() });
@@ -37,13 +37,13 @@ export class DatabaseConnections {
     return socket;
   };
 
-  /** From now on, `owner` decides when the connection over `socket` may end. */
+  /** Makes `owner` decide when the connection over `socket` closes. */
   own(socket: unknown, owner: DroppableConnection): void {
     const connection = socket instanceof Socket ? this.open.get(socket) : undefined;
     if (connection !== undefined) connection.owner = owner;
   }
 
-  /** Tells the listeners of an error that says "not now"; others are none of their business. */
+  /** Notifies the listeners of an error that says that the database is unavailable or read-only. */
   report(error: Error): void {
     markDatabaseError(error);
     if (error instanceof DroppedConnectionError) return;
@@ -52,13 +52,13 @@ export class DatabaseConnections {
     for (const listener of this.listeners) listener(error);
   }
 
-  /** Calls `listener` for every such error. Returns a function that ends that. */
+  /** Calls `listener` for every such error. Returns a function that unregisters it. */
   onUnavailable(listener: (error: unknown) => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
   }
 
-  /** Ends the connections that were opened before `moment`, each as soon as nothing runs on it. */
+  /** Closes each connection that was opened before `moment`, once nothing runs on it. */
   dropOpenedBefore(moment: number): void {
     for (const [socket, { openedAt, owner }] of this.open) {
       if (openedAt >= moment) continue;
@@ -68,7 +68,7 @@ export class DatabaseConnections {
   }
 }
 
-/** The connection was ended because it may lead to a server that takes no writes any more. */
+/** The connection was closed because it may lead to a server that no longer accepts writes. */
 export class DroppedConnectionError extends Error {
   readonly code = '25006';
 

@@ -23,7 +23,7 @@ const KIND_OF_SQLSTATE: readonly (readonly [RegExp, DatabaseErrorKind])[] = [
 const UNREACHABLE =
   /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN)$/;
 
-/** What pg, its pool, and TypeORM say without a code. */
+/** Messages of pg, its pool, and TypeORM that have no code. */
 const UNREACHABLE_MESSAGE =
   /timeout exceeded when trying to connect|timeout expired|connection terminated|query read timeout|not queryable|not connected|after calling end on the pool/i;
 
@@ -31,11 +31,11 @@ const UNREACHABLE_MESSAGE =
 const RECOVERY_MESSAGE = /recovery is in progress|during recovery/i;
 
 /**
- * Classifies what a statement or a connection attempt threw. Call it only where the database is the source:
- * system errors such as ECONNREFUSED look the same from every connection.
+ * Classifies an error of a statement or a connection attempt. Call it only if the database is the source: system errors
+ * such as ECONNREFUSED look the same for every connection.
  *
- * "Already released" is `unavailable`: TypeORM releases a connection that breaks within a transaction at once,
- * and the next statement of the transaction finds nothing to run on.
+ * "Already released" is `unavailable`: TypeORM releases a connection that breaks within a transaction, and the next
+ * statement of the transaction has no connection.
  */
 export function classifyDatabaseError(thrown: unknown): DatabaseErrorKind {
   if (!(thrown instanceof Error) || isRefusedOption(thrown)) return 'other';
@@ -50,7 +50,7 @@ export function classifyDatabaseError(thrown: unknown): DatabaseErrorKind {
     : 'other';
 }
 
-/** The server opens no session, or has ended it: the fault is not in a statement. */
+/** The server refuses or has ended the session; no statement caused it. */
 function isFatal(thrown: Error): boolean {
   return 'severity' in thrown && thrown.severity === 'FATAL';
 }
@@ -68,22 +68,22 @@ export function isSessionRefused(thrown: unknown): boolean {
   );
 }
 
-/** The SQLSTATE, or the code of a system error; empty where there is none. */
+/** The SQLSTATE or the code of a system error; empty if there is none. */
 export function sqlStateOf(thrown: unknown): string {
   return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string'
     ? thrown.code
     : '';
 }
 
-/** Errors that a connection to the database has reported: codes such as ECONNREFUSED do not tell whose they are. */
+/** Errors of database connections. Their codes, such as ECONNREFUSED, do not identify the source. */
 const reportedByConnections = new WeakSet<Error>();
 
-/** Notes that `error` comes from a connection to the database. */
+/** Marks `error` as one of a database connection. */
 export function markDatabaseError(error: Error): void {
   reportedByConnections.add(error);
 }
 
-/** Whether `thrown` says that the database is not available, and surely comes from the database. */
+/** Whether `thrown` says that the database is unavailable, and certainly comes from the database. */
 export function isDatabaseOutage(thrown: unknown): thrown is Error {
   if (!isNativeError(thrown) || !isDatabaseAway(thrown)) return false;
   const code = 'code' in thrown ? thrown.code : undefined;
@@ -94,13 +94,13 @@ export function isDatabaseOutage(thrown: unknown): thrown is Error {
   );
 }
 
-/** Whether the database cannot be reached, or takes no writes, right now. */
+/** Whether the database is unreachable or read-only. */
 export function isDatabaseAway(thrown: unknown): boolean {
   const kind = classifyDatabaseError(thrown);
   return kind === 'unavailable' || kind === 'read_only';
 }
 
-/** Whether the server, or a pooler before it, refused a limit that came with the connection. */
+/** Whether the server, or a pooler before it, refused a startup option of the connection. */
 export function isRefusedOption(thrown: unknown): boolean {
   return (
     thrown instanceof Error &&

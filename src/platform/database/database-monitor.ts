@@ -11,9 +11,8 @@ import { WatchedClient } from './watched-client.js';
 const PROBE_MILLISECONDS = 500;
 
 /**
- * Follows an outage of the database from its first error to its end, with probes over connections of their own.
- * While the database is read-only, and when it is no longer, it drops every connection that may lead to
- * the old primary.
+ * Detects the end of a database outage with probes over separate connections. During and after a read-only phase it drops
+ * every connection that may lead to the old primary.
  */
 @Injectable()
 export class DatabaseMonitor implements OnApplicationShutdown {
@@ -23,7 +22,7 @@ export class DatabaseMonitor implements OnApplicationShutdown {
   private readonly unsubscribe: () => void;
   private readonly listeners: (() => void)[] = [];
   private outage: Promise<void> | undefined;
-  /** An error has come since the last probe began. */
+  /** An error was reported since the last probe began. */
   private hasErred = false;
   /** Connections to the read-only server may be open. */
   private isReadOnly = false;
@@ -62,7 +61,7 @@ export class DatabaseMonitor implements OnApplicationShutdown {
       const begin = performance.now();
       const isAvailable = await this.probe();
       if (isAvailable && !wasAvailable) this.becomeAvailable(begin);
-      // An error beside a good probe is of a connection from before, or of an overload that goes on.
+      // An error during a successful probe comes from an older connection or from a lasting overload.
       if (isAvailable && !this.hasErred) break;
       wasAvailable = isAvailable;
     }

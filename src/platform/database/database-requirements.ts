@@ -1,14 +1,14 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 
-/** The oldest server that has all limits of sessions that the gateway asks for. */
+/** The oldest version with all session settings that the gateway uses. */
 export const MIN_VERSION = 14;
 
 const REQUIRED_ENCODING = 'UTF8';
 
-/** A pooler may give a transaction the same session by chance; not this many times. */
+/** A pooler may assign the same session by chance, but not this many times. */
 const SESSION_ROUNDS = 3;
 
-/** The database can be reached, and the gateway must not use it. */
+/** The database is reachable but does not meet the requirements. */
 export class UnsuitableDatabaseError extends Error {
   constructor(problem: string) {
     super(`The database of DATABASE_URL ${problem}`);
@@ -18,7 +18,7 @@ export class UnsuitableDatabaseError extends Error {
 
 /** A standby, or a server that a failover or an administrator has made read-only. */
 export class ReadOnlyDatabaseError extends Error {
-  /** What PostgreSQL itself says of a write there. */
+  /** The SQLSTATE that PostgreSQL returns for a write. */
   readonly code = '25006';
 
   constructor() {
@@ -30,7 +30,7 @@ export class ReadOnlyDatabaseError extends Error {
 /** Runs a statement without parameters on one connection. */
 export type Ask = (statement: string) => Promise<Record<string, unknown>[]>;
 
-/** Throws `UnsuitableDatabaseError`, or `ReadOnlyDatabaseError`, which may pass. Needs two connections. */
+/** Throws `UnsuitableDatabaseError`, or `ReadOnlyDatabaseError`, which may be temporary. Needs two connections. */
 export async function requireSuitableDatabase(dataSource: DataSource): Promise<void> {
   const runners = [dataSource.createQueryRunner(), dataSource.createQueryRunner()] as const;
   try {
@@ -49,7 +49,7 @@ export async function requireSuitableDatabase(dataSource: DataSource): Promise<v
   }
 }
 
-/** Throws `ReadOnlyDatabaseError` where the database takes no writes. */
+/** Throws `ReadOnlyDatabaseError` if the database accepts no writes. */
 export async function requireWritable(ask: Ask): Promise<void> {
   const [row] = await ask(
     `SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS "readOnly"`,
@@ -93,7 +93,7 @@ export async function sharesSessions(first: Ask, second: Ask): Promise<boolean> 
   return false;
 }
 
-/** The number of a process alone is not enough: servers behind a load balancer may have the same ones. */
+/** A process id alone is ambiguous: servers behind a load balancer may have equal ones. */
 async function sessionOf(ask: Ask): Promise<string> {
   const [row] = await ask(
     `SELECT concat_ws(' ', pg_backend_pid(),

@@ -5,12 +5,12 @@ import { DataSource } from 'typeorm';
 import { Settings } from '../config/settings.js';
 import { WatchedClient } from './watched-client.js';
 
-/** What still runs when the time for a stop is over gets this much longer. */
+/** Extra time for statements that run when the shutdown deadline passes. */
 const GRACE_MILLISECONDS = 1000;
 
 /**
- * Lets a stop end while the database is silent: the pool closes only when all its connections have come back,
- * and one that waits for an answer comes back no sooner than `DATABASE_TIMEOUT_SECONDS` say.
+ * Ends a shutdown while the database is silent: the pool closes only after all its connections are released, and one that
+ * waits for an answer is released after `DATABASE_TIMEOUT_SECONDS` at the earliest.
  */
 @Injectable()
 export class DatabaseShutdown implements BeforeApplicationShutdown {

@@ -23,7 +23,7 @@ export class DatabaseModule {
               logger.warn({ msg: 'a database connection was lost', err: error });
             }),
             autoLoadEntities: true,
-            // `prepareDatabase` has waited for the database.
+            // `prepareDatabase` has already waited for the database.
             toRetry: () => false,
           }),
         }),

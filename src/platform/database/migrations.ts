@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
 
-/** Any constant will do, as long as all gateways on a database use the same. */
+/** An arbitrary constant that all gateways on a database share. */
 const MIGRATION_LOCK = 7_203_114_905;
 
 const LOCK_RETRY_MILLISECONDS = 1000;
@@ -16,7 +16,7 @@ export class PendingMigrationsError extends Error {
   }
 }
 
-/** Somebody else may be migrating now; what was running is broken off, and a new start will see. */
+/** Another process may hold the lock now: this one stops its migration, and a restart checks the schema again. */
 export class MigrationLockLostError extends Error {
   constructor(cause: unknown) {
     super('The database was lost while migrations ran', { cause });
@@ -25,12 +25,11 @@ export class MigrationLockLostError extends Error {
 }
 
 /**
- * Runs `work` in one process at a time, however many start at once on the same database.
+ * Runs `work` in one process at a time.
  *
- * The lock belongs to a session, so a vanished process lets go of it when the server ends that session. While
- * `work` runs, the session is asked for a sign of life, which keeps it from being taken for idle, and
- * notices within seconds a database that went silent: a migration itself may be silent for an hour.
- * `lost` is aborted then, and `work` must break off.
+ * The server releases the lock when the session of its process ends. While `work` runs, the session is probed, so that it
+ * is not closed as idle, and a silent database is detected within seconds, although a migration itself may be silent for
+ * an hour. `lost` is aborted then, and `work` must stop.
  */
 export async function withMigrationLock<T>(
   dataSource: DataSource,
@@ -40,7 +39,7 @@ export async function withMigrationLock<T>(
   const done = new AbortController();
   const lost = new AbortController();
   try {
-    // Asked again and again instead of waiting in the server, where a wait has a limit.
+    // Polled, because the server limits how long a statement waits for a lock.
     while (!(await takes(session))) await setTimeout(LOCK_RETRY_MILLISECONDS);
     const watch = staysAlive(session, done.signal).catch((error: unknown) => lost.abort(error));
     try {
@@ -71,7 +70,7 @@ async function staysAlive(session: QueryRunner, done: AbortSignal): Promise<void
   }
 }
 
-/** Throws `PendingMigrationsError` where the schema is older than this version of the gateway. */
+/** Throws `PendingMigrationsError` if the schema is older than this version of the gateway. */
 export async function refusePendingMigrations(dataSource: DataSource): Promise<void> {
   if (await dataSource.showMigrations()) throw new PendingMigrationsError();
 }

@@ -5,13 +5,10 @@ import { awaitDatabase } from './await-database.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { refusePendingMigrations, withMigrationLock } from './migrations.js';
 
-/** One for the lock, and one for what runs under it. */
+/** One connection for the lock, one for the migrations. */
 const CONNECTIONS = { DATABASE_POOL_SIZE: 2 };
 
-/**
- * Waits for the database, then brings it up to date or, where that is somebody else's duty, refuses
- * to start on one that is not.
- */
+/** Waits for the database and migrates it; with `DATABASE_MIGRATIONS=check`, refuses pending migrations instead. */
 export async function prepareDatabase(settings: Settings, log: LoggerService): Promise<void> {
   const dataSource = await awaitDatabase(settings.with(CONNECTIONS), log);
   try {
@@ -33,7 +30,7 @@ function migrates(settings: Settings): boolean {
 async function migrate(settings: Settings, log: LoggerService, lost: AbortSignal): Promise<void> {
   const options = dataSourceOptions(settings.with(CONNECTIONS), () => undefined, 'migrations');
   const dataSource = await new DataSource(options).initialize();
-  // Ends its connections, and so whatever runs on them. The second call finds them ended.
+  // Closes its connections, which ends their statements. A second call has no effect.
   const close = (): Promise<void> => dataSource.destroy().catch(() => undefined);
   lost.addEventListener('abort', () => void close(), { once: true });
   try {

@@ -2,9 +2,8 @@ import type { Pool, PoolClient } from 'pg';
 import type { EntityManager } from 'typeorm';
 
 /**
- * Runs one raw statement and returns its rows, also for `INSERT`, `UPDATE` and `DELETE` with
- * `RETURNING` (TypeORM's own `query` gives a pair for those). `Row` states what the statement
- * selects; keep the two side by side.
+ * Runs one raw statement and returns its rows, also for `INSERT`, `UPDATE`, and `DELETE` with `RETURNING`, for which
+ * TypeORM's `query` returns a pair. `Row` must match the selected columns.
  */
 export async function rows<Row extends object>(
   manager: EntityManager,
@@ -26,10 +25,7 @@ export interface Statement {
   readonly text: string;
 }
 
-/**
- * As `rows`, for the statements of every request: planned once, and straight to the driver. Outside a
- * transaction it is one of its own.
- */
+/** Like `rows`, for the statements of every request: prepared once, without the overhead of TypeORM. */
 export async function preparedRows<Row extends object>(
   manager: EntityManager,
   { name, text }: Statement,

@@ -3,19 +3,19 @@ import { Client, type ClientConfig } from 'pg';
 import { DroppedConnectionError, type DatabaseConnections } from './database-connections.js';
 import { markDatabaseError } from './database-errors.js';
 
-/** Time limit for an orderly close. Nothing waits for it. */
+/** Time limit of an orderly close, for which nothing waits. */
 const END_TIMEOUT_MILLISECONDS = 1000;
 
 export interface WatchedClientConfig extends ClientConfig {
-  /** For how long nothing may arrive while an answer is owed. */
+  /** Maximum silence of the server during a statement. */
   silenceMillis?: number;
-  /** Those that this connection is one of. */
+  /** The registry that this connection belongs to. */
   connections?: DatabaseConnections;
 }
 
-/** The database owed an answer and sent nothing; its connection has been destroyed. */
+/** The database did not answer in time, and the connection was destroyed. */
 export class SilentDatabaseError extends Error {
-  /** What the operating system would say, had it noticed. */
+  /** As the operating system reports a lost peer. */
   readonly code = 'ETIMEDOUT';
 
   constructor(milliseconds: number) {
@@ -26,21 +26,19 @@ export class SilentDatabaseError extends Error {
 }
 
 /**
- * A connection that destroys itself when the database goes silent: a cable was pulled, a firewall
- * forgot the connection, the machine froze. Everything that waits for it then fails at once.
+ * A connection that destroys itself when the server goes silent, as after a lost network or a frozen machine. All its
+ * statements then fail at once. It is the option `Client` of `pg.Pool`.
  *
- * `query_timeout` of pg is not enough. It rejects the one query and leaves the client as it is,
- * waiting for the lost answer; a pool that is not told takes it back, and the next user queues
- * behind that answer. For the same reason a ROLLBACK after it waits as long again.
+ * `query_timeout` of pg does not suffice: it rejects the one query, but the client still waits for the lost answer, so that
+ * a ROLLBACK, or the next user of the pooled client, waits behind it.
  *
- * It watches the two messages that the server answers with ReadyForQuery, Query and Sync. Bytes
- * that arrive begin the time anew, so a long answer may take longer. Give this class to `pg.Pool`
- * as its option `Client`. To connect is bounded by `connectionTimeoutMillis`.
+ * The timeout covers the messages that the server answers with ReadyForQuery (Query and Sync). Received bytes restart it,
+ * so a long answer may take longer. `connectionTimeoutMillis` bounds the connecting.
  */
 export class WatchedClient extends Client {
   private readonly silenceMillis: number;
   private leaving = false;
-  /** A statement or a transaction runs, or the connection is not open yet. */
+  /** Whether a statement or a transaction runs, or the connection is not open yet. */
   private isBusy = true;
   private isDropped = false;
 
@@ -72,19 +70,19 @@ export class WatchedClient extends Client {
     connection.on('readyForQuery', ({ status }: { status: string }) => {
       this.watch(0);
       this.isBusy = status !== 'I';
-      // The statement gets its answer first.
+      // The statement receives its answer first.
       if (this.isDropped && !this.isBusy) setImmediate(() => this.drop());
     });
   }
 
-  /** Destroys the connection as soon as no statement and no transaction runs on it. */
+  /** Destroys the connection once no statement and no transaction runs on it. */
   drop(): void {
     this.isDropped = true;
     if (this.isBusy || this.leaving) return;
     this.connection.stream.destroy(new DroppedConnectionError());
   }
 
-  /** Destroys the connection now; what waits for an answer fails. */
+  /** Destroys the connection now, and fails its statements. */
   readonly giveUp = (): void => {
     // A closed client ignores later errors.
     const error = this.leaving ? undefined : new SilentDatabaseError(this.silenceMillis);
@@ -92,7 +90,7 @@ export class WatchedClient extends Client {
   };
 
   private watch(milliseconds: number): void {
-    // With TLS, the stream is another one than at the beginning.
+    // TLS replaces the initial stream.
     const { stream } = this.connection;
     if (!(stream instanceof Socket)) return;
     stream.off('timeout', this.giveUp);

@@ -4,7 +4,7 @@ import { isRecord } from '../json/is-record.js';
 import { ERROR_CODES, type ErrorCode } from './error-codes.js';
 import { Problem } from './problem.dto.js';
 
-/** Documents the problems that a route answers with beside `COMMON_PROBLEMS`, one response per status. */
+/** Documents the problems of a route in addition to `COMMON_PROBLEMS`, one response per status. */
 export function ApiProblems(...codes: ErrorCode[]): MethodDecorator & ClassDecorator {
   return applyDecorators(
     ...[...problemResponses(codes)].map(([status, response]) =>
@@ -13,7 +13,7 @@ export function ApiProblems(...codes: ErrorCode[]): MethodDecorator & ClassDecor
   );
 }
 
-/** What every route that needs an API key can answer. */
+/** Problems of every route that needs an API key. */
 export const COMMON_PROBLEMS = [
   'malformed_request',
   'unauthenticated',
@@ -23,7 +23,7 @@ export const COMMON_PROBLEMS = [
   'unavailable',
 ] as const satisfies ErrorCode[];
 
-/** A response that names its codes, so that a client may decide by them. */
+/** One response per status, which lists its codes for clients. */
 export function problemResponses(
   codes: readonly ErrorCode[],
 ): Map<number, ReturnType<typeof problemResponse>> {
@@ -31,7 +31,7 @@ export function problemResponses(
   return new Map([...byStatus].map(([status, list]) => [status, problemResponse(list)]));
 }
 
-/** The codes of a response of `problemResponses`; none of any other response. */
+/** The codes of a response of `problemResponses`; empty for other responses. */
 export function codesOf(response: unknown): ErrorCode[] {
   const content = isRecord(response) ? response['content'] : undefined;
   const media = isRecord(content) ? content[PROBLEM_TYPE] : undefined;

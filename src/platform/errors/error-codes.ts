@@ -46,13 +46,13 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** One thing wrong with a request: where (`input`, `split_description.0.name`) and what. */
+/** A problem of one field, such as `input` or `split_description.0.name`. */
 export interface FieldError {
   path: string;
   message: string;
 }
 
-/** An error that is meant for the caller. `detail` says what happened and what to do; it holds no secrets. */
+/** An error for the caller. `detail` says what happened and what to do, without secrets. */
 export class GatewayError extends Error {
   constructor(
     readonly code: ErrorCode,

@@ -8,13 +8,13 @@ import {
 import type { ValidationError } from 'class-validator';
 import { GatewayError, type FieldError } from './error-codes.js';
 
-/** The most findings that an answer reports. */
+/** Maximum findings in an answer. */
 export const MAX_FIELD_ERRORS = 50;
 const MAX_PATH = 200;
-/** No body or query string of a class has as many values; the library's cost grows with the square of them. */
+/** More values than any valid body or query has; the cost of class-validator grows with their square. */
 const MAX_VALUES = 500;
 
-/** class-validator's findings as a flat list of at most `MAX_FIELD_ERRORS`, without the values that were given. */
+/** class-validator's findings as a flat list of at most `MAX_FIELD_ERRORS`, without the given values. */
 export function fieldErrors(errors: readonly ValidationError[]): FieldError[] {
   const found: FieldError[] = [];
   collectErrors(errors, '', found);
@@ -37,7 +37,7 @@ function collectErrors(
   }
 }
 
-/** The message without the field's name at its beginning: the path says it. */
+/** Removes the field's name from the beginning of a message, because the path contains it. */
 function withoutName(message: string, property: string): string {
   const each = message.startsWith('each value in ') ? 'each value in ' : '';
   const rest = message.slice(each.length);
@@ -46,7 +46,7 @@ function withoutName(message: string, property: string): string {
   );
 }
 
-/** Names of fields come from the caller, and can be as long as the request. */
+/** Field names come from the caller and can be as long as the request. */
 export function cutName(text: string): string {
   return text.length > MAX_PATH ? `${text.slice(0, MAX_PATH).toWellFormed()}…` : text;
 }

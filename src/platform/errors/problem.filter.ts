@@ -34,7 +34,7 @@ const RETRY_LATER: Readonly<Partial<Record<DatabaseErrorKind, string>>> = {
   conflict: 'Another request changed the same data. Try again.',
 };
 
-/** Answers every error as problem details. What is not meant for the caller is logged and answered without detail. */
+/** Answers every error as problem details. Internal errors are logged, and answered without detail. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Errors');
@@ -50,7 +50,7 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const reply = http.getResponse<FastifyReply>();
     if (error.status >= 500) this.log(error);
-    // Headers are out and a stream has broken: ending the connection is all that tells the client.
+    // The headers were sent before the stream broke: only closing the connection tells the client.
     if (reply.sent || reply.raw.headersSent) {
       reply.raw.destroy();
       return;
@@ -61,7 +61,7 @@ export class ProblemFilter implements ExceptionFilter {
   private log(error: GatewayError): void {
     const { code, status } = error;
     const err = error.options.cause ?? error;
-    // An overload refuses requests by the thousand. The log sums up an outage of the database by itself.
+    // Limits the log during an overload. The logger itself summarizes an outage of the database.
     if (status === 503 && !isDatabaseOutage(err) && !this.repeated.isFirst(code)) return;
     this.logger.error({ msg: 'request failed', code, err });
   }
@@ -81,7 +81,7 @@ export function toGatewayError(thrown: unknown): GatewayError {
   return new GatewayError('internal_error', undefined, { cause: thrown });
 }
 
-/** The status of an error of Nest's or Fastify's own (malformed body, unknown route, …). */
+/** The status of an error of Nest or Fastify, such as a malformed body or an unknown route. */
 function statusOf(thrown: unknown): number | undefined {
   if (thrown instanceof HttpException) return thrown.getStatus();
   if (thrown instanceof Error && 'statusCode' in thrown && 'code' in thrown) {

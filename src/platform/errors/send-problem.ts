@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import type { GatewayError } from './error-codes.js';
 import { problemText } from './problem.dto.js';
 
-/** Answers with problem details (RFC 9457), in which the id of the request is. */
+/** Answers with problem details (RFC 9457), including the request id. */
 export function sendProblem(reply: FastifyReply, error: GatewayError): void {
   if (error.options.retryAfterSeconds !== undefined) {
     void reply.header('retry-after', String(Math.ceil(error.options.retryAfterSeconds)));

@@ -1,12 +1,12 @@
 import { getHeapStatistics } from 'node:v8';
 
-/** Smaller bodies need no reservation, so that they pass while large ones wait. The number of connections bounds them. */
+/** Smaller bodies need no reservation, so that they pass while large ones wait. The connection limit bounds them. */
 const MIN_RESERVED_BYTES = 4096;
 
-/** Without a setting, the share of V8's heap: what is made of a body takes a multiple of its size. */
+/** Default share of V8's heap: parsing a body takes a multiple of its size. */
 const HEAP_SHARE = 1 / 16;
 
-/** The bytes of request bodies that one process holds at a time. No owner of a body gets more than half, except for a single body. */
+/** Limits the bytes of request bodies that a process holds. One owner gets at most half, except for a single body. */
 export class BodyBudget {
   private reserved = 0;
   private readonly byOwner = new Map<string, number>();
@@ -39,7 +39,7 @@ export class BodyBudget {
   }
 }
 
-/** The share of one body. It must be released, whatever becomes of the request. */
+/** The reservation of one body. It must be released in every case. */
 export class BodyReservation {
   private held = 0;
 
@@ -49,7 +49,7 @@ export class BodyReservation {
     return this.held > 0;
   }
 
-  /** Reserves `bytes` in all. False where the budget is used up. */
+  /** Extends the reservation to `bytes` in total. Returns false if the budget is exhausted. */
   growTo(bytes: number): boolean {
     if (bytes <= this.held || bytes < MIN_RESERVED_BYTES) return true;
     if (!this.add(bytes - this.held, this.held)) return false;

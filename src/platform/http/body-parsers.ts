@@ -18,32 +18,32 @@ declare module 'fastify' {
   interface FastifyRequest {
     bodyKind: BodyKind | undefined;
     bodyReservation: BodyReservation | undefined;
-    /** The JSON text that `body` was parsed from; undefined where the request has no JSON body. */
+    /** The JSON text of `body`; undefined if the request has no JSON body. */
     jsonText: string | undefined;
   }
   interface FastifyContextConfig {
-    /** What to send to a route that does not read JSON: the detail of its 415. */
+    /** The detail of a 415: the body that the route expects instead of JSON. */
     expectedBody?: string;
   }
 }
 
-/** Which routes take which bodies. All others take none, and nothing of a body is read there. */
+/** The kinds of bodies by route. Bodies of other routes are not read. */
 export interface BodyRules {
-  /** Whether there are routes of the API and the console. */
+  /** Whether the process serves the API and the console. */
   readonly forApi: boolean;
   kindOf(route: string): BodyKind | undefined;
   readonly maxJsonBytes: number;
   readonly timeoutMilliseconds: number;
   readonly budget: BodyBudget;
-  /** In whose name the budget is used; hooks of `onRequest` have run. */
+  /** The owner for the budget; called after the `onRequest` hooks. */
   ownerOf(request: FastifyRequest): string | undefined;
 }
 
-/** More than any form of the gateway has. */
+/** Larger than any form of the gateway. */
 const FORM_LIMIT = 65_536;
 const MAX_FORM_FIELDS = 100;
 
-/** What Fastify takes for a content type; it answers others by itself. */
+/** A valid content type; Fastify itself rejects others. */
 const READABLE_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/;
 
 /** Call it before any route is declared. */
@@ -67,7 +67,7 @@ export function registerBodyParsers(fastify: FastifyInstance, rules: BodyRules):
     const invite: preParsingHookHandler = (request, reply, payload, done) => {
       const reservation = rules.budget.open(rules.ownerOf(request));
       request.bodyReservation = reservation;
-      // Until the answer is out: what was made of the body takes more memory than the body.
+      // Until the answer is sent: the parsed body takes more memory than its bytes.
       reply.raw.once('close', () => reservation.release());
       if (request.raw.headers.expect !== undefined) reply.raw.writeContinue();
       done(null, payload);
@@ -106,7 +106,7 @@ export function registerBodyParsers(fastify: FastifyInstance, rules: BodyRules):
   };
   const parseOther = (request: FastifyRequest, _payload: unknown, done: Done): void => {
     if (request.bodyKind !== 'unread') return done(unsupportedType(request));
-    // Not within Node's parser: a short body, which is in the same packet as the headers, is there afterwards.
+    // After Node's parser has run: a short body in the same packet as the headers is available then.
     setImmediate(done, null);
   };
   const only =
@@ -115,7 +115,7 @@ export function registerBodyParsers(fastify: FastifyInstance, rules: BodyRules):
       request.bodyKind === kind ? parse(request) : parseOther(request, payload, done);
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', parseOther);
-  // Also where there is no JSON to parse: Fastify finds the parser of a type by its cache then.
+  // Needed even without JSON routes, because Fastify caches the parser of each type.
   fastify.addContentTypeParser(JSON_TYPE, rules.forApi ? only('json', readJson) : parseOther);
   if (!rules.forApi) return;
   fastify.addContentTypeParser('application/x-www-form-urlencoded', only('form', readForm));
@@ -134,7 +134,7 @@ function unsupportedType({ routeOptions }: FastifyRequest): GatewayError {
   return new GatewayError('unsupported_media_type', detail);
 }
 
-/** `__proto__` and `constructor` are names like any other: `JSON.parse` makes own properties of them. */
+/** Keeps `__proto__` and `constructor`: `JSON.parse` creates own properties for them. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { GatewayError } from '../errors/error-codes.js';
 import type { BodyReservation } from './body-budget.js';
 
-/** The bytes of a request as they came. */
+/** The received bytes of a request. */
 export class RawBody {
   constructor(
     readonly bytes: Buffer,
-    /** False where `bytes` is only the beginning of the body. */
+    /** False if `bytes` is only the beginning of the body. */
     readonly complete: boolean,
   ) {}
 }
@@ -15,7 +15,7 @@ export interface BodyLimits {
   readonly maxBytes: number;
   readonly timeoutMilliseconds: number;
   readonly reservation: BodyReservation;
-  /** Return what has come when the time is over, instead of throwing. */
+  /** Returns the received bytes after the timeout, instead of throwing. */
   readonly cutWhenLate?: boolean;
 }
 
@@ -26,12 +26,12 @@ export function declaredLength({ headers }: IncomingMessage): number | undefined
 }
 
 /**
- * Reads a body up to `maxBytes` and stops there; who answers then closes the connection. Memory grows with what has
- * come, never by what was declared. Throws `request_timeout`, `unavailable` where the budget of bodies is used up, and
- * `malformed_request` where the connection broke.
+ * Reads at most `maxBytes` of a body; the answer then closes the connection. Memory grows with the received bytes, not with
+ * the declared length. Throws `request_timeout`, `unavailable` if the body budget is exhausted, and `malformed_request` if
+ * the connection breaks.
  */
 export async function readBody(payload: IncomingMessage, limits: BodyLimits): Promise<RawBody> {
-  // Mostly the body is in the same packet as the headers. It can be taken as a whole then, without a timer and listeners.
+  // A body in the same packet as the headers needs neither a timer nor listeners.
   if (!payload.complete) await new Promise(setImmediate);
   if (!payload.complete || payload.destroyed) return collectBody(payload, limits);
   const bytes: unknown = payload.read();
@@ -94,7 +94,7 @@ function collectBody(payload: IncomingMessage, limits: BodyLimits): Promise<RawB
 
 const EMPTY = Buffer.alloc(0);
 
-/** Copies what comes together: thousands of parts of one byte would take hundreds of times their size. */
+/** Joins small chunks: thousands of one-byte buffers would take hundreds of times their size. */
 class GrowingBuffer {
   size = 0;
   private buffer: Buffer = EMPTY;
@@ -107,7 +107,7 @@ class GrowingBuffer {
 
   append(part: Buffer): void {
     const size = this.size + part.length;
-    // Mostly a body comes as one part.
+    // Most bodies arrive as one chunk.
     if (this.size === 0) this.buffer = part;
     else {
       if (size > this.buffer.length) {

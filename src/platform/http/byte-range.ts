@@ -5,8 +5,8 @@ export interface ByteRange {
 }
 
 /**
- * What a `Range` header asks of `size` bytes (RFC 9110, section 14). `undefined` where it is to be ignored: not there,
- * malformed, another unit, or several ranges.
+ * Parses a `Range` header for `size` bytes (RFC 9110, section 14). `undefined` if it must be ignored: absent, malformed,
+ * another unit, or several ranges.
  */
 export function readByteRange(
   header: string | undefined,

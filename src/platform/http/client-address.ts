@@ -5,26 +5,24 @@ import { parseAddress, unmapAddress, type IpAddress } from '../ip-address.js';
 interface Address {
   /** In its shortest form. */
   readonly text: string;
-  /** `undefined` for a text that is no address. */
+  /** `undefined` if the text is not an address. */
   readonly parsed: IpAddress | undefined;
 }
 
-/** Mostly the same few addresses come; to parse one costs more than to check it. */
+/** Few addresses send most requests, and parsing costs more than checking. */
 const addresses = new LRUCache<string, Address>({ max: 1000 });
-/** No address is longer, with brackets, zone and port. */
+/** The longest address, with brackets, zone, and port. */
 const MAX_ADDRESS_LENGTH = 100;
-/** No real chain of trusted proxies is longer. */
+/** Longer than any real chain of trusted proxies. */
 const MAX_PROXIES = 32;
 
 /**
- * The address that a request comes from, as far as it can be believed: the peer itself, or, where the
- * peer is a trusted proxy, the address that the proxy names. `X-Forwarded-For` is walked from the right,
- * because each proxy appends who spoke to it; everything left of the first untrusted address is the
- * sender's own claim.
+ * The client address of a request: the peer, or, behind a trusted proxy, the address that the proxy reports.
+ * `X-Forwarded-For` is walked from the right, because each proxy appends its peer; everything left of the first untrusted
+ * address is an unverified assertion of the sender.
  *
- * @returns the address in its shortest form (IPv4-mapped ones as IPv4), or the text as it stands
- * where a trusted proxy named something that is no address, or where the chain of trusted proxies has no end:
- * that matches no allowlist.
+ * @returns the address in its shortest form (IPv4-mapped as IPv4), or the unchanged text, which matches no allowlist, if a
+ * trusted proxy reports no valid address or the chain of trusted proxies is too long
  */
 export function clientAddress(
   peer: string,
@@ -43,7 +41,7 @@ export function clientAddress(
   return address;
 }
 
-/** The entries of `X-Forwarded-For`, the last one first; empty ones are none (RFC 9110, 5.6.1). */
+/** The entries of `X-Forwarded-For`, the last one first, without empty ones (RFC 9110, 5.6.1). */
 function* hopsFromRight(header: string): Generator<string, undefined> {
   for (let end = header.length; end > 0;) {
     const comma = header.lastIndexOf(',', end - 1);
@@ -64,7 +62,7 @@ function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
 
-/** Whether `address` lies in one of `blocks`. Never for a text that is no address. */
+/** Whether `address` lies in one of `blocks`; false for a text that is not an address. */
 export function isWithin(address: string, blocks: readonly AddressBlock[]): boolean {
   if (blocks.length === 0) return false;
   const { parsed } = parse(address);

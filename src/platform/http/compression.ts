@@ -10,10 +10,7 @@ const MIN_BYTES = 1024;
 const LEVEL = 4;
 const gzipAsync = promisify(gzip);
 
-/**
- * Compresses JSON answers for clients that prefer gzip, on zlib's threads. Routes for which `isExcluded` is true do
- * not even have the hook. Call it before any route is declared.
- */
+/** Compresses JSON answers for clients that prefer gzip, on zlib's threads. Call it before any route is declared. */
 export function compressAnswers(
   fastify: FastifyInstance,
   isExcluded: (route: string) => boolean,
@@ -33,12 +30,12 @@ export function compressAnswers(
   };
   fastify.addHook('onRoute', (route) => {
     if (isExcluded(route.url)) return;
-    // First: what comes after it, as for HEAD, measures what is sent.
+    // First: later hooks, as for HEAD, need the compressed length.
     route.onSend = [compress, ...[route.onSend ?? []].flat()];
   });
 }
 
-/** Which of gzip and `identity` the client accepts, the preferred one first; none where it excludes both. */
+/** Which of gzip and `identity` the client accepts, the preferred one first; empty if it excludes both. */
 export function acceptedCodings(headers: IncomingHttpHeaders): string[] {
   return new Negotiator({ headers }).encodings(['gzip', 'identity']);
 }

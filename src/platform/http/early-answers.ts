@@ -15,9 +15,9 @@ export function protectAnswers(fastify: FastifyInstance): void {
   });
 }
 
-/** Answers on a connection whose request Node cannot read, or that did not come in time. */
+/** Answers a request that Node cannot parse or that timed out. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
-  // Bytes within an answer that is under way would be taken for a part of it.
+  // Within an answer that is being sent, the bytes would become a part of it.
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
     socket.destroy();
     return;
@@ -40,7 +40,7 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   socket.destroy();
 }
 
-/** Node itself has no other way to know it. */
+/** Node has no public property for it. */
 function isAnswering(socket: Socket): boolean {
   const message: unknown = Reflect.get(socket, '_httpMessage');
   return message instanceof ServerResponse && message.headersSent;

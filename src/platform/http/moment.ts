@@ -3,7 +3,7 @@ import { ValidateBy } from 'class-validator';
 const FORM =
   /^(\d{4}-\d\d-\d\d)(T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d))?$/i;
 
-/** An instant of RFC 3339 with its zone, or a date, which begins at midnight UTC; `undefined` for any other text. */
+/** Parses a date and time of RFC 3339 with its zone, or a date (midnight UTC); `undefined` for any other text. */
 export function readMoment(text: string): Date | undefined {
   const [, date, time] = FORM.exec(text) ?? [];
   if (date === undefined) return undefined;
@@ -13,7 +13,7 @@ export function readMoment(text: string): Date | undefined {
   return time === undefined ? day : new Date(text.toUpperCase());
 }
 
-/** As `readMoment`, but a time needs neither seconds nor a zone, and is UTC then: `datetime-local` fields send none. */
+/** Like `readMoment`, for `datetime-local` fields: seconds and the zone are optional; the default zone is UTC. */
 export function readFormMoment(text: string): Date | undefined {
   const withSeconds = /T\d\d:\d\d$/.test(text) ? `${text}:00` : text;
   return readMoment(/T[\d:.]+$/.test(withSeconds) ? `${withSeconds}Z` : withSeconds);

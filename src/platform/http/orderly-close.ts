@@ -3,10 +3,9 @@ import type { FastifyInstance } from 'fastify';
 const IDLE_MILLISECONDS = 200;
 
 /**
- * How connections end when the process stops. Requests that are being answered get their answer, which is the last one of
- * its connection; what becomes idle is closed at once, since proxies keep connections for minutes; and what still
- * runs after `seconds`, such as a long download, is broken off. (Fastify closes what is idle at one moment and waits
- * for all else without end; Nest's `forceCloseConnections` breaks off what is being answered.)
+ * Closes connections during a shutdown: each after the answer of its current request, an idle one at once, and the rest,
+ * such as long downloads, after `seconds`. Fastify would wait for them without a limit, and Nest's `forceCloseConnections`
+ * would abort requests that are being answered.
  */
 export function closeOrderly(
   fastify: FastifyInstance,

@@ -1,10 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 
-/**
- * Removes `prefix`, such as `/gw`, from the URL of a request: some proxies pass it on, others strip it, and
- * a client behind neither follows links that have it.
- */
+/** Removes `prefix`, such as `/gw`, from the URL of a request: some proxies strip it, others do not. */
 export function withoutPrefix(prefix: string): (request: Pick<IncomingMessage, 'url'>) => string {
   return ({ url = '/' }) => {
     if (prefix === '' || !url.startsWith(prefix)) return url;
@@ -14,7 +11,7 @@ export function withoutPrefix(prefix: string): (request: Pick<IncomingMessage, '
   };
 }
 
-/** Puts `prefix` before every `Location` that is a path of the gateway. */
+/** Prepends `prefix` to every `Location` that is a path of the gateway. */
 export function prefixLocations(fastify: FastifyInstance, prefix: string): void {
   if (prefix === '') return;
   fastify.addHook('onSend', (_request, reply, payload, done) => {
@@ -26,9 +23,9 @@ export function prefixLocations(fastify: FastifyInstance, prefix: string): void 
   });
 }
 
-/** Puts `prefix` before the addresses in rendered HTML that are paths of the gateway. */
+/** Prepends `prefix` to the gateway's paths in rendered HTML. */
 export function prefixAddresses(html: string, prefix: string): string {
-  // Only markup can match: rendered text holds no quotation marks.
+  // Only markup can match: quotation marks in text are escaped.
   return prefix === ''
     ? html
     : html.replace(/ (?:href|src|action|data-live)="(?=\/(?!\/))/g, (start) => start + prefix);

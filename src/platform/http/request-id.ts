@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { redact } from '../logging/redaction.js';
 
 /**
- * The `X-Request-Id` of the client where it is printable ASCII of up to 128 characters, else a new id. A credential is no
- * id: the log, the audit, and answers repeat it.
+ * The client's `X-Request-Id` if it is printable ASCII of up to 128 characters, else a new id. A credential is replaced,
+ * because the log, the audit, and answers repeat the id.
  */
 export function requestIdOf({ headers }: Pick<IncomingMessage, 'headers'>): string {
   const given = headers['x-request-id'];

@@ -3,9 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { withLogFields } from '../logging/log-context.js';
 
 /**
- * Gives every request an id, which its answer and its log lines carry, and logs one line when it is
- * done, but for the routes that `isQuiet`: those only where the answer is 5xx. The line names the route, not
- * the URL, whose query may be anything. Call it before any route is declared.
+ * Adds the request id to the answer and the log lines of each request, and logs one line at its end; for routes that
+ * `isQuiet`, only if the answer is 5xx. The line has the route instead of the URL, whose query may contain secrets. Call it
+ * before any route is declared.
  */
 export function traceRequests(fastify: FastifyInstance, isQuiet: (route: string) => boolean): void {
   const logger = new Logger('Http');

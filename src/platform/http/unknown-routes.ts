@@ -3,12 +3,12 @@ import { GatewayError } from '../errors/error-codes.js';
 import { sendProblem } from '../errors/send-problem.js';
 import { EVERY_ANSWER } from './early-answers.js';
 
-/** The headers that answers for a path have beside those of every answer. */
+/** Additional headers of answers for a path. */
 export type PathHeaders = (path: string) => Readonly<Record<string, string>>;
 
 /**
- * Answers for a route or a method that does not exist before the body is read: 405 with `Allow` where the path has other
- * methods, else 404. Call it before any route is declared.
+ * Rejects an unknown route or method before the body is read: 405 with `Allow` if the path has other methods, else 404.
+ * Call it before any route is declared.
  */
 export function refuseUnknownRoutes(fastify: FastifyInstance, headersOf: PathHeaders): void {
   const methodsOf = new Map<string, Set<string>>();
@@ -39,7 +39,7 @@ interface KnownRoute {
   readonly methods: ReadonlySet<string>;
 }
 
-/** None for a wildcard: whether it serves a path, only its handler knows. */
+/** Empty for a wildcard: only its handler knows whether it serves a path. */
 function knownRoute(url: string, methods: ReadonlySet<string>): KnownRoute[] {
   if (url.includes('*')) return [];
   const source = url
@@ -50,7 +50,7 @@ function knownRoute(url: string, methods: ReadonlySet<string>): KnownRoute[] {
   return [{ pattern: new RegExp(`^${source}/?$`), methods }];
 }
 
-/** Answers for a path that the router cannot read. The hooks of the server do not run for these. */
+/** Answers for a path that the router cannot parse; hooks do not run for it. */
 export function answerRouterErrors(
   headersOf: PathHeaders,
 ): (error: Error, request: FastifyRequest, reply: FastifyReply) => void {
@@ -63,7 +63,7 @@ export function answerRouterErrors(
   };
 }
 
-/** The path with every ASCII character decoded that is percent-encoded, also where other encodings are wrong. */
+/** Decodes percent-encoded ASCII characters, even if other encodings are invalid. */
 function decodePath(path: string): string {
   return path.replaceAll(/%[0-7][\da-f]/gi, (encoded) => decodeURIComponent(encoded));
 }

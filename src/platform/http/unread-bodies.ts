@@ -4,19 +4,19 @@ import type { FastifyInstance } from 'fastify';
 import { declaredLength } from './body-reader.js';
 import { EVERY_ANSWER } from './early-answers.js';
 
-/** What is still read of a body whose request has been answered. */
+/** Maximum bytes that are read of a body after the answer. */
 const DRAINED_BYTES = 65_536;
 const DRAIN_MILLISECONDS = 1000;
 
 /**
- * Bounds what is read of a body after its request was answered: at most 64 KB, and a second later the connection closes.
- * To close it at once would reset it, and the client might lose the answer. By itself Node reads on without end.
+ * Bounds the reading of a body after its request was answered: at most 64 KB and one second, then the connection closes.
+ * Closing at once would reset the connection, and the client might lose the answer; Node alone reads without a limit.
  */
 export function limitUnreadBodies(server: Server): void {
   const stalled = new StalledBodies();
   const limit = (request: IncomingMessage, response: ServerResponse): void => {
     if (declaredLength(request) === 0) return;
-    // Before the listener of Node, which closes the connection or discards the body.
+    // Before Node's own listener, which closes the connection or discards the body.
     response.prependListener('finish', () => {
       if (request.complete || request.socket.destroyed) return;
       if (closesAfterAnswer(request)) drain(request);
@@ -24,7 +24,7 @@ export function limitUnreadBodies(server: Server): void {
     });
   };
   server.prependListener('request', limit);
-  // Without these listeners, Node asks for the body before the request can be refused, and reads on after its own 417.
+  // Without these listeners, Node requests the body before the request can be rejected, and reads on after its own 417.
   server.on('checkContinue', (request, response) => server.emit('request', request, response));
   server.on('checkExpectation', (request, response) => {
     limit(request, response);
@@ -33,7 +33,7 @@ export function limitUnreadBodies(server: Server): void {
   server.on('close', () => stalled.end());
 }
 
-/** Announces the end of the connection where the rest of the body may be longer than what is drained. */
+/** Sends `Connection: close` if the rest of the body may exceed the drained bytes. */
 export function announceClose(fastify: FastifyInstance): void {
   fastify.addHook('onSend', (request, reply, payload, done) => {
     if (closesAfterAnswer(request.raw)) void reply.header('connection', 'close');
@@ -41,21 +41,21 @@ export function announceClose(fastify: FastifyInstance): void {
   });
 }
 
-/** Whether the connection ends with the answer that is sent now. */
+/** Whether the connection closes after the current answer. */
 export function closesAfterAnswer(request: IncomingMessage): boolean {
   if (request.complete) return false;
-  // Who expects a "100 Continue" and hears a refusal sends the body, or does not.
+  // A client that expects "100 Continue" may or may not send the body after a rejection.
   if (request.headers.expect !== undefined) return true;
   return (declaredLength(request) ?? Infinity) > DRAINED_BYTES;
 }
 
-/** Short bodies that had not come as a whole when their requests were answered; mostly they come at once. */
+/** Short bodies that were incomplete when their requests were answered; most of them complete at once. */
 class StalledBodies {
   private since = new Map<Socket, IncomingMessage>();
   private before = this.since;
   private readonly timer = setInterval(() => this.sweep(), DRAIN_MILLISECONDS).unref();
 
-  /** By connection: an entry for each request would keep thousands of them. */
+  /** One entry per connection: one per request would retain thousands. */
   add(request: IncomingMessage): void {
     this.since.set(request.socket, request);
   }
@@ -92,14 +92,14 @@ function drain(request: IncomingMessage): void {
   };
   const onEnd = (): void => (isLast ? close() : stop());
   const timer = setTimeout(close, DRAIN_MILLISECONDS);
-  // Node calls this once the last answer of a connection is out.
+  // Node calls this after the last answer of a connection.
   socket.destroySoon = () => {
     isLast = true;
   };
   request.unpipe();
   request.removeAllListeners('data');
   request.on('data', onData).on('end', onEnd).on('close', stop);
-  // Marks the body as taken, or Node would discard it by itself.
+  // Marks the body as consumed; otherwise Node would discard it.
   request.read(0);
   request.resume();
 }

@@ -1,17 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 
-/** The pace that the body of a request must keep. */
+/** The minimum rate of a request body. */
 export interface MinimumRate {
   readonly bytesPerSecond: number;
-  /** How long the body may fall behind, in all. */
+  /** Total time that the body may be below the rate. */
   readonly graceSeconds: number;
 }
 
 const TICK_MILLISECONDS = 500;
 
 /**
- * Calls `onTooSlow` once a body arrives more slowly than `rate` allows. While the gateway itself does not read on, because
- * the receiver of the upload is slow, no time counts. Returns how to end it.
+ * Calls `onTooSlow` if a body arrives more slowly than `rate`. Time in which the gateway does not read, because the receiver
+ * is slow, does not count. Returns a function that stops the check.
  */
 export function requireRate(
   request: IncomingMessage,

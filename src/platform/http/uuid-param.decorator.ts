@@ -1,7 +1,7 @@
 import { Param } from '@nestjs/common';
 import { ApiParam } from '@nestjs/swagger';
 
-/** The UUID in the path. Any other text is passed on too: it is the id of nothing. */
+/** The UUID in the path; other texts are not refused here, because no row has such an id. */
 export const UuidParam =
   (name = 'id'): ParameterDecorator =>
   (target, method, index) => {

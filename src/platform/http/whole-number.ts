@@ -3,7 +3,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ValidateBy } from 'class-validator';
 
-/** A number in a query string, which comes as text. One message says what it must be. */
+/** Validates and converts an optional number in a query string. */
 export function IsWholeNumber(min: number, max: number): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ type: 'integer', minimum: min, maximum: max }),

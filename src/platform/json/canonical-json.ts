@@ -1,4 +1,4 @@
-/** JSON with sorted keys: the same text for the same value, in whatever order it was written. */
+/** JSON with sorted keys: equal values have equal texts. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) => {
     if (typeof item !== 'object' || item === null || Array.isArray(item)) return item;

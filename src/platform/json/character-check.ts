@@ -2,9 +2,9 @@ import { isUtf8 } from 'node:buffer';
 
 const EMPTY: Buffer = Buffer.alloc(0);
 
-/** Checks that chunks are UTF-8, wherever a character is cut. */
+/** Checks that chunks are UTF-8; a character may span chunks. */
 export class CharacterCheck {
-  /** The beginning of a character whose end has not come. */
+  /** The beginning of an incomplete character. */
   private rest: Buffer = EMPTY;
 
   get isCut(): boolean {
@@ -19,7 +19,7 @@ export class CharacterCheck {
   }
 }
 
-/** How many bytes at the end begin a character of more bytes than there are. */
+/** Number of bytes at the end that begin an incomplete character. */
 function lengthOfCutCharacter(bytes: Buffer): number {
   for (let length = 1; length <= Math.min(3, bytes.length); length++) {
     const byte = bytes[bytes.length - length] ?? 0;

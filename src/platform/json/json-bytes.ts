@@ -1,7 +1,7 @@
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** What a byte can be, as bits. Whether those above 0x7f are UTF-8 is checked apart. */
+/** Classes of bytes, as bits. `CharacterCheck` validates those above 0x7f. */
 export const PLAIN = 1;
 export const DIGIT = 2;
 export const HEX = 4;

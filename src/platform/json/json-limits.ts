@@ -1,8 +1,8 @@
 import { FairTurns } from '../fair-turns.js';
 
-/** No JSON Schema, split description, or form needs as many. What follows parsing costs time for each value. */
+/** More than any JSON Schema, split description, or form needs. Processing costs time per value. */
 export const MAX_JSON_VALUES = 20_000;
-/** Far more than a JSON Schema needs, far less than what overflows the stack of a recursive function. */
+/** Far more than a JSON Schema needs, and far below a stack overflow of a recursive function. */
 export const MAX_JSON_DEPTH = 200;
 
 const PIECE_BYTES = 65_536;
@@ -16,14 +16,14 @@ const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 
 /**
- * Says which limit a JSON text exceeds, or `undefined`. Reads the bytes once and builds nothing, so that a text of
- * millions of values is refused before the parser makes objects of it. It does not say whether the text is valid JSON.
+ * Returns the limit that a JSON text exceeds, or `undefined`. Builds no objects, so that a text of millions of values is
+ * rejected cheaply, before it is parsed. Does not check whether the text is valid JSON.
  */
 export function exceededJsonLimit(json: Buffer): string | undefined {
   return new JsonLimitScan().read(json);
 }
 
-/** As `exceededJsonLimit`, in several turns of the event loop. */
+/** Like `exceededJsonLimit`, in several turns of the event loop. */
 export async function exceededJsonLimitFairly(json: Buffer): Promise<string | undefined> {
   const scan = new JsonLimitScan();
   const turns = new FairTurns();

@@ -12,7 +12,7 @@ import {
   type Span,
 } from './json-tokens.js';
 
-/** One member of an object. An object can have several of one name; `JSON.parse` believes the last. */
+/** One member of an object. Names may repeat; `JSON.parse` uses the last one. */
 export interface JsonMember {
   /** Decoded. */
   readonly name: string;
@@ -24,12 +24,12 @@ export interface JsonMember {
 /** Names in objects, indexes in arrays. */
 export type JsonPath = readonly (string | number)[];
 
-/** The members of the object at `at`, in their order; none where another kind of value is there. */
+/** The members of the object at `at`, in their order; empty for another kind of value. */
 export function readMembers(text: string, at = 0): JsonMember[] {
   return runAtOnce(walkMembers(text, at));
 }
 
-/** As `readMembers`, in several turns of the event loop. */
+/** Like `readMembers`, in several turns of the event loop. */
 export function readMembersFairly(text: string): Promise<JsonMember[]> {
   return runFairly(walkMembers(text, 0));
 }
@@ -49,7 +49,7 @@ function* walkMembers(text: string, at: number): Generator<undefined, JsonMember
   return members;
 }
 
-/** The elements of the array at `at`; none where another kind of value is there. */
+/** The elements of the array at `at`; empty for another kind of value. */
 export function readElements(text: string, at = 0): Span[] {
   const elements: Span[] = [];
   let start = skipWhitespace(text, at);

@@ -2,12 +2,12 @@ import { CharacterCheck } from './character-check.js';
 import { DIGIT, ESCAPED, HEX, is, PLAIN, WHITESPACE } from './json-bytes.js';
 import type { WatchedPaths } from './watched-paths.js';
 
-/** Why bytes are not one whole JSON value. The message names a position, never the content. */
+/** Bytes are not one complete JSON value. The message contains a position, never content. */
 export class JsonSyntaxError extends Error {
   override readonly name = 'JsonSyntaxError';
 }
 
-/** Containers within containers that the scanner follows; one bit each. */
+/** Maximum nesting of containers; the scanner keeps one bit for each. */
 export const MAX_SCAN_DEPTH = 1_000_000;
 
 /** Called with the offsets of a watched value, once its last byte is known. */
@@ -42,15 +42,15 @@ const COLON = 0x3a;
 const CLOSE_ARRAY = 0x5d;
 const CLOSE_OBJECT = 0x7d;
 
-/** Longer names are not watched: six bytes for each character of the longest one that is, as escapes, and the quotes. */
+/** Longer names are not watched: 20 characters as escapes of six bytes, and the quotes. */
 const MAX_NAME_BYTES = 6 * 20 + 2;
 
 const EMPTY: Buffer = Buffer.alloc(0);
 const NONE = -1;
 
 /**
- * Checks that bytes, however they are cut, are exactly one JSON value (RFC 8259) in UTF-8, and reports where watched
- * values are. It keeps nothing but a bit for each open container, so its memory does not grow with the input.
+ * Checks that chunks of bytes are exactly one JSON value (RFC 8259) in UTF-8, and reports the offsets of watched values. It
+ * keeps only one bit per open container, so its memory does not grow with the input.
  */
 export class JsonScanner {
   private state: State = State.Value;
@@ -70,7 +70,7 @@ export class JsonScanner {
   /** The depth of the innermost of them. */
   private openDepth = NONE;
   private isName = false;
-  /** What has come of a name that could be a watched one; `undefined` where the name does not matter. */
+  /** The part of a potentially watched name in earlier chunks; `undefined` if the name is not relevant. */
   private name: Buffer | undefined;
   private hexDigits = 0;
   private literal: Buffer = EMPTY;
@@ -86,12 +86,12 @@ export class JsonScanner {
     this.next = watched;
   }
 
-  /** Where the outermost watched value begins that has begun and not ended. */
+  /** The offset of the outermost open watched value. */
   get openStart(): number | undefined {
     return this.open[0]?.start;
   }
 
-  /** Throws `JsonSyntaxError` at the first byte that cannot belong to a JSON value. */
+  /** Throws `JsonSyntaxError` at the first invalid byte. */
   write(chunk: Buffer): void {
     if (!this.characters.accept(chunk)) {
       throw new JsonSyntaxError(`the JSON is not UTF-8 after ${this.offset} bytes`);
@@ -178,7 +178,7 @@ export class JsonScanner {
           state = chunk[at] === COMMA ? this.endValue(at) : State.AfterInteger;
           break;
         case State.AfterInteger:
-          // Behind the integer part of a number, of which a 0 is all.
+          // After the integer part of a number; a leading 0 is all of it.
           if (byte === 0x2e) {
             state = State.Point;
             at++;
@@ -222,7 +222,7 @@ export class JsonScanner {
     this.offset += length;
   }
 
-  /** Throws `JsonSyntaxError` where the value is not whole. */
+  /** Throws `JsonSyntaxError` if the value is incomplete. */
   end(): void {
     switch (this.state) {
       case State.AfterInteger:
@@ -332,7 +332,7 @@ export class JsonScanner {
     this.objects = larger;
   }
 
-  /** `end` is behind its bracket. */
+  /** `end` is the offset after the bracket. */
   private closeContainer(end: number): State {
     const level = --this.depth - 1;
     if (this.nodes.length > this.depth) this.nodes.pop();

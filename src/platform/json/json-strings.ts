@@ -23,8 +23,8 @@ export interface FoundString {
 }
 
 /**
- * Says of a string value whether to report it. It gets where the content begins and ends, with its escapes. Of a long one
- * it may return how far it has read: it is called again from there, after a pause.
+ * Decides whether a string value matches, from the start and end of its escaped content. For a long one it may return the
+ * index that it has reached, and is called again from there after a pause.
  */
 export type StringMatcher = (text: string, start: number, end: number) => boolean | number;
 
@@ -37,7 +37,7 @@ export function findStrings(text: string, matches: StringMatcher, limit: number)
   return found;
 }
 
-/** As `findStrings`, in several turns of the event loop. `within`: where in `text` the value is. */
+/** Like `findStrings`, in several turns of the event loop. `within`: the span of the value in `text`. */
 export async function findStringsFairly(
   text: string,
   matches: StringMatcher,

@@ -1,6 +1,6 @@
 /*
- * Reads JSON as text, so that what nobody has to understand keeps its bytes: the order of names, the digits of numbers,
- * escapes. Every function expects text that `JSON.parse` has accepted; none recurses, all are linear.
+ * Reads JSON as text, so that values that are only passed on keep their bytes: the order of names, the digits of numbers,
+ * and escapes. Every function expects valid JSON, is linear, and does not recurse.
  */
 
 /** A part of a text: from `start` up to, and without, `end`. */
@@ -18,12 +18,12 @@ export const OPEN_OBJECT = 0x7b;
 export const CLOSE_OBJECT = 0x7d;
 export const SPACE = 0x20;
 
-/** Characters outside of strings that are no part of a number, a literal, or whitespace. */
+/** Structural characters and the quotation mark. */
 export const STRUCTURAL = Uint8Array.from({ length: 128 }, (_, code) =>
   '"{}[],'.includes(String.fromCharCode(code)) ? 1 : 0,
 );
 
-/** About how much text is read in much less than a millisecond. */
+/** Read in far less than a millisecond. */
 export const PAUSE_CHARACTERS = 65_536;
 
 /** The string at a span that includes its quotes, without escapes. */
@@ -40,18 +40,18 @@ export function skipWhitespace(text: string, at: number): number {
   const end = Math.min(at + MAX_SHORT_WHITESPACE, text.length);
   while (index < end && text.charCodeAt(index) <= SPACE) index++;
   if (index < end || end === text.length) return index;
-  // Megabytes of whitespace are skipped in a native search.
+  // A native search skips megabytes of whitespace.
   NO_WHITESPACE.lastIndex = index;
   return NO_WHITESPACE.test(text) ? NO_WHITESPACE.lastIndex - 1 : text.length;
 }
 
-/** From the end of a value to the next one, or to the end of what holds it. */
+/** From the end of a value to the next one, or to the end of its container. */
 export function skipSeparator(text: string, at: number): number {
   const index = skipWhitespace(text, at);
   return text.charCodeAt(index) === COMMA ? skipWhitespace(text, index + 1) : index;
 }
 
-/** Where the string ends whose opening quote is at `at`. Yields where the caller can pause. */
+/** The end of the string that begins at `at`. Yields where the caller can pause. */
 export function* endOfString(text: string, at: number): Generator<undefined, number> {
   const quote = text.indexOf('"', at + 1);
   if (quote === -1) return text.length;
@@ -98,7 +98,7 @@ export function* endOfValue(text: string, at: number): Generator<undefined, numb
   return text.length;
 }
 
-/** What follows a number or a literal. */
+/** Characters that can follow a number or a literal. */
 const SCALAR_END = /[\s,:\]}]/g;
 
 function endOfScalar(text: string, at: number): number {

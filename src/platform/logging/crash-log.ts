@@ -1,6 +1,6 @@
 /**
- * Calls `write` with what nobody has caught, then ends the process. Node would print the whole error, and errors of
- * the database hold the values of the statement.
+ * Calls `write` with an uncaught error, then ends the process. Node would print all properties of the error, and database
+ * errors contain the parameters of the statement.
  */
 export function logCrashes(write: (error: unknown, origin: string) => void): void {
   const crash = (error: unknown, origin: string): void => {
@@ -8,6 +8,6 @@ export function logCrashes(write: (error: unknown, origin: string) => void): voi
     process.exit(1);
   };
   process.on('uncaughtException', crash);
-  // Otherwise Node puts an error of its own in the place of a reason that is no Error.
+  // Otherwise Node replaces a reason that is not an Error by an error of its own.
   process.on('unhandledRejection', (reason) => crash(reason, 'unhandledRejection'));
 }

@@ -15,8 +15,8 @@ const MAX_DEPTH = 3;
 const MAX_ERRORS = 3;
 
 /**
- * An error as it may be logged: type, message, code, stack and cause. Nothing else of it, because
- * database errors carry their parameters and upstream errors their whole body.
+ * The loggable part of an error: type, message, code, stack, and cause. Other properties may contain data, such as the
+ * parameters of a statement or the body of an answer.
  */
 export function describeError(error: unknown, depth = 0): ErrorDescription {
   try {
@@ -43,13 +43,13 @@ function describeInstance(error: Error, depth: number): ErrorDescription {
   };
 }
 
-/** What describes an error by convention. Other fields may hold data. */
+/** Fields that describe an error by convention. Others may contain data. */
 const DESCRIBING = new Set(
   'name,message,msg,reason,error,type,title,code,status,statusCode,errno,syscall'.split(','),
 );
 const MAX_FIELDS = 10;
 
-/** Anything thrown that is not an `Error`: texts as they are, objects without fields that may hold data. */
+/** A thrown value that is not an `Error`; fields that may contain data are left out. */
 function describeThrown(thrown: unknown): ErrorDescription {
   if (typeof thrown !== 'object' || thrown === null) {
     return { type: typeof thrown, message: textOf(thrown) };
@@ -63,14 +63,14 @@ function describeThrown(thrown: unknown): ErrorDescription {
   return { type: 'object', message: textOf(`not an Error: { ${fields.join(', ')} }`) };
 }
 
-/** `value` as bounded text; objects by their type alone. Runs no code of `value`. */
+/** `value` as bounded text; only the type of an object. Runs no code of `value`. */
 function textOf(value: unknown): string {
   const isObject = typeof value === 'object' && value !== null;
   const text = isObject || typeof value === 'function' ? typeof value : String(value);
   return truncate(text, MAX_MESSAGE);
 }
 
-/** The frames alone: the head of a stack repeats the message without its limit. */
+/** Only the frames: the head of a stack repeats the message without a limit. */
 function stackFrames(stack: string): string {
   return stack
     .split('\n')

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** What every log line of the current request or work carries. */
+/** Fields of every log line of the current request or work. */
 export interface LogFields {
   requestId?: string;
   jobId?: string;
@@ -11,12 +11,12 @@ export interface LogFields {
 
 const storage = new AsyncLocalStorage<LogFields>();
 
-/** Runs `work` so that every line logged in it carries `fields`, beside those of the surrounding context. */
+/** Runs `work`, whose log lines get `fields` in addition to those of the surrounding context. */
 export function withLogFields<T>(fields: LogFields, work: () => T): T {
   return storage.run({ ...storage.getStore(), ...fields }, work);
 }
 
-/** Adds to the fields of the current request or work, once they are known. Without a context: nothing. */
+/** Adds fields to the current context; does nothing without one. */
 export function addLogFields(fields: LogFields): void {
   const current = storage.getStore();
   if (current !== undefined) Object.assign(current, fields);

@@ -9,9 +9,8 @@ import { redact } from './redaction.js';
 import type { Settings } from '../config/settings.js';
 
 /**
- * The logger of the process. Lines are JSON, or text in a terminal. Each carries the fields of its
- * request or task, errors are cut down to what cannot hold data (see `describeError`), and every
- * finished line passes `redact` as a last net.
+ * The logger of the process: JSON, or text in a terminal. Each line has the fields of its request or work, errors are
+ * reduced by `describeError`, and `redact` masks secrets in every finished line.
  */
 export function createLogger(
   settings: Pick<Settings, 'LOG_LEVEL' | 'LOG_FORMAT' | 'NODE_ENV'>,
@@ -34,7 +33,7 @@ export function createLogger(
   );
 }
 
-/** Nest tells of every module and route that it sets up: for debugging only. */
+/** Nest classes that log every module and route; logged as debug. */
 const CHATTY = new Set([
   'InstanceLoader',
   'NestApplication',
@@ -43,7 +42,7 @@ const CHATTY = new Set([
   'RoutesResolver',
 ]);
 
-/** Lets Nest and everything that uses Nest's `Logger` write through pino. */
+/** Writes the logs of Nest's `Logger` with pino. */
 export class NestLogger implements LoggerService {
   private readonly outage = new OutageLog();
 
@@ -74,7 +73,7 @@ export class NestLogger implements LoggerService {
     this.write('fatal', message, context);
   }
 
-  /** Nest passes the name of the logging class last, and an error's stack before it. */
+  /** Nest passes the name of the class last, and the stack of an error before it. */
   private write(
     level: 'info' | 'error' | 'warn' | 'debug' | 'trace' | 'fatal',
     message: unknown,
@@ -100,7 +99,7 @@ export class NestLogger implements LoggerService {
     this.writeFields(level, fields, message instanceof Error ? message.message : String(message));
   }
 
-  /** Lines that only say that the database is not available are summed up. */
+  /** Summarizes lines that only say that the database is unavailable. */
   private writeFields(
     level: 'info' | 'error' | 'warn' | 'debug' | 'trace' | 'fatal',
     fields: Record<string, unknown>,

@@ -1,24 +1,24 @@
 /** Marks the log line that ends an outage of the database. */
 export const OUTAGE_OVER = Symbol('outage over');
 
-/** How often a lasting outage is logged. */
+/** Interval between summaries of an outage. */
 const INTERVAL_MILLISECONDS = 10_000;
-/** An outage whose end nobody has reported is over after this time without an error. */
+/** Without an error for this long, the outage is over, even if its end was not reported. */
 const QUIET_MILLISECONDS = 15_000;
 const MAX_MESSAGES = 20;
 
-/** What a log line says of an outage. */
+/** Fields of a log line about an outage. */
 export interface OutageSummary {
   readonly seconds: number;
-  /** Requests that were refused with a 503. */
+  /** Requests answered with 503. */
   readonly requestsRefused: number;
-  /** Lines that were left out, by message. */
+  /** Suppressed lines, by message. */
   readonly leftOut: Readonly<Record<string, number>>;
 }
 
 /**
- * Sums up log lines that all say the same: the database is not available. An outage of 24 s under load would
- * write thousands of stacks otherwise. The first line is written as it is, then one summary every 10 s, and one at the end.
+ * Summarizes log lines that say that the database is unavailable: an outage under load would write thousands of stacks.
+ * Writes the first line, a summary every 10 s, and one at the end.
  */
 export class OutageLog {
   private beganAt = 0;
@@ -33,7 +33,7 @@ export class OutageLog {
     return this.now() - this.lastAt < QUIET_MILLISECONDS;
   }
 
-  /** Counts a line: `write` it as it is, write a `summary` in its place, or leave it out (`undefined`). */
+  /** Counts a line. Returns whether to `write` it, to write a `summary` instead, or (`undefined`) to suppress it. */
   count(message: string): 'write' | OutageSummary | undefined {
     const now = this.now();
     if (!this.isActive) this.begin(now);
@@ -48,12 +48,12 @@ export class OutageLog {
     return this.summary();
   }
 
-  /** Counts a request that was refused with a 503; its line is left out. */
+  /** Counts a request answered with 503, whose line is suppressed. */
   countRequest(): void {
     this.requestsRefused += 1;
   }
 
-  /** Ends the outage; `undefined` where there was none. */
+  /** Ends the outage; `undefined` if there was none. */
   end(): OutageSummary | undefined {
     if (this.lastAt === -Infinity) return undefined;
     const summary = this.summary();

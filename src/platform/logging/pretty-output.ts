@@ -1,7 +1,7 @@
 import type { DestinationStream } from 'pino';
 import { build } from 'pino-pretty';
 
-/** Lines for people: time, level, context, message, then the other fields in one line. */
+/** Readable lines: time, level, context, message, and the other fields. */
 export function pretty(): DestinationStream {
   return build({
     colorize: process.stdout.hasColors?.() ?? false,

@@ -12,7 +12,7 @@ const SHAPES: readonly (readonly [RegExp, string])[] = [
   [shape(/(bearer|basic)([\s:=]+)[\w.~+/=-]{6,}/), `$1$2${REDACTED}`],
 ];
 
-/** What follows the scheme of a URL, to its end; in JSON, a slash may be escaped. */
+/** A URL after its scheme; in JSON, slashes may be escaped. */
 const URL_REST = /(\\?\/\\?\/)([^\s"'<>\\]*(?:\\\/[^\s"'<>\\]*)*)/g;
 
 /** At the beginning of a word; in JSON the letter before may belong to an escape such as `\n`. */
@@ -20,17 +20,17 @@ function shape(pattern: RegExp): RegExp {
   return new RegExp(`(?:(?<!\\w)|(?<=\\\\[bfnrt])|(?<=\\\\u[0-9a-f]{4}))${pattern.source}`, 'gi');
 }
 
-/** The longest first, so that one which begins with another leaves no rest behind. */
+/** The longest first: one secret may begin with another. */
 let known: readonly string[] = [];
 
-/** Makes `secret` unprintable from now on. Very short ones are left out: they would blank half of every line. */
+/** Redacts `secret` from now on. Ignores very short ones, which would match ordinary text. */
 export function neverPrint(secret: string | undefined): void {
   if (secret === undefined || secret.length < 6) return;
   const inJson = JSON.stringify(secret).slice(1, -1);
   known = [...new Set([...known, secret, inJson])].toSorted((a, b) => b.length - a.length);
 }
 
-/** `text` without anything that is, or looks like, a secret. */
+/** `text` without known secrets and without anything in the shape of one. */
 export function redact(text: string): string {
   let clean = text;
   for (const secret of known) {
@@ -43,7 +43,7 @@ export function redact(text: string): string {
   );
 }
 
-/** Beyond the part that is shown, what is redacted too: longer than any secret that a pattern has to recognize. */
+/** Redacted beyond the shown part: longer than any secret that a pattern must recognize. */
 const MARGIN = 1000;
 
 /**

@@ -1,13 +1,13 @@
 const INTERVAL_MILLISECONDS = 10_000;
 
-/** For events that come by the thousand: the first of a kind is worth a line, the others a count every 10 s. */
+/** Limits the log of frequent events: one line for the first of a kind, then a count every 10 s. */
 export class RepeatedEvents {
   private readonly counts = new Map<string, number>();
 
-  /** @param writeCount writes how many events of `kind` have followed since the last line. */
+  /** @param writeCount logs the number of events of `kind` since its last line */
   constructor(private readonly writeCount: (kind: string, count: number) => void) {}
 
-  /** Whether the event is the first of its kind; otherwise it is counted. Kinds must be few. */
+  /** Returns whether the event is the first of its kind; counts it otherwise. There must be few kinds. */
   isFirst(kind: string): boolean {
     const count = this.counts.get(kind);
     this.counts.set(kind, count === undefined ? 0 : count + 1);

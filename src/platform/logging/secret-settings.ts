@@ -2,7 +2,7 @@ import { SETTING_TABLE, type SettingName } from '../config/setting-table.js';
 import type { Settings } from '../config/settings.js';
 import { neverPrint } from './redaction.js';
 
-/** Makes every secret among the settings unprintable: a last net under what is careful by itself. */
+/** Redacts the secrets among the settings in all logs. */
 export function neverPrintSettings(settings: Settings): void {
   for (const name of Object.keys(SETTING_TABLE) as SettingName[]) {
     if (SETTING_TABLE[name].secret) secretTexts(settings[name]).forEach(neverPrint);
@@ -14,7 +14,7 @@ export function neverPrintSettings(settings: Settings): void {
   }
 }
 
-/** As PostgreSQL's driver reads it; a bare percent sign stands for itself. */
+/** Decodes like PostgreSQL's driver, which keeps a bare percent sign. */
 function unescape(password: string): string {
   try {
     return decodeURIComponent(password);

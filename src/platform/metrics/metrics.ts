@@ -6,15 +6,14 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics';
 /** The media type of `Metrics.text()`. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** Bounds of histograms over waits, from a local call to a day. */
+/** Bucket bounds of durations, from a local call to a day. */
 export const SECONDS = [
   0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86_400,
 ];
 
 /**
- * The metrics of this process, all described in docs/metrics.md. Features make their instruments from here;
- * names begin with `gateway_` and end with their unit, and labels have few values that are known beforehand: never
- * an id, an address, a name of a service, or anything else that a sender chooses.
+ * The metrics of this process; docs/metrics.md describes them all. Names begin with `gateway_` and end with their unit.
+ * Labels have few values that are known in advance, never an id, an address, a service, or anything that a sender chooses.
  */
 @Injectable()
 export class Metrics implements OnApplicationShutdown {
@@ -30,8 +29,8 @@ export class Metrics implements OnApplicationShutdown {
   }
 
   /**
-   * A counter whose series for `labels` are there from the beginning, as 0: Prometheus does not see the step
-   * from nothing to 1. The exporter adds `_total` to `name`.
+   * A counter whose series for `labels` start at 0, because Prometheus does not see a step from absent to 1. The exporter
+   * adds `_total` to `name`.
    */
   counter(name: string, description: string, labels: readonly Attributes[] = [{}]): Counter {
     const counter = this.meter.createCounter(name, { description });

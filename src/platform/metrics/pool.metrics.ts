@@ -5,26 +5,26 @@ import { DataSource } from 'typeorm';
 import { rows } from '../database/sql.js';
 import { Metrics } from './metrics.js';
 
-/** How a pool of database connections stands. */
+/** The state of a connection pool. */
 export interface PoolCounts {
   readonly total: number;
   readonly idle: number;
-  /** Callers that wait for a connection. */
+  /** Callers waiting for a connection. */
   readonly waiting: number;
   readonly max: number;
 }
 
 interface WatchedPool {
   readonly counts: () => PoolCounts | undefined;
-  /** Of the last seconds, the newest last. */
+  /** Samples of the last seconds, the newest last. */
   readonly samples: PoolCounts[];
 }
 
-/** A scrape queries the database and would see itself, so pools are sampled on a timer. */
+/** Pools are sampled on a timer, because a scrape itself uses a connection. */
 const SAMPLE_MILLISECONDS = 1000;
 /** A short queue between two scrapes must show. */
 const SAMPLES_OF_WAITING = 15;
-/** The size of the database changes slowly, and asking for it reads the directory of the database. */
+/** The size changes slowly, and reading it scans the directory of the database. */
 const SIZE_FRESH_MILLISECONDS = 60_000;
 
 /** Metrics of database connections and of the database’s size. */
@@ -42,7 +42,7 @@ export class PoolMetrics implements OnApplicationShutdown {
     this.watch('requests', () => poolOf(dataSource));
   }
 
-  /** Shows a further pool as `pool`; `undefined` while it is not open. */
+  /** Adds a pool under the label `pool`; `undefined` while it is not open. */
   watch(pool: string, counts: () => PoolCounts | undefined): void {
     this.pools.set(pool, { counts, samples: [] });
   }
@@ -93,7 +93,7 @@ export class PoolMetrics implements OnApplicationShutdown {
     const now = performance.now();
     if (this.size === undefined || now - this.size.at > SIZE_FRESH_MILLISECONDS) {
       this.size = { at: now, bytes: this.ask() };
-      // What failed is asked for again at the next scrape.
+      // The next scrape retries a failed query.
       this.size.bytes.catch(() => (this.size = undefined));
     }
     return this.size.bytes;
@@ -108,7 +108,7 @@ export class PoolMetrics implements OnApplicationShutdown {
   }
 }
 
-/** The pool of `pg` behind TypeORM, which does not describe it. */
+/** The pool of `pg` in TypeORM's driver, which has no type for it. */
 function poolOf({ driver }: DataSource): PoolCounts | undefined {
   const pool: unknown = 'master' in driver ? driver.master : undefined;
   if (typeof pool !== 'object' || pool === null) return undefined;

@@ -95,7 +95,7 @@ function describeProcess({ meter }: Metrics): void {
       .createObservableGauge(name, { description })
       .addCallback((result) => result.observe(value()));
   };
-  // The names that Prometheus has for every process.
+  // The standard process metrics of Prometheus.
   gauge('process_start_time_seconds', 'When the process began, in Unix time', () => startedAt);
   gauge('process_resident_memory_bytes', 'Memory of the process', () => process.memoryUsage.rss());
   gauge('nodejs_heap_used_bytes', 'Used memory of the heap', () => process.memoryUsage().heapUsed);

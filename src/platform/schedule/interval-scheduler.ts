@@ -4,9 +4,8 @@ import { withTimeout } from '../with-timeout.js';
 import { ShutdownDeadline } from '../config/shutdown-deadline.js';
 
 /**
- * Periodic work whose interval is a setting, which the `@Interval` decorator could not read. A pass that
- * takes longer than its interval is not joined by a second one; a stop waits for the one that runs,
- * for as long as a stop may take.
+ * Runs scheduled tasks whose interval is a setting, which the `@Interval` decorator cannot read. Runs of a task never
+ * overlap. A shutdown waits for the current run, within the shutdown deadline.
  */
 @Injectable()
 export class IntervalScheduler implements BeforeApplicationShutdown {
@@ -18,7 +17,7 @@ export class IntervalScheduler implements BeforeApplicationShutdown {
     private readonly scheduler: SchedulerRegistry,
   ) {}
 
-  /** Runs `pass` every `seconds`. `onFailure` hears of a pass that broke off; the next one comes all the same. */
+  /** Runs `pass` every `seconds`, also after a failure, which `onFailure` receives. */
   every(
     seconds: number,
     name: string,
@@ -30,7 +29,7 @@ export class IntervalScheduler implements BeforeApplicationShutdown {
         await pass();
       } catch (error) {
         onFailure();
-        this.logger.warn({ msg: 'a periodic pass failed', duty: name, err: error });
+        this.logger.warn({ msg: 'a scheduled task failed', task: name, err: error });
       } finally {
         this.running.delete(name);
       }

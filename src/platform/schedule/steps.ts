@@ -1,13 +1,12 @@
 import { setTimeout } from 'node:timers/promises';
 
-/** Between two steps, also where a step took no time at all. */
+/** Minimum pause between two steps. */
 const MIN_PAUSE_MILLISECONDS = 20;
 
 /**
- * Does a long piece of work in small steps: `step` does up to `size` of it and says how much that was, and less
- * than `size` means that nothing is left. Between two steps it pauses for as long as the step took, so that
- * other users of the database find it idle half of the time. Returns the sum; ends early, between two
- * steps, once `signal` aborts.
+ * Runs long work in small steps: `step` processes up to `size` items and returns their number; fewer than `size` end the
+ * work. Pauses between steps for as long as a step took, which leaves half of the database's time to others. Returns the
+ * sum. Stops between steps if `signal` aborts.
  */
 export async function inSteps(
   size: number,

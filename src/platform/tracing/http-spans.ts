@@ -3,18 +3,18 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { addLogFields, currentLogFields } from '../logging/log-context.js';
 import { contextOf, openSpan, readTraceparent } from './spans.js';
 
-/** Asked for every few seconds by probers and Prometheus. */
+/** Requested every few seconds by health checks and Prometheus. */
 const QUIET = /^\/(health|metrics)\b/;
 
 /**
- * A span for each request, named by its route. It belongs to the trace that `traceparent` names, but not on
- * `foreign` routes: untrusted senders must neither choose trace ids nor have their traces kept. Only where traces are on.
+ * Records a span for each request, named by its route, if tracing is on. The span continues the trace of `traceparent`,
+ * except on `untrusted` routes, whose senders must neither choose trace ids nor force sampling.
  */
-export function spanRequests(fastify: FastifyInstance, foreign: ReadonlySet<string>): void {
+export function spanRequests(fastify: FastifyInstance, untrusted: ReadonlySet<string>): void {
   const spans = new WeakMap<FastifyRequest, Span>();
   fastify.addHook('onRequest', (request, _reply, done) => {
     const route = request.routeOptions.url ?? '(no route)';
-    const caller = foreign.has(route) ? undefined : readTraceparent(request.headers.traceparent);
+    const caller = untrusted.has(route) ? undefined : readTraceparent(request.headers.traceparent);
     const attributes = { 'http.request.method': request.method, 'http.route': route };
     const opened = QUIET.test(route)
       ? undefined

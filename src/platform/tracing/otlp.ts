@@ -9,28 +9,28 @@ import {
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
 
-/* Import this only where traces are on, and only by `import()`: it brings in the SDK. */
+/* Import this only by `import()`, and only if tracing is on: it loads the SDK. */
 
 export interface ExportOptions {
-  /** Of the collector; spans go to `/v1/traces` below it, as OTLP over HTTP in JSON. */
+  /** URL of the collector; spans go to `/v1/traces` below it, as OTLP/HTTP in JSON. */
   readonly endpoint: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly serviceName: string;
-  /** The share of traces that is kept where the caller has not decided; 0 to 1. */
+  /** Sampling ratio for requests without a sampling decision of their caller; 0 to 1. */
   readonly ratio: number;
-  /** Hears that spans could not be exported. */
+  /** Called if an export fails. */
   readonly onError: () => void;
 }
 
-/** Spans that wait for the collector, at most; further ones are dropped. What a collector that is away costs. */
+/** Maximum queued spans, which bounds the memory while the collector is unavailable; further ones are dropped. */
 const MAX_WAITING = 2048;
 const MAX_PER_EXPORT = 512;
 const EXPORT_EVERY_MILLISECONDS = 2000;
 const EXPORT_MILLISECONDS = 5000;
 
-/** The machinery of traces for this process. `stop` exports what waits, for as long as an export may take. */
+/** Sets up tracing for this process. `stop` exports the queued spans, within the export timeout. */
 export function startOtlp(options: ExportOptions): { tracer: Tracer; stop: () => Promise<void> } {
-  // Texts of the SDK may quote what a collector answered, so none is passed on.
+  // Messages of the SDK may quote the collector's answer, so they are not logged.
   const report = (): void => options.onError();
   const quiet = (): void => undefined;
   diag.setLogger(
@@ -61,7 +61,7 @@ export function startOtlp(options: ExportOptions): { tracer: Tracer; stop: () =>
   return {
     tracer: provider.getTracer('reducto-gateway'),
     stop: async () => {
-      // What is global first: the export may take longer than anybody waits for it.
+      // Globals first: the export may exceed the shutdown deadline.
       contexts.disable();
       context.disable();
       diag.disable();

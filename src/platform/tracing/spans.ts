@@ -14,13 +14,13 @@ import {
 } from '@opentelemetry/api';
 
 /*
- * Spans, where traces are on. The SDK is not imported here: while they are off, `inSpan` is a call of its work and
- * nothing else. Attributes hold routes, counts, kinds and ids of jobs: never a URL, a body, a header or an error's text.
+ * Spans, if tracing is on; otherwise `inSpan` only calls its work, and the SDK is not loaded. Attributes contain routes,
+ * counts, kinds, and job ids, never a URL, a body, a header, or an error message.
  */
 
 let tracer: Tracer | undefined;
 
-/** From now on spans are made with `made`; `undefined`: none are. */
+/** Sets the tracer that creates spans; `undefined` turns tracing off. */
 export function useTracer(made: Tracer | undefined): void {
   tracer = made;
 }
@@ -29,7 +29,7 @@ export function tracesAreOn(): boolean {
   return tracer !== undefined;
 }
 
-/** A span that the caller ends, and the context in which what belongs to it has to run. Undefined while traces are off. */
+/** A span that the caller ends, with the context for its children; undefined if tracing is off. */
 export function openSpan(
   name: string,
   options: SpanOptions,
@@ -40,7 +40,7 @@ export function openSpan(
   return { span, inside: trace.setSpan(parent, span) };
 }
 
-/** Does `work` within a span. What it throws marks the span by the name of its type, and passes through. */
+/** Runs `work` in a span. An error sets the span's status to the name of its type, and is rethrown. */
 export function inSpan<T>(
   name: string,
   options: SpanOptions,
@@ -60,12 +60,12 @@ export function inSpan<T>(
   });
 }
 
-/** Adds to the span in which the caller runs, if there is one. */
+/** Adds attributes to the current span, if there is one. */
 export function addToSpan(attributes: Attributes): void {
   if (tracer !== undefined) trace.getActiveSpan()?.setAttributes(attributes);
 }
 
-/** The span in which the caller runs, as W3C Trace Context writes it; undefined without one. */
+/** The current span as a W3C `traceparent`; undefined without one. */
 export function currentTraceparent(): string | undefined {
   if (tracer === undefined) return undefined;
   const current = trace.getActiveSpan()?.spanContext();
@@ -74,7 +74,7 @@ export function currentTraceparent(): string | undefined {
   return `00-${current.traceId}-${current.spanId}-${flags}`;
 }
 
-/** What a `traceparent` says; undefined where it is none. Anything may stand there: it comes from outside. */
+/** Parses an untrusted `traceparent`; undefined if it is invalid. */
 export function readTraceparent(text: unknown): SpanContext | undefined {
   if (typeof text !== 'string') return undefined;
   const [, traceId, spanId, flags] =
@@ -85,13 +85,13 @@ export function readTraceparent(text: unknown): SpanContext | undefined {
   return isSpanContextValid(read) ? read : undefined;
 }
 
-/** Links to the span that `traceparent` names; none where it names none. */
+/** Links to the span of `traceparent`; empty if it is invalid. */
 export function linksTo(traceparent: unknown): Link[] {
   const to = readTraceparent(traceparent);
   return to === undefined ? [] : [{ context: to }];
 }
 
-/** The context of a request that says it belongs to `caller`. */
+/** The context of a request whose caller sent `caller` as its span. */
 export function contextOf(caller: SpanContext | undefined): Context {
   const root = context.active();
   return caller === undefined ? trace.deleteSpan(root) : trace.setSpanContext(root, caller);

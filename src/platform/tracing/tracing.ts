@@ -3,13 +3,13 @@ import type { Settings } from '../config/settings.js';
 import { withTimeout } from '../with-timeout.js';
 import { useTracer } from './spans.js';
 
-/** How long a stop waits for a collector. */
+/** Time limit of the last export during a shutdown. */
 const SHUTDOWN_TIMEOUT_MILLISECONDS = 3000;
 const WARN_EVERY_MILLISECONDS = 60_000;
 
 /**
- * Begins to make spans where `OTEL_EXPORTER_OTLP_ENDPOINT` is set, and imports the SDK only then. Returns how to stop.
- * A collector that is away costs nothing but a line in the log per minute and the spans that wait for it.
+ * Starts tracing if `OTEL_EXPORTER_OTLP_ENDPOINT` is set, and loads the SDK only then. Returns a function that stops it.
+ * An unavailable collector costs one log line per minute and the queued spans.
  */
 export async function startTracing(settings: Settings): Promise<(() => Promise<void>) | undefined> {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } = settings;
