@@ -146,11 +146,12 @@ async function measure(fault: Fault, postgres: string | undefined): Promise<numb
 }
 
 async function serviceHeaders({ url, adminKey }: World): Promise<Record<string, string>> {
-  const response = await fetch(`${url}/v1/admin/api-keys`, {
+  const response = await fetch(`${url}/v1/admin/keys`, {
     method: 'POST',
     headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
     body: JSON.stringify({ service: 'recovery', scopes: ['jobs'] }),
   });
+  if (response.status !== 201) throw new Error(`no key: ${await response.text()}`);
   const { key } = (await response.json()) as { key: string };
   return { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
 }
