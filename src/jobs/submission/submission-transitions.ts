@@ -127,7 +127,9 @@ export class SubmissionTransitions {
 
   /** Needs no fence: Reducto has the job, whichever attempt created it. */
   markSubmitted(job: JobId, upstreamId: string, via: AcceptedUpstream['via']): Promise<boolean> {
-    const firstPollSeconds = jittered(this.settings.POLL_SCHEDULE_SECONDS[0] ?? 15);
+    // One that was found has been at Reducto for a while, and its callback may be lost.
+    const [first = 15] = this.settings.POLL_SCHEDULE_SECONDS;
+    const firstPollSeconds = via === 'answer' ? jittered(first) : 0;
     return this.marks.addItem({ id: job.id, upstreamId, via, firstPollSeconds });
   }
 
@@ -137,7 +139,8 @@ export class SubmissionTransitions {
     const inOrder = made.toSorted((a, b) => (a.id < b.id ? -1 : 1));
     const moved = await this.submission.markSubmitted(inOrder, origin);
     for (const { ageSeconds } of moved) this.metrics.recordSubmitted(ageSeconds);
-    if (moved.some(({ callback }) => callback)) this.notifications.send(POLLS_DUE);
+    const isDue = moved.some(({ callback }) => callback) || made.some(({ via }) => via !== 'answer');
+    if (isDue) this.notifications.send(POLLS_DUE);
     if (moved.some(({ cancel }) => cancel)) this.notifications.send(CANCELS_DUE);
     // The same job may come twice, and even by two ids: what stands in its row happened, once.
     const happened = new Set(moved.map(({ id, upstreamId }) => `${id} ${upstreamId}`));
