@@ -139,7 +139,8 @@ export class SubmissionTransitions {
     const inOrder = made.toSorted((a, b) => (a.id < b.id ? -1 : 1));
     const moved = await this.submission.markSubmitted(inOrder, origin);
     for (const { ageSeconds } of moved) this.metrics.recordSubmitted(ageSeconds);
-    const isDue = moved.some(({ callback }) => callback) || made.some(({ via }) => via !== 'answer');
+    const isDue =
+      moved.some(({ callback }) => callback) || made.some(({ via }) => via !== 'answer');
     if (isDue) this.notifications.send(POLLS_DUE);
     if (moved.some(({ cancel }) => cancel)) this.notifications.send(CANCELS_DUE);
     // The same job may come twice, and even by two ids: what stands in its row happened, once.
