@@ -154,12 +154,11 @@ function checkDurability({ fsync, commit, pageWrites }: Facts): Finding[] {
   return [fail('durability', message, `set ${off.map((name) => `${name} = on`).join(', ')}`)];
 }
 
-/** Maximum connections outside the pool. */
-const TASK_CONNECTIONS = { worker: 8, other: 3 };
+/** Outside the pool: the session, and a probe after an outage. */
+const OTHER_CONNECTIONS = 2;
 
 function checkConnections({ limit, used }: Facts, settings: Settings): Finding {
-  const tasks = settings.has('worker') ? TASK_CONNECTIONS.worker : TASK_CONNECTIONS.other;
-  const max = settings.DATABASE_POOL_SIZE + tasks;
+  const max = settings.DATABASE_POOL_SIZE + OTHER_CONNECTIONS;
   const message = `a gateway opens up to ${max} connections; the database allows ${limit} (${used} are open)`;
   const fix = 'raise max_connections, or lower DATABASE_POOL_SIZE';
   if (max > limit) return fail('connections', message, fix);

@@ -261,7 +261,7 @@ describe('the database', () => {
       /fail: DATABASE_MIGRATIONS is run, but the user has no privilege to create tables/,
     );
     expect(await finding('connections', changes)).toMatch(
-      /^fail: .* up to 28 connections; the database allows 7/,
+      /^fail: .* up to 22 connections; the database allows 7/,
     );
   });
 

@@ -1,5 +1,5 @@
 import { applyEdits } from '../../platform/json/json-edits.js';
-import { findStringsFairly, type FoundString } from '../../platform/json/json-strings.js';
+import { findStrings, type FoundString } from '../../platform/json/json-strings.js';
 import { matchStripped, readBeginning, skipIgnorable } from './reference-text.js';
 
 /**
@@ -18,7 +18,7 @@ const SCHEME = 'jobid://';
 
 /** All references in a request, at most one more than `MAX_REFERENCES`. */
 export async function findReferences(request: string): Promise<JobReference[]> {
-  const found = await findStringsFairly(request, isReferenceAt, MAX_REFERENCES + 1);
+  const found = await findStrings(request, isReferenceAt, MAX_REFERENCES + 1);
   return found.map((string) => {
     const { value } = string;
     const id = value.slice(skipIgnorable(value, 0, value.length, 'decoded') + SCHEME.length);

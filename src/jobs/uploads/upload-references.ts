@@ -3,7 +3,7 @@ import { GatewayError, type FieldError } from '../../platform/errors/error-codes
 import { cutName, MAX_FIELD_ERRORS } from '../../platform/errors/field-errors.js';
 import { FairTurns } from '../../platform/fair-turns.js';
 import { readMembersFairly } from '../../platform/json/json-members.js';
-import { findStringsFairly } from '../../platform/json/json-strings.js';
+import { findStrings } from '../../platform/json/json-strings.js';
 import { matchStripped, readBeginning } from '../submission/reference-text.js';
 import { UploadStore } from './upload.store.js';
 
@@ -60,7 +60,7 @@ async function readTexts(
   for (const { name, value } of await readMembersFairly(request)) {
     await turns.pause();
     if (DOCUMENT_MEMBERS.has(name)) {
-      const found = await findStringsFairly(request, () => true, MAX_DOCUMENTS + 1, value);
+      const found = await findStrings(request, () => true, MAX_DOCUMENTS + 1, value);
       if (found.length > MAX_DOCUMENTS) {
         errors.push({ path: name, message: `can hold at most ${MAX_DOCUMENTS} documents` });
         continue;
@@ -75,7 +75,7 @@ async function readTexts(
         });
       }
     } else {
-      const found = await findStringsFairly(request, isReferenceAt, MAX_FIELD_ERRORS, value);
+      const found = await findStrings(request, isReferenceAt, MAX_FIELD_ERRORS, value);
       for (const { path } of found) {
         errors.push({
           path: cutName([name, ...path].join('.')),

@@ -234,7 +234,7 @@ export class JsonScanner {
       default:
     }
     if (this.state !== State.End || this.characters.isCut) {
-      throw new JsonSyntaxError(`the JSON ends before its end, after ${this.offset} bytes`);
+      throw new JsonSyntaxError(`the JSON is incomplete after ${this.offset} bytes`);
     }
   }
 

@@ -28,17 +28,11 @@ export interface FoundString {
  */
 export type StringMatcher = (text: string, start: number, end: number) => boolean | number;
 
-/** The string values, not the names, for which `matches` is true, at most `limit`. */
-export function findStrings(text: string, matches: StringMatcher, limit: number): FoundString[] {
-  const found: FoundString[] = [];
-  for (const string of walkStrings(text, matches)) {
-    if (string !== undefined && found.push(string) === limit) break;
-  }
-  return found;
-}
-
-/** Like `findStrings`, in several turns of the event loop. `within`: the span of the value in `text`. */
-export async function findStringsFairly(
+/**
+ * The string values, not the names, that match, at most `limit`; in several turns of the event loop. `within`: the span of
+ * the value in `text`.
+ */
+export async function findStrings(
   text: string,
   matches: StringMatcher,
   limit: number,
