@@ -8,6 +8,7 @@ import type { WorkerLock } from './worker-lock.js';
 
 /** A statement whose answer was lost may commit until then. */
 const LOST_LEASE_MILLISECONDS = 60_000;
+const LOST_RELEASE_MILLISECONDS = 1000;
 /** For the releases at shutdown. */
 const RELEASE_MILLISECONDS = 1000;
 
@@ -19,6 +20,7 @@ export class LeasedWorker<Item> {
   private unreleased: Held<Item>[] = [];
   /** Leases that may have been committed without an answer, with the time until which they may. */
   private readonly lost = new Map<string, number>();
+  private lostReleasedAt = -Infinity;
   private mayBeMore = false;
   private readonly loop: WorkLoop;
 
@@ -91,11 +93,7 @@ export class LeasedWorker<Item> {
   }
 
   private async releaseAll(): Promise<void> {
-    if (this.lost.size > 0) {
-      await this.work.releaseLost([...this.lost.keys()]);
-      const now = performance.now();
-      for (const [id, until] of this.lost) if (until < now) this.lost.delete(id);
-    }
+    await this.releaseLost();
     const unreleased = this.unreleased.splice(0);
     if (unreleased.length === 0) return;
     try {
@@ -104,6 +102,14 @@ export class LeasedWorker<Item> {
       this.unreleased.push(...unreleased);
       throw error;
     }
+  }
+
+  private async releaseLost(): Promise<void> {
+    const now = performance.now();
+    if (this.lost.size === 0 || now - this.lostReleasedAt < LOST_RELEASE_MILLISECONDS) return;
+    await this.work.releaseLost([...this.lost.keys()]);
+    this.lostReleasedAt = now;
+    for (const [id, until] of this.lost) if (until < now) this.lost.delete(id);
   }
 
   private start(held: Held<Item>): void {
