@@ -22,6 +22,20 @@ import { RefusalExport } from './refusal-export.js';
 import { RefusalsController } from './api/refusals.controller.js';
 import { RefusalsService } from './refusals.service.js';
 
+const SERVICES = [
+  AccessFailures,
+  AdminActions,
+  AdminAlerts,
+  AdminJobs,
+  AdminKeys,
+  AuditVerification,
+  CallbackHistory,
+  OverviewService,
+  RefusalsService,
+  RefusalRecheck,
+  RefusalExport,
+];
+
 @Module({
   imports: [AccessModule, AlertQueriesModule, AuditModule, JobsModule, CallbackChecksModule],
   controllers: [
@@ -32,31 +46,7 @@ import { RefusalsService } from './refusals.service.js';
     AuditController,
     AdminOverviewController,
   ],
-  providers: [
-    AccessFailures,
-    AdminActions,
-    AdminAlerts,
-    AdminJobs,
-    AdminKeys,
-    AuditVerification,
-    CallbackHistory,
-    OverviewService,
-    RefusalsService,
-    RefusalRecheck,
-    RefusalExport,
-  ],
-  exports: [
-    AccessFailures,
-    AdminActions,
-    AdminAlerts,
-    AdminJobs,
-    AdminKeys,
-    AuditVerification,
-    CallbackHistory,
-    OverviewService,
-    RefusalsService,
-    RefusalRecheck,
-    RefusalExport,
-  ],
+  providers: SERVICES,
+  exports: SERVICES,
 })
 export class AdminModule {}

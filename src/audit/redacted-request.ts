@@ -32,17 +32,7 @@ const SECRET_NAME =
 /** Names that many other names contain: secret only as a whole word of the name. */
 const SECRET_WORD = /^(pins?|pw|psk|sid|sig|sas|jws|jwe|csrf|xsrf|cvv|cvc)$/i;
 /** Names of fields that hold the name of the value beside them. */
-const NAMING_FIELDS = [
-  'name',
-  'key',
-  'field',
-  'header',
-  'label',
-  'parameter',
-  'param',
-  'property',
-  'id',
-];
+const NAMING_FIELDS = 'name,key,field,header,label,parameter,param,property,id'.split(',');
 /** Names of fields that may hold documents. */
 const CONTENT_NAME = /^(result|results|chunks|content|text|document|blocks|raw_config)$/i;
 

@@ -1,6 +1,6 @@
 import { Controller, Get, HttpCode, Param, Post, Query, Redirect } from '@nestjs/common';
 import { h } from 'preact';
-import { SCOPES, type ApiKey } from '../access/api-key.entity.js';
+import { SCOPES } from '../access/api-key.entity.js';
 import { ApiKeysService } from '../access/api-keys.service.js';
 import { isServiceName, SERVICE_NAME_RULE } from '../access/service-name.js';
 import { AdminKeys } from '../admin/admin-keys.js';
@@ -25,7 +25,7 @@ export class KeysPagesController {
     return new Page('API keys', 'keys', h(Keys, { session, keys, revoked: done === 'revoke' }));
   }
 
-  /** Answers with the page itself: the key must not be kept anywhere on the way to another one. */
+  /** Answers without a redirect, which would have to store the key for the next page. */
   @Post()
   @HttpCode(200)
   async create(@CurrentSession() session: Session, @Form() form: URLSearchParams): Promise<Page> {
@@ -39,7 +39,9 @@ export class KeysPagesController {
 
   @Get(':id/revoke')
   async askToRevoke(@CurrentSession() session: Session, @Param('id') id: string): Promise<Page> {
-    const stored = await this.find(id);
+    const keys = await this.keys.list();
+    const stored = keys.find((key) => key.id === id && key.revokedAt === null);
+    if (stored === undefined) throw new GatewayError('key_not_found');
     return new Page('Revoke a key', 'keys', h(RevokeKey, { session, stored }));
   }
 
@@ -47,12 +49,6 @@ export class KeysPagesController {
   @Redirect('/admin/keys?done=revoke', 303)
   async revoke(@CurrentSession() session: Session, @Param('id') id: string): Promise<void> {
     await this.adminKeys.revoke(session.actor, id);
-  }
-
-  private async find(id: string): Promise<ApiKey> {
-    const key = (await this.keys.list()).find((key) => key.id === id && key.revokedAt === null);
-    if (key === undefined) throw new GatewayError('key_not_found');
-    return key;
   }
 }
 

@@ -8,7 +8,6 @@ import { reasonOf } from './reasons.js';
 import { checkReducto } from './reducto-check.js';
 import { checkSettings } from './setting-checks.js';
 
-/** Timeout of one check. */
 const TIMEOUT_MILLISECONDS = 10_000;
 
 type Check = (settings: Settings, signal: AbortSignal) => Promise<Finding[]>;
@@ -19,14 +18,10 @@ export interface DoctorInput {
   readonly problems: readonly string[];
   /** The database is the embedded one, on a disk of this machine. */
   readonly embedded?: boolean;
-  /** Timeout of each check. */
   readonly timeoutMilliseconds?: number;
 }
 
-/**
- * Checks everything that a gateway with these settings needs, and changes nothing. The checks are independent, and
- * each ends within its timeout.
- */
+/** Checks what a gateway with these settings needs, and changes nothing. Each check ends within its timeout. */
 export async function examine({
   settings,
   problems,

@@ -2,12 +2,12 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiHeader, ApiResponse } from '@nestjs/swagger';
 import { ApiProblems } from '../platform/errors/api-problems.js';
 
-const TAG = {
-  description: 'Differs between the encodings of a result.',
-  schema: { type: 'string' },
-};
 const REPRESENTATION = {
-  ETag: { ...TAG, required: true },
+  ETag: {
+    description: 'Differs between the encodings of a result.',
+    required: true,
+    schema: { type: 'string' },
+  },
   Vary: { required: true, schema: { type: 'string' } },
   'Cache-Control': { required: true, schema: { type: 'string' } },
   'Accept-Ranges': { required: true, schema: { type: 'string', enum: ['bytes'] } },

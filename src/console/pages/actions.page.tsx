@@ -19,7 +19,6 @@ import {
   Tag,
 } from '../components/widgets.js';
 
-/** A verification, with the question that it answers. */
 interface Verified {
   readonly at: Date;
   /** The head of the audit that the chain must still hold; empty where none was given. */
@@ -50,7 +49,6 @@ const ACTION_LABELS: Readonly<Record<string, string>> = {
   'admin.access': 'Used an admin route',
 };
 
-/** What admins did, and whether the audit is intact. */
 export function Actions({ page, asked, cursor, verified }: ActionsProperties): JSX.Element {
   const older =
     page.nextCursor === null

@@ -8,22 +8,17 @@ export interface StoredSession {
   readonly keyId: string;
 }
 
-/** All SQL on `admin_sessions`. Ages are measured by the database. */
+/** All SQL on `admin_sessions`. Ages are by the database’s clock. */
 @Injectable()
 export class SessionStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  async insert(
-    manager: EntityManager,
-    tokenHash: Buffer,
-    keyId: string,
-    hours: number,
-  ): Promise<void> {
+  async insert(manager: EntityManager, session: StoredSession, hours: number): Promise<void> {
     await rows(
       manager,
       `INSERT INTO admin_sessions (token_hash, key_id, expires_at)
        VALUES ($1, $2, now() + make_interval(hours => $3))`,
-      [tokenHash, keyId, hours],
+      [session.tokenHash, session.keyId, hours],
     );
   }
 
@@ -37,7 +32,7 @@ export class SessionStore {
     );
   }
 
-  /** Kept to ten seconds, so that a page with several requests writes once. */
+  /** To ten seconds, so that a page with several requests writes once. */
   async noteUse(tokenHash: Buffer): Promise<void> {
     await rows(
       this.database,
@@ -51,7 +46,6 @@ export class SessionStore {
     await rows(manager, `DELETE FROM admin_sessions WHERE token_hash = $1`, [tokenHash]);
   }
 
-  /** What is over is of no use to anybody. */
   async removeEnded(idleMinutes: number): Promise<void> {
     await rows(
       this.database,

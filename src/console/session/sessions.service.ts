@@ -37,9 +37,9 @@ export class SessionsService {
     const session = sessionOf(newSessionToken(), caller.keyId, caller.service);
     await this.store.removeEnded(this.settings.CONSOLE_IDLE_MINUTES);
     const hours = this.settings.CONSOLE_SESSION_HOURS;
-    const hash = hashOfToken(session.token);
+    const stored = { tokenHash: hashOfToken(session.token), keyId: caller.keyId };
     await this.actions.transact(session.actor, 'session.begin', { address }, async (manager) => ({
-      result: await this.store.insert(manager, hash, caller.keyId, hours),
+      result: await this.store.insert(manager, stored, hours),
     }));
     return session;
   }
@@ -61,8 +61,8 @@ export class SessionsService {
   }
 
   /**
-   * The session of a cookie that came from the client address `address`; `undefined` where it is over, or its key has been
-   * revoked. `waitSeconds`: too many unknown tokens came. A session that is right is always found.
+   * The session of a cookie from the client `address`; `undefined` if it has ended or its key is revoked. `waitSeconds`: too
+   * many unknown tokens failed. A valid session is always found.
    */
   async findSession(
     token: string | undefined,

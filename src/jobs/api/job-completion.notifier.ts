@@ -2,10 +2,7 @@ import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@
 import { Notifications } from '../../platform/work/notifications.js';
 import { JOB_ENDED } from '../persistence/job-transitions.store.js';
 
-/**
- * Wakes requests that wait for a job to end. Every process listens on one connection; a waiting
- * request costs an entry in a map and no query.
- */
+/** Wakes requests that wait for a job to end. A waiting request costs an entry in a map and no query. */
 @Injectable()
 export class JobCompletionNotifier implements OnModuleInit, BeforeApplicationShutdown {
   stopping = false;
@@ -17,15 +14,14 @@ export class JobCompletionNotifier implements OnModuleInit, BeforeApplicationShu
     this.notifications.subscribe(
       JOB_ENDED,
       (jobId) => this.wake(jobId),
-      // Notifications may have been missed while the connection was down: all waiting requests read their job
-      // again.
+      // The lost connection may have missed notifications, so all waiting requests read their job again.
       () => this.wakeAll(),
     );
   }
 
   /**
-   * Waits until job `jobId` may have ended, `seconds` have passed, or `signal` aborts. Call it
-   * *before* reading the job, and await it after: an end in between is not missed.
+   * Waits until job `jobId` may have ended, `seconds` have passed, or `signal` aborts. Call it before reading the job, and
+   * await it afterwards, so that no end in between is missed.
    */
   waitForEnd(jobId: string, seconds: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
@@ -45,7 +41,7 @@ export class JobCompletionNotifier implements OnModuleInit, BeforeApplicationShu
     });
   }
 
-  /** A stop must not last as long as the longest wait. */
+  /** A shutdown must not last as long as the longest wait. */
   beforeApplicationShutdown(): void {
     this.stopping = true;
     this.wakeAll();

@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events';
 
-/** One webhook delivery attempt. */
 export interface Delivery {
   jobId: string;
   mode: 'direct' | 'svix';
