@@ -1,5 +1,4 @@
 import { CharacterCheck } from './character-check.js';
-import { DIGIT, ESCAPED, HEX, is, PLAIN, WHITESPACE } from './json-bytes.js';
 import type { WatchedPaths } from './watched-paths.js';
 
 /** Bytes are not one complete JSON value. The message contains a position, never content. */
@@ -41,6 +40,25 @@ const COMMA = 0x2c;
 const COLON = 0x3a;
 const CLOSE_ARRAY = 0x5d;
 const CLOSE_OBJECT = 0x7d;
+
+/** Classes of bytes, as bits. `CharacterCheck` validates those above 0x7f. */
+const PLAIN = 1;
+const DIGIT = 2;
+const HEX = 4;
+const ESCAPED = 8;
+const WHITESPACE = 16;
+const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const character = String.fromCharCode(byte);
+  return (
+    (byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH ? PLAIN : 0) |
+    (/[0-9]/.test(character) ? DIGIT : 0) |
+    (/[0-9a-fA-F]/.test(character) ? HEX : 0) |
+    (/["\\/bfnrt]/.test(character) ? ESCAPED : 0) |
+    (/[ \n\r\t]/.test(character) ? WHITESPACE : 0)
+  );
+});
+const is = (byte: number | undefined, kind: number): boolean =>
+  ((KINDS[byte ?? 0] ?? 0) & kind) !== 0;
 
 /** Longer names are not watched: 20 characters as escapes of six bytes, and the quotes. */
 const MAX_NAME_BYTES = 6 * 20 + 2;
