@@ -4,13 +4,12 @@ import { isRecord } from '../json/is-record.js';
 import { ERROR_CODES, type ErrorCode } from './error-codes.js';
 import { Problem } from './problem.dto.js';
 
+const PROBLEM_TYPE = 'application/problem+json';
+
 /** Documents the problems of a route in addition to `COMMON_PROBLEMS`, one response per status. */
 export function ApiProblems(...codes: ErrorCode[]): MethodDecorator & ClassDecorator {
-  return applyDecorators(
-    ...[...problemResponses(codes)].map(([status, response]) =>
-      ApiResponse({ status, ...response }),
-    ),
-  );
+  const responses = [...problemResponses(codes)];
+  return applyDecorators(...responses.map(([status, one]) => ApiResponse({ status, ...one })));
 }
 
 /** Problems of every route that needs an API key. */
@@ -36,12 +35,9 @@ export function codesOf(response: unknown): ErrorCode[] {
   const content = isRecord(response) ? response['content'] : undefined;
   const media = isRecord(content) ? content[PROBLEM_TYPE] : undefined;
   const examples = isRecord(media) && isRecord(media['examples']) ? media['examples'] : {};
-  return Object.keys(ERROR_CODES).filter((code): code is ErrorCode =>
-    Object.hasOwn(examples, code),
-  );
+  const isListed = (code: string): code is ErrorCode => Object.hasOwn(examples, code);
+  return Object.keys(ERROR_CODES).filter(isListed);
 }
-
-export const PROBLEM_TYPE = 'application/problem+json';
 
 function problemResponse(codes: readonly ErrorCode[]) {
   return {
