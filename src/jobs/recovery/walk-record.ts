@@ -92,8 +92,8 @@ export class WalkRecord<Seen extends SeenJob = SeenJob> {
       upstreamId !== null && second.has(upstreamId);
     if (!second.reachesBack(begunAt) || !this.since(begunAt).every(isStillListed)) return false;
     const listed = second.since(begunAt);
-    const added = Math.max(listed.findIndex(isSeen), 0);
-    return listed.slice(added).every(isSeen);
+    const firstSeen = listed.findIndex(isSeen);
+    return firstSeen === -1 || listed.slice(firstSeen).every(isSeen);
   }
 
   /** The jobs down to the first that was certainly created before `begunAt`. */
