@@ -24,7 +24,8 @@ interface Message {
 }
 
 async function messages(count: number): Promise<Message[]> {
-  const upstream = await waitingJobs(gateway, count);
+  // No poll by the schedule ends them before their callbacks.
+  const upstream = await waitingJobs(gateway, count, 3600);
   await Promise.all(upstream.map((job) => gateway.sandbox.runner.complete(job)));
   const { rows } = await gateway.pool.query('SELECT id, upstream_id FROM jobs');
   return rows.map(({ id, upstream_id }) => ({

@@ -6,7 +6,11 @@ import { send, type TestGateway } from './gateway.js';
  * Inserts `count` jobs into the sandbox and, as submitted and due, into the gateway's database, which
  * is faster than to submit them. Returns the sandbox jobs, oldest first.
  */
-export async function waitingJobs(gateway: TestGateway, count: number): Promise<UpstreamJob[]> {
+export async function waitingJobs(
+  gateway: TestGateway,
+  count: number,
+  dueInSeconds = 0,
+): Promise<UpstreamJob[]> {
   const template = await oneUpstreamJob(gateway);
   const jobs = Array.from({ length: count }, () => {
     const { jobs: all } = gateway.sandbox;
@@ -16,9 +20,10 @@ export async function waitingJobs(gateway: TestGateway, count: number): Promise<
   });
   await gateway.pool.query(
     `INSERT INTO jobs (id, service, type, status, request, request_hash, upstream_id, submitted_at, next_check_at)
-     SELECT gen_random_uuid(), 'invoices', 'parse', 'submitted', '{}', '\\x00', upstream_id, now(), now()
+     SELECT gen_random_uuid(), 'invoices', 'parse', 'submitted', '{}', '\\x00', upstream_id, now(),
+            now() + make_interval(secs => $2)
        FROM unnest($1::text[]) AS upstream_id`,
-    [jobs.map(({ id }) => id)],
+    [jobs.map(({ id }) => id), dueInSeconds],
   );
   return jobs;
 }
