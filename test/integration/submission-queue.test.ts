@@ -7,6 +7,7 @@ import { SubmissionLimiter } from '../../src/jobs/submission/submission-limiter.
 import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
 import { Submitter } from '../../src/jobs/submission/submitter.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+import { WorkerLock } from '../../src/platform/work/worker-lock.js';
 import { newLease } from '../support/due-work.js';
 import { startIdleGateway } from '../support/idle-worker.js';
 
@@ -20,7 +21,8 @@ afterEach(async () => {
 const get = <T>(type: new (...args: never[]) => T): T => gateway.app.get(type, { strict: false });
 const row = async (id: string) =>
   (await gateway.pool.query('SELECT * FROM jobs WHERE id = $1', [id])).rows[0];
-const take = (limit = 10) => get(SubmissionTransitions).leaseJobs(limit, newLease());
+const take = (limit = 10) =>
+  get(SubmissionTransitions).leaseJobs(limit, newLease(get(WorkerLock).heldBy));
 async function takeOne(): Promise<QueuedJob> {
   const [taken] = await take();
   if (taken === undefined) throw new Error('nothing was taken');
@@ -112,8 +114,11 @@ describe('leasing a queued job', () => {
   it('releases a job with a reason, and only in the state of its lease', async () => {
     const [first, second] = [await gateway.submit(), await gateway.submit()];
     const [{ lease } = { lease: '' }] = await take();
-    const stale = { id: second, lease: newLease().id };
-    await get(SubmissionQueueStore).releaseUnsent([{ id: first, lease }, stale], 'a stop');
+    const stale = { id: second, lease: newLease().id, attemptSeconds: null };
+    await get(SubmissionQueueStore).releaseUnsent(
+      [{ id: first, lease, attemptSeconds: null }, stale],
+      'a stop',
+    );
     expect(await row(first)).toMatchObject({ status: 'queued', submit_started_at: null });
     expect((await row(second)).submit_started_at).not.toBeNull();
     const { body } = await gateway.call('GET', `/v1/jobs/${first}/events`);

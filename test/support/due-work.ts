@@ -9,6 +9,7 @@ import {
 import { PollWork } from '../../src/jobs/polling/poll.work.js';
 import { RecoveryWork } from '../../src/jobs/recovery/recovery.work.js';
 import { SubmissionWork } from '../../src/jobs/submission/submission.work.js';
+import { WorkerLock } from '../../src/platform/work/worker-lock.js';
 import type { Lease, LeasedWork } from '../../src/platform/work/due-work.js';
 import type { TestGateway } from './gateway.js';
 
@@ -16,8 +17,8 @@ import type { TestGateway } from './gateway.js';
 
 type Gateway = Pick<TestGateway, 'app' | 'pool'>;
 
-/** No worker process has this id. */
-export const newLease = (): Lease => ({ id: randomUUID(), worker: 0 });
+/** By default of a worker that does not exist. */
+export const newLease = (worker = 0): Lease => ({ id: randomUUID(), worker });
 
 /** Leases the job for `seconds`, due or not, unless it is leased, queued, or has ended. */
 export async function leaseJob(
@@ -47,26 +48,31 @@ export async function pollNow(gateway: Gateway, id: string): Promise<void> {
 
 /** Polls all jobs that are due. */
 export async function pollDue(gateway: Gateway): Promise<void> {
-  await performDue(gateway.app.get(PollWork, { strict: false }));
+  await performDue(gateway, gateway.app.get(PollWork, { strict: false }));
 }
 
 /** Cancels all jobs at Reducto whose cancel is due. */
 export async function cancelDue(gateway: Gateway): Promise<void> {
-  await performDue(gateway.app.get(CancelWork, { strict: false }));
+  await performDue(gateway, gateway.app.get(CancelWork, { strict: false }));
 }
 
 /** Searches for all uncertain jobs that are due. */
 export async function recoverDue(gateway: Gateway): Promise<void> {
-  await performDue(gateway.app.get(RecoveryWork, { strict: false }));
+  await performDue(gateway, gateway.app.get(RecoveryWork, { strict: false }));
 }
 
 /** Sends up to `limit` queued jobs that are due. */
 export async function submitDue(gateway: Gateway, limit = 5): Promise<void> {
-  await performDue(gateway.app.get(SubmissionWork, { strict: false }), limit);
+  await performDue(gateway, gateway.app.get(SubmissionWork, { strict: false }), limit);
 }
 
-async function performDue<Item>(work: LeasedWork<Item>, limit = 10_000): Promise<void> {
-  const lease = newLease();
+async function performDue<Item>(
+  { app }: Gateway,
+  work: LeasedWork<Item>,
+  limit = 10_000,
+): Promise<void> {
+  // A worker without its lock sends nothing.
+  const lease = newLease(app.get(WorkerLock, { strict: false }).heldBy);
   const items = await work.lease(limit, lease);
   const ends = await Promise.allSettled(items.map((item) => perform(work, item, lease.id)));
   for (const end of ends) if (end.status === 'rejected') throw end.reason;

@@ -37,13 +37,15 @@ const SENDER_GONE = 'the process that sent it is gone';
  */
 @Injectable()
 export class JobLeaseStore {
+  private readonly attemptSeconds: number;
   private readonly longestLeaseSeconds: number;
 
   constructor(
     settings: Settings,
     @InjectEntityManager() private readonly database: EntityManager,
   ) {
-    this.longestLeaseSeconds = Math.max(LEASE_SECONDS, attemptSeconds(settings));
+    this.attemptSeconds = attemptSeconds(settings);
+    this.longestLeaseSeconds = Math.max(LEASE_SECONDS, this.attemptSeconds);
   }
 
   /** Due submitted jobs: those with a trigger first, then the longest due. */
@@ -89,6 +91,7 @@ export class JobLeaseStore {
       leaseIds,
       'the gateway lost its database',
       this.longestLeaseSeconds,
+      this.attemptSeconds,
     ]);
   }
 
@@ -159,7 +162,8 @@ function leaseStatement(name: string, due: string, triggers: 'kept' | 'taken'): 
   };
 }
 
-const CANCEL_PENDING = 'cancel_requested_at IS NOT NULL AND cancel_sent_at IS NULL';
+/** Reducto was not asked for a requested cancel. */
+export const CANCEL_PENDING = 'cancel_requested_at IS NOT NULL AND cancel_sent_at IS NULL';
 
 function dueFirst(condition: string): string {
   return `SELECT id FROM jobs WHERE ${condition} AND next_check_at <= now()
@@ -222,7 +226,8 @@ const RELEASE = {
   UPDATE jobs
      SET lease = NULL, worker = NULL,
          poll_requested = poll_requested OR callback_received_at IS NOT NULL OR cancel_sent_at IS NOT NULL,
-         next_check_at = now() + CASE WHEN poll_requested THEN interval '0' ELSE make_interval(secs => $3) END,
+         next_check_at = now() + CASE WHEN poll_requested OR ${CANCEL_PENDING} THEN interval '0'
+                                    ELSE make_interval(secs => $3) END,
          deferral_reason = coalesce($4::text, deferral_reason),
          deferred_until = CASE WHEN $4::text IS NULL THEN deferred_until
                                ELSE now() + make_interval(secs => $3) END
@@ -232,13 +237,15 @@ const RELEASE = {
 
 const RELEASE_LOST = `
   WITH held AS (
-    SELECT id, submit_started_at FROM jobs WHERE lease = ANY ($1::uuid[]) AND ${mayBeLeased('$3')} FOR NO KEY UPDATE),
+    SELECT id, status = 'queued' AND next_check_at = submit_started_at + make_interval(secs => $4) AS begun
+      FROM jobs WHERE lease = ANY ($1::uuid[]) AND ${mayBeLeased('$3')} FOR NO KEY UPDATE),
   released AS (
     UPDATE jobs
        SET lease = NULL, worker = NULL, next_check_at = now(),
-           submit_started_at = CASE WHEN status = 'queued' THEN NULL ELSE jobs.submit_started_at END
+           poll_requested = poll_requested OR callback_received_at IS NOT NULL OR cancel_sent_at IS NOT NULL,
+           submit_started_at = CASE WHEN begun THEN NULL ELSE jobs.submit_started_at END
       FROM held WHERE jobs.id = held.id
-    RETURNING jobs.id, submit_attempts, status = 'queued' AND held.submit_started_at IS NOT NULL AS begun)
+    RETURNING jobs.id, submit_attempts, begun)
   INSERT INTO job_events (job_id, type, detail)
   SELECT id, 'submit_deferred',
          jsonb_build_object('attempt', submit_attempts, 'reason', $2::text, 'retryInSeconds', 0)
@@ -248,7 +255,9 @@ const RELEASE_LOST = `
 const RELEASE_FAILED = `
   UPDATE jobs
      SET lease = NULL, worker = NULL, polls = polls + 1,
-         next_check_at = now() + make_interval(secs => $3), deferral_reason = $4,
+         next_check_at = now() + CASE WHEN poll_requested OR ${CANCEL_PENDING} THEN interval '0'
+                                      ELSE make_interval(secs => $3) END,
+         deferral_reason = $4,
          deferred_until = now() + make_interval(secs => $3)
    WHERE id = $1 AND lease = $2 AND next_check_at IS NOT NULL
   RETURNING id`;
@@ -270,7 +279,9 @@ const FREE_ATTEMPTS = `
   RETURNING job_id`;
 
 const FREE_OTHERS = `
-  UPDATE jobs SET lease = NULL, worker = NULL, next_check_at = now()
+  UPDATE jobs
+     SET lease = NULL, worker = NULL, next_check_at = now(),
+         poll_requested = poll_requested OR callback_received_at IS NOT NULL OR cancel_sent_at IS NOT NULL
    WHERE worker = $1 AND ${mayBeLeased('$2')}
   RETURNING id`;
 

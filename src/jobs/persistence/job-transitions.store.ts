@@ -24,6 +24,12 @@ export type Fence = readonly [sql: string, parameters: Record<string, unknown>];
 /** Allows a write only to the holder of the lease: a paused process whose lease passed on writes nothing. */
 export const ifLeasedBy = (lease: string): Fence => ['lease = :lease', { lease }];
 
+/** As `ifLeasedBy`, if no trigger has come since the lease began. */
+export const ifUntriggered = (lease: string): Fence => [
+  'lease = :lease AND NOT poll_requested',
+  { lease },
+];
+
 /** Allows a write only if no later submit attempt has begun. */
 export const ifAtAttempt = (attempt: number): Fence => ['submit_attempts = :attempt', { attempt }];
 

@@ -10,9 +10,10 @@ import type { WaitReason } from './poll-policy.js';
 import { JobMetrics } from '../job.metrics.js';
 import type { TerminalStatus } from '../job-status.js';
 import type { JobError } from '../job-error.js';
-import type { HeldJob } from '../leases/job-lease.store.js';
+import { CANCEL_PENDING, type HeldJob } from '../leases/job-lease.store.js';
 import type { LeasedJob } from '../leases/leased-job.js';
 import {
+  CANCELS_DUE,
   ifLeasedBy,
   JobTransitionsStore,
   POLLS_DUE,
@@ -51,19 +52,24 @@ export class PollTransitions {
 
   /** Records a poll without an end, and schedules the next one: at once if a trigger arrived during the poll. */
   async reschedule(job: LeasedJob, record: PollRecord): Promise<boolean> {
-    const [rescheduled] = await preparedRows<{ again: boolean }>(this.database, RESCHEDULE, [
-      job.id,
-      job.lease,
-      record.seconds,
-      record.answer,
-      record.reason,
-      record.found,
-      record.progress !== undefined,
-      record.progress ?? null,
-    ]);
+    const [rescheduled] = await preparedRows<{ again: boolean; cancel: boolean }>(
+      this.database,
+      RESCHEDULE,
+      [
+        job.id,
+        job.lease,
+        record.seconds,
+        record.answer,
+        record.reason,
+        record.found,
+        record.progress !== undefined,
+        record.progress ?? null,
+      ],
+    );
     if (rescheduled?.again === true) {
       this.notifications.send(job.status === 'uncertain' ? UNCERTAIN_DUE : POLLS_DUE);
     }
+    if (rescheduled?.cancel === true) this.notifications.send(CANCELS_DUE);
     return rescheduled !== undefined;
   }
 
@@ -98,6 +104,7 @@ export class PollTransitions {
     { id, lease }: HeldJob,
     status: Exclude<TerminalStatus, 'completed'>,
     error: JobError,
+    fence = ifLeasedBy(lease),
   ): Promise<boolean> {
     const moved = await this.transactions.run((manager) =>
       this.transitions.transition(
@@ -106,7 +113,7 @@ export class PollTransitions {
         status,
         { error, settledBy: SETTLED_BY_TRIGGER },
         [status, { code: error.code }],
-        ifLeasedBy(lease),
+        fence,
       ),
     );
     this.metrics.recordEnded(status, moved, error.code);
@@ -120,7 +127,8 @@ const RESCHEDULE = {
   WITH rescheduled AS (
     UPDATE jobs
        SET lease = NULL, worker = NULL, polls = polls + 1,
-           next_check_at = CASE WHEN poll_requested THEN now() ELSE now() + make_interval(secs => $3) END,
+           next_check_at = CASE WHEN poll_requested OR ${CANCEL_PENDING} THEN now()
+                                ELSE now() + make_interval(secs => $3) END,
            deferral_reason = $5::text,
            deferred_until = CASE WHEN $5::text IS NOT NULL THEN now() + make_interval(secs => $3) END,
            missing_since = CASE WHEN $6::text = 'missing' THEN coalesce(missing_since, now()) END,
@@ -130,10 +138,10 @@ const RESCHEDULE = {
                                                 WHEN 'unavailable' THEN result_missing_since END,
            progress = CASE WHEN $7 THEN $8::double precision ELSE progress END
      WHERE id = $1 AND lease = $2 AND status IN ('submitted', 'uncertain')
-    RETURNING id, polls, poll_requested),
+    RETURNING id, polls, poll_requested, ${CANCEL_PENDING} AS cancel),
   event AS (
     INSERT INTO job_events (job_id, type, detail)
     SELECT id, 'polled', jsonb_build_object('answer', $4::text, 'nextPollInSeconds', round($3::numeric))
       FROM rescheduled WHERE polls <= ${MAX_POLL_EVENTS})
-  SELECT poll_requested AS again FROM rescheduled`,
+  SELECT poll_requested AS again, cancel FROM rescheduled`,
 };

@@ -6,7 +6,7 @@ import { Batches } from '../../platform/batches.js';
 import type { LeasedJob } from '../leases/leased-job.js';
 import { UPSTREAM_JOB_TAKEN } from '../job-error.js';
 import { JobQueries, type JobAges } from '../persistence/job-queries.store.js';
-import { ifLeasedBy } from '../persistence/job-transitions.store.js';
+import { ifLeasedBy, ifUntriggered } from '../persistence/job-transitions.store.js';
 import { CallbackTokenService } from '../callback-token.service.js';
 import { jittered } from '../polling/poll-policy.js';
 import { PollTransitions } from '../polling/poll-transitions.js';
@@ -115,19 +115,33 @@ export class SubmissionRecovery {
         return;
       case 'resubmit':
         if (
-          await this.submissionTransitions.requeueJob(job, ifLeasedBy(job.lease), this.delay(job))
+          await this.submissionTransitions.requeueJob(
+            job,
+            ifUntriggered(job.lease),
+            this.delay(job),
+          )
         ) {
           this.logger.warn({
             msg: 'an uncertain submit made nothing and is sent again',
             jobId: job.id,
           });
+          return;
         }
-        return;
+        return this.searchAgain(job);
       case 'end':
-        if (await this.pollTransitions.endJob(job, step.status, step.error)) {
+        // Callbacks may not keep a job open beyond its maximum age.
+        if (
+          await this.pollTransitions.endJob(
+            job,
+            step.status,
+            step.error,
+            step.status === 'expired' ? ifLeasedBy(job.lease) : ifUntriggered(job.lease),
+          )
+        ) {
           this.logger.error({ msg: `job ${step.status}`, jobId: job.id, code: step.error.code });
+          return;
         }
-        return;
+        return this.searchAgain(job);
       case 'wait':
         await this.pollTransitions.reschedule(job, {
           seconds: step.seconds,
@@ -136,6 +150,16 @@ export class SubmissionRecovery {
           found: 'searched',
         });
     }
+  }
+
+  /** A callback came during the search, and may contradict it. */
+  private async searchAgain(job: LeasedJob): Promise<void> {
+    await this.pollTransitions.reschedule(job, {
+      seconds: 0,
+      answer: 'a callback came during the search',
+      reason: UNCERTAIN_REASON,
+      found: 'searched',
+    });
   }
 
   /**

@@ -11,6 +11,8 @@ import { age } from '../persistence/job-transitions.store.js';
 export interface QueuedJob {
   readonly id: string;
   readonly lease: string;
+  /** Worker that leased it. */
+  readonly worker: number;
   readonly service: string;
   readonly type: JobType;
   readonly priority: boolean;
@@ -62,7 +64,7 @@ export class SubmissionQueueStore {
     const leasedAt = performance.now();
     const parameters = [limit, times.attempt, times.other, maxAgeSeconds, lease.id, lease.worker];
     const leased = await preparedRows<QueuedJob>(this.database, LEASE_JOBS, parameters);
-    return leased.map((job) => ({ ...job, lease: lease.id, leasedAt }));
+    return leased.map((job) => ({ ...job, lease: lease.id, worker: lease.worker, leasedAt }));
   }
 
   /** The job that `leaseJobs` leases first, and the number of its attempts. */
@@ -72,17 +74,22 @@ export class SubmissionQueueStore {
   }
 
   /** Begins an attempt and records it in the timeline. False if the job no longer allows it. */
-  async beginAttempt({ id, attempt }: Attempt, seconds: number): Promise<boolean> {
-    const begun = await preparedRows(this.database, BEGIN_ATTEMPT, [id, attempt, seconds]);
+  async beginAttempt({ id, attempt }: Attempt, lease: string, seconds: number): Promise<boolean> {
+    const begun = await preparedRows(this.database, BEGIN_ATTEMPT, [id, attempt, seconds, lease]);
     return begun.length === 1;
   }
 
   /** Makes jobs due at once that were not sent. A begun attempt ends with `reason` in the timeline. */
-  async releaseUnsent(unsent: readonly HeldJob[], reason: string): Promise<void> {
+  async releaseUnsent(
+    unsent: readonly (HeldJob & Pick<QueuedJob, 'attemptSeconds'>)[],
+    reason: string,
+  ): Promise<void> {
     await preparedRows(this.database, RELEASE_UNSENT, [
       unsent.map(({ id }) => id),
       unsent.map(({ lease }) => lease),
       reason,
+      // An earlier attempt may have been sent: it stays on record.
+      unsent.map(({ attemptSeconds }) => attemptSeconds === null),
     ]);
   }
 
@@ -142,7 +149,7 @@ const BEGIN_ATTEMPT = {
        SET submit_started_at = now(), submit_attempts = $2::integer,
            deferral_reason = NULL, deferred_until = NULL,
            next_check_at = now() + make_interval(secs => $3)
-     WHERE id = $1 AND status = 'queued' AND submit_started_at IS NULL
+     WHERE id = $1 AND status = 'queued' AND submit_started_at IS NULL AND lease = $4
        AND cancel_requested_at IS NULL AND submit_attempts = $2::integer - 1
     RETURNING id)
   INSERT INTO job_events (job_id, type, detail)
@@ -154,12 +161,14 @@ const RELEASE_UNSENT = {
   name: 'jobs-queue-release',
   text: `
   WITH held AS (
-    SELECT jobs.id, submit_started_at IS NOT NULL AS begun
-      FROM unnest($1::uuid[], $2::uuid[]) AS unsent (id, lease)
+    SELECT jobs.id, is_own, is_own AND submit_started_at IS NOT NULL AS begun
+      FROM unnest($1::uuid[], $2::uuid[], $4::boolean[]) AS unsent (id, lease, is_own)
       JOIN jobs ON jobs.id = unsent.id AND jobs.lease = unsent.lease AND status = 'queued'
        FOR NO KEY UPDATE OF jobs),
   released AS (
-    UPDATE jobs SET submit_started_at = NULL, lease = NULL, worker = NULL, next_check_at = now()
+    UPDATE jobs
+       SET submit_started_at = CASE WHEN is_own THEN NULL ELSE submit_started_at END,
+           lease = NULL, worker = NULL, next_check_at = now()
       FROM held WHERE jobs.id = held.id
     RETURNING jobs.id, submit_attempts AS attempt, begun)
   INSERT INTO job_events (job_id, type, detail)

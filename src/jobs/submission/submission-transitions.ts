@@ -87,8 +87,8 @@ export class SubmissionTransitions {
   }
 
   /** Begins the next attempt before the request is sent. */
-  beginAttempt(attempt: Attempt): Promise<boolean> {
-    return this.queue.beginAttempt(attempt, this.attemptSeconds);
+  beginAttempt(attempt: Attempt, lease: string): Promise<boolean> {
+    return this.queue.beginAttempt(attempt, lease, this.attemptSeconds);
   }
 
   /**

@@ -175,13 +175,13 @@ export class Submitter {
       if (this.stopping) return { attempt, outcome: 'unsent' };
       begin = performance.now();
       attempt += 1;
-      if (!(await this.transitions.beginAttempt({ id, attempt }))) {
+      if (!(await this.transitions.beginAttempt({ id, attempt }, job.lease))) {
         return { attempt, outcome: 'lost' };
       }
     }
     const late = performance.now() - begin > LEAVES_WITHIN_SECONDS * 1000;
     // Others may take a worker without its lock for dead, and its attempts for uncertain.
-    if (this.stopping || late || this.lock.heldBy === undefined)
+    if (this.stopping || late || this.lock.heldBy !== job.worker)
       return { attempt, outcome: 'unsent' };
     progress.mayHaveLeft = true;
     return { attempt, outcome: await this.reducto.submitJob(job.type, body) };
