@@ -105,7 +105,7 @@ async function plainLoop(world: World, upstream: BenchProcess): Promise<void> {
   if (child.exitCode === null) await once(child, 'exit');
 }
 
-/** Through the API, so that rows and tasks are what they are. */
+/** Through the API, so that the rows are those of production. */
 async function fill(world: World, api: BenchProcess, apiKey: string): Promise<void> {
   await world.load.run({
     url: `${api.url}/v1/jobs`,

@@ -24,7 +24,7 @@ import { submitNow } from '../support/submit-now.js';
 
 /*
  * The state machine against random orders of everything that can happen to a job. No worker runs by
- * itself: the commands are the tasks, the callbacks, the sweeps, the crashes and the clock.
+ * itself: the commands are due work, callbacks, sweeps, crashes, and the clock.
  */
 
 let gateway: TestGateway;

@@ -72,9 +72,9 @@ const SESSION_OPTIONS = {
  * - running: `statement_timeout`. A migration has none; `client_connection_check_interval` ends its statement if the
  *   client is gone (not on Windows).
  * - idle in a transaction: the gateway never holds locks for long between statements.
- * - idle otherwise: pools close connections that are idle for 10 s, and listening connections send a query every 10 s.
- *   After a minute of silence the client is gone, even if a proxy keeps the connection open.
- * - TCP keepalive: detects lost peers in half a minute instead of hours.
+ * - idle otherwise: the pool closes connections that are idle for 10 s, and a session sends a query each second. After
+ *   a minute of silence, or 10 s of a session, the client is gone, even if a proxy keeps the connection open.
+ * - TCP keepalive: detects lost peers within 30 s, or 10 s for a session, instead of hours.
  */
 function sessionLimits(statementMillis: number, purpose: Purpose) {
   const options: Record<string, number> = {

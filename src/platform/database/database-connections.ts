@@ -8,13 +8,13 @@ export interface DroppableConnection {
 
 interface OpenConnection {
   readonly openedAt: number;
-  /** Unknown for connections that a library opens by itself, such as the listening ones. */
+  /** Set by the client that opens the socket. */
   owner?: DroppableConnection;
 }
 
 /**
- * All connections of this process to one database, of pools and of listeners. After a failover none of them may stay
- * connected to the old primary.
+ * All connections of this process to one database, of the pool and the session. After a failover none of them may
+ * stay connected to the old primary.
  */
 export class DatabaseConnections {
   private static readonly byUrl = new Map<string, DatabaseConnections>();
