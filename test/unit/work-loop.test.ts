@@ -1,6 +1,27 @@
-import { setTimeout } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { setImmediate } from 'node:timers';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { pauseAfter, WorkLoop } from '../../src/platform/work/work-loop.js';
+
+interface Pause {
+  readonly milliseconds: number;
+  readonly end: () => void;
+}
+
+/** The pauses of the loop, in order. Each lasts until it is ended here or aborted. */
+const pauses: Pause[] = [];
+
+vi.mock('node:timers/promises', () => ({
+  setTimeout: (milliseconds: number, _value: unknown, { signal }: { signal: AbortSignal }) =>
+    new Promise<void>((resolve, reject) => {
+      signal.addEventListener('abort', reject);
+      pauses.push({ milliseconds, end: resolve });
+    }),
+}));
+
+beforeEach(() => void pauses.splice(0));
+
+/** Not reached: timers fire only where a test ends them, so a stop that waits for a pause hangs. */
+const STOP_MILLISECONDS = 10_000;
 
 /** Blocks the thread. */
 function spin(milliseconds: number): void {
@@ -10,13 +31,24 @@ function spin(milliseconds: number): void {
 
 /** A loop that yields between passes, each of which blocks the thread. */
 function busyLoop(milliseconds: number, more: (passes: number) => boolean) {
-  const begins: number[] = [];
+  let passes = 0;
   const pass = (): Promise<boolean> => {
-    begins.push(performance.now());
+    passes += 1;
     spin(milliseconds);
-    return Promise.resolve(more(begins.length));
+    return Promise.resolve(more(passes));
   };
-  return { begins, loop: new WorkLoop(pass, (error) => expect.fail(String(error)), true) };
+  return {
+    loop: new WorkLoop(pass, (error) => expect.fail(String(error)), true),
+    passes: () => passes,
+  };
+}
+
+/** Resolves when everything has run that does not wait for a pause. */
+const idle = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+async function endPause(): Promise<void> {
+  pauses.at(-1)?.end();
+  await idle();
 }
 
 it.each([
@@ -29,35 +61,51 @@ it.each([
   expect(pauseAfter(milliseconds, utilization)).toBe(pause);
 });
 
-it('yields the thread between passes under load, and finishes', async () => {
-  const { loop, begins } = busyLoop(20, (passes) => passes < 3);
+it('pauses after each pass under load, four times as long as the pass', async () => {
+  const { loop, passes } = busyLoop(20, (count) => count < 3);
   loop.wake();
-  await expect.poll(() => begins.length).toBe(3);
-  const between = begins.slice(1).map((begin, n) => begin - (begins[n] ?? 0));
-  // A timer may be a millisecond early.
-  for (const milliseconds of between) expect(milliseconds).toBeGreaterThan(20 + 4 * 20 - 2);
-  await loop.stop(10_000);
+  await idle();
+  expect(passes()).toBe(1);
+  await endPause();
+  expect(passes()).toBe(2);
+  await endPause();
+  expect(passes()).toBe(3);
+  for (const { milliseconds } of pauses) expect(milliseconds).toBeGreaterThanOrEqual(4 * 20);
 });
 
-it('runs one more pass if it is woken in a pause', async () => {
-  const { loop, begins } = busyLoop(20, () => false);
+it('runs one more pass after a pause in which it was woken several times', async () => {
+  const { loop, passes } = busyLoop(20, () => false);
+  loop.wake();
+  await idle();
   loop.wake();
   loop.wake();
-  loop.wake();
-  await expect.poll(() => begins.length).toBe(2);
-  await setTimeout(200);
-  expect(begins).toHaveLength(2);
-  await loop.stop(10_000);
+  await endPause();
+  expect(passes()).toBe(2);
+  await endPause();
+  expect(passes()).toBe(2);
 });
 
-it('stops during a pause at once and without a further pass', async () => {
-  const { loop, begins } = busyLoop(200, () => true);
+it('runs no further pass after a pause in which it was not woken', async () => {
+  const { loop, passes } = busyLoop(20, () => false);
   loop.wake();
-  await setTimeout(1);
-  const pauseEnds = setTimeout(400, 'the pause ends');
-  const stopped = loop.stop(10_000).then(() => 'stopped');
-  expect(await Promise.race([stopped, pauseEnds])).toBe('stopped');
+  await idle();
+  await endPause();
+  expect([passes(), pauses.length]).toEqual([1, 1]);
+});
+
+it('stops during a pause without waiting for its end', async () => {
+  const { loop } = busyLoop(20, () => true);
   loop.wake();
-  await setTimeout(600);
-  expect(begins).toHaveLength(1);
+  await idle();
+  await expect(loop.stop(STOP_MILLISECONDS)).resolves.toBeUndefined();
+});
+
+it('runs no pass after it was stopped', async () => {
+  const { loop, passes } = busyLoop(20, () => true);
+  loop.wake();
+  await idle();
+  await loop.stop(STOP_MILLISECONDS);
+  loop.wake();
+  await idle();
+  expect(passes()).toBe(1);
 });
