@@ -56,10 +56,6 @@ export class ApiKeyStore {
     return affected === 1 ? keys.findOneByOrFail({ id }) : undefined;
   }
 
-  private keysWithin(manager: EntityManager | undefined): Repository<ApiKey> {
-    return manager?.getRepository(ApiKey) ?? this.keys;
-  }
-
   async recordUse(id: string): Promise<void> {
     await this.keys.update({ id }, { lastUsedAt: () => 'now()' });
   }
@@ -84,5 +80,9 @@ export class ApiKeyStore {
       else await keys.update({ keyHash }, { revokedAt: null, replaced: false });
       return affected === 0 ? 'added' : 'replaced';
     });
+  }
+
+  private keysWithin(manager: EntityManager | undefined): Repository<ApiKey> {
+    return manager?.getRepository(ApiKey) ?? this.keys;
   }
 }

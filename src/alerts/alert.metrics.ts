@@ -10,7 +10,7 @@ export class AlertMetrics {
   private readonly raisedAlerts: Counter;
   private readonly failures: Counter;
 
-  constructor(metrics: Metrics, reads: AlertQueries) {
+  constructor(metrics: Metrics, queries: AlertQueries) {
     this.raisedAlerts = metrics.counter(
       'gateway_alerts_raised',
       'Alerts that this process raised, by kind',
@@ -25,7 +25,7 @@ export class AlertMetrics {
         description: 'Whether an alert is open, by kind; all processes report the same value',
       })
       .addCallback(async (result) => {
-        const open = new Set((await reads.openAlerts()).map(({ kind }) => kind));
+        const open = new Set((await queries.openAlerts()).map(({ kind }) => kind));
         for (const kind of ALERT_KINDS) result.observe(open.has(kind) ? 1 : 0, { kind });
       });
   }

@@ -3,6 +3,8 @@ import type { AlertEvidence, DetectionInput, RefusalEvidence } from './detection
 
 const MAX_ADDRESSES = 5;
 const MAX_EXAMPLES = 5;
+/** Window of an attack. */
+const ATTACK_MINUTES = 10;
 
 /** The evidence of a finding. */
 export function collectEvidence(
@@ -14,7 +16,7 @@ export function collectEvidence(
   const causes = tally(refusals, ({ cause }) => cause);
   const jobs = [...new Set(refusals.flatMap(({ job }) => job?.id ?? []))];
   const kinds = new Set(refusals.map(({ cause }) => KIND_OF_CAUSE[cause]));
-  const alike = totals.filter(({ cause }) => kinds.has(KIND_OF_CAUSE[cause]));
+  const ofSameKinds = totals.filter(({ cause }) => kinds.has(KIND_OF_CAUSE[cause]));
   return {
     windowMinutes,
     refusals: [...causes.values()].reduce((all, count) => all + count, 0),
@@ -23,7 +25,7 @@ export function collectEvidence(
     waitingJobs,
     hourBefore: {
       accepted: counts.hourBefore,
-      refused: alike.reduce((all, { hourBefore }) => all + hourBefore, 0),
+      refused: ofSameKinds.reduce((all, { hourBefore }) => all + hourBefore, 0),
     },
     causes: Object.fromEntries(causes),
     ...mainAddresses(refusals),
@@ -38,10 +40,12 @@ export function collectAttackEvidence(
   refused: number,
 ): AlertEvidence {
   const { totals, accepted, refusals, now } = detectionInput;
-  const recent = refusals.filter(({ at }) => now.getTime() - at.getTime() <= 600_000);
+  const recent = refusals.filter(
+    ({ at }) => now.getTime() - at.getTime() <= ATTACK_MINUTES * 60_000,
+  );
   const causes = totals.filter(({ inTenMinutes }) => inTenMinutes > 0);
   return {
-    ...collectEvidence(recent, 10, accepted.inTenMinutes, detectionInput),
+    ...collectEvidence(recent, ATTACK_MINUTES, accepted.inTenMinutes, detectionInput),
     refusals: refused,
     jobs: 0,
     causes: Object.fromEntries(causes.map(({ cause, inTenMinutes }) => [cause, inTenMinutes])),
@@ -71,11 +75,12 @@ function verdictOn(refusals: readonly RefusalEvidence[]): RefusalEvidence['secre
 
 function tally(
   refusals: readonly RefusalEvidence[],
-  by: (refusalEvidence: RefusalEvidence) => string,
+  keyOf: (refusal: RefusalEvidence) => string,
 ): Map<string, number> {
   const counts = new Map<string, number>();
   for (const refusal of refusals) {
-    counts.set(by(refusal), (counts.get(by(refusal)) ?? 0) + refusal.count);
+    const key = keyOf(refusal);
+    counts.set(key, (counts.get(key) ?? 0) + refusal.count);
   }
   return counts;
 }

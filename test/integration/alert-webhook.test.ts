@@ -106,7 +106,7 @@ describe('an alert, with ALERT_WEBHOOK_URL', () => {
     expect(new Set(to.posts.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
   });
 
-  it('holds up no pass where nobody answers', async () => {
+  it('delays no sweep if its receiver does not answer', async () => {
     const gateway = await raised({
       ALERT_WEBHOOK_URL: 'http://127.0.0.1:9/',
       ALERT_WEBHOOK_SECRET: secret,

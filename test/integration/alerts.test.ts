@@ -98,7 +98,7 @@ describe('TOKEN_KEYS that were changed without keeping the old key', () => {
     expect(await sweep(gateway)).toEqual({ raised: 0, closed: 0, expedited: 4 });
     await gateway.pool.query(`UPDATE jobs SET next_check_at = now()`);
     await reconcile(gateway);
-    await eventually('the looks', async () => {
+    await eventually('the polls', async () => {
       const { rows } = await gateway.pool.query(`SELECT 1 FROM job_events WHERE type = 'polled'`);
       return rows.length === 4 || undefined;
     });

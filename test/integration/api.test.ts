@@ -52,7 +52,7 @@ describe('POST /v1/jobs', () => {
     ],
     ['a priority that is no boolean', { type: 'parse', input: 'x', priority: 'high' }, 'priority'],
     [
-      'a jobid:// of nobody',
+      'a jobid:// of an unknown job',
       { type: 'extract', input: 'jobid://01a2082b-ff8e-76c7-b113-fc1d5c8ed87a' },
       'input',
     ],

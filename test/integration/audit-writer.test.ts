@@ -42,7 +42,7 @@ it('writes each entry once where the connection breaks after the commit', async 
   expect(await summary()).toMatchObject({ stored: 2, counted: 0 });
 });
 
-it('writes again what was rolled back', async () => {
+it('writes the entries of a rolled-back transaction again', async () => {
   vi.spyOn(log(), 'appendEntries').mockImplementationOnce(async (appendices, attempt = {}) =>
     log().transact(async (manager, append) => {
       await append(appendices);
@@ -57,7 +57,7 @@ it('writes again what was rolled back', async () => {
   expect(await summary()).toMatchObject({ stored: 1 });
 });
 
-it('counts what it has no room for while nothing can be written, and the sum is exact', async () => {
+it('counts refusals exactly beyond its limit of waiting entries while the audit cannot be written', async () => {
   const blocked = vi.spyOn(log(), 'appendEntries').mockRejectedValue(new Error('the disk is full'));
   const total = 2300;
   for (let sent = 0; sent < total; sent += 100) {

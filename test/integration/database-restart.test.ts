@@ -10,8 +10,8 @@ import { migrateTemplate } from '../support/migrate-template.js';
 import { portOf, withPort } from '../support/proxied-gateway.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 
-/* A PostgreSQL of its own that is stopped and started under a running gateway. An error that nobody
-   hears would end the process, and fails these tests. */
+/* Stops and starts a PostgreSQL of its own under a running gateway. An unhandled error would end the process, and
+   fails these tests. */
 
 const cleanUps: (() => Promise<unknown>)[] = [];
 
@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
 });
 
-async function listeningSessions(url: string): Promise<number> {
+async function openSessions(url: string): Promise<number> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
@@ -60,7 +60,7 @@ it.each(['fast', 'immediate'] as const)(
     server = await startEmbeddedPostgres(directory);
     await eventually('ready', async () => ((await health('ready')) === 200 ? true : undefined));
     await eventually('the session is open again', async () =>
-      (await listeningSessions(server.url)) === 1 ? true : undefined,
+      (await openSessions(server.url)) === 1 ? true : undefined,
     );
     const ids = await Promise.all(Array.from({ length: 10 }, () => gateway.submit()));
     const jobs = await Promise.all(ids.map((id) => gateway.ended(id)));

@@ -35,21 +35,21 @@ it.each(['/admin/%', '/%61dmin/%', '/%61%64%6D%69%6e/%zz', '/admin/jobs/%ff', '/
 );
 
 it.each([
-  ['the health', head('GET /health/live', { connection: 'close' })],
+  ['a health check', head('GET /health/live', { connection: 'close' })],
   ['a request without a key', head('GET /v1/jobs', { connection: 'close' })],
   ['an unknown route', head('GET /nothing', { connection: 'close' })],
   ['a wrong method', head('DELETE /health/live', { connection: 'close' })],
   ['a path that cannot be decoded', head('GET /%', { connection: 'close' })],
   ['a callback that is no JSON', head('POST /webhooks/reducto', { connection: 'close' })],
   ['an unknown expectation', head('POST /v1/jobs', { expect: 'x', 'content-length': 9 })],
-  ['what is no HTTP', 'hello\r\n\r\n'],
+  ['a request that is not HTTP', 'hello\r\n\r\n'],
   ['a header that is too long', head('GET /', { 'x-long': 'x'.repeat(40_000) })],
 ])('tells browsers not to guess the type of the answer to %s', async (_, request) => {
   expect(await answerTo(request)).toMatch(/^x-content-type-options: nosniff/im);
 });
 
 it.each([
-  ['what is no HTTP', 'hello\r\n\r\n', 400, 'malformed_request'],
+  ['a request that is not HTTP', 'hello\r\n\r\n', 400, 'malformed_request'],
   ['an unknown method', 'FOO / HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'malformed_request'],
   [
     'two lengths of a body',
@@ -68,23 +68,23 @@ it.each([
   expect(headers).toContain(`x-request-id: ${(problem as { requestId: string }).requestId}`);
 });
 
-it('still answers others after what is no HTTP', async () => {
+it('answers other requests after one that is not HTTP', async () => {
   await answerTo('hello\r\n\r\n');
   expect((await send(`${gateway.url}/health/live`, 'GET')).status).toBe(200);
 });
 
 describe('headers that do not come in time', () => {
-  let impatient: TestGateway;
+  let strict: TestGateway;
   beforeAll(async () => {
-    impatient = await startGateway({
+    strict = await startGateway({
       REQUEST_HEADERS_TIMEOUT_SECONDS: '1',
       RECONCILE_INTERVAL_SECONDS: '3600',
     });
   });
-  afterAll(() => impatient.close());
+  afterAll(() => strict.close());
 
   it('are answered with 408 and problem details that have a code', async () => {
-    const { closed } = await openConnection(impatient.url, 'GET / HTTP/1.1\r\nHost: x\r\n');
+    const { closed } = await openConnection(strict.url, 'GET / HTTP/1.1\r\nHost: x\r\n');
     const [headers = '', body = ''] = (await closed).split('\r\n\r\n');
     expect(headers).toMatch(/^HTTP\/1\.1 408 /);
     expect(JSON.parse(body)).toMatchObject({ code: 'request_timeout', status: 408 });

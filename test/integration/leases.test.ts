@@ -198,7 +198,7 @@ describe('leases whose answers were lost', () => {
     expect(await secondsUntilDue(id)).toBeLessThanOrEqual(0);
   });
 
-  it('put jobs back into the queue that were not sent', async () => {
+  it('make queued jobs due again if they were not sent', async () => {
     const id = await gateway.submit();
     const lease = newLease();
     await get(SubmissionTransitions).leaseJobs(1, lease);

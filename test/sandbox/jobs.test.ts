@@ -79,9 +79,9 @@ describe('with the official SDK', () => {
 
   test('creates one job per retry of a submit, without idempotency', async () => {
     const { sandbox } = await bench();
-    const impatient = clientOf(sandbox, 2);
+    const client = clientOf(sandbox, 2);
     sandbox.rules.add({ times: 2, sim: { submit: { fault: 'createdBut502' } } });
-    const id = await submit(impatient, anyDocument);
+    const id = await submit(client, anyDocument);
     expect(sandbox.jobs.all()).toHaveLength(3);
     expect(sandbox.jobs.all()[2]?.id).toBe(id);
     expect(sandbox.jobs.submitsOf(sandbox.jobs.all()[0]?.bodyHash ?? '')).toBe(3);

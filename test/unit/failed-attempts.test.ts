@@ -35,6 +35,6 @@ test.each([
   ['192.0.2.1', '192.0.2.1', true],
   ['192.0.2.1', '192.0.2.2', false],
   ['no address', 'no address', true],
-])('takes %s and %s for one sender: %s', (one, other, same) => {
+])('counts %s and %s as one sender: %s', (one, other, same) => {
   expect(senderOf(one) === senderOf(other)).toBe(same);
 });
