@@ -25,7 +25,7 @@ neverPrintSettings(settings);
 const log = new NestLogger(createLogger(settings));
 Logger.overrideLogger(log);
 logCrashes((error, origin) =>
-  log.fatal({ msg: 'the process ends after an error that nobody caught', origin, err: error }),
+  log.fatal({ msg: 'uncaught error; the process ends', origin, err: error }),
 );
 
 try {
@@ -48,7 +48,7 @@ try {
   process.send?.({ type: 'listening', url });
   await devServices?.introduce(app, url);
 } catch (error) {
-  // A stop during the rest of the start breaks that off.
+  // A signal during the startup aborts it.
   if (!isStartAborted() && !stopping) {
     log.fatal({ msg: 'the gateway could not start', err: error });
     process.exitCode = 1;
@@ -63,12 +63,12 @@ async function startDevServices(): Promise<DevServices | undefined> {
   return dev.startDevServices(settings, log);
 }
 
-/** Finishes what is running, then ends; a second signal or the time limit ends it at once. */
+/** Finishes running work, then ends; a second signal or the timeout ends the process at once. */
 function stopOnSignal(stop: () => Promise<void>): void {
   stopWith((signal) => {
     if (stopping) process.exit(1);
     stopping = true;
-    log.log(`${signal}: finishing what is running`, 'Stop');
+    log.log(`${signal}: shutting down; running work is finished first`, 'Stop');
     setTimeout(() => process.exit(1), (settings.SHUTDOWN_TIMEOUT_SECONDS + 5) * 1000).unref();
     stop().then(
       () => {
@@ -76,7 +76,7 @@ function stopOnSignal(stop: () => Promise<void>): void {
         process.exit(0);
       },
       (error: unknown) => {
-        log.error({ msg: 'the stop went wrong', err: error });
+        log.error({ msg: 'the shutdown failed', err: error });
         process.exit(1);
       },
     );

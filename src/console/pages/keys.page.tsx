@@ -27,7 +27,7 @@ const SCOPE_LABELS = {
 
 export function Keys({ session, keys, revoked }: KeysProperties): JSX.Element {
   const active = keys.filter(({ revokedAt }) => revokedAt === null).toReversed();
-  const gone = keys.filter(({ revokedAt }) => revokedAt !== null).toReversed();
+  const revokedKeys = keys.filter(({ revokedAt }) => revokedAt !== null).toReversed();
   return (
     <>
       <h1>API keys</h1>
@@ -70,7 +70,7 @@ export function Keys({ session, keys, revoked }: KeysProperties): JSX.Element {
           { head: 'Revoked (UTC)', cell: ({ revokedAt }) => <Moment at={revokedAt} /> },
           { head: 'By whom', cell: (key) => <History of={key} /> },
         ]}
-        rows={gone}
+        rows={revokedKeys}
         keyOf={({ id }) => id}
         empty={<p>No key has been revoked.</p>}
       />
