@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, send, startGateway, type TestGateway } from '../support/gateway.js';
 
-/* What an admin can learn and do about refused callbacks, through the API. */
+/* Refused callbacks in the admin API: reading, re-check, accept, and export. */
 
 const OLD_KEY = randomBytes(32).toString('base64');
 const NEW_KEY = randomBytes(32).toString('base64');
@@ -37,7 +37,7 @@ const post = (body: unknown, headers: Record<string, string> = {}, to = gateway)
   send(`${to.url}/webhooks/reducto`, 'POST', body, headers);
 
 describe('the record of a refusal', () => {
-  it('tells what came, who sent it and what every guard found, without secrets', async () => {
+  it('shows the request, its sender, and the verdict of every guard, without secrets', async () => {
     const { id, callback } = await waitingJob();
     const token = `v1.${'x'.repeat(43)}`;
     const metadata = { gateway_job_id: id, token, note: 'rgw_' + 'k'.repeat(43) };
@@ -103,7 +103,7 @@ describe('the record of a refusal', () => {
     ['no JSON', '{"status":', {}, 'not_json'],
     ['another type', 'x', { 'content-type': 'text/plain' }, 'wrong_content_type'],
     ['too large', JSON.stringify({ pad: 'x'.repeat(70_000) }), {}, 'too_large'],
-  ])('is kept of what is no callback too: %s', async (_, body, headers, cause) => {
+  ])('is kept of a request that is not a callback: %s', async (_, body, headers, cause) => {
     const before = (await ask(`refusals/summary?cause=${cause}`)).body.total;
     await post(body, { 'content-type': 'application/json', ...headers });
     expect((await ask(`refusals/summary?cause=${cause}`)).body.total).toBe(before + 1);
@@ -118,21 +118,21 @@ describe('the record of a refusal', () => {
   });
 
   it('records untrusted text with control characters and markup', async () => {
-    const odd = ['\u0000', '\ud800', '\u202e', '\r\nforged line', '<script>alert(1)</script>'];
+    const texts = ['\u0000', '\ud800', '\u202e', '\r\nforged line', '<script>alert(1)</script>'];
     const { id } = await waitingJob();
-    for (const text of odd) {
+    for (const text of texts) {
       const metadata = { gateway_job_id: `${id}${text}`, token: text };
       await post(JSON.stringify({ status: text, job_id: 'u', metadata }), {
         'content-type': 'application/json',
       });
     }
     const { body } = await ask('refusals?cause=token_invalid');
-    const claimed = body.refusals.map(
+    const assertedIds = body.refusals.map(
       (refusal: { assertedJobId: string }) => refusal.assertedJobId,
     );
-    expect(claimed.length).toBeGreaterThanOrEqual(odd.length);
+    expect(assertedIds.length).toBeGreaterThanOrEqual(texts.length);
     // oxlint-disable-next-line no-control-regex -- exactly these must not be there
-    expect(JSON.stringify(claimed)).not.toMatch(/[\u0000-\u001f\u202e]/);
+    expect(JSON.stringify(assertedIds)).not.toMatch(/[\u0000-\u001f\u202e]/);
     expect((await ask('audit/verify')).body.ok).toBe(true);
   });
 });
@@ -141,7 +141,7 @@ describe('a secret rotation done wrong', () => {
   it('is repaired by re-check and accept', async () => {
     const jobs = [await waitingJob(), await waitingJob(), await waitingJob()];
     const ids = jobs.map(({ id }) => id);
-    // The new key without the old one: what jobs under way bring back is refused.
+    // The new key without the old one: callbacks of open jobs are refused.
     const wrong = await startGateway({
       ...QUIET,
       DATABASE_URL: gateway.settings.DATABASE_URL ?? '',
@@ -167,7 +167,7 @@ describe('a secret rotation done wrong', () => {
     } finally {
       await wrong.close();
     }
-    // Put right: both keys verify, which is how this gateway has been all the time.
+    // This gateway has the old key, as after a repair.
     const { body: dry } = await ask('refusals/recheck', 'POST', { cause: 'token_invalid' });
     expect(dry.jobs.toSorted()).toEqual(expect.arrayContaining(ids.toSorted()));
     expect(dry).toMatchObject({ wouldPass: 3, jobsTotal: 3, jobsOpen: 3, complete: true });
@@ -233,7 +233,7 @@ describe('the list', () => {
     expect((await gateway.call('POST', '/v1/admin/refusals/accept')).status).toBe(403);
   });
 
-  it('knows when there is no such refusal', async () => {
+  it('answers refusal_not_found for an unknown id', async () => {
     for (const id of ['999999999', 'x', '1e3'])
       expect((await ask(`refusals/${id}`)).body.code).toBe('refusal_not_found');
   });
@@ -256,7 +256,7 @@ describe('an export', () => {
     expect(String(body)).not.toMatch(/(^|,)"?=/m);
   });
 
-  it('as JSON is one document with all of them', async () => {
+  it('as JSON is one document with all refusals', async () => {
     const { body } = await ask('refusals/export?format=json');
     expect(body.refusals).toHaveLength((await countOf()).entries);
   });
@@ -269,7 +269,7 @@ describe('an export', () => {
   }
 });
 
-it('what a guard would have refused in observe mode is there beside the rest', async () => {
+it('lists an accepted callback that a guard in observe mode would have refused', async () => {
   const observing = await startGateway({
     ...QUIET,
     DATABASE_URL: gateway.settings.DATABASE_URL ?? '',

@@ -94,7 +94,7 @@ describe('the chain of the audit', () => {
     await expect(gateway.pool.query(statement)).rejects.toThrow('append-only');
   });
 
-  it('stays whole when its beginning is retired, and then shows what is cut off', async () => {
+  it('stays intact when retention removes its beginning, and still shows a removed entry', async () => {
     await oldEntries(3, 2);
     await refusals(4);
     expect(await get(AuditLog).deleteOldEntries(1, 2)).toBe(2);
@@ -106,7 +106,7 @@ describe('the chain of the audit', () => {
     expect(await verify()).toMatchObject({ ok: false, firstBroken: '4' });
   });
 
-  it('does not retire an entry whose time was moved into the past', async () => {
+  it('keeps an entry from retention whose time was moved into the past', async () => {
     await refusals(3);
     await tamper(`UPDATE audit_entries SET at = at - interval '2 days'`);
     expect(await get(AuditLog).deleteOldEntries(1, 100)).toBe(0);

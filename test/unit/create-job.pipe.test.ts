@@ -75,7 +75,7 @@ describe.each(JOB_TYPES)('%s', (type) => {
     });
   });
 
-  test('takes metadata and priority out of what is sent', async () => {
+  test('separates metadata and priority from the body for Reducto', async () => {
     const full = { ...body, metadata: { note: 'jobid://mine', n: [1] }, priority: true };
     expect(await accept(full)).toEqual({
       type,

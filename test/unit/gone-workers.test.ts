@@ -14,10 +14,10 @@ interface Look {
   readonly serverStartedAt?: Date;
 }
 
-/** Ids of workers that are dead at the last of `looks`. */
-function deadAfter(looks: readonly Look[], workers = new GoneWorkers()): number[] {
+/** Ids of workers that are dead at the last of `observations`. */
+function deadAfter(observations: readonly Look[], workers = new GoneWorkers()): number[] {
   let dead: number[] = [];
-  for (const { seconds, locked, gone = [], serverStartedAt = LONG_AGO } of looks) {
+  for (const { seconds, locked, gone = [], serverStartedAt = LONG_AGO } of observations) {
     const known = [
       ...locked.map((id) => ({ id, isLocked: true })),
       ...gone.map((id) => ({ id, isLocked: false })),
@@ -61,16 +61,16 @@ it('forgives a worker that has its lock again', () => {
   ).toEqual([]);
 });
 
-it('judges nobody within two seconds after its own session was opened', () => {
-  const looks = [
+it('declares no worker dead within two seconds after its own session was opened', () => {
+  const observations = [
     { seconds: 0, locked: [], gone: [1] },
     { seconds: 1.9, locked: [], gone: [1] },
   ];
-  expect(deadAfter(looks)).toEqual([]);
-  expect(deadAfter([...looks, { seconds: 2, locked: [], gone: [1] }])).toEqual([1]);
+  expect(deadAfter(observations)).toEqual([]);
+  expect(deadAfter([...observations, { seconds: 2, locked: [], gone: [1] }])).toEqual([1]);
 });
 
-it('judges nobody within two seconds after its session was opened again', () => {
+it('declares no worker dead within two seconds after its session was opened again', () => {
   const workers = new GoneWorkers();
   deadAfter([{ seconds: 0, locked: [1] }], workers);
   workers.reset();
@@ -85,7 +85,7 @@ it('judges nobody within two seconds after its session was opened again', () => 
   ).toEqual([]);
 });
 
-it('judges nobody within two seconds after PostgreSQL started', () => {
+it('declares no worker dead within two seconds after PostgreSQL started', () => {
   const serverStartedAt = at(60);
   expect(
     deadAfter([
