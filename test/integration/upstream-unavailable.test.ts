@@ -70,9 +70,11 @@ describe('an unavailable Reducto', () => {
       POLL_SCHEDULE_SECONDS: '600',
       RECONCILE_INTERVAL_SECONDS: '3600',
     });
-    await waitingJobs(gateway, 30);
-    await gateway.pool.query(`UPDATE jobs SET created_at = now() - interval '2 minutes'`);
+    await waitingJobs(gateway, 30, 3600);
     await limiterOf(gateway).reportOutcome('unavailable', 300);
+    await gateway.pool.query(
+      `UPDATE jobs SET created_at = now() - interval '2 minutes', next_check_at = now()`,
+    );
     const counts = await gateway.app.get(ReconcilerService, { strict: false }).sweep();
     expect(counts).toMatchObject({ expired: 30, polls: 0 });
     expect(await polls(gateway)).toBe(0);
