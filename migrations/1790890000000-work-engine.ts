@@ -30,10 +30,12 @@ export class WorkEngine1790890000000 implements MigrationInterface {
     await runner.query(
       `CREATE INDEX jobs_uncertain ON jobs (next_check_at) WHERE status = 'uncertain'`,
     );
+    await runner.query(`CREATE INDEX jobs_leased ON jobs (worker, lease) WHERE lease IS NOT NULL`);
     await runner.query(`CREATE INDEX jobs_to_cancel ON jobs (next_check_at) WHERE ${TO_CANCEL}`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP INDEX jobs_leased`);
     await runner.query(`DROP INDEX jobs_to_cancel`);
     await runner.query(`DROP INDEX jobs_uncertain`);
     await runner.query(`DROP INDEX jobs_submitted`);

@@ -27,6 +27,7 @@ export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation'
 @Index('jobs_queued', ['nextCheckAt'], { where: `status = 'queued'` })
 @Index('jobs_submitted', ['pollRequested', 'nextCheckAt'], { where: `status = 'submitted'` })
 @Index('jobs_uncertain', ['nextCheckAt'], { where: `status = 'uncertain'` })
+@Index('jobs_leased', ['worker', 'lease'], { where: 'lease IS NOT NULL' })
 @Index('jobs_to_cancel', ['nextCheckAt'], {
   where: `status = 'submitted' AND cancel_requested_at IS NOT NULL AND cancel_sent_at IS NULL`,
 })

@@ -19,9 +19,16 @@ const PROBES_PER_SECOND = 1;
 /** Cool-downs after the first, second, … failure in a row; the last one repeats. */
 const COOL_DOWN_SECONDS = [0.5, 1, 2, 4, 8, 15];
 const MAX_PERMITS_AT_ONCE = 50;
-/** Cache lifetime of the cool-down. */
-const HOLD_READ_MILLISECONDS = 1000;
-const ALLOWANCE_READ_MILLISECONDS = 200;
+/** Cache lifetime of the state. */
+const STATE_READ_MILLISECONDS = 200;
+
+interface LimiterState {
+  /** When polls are allowed again; null where they are. */
+  readonly until: Date | null;
+  readonly isCooling: boolean;
+  readonly isProbing: boolean;
+}
+const NO_STATE: LimiterState = { until: null, isCooling: false, isProbing: false };
 
 /**
  * Rate limiter for polls, shared by all processes: Reducto’s cap is per API key, so the state is one row in the
@@ -35,12 +42,11 @@ export class UpstreamRateLimiter {
   private readonly upstream: string;
   private readonly perSecond: number;
   private waiting: {
-    resolve: (retentionLease: Permit) => void;
+    resolve: (permit: Permit) => void;
     reject: (error: unknown) => void;
   }[] = [];
   private serving = false;
-  private hold: { readonly readAt: number; readonly until: Promise<Date | null> } | undefined;
-  private allowed: { readonly readAt: number; readonly count: Promise<number> } | undefined;
+  private state: { readonly readAt: number; readonly value: Promise<LimiterState> } | undefined;
   private unavailable = false;
 
   constructor(
@@ -61,33 +67,25 @@ export class UpstreamRateLimiter {
   }
 
   /** How many polls may begin: none in a cool-down, one while a probe is due after failures. */
-  allowance(): Promise<number> {
-    const now = performance.now();
-    if (this.allowed === undefined || now - this.allowed.readAt > ALLOWANCE_READ_MILLISECONDS) {
-      this.allowed = { readAt: now, count: this.readAllowance() };
-      this.allowed.count.catch(() => (this.allowed = undefined));
-    }
-    return this.allowed.count;
+  async allowance(): Promise<number> {
+    const { isCooling, isProbing } = await this.readState();
+    if (isCooling) return 0;
+    return isProbing ? 1 : Infinity;
   }
 
-  private async readAllowance(): Promise<number> {
-    const [row] = await rows<{ cooling: boolean; failures: number }>(this.database, ALLOWANCE, [
-      this.upstream,
-    ]);
-    if (row === undefined) return Infinity;
-    if (row.cooling) return 0;
-    return row.failures > 1 ? 1 : Infinity;
-  }
-
-  /** When the cool-down ends; null without one. Cached for a second. */
+  /** When polls are allowed again; null where they are. */
   async coolDownUntil(): Promise<Date | null> {
+    return (await this.readState()).until;
+  }
+
+  private readState(): Promise<LimiterState> {
     const now = performance.now();
-    if (this.hold === undefined || now - this.hold.readAt > HOLD_READ_MILLISECONDS) {
-      const read = rows<{ until: Date | null }>(this.database, COOL_DOWN_UNTIL, [this.upstream]);
-      this.hold = { readAt: now, until: read.then(([row]) => row?.until ?? null) };
-      this.hold.until.catch(() => (this.hold = undefined));
+    if (this.state === undefined || now - this.state.readAt > STATE_READ_MILLISECONDS) {
+      const read = rows<LimiterState>(this.database, READ_STATE, [this.upstream]);
+      this.state = { readAt: now, value: read.then(([row]) => row ?? NO_STATE) };
+      this.state.value.catch(() => (this.state = undefined));
     }
-    return this.hold.until;
+    return this.state.value;
   }
 
   /** Call with the outcome of each request. `retryAfterSeconds`: as Reducto asked. */
@@ -96,11 +94,11 @@ export class UpstreamRateLimiter {
       if (!this.unavailable) return;
       this.unavailable = false;
       await rows(this.database, END_COOL_DOWN, [this.upstream]);
-      this.allowed = undefined;
+      this.state = undefined;
       return;
     }
     this.unavailable = true;
-    this.allowed = undefined;
+    this.state = undefined;
     const [hold] = await rows<{ failures: number; seconds: number }>(
       this.database,
       BEGIN_COOL_DOWN,
@@ -179,15 +177,13 @@ const NEXT_PERMIT = `
   SELECT extract(epoch FROM greatest(next_permit_at, cool_down_until) - clock_timestamp())::float8 AS seconds
     FROM upstream_rate WHERE upstream = $1`;
 
-const ALLOWANCE = `
-  SELECT cool_down_until > clock_timestamp() OR failures > 1 AND next_permit_at > clock_timestamp() AS cooling,
-         failures
-    FROM upstream_rate WHERE upstream = $1`;
-
 /** From the second failure in a row on, polls go one by one. */
-const COOL_DOWN_UNTIL = `
+const READ_STATE = `
   SELECT CASE WHEN cool_down_until > clock_timestamp() THEN cool_down_until
-              WHEN failures > 1 THEN greatest(next_permit_at, clock_timestamp()) END AS until
+              WHEN failures > 1 THEN greatest(next_permit_at, clock_timestamp()) END AS until,
+         cool_down_until > clock_timestamp()
+           OR failures > 1 AND next_permit_at > clock_timestamp() AS "isCooling",
+         failures > 1 AS "isProbing"
     FROM upstream_rate WHERE upstream = $1`;
 
 const END_COOL_DOWN = `

@@ -84,7 +84,7 @@ it('a lost lease keeps an earlier attempt that may have been sent', async () => 
   await expire(id);
   const lease = newLease();
   await get(SubmissionTransitions).leaseJobs(1, lease);
-  await get(SubmissionWork).releaseLost([lease.id]);
+  await get(SubmissionWork).releaseLost([lease]);
   const { submit_started_at: started } = await row(id);
   await drop(id);
   expect(started).not.toBeNull();
@@ -122,6 +122,21 @@ it('a cancel during a poll is due when the poll ends', async () => {
   const { due } = await row(id);
   await drop(id);
   expect(due).toBeLessThanOrEqual(1);
+});
+
+it('a job whose cancel has waited for long is polled, and its poll cancels it', async () => {
+  const id = await waiting();
+  const lease = async (): Promise<string[]> =>
+    (await get(JobLeaseStore).leasePolls(100, newLease())).map((job) => job.id);
+  await gateway.pool.query('UPDATE jobs SET cancel_requested_at = now() WHERE id = $1', [id]);
+  expect(await lease()).not.toContain(id);
+  await gateway.pool.query(
+    `UPDATE jobs SET cancel_requested_at = now() - interval '11 s' WHERE id = $1`,
+    [id],
+  );
+  const leased = await lease();
+  await drop(id);
+  expect(leased).toContain(id);
 });
 
 it('an attempt cannot begin under a lease that passed on', async () => {

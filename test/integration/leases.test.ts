@@ -75,7 +75,7 @@ describe('a process that lost its lease', () => {
     expect(await transitions.reschedule(stale, OPEN)).toBe(false);
     await get(PollWork).renew([asHeld(stale)]);
     await get(PollWork).release([asHeld(stale)]);
-    await get(PollWork).releaseLost([stale.lease]);
+    await get(PollWork).releaseLost([asHeld(stale).lease]);
 
     expect(await row(id)).toEqual(before);
     const { rows } = await gateway.pool.query(
@@ -192,8 +192,7 @@ describe('the leases of a dead worker', () => {
 describe('leases whose answers were lost', () => {
   it('make polls due at once', async () => {
     const { id } = await waitingJob();
-    const { lease } = await leased(id);
-    await get(PollWork).releaseLost([lease]);
+    await get(PollWork).releaseLost([asHeld(await leased(id)).lease]);
     expect(await row(id)).toMatchObject({ status: 'submitted', lease: null });
     expect(await secondsUntilDue(id)).toBeLessThanOrEqual(0);
   });
@@ -202,7 +201,7 @@ describe('leases whose answers were lost', () => {
     const id = await gateway.submit();
     const lease = newLease();
     await get(SubmissionTransitions).leaseJobs(1, lease);
-    await get(SubmissionWork).releaseLost([lease.id]);
+    await get(SubmissionWork).releaseLost([lease]);
     expect(await row(id)).toMatchObject({ status: 'queued', submit_started_at: null, lease: null });
     expect(await gateway.events(id)).toEqual(['accepted', 'submit_started', 'submit_deferred']);
     await gateway.pool.query('DELETE FROM jobs WHERE id = $1', [id]);

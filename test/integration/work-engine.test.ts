@@ -75,10 +75,10 @@ class ParcelWork implements LeasedWork<Parcel> {
       );
     }
   }
-  async releaseLost(leaseIds: readonly string[]): Promise<void> {
+  async releaseLost(leases: readonly Lease[]): Promise<void> {
     await this.pool.query(
       'UPDATE parcels SET lease = NULL, due_at = now() WHERE lease = ANY ($1)',
-      [leaseIds],
+      [leases.map(({ id }) => id)],
     );
   }
 }
@@ -147,6 +147,15 @@ describe('a new kind of work', () => {
     await expect.poll(() => sent(gateway), { timeout: 20_000 }).toEqual([1, 3]);
   });
 
+  it('is done although leases of other rows cannot be released', async () => {
+    const { gateway, work } = await withParcels(3);
+    work.handler = ({ id }) => Promise.resolve(id === 1 ? 'release' : undefined);
+    vi.spyOn(work, 'release').mockRejectedValue(new Error('refused'));
+    await expect.poll(() => work.sent.length, { timeout: 10_000 }).toBe(2);
+    await gateway.pool.query('INSERT INTO parcels (id) VALUES (4)');
+    await expect.poll(() => work.sent, { timeout: 10_000 }).toContain(4);
+  });
+
   it('is finished or released by a stop', async () => {
     const { gateway, work } = await withParcels(8);
     const gate = Promise.withResolvers<void>();
@@ -167,7 +176,7 @@ describe('a new kind of work', () => {
 describe('a worker process', () => {
   const LOCK_CLASS = 0x7265_6477;
 
-  /** A stand-in for another process: a session with the lock of a worker, which is `id`. */
+  /** A session that holds the lock of another worker, `id`, as another process does. */
   async function otherWorker(gateway: TestGateway): Promise<{ id: number; session: Client }> {
     const session = new Client({ connectionString: gateway.settings.DATABASE_URL });
     session.on('error', () => undefined);

@@ -1,11 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { CancelWork } from '../../src/jobs/cancellation/cancel.work.js';
-import {
-  LEASED_COLUMNS,
-  leasedJob,
-  type LeasedJob,
-  type LeasedRow,
-} from '../../src/jobs/leases/leased-job.js';
+import { LEASED_COLUMNS, type LeasedJob } from '../../src/jobs/leases/leased-job.js';
 import { PollWork } from '../../src/jobs/polling/poll.work.js';
 import { RecoveryWork } from '../../src/jobs/recovery/recovery.work.js';
 import { SubmissionWork } from '../../src/jobs/submission/submission.work.js';
@@ -27,15 +22,14 @@ export async function leaseJob(
   seconds = 30,
 ): Promise<LeasedJob | undefined> {
   const lease = newLease();
-  const { rows } = await pool.query<LeasedRow>(
+  const { rows } = await pool.query<LeasedJob>(
     `UPDATE jobs SET lease = $2, worker = 0, poll_requested = false,
             next_check_at = now() + make_interval(secs => $3)
       WHERE id = $1 AND status IN ('submitted', 'uncertain') AND (lease IS NULL OR next_check_at <= now())
      RETURNING ${LEASED_COLUMNS}`,
     [id, lease.id, seconds],
   );
-  const [row] = rows;
-  return row === undefined ? undefined : leasedJob(row, lease);
+  return rows[0];
 }
 
 /** Polls the job, or searches for it if it is uncertain. Nothing if it is leased, queued, or has ended. */

@@ -239,7 +239,7 @@ describe('refusals of unknown senders', () => {
     expect(kinds(found)).toEqual(expected);
   });
 
-  const strangers = fc.array(
+  const unattestedRefusals = fc.array(
     fc.record({
       at: fc.nat(7000).map(ago),
       cause: fc.constantFrom(...REFUSAL_CAUSES),
@@ -260,7 +260,7 @@ describe('refusals of unknown senders', () => {
 
   it('never cause a misconfiguration alert, whatever they send and however busy the gateway is', () => {
     fc.assert(
-      fc.property(strangers, any, fc.nat(1000), (refusals, accepted, waitingJobs) => {
+      fc.property(unattestedRefusals, any, fc.nat(1000), (refusals, accepted, waitingJobs) => {
         const found = inputWith(refusals.map(refusalEvidence), { accepted, waitingJobs });
         expect(kinds(found)).toEqual([]);
       }),
@@ -269,7 +269,7 @@ describe('refusals of unknown senders', () => {
 
   it('do not hide a misconfiguration', () => {
     fc.assert(
-      fc.property(strangers, fc.constantFrom(...REFUSAL_CAUSES), (refusals, cause) => {
+      fc.property(unattestedRefusals, fc.constantFrom(...REFUSAL_CAUSES), (refusals, cause) => {
         const genuine = missed(3, { cause, secret: 'right' });
         const alone = kinds(inputWith(genuine));
         expect(kinds(inputWith([...refusals.map(refusalEvidence), ...genuine]))).toEqual(alone);

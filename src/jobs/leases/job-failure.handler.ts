@@ -1,6 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
-import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
+import {
+  classifyDatabaseError,
+  isTransient,
+  sqlStateOf,
+} from '../../platform/database/database-errors.js';
 import { expiredAfter, UPSTREAM_UNUSABLE, type JobError } from '../job-error.js';
 import {
   jittered,
@@ -31,8 +35,8 @@ export class JobFailureHandler {
 
   /** Rethrows `error` if the database may recover soon: the job is due again then. */
   async handle(job: LeasedJob, error: unknown): Promise<void> {
+    if (isTransient(error)) throw error;
     const kind = classifyDatabaseError(error);
-    if (['unavailable', 'read_only', 'conflict'].includes(kind)) throw error;
     // The message of PostgreSQL may quote the data.
     const cause = kind === 'data' ? { sqlState: sqlStateOf(error) } : { err: error };
     this.logger.error({ msg: 'could not process a job', jobId: job.id, ...cause });

@@ -5,14 +5,7 @@ import { Settings } from '../../platform/config/settings.js';
 import { preparedRows, rows, type Statement } from '../../platform/database/sql.js';
 import type { Lease } from '../../platform/work/due-work.js';
 import type { GoneWorker } from '../../platform/work/gone-workers.js';
-import {
-  attemptSeconds,
-  leasedJob,
-  LEASE_SECONDS,
-  LEASED_COLUMNS,
-  type LeasedJob,
-  type LeasedRow,
-} from './leased-job.js';
+import { attemptSeconds, LEASE_SECONDS, LEASED_COLUMNS, type LeasedJob } from './leased-job.js';
 
 /** A row that is held under a lease. */
 export interface HeldJob {
@@ -28,6 +21,9 @@ export interface FreedJobs {
   readonly uncertain: number;
 }
 
+/** How long a poll waits for a requested cancel; afterwards it sends the cancel itself. */
+const CANCEL_FIRST_SECONDS = 10;
+
 /** An attempt is recorded just before its request leaves, so one without an outcome may have reached Reducto. */
 const SENDER_GONE = 'the process that sent it is gone';
 
@@ -38,18 +34,16 @@ const SENDER_GONE = 'the process that sent it is gone';
 @Injectable()
 export class JobLeaseStore {
   private readonly attemptSeconds: number;
-  private readonly longestLeaseSeconds: number;
 
   constructor(
     settings: Settings,
     @InjectEntityManager() private readonly database: EntityManager,
   ) {
     this.attemptSeconds = attemptSeconds(settings);
-    this.longestLeaseSeconds = Math.max(LEASE_SECONDS, this.attemptSeconds);
   }
 
   /** Due submitted jobs: those with a trigger first, then the longest due. */
-  async leasePolls(limit: number, lease: Lease): Promise<LeasedJob[]> {
+  leasePolls(limit: number, lease: Lease): Promise<LeasedJob[]> {
     return this.leaseJobs(LEASE_POLLS, limit, lease);
   }
 
@@ -86,12 +80,12 @@ export class JobLeaseStore {
   }
 
   /** Makes due what was leased by statements whose answers were lost: nothing was done. */
-  async releaseLost(leaseIds: readonly string[]): Promise<void> {
+  async releaseLost(leases: readonly Lease[]): Promise<void> {
     await rows(this.database, RELEASE_LOST, [
-      leaseIds,
-      'the gateway lost its database',
-      this.longestLeaseSeconds,
+      leases.map(({ id }) => id),
+      leases.map(({ worker }) => worker),
       this.attemptSeconds,
+      'the gateway lost its database',
     ]);
   }
 
@@ -117,9 +111,8 @@ export class JobLeaseStore {
       lagSeconds,
       reason,
       SENDER_GONE,
-      this.longestLeaseSeconds,
     ]);
-    const due = await rows(manager, FREE_OTHERS, [id, this.longestLeaseSeconds]);
+    const due = await rows(manager, FREE_OTHERS, [id]);
     return { uncertain: uncertain.length, due: due.length };
   }
 
@@ -137,15 +130,14 @@ export class JobLeaseStore {
     return expedited.length;
   }
 
-  private async leaseJobs(
+  private leaseJobs(
     statement: Statement,
     limit: number,
     lease: Lease,
     ...more: readonly unknown[]
   ): Promise<LeasedJob[]> {
     const parameters = [limit, lease.id, lease.worker, LEASE_SECONDS, ...more];
-    const leased = await preparedRows<LeasedRow>(this.database, statement, parameters);
-    return leased.map((row) => leasedJob(row, lease));
+    return preparedRows<LeasedJob>(this.database, statement, parameters);
   }
 }
 
@@ -172,7 +164,8 @@ function dueFirst(condition: string): string {
 
 /** Two ranges of the index, so that no row that is not due is read. */
 const toPoll = (requested: string): string =>
-  dueFirst(`status = 'submitted' AND poll_requested = ${requested} AND NOT (${CANCEL_PENDING})`);
+  dueFirst(`status = 'submitted' AND poll_requested = ${requested} AND NOT (${CANCEL_PENDING}
+    AND cancel_requested_at > now() - interval '${CANCEL_FIRST_SECONDS} s')`);
 export const LEASE_POLLS = leaseStatement(
   'jobs-lease-polls',
   `SELECT id FROM (SELECT id FROM (${toPoll('true')}) AS requested
@@ -204,14 +197,6 @@ const LEASE_TOO_OLD = leaseStatement(
   'kept',
 );
 
-/** Rows whose lease may end within the seconds of `parameter`: the ranges of the indexes in which leases are. */
-function mayBeLeased(parameter: string): string {
-  const soon = `next_check_at <= now() + make_interval(secs => ${parameter})`;
-  return `(status = 'queued' AND ${soon}
-        OR status = 'submitted' AND poll_requested = ANY ('{true,false}') AND ${soon}
-        OR status = 'uncertain' AND ${soon})`;
-}
-
 const RENEW = {
   name: 'jobs-lease-renew',
   text: `
@@ -237,8 +222,9 @@ const RELEASE = {
 
 const RELEASE_LOST = `
   WITH held AS (
-    SELECT id, status = 'queued' AND next_check_at = submit_started_at + make_interval(secs => $4) AS begun
-      FROM jobs WHERE lease = ANY ($1::uuid[]) AND ${mayBeLeased('$3')} FOR NO KEY UPDATE),
+    SELECT id, status = 'queued' AND next_check_at = submit_started_at + make_interval(secs => $3) AS begun
+      FROM jobs WHERE worker = ANY ($2::integer[]) AND lease = ANY ($1::uuid[])
+     ORDER BY id FOR NO KEY UPDATE),
   released AS (
     UPDATE jobs
        SET lease = NULL, worker = NULL, next_check_at = now(),
@@ -248,7 +234,7 @@ const RELEASE_LOST = `
     RETURNING jobs.id, submit_attempts, begun)
   INSERT INTO job_events (job_id, type, detail)
   SELECT id, 'submit_deferred',
-         jsonb_build_object('attempt', submit_attempts, 'reason', $2::text, 'retryInSeconds', 0)
+         jsonb_build_object('attempt', submit_attempts, 'reason', $4::text, 'retryInSeconds', 0)
     FROM released WHERE begun
   RETURNING job_id`;
 
@@ -270,8 +256,7 @@ const FREE_ATTEMPTS = `
            next_check_at = CASE WHEN callback_received_at IS NULL
                                 THEN $2::timestamptz + make_interval(secs => $3) ELSE now() END,
            deferral_reason = $4, deferred_until = $2::timestamptz + make_interval(secs => $3)
-     WHERE worker = $1 AND status = 'queued' AND submit_started_at IS NOT NULL
-       AND next_check_at <= now() + make_interval(secs => $6)
+     WHERE worker = $1 AND lease IS NOT NULL AND status = 'queued' AND submit_started_at IS NOT NULL
     RETURNING id, submit_attempts)
   INSERT INTO job_events (job_id, type, detail)
   SELECT id, 'submit_uncertain', jsonb_build_object('attempt', submit_attempts, 'reason', $5::text)
@@ -282,7 +267,7 @@ const FREE_OTHERS = `
   UPDATE jobs
      SET lease = NULL, worker = NULL, next_check_at = now(),
          poll_requested = poll_requested OR callback_received_at IS NOT NULL OR cancel_sent_at IS NOT NULL
-   WHERE worker = $1 AND ${mayBeLeased('$2')}
+   WHERE worker = $1 AND lease IS NOT NULL
   RETURNING id`;
 
 const EXPEDITE_POLLS = `

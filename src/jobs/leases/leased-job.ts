@@ -1,5 +1,4 @@
 import type { Settings } from '../../platform/config/settings.js';
-import type { Lease } from '../../platform/work/due-work.js';
 import type { JobAges } from '../persistence/job-queries.store.js';
 import { age } from '../persistence/job-transitions.store.js';
 import type { JobStatus } from '../job-status.js';
@@ -38,27 +37,15 @@ export function attemptSeconds({
   return REDUCTO_SUBMIT_TIMEOUT_SECONDS + LOST_AFTER_SECONDS;
 }
 
-export type LeasedRow = Omit<LeasedJob, 'lease' | 'ages'> & JobAges;
-
-/** Columns of a `LeasedRow` of `jobs`. */
+/** Columns of a `LeasedJob` of `jobs`. */
 export const LEASED_COLUMNS = `
-  jobs.id, type, status, upstream_id AS "upstreamId", asserted_upstream_id AS "assertedUpstreamId", polls,
+  jobs.id, lease, type, status, upstream_id AS "upstreamId", asserted_upstream_id AS "assertedUpstreamId", polls,
   submit_attempts AS "submitAttempts", coalesce(submit_started_at, created_at) AS "begunAt",
-  uncertain_since AS "uncertainSince",
-  cancel_requested_at IS NOT NULL AS "cancelRequested", coalesce(trigger_trace, trace) AS trace,
-  ${age('created_at')} AS created, ${age('submitted_at')} AS submitted,
-  ${age('submit_started_at')} AS "submitStarted", ${age('uncertain_since')} AS uncertain,
-  ${age('callback_received_at')} AS callback,
-  ${age('cancel_requested_at')} AS cancel, ${age('missing_since')} AS missing,
-  ${age('unusable_since')} AS unusable, ${age('result_missing_since')} AS "resultMissing"`;
-
-export function leasedJob(row: LeasedRow, lease: Lease): LeasedJob {
-  const { created, submitted, submitStarted, uncertain, callback, cancel, ...rest } = row;
-  const { missing, unusable, resultMissing, ...job } = rest;
-  const sinceAnswers = { missing, unusable, resultMissing };
-  return {
-    ...job,
-    lease: lease.id,
-    ages: { created, submitted, submitStarted, uncertain, callback, cancel, ...sinceAnswers },
-  };
-}
+  uncertain_since AS "uncertainSince", cancel_requested_at IS NOT NULL AS "cancelRequested",
+  coalesce(trigger_trace, trace) AS trace,
+  json_build_object(
+    'created', ${age('created_at')}, 'submitted', ${age('submitted_at')},
+    'submitStarted', ${age('submit_started_at')}, 'uncertain', ${age('uncertain_since')},
+    'callback', ${age('callback_received_at')}, 'cancel', ${age('cancel_requested_at')},
+    'missing', ${age('missing_since')}, 'unusable', ${age('unusable_since')},
+    'resultMissing', ${age('result_missing_since')}) AS ages`;

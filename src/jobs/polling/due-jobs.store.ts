@@ -53,13 +53,19 @@ export const FIND_DUE = `
    ORDER BY next_check_at
    LIMIT $1`;
 
+/** In the order in which callbacks lock them, without those that a callback locks now. */
+const LOCKED = `
+  locked AS (
+    SELECT id FROM jobs WHERE id = ANY ($1::uuid[]) AND ${STILL_DUE} ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)`;
+
 export const RESCHEDULE_OPEN = `
-  WITH rescheduled AS (
+  WITH ${LOCKED},
+  rescheduled AS (
     UPDATE jobs
        SET polls = polls + 1, deferral_reason = NULL, deferred_until = NULL,
            next_check_at = now() + make_interval(secs => listed.seconds)
-      FROM unnest($1::uuid[], $2::double precision[]) AS listed (id, seconds)
-     WHERE jobs.id = listed.id AND ${STILL_DUE}
+      FROM locked JOIN unnest($1::uuid[], $2::double precision[]) AS listed (id, seconds) USING (id)
+     WHERE jobs.id = locked.id
     RETURNING jobs.id, listed.seconds, jobs.polls),
   event AS (
     INSERT INTO job_events (job_id, type, detail)
@@ -69,4 +75,5 @@ export const RESCHEDULE_OPEN = `
   SELECT id AS job_id FROM rescheduled`;
 
 export const REQUEST_POLLS = `
-  UPDATE jobs SET poll_requested = true WHERE id = ANY ($1::uuid[]) AND ${STILL_DUE} RETURNING id`;
+  WITH ${LOCKED}
+  UPDATE jobs SET poll_requested = true FROM locked WHERE jobs.id = locked.id RETURNING jobs.id`;

@@ -1,38 +1,32 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
-import type { Lease, LeasedWork } from '../../platform/work/due-work.js';
+import type { Lease } from '../../platform/work/due-work.js';
 import { WorkEngine } from '../../platform/work/work-engine.js';
 import { UpstreamRateLimiter } from '../../reducto/upstream-rate-limiter.js';
 import { JobFailureHandler } from '../leases/job-failure.handler.js';
 import { JobLeaseStore } from '../leases/job-lease.store.js';
-import { asJobWork, JobWork } from '../leases/job-work.js';
+import { JobWork } from '../leases/job-work.js';
 import type { LeasedJob } from '../leases/leased-job.js';
 import { POLLS_DUE } from '../persistence/job-transitions.store.js';
 import { JobPoller } from './job-poller.js';
 
 /** Due work: polls of submitted jobs. */
 @Injectable()
-export class PollWork extends JobWork implements LeasedWork<LeasedJob>, OnModuleInit {
+export class PollWork extends JobWork {
   readonly name = 'poll';
   readonly topic = POLLS_DUE;
+  protected readonly concurrency: number;
 
   constructor(
-    private readonly settings: Settings,
-    private readonly engine: WorkEngine,
+    settings: Settings,
     private readonly rateLimiter: UpstreamRateLimiter,
     private readonly poller: JobPoller,
-    private readonly failureHandler: JobFailureHandler,
+    engine: WorkEngine,
+    failureHandler: JobFailureHandler,
     leases: JobLeaseStore,
   ) {
-    super(leases);
-  }
-
-  onModuleInit(): void {
-    this.engine.addLeased(this);
-  }
-
-  freeSlots(running: number): number {
-    return this.settings.POLL_CONCURRENCY - running;
+    super(engine, failureHandler, leases);
+    this.concurrency = settings.POLL_CONCURRENCY;
   }
 
   /** While Reducto is unavailable, due jobs stay where they are. */
@@ -41,13 +35,7 @@ export class PollWork extends JobWork implements LeasedWork<LeasedJob>, OnModule
     return allowed === 0 ? [] : this.leases.leasePolls(allowed, lease);
   }
 
-  perform(job: LeasedJob): Promise<void> {
-    return asJobWork(this.name, job, async () => {
-      try {
-        await this.poller.pollJob(job);
-      } catch (error) {
-        await this.failureHandler.handle(job, error);
-      }
-    });
+  protected handle(job: LeasedJob): Promise<void> {
+    return this.poller.pollJob(job);
   }
 }

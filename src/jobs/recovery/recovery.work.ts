@@ -1,39 +1,30 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
-import type { Lease, LeasedWork } from '../../platform/work/due-work.js';
+import { Injectable } from '@nestjs/common';
+import type { Lease } from '../../platform/work/due-work.js';
 import { WorkEngine } from '../../platform/work/work-engine.js';
 import { UpstreamRateLimiter } from '../../reducto/upstream-rate-limiter.js';
 import { JobFailureHandler } from '../leases/job-failure.handler.js';
 import { JobLeaseStore } from '../leases/job-lease.store.js';
-import { asJobWork, JobWork } from '../leases/job-work.js';
+import { JobWork } from '../leases/job-work.js';
 import type { LeasedJob } from '../leases/leased-job.js';
 import { UNCERTAIN_DUE } from '../persistence/job-transitions.store.js';
 import { SubmissionRecovery } from './submission-recovery.js';
 
-/** Jobs whose searches may share a walk through the listing. */
-const CONCURRENCY = 1000;
-
 /** Due work: submits with an unknown outcome. */
 @Injectable()
-export class RecoveryWork extends JobWork implements LeasedWork<LeasedJob>, OnModuleInit {
+export class RecoveryWork extends JobWork {
   readonly name = 'recovery';
   readonly topic = UNCERTAIN_DUE;
+  /** So many searches may share a walk through the listing. */
+  protected readonly concurrency = 1000;
 
   constructor(
-    private readonly engine: WorkEngine,
     private readonly rateLimiter: UpstreamRateLimiter,
     private readonly recovery: SubmissionRecovery,
-    private readonly failureHandler: JobFailureHandler,
+    engine: WorkEngine,
+    failureHandler: JobFailureHandler,
     leases: JobLeaseStore,
   ) {
-    super(leases);
-  }
-
-  onModuleInit(): void {
-    this.engine.addLeased(this);
-  }
-
-  freeSlots(running: number): number {
-    return CONCURRENCY - running;
+    super(engine, failureHandler, leases);
   }
 
   /** While Reducto is unavailable, due jobs stay where they are. */
@@ -42,13 +33,7 @@ export class RecoveryWork extends JobWork implements LeasedWork<LeasedJob>, OnMo
     return allowed === 0 ? [] : this.leases.leaseUncertain(limit, lease);
   }
 
-  perform(job: LeasedJob): Promise<void> {
-    return asJobWork(this.name, job, async () => {
-      try {
-        await this.recovery.resolve(job);
-      } catch (error) {
-        await this.failureHandler.handle(job, error);
-      }
-    });
+  protected handle(job: LeasedJob): Promise<void> {
+    return this.recovery.resolve(job);
   }
 }

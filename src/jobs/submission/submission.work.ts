@@ -55,8 +55,8 @@ export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
     );
   }
 
-  releaseLost(leaseIds: readonly string[]): Promise<void> {
-    return this.leases.releaseLost(leaseIds);
+  releaseLost(leases: readonly Lease[]): Promise<void> {
+    return this.leases.releaseLost(leases);
   }
 
   stop(): void {

@@ -3,9 +3,10 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
 import {
   classifyDatabaseError,
-  isDatabaseAway,
+  isTransient,
   sqlStateOf,
 } from '../../platform/database/database-errors.js';
+import { ShutdownDeadline } from '../../platform/config/shutdown-deadline.js';
 import { WorkerLock } from '../../platform/work/worker-lock.js';
 import type { SubmitAnswer } from '../../reducto/answers.js';
 import { summaryOf } from '../../reducto/upstream-error.js';
@@ -49,6 +50,7 @@ export class Submitter {
     private readonly reducto: ReductoClient,
     private readonly limiter: SubmissionLimiter,
     private readonly lock: WorkerLock,
+    private readonly shutdownDeadline: ShutdownDeadline,
   ) {}
 
   /** Sends nothing more; requests under way are awaited by their callers. */
@@ -62,14 +64,13 @@ export class Submitter {
     try {
       return await this.sendOnce(job, progress);
     } catch (error) {
-      const kind = classifyDatabaseError(error);
-      const isTransient = ['unavailable', 'read_only', 'conflict'].includes(kind);
-      if (isTransient && !progress.mayHaveLeft) return 'release';
-      // One that may have left becomes uncertain when its lease ends.
-      if (isTransient || progress.mayHaveLeft) {
+      if (progress.mayHaveLeft) {
+        // It becomes uncertain when its lease ends.
         this.logger.error({ msg: 'the outcome of a submit was not stored', err: error });
         return undefined;
       }
+      if (isTransient(error)) return 'release';
+      const kind = classifyDatabaseError(error);
       // The message of PostgreSQL may quote the data.
       const cause = kind === 'data' ? { sqlState: sqlStateOf(error) } : { err: error };
       this.logger.error({ msg: 'could not send a job', ...cause });
@@ -116,7 +117,7 @@ export class Submitter {
     return undefined;
   }
 
-  /** This process alone knows the answer: it keeps it for as long as the database is away. */
+  /** This process alone knows the answer: it keeps it for as long as the database cannot store it. */
   private async recordOnceAvailable(
     job: QueuedJob,
     attempt: number,
@@ -126,7 +127,8 @@ export class Submitter {
       try {
         return await this.record(job, attempt, answer);
       } catch (error) {
-        if (!isDatabaseAway(error) || this.stopping) throw error;
+        const isLate = this.stopping && this.shutdownDeadline.leftMilliseconds === 0;
+        if (!isTransient(error) || isLate) throw error;
         await setTimeout(RECORD_RETRY_MILLISECONDS);
       }
     }

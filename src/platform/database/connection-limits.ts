@@ -21,6 +21,8 @@ const ANSWER_MARGIN_MILLISECONDS = 1000;
 
 /** A session is probed every second. */
 const SESSION_SILENCE_MILLISECONDS = 5000;
+/** A worker must have its lock again before others may take it for dead. */
+const SESSION_CONNECT_MILLISECONDS = 1500;
 
 /** Time limit to get a connection from the pool or to open one. */
 const LONGEST_WAIT_FOR_CONNECTION_MILLISECONDS = 5000;
@@ -42,7 +44,12 @@ export function connectionLimits(settings: LimitSettings, purpose: Purpose = 'wo
     connections,
     stream: connections.newSocket,
     silenceMillis,
-    connectionTimeoutMillis: Math.min(statementMillis, LONGEST_WAIT_FOR_CONNECTION_MILLISECONDS),
+    connectionTimeoutMillis: Math.min(
+      statementMillis,
+      purpose === 'session'
+        ? SESSION_CONNECT_MILLISECONDS
+        : LONGEST_WAIT_FOR_CONNECTION_MILLISECONDS,
+    ),
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     ...(settings.DATABASE_SESSION_LIMITS === 'on' ? sessionLimits(statementMillis, purpose) : {}),

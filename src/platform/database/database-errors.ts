@@ -100,6 +100,11 @@ export function isDatabaseAway(thrown: unknown): boolean {
   return kind === 'unavailable' || kind === 'read_only';
 }
 
+/** Whether the same statement may succeed in a moment: the database is away, or another transaction was in the way. */
+export function isTransient(thrown: unknown): boolean {
+  return isDatabaseAway(thrown) || classifyDatabaseError(thrown) === 'conflict';
+}
+
 /** Whether the server, or a pooler before it, refused a startup option of the connection. */
 export function isRefusedOption(thrown: unknown): boolean {
   return (

@@ -26,10 +26,13 @@ export interface LeasedWork<Item> {
   perform(item: Item, lease: Lease): Promise<void | 'release'>;
   /** Prolongs leases of work under way. Absent if one lease covers the longest work. */
   renew?(held: readonly Held<Item>[]): Promise<void>;
-  /** Makes items due again on which nothing was done, or whose handler lost the database. */
+  /**
+   * Makes items due again on which nothing was done, or whose handler lost the database. It undoes only what their own
+   * lease did.
+   */
   release(held: readonly Held<Item>[]): Promise<void>;
   /** Makes rows due again whose lease was perhaps committed, and never reached this process. */
-  releaseLost(leaseIds: readonly string[]): Promise<void>;
+  releaseLost(leases: readonly Lease[]): Promise<void>;
   /** Begins nothing new; called at shutdown, before running work is awaited. */
   stop?(): void;
 }

@@ -19,7 +19,7 @@ export class LeasedWorker<Item> {
   /** Items to make due again, as soon as the database allows. */
   private unreleased: Held<Item>[] = [];
   /** Leases that may have been committed without an answer, with the time until which they may. */
-  private readonly lost = new Map<string, number>();
+  private readonly lost = new Map<Lease, number>();
   private lostReleasedAt = -Infinity;
   private mayBeMore = false;
   private readonly loop: WorkLoop;
@@ -72,7 +72,9 @@ export class LeasedWorker<Item> {
     const worker = this.lock.heldBy;
     if (worker === undefined) return false;
     this.mayBeMore = true;
-    await this.releaseAll();
+    await this.releaseAll().catch((error: unknown) =>
+      this.logger.warn({ msg: 'leases not released', work: this.work.name, err: error }),
+    );
     const limit = this.work.freeSlots(this.running.size);
     // A slot that becomes free wakes the loop.
     if (limit <= 0) return false;
@@ -87,7 +89,7 @@ export class LeasedWorker<Item> {
     try {
       return await this.work.lease(limit, lease);
     } catch (error) {
-      this.lost.set(lease.id, performance.now() + LOST_LEASE_MILLISECONDS);
+      this.lost.set(lease, performance.now() + LOST_LEASE_MILLISECONDS);
       throw error;
     }
   }
@@ -107,9 +109,9 @@ export class LeasedWorker<Item> {
   private async releaseLost(): Promise<void> {
     const now = performance.now();
     if (this.lost.size === 0 || now - this.lostReleasedAt < LOST_RELEASE_MILLISECONDS) return;
-    await this.work.releaseLost([...this.lost.keys()]);
     this.lostReleasedAt = now;
-    for (const [id, until] of this.lost) if (until < now) this.lost.delete(id);
+    for (const [lease, until] of this.lost) if (until < now) this.lost.delete(lease);
+    await this.work.releaseLost([...this.lost.keys()]);
   }
 
   private start(held: Held<Item>): void {
