@@ -14,7 +14,7 @@ import { SubmissionRecovery } from './submission-recovery.js';
 export class RecoveryWork extends JobWork {
   readonly name = 'recovery';
   readonly topic = UNCERTAIN_DUE;
-  /** So many searches may share a walk through the listing. */
+  /** Searches that can share one walk. */
   protected readonly concurrency = 1000;
 
   constructor(
