@@ -1,11 +1,11 @@
-import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { HmacSha256 } from '../platform/crypto/hmac-sha256.js';
 import { Settings } from '../platform/config/settings.js';
 
 interface TokenKey {
   readonly version: number;
-  /** Imported once: an HMAC with the bytes of the key takes 19 µs, with this one 3 µs. */
-  readonly key: KeyObject;
+  readonly prefix: string;
+  readonly hmac: HmacSha256;
 }
 
 /**
@@ -19,7 +19,8 @@ export class CallbackTokenService {
   constructor(settings: Settings) {
     this.keys = (settings.TOKEN_KEYS ?? []).map(({ version, key }) => ({
       version,
-      key: createSecretKey(key),
+      prefix: `v${version}.`,
+      hmac: new HmacSha256(key),
     }));
   }
 
@@ -31,21 +32,15 @@ export class CallbackTokenService {
   signJobId(jobId: string): string {
     const [key] = this.keys;
     if (key === undefined) throw new Error('TOKEN_KEYS is empty');
-    return tokenOf(key, jobId);
+    return key.prefix + key.hmac.of(jobId);
   }
 
   /** Version of the key that signed `token` for `jobId`; `undefined` if none did. */
   verifyToken(jobId: string, token: string): number | undefined {
-    const key = this.keys.find(({ version }) => token.startsWith(`v${version}.`));
+    const key = this.keys.find(({ prefix }) => token.startsWith(prefix));
     if (key === undefined) return undefined;
-    const [expected, given] = [Buffer.from(tokenOf(key, jobId)), Buffer.from(token)];
-    const isValid = given.length === expected.length && timingSafeEqual(given, expected);
-    return isValid ? key.version : undefined;
+    return key.hmac.matches(jobId, token.slice(key.prefix.length)) ? key.version : undefined;
   }
-}
-
-function tokenOf({ version, key }: TokenKey, jobId: string): string {
-  return `v${version}.${createHmac('sha256', key).update(jobId).digest('base64url')}`;
 }
 
 /** Key version that a token names; `undefined` for text in another form. */

@@ -30,8 +30,9 @@ export async function measureEndToEnd(world: World, say: (line: string) => void)
       PORT: port,
     },
   });
-  const file = await upload(sandbox.url);
-  const headers = submissionHeaders(await world.keys.createApiKey(process.url));
+  const key = await world.keys.createApiKey(process.url);
+  const file = await upload(process.url, key);
+  const headers = submissionHeaders(key);
   const jobs = `${process.url}/v1/jobs`;
   const body = JSON.stringify({ type: 'parse', input: file });
   const submit = requestBytes(jobs, 'POST', headers, body);
@@ -64,15 +65,16 @@ function read(answer: { status: number; body: string }, expected: number): Recor
   return JSON.parse(answer.body) as Record<string, unknown>;
 }
 
-async function upload(sandboxUrl: string): Promise<string> {
+async function upload(gatewayUrl: string, key: string): Promise<string> {
   const form = new FormData();
   form.append('file', new Blob([await readFile(DOCUMENT)]), 'rental-agreement.pdf');
-  const response = await fetch(`${sandboxUrl}/upload`, {
+  const response = await fetch(`${gatewayUrl}/v1/uploads`, {
     method: 'POST',
-    headers: { authorization: 'Bearer sandbox-key' },
+    headers: { authorization: `Bearer ${key}` },
     body: form,
   });
-  return ((await response.json()) as { file_id: string }).file_id;
+  if (response.status !== 201) throw new Error(`no upload: ${await response.text()}`);
+  return ((await response.json()) as { id: string }).id;
 }
 
 /** When the sandbox sent the callbacks, in epoch milliseconds. */
