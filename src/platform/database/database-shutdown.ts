@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm';
 import { Settings } from '../config/settings.js';
 import { WatchedClient } from './watched-client.js';
 
-/** Extra time for statements that run when the shutdown deadline passes. */
+/** Extra time for statements that run when the shutdown deadline passes, and for each one that begins later. */
 const GRACE_MILLISECONDS = 1000;
 
 /**
@@ -15,22 +15,31 @@ const GRACE_MILLISECONDS = 1000;
 @Injectable()
 export class DatabaseShutdown implements BeforeApplicationShutdown {
   private readonly busy = new Set<PoolClient>();
+  private isOverdue = false;
 
   constructor(
     private readonly settings: Settings,
     @InjectDataSource() dataSource: DataSource,
   ) {
     const { master: pool } = dataSource.driver as unknown as { master: Pool };
-    pool.on('acquire', (client) => this.busy.add(client));
+    pool.on('acquire', (client) => {
+      this.busy.add(client);
+      if (this.isOverdue) this.giveUpAfter(GRACE_MILLISECONDS, [client]);
+    });
     pool.on('release', (_error, client) => this.busy.delete(client));
   }
 
   beforeApplicationShutdown(): void {
     const { SHUTDOWN_TIMEOUT_SECONDS: seconds } = this.settings;
-    setTimeout(() => this.giveUp(), seconds * 1000 + GRACE_MILLISECONDS).unref();
+    this.giveUpAfter(seconds * 1000 + GRACE_MILLISECONDS, this.busy);
   }
 
-  private giveUp(): void {
-    for (const client of this.busy) if (client instanceof WatchedClient) client.giveUp();
+  private giveUpAfter(milliseconds: number, clients: Iterable<PoolClient>): void {
+    setTimeout(() => {
+      this.isOverdue = true;
+      for (const client of clients) {
+        if (this.busy.has(client) && client instanceof WatchedClient) client.giveUp();
+      }
+    }, milliseconds).unref();
   }
 }
