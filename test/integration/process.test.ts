@@ -191,7 +191,10 @@ describe('on a bare machine', () => {
     const started = await start({ DATA_DIR: directory });
     await keyPrintedBy(started);
     const exit = end(started.child, 'SIGINT');
-    await eventually('a stop', () => printedBy(started).includes('SIGINT: shutting down') || undefined);
+    await eventually(
+      'a stop',
+      () => printedBy(started).includes('SIGINT: shutting down') || undefined,
+    );
     started.child.kill('SIGINT');
     expect(await exit).toBe(0);
     await expect.poll(() => printedBy(started)).toContain('"msg":"stopped"');
