@@ -15,7 +15,7 @@ const shutdown = new DatabaseShutdown(
 );
 
 function acquired(): { giveUp: unknown } {
-  const client = Object.create(WatchedClient.prototype, { giveUp: { value: vi.fn() } });
+  const client = Object.create(WatchedClient.prototype, { giveUp: { value: vi.fn<() => void>() } });
   pool.emit('acquire', client);
   return client;
 }
