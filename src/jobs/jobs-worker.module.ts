@@ -11,6 +11,7 @@ import { SubmissionTransitions } from './submission/submission-transitions.js';
 import { PollTransitions } from './polling/poll-transitions.js';
 import { SubmissionLimiter } from './submission/submission-limiter.js';
 import { Submitter } from './submission/submitter.js';
+import { MissedWakeUps } from './submission/missed-wake-ups.js';
 import { SubmissionWork } from './submission/submission.work.js';
 import { JobPoller } from './polling/job-poller.js';
 import { SubmissionRecovery } from './recovery/submission-recovery.js';
@@ -30,6 +31,7 @@ import { DueJobsStore } from './polling/due-jobs.store.js';
     SubmissionLimiter,
     Submitter,
     SubmissionWork,
+    MissedWakeUps,
     JobPoller,
     SubmissionRecovery,
     UpstreamSearch,

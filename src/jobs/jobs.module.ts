@@ -25,7 +25,10 @@ import { JobsAdminService } from './jobs-admin.service.js';
 import { JobsService } from './jobs.service.js';
 import { ResultChunk } from './results/result-chunk.entity.js';
 import { ResultStore } from './results/result.store.js';
+import { DependentJobs } from './submission/dependent-jobs.js';
 import { InputJobs } from './submission/input-jobs.js';
+import { JobInput } from './submission/job-input.entity.js';
+import { JobInputsStore } from './submission/job-inputs.store.js';
 import { UploadReferences } from './uploads/upload-references.js';
 import { UploadStore } from './uploads/upload.store.js';
 import { AwaitingCallbackService } from './awaiting-callback.service.js';
@@ -36,7 +39,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
  */
 @Module({
   imports: [
-    TypeOrmModule.forFeature([Job, JobEvent, JobResult, ResultChunk]),
+    TypeOrmModule.forFeature([Job, JobInput, JobEvent, JobResult, ResultChunk]),
     AccessModule,
     ReductoModule,
     WorkModule,
@@ -58,6 +61,8 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     JobsService,
     JobsAdminService,
     InputJobs,
+    JobInputsStore,
+    DependentJobs,
     UploadStore,
     UploadReferences,
     CallbackJobsService,
@@ -75,6 +80,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     ResultStore,
     JobMetrics,
     InputJobs,
+    DependentJobs,
     JobCancellation,
     JobsService,
     JobsAdminService,

@@ -59,7 +59,7 @@ export class JobsService {
     const repeated = await this.findRepeat(service, idempotencyKey, requestHash);
     if (repeated !== null) return repeated;
     const { type, priority, metadata, body, references, text } = request;
-    await this.inputs.checkReferences(service, references);
+    const inputs = await this.inputs.checkReferences(service, references);
     await this.uploads.check(service, body);
     const id = uuidv7();
     addLogFields({ jobId: id });
@@ -77,6 +77,7 @@ export class JobsService {
         trace: currentTraceparent() ?? null,
       },
       text.length,
+      inputs,
     );
     if (job !== 'repeated') return job;
     const first = await this.findRepeat(service, idempotencyKey, requestHash);

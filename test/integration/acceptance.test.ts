@@ -71,7 +71,7 @@ it('fails only the job that PostgreSQL refuses', async () => {
     requestHash: null,
     trace: null,
   };
-  const bad = gateway.app.get(JobAcceptance, { strict: false }).acceptJob(unstorable, 100);
+  const bad = gateway.app.get(JobAcceptance, { strict: false }).acceptJob(unstorable, 100, []);
   await expect(bad).rejects.toThrow('Unicode');
   const answers = await Promise.all(good);
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));

@@ -101,7 +101,7 @@ it('shows which job a deferred job waits for and until when', async () => {
   const source = await gateway.submit();
   const id = await gateway.submit({ input: `jobid://${source}` });
   expect(await reasonOf(id)).toBe(
-    `Job ${source}, whose result the job needs, has not completed; the gateway checks again at …`,
+    `Job ${source}, whose result the job needs, has not completed; the gateway submits the job once it has, and checks again at …`,
   );
 });
 

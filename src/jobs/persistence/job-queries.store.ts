@@ -77,13 +77,6 @@ export class JobQueries {
     return this.jobs.findOneBy({ service, idempotencyKey });
   }
 
-  findOwnMany(service: string, ids: readonly string[]): Promise<Job[]> {
-    return this.jobs.find({
-      select: { id: true, status: true, upstreamId: true },
-      where: { service, id: In([...ids]) },
-    });
-  }
-
   /** For the job id guard. */
   findForCallback(
     where: { id: string } | { upstreamId: string },

@@ -20,6 +20,12 @@ export interface NewJob {
   trace: string | null;
 }
 
+/** For how long a job is deferred, and why, for its service. */
+export interface Deferral {
+  readonly seconds: number;
+  readonly reason: string;
+}
+
 /** A job that Reducto created. `via` says how the gateway learned its id. */
 export interface AcceptedUpstream {
   readonly id: string;
@@ -44,8 +50,15 @@ interface SubmittedRow {
 export class JobSubmissionStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  /** Inserts jobs and their first timeline entries. Leaves out jobs with a repeated idempotency key. */
-  async insertJobs(jobs: readonly NewJob[]): Promise<Job[]> {
+  /**
+   * Inserts jobs and their first timeline entries. They are due, except those of `deferrals`. Leaves out jobs with a
+   * repeated idempotency key.
+   */
+  async insertJobs(
+    jobs: readonly NewJob[],
+    deferrals: ReadonlyMap<string, Deferral> = new Map(),
+    manager = this.database,
+  ): Promise<Job[]> {
     // A large request is a batch of its own, encoded in steps; the driver would block the event loop.
     const [first] = jobs;
     const alone =
@@ -56,8 +69,10 @@ export class JobSubmissionStore {
       refers_to_jobs: refersToJobs,
       idempotency_key: idempotencyKey,
       request_hash: requestHash === null ? null : `\\x${requestHash.toString('hex')}`,
+      defer_seconds: deferrals.get(job.id)?.seconds,
+      deferral_reason: deferrals.get(job.id)?.reason,
     }));
-    const inserted = await preparedRows<InsertedRow>(this.database, INSERT_JOBS, [
+    const inserted = await preparedRows<InsertedRow>(manager, INSERT_JOBS, [
       JSON.stringify(rows),
       alone ?? null,
     ]);
@@ -78,7 +93,10 @@ export class JobSubmissionStore {
   }
 }
 
-type InsertedRow = Pick<Job, 'id' | 'createdAt' | 'nextCheckAt'>;
+type InsertedRow = Pick<
+  Job,
+  'id' | 'createdAt' | 'nextCheckAt' | 'deferralReason' | 'deferredUntil'
+>;
 
 /** Inserts in the order of the keys to avoid deadlocks. */
 const INSERT_JOBS = {
@@ -86,19 +104,21 @@ const INSERT_JOBS = {
   text: `
   WITH inserted AS (
     INSERT INTO jobs (id, service, type, priority, request, refers_to_jobs, metadata, idempotency_key,
-                      request_hash, trace, next_check_at)
+                      request_hash, trace, next_check_at, deferral_reason, deferred_until)
     SELECT id, service, type, priority, coalesce(request, $2), refers_to_jobs, metadata,
-           idempotency_key, request_hash, trace, now()
+           idempotency_key, request_hash, trace, now() + make_interval(secs => coalesce(defer_seconds, 0)),
+           deferral_reason, now() + make_interval(secs => defer_seconds)
       FROM json_to_recordset($1::json) AS job (id uuid, service text, type text, priority boolean,
              request text, refers_to_jobs boolean, metadata text, idempotency_key text,
-             request_hash bytea, trace text)
+             request_hash bytea, trace text, defer_seconds float8, deferral_reason text)
      ORDER BY service, idempotency_key, id
     ON CONFLICT DO NOTHING
-    RETURNING id, type, created_at, next_check_at),
+    RETURNING id, type, created_at, next_check_at, deferral_reason, deferred_until),
   event AS (
     INSERT INTO job_events (job_id, type, detail)
     SELECT id, 'accepted', jsonb_build_object('type', type) FROM inserted)
-  SELECT id, created_at AS "createdAt", next_check_at AS "nextCheckAt" FROM inserted`,
+  SELECT id, created_at AS "createdAt", next_check_at AS "nextCheckAt",
+         deferral_reason AS "deferralReason", deferred_until AS "deferredUntil" FROM inserted`,
 };
 
 /** Arrays as subqueries give PostgreSQL one generic plan for all array lengths. */
@@ -146,10 +166,8 @@ const NEW_JOB = {
   triggerTrace: null,
   progress: null,
   error: null,
-  deferralReason: null,
-  deferredUntil: null,
   settledBy: null,
   submittedAt: null,
   endedAt: null,
   resultExpiredAt: null,
-} as const satisfies Omit<Job, keyof NewJob | 'createdAt' | 'nextCheckAt'>;
+} as const satisfies Omit<Job, keyof NewJob | keyof InsertedRow>;

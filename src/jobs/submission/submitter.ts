@@ -21,13 +21,12 @@ import {
 import type { QueuedJob } from './submission-queue.store.js';
 import { CallbackTokenService } from '../callback-token.service.js';
 import { JobQueries } from '../persistence/job-queries.store.js';
+import { DependentJobs } from './dependent-jobs.js';
 import { InputJobs } from './input-jobs.js';
 import { SubmissionLimiter } from './submission-limiter.js';
 import { SubmissionTransitions } from './submission-transitions.js';
 import { upstreamRequest } from './upstream-request.js';
 
-/** How often a job checks whether its input job has completed. */
-const INPUT_CHECK_SECONDS = 2;
 /** Time after the begin of an attempt within which its request may be sent, well before the attempt counts as lost. */
 const LEAVES_WITHIN_SECONDS = 5;
 const RECORD_RETRY_MILLISECONDS = 250;
@@ -46,6 +45,7 @@ export class Submitter {
     private readonly queries: JobQueries,
     private readonly transitions: SubmissionTransitions,
     private readonly inputs: InputJobs,
+    private readonly dependents: DependentJobs,
     private readonly tokens: CallbackTokenService,
     private readonly reducto: ReductoClient,
     private readonly limiter: SubmissionLimiter,
@@ -96,12 +96,7 @@ export class Submitter {
     if (!job.begun && (await this.isOver(job))) return undefined;
     const source = await this.inputs.resolveReferences(job);
     if (source.state === 'pending') {
-      const reason = `Job ${source.id}, whose result the job needs, has not completed; the gateway checks again`;
-      await this.transitions.deferSubmit(job, job.attempts, {
-        seconds: INPUT_CHECK_SECONDS,
-        reason,
-      });
-      return undefined;
+      return (await this.dependents.deferJob(job, source.open)) ? undefined : 'release';
     }
     if (source.state === 'unusable') {
       await this.transitions.endUnsubmitted(job, job.attempts, 'failed', source.error);
