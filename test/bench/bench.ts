@@ -6,6 +6,7 @@ import { measureGrowth } from './growth.js';
 import { measureLatency } from './latency.js';
 import { describeLoad, describeMachine } from './machine.js';
 import { HELP, readOptions, SCENARIOS, type Scenario } from './options.js';
+import { measurePath } from './path.js';
 import { measureRefusals } from './refusals.js';
 import { measureSoak } from './soak.js';
 import { measureSubmissions } from './submissions.js';
@@ -26,6 +27,7 @@ const MEASURES: Record<Scenario, (world: World, say: (line: string) => void) => 
   latency: measureLatency,
   drain: measureDrain,
   e2e: measureEndToEnd,
+  path: measurePath,
   growth: measureGrowth,
   soak: measureSoak,
 };

@@ -10,6 +10,7 @@ export const SCENARIOS = [
   'latency',
   'drain',
   'e2e',
+  'path',
   'growth',
   'soak',
 ] as const;
@@ -26,6 +27,8 @@ export interface Options {
   readonly connections: number;
   /** Jobs that wait to be submitted in the scenario `drain`. */
   readonly backlog: number;
+  /** Jobs of one turn in the scenario `path`. */
+  readonly pathJobs: number;
   /** Finished jobs beside which callbacks are measured, in the scenario `growth`. */
   readonly finished: readonly number[];
   readonly soakMinutes: number;
@@ -47,6 +50,7 @@ export const HELP = `Measures the gateway as it ships beside a bare server and o
   --seconds      duration of a turn; default 3
   --connections  connections that are never idle; default 64
   --backlog      jobs that wait in the scenario drain; default 2000
+  --path-jobs    jobs of a turn in the scenario path; default 2000
   --finished     callbacks beside these numbers of finished jobs: 10000,1000000,5000000
   --soak         minutes at half of the maximum rate
   --roles        roles of the gateway in callbacks and quiet; default webhooks
@@ -65,6 +69,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       seconds: { type: 'string', default: '3' },
       connections: { type: 'string', default: '64' },
       backlog: { type: 'string', default: '2000' },
+      'path-jobs': { type: 'string', default: '2000' },
       finished: { type: 'string' },
       soak: { type: 'string' },
       roles: { type: 'string', default: 'webhooks' },
@@ -81,6 +86,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     seconds: numberOf('seconds', values.seconds, 0.5),
     connections: numberOf('connections', values.connections, 1),
     backlog: numberOf('backlog', values.backlog, 100),
+    pathJobs: numberOf('path-jobs', values['path-jobs'], 100),
     finished: (finished ?? '10000,1000000').split(',').map((n) => numberOf('finished', n, 1)),
     soakMinutes: numberOf('soak', soak ?? '10', 0.1),
     roles: values.roles,

@@ -17,6 +17,8 @@ const SETTINGS = {
   max_wal_size: '8GB',
   checkpoint_timeout: '30min',
   max_connections: '200',
+  // Counts statements; it costs all sides alike.
+  shared_preload_libraries: 'pg_stat_statements',
 };
 
 export interface Postgres {
