@@ -25,7 +25,7 @@ export const MAX_POLL_EVENTS = 200;
 
 export type JobEventType = (typeof JOB_EVENT_TYPES)[number];
 
-/** One entry of a job's timeline. */
+/** An entry of a job's timeline that its own columns do not hold (`timeline.ts`). */
 @Entity({ name: 'job_events' })
 @Index('job_events_by_job', ['jobId', 'id'])
 export class JobEvent {

@@ -1,11 +1,12 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { JsonAnswer } from '../platform/http/json-answer.js';
 import { appendMembers } from '../platform/json/json-edits.js';
-import { JOB_EVENT_TYPES, type JobEvent, type JobEventType } from './job-event.entity.js';
+import { JOB_EVENT_TYPES, type JobEventType } from './job-event.entity.js';
 import { JOB_STATUSES, type JobStatus } from './job-status.js';
 import { JOB_TYPES, type JobType } from './job-type.js';
 import { JOB_ERROR_CODES, type JobError, type JobErrorCode } from './job-error.js';
 import type { Job, SettledBy } from './job.entity.js';
+import type { TimelineEntry } from './timeline.js';
 
 class JobErrorDto implements JobError {
   /** Stable; programs branch on it. */
@@ -138,7 +139,7 @@ export function jobText(job: Job): string {
   return appendMembers(JSON.stringify(dto), { metadata: job.metadata ?? 'null' });
 }
 
-export function toJobEventPageDto(events: readonly JobEvent[], limit: number): JobEventPageDto {
+export function toJobEventPageDto(events: readonly TimelineEntry[], limit: number): JobEventPageDto {
   const page = events.slice(0, limit);
   return {
     events: page.map(toJobEventDto),
@@ -146,6 +147,6 @@ export function toJobEventPageDto(events: readonly JobEvent[], limit: number): J
   };
 }
 
-function toJobEventDto({ at, type, detail }: JobEvent): JobEventDto {
+function toJobEventDto({ at, type, detail }: TimelineEntry): JobEventDto {
   return { at, type, detail };
 }

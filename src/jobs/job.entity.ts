@@ -81,7 +81,7 @@ export class Job {
   @Column({ name: 'submit_attempts', type: 'integer', default: 0 })
   submitAttempts!: number;
 
-  /** Set before the request is sent, cleared when its outcome is known; a crash in between leaves it set. */
+  /** Begin of the last attempt, set before the request is sent; null while a queued job waits for its next attempt. */
   @Column({ name: 'submit_started_at', type: 'timestamptz', nullable: true })
   submitStartedAt!: Date | null;
 

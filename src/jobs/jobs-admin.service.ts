@@ -5,7 +5,6 @@ import { addLogFields } from '../platform/logging/log-context.js';
 import { Notifications } from '../platform/work/notifications.js';
 import { JobCancellation } from './cancellation/job-cancellation.js';
 import { PollCoolDown } from './polling/poll-cool-down.js';
-import type { JobEvent } from './job-event.entity.js';
 import { JobQueries } from './persistence/job-queries.store.js';
 import {
   JobSearchStore,
@@ -26,6 +25,7 @@ import type { JobResult } from './results/job-result.entity.js';
 import { throwNoResult } from './results/no-result.js';
 import { pagesOf } from './results/result-usage.js';
 import { ResultStore } from './results/result.store.js';
+import type { TimelineEntry } from './timeline.js';
 
 export { SEARCHED_STATUSES } from './persistence/search-conditions.js';
 export type { EndedJobs } from './persistence/ended-jobs.js';
@@ -81,8 +81,8 @@ export class JobsAdminService {
   }
 
   /** A page of the timeline, oldest first. */
-  events(job: Job, after: string | undefined, limit: number): Promise<JobEvent[]> {
-    return this.queries.listEvents(job.id, after, limit);
+  events(job: Job, after: string | undefined, limit: number): Promise<TimelineEntry[]> {
+    return this.queries.listTimeline(job, after, limit);
   }
 
   /** Has a worker poll the job now, or send it if it is queued. Throws `job_already_ended`. */

@@ -9,6 +9,7 @@ import { PollWork } from './polling/poll.work.js';
 import { RecoveryWork } from './recovery/recovery.work.js';
 import { SubmissionTransitions } from './submission/submission-transitions.js';
 import { PollTransitions } from './polling/poll-transitions.js';
+import { JobCompletionStore } from './polling/job-completion.store.js';
 import { SubmissionLimiter } from './submission/submission-limiter.js';
 import { Submitter } from './submission/submitter.js';
 import { MissedWakeUps } from './submission/missed-wake-ups.js';
@@ -28,6 +29,7 @@ import { DueJobsStore } from './polling/due-jobs.store.js';
     GoneWorkerJobs,
     SubmissionTransitions,
     PollTransitions,
+    JobCompletionStore,
     SubmissionLimiter,
     Submitter,
     SubmissionWork,

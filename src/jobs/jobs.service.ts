@@ -10,7 +10,6 @@ import { JobAcceptance } from './submission/job-acceptance.js';
 import { JobCancellation } from './cancellation/job-cancellation.js';
 import { PollCoolDown } from './polling/poll-cool-down.js';
 import { JobCompletionNotifier } from './api/job-completion.notifier.js';
-import type { JobEvent } from './job-event.entity.js';
 import type { JobResult } from './results/job-result.entity.js';
 import { isTerminal } from './job-status.js';
 import type { JobType } from './job-type.js';
@@ -18,6 +17,7 @@ import { isJobId, type Job } from './job.entity.js';
 import { JobQueries, type JobFilter } from './persistence/job-queries.store.js';
 import { ResultStore } from './results/result.store.js';
 import { InputJobs } from './submission/input-jobs.js';
+import type { TimelineEntry } from './timeline.js';
 import { throwNoResult } from './results/no-result.js';
 import type { JobReference } from './submission/job-references.js';
 import { UploadReferences } from './uploads/upload-references.js';
@@ -119,9 +119,9 @@ export class JobsService {
     id: string,
     after: string | undefined,
     limit: number,
-  ): Promise<JobEvent[]> {
+  ): Promise<TimelineEntry[]> {
     const job = await this.find(service, id);
-    return this.queries.listEvents(job.id, after, limit);
+    return this.queries.listTimeline(job, after, limit);
   }
 
   /** The stored result. Throws `job_not_found`, `job_not_completed`, `job_has_no_result` or `result_expired`. */

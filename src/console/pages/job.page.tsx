@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import type { RefusalDto } from '../../admin/refusal.dto.js';
 import { printable } from '../../audit/redacted-request.js';
-import type { JobEvent } from '../../jobs/job-event.entity.js';
+import type { TimelineEntry } from '../../jobs/timeline.js';
 import { isRecord } from '../../platform/json/is-record.js';
 import { isTerminal } from '../../jobs/job-status.js';
 import type { JobError } from '../../jobs/job-error.js';
@@ -39,7 +39,7 @@ import {
 export interface JobProperties {
   readonly session: Session;
   readonly job: Job;
-  readonly events: readonly JobEvent[];
+  readonly events: readonly TimelineEntry[];
   /** Where the next part of the timeline begins, if there is one. */
   readonly nextCursor: string | undefined;
   readonly callbacks: readonly JobCallback[];
@@ -201,18 +201,18 @@ function Result({ job, result }: { job: Job; result: ResultFacts | undefined }):
 }
 
 interface Step {
-  readonly event: JobEvent;
+  readonly event: TimelineEntry;
   /** How long after the event before it. */
   readonly since: string | undefined;
 }
 
 /** With the word of the page for how the gateway learned of an end. */
-function detailOf({ detail }: JobEvent): object {
+function detailOf({ detail }: TimelineEntry): object {
   const by = SETTLED_BY.find((known) => isRecord(detail) && known === detail['settledBy']);
   return by === undefined ? detail : { ...detail, settledBy: SETTLED_BY_NAMES[by] };
 }
 
-function stepsOf(events: readonly JobEvent[]): Step[] {
+function stepsOf(events: readonly TimelineEntry[]): Step[] {
   return events.map((event, n) => {
     const before = events[n - 1];
     const since =

@@ -222,20 +222,22 @@ const RELEASE = {
 
 const RELEASE_LOST = `
   WITH held AS (
-    SELECT id, status = 'queued' AND next_check_at = submit_started_at + make_interval(secs => $3) AS begun
+    SELECT id, CASE WHEN status = 'queued' AND next_check_at = submit_started_at + make_interval(secs => $3)
+                    THEN submit_started_at END AS begun_at
       FROM jobs WHERE worker = ANY ($2::integer[]) AND lease = ANY ($1::uuid[])
      ORDER BY id FOR NO KEY UPDATE),
   released AS (
     UPDATE jobs
        SET lease = NULL, worker = NULL, next_check_at = now(),
            poll_requested = poll_requested OR callback_received_at IS NOT NULL OR cancel_sent_at IS NOT NULL,
-           submit_started_at = CASE WHEN begun THEN NULL ELSE jobs.submit_started_at END
+           submit_started_at = CASE WHEN begun_at IS NULL THEN jobs.submit_started_at END
       FROM held WHERE jobs.id = held.id
-    RETURNING jobs.id, submit_attempts, begun)
+    RETURNING jobs.id, submit_attempts, begun_at)
   INSERT INTO job_events (job_id, type, detail)
   SELECT id, 'submit_deferred',
-         jsonb_build_object('attempt', submit_attempts, 'reason', $4::text, 'retryInSeconds', 0)
-    FROM released WHERE begun
+         jsonb_build_object('attempt', submit_attempts, 'begunAt', begun_at, 'reason', $4::text,
+                            'retryInSeconds', 0)
+    FROM released WHERE begun_at IS NOT NULL
   RETURNING job_id`;
 
 const RELEASE_FAILED = `
@@ -257,9 +259,10 @@ const FREE_ATTEMPTS = `
                                 THEN $2::timestamptz + make_interval(secs => $3) ELSE now() END,
            deferral_reason = $4, deferred_until = $2::timestamptz + make_interval(secs => $3)
      WHERE worker = $1 AND lease IS NOT NULL AND status = 'queued' AND submit_started_at IS NOT NULL
-    RETURNING id, submit_attempts)
+    RETURNING id, submit_attempts, submit_started_at)
   INSERT INTO job_events (job_id, type, detail)
-  SELECT id, 'submit_uncertain', jsonb_build_object('attempt', submit_attempts, 'reason', $5::text)
+  SELECT id, 'submit_uncertain',
+         jsonb_build_object('attempt', submit_attempts, 'begunAt', submit_started_at, 'reason', $5::text)
     FROM freed
   RETURNING job_id`;
 

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { In, LessThan, MoreThan, Repository, type FindOptionsWhere } from 'typeorm';
+import { In, LessThan, Repository, type FindOptionsWhere } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
 import { JobEvent } from '../job-event.entity.js';
+import { JobResult } from '../results/job-result.entity.js';
+import { timelineOf, type TimelineEntry } from '../timeline.js';
 import type { JobStatus } from '../job-status.js';
 import type { JobType } from '../job-type.js';
 import { Job } from '../job.entity.js';
@@ -67,6 +69,7 @@ export class JobQueries {
   constructor(
     @InjectRepository(Job) private readonly jobs: Repository<Job>,
     @InjectRepository(JobEvent) private readonly events: Repository<JobEvent>,
+    @InjectRepository(JobResult) private readonly results: Repository<JobResult>,
   ) {}
 
   findOwn(service: string, id: string): Promise<Job | null> {
@@ -111,11 +114,14 @@ export class JobQueries {
     return this.jobs.findOneBy(where);
   }
 
-  /** Oldest first, beginning after `after`. */
-  listEvents(jobId: string, after: string | undefined, limit: number): Promise<JobEvent[]> {
-    const where: FindOptionsWhere<JobEvent> = { jobId };
-    if (after !== undefined) where.id = MoreThan(after);
-    return this.events.find({ where, order: { id: 'ASC' }, take: limit });
+  /** A part of the timeline: up to `limit` entries after the entry `after`. */
+  async listTimeline(job: Job, after = '0', limit: number): Promise<TimelineEntry[]> {
+    const [events, result] = await Promise.all([
+      this.events.find({ where: { jobId: job.id }, order: { id: 'ASC' } }),
+      this.results.findOne({ select: { sizeBytes: true }, where: { jobId: job.id } }),
+    ]);
+    const begin = Number(after);
+    return timelineOf(job, events, result?.sizeBytes ?? null).slice(begin, begin + limit);
   }
 
   /** The upstream ids that belong to jobs of this gateway. */

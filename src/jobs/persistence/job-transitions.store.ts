@@ -21,6 +21,9 @@ type Changes = QueryDeepPartialEntity<Job>;
 /** A condition that the row must still meet for a write. */
 export type Fence = readonly [sql: string, parameters: Record<string, unknown>];
 
+/** `settled_by` of an end that a poll found: `webhook` if a callback has arrived, else `reconciler`. */
+export const SETTLED_BY_TRIGGER = `CASE WHEN callback_received_at IS NULL THEN 'reconciler' ELSE 'webhook' END`;
+
 /** Allows a write only to the holder of the lease: a paused process whose lease passed on writes nothing. */
 export const ifLeasedBy = (lease: string): Fence => ['lease = :lease', { lease }];
 
@@ -83,18 +86,18 @@ export class JobTransitionsStore {
 
   /**
    * Moves a job to `to` with `changes` if its status allows it and `fence` holds. A terminal state also deletes
-   * the request, and notifies waiting requests at commit.
+   * the request, and notifies waiting requests at commit. `event`: for the timeline, which shows an end by itself.
    */
   async transition(
     manager: EntityManager,
     id: string,
     to: JobStatus,
     changes: Changes,
-    event: [JobEventType, Record<string, unknown>?],
+    event: [JobEventType, Record<string, unknown>] | null,
     fence: Fence,
   ): Promise<TransitionedJob | undefined> {
     const end: Changes = isTerminal(to)
-      ? { endedAt: now, nextCheckAt: null, request: null, submitStartedAt: null }
+      ? { endedAt: now, nextCheckAt: null, request: null }
       : {};
     const { raw } = await manager
       .createQueryBuilder()
@@ -111,14 +114,18 @@ export class JobTransitionsStore {
       .where('id = :id AND status IN (:...from)', { id, from: predecessorsOf(to) })
       .andWhere(...fence)
       .returning(
-        `type, settled_by, polls, ${age('created_at')} AS age, ${age('callback_received_at')} AS callback_age,
+        `type, settled_by, polls, submit_started_at, ${age('created_at')} AS age,
+         ${age('callback_received_at')} AS callback_age,
          ${isTerminal(to) ? wakeDependents('ARRAY[id]') : '0'} AS woken`,
       )
       .execute();
     const [row] = raw as TransitionedRow[];
     if (row === undefined) return undefined;
-    const found = isTerminal(to) ? { settledBy: row.settled_by, polls: row.polls } : {};
-    await this.addEvent(manager, id, event[0], { ...event[1], ...found });
+    if (event !== null) {
+      const [type, detail] = event;
+      const begin = to === 'uncertain' ? { begunAt: row.submit_started_at } : {};
+      await this.addEvent(manager, id, type, { ...detail, ...begin });
+    }
     if (isTerminal(to)) {
       await this.notifications.sendAtCommit(manager, JOB_ENDED, id);
       if (row.woken > 0) await this.notifications.sendAtCommit(manager, JOBS_QUEUED, '');
@@ -143,7 +150,7 @@ export class JobTransitionsStore {
       id,
       'cancelled',
       { settledBy: 'cancellation', error: CANCELLED_BEFORE_SUBMIT },
-      ['cancelled', { code: CANCELLED_BEFORE_SUBMIT.code }],
+      null,
       [`status = 'queued' AND ${sql}`, parameters],
     );
   }
@@ -270,6 +277,7 @@ interface TransitionedRow {
   type: JobType;
   settled_by: SettledBy | null;
   polls: number;
+  submit_started_at: Date | null;
   age: number;
   callback_age: number | null;
   woken: number;

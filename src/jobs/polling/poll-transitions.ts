@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
+import { Batches } from '../../platform/batches.js';
 import { classifyDatabaseError } from '../../platform/database/database-errors.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import { preparedRows } from '../../platform/database/sql.js';
@@ -15,11 +16,14 @@ import type { LeasedJob } from '../leases/leased-job.js';
 import {
   CANCELS_DUE,
   ifLeasedBy,
+  JOB_ENDED,
   JobTransitionsStore,
   POLLS_DUE,
+  SETTLED_BY_TRIGGER,
   UNCERTAIN_DUE,
 } from '../persistence/job-transitions.store.js';
-import { ResultStore, type StoredContent } from '../results/result.store.js';
+import { ResultStore, type NewContent } from '../results/result.store.js';
+import { JobCompletionStore, type Completion } from './job-completion.store.js';
 
 /** Record of a poll that did not end the job. */
 export interface PollRecord {
@@ -32,17 +36,20 @@ export interface PollRecord {
   readonly found: WaitReason | 'searched';
 }
 
-/** `settledBy` is `webhook` if a callback has arrived, else `reconciler`. */
-const SETTLED_BY_TRIGGER = (): string =>
-  `CASE WHEN callback_received_at IS NULL THEN 'reconciler' ELSE 'webhook' END`;
+/** Completions that wait while a statement runs share the next one. */
+const BATCH_LIMITS = { size: 100, waiting: 10_000, concurrency: 1 };
 
-/**
- * Writes of a poll, each in one transaction, and only by the holder of the lease. Each returns whether it happened.
- */
+/** Writes of a poll, only by the holder of the lease. Each returns whether it happened. */
 @Injectable()
 export class PollTransitions {
+  private readonly batches = new Batches<Completion, boolean>(
+    (completions) => this.completeJobs(completions),
+    BATCH_LIMITS,
+  );
+
   constructor(
     private readonly transitions: JobTransitionsStore,
+    private readonly completions: JobCompletionStore,
     private readonly results: ResultStore,
     private readonly notifications: Notifications,
     private readonly transactions: Transactions,
@@ -74,29 +81,27 @@ export class PollTransitions {
   }
 
   /** Completes the job with `content`, or deletes `content` if the job cannot complete. */
-  async completeJob({ id, lease }: HeldJob, content: StoredContent): Promise<boolean> {
-    const moved = await this.transactions
-      .run(async (manager) => {
-        const done = await this.transitions.transition(
-          manager,
-          id,
-          'completed',
-          { settledBy: SETTLED_BY_TRIGGER, error: null },
-          ['completed', { sizeBytes: Number(content.sizeBytes) }],
-          ifLeasedBy(lease),
-        );
-        if (done !== undefined) await this.results.attachContent(manager, id, content);
-        return done;
-      })
+  async completeJob({ id, lease }: HeldJob, content: NewContent): Promise<boolean> {
+    const completed = await this.batches
+      .addItem({ id, lease, content })
       .catch(async (error: unknown) => {
-        // After any other error the transaction may have committed.
-        if (classifyDatabaseError(error) === 'data')
-          await this.results.discardContent(content.contentId);
+        // After any other error the statement may have committed.
+        if (classifyDatabaseError(error) === 'data') await this.discard(content);
         throw error;
       });
-    this.metrics.recordEnded('completed', moved);
-    if (moved === undefined) await this.results.discardContent(content.contentId);
-    return moved !== undefined;
+    if (!completed) await this.discard(content);
+    return completed;
+  }
+
+  private async completeJobs(completions: readonly Completion[]): Promise<boolean[]> {
+    const completed = await this.completions.completeJobs(completions);
+    for (const job of completed.values()) this.metrics.recordEnded('completed', job);
+    this.notifications.deliver(JOB_ENDED, completed.keys());
+    return completions.map(({ id }) => completed.delete(id));
+  }
+
+  private async discard({ contentId, bytes }: NewContent): Promise<void> {
+    if (bytes === null) await this.results.discardContent(contentId);
   }
 
   /** Ends the job without a result. */
@@ -111,8 +116,8 @@ export class PollTransitions {
         manager,
         id,
         status,
-        { error, settledBy: SETTLED_BY_TRIGGER },
-        [status, { code: error.code }],
+        { error, settledBy: () => SETTLED_BY_TRIGGER },
+        null,
         fence,
       ),
     );

@@ -53,7 +53,7 @@ export async function resultDocument(
   try {
     for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
       scanner.write(bytes.subarray(at, at + SLICE_BYTES));
-      await setImmediate();
+      if (at + SLICE_BYTES < bytes.length) await setImmediate();
     }
     scanner.end();
   } catch (error) {

@@ -1,18 +1,29 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
+import { createGzip, gzipSync } from 'node:zlib';
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { Repository, type EntityManager } from 'typeorm';
+import { Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { JobResult } from './job-result.entity.js';
 import { ResultChunk } from './result-chunk.entity.js';
 
-/** A stored result that belongs to no job yet. */
-export type StoredContent = Pick<JobResult, 'contentId' | 'sha256' | 'sizeBytes' | 'storedBytes'>;
+/** A result that belongs to no job yet. */
+export interface NewContent extends Pick<
+  JobResult,
+  'contentId' | 'sha256' | 'sizeBytes' | 'storedBytes'
+> {
+  /** The gzip stream of a small result, which is stored when its job completes; null if it is stored already. */
+  readonly bytes: Buffer | null;
+}
 
 const CHUNK_BYTES = 256 * 1024;
+
+/** Uncompressed size up to which a result is compressed at once and stored with the end of its job. */
+const SMALL_BYTES = 65_536;
+
+const COMPRESSION = { level: 5 };
 
 /** Stores results as gzip streams in chunks, written and read one at a time to bound memory. */
 @Injectable()
@@ -22,8 +33,20 @@ export class ResultStore {
     @InjectRepository(ResultChunk) private readonly chunks: Repository<ResultChunk>,
   ) {}
 
-  /** Compresses and stores `content`. On an error it deletes the written chunks and rethrows. */
-  async writeContent(content: AsyncIterable<Buffer>): Promise<StoredContent> {
+  /** Compresses `content`, and stores it if it is large. On an error it deletes the written chunks and rethrows. */
+  async writeContent(content: AsyncIterable<Buffer>): Promise<NewContent> {
+    const iterator = content[Symbol.asyncIterator]();
+    const beginning: Buffer[] = [];
+    for (let size = 0; size <= SMALL_BYTES; ) {
+      const next = await iterator.next();
+      if (next.done === true) return smallContent(Buffer.concat(beginning, size));
+      beginning.push(next.value);
+      size += next.value.length;
+    }
+    return this.writeChunks(resumed(beginning, iterator));
+  }
+
+  private async writeChunks(content: AsyncIterable<Buffer>): Promise<NewContent> {
     const contentId = uuidv7();
     const hash = createHash('sha256');
     let size = 0;
@@ -46,7 +69,7 @@ export class ResultStore {
     try {
       await pipeline(
         Readable.from(measured(), { objectMode: false }),
-        createGzip({ level: 5 }),
+        createGzip(COMPRESSION),
         store,
       );
     } catch (error) {
@@ -58,16 +81,8 @@ export class ResultStore {
       sha256: hash.digest('hex'),
       sizeBytes: String(size),
       storedBytes: String(stored),
+      bytes: null,
     };
-  }
-
-  /** Makes `content` the result of a job. */
-  async attachContent(
-    manager: EntityManager,
-    jobId: string,
-    content: StoredContent,
-  ): Promise<void> {
-    await manager.insert(JobResult, { jobId, ...content });
   }
 
   async discardContent(contentId: string): Promise<void> {
@@ -79,7 +94,10 @@ export class ResultStore {
   }
 
   /** The gzip stream, read as fast as it is consumed. Throws if retention deleted a chunk meanwhile. */
-  async *readContent({ contentId, storedBytes }: StoredContent): AsyncGenerator<Buffer> {
+  async *readContent({
+    contentId,
+    storedBytes,
+  }: Pick<JobResult, 'contentId' | 'storedBytes'>): AsyncGenerator<Buffer> {
     let left = Number(storedBytes);
     for (let seq = 0; left > 0; seq++) {
       const chunk = await this.chunks.findOneBy({ contentId, seq });
@@ -88,6 +106,25 @@ export class ResultStore {
       yield chunk.bytes;
     }
   }
+}
+
+function smallContent(content: Buffer): NewContent {
+  const bytes = gzipSync(content, COMPRESSION);
+  return {
+    contentId: uuidv7(),
+    sha256: createHash('sha256').update(content).digest('hex'),
+    sizeBytes: String(content.length),
+    storedBytes: String(bytes.length),
+    bytes,
+  };
+}
+
+async function* resumed(
+  beginning: readonly Buffer[],
+  rest: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer> {
+  yield* beginning;
+  yield* { [Symbol.asyncIterator]: () => rest };
 }
 
 async function* inChunks(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -51,7 +51,7 @@ export class JobSubmissionStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
   /**
-   * Inserts jobs and their first timeline entries. They are due, except those of `deferrals`. Leaves out jobs with a
+   * Inserts jobs. They are due, except those of `deferrals`. Leaves out jobs with a
    * repeated idempotency key.
    */
   async insertJobs(
@@ -80,7 +80,7 @@ export class JobSubmissionStore {
     return inserted.map((row) => Object.assign(new Job(), NEW_JOB, byId.get(row.id), row));
   }
 
-  /** Moves jobs to `submitted` and records it in their timelines. Returns the moved jobs with their triggers. */
+  /** Moves jobs to `submitted`. Returns the moved jobs with their triggers. */
   markSubmitted(made: readonly AcceptedUpstream[], upstreamUrl: string): Promise<SubmittedRow[]> {
     return preparedRows<SubmittedRow>(this.database, MARK_SUBMITTED, [
       made.map(({ id }) => id),
@@ -102,7 +102,6 @@ type InsertedRow = Pick<
 const INSERT_JOBS = {
   name: 'jobs-insert',
   text: `
-  WITH inserted AS (
     INSERT INTO jobs (id, service, type, priority, request, refers_to_jobs, metadata, idempotency_key,
                       request_hash, trace, next_check_at, deferral_reason, deferred_until)
     SELECT id, service, type, priority, coalesce(request, $2), refers_to_jobs, metadata,
@@ -113,12 +112,8 @@ const INSERT_JOBS = {
              request_hash bytea, trace text, defer_seconds float8, deferral_reason text)
      ORDER BY service, idempotency_key, id
     ON CONFLICT DO NOTHING
-    RETURNING id, type, created_at, next_check_at, deferral_reason, deferred_until),
-  event AS (
-    INSERT INTO job_events (job_id, type, detail)
-    SELECT id, 'accepted', jsonb_build_object('type', type) FROM inserted)
-  SELECT id, created_at AS "createdAt", next_check_at AS "nextCheckAt",
-         deferral_reason AS "deferralReason", deferred_until AS "deferredUntil" FROM inserted`,
+    RETURNING id, created_at AS "createdAt", next_check_at AS "nextCheckAt",
+              deferral_reason AS "deferralReason", deferred_until AS "deferredUntil"`,
 };
 
 /** Arrays as subqueries give PostgreSQL one generic plan for all array lengths. */
@@ -128,7 +123,7 @@ const MARK_SUBMITTED = {
   WITH moved AS (
     UPDATE jobs
        SET status = 'submitted', upstream_id = made.upstream_id, upstream_url = $5,
-           submitted_at = now(), submit_started_at = NULL, uncertain_since = NULL,
+           submitted_at = now(), uncertain_since = NULL,
            deferral_reason = NULL, deferred_until = NULL, polls = 0, lease = NULL, worker = NULL,
            next_check_at = CASE WHEN callback_received_at IS NULL AND cancel_requested_at IS NULL
                                 THEN now() + make_interval(secs => made.first_poll) ELSE now() END
@@ -140,7 +135,8 @@ const MARK_SUBMITTED = {
               extract(epoch FROM now() - created_at)::double precision AS age),
   event AS (
     INSERT INTO job_events (job_id, type, detail)
-    SELECT id, 'submitted', jsonb_build_object('upstreamId', upstream_id, 'via', via) FROM moved)
+    SELECT id, 'submitted', jsonb_build_object('upstreamId', upstream_id, 'via', via)
+      FROM moved WHERE via <> 'answer')
   SELECT id, upstream_id AS "upstreamId", callback, cancel, age AS "ageSeconds" FROM moved`,
 };
 

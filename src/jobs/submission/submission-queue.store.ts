@@ -73,10 +73,29 @@ export class SubmissionQueueStore {
     return job;
   }
 
-  /** Begins an attempt and records it in the timeline. False if the job no longer allows it. */
+  /** Begins an attempt. False if the job no longer allows it. */
   async beginAttempt({ id, attempt }: Attempt, lease: string, seconds: number): Promise<boolean> {
     const begun = await preparedRows(this.database, BEGIN_ATTEMPT, [id, attempt, seconds, lease]);
     return begun.length === 1;
+  }
+
+  /**
+   * Defers a queued job for `seconds`, if no later attempt has begun. Returns whether it is to be cancelled; `undefined`
+   * if it was not deferred. `failure` ends its attempt in the timeline.
+   */
+  async deferAttempt(
+    { id, attempt }: Attempt,
+    seconds: number,
+    reason: string,
+    failure: string | undefined,
+  ): Promise<boolean | undefined> {
+    const parameters = [id, attempt, seconds, reason, failure ?? null];
+    const [deferred] = await preparedRows<{ cancelled: boolean }>(
+      this.database,
+      DEFER_ATTEMPT,
+      parameters,
+    );
+    return deferred?.cancelled;
   }
 
   /** Makes jobs due at once that were not sent. A begun attempt ends with `reason` in the timeline. */
@@ -106,9 +125,8 @@ const READY = `(submit_started_at IS NULL AND cancel_requested_at IS NULL AND NO
 const LEASE_JOBS = {
   name: 'jobs-queue-lease',
   text: `
-  WITH leased AS (
-    UPDATE jobs
-       SET submit_started_at = CASE WHEN ${READY} THEN now() ELSE submit_started_at END,
+  UPDATE jobs
+     SET submit_started_at = CASE WHEN ${READY} THEN now() ELSE submit_started_at END,
            submit_attempts = submit_attempts + CASE WHEN ${READY} THEN 1 ELSE 0 END,
            deferral_reason = CASE WHEN ${READY} THEN NULL ELSE deferral_reason END,
            deferred_until = CASE WHEN ${READY} THEN NULL ELSE deferred_until END,
@@ -125,11 +143,7 @@ const LEASE_JOBS = {
               coalesce(submit_started_at = now(), false) AS begun,
               cancel_requested_at IS NOT NULL AS "cancelRequested",
               ${age('created_at')} AS "ageSeconds",
-              nullif(${age('submit_started_at')}, 0) AS "attemptSeconds"),
-  event AS (
-    INSERT INTO job_events (job_id, type, detail)
-    SELECT id, 'submit_started', jsonb_build_object('attempt', attempts) FROM leased WHERE begun)
-  SELECT * FROM leased`,
+              nullif(${age('submit_started_at')}, 0) AS "attemptSeconds"`,
 };
 
 const FIRST = {
@@ -144,24 +158,42 @@ const FIRST = {
 const BEGIN_ATTEMPT = {
   name: 'jobs-queue-begin',
   text: `
-  WITH begun AS (
     UPDATE jobs
        SET submit_started_at = now(), submit_attempts = $2::integer,
            deferral_reason = NULL, deferred_until = NULL,
            next_check_at = now() + make_interval(secs => $3)
      WHERE id = $1 AND status = 'queued' AND submit_started_at IS NULL AND lease = $4
        AND cancel_requested_at IS NULL AND submit_attempts = $2::integer - 1
-    RETURNING id)
-  INSERT INTO job_events (job_id, type, detail)
-  SELECT id, 'submit_started', jsonb_build_object('attempt', $2::integer) FROM begun
-  RETURNING job_id`,
+    RETURNING id`,
+};
+
+const DEFER_ATTEMPT = {
+  name: 'jobs-queue-defer',
+  text: `
+  WITH held AS (
+    SELECT id, submit_started_at AS begun_at, cancel_requested_at IS NOT NULL AS cancelled
+      FROM jobs WHERE id = $1 AND status = 'queued' AND submit_attempts = $2::integer FOR NO KEY UPDATE),
+  deferred AS (
+    UPDATE jobs
+       SET submit_started_at = NULL, lease = NULL, worker = NULL, deferral_reason = $4,
+           deferred_until = now() + make_interval(secs => $3),
+           next_check_at = now() + make_interval(secs => $3)
+      FROM held WHERE jobs.id = held.id
+    RETURNING jobs.id, held.begun_at, held.cancelled),
+  event AS (
+    INSERT INTO job_events (job_id, type, detail)
+    SELECT id, 'submit_deferred',
+           jsonb_build_object('attempt', $2::integer, 'begunAt', begun_at, 'reason', $5::text,
+                              'retryInSeconds', round($3::numeric))
+      FROM deferred WHERE $5::text IS NOT NULL AND NOT cancelled)
+  SELECT cancelled FROM deferred`,
 };
 
 const RELEASE_UNSENT = {
   name: 'jobs-queue-release',
   text: `
   WITH held AS (
-    SELECT jobs.id, is_own, is_own AND submit_started_at IS NOT NULL AS begun
+    SELECT jobs.id, is_own, CASE WHEN is_own THEN submit_started_at END AS begun_at
       FROM unnest($1::uuid[], $2::uuid[], $4::boolean[]) AS unsent (id, lease, is_own)
       JOIN jobs ON jobs.id = unsent.id AND jobs.lease = unsent.lease AND status = 'queued'
        FOR NO KEY UPDATE OF jobs),
@@ -170,11 +202,12 @@ const RELEASE_UNSENT = {
        SET submit_started_at = CASE WHEN is_own THEN NULL ELSE submit_started_at END,
            lease = NULL, worker = NULL, next_check_at = now()
       FROM held WHERE jobs.id = held.id
-    RETURNING jobs.id, submit_attempts AS attempt, begun)
+    RETURNING jobs.id, submit_attempts AS attempt, begun_at)
   INSERT INTO job_events (job_id, type, detail)
   SELECT id, 'submit_deferred',
-         jsonb_build_object('attempt', attempt, 'reason', $3::text, 'retryInSeconds', 0)
-    FROM released WHERE begun`,
+         jsonb_build_object('attempt', attempt, 'begunAt', begun_at, 'reason', $3::text,
+                            'retryInSeconds', 0)
+    FROM released WHERE begun_at IS NOT NULL`,
 };
 
 const EXPEDITE_JOBS = {

@@ -92,7 +92,7 @@ export class SubmissionTransitions {
   }
 
   /**
-   * Defers a submit that certainly made no job. A job that is to be cancelled ends here. `reason` is for the
+   * Defers a submit that certainly made no job. A job that is to be cancelled ends instead. `reason` is for the
    * service; `failure` for the timeline, if an attempt was made.
    */
   async deferSubmit(
@@ -100,29 +100,9 @@ export class SubmissionTransitions {
     attempt: number,
     { seconds, reason, failure }: { seconds: number; reason: string; failure?: string },
   ): Promise<boolean> {
-    const { deferredJob, ended } = await this.transactions.run(async (manager) => {
-      const changes = { submitStartedAt: null, ...NOT_LEASED, ...deferred(seconds, reason) };
-      const deferredJob = await this.transitions.updateJob(
-        manager,
-        job.id,
-        'queued',
-        changes,
-        ifAtAttempt(attempt),
-      );
-      if (!deferredJob) return { deferredJob };
-      // After the update, which locks the row, so that a concurrent cancel is not missed.
-      const ended = await this.transitions.cancelUnsent(manager, job.id, [
-        'cancel_requested_at IS NOT NULL',
-        {},
-      ]);
-      if (ended === undefined && failure !== undefined) {
-        const detail = { attempt, reason: failure, retryInSeconds: Math.round(seconds) };
-        await this.transitions.addEvent(manager, job.id, 'submit_deferred', detail);
-      }
-      return { deferredJob, ended };
-    });
-    this.metrics.recordEnded('cancelled', ended, 'cancelled');
-    return deferredJob;
+    const cancelled = await this.queue.deferAttempt({ id: job.id, attempt }, seconds, reason, failure);
+    if (cancelled === true) await this.cancelUnsent(job);
+    return cancelled !== undefined;
   }
 
   /** Needs no fence: Reducto has the job, whichever attempt created it. */
@@ -221,7 +201,7 @@ export class SubmissionTransitions {
         job.id,
         status,
         { error, settledBy: 'submission' },
-        [status, { code: error.code }],
+        null,
         [`status IN ('queued', 'uncertain') AND submit_attempts = :attempt`, { attempt }],
       ),
     );

@@ -4,9 +4,16 @@ import { EntityManager } from 'typeorm';
 import { preparedRows } from '../database/sql.js';
 import { DatabaseSession, type Query, type SessionUser } from './database-session.js';
 
-/** The one channel, because a process has one session. A message is a topic and an optional payload. */
+/** The one channel, because a process has one session. A message is a topic and optional payloads. */
 const CHANNEL = 'reducto_gateway';
 const NOTIFY = { name: 'notify', text: `SELECT pg_notify('${CHANNEL}', $1)` };
+
+/**
+ * SQL of one row that sends the payloads of the query `payloads` at the commit; up to 200 of 36 characters. Nothing without
+ * a payload.
+ */
+export const NOTIFY_ALL = (topic: string, payloads: string): string => `
+  SELECT pg_notify('${CHANNEL}', '${topic} ' || string_agg(payload, ',')) FROM (${payloads}) AS all_payloads (payload)`;
 
 /** Throttle: under load the workers are awake already. */
 const MIN_INTERVAL_MILLISECONDS = 10;
@@ -59,13 +66,22 @@ export class Notifications implements SessionUser {
     await preparedRows(manager, NOTIFY, [`${topic} ${payload}`]);
   }
 
+  /** Tells the subscribers of this process at once what the others hear by the database. */
+  deliver(topic: string, payloads: Iterable<string>): void {
+    for (const payload of payloads) this.call(topic, payload);
+  }
+
   async opened(query: Query): Promise<void> {
     await query(`LISTEN ${CHANNEL}`);
     for (const { onGap } of this.subscriptions) onGap();
   }
 
   notified(message: string): void {
-    const [topic, payload = ''] = message.split(' ');
+    const [topic = '', payloads = ''] = message.split(' ');
+    for (const payload of payloads.split(',')) this.call(topic, payload);
+  }
+
+  private call(topic: string, payload: string): void {
     for (const subscription of this.subscriptions) {
       if (subscription.topic === topic) subscription.onMessage(payload);
     }

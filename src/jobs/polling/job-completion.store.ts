@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
+import { preparedRows } from '../../platform/database/sql.js';
+import { NOTIFY_ALL } from '../../platform/work/notifications.js';
+import { predecessorsOf } from '../job-status.js';
+import {
+  age,
+  JOB_ENDED,
+  SETTLED_BY_TRIGGER,
+  type TransitionedJob,
+} from '../persistence/job-transitions.store.js';
+import type { NewContent } from '../results/result.store.js';
+
+/** A job whose result was fetched, with the lease under which it was. */
+export interface Completion {
+  readonly id: string;
+  readonly lease: string;
+  readonly content: NewContent;
+}
+
+/** The batched statement that completes jobs with their results. */
+@Injectable()
+export class JobCompletionStore {
+  constructor(@InjectEntityManager() private readonly database: EntityManager) {}
+
+  /** Completes those that are still held under their leases. Returns them by id. */
+  async completeJobs(completions: readonly Completion[]): Promise<Map<string, TransitionedJob>> {
+    // In the order of their ids, as callbacks lock them, to avoid deadlocks.
+    const inOrder = completions.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const content = <Key extends keyof NewContent>(key: Key): NewContent[Key][] =>
+      inOrder.map((completion) => completion.content[key]);
+    const completed = await preparedRows<TransitionedJob & { id: string }>(
+      this.database,
+      COMPLETE_JOBS,
+      [
+        inOrder.map(({ id }) => id),
+        inOrder.map(({ lease }) => lease),
+        content('contentId'),
+        content('sha256'),
+        content('sizeBytes'),
+        content('storedBytes'),
+        content('bytes'),
+        predecessorsOf('completed'),
+      ],
+    );
+    return new Map(completed.map(({ id, ...job }) => [id, job]));
+  }
+}
+
+/** Arrays as subqueries give PostgreSQL one generic plan for all array lengths. */
+const COMPLETE_JOBS = {
+  name: 'jobs-complete',
+  text: `
+  WITH fetched AS MATERIALIZED (
+    SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::uuid[]), (SELECT $4::text[]),
+                         (SELECT $5::bigint[]), (SELECT $6::bigint[]), (SELECT $7::bytea[]))
+      AS fetched (job_id, lease, content_id, sha256, size_bytes, stored_bytes, bytes)),
+  completed AS (
+    UPDATE jobs
+       SET status = 'completed', settled_by = ${SETTLED_BY_TRIGGER}, error = NULL, ended_at = now(),
+           next_check_at = NULL, lease = NULL, worker = NULL, request = NULL, uncertain_since = NULL,
+           deferral_reason = NULL, deferred_until = NULL
+      FROM fetched
+     WHERE jobs.id = fetched.job_id AND jobs.lease = fetched.lease AND status = ANY ($8::text[])
+    RETURNING jobs.id, type, settled_by, polls, ${age('created_at')} AS age,
+              ${age('callback_received_at')} AS callback_age),
+  chunk AS (
+    INSERT INTO result_chunks (content_id, seq, bytes)
+    SELECT content_id, 0, bytes FROM fetched JOIN completed ON completed.id = job_id
+     WHERE bytes IS NOT NULL),
+  result AS (
+    INSERT INTO job_results (job_id, content_id, sha256, size_bytes, stored_bytes)
+    SELECT job_id, content_id, sha256, size_bytes, stored_bytes
+      FROM fetched JOIN completed ON completed.id = job_id),
+  notification AS MATERIALIZED (
+    ${NOTIFY_ALL(JOB_ENDED, 'SELECT id::text FROM completed')})
+  SELECT id, type, settled_by AS "settledBy", polls, age AS "ageSeconds",
+         callback_age AS "sinceCallbackSeconds"
+    FROM completed, notification`,
+};
