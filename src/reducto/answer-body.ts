@@ -17,6 +17,9 @@ export interface AnswerBody {
 /** Limit of the decoded body. Reducto answers with a URL from 6 MB on. */
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
+/** Larger bodies are scanned as bytes, which costs less than to parse them and to find `result` in their text. */
+const MAX_PARSED_BYTES = 4096;
+
 /** JSON.parse needs a few milliseconds for this size. */
 const MAX_PARSED_AT_ONCE_BYTES = 262_144;
 /** Bounds the work per turn of the event loop. */
@@ -58,7 +61,7 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 /** Reads a body without blocking the event loop. A body that is not JSON in UTF-8 is text. */
 export async function readAnswerBody(chunks: readonly Buffer[]): Promise<AnswerBody> {
   const bytes = await joined(chunks);
-  return bytes.length > MAX_PARSED_AT_ONCE_BYTES ? readLarge(bytes) : readSmall(bytes);
+  return bytes.length > MAX_PARSED_BYTES ? readLarge(bytes) : readSmall(bytes);
 }
 
 /** A body that is too large, with its beginning. */
@@ -92,7 +95,7 @@ async function readLarge(bytes: Buffer): Promise<AnswerBody> {
       const slice = json.subarray(at, at + SLICE_BYTES);
       opening ??= slice.find((byte) => byte > SPACE);
       scanner.write(slice);
-      await setImmediate();
+      if (at + SLICE_BYTES < json.length) await setImmediate();
     }
     scanner.end();
   } catch (error) {
