@@ -139,7 +139,10 @@ export function jobText(job: Job): string {
   return appendMembers(JSON.stringify(dto), { metadata: job.metadata ?? 'null' });
 }
 
-export function toJobEventPageDto(events: readonly TimelineEntry[], limit: number): JobEventPageDto {
+export function toJobEventPageDto(
+  events: readonly TimelineEntry[],
+  limit: number,
+): JobEventPageDto {
   const page = events.slice(0, limit);
   return {
     events: page.map(toJobEventDto),

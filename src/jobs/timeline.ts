@@ -68,8 +68,9 @@ function attemptOf({ attempt, begunAt }: JobEvent['detail']): Entry[] {
     : [];
 }
 
-function withoutBegin({ begunAt: _, ...detail }: JobEvent['detail']): JobEvent['detail'] {
-  return detail;
+function withoutBegin(detail: JobEvent['detail']): JobEvent['detail'] {
+  const { begunAt: _, ...rest } = detail;
+  return rest;
 }
 
 const ENDS: ReadonlySet<string> = new Set(TERMINAL_STATUSES);

@@ -17,9 +17,7 @@ const JOBS = `
 const EVENTS = `
   INSERT INTO job_events (job_id, at, type, detail)
   SELECT id, ended_at, event.type, detail::jsonb
-    FROM jobs, (VALUES ('accepted', '{"type": "parse"}'), ('submit_started', '{"attempt": 1}'),
-                       ('submitted', '{"via": "answer"}'), ('callback_received', '{"status": "Completed"}'),
-                       ('completed', '{"polls": 1}')) AS event (type, detail)
+    FROM jobs, (VALUES ('callback_received', '{"status": "Completed"}')) AS event (type, detail)
    WHERE ended_at IS NOT NULL ORDER BY id`;
 const CALLBACKS = `
   INSERT INTO callbacks (job_id, upstream_id, status, proved_by, client_address, received_at,

@@ -25,7 +25,7 @@ async function count(sql: string): Promise<number> {
   return rows[0].n;
 }
 
-it('inserts each job of a burst with its own event, due for submission', async () => {
+it('inserts each job of a burst as it was sent, due for submission', async () => {
   const answers = await Promise.all(
     Array.from({ length: 150 }, (_, n) =>
       submit({ metadata: { n }, priority: n % 2 === 0, options: { text: 'ä"\\\n', n } }),
@@ -34,8 +34,8 @@ it('inserts each job of a burst with its own event, due for submission', async (
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
   const { rows } = await gateway.pool.query(
     `SELECT id, metadata, request::json->'options'->'n' AS n,
-            request::json->'options'->>'text' AS text, priority, next_check_at <= now() AS due,
-            (SELECT count(*)::int FROM job_events WHERE job_id = jobs.id) AS events FROM jobs`,
+            request::json->'options'->>'text' AS text, priority, next_check_at <= now() AS due
+       FROM jobs`,
   );
   const byId = new Map(rows.map((row) => [row.id, row]));
   expect(byId.size).toBe(150);
@@ -45,7 +45,6 @@ it('inserts each job of a burst with its own event, due for submission', async (
       n,
       text: 'ä"\\\n',
       priority: n % 2 === 0,
-      events: 1,
       due: true,
     });
   });

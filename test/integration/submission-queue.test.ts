@@ -150,6 +150,6 @@ it('shutdown releases unsent jobs and waits for requests under way', async () =>
     next_check_at <= now() AS due, count(*)::int AS jobs FROM jobs GROUP BY 1, 2, 3 ORDER BY 1`);
   expect(rows).toEqual([
     { status: 'queued', free: true, due: true, jobs: 6 },
-    { status: 'submitted', free: true, due: false, jobs: 2 },
+    { status: 'submitted', free: false, due: false, jobs: 2 },
   ]);
 });

@@ -110,14 +110,19 @@ describe('where PostgreSQL refuses an outcome', () => {
   afterEach(() => acceptRows(gateway.pool, table));
 
   it.each([
-    ['that the job is still open', '{"status":"Pending"}', 'polled'],
-    ['that the job completed', '{"status":"Completed","result":{}}', 'completed'],
-    ['that the job was cancelled', '{"status":"Cancelled"}', 'cancelled'],
+    ['that the job is still open', '{"status":"Pending"}', 'job_events', `NEW.type = 'polled'`],
+    [
+      'that the job completed',
+      '{"status":"Completed","result":{}}',
+      'jobs',
+      `NEW.status = 'completed'`,
+    ],
+    ['that the job was cancelled', '{"status":"Cancelled"}', 'jobs', `NEW.status = 'cancelled'`],
   ])(
     'of a poll, %s, the job fails with a plain reason and one line in the log',
-    async (_, body, type) => {
+    async (_, body, name, condition) => {
       upstream.answers.poll = { body };
-      await refuse('job_events', `NEW.type = '${type}'`);
+      await refuse(name, condition);
       const job = await gateway.ended(await gateway.submit());
       expect(job).toMatchObject({
         status: 'failed',
@@ -181,7 +186,10 @@ describe('where PostgreSQL refuses an outcome', () => {
     for (const id of ids) {
       await expect.poll(() => gateway.events(id), { timeout: 10_000 }).toContain('submit_deferred');
     }
-    await refuse('job_events', `NEW.job_id = '${ids[2]}' AND NEW.type = 'submit_started'`);
+    await refuse(
+      'jobs',
+      `NEW.id = '${ids[2]}' AND NEW.status = 'queued' AND NEW.submit_started_at IS NOT NULL`,
+    );
     upstream.answers.submit = { status: 422, body: '{"detail":"no"}' };
     await gateway.pool.query(`UPDATE jobs SET next_check_at = now() WHERE id = ANY ($1)`, [ids]);
     for (const id of ids) {

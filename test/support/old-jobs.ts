@@ -15,7 +15,7 @@ const JOBS = `
     RETURNING id, upstream_id, ended_at),
   event AS (
     INSERT INTO job_events (job_id, at, type)
-    SELECT id, ended_at, type FROM job, unnest('{accepted,submitted,completed}'::text[]) AS type),
+    SELECT id, ended_at, type FROM job, unnest('{polled,polled,callback_received}'::text[]) AS type),
   callback AS (
     INSERT INTO callbacks (job_id, upstream_id, status, proved_by, client_address, received_at,
                            last_received_at)

@@ -96,9 +96,7 @@ export class JobTransitionsStore {
     event: [JobEventType, Record<string, unknown>] | null,
     fence: Fence,
   ): Promise<TransitionedJob | undefined> {
-    const end: Changes = isTerminal(to)
-      ? { endedAt: now, nextCheckAt: null, request: null }
-      : {};
+    const end: Changes = isTerminal(to) ? { endedAt: now, nextCheckAt: null, request: null } : {};
     const { raw } = await manager
       .createQueryBuilder()
       .update(Job)

@@ -38,7 +38,7 @@ export class ResultStore {
   async writeContent(content: AsyncIterable<Buffer>): Promise<NewContent> {
     const iterator = content[Symbol.asyncIterator]();
     const beginning: Buffer[] = [];
-    for (let size = 0; size <= SMALL_BYTES; ) {
+    for (let size = 0; size <= SMALL_BYTES;) {
       const next = await iterator.next();
       if (next.done === true) return smallContent(Buffer.concat(beginning, size));
       beginning.push(next.value);

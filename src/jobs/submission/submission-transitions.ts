@@ -38,8 +38,6 @@ const RESUBMIT_REASON =
 const nowIfCallback = (seconds: number) => (): string =>
   `CASE WHEN callback_received_at IS NULL THEN ${inSeconds(seconds)()} ELSE now() END`;
 
-const NOT_LEASED = { lease: null, worker: null } as const;
-
 const BATCH_LIMITS = { size: 100, waiting: 10_000, concurrency: 1 };
 
 /** Writes of a submission, each in one transaction. Each returns whether it applied. */
@@ -100,7 +98,12 @@ export class SubmissionTransitions {
     attempt: number,
     { seconds, reason, failure }: { seconds: number; reason: string; failure?: string },
   ): Promise<boolean> {
-    const cancelled = await this.queue.deferAttempt({ id: job.id, attempt }, seconds, reason, failure);
+    const cancelled = await this.queue.deferAttempt(
+      { id: job.id, attempt },
+      seconds,
+      reason,
+      failure,
+    );
     if (cancelled === true) await this.cancelUnsent(job);
     return cancelled !== undefined;
   }
