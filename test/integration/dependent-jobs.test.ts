@@ -66,7 +66,7 @@ async function openJob(): Promise<string> {
 
 function endJob(id: string, status: TerminalStatus = 'completed'): Promise<unknown> {
   return get(DataSource).transaction((manager) =>
-    get(JobTransitionsStore).transition(manager, id, status, {}, [status], ['true', {}]),
+    get(JobTransitionsStore).transition(manager, id, status, {}, null, ['true', {}]),
   );
 }
 

@@ -8,6 +8,7 @@ import {
   age,
   JOB_ENDED,
   SETTLED_BY_TRIGGER,
+  wakeDependents,
   type TransitionedJob,
 } from '../persistence/job-transitions.store.js';
 import type { NewContent } from '../results/result.store.js';
@@ -19,18 +20,25 @@ export interface Completion {
   readonly content: NewContent;
 }
 
+export interface CompletedJobs {
+  /** By id. */
+  readonly jobs: Map<string, TransitionedJob>;
+  /** Number of jobs that became due because their inputs ended. */
+  readonly woken: number;
+}
+
 /** The batched statement that completes jobs with their results. */
 @Injectable()
 export class JobCompletionStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  /** Completes those that are still held under their leases. Returns them by id. */
-  async completeJobs(completions: readonly Completion[]): Promise<Map<string, TransitionedJob>> {
+  /** Completes those that are still held under their leases, and makes due the jobs that need their results. */
+  async completeJobs(completions: readonly Completion[]): Promise<CompletedJobs> {
     // In the order of their ids, as callbacks lock them, to avoid deadlocks.
     const inOrder = completions.toSorted((a, b) => (a.id < b.id ? -1 : 1));
     const content = <Key extends keyof NewContent>(key: Key): NewContent[Key][] =>
       inOrder.map((completion) => completion.content[key]);
-    const completed = await preparedRows<TransitionedJob & { id: string }>(
+    const completed = await preparedRows<TransitionedJob & { id: string; woken: number }>(
       this.database,
       COMPLETE_JOBS,
       [
@@ -44,7 +52,10 @@ export class JobCompletionStore {
         predecessorsOf('completed'),
       ],
     );
-    return new Map(completed.map(({ id, ...job }) => [id, job]));
+    return {
+      jobs: new Map(completed.map(({ id, woken: _, ...job }) => [id, job])),
+      woken: completed[0]?.woken ?? 0,
+    };
   }
 }
 
@@ -73,9 +84,11 @@ const COMPLETE_JOBS = {
     INSERT INTO job_results (job_id, content_id, sha256, size_bytes, stored_bytes)
     SELECT job_id, content_id, sha256, size_bytes, stored_bytes
       FROM fetched JOIN completed ON completed.id = job_id),
+  woken AS MATERIALIZED (
+    SELECT ${wakeDependents('array_agg(id)')} AS count FROM completed),
   notification AS MATERIALIZED (
     ${NOTIFY_ALL(JOB_ENDED, 'SELECT id::text FROM completed')})
   SELECT id, type, settled_by AS "settledBy", polls, age AS "ageSeconds",
-         callback_age AS "sinceCallbackSeconds"
-    FROM completed, notification`,
+         callback_age AS "sinceCallbackSeconds", woken.count AS woken
+    FROM completed, woken, notification`,
 };

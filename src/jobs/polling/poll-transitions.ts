@@ -17,6 +17,7 @@ import {
   CANCELS_DUE,
   ifLeasedBy,
   JOB_ENDED,
+  JOBS_QUEUED,
   JobTransitionsStore,
   POLLS_DUE,
   SETTLED_BY_TRIGGER,
@@ -94,10 +95,11 @@ export class PollTransitions {
   }
 
   private async completeJobs(completions: readonly Completion[]): Promise<boolean[]> {
-    const completed = await this.completions.completeJobs(completions);
-    for (const job of completed.values()) this.metrics.recordEnded('completed', job);
-    this.notifications.deliver(JOB_ENDED, completed.keys());
-    return completions.map(({ id }) => completed.delete(id));
+    const { jobs, woken } = await this.completions.completeJobs(completions);
+    for (const job of jobs.values()) this.metrics.recordEnded('completed', job);
+    this.notifications.deliver(JOB_ENDED, jobs.keys());
+    if (woken > 0) this.notifications.send(JOBS_QUEUED);
+    return completions.map(({ id }) => jobs.delete(id));
   }
 
   private async discard({ contentId, bytes }: NewContent): Promise<void> {
