@@ -53,7 +53,7 @@ export class JobCompletionStore {
       ],
     );
     return {
-      jobs: new Map(completed.map(({ id, woken: _, ...job }) => [id, job])),
+      jobs: new Map(completed.map(({ id, ...job }) => [id, job])),
       woken: completed[0]?.woken ?? 0,
     };
   }
