@@ -1,12 +1,12 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { JsonAnswer } from '../platform/http/json-answer.js';
 import { appendMembers } from '../platform/json/json-edits.js';
-import { JOB_EVENT_TYPES, type JobEventType } from './job-event.entity.js';
+import { JOB_EVENT_TYPES, type JobEventType } from './timeline/job-event.entity.js';
 import { JOB_STATUSES, type JobStatus } from './job-status.js';
 import { JOB_TYPES, type JobType } from './job-type.js';
 import { JOB_ERROR_CODES, type JobError, type JobErrorCode } from './job-error.js';
 import type { Job, SettledBy } from './job.entity.js';
-import type { TimelineEntry } from './timeline.js';
+import type { TimelineEntry } from './timeline/timeline.js';
 
 class JobErrorDto implements JobError {
   /** Stable; programs branch on it. */

@@ -25,7 +25,7 @@ import type { JobResult } from './results/job-result.entity.js';
 import { throwNoResult } from './results/no-result.js';
 import { pagesOf } from './results/result-usage.js';
 import { ResultStore } from './results/result.store.js';
-import type { TimelineEntry } from './timeline.js';
+import type { TimelineEntry } from './timeline/timeline.js';
 
 export { SEARCHED_STATUSES } from './persistence/search-conditions.js';
 export type { EndedJobs } from './persistence/ended-jobs.js';

@@ -8,7 +8,7 @@ import { JobCancellation } from './cancellation/job-cancellation.js';
 import { CallbackJobsService } from './callback-jobs.service.js';
 import { JobLeaseStore } from './leases/job-lease.store.js';
 import { JobCompletionNotifier } from './api/job-completion.notifier.js';
-import { JobEvent } from './job-event.entity.js';
+import { JobEvent } from './timeline/job-event.entity.js';
 import { JobMetrics } from './job.metrics.js';
 import { PollCoolDown } from './polling/poll-cool-down.js';
 import { SubmissionQueueStore } from './submission/submission-queue.store.js';

@@ -17,7 +17,7 @@ import { isJobId, type Job } from './job.entity.js';
 import { JobQueries, type JobFilter } from './persistence/job-queries.store.js';
 import { ResultStore } from './results/result.store.js';
 import { InputJobs } from './submission/input-jobs.js';
-import type { TimelineEntry } from './timeline.js';
+import type { TimelineEntry } from './timeline/timeline.js';
 import { throwNoResult } from './results/no-result.js';
 import type { JobReference } from './submission/job-references.js';
 import { UploadReferences } from './uploads/upload-references.js';

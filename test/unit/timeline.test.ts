@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { JobEvent, type JobEventType } from '../../src/jobs/job-event.entity.js';
+import { JobEvent, type JobEventType } from '../../src/jobs/timeline/job-event.entity.js';
 import { Job } from '../../src/jobs/job.entity.js';
-import { timelineOf } from '../../src/jobs/timeline.js';
+import { timelineOf } from '../../src/jobs/timeline/timeline.js';
 
 const at = (second: number): Date => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
 

@@ -3,7 +3,7 @@ import { EntityManager, In, type QueryDeepPartialEntity } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
 import { Notifications } from '../../platform/work/notifications.js';
 import { CANCELLED_BEFORE_SUBMIT } from '../job-error.js';
-import { JobEvent, type JobEventType } from '../job-event.entity.js';
+import { JobEvent, type JobEventType } from '../timeline/job-event.entity.js';
 import { isTerminal, predecessorsOf, type JobStatus } from '../job-status.js';
 import type { JobType } from '../job-type.js';
 import { Job, type SettledBy } from '../job.entity.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { rows } from '../../platform/database/sql.js';
-import { MAX_POLL_EVENTS } from '../job-event.entity.js';
+import { MAX_POLL_EVENTS } from '../timeline/job-event.entity.js';
 
 /** A submitted job that is due by its schedule alone. */
 export interface DueJob {

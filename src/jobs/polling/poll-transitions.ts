@@ -6,7 +6,7 @@ import { classifyDatabaseError } from '../../platform/database/database-errors.j
 import { Transactions } from '../../platform/database/transactions.js';
 import { preparedRows } from '../../platform/database/sql.js';
 import { Notifications } from '../../platform/work/notifications.js';
-import { MAX_POLL_EVENTS } from '../job-event.entity.js';
+import { MAX_POLL_EVENTS } from '../timeline/job-event.entity.js';
 import type { WaitReason } from './poll-policy.js';
 import { JobMetrics } from '../job.metrics.js';
 import type { TerminalStatus } from '../job-status.js';

@@ -1,6 +1,6 @@
 import type { JobEvent, JobEventType } from './job-event.entity.js';
-import { isTerminal, TERMINAL_STATUSES } from './job-status.js';
-import type { Job } from './job.entity.js';
+import { isTerminal, TERMINAL_STATUSES } from '../job-status.js';
+import type { Job } from '../job.entity.js';
 
 /** An entry of a job’s timeline. */
 export interface TimelineEntry {
