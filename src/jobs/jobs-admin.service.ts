@@ -33,6 +33,9 @@ export type { OpenJobs } from './persistence/job-queries.store.js';
 export type { JobCount, JobsOverview } from './persistence/job-search.store.js';
 export type { JobSearch, Period, SearchedStatus } from './persistence/search-conditions.js';
 
+export type { JobEventType } from './timeline/job-event.entity.js';
+export type { TimelineEntry } from './timeline/timeline.js';
+
 /** Size and page count of a stored result. */
 export interface ResultFacts {
   readonly sizeBytes: number;

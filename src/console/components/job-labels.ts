@@ -1,4 +1,4 @@
-import type { JobEventType } from '../../jobs/timeline/job-event.entity.js';
+import type { JobEventType } from '../../jobs/jobs-admin.service.js';
 import { JOB_ERROR_CODES, type JobErrorCode } from '../../jobs/job-error.js';
 import type { JobStatus } from '../../jobs/job-status.js';
 import type { SettledBy } from '../../jobs/job.entity.js';

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import type { RefusalDto } from '../../admin/refusal.dto.js';
 import { printable } from '../../audit/redacted-request.js';
-import type { TimelineEntry } from '../../jobs/timeline/timeline.js';
+import type { TimelineEntry } from '../../jobs/jobs-admin.service.js';
 import { isRecord } from '../../platform/json/is-record.js';
 import { isTerminal } from '../../jobs/job-status.js';
 import type { JobError } from '../../jobs/job-error.js';
