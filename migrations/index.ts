@@ -18,6 +18,7 @@ import { RefusalCounts1790865000000 } from './1790865000000-refusal-counts.js';
 import { FailedJobsByService1790870000000 } from './1790870000000-failed-jobs-by-service.js';
 import { UncertainSince1790880000000 } from './1790880000000-uncertain-since.js';
 import { WorkEngine1790890000000 } from './1790890000000-work-engine.js';
+import { FairServices1790910000000 } from './1790910000000-fair-services.js';
 import { JobInputs1790930000000 } from './1790930000000-job-inputs.js';
 
 /** All migrations, in their order. A new one is added here. */
@@ -42,5 +43,6 @@ export const MIGRATIONS = [
   FailedJobsByService1790870000000,
   UncertainSince1790880000000,
   WorkEngine1790890000000,
+  FairServices1790910000000,
   JobInputs1790930000000,
 ];

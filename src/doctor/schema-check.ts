@@ -21,6 +21,7 @@ export const GATEWAY_TABLES = [
   'jobs',
   'result_chunks',
   'retention_lease',
+  'services',
   'upload_leases',
   'uploads',
   'upstream_rate',

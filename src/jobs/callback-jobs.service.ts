@@ -15,8 +15,8 @@ import {
 
 export type { VerifiedCallback } from './persistence/job-transitions.store.js';
 
-/** The gateway’s and Reducto’s id of a job. */
-export type KnownJob = Pick<Job, 'id' | 'upstreamId'>;
+/** The gateway’s and Reducto’s id of a job, and its service. */
+export type KnownJob = Pick<Job, 'id' | 'upstreamId' | 'service'>;
 
 /** A job that a callback refers to. */
 export type CallbackJob = KnownJob & Pick<Job, 'status'>;

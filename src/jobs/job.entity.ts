@@ -8,9 +8,11 @@ import type { JobType } from './job-type.js';
 export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation';
 
 @Entity({ name: 'jobs' })
-// Defined in the migrations: decorators support neither expressions nor BRIN.
+// Defined in the migrations: decorators support neither expressions nor BRIN nor descending columns.
 @Index('jobs_by_error', { synchronize: false })
 @Index('jobs_by_acceptance', { synchronize: false })
+@Index('jobs_queued', { synchronize: false })
+@Index('jobs_submitted', { synchronize: false })
 @Index('jobs_by_service', ['service', 'id'])
 @Index('jobs_idempotency', ['service', 'idempotencyKey'], {
   unique: true,
@@ -24,8 +26,6 @@ export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation'
 @Index('jobs_ended_otherwise_by_service', ['service', 'status', 'id'], {
   where: `ended_at IS NOT NULL AND status <> 'completed'`,
 })
-@Index('jobs_queued', ['nextCheckAt'], { where: `status = 'queued'` })
-@Index('jobs_submitted', ['pollRequested', 'nextCheckAt'], { where: `status = 'submitted'` })
 @Index('jobs_uncertain', ['nextCheckAt'], { where: `status = 'uncertain'` })
 @Index('jobs_leased', ['worker', 'lease'], { where: 'lease IS NOT NULL' })
 @Index('jobs_to_cancel', ['nextCheckAt'], {

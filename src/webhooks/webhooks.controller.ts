@@ -29,7 +29,7 @@ export class WebhooksController {
   async receive(@CurrentCallback() callback: ReceivedCallback): Promise<{ received: true }> {
     const { job } = callback;
     if (job !== undefined) {
-      await this.inbox.storeCallback(job.id, callback);
+      await this.inbox.storeCallback(job, callback);
       this.metrics.countAccepted(callback.provedBy);
     }
     this.observed.recordObserved(callback);

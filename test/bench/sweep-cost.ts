@@ -29,7 +29,7 @@ const WAITING = `
   SELECT gen_random_uuid(), 'bench', 'parse', 'submitted', '{}', '\\x00', 'open-' || n, now(), now()
     FROM generate_series(1, $1::int) AS n`;
 const DUE_AGAIN = `UPDATE jobs SET next_check_at = now(), lease = NULL WHERE next_check_at IS NOT NULL`;
-const LEASE = [DUE, '00000000-0000-4000-8000-000000000000', 0, 60];
+const LEASE = [DUE, [], [], [], [], [], 0, '00000000-0000-4000-8000-000000000000', 0, 60];
 
 const directory = await mkdtemp(join(tmpdir(), 'sweep-cost-'));
 const server = await startEmbeddedPostgres(directory);
@@ -76,7 +76,7 @@ async function side(name: string, finished: number): Promise<Client> {
 async function leaseAll(client: Client): Promise<number> {
   await client.query(DUE_AGAIN);
   const begin = performance.now();
-  const { rowCount } = await client.query(LEASE_POLLS.text, LEASE);
+  const { rowCount } = await client.query(LEASE_POLLS.live.text, LEASE);
   const time = performance.now() - begin;
   if (rowCount !== DUE) throw new Error(`${rowCount} jobs were leased`);
   await client.query('VACUUM jobs');
@@ -87,7 +87,7 @@ async function leaseNothing(client: Client): Promise<number> {
   const times = new Array<number>();
   for (let round = 0; round < 50; round++) {
     const begin = performance.now();
-    await client.query(LEASE_POLLS.text, LEASE);
+    await client.query(LEASE_POLLS.live.text, LEASE);
     times.push(performance.now() - begin);
   }
   return median(times);
@@ -97,11 +97,11 @@ async function leaseNothing(client: Client): Promise<number> {
 async function explain(client: Client): Promise<void> {
   await client.query(DUE_AGAIN);
   await client.query('BEGIN');
-  const ids = await client.query<{ id: string }>(LEASE_POLLS.text, LEASE);
+  const ids = await client.query<{ id: string }>(LEASE_POLLS.live.text, LEASE);
   await client.query('ROLLBACK');
   const all = ids.rows.map(({ id }) => id);
   const statements = {
-    'leasing due jobs': [LEASE_POLLS.text, LEASE],
+    'leasing due jobs': [LEASE_POLLS.live.text, LEASE],
     'finding jobs for a bulk check': [FIND_DUE, [DUE, 86_400]],
     'rescheduling them': [RESCHEDULE_OPEN, [all, all.map(() => 60)]],
     'requesting their polls': [REQUEST_POLLS, [all]],

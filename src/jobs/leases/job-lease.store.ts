@@ -5,6 +5,8 @@ import { Settings } from '../../platform/config/settings.js';
 import { preparedRows, rows, type Statement } from '../../platform/database/sql.js';
 import type { Lease } from '../../platform/work/due-work.js';
 import type { GoneWorker } from '../../platform/work/gone-workers.js';
+import { FAIR_PARAMETERS, fairLease, type LeaseUpdate } from './fair-lease.js';
+import { FairShares, type FairRow } from './fair-shares.js';
 import { attemptSeconds, LEASE_SECONDS, LEASED_COLUMNS, type LeasedJob } from './leased-job.js';
 
 /** A row that is held under a lease. */
@@ -34,6 +36,7 @@ const SENDER_GONE = 'the process that sent it is gone';
 @Injectable()
 export class JobLeaseStore {
   private readonly attemptSeconds: number;
+  private readonly polls = new FairShares();
 
   constructor(
     settings: Settings,
@@ -42,9 +45,15 @@ export class JobLeaseStore {
     this.attemptSeconds = attemptSeconds(settings);
   }
 
-  /** Due submitted jobs: those with a trigger first, then the longest due. */
+  /**
+   * Due submitted jobs: those with a trigger first. The services share the polls by weight; of one service, the longest
+   * due job is first.
+   */
   leasePolls(limit: number, lease: Lease): Promise<LeasedJob[]> {
-    return this.leaseJobs(LEASE_POLLS, limit, lease);
+    const update = [lease.id, lease.worker, LEASE_SECONDS];
+    return this.polls.leaseJobs(limit, (scan, shares) =>
+      preparedRows<FairRow<LeasedJob>>(this.database, LEASE_POLLS[scan], [...shares, ...update]),
+    );
   }
 
   /** Due uncertain jobs. */
@@ -143,14 +152,19 @@ export class JobLeaseStore {
 
 /** `due` selects ids of up to `$1` rows, and locks them. Its limit is a subquery, so that one plan serves all limits. */
 function leaseStatement(name: string, due: string, triggers: 'kept' | 'taken'): Statement {
+  const { set, returning } = updateFrom(2, triggers);
   return {
     name,
-    text: `
-      UPDATE jobs
-         SET lease = $2, worker = $3, next_check_at = now() + make_interval(secs => $4)
-             ${triggers === 'taken' ? ', poll_requested = false' : ''}
-       WHERE id = ANY (ARRAY(${due}))
-      RETURNING ${LEASED_COLUMNS}`,
+    text: `UPDATE jobs SET ${set} WHERE id = ANY (ARRAY(${due})) RETURNING ${returning}`,
+  };
+}
+
+/** Parameter `first` is the lease; its worker and seconds follow. */
+function updateFrom(first: number, triggers: 'kept' | 'taken'): LeaseUpdate {
+  return {
+    set: `lease = $${first}, worker = $${first + 1}, next_check_at = now() + make_interval(secs => $${first + 2})
+             ${triggers === 'taken' ? ', poll_requested = false' : ''}`,
+    returning: LEASED_COLUMNS,
   };
 }
 
@@ -162,16 +176,16 @@ function dueFirst(condition: string): string {
            ORDER BY next_check_at LIMIT (SELECT $1::integer) FOR NO KEY UPDATE SKIP LOCKED`;
 }
 
-/** Two ranges of the index, so that no row that is not due is read. */
-const toPoll = (requested: string): string =>
-  dueFirst(`status = 'submitted' AND poll_requested = ${requested} AND NOT (${CANCEL_PENDING}
-    AND cancel_requested_at > now() - interval '${CANCEL_FIRST_SECONDS} s')`);
-export const LEASE_POLLS = leaseStatement(
+export const LEASE_POLLS = fairLease(
   'jobs-lease-polls',
-  `SELECT id FROM (SELECT id FROM (${toPoll('true')}) AS requested
-            UNION ALL SELECT id FROM (${toPoll('false')}) AS planned) AS due
-    LIMIT (SELECT $1::integer)`,
-  'taken',
+  {
+    status: 'submitted',
+    urgent: 'poll_requested',
+    urgentWithin: 'all',
+    condition: `NOT (${CANCEL_PENDING} AND cancel_requested_at > now() - interval '${CANCEL_FIRST_SECONDS} s')`,
+    limits: 'none',
+  },
+  updateFrom(FAIR_PARAMETERS + 1, 'taken'),
 );
 
 const LEASE_UNCERTAIN = leaseStatement(

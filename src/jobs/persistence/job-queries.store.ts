@@ -91,8 +91,8 @@ export class JobQueries {
   async findForCallbacks(
     key: 'id' | 'upstreamId',
     values: readonly string[],
-  ): Promise<(Pick<Job, 'id' | 'status' | 'upstreamId'> | null)[]> {
-    const found = await preparedRows<Pick<Job, 'id' | 'status' | 'upstreamId'>>(
+  ): Promise<(Pick<Job, 'id' | 'status' | 'upstreamId' | 'service'> | null)[]> {
+    const found = await preparedRows<Pick<Job, 'id' | 'status' | 'upstreamId' | 'service'>>(
       this.jobs.manager,
       key === 'id' ? FIND_BY_ID : FIND_BY_UPSTREAM_ID,
       [values],
@@ -226,9 +226,9 @@ export function countOpenJobs(jobs: Repository<Job>): Promise<OpenJobs[]> {
 
 const FIND_BY_ID = {
   name: 'jobs-find-by-id',
-  text: `SELECT id, status, upstream_id AS "upstreamId" FROM jobs WHERE id = ANY ($1::uuid[])`,
+  text: `SELECT id, status, upstream_id AS "upstreamId", service FROM jobs WHERE id = ANY ($1::uuid[])`,
 };
 const FIND_BY_UPSTREAM_ID = {
   name: 'jobs-find-by-upstream-id',
-  text: `SELECT id, status, upstream_id AS "upstreamId" FROM jobs WHERE upstream_id = ANY ($1::text[])`,
+  text: `SELECT id, status, upstream_id AS "upstreamId", service FROM jobs WHERE upstream_id = ANY ($1::text[])`,
 };

@@ -1,8 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
+import { classifyDatabaseError } from '../../platform/database/database-errors.js';
 import { preparedRows } from '../../platform/database/sql.js';
+import { Transactions } from '../../platform/database/transactions.js';
 import type { Lease } from '../../platform/work/due-work.js';
+import {
+  FAIR_PARAMETERS,
+  fairLease,
+  firstOfFairLease,
+  leaseOne,
+  type FairLease,
+  type LeaseUpdate,
+} from '../leases/fair-lease.js';
+import { FairShares, type FairRow } from '../leases/fair-shares.js';
 import type { HeldJob } from '../leases/job-lease.store.js';
 import type { JobType } from '../job-type.js';
 import { age } from '../persistence/job-transitions.store.js';
@@ -45,15 +56,25 @@ export interface LeaseTimes {
   readonly other: number;
 }
 
-/** Queue of jobs to submit, ordered by `next_check_at`. */
+/** The next job: leased, or one that PostgreSQL refuses to update. */
+export type FirstJob = { readonly leased: QueuedJob } | { readonly refused: Attempt };
+
+/** Queue of jobs to submit. The services share it by weight; within a service, the longest due job is first. */
 @Injectable()
 export class SubmissionQueueStore {
-  constructor(@InjectEntityManager() private readonly database: EntityManager) {}
+  private readonly shares = new FairShares();
+  /** Leases lock the services with limits first, because one of them had due jobs. */
+  private locksLimits = false;
+
+  constructor(
+    @InjectEntityManager() private readonly database: EntityManager,
+    private readonly transactions: Transactions,
+  ) {}
 
   /**
-   * Leases up to `limit` due jobs, the longest due first, skipping locked rows. It begins the attempt of each that
-   * can be sent as it is: not cancelled, younger than `maxAgeSeconds`, without inputs from other jobs, and without
-   * an attempt under way.
+   * Leases up to `limit` due jobs, in the order of their services’ turns. It begins the attempt of each that can be
+   * sent as it is: not cancelled, younger than `maxAgeSeconds`, without inputs from other jobs, and without an attempt
+   * under way.
    */
   async leaseJobs(
     limit: number,
@@ -62,15 +83,59 @@ export class SubmissionQueueStore {
     maxAgeSeconds: number,
   ): Promise<QueuedJob[]> {
     const leasedAt = performance.now();
-    const parameters = [limit, times.attempt, times.other, maxAgeSeconds, lease.id, lease.worker];
-    const leased = await preparedRows<QueuedJob>(this.database, LEASE_JOBS, parameters);
-    return leased.map((job) => ({ ...job, lease: lease.id, worker: lease.worker, leasedAt }));
+    const update = updateParameters(lease, times, maxAgeSeconds);
+    const leased = await this.shares.leaseJobs<QueuedRow>(limit, async (scan, shares) => {
+      const parameters = [...shares, ...update];
+      if (!this.locksLimits) {
+        const rows = await preparedRows<FairRow<QueuedRow>>(
+          this.database,
+          LEASE_UNLIMITED[scan],
+          parameters,
+        );
+        // Otherwise it has leased nothing.
+        if (!rows.some(({ isLimited, isDue }) => isLimited && isDue)) return rows;
+      }
+      return this.withLimits((manager) =>
+        preparedRows<FairRow<QueuedRow>>(manager, LEASE_LIMITED[scan], parameters),
+      );
+    });
+    return leased.map((job) => asQueuedJob(job, lease, leasedAt));
   }
 
-  /** The job that `leaseJobs` leases first, and the number of its attempts. */
-  async first(): Promise<Attempt | undefined> {
-    const [job] = await preparedRows<Attempt>(this.database, FIRST, []);
-    return job;
+  /** Leases the next job, to find the one of a lease that PostgreSQL refuses to update. */
+  async leaseFirst(
+    lease: Lease,
+    times: LeaseTimes,
+    maxAgeSeconds: number,
+  ): Promise<FirstJob | undefined> {
+    const leasedAt = performance.now();
+    const parameters = this.shares.parameters(1);
+    const update = updateParameters(lease, times, maxAgeSeconds);
+    const found: { first?: Attempt } = {};
+    try {
+      return await this.withLimits(async (manager) => {
+        const [first] = await preparedRows<Attempt>(manager, FIRST, parameters);
+        if (first === undefined) return undefined;
+        found.first = first;
+        const [job] = await preparedRows<QueuedRow>(manager, LEASE_ONE, [first.id, ...update]);
+        return job === undefined ? undefined : { leased: asQueuedJob(job, lease, leasedAt) };
+      });
+    } catch (error) {
+      if (found.first === undefined || classifyDatabaseError(error) !== 'data') throw error;
+      return { refused: found.first };
+    }
+  }
+
+  /**
+   * Locks the services with limits before `work` counts their jobs in flight: only the snapshot of the next statement
+   * has what other processes leased meanwhile.
+   */
+  private withLimits<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return this.transactions.run(async (manager) => {
+      const limited = await preparedRows(manager, LOCK_LIMITED, []);
+      this.locksLimits = limited.length > 0;
+      return work(manager);
+    });
   }
 
   /** Begins an attempt. False if the job no longer allows it. */
@@ -118,41 +183,57 @@ export class SubmissionQueueStore {
   }
 }
 
-const READY = `(submit_started_at IS NULL AND cancel_requested_at IS NULL AND NOT refers_to_jobs
-      AND created_at > now() - make_interval(secs => $4))`;
+/** A job as a lease returns it. */
+type QueuedRow = Omit<QueuedJob, 'lease' | 'worker' | 'leasedAt'>;
 
-/** The limit is a subquery, because PostgreSQL plans anew for each literal limit, which costs more than the query. */
-const LEASE_JOBS = {
-  name: 'jobs-queue-lease',
-  text: `
-  UPDATE jobs
-     SET submit_started_at = CASE WHEN ${READY} THEN now() ELSE submit_started_at END,
-           submit_attempts = submit_attempts + CASE WHEN ${READY} THEN 1 ELSE 0 END,
-           deferral_reason = CASE WHEN ${READY} THEN NULL ELSE deferral_reason END,
-           deferred_until = CASE WHEN ${READY} THEN NULL ELSE deferred_until END,
-           lease = $5, worker = $6,
-           next_check_at = now() + make_interval(secs => CASE WHEN ${READY} THEN $2::float8 ELSE $3 END)
-     WHERE id = ANY (ARRAY(
-       SELECT id FROM jobs
-        WHERE next_check_at <= now() AND status = 'queued'
-        ORDER BY next_check_at
-        LIMIT (SELECT $1::integer)
-          FOR UPDATE SKIP LOCKED))
-    RETURNING id, service, type, priority, request, refers_to_jobs AS "refersToJobs", trace,
+function asQueuedJob(row: QueuedRow, { id, worker }: Lease, leasedAt: number): QueuedJob {
+  return { ...row, lease: id, worker, leasedAt };
+}
+
+function updateParameters(lease: Lease, times: LeaseTimes, maxAgeSeconds: number): unknown[] {
+  return [times.attempt, times.other, maxAgeSeconds, lease.id, lease.worker];
+}
+
+const QUEUE = { status: 'queued', urgent: 'priority', urgentWithin: 'service' } as const;
+const LIMITED: FairLease = { ...QUEUE, limits: 'locked' };
+
+/** The parameters of `updateParameters` begin with number `first`. */
+function updateFrom(first: number): LeaseUpdate {
+  const [attempt, other, maxAge, lease, worker] = [0, 1, 2, 3, 4].map((n) => `$${first + n}`);
+  const ready = `(submit_started_at IS NULL AND cancel_requested_at IS NULL AND NOT refers_to_jobs
+      AND created_at > now() - make_interval(secs => ${maxAge}))`;
+  return {
+    set: `
+           submit_started_at = CASE WHEN ${ready} THEN now() ELSE submit_started_at END,
+           submit_attempts = submit_attempts + CASE WHEN ${ready} THEN 1 ELSE 0 END,
+           deferral_reason = CASE WHEN ${ready} THEN NULL ELSE deferral_reason END,
+           deferred_until = CASE WHEN ${ready} THEN NULL ELSE deferred_until END,
+           lease = ${lease}, worker = ${worker},
+           next_check_at = now() + make_interval(secs => CASE WHEN ${ready} THEN ${attempt}::float8 ELSE ${other} END)`,
+    returning: `
+              id, service, type, priority, request, refers_to_jobs AS "refersToJobs", trace,
               submit_attempts AS attempts,
               coalesce(submit_started_at = now(), false) AS begun,
               cancel_requested_at IS NOT NULL AS "cancelRequested",
               ${age('created_at')} AS "ageSeconds",
               nullif(${age('submit_started_at')}, 0) AS "attemptSeconds"`,
-};
+  };
+}
 
-const FIRST = {
-  name: 'jobs-queue-first',
+const UPDATE = updateFrom(FAIR_PARAMETERS + 1);
+const LEASE_LIMITED = fairLease('jobs-queue-lease-limited', LIMITED, UPDATE);
+export const LEASE_UNLIMITED = fairLease(
+  'jobs-queue-lease',
+  { ...QUEUE, limits: 'unlocked' },
+  UPDATE,
+);
+const FIRST = firstOfFairLease('jobs-queue-first', LIMITED);
+const LEASE_ONE = leaseOne('jobs-queue-lease-one', updateFrom(2));
+
+const LOCK_LIMITED = {
+  name: 'services-lock-limited',
   text: `
-  SELECT id, submit_attempts AS attempt FROM jobs
-   WHERE next_check_at <= now() AND status = 'queued'
-   ORDER BY next_check_at
-   LIMIT 1`,
+  SELECT service FROM services WHERE max_in_flight IS NOT NULL ORDER BY service FOR NO KEY UPDATE`,
 };
 
 const BEGIN_ATTEMPT = {

@@ -76,10 +76,12 @@ export class SubmissionTransitions {
       if (classifyDatabaseError(error) !== 'data') throw error;
       if (limit > 1) return this.leaseJobs(Math.ceil(limit / 2), lease);
       const sqlState = sqlStateOf(error);
-      const job = await this.queue.first();
-      if (job === undefined) return [];
-      this.logger.error({ msg: 'could not send a job', jobId: job.id, sqlState });
-      await this.endUnsubmitted(job, job.attempt, 'failed', UNSTORABLE);
+      const first = await this.queue.leaseFirst(lease, times, this.settings.JOB_MAX_AGE_SECONDS);
+      if (first === undefined) return [];
+      if ('leased' in first) return [first.leased];
+      const { refused } = first;
+      this.logger.error({ msg: 'could not send a job', jobId: refused.id, sqlState });
+      await this.endUnsubmitted(refused, refused.attempt, 'failed', UNSTORABLE);
       return this.leaseJobs(limit, lease);
     }
   }

@@ -6,6 +6,7 @@ import { Settings } from '../../platform/config/settings.js';
 import { preparedRows } from '../../platform/database/sql.js';
 import { addToSpan, currentTraceparent } from '../../platform/tracing/spans.js';
 import { Notifications } from '../../platform/work/notifications.js';
+import type { KnownJob } from '../../jobs/callback-jobs.service.js';
 import type { ReceivedCallback } from '../guards/received-callback.js';
 import type { InboxEntry } from './inbox-entry.entity.js';
 
@@ -46,12 +47,13 @@ export class CallbackInbox {
    * `unavailable` if more than `WEBHOOK_BACKLOG` wait.
    */
   async storeCallback(
-    jobId: string,
+    { id: jobId, service }: KnownJob,
     { message, provedBy, clientAddress }: ReceivedCallback,
   ): Promise<void> {
     if (message === undefined) throw new Error('a callback without a message cannot be stored');
     addToSpan({ 'gateway.job_id': jobId });
     await this.commits.addItem({
+      service,
       jobId,
       upstreamId: message.upstreamId,
       status: message.status,
@@ -69,6 +71,7 @@ export class CallbackInbox {
       entries.map(({ provedBy }) => provedBy),
       entries.map(({ clientAddress }) => clientAddress),
       entries.map(({ trace }) => trace),
+      entries.map(({ service }) => service),
     ]);
     this.notifications.send(CALLBACKS_STORED);
     return entries.map(() => true);
@@ -79,7 +82,8 @@ export class CallbackInbox {
 const INSERT_ENTRIES = {
   name: 'callback-inbox-insert',
   text: `
-  INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address, trace)
+  INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address, trace, service)
   SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[]), (SELECT $3::text[]),
-                       (SELECT $4::text[]), (SELECT $5::text[]), (SELECT $6::text[]))`,
+                       (SELECT $4::text[]), (SELECT $5::text[]), (SELECT $6::text[]),
+                       (SELECT $7::text[]))`,
 };

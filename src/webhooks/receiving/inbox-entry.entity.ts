@@ -1,8 +1,12 @@
-import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
+import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 
 /** An accepted callback that waits for the relay. */
 @Entity({ name: 'callback_inbox' })
 export class InboxEntry {
+  /** That of the job: the relay takes the callbacks of the services in turns. */
+  @PrimaryColumn({ type: 'text', default: '' })
+  service!: string;
+
   @PrimaryGeneratedColumn('identity', { type: 'bigint', generatedIdentity: 'ALWAYS' })
   id!: string;
 

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { LRUCache } from 'lru-cache';
-import { In, Not, Repository, type EntityManager } from 'typeorm';
+import { Repository, type EntityManager } from 'typeorm';
 import { CallbackJobsService } from '../../jobs/callback-jobs.service.js';
 import type { JobStatus } from '../../jobs/job-status.js';
 import { Settings } from '../../platform/config/settings.js';
@@ -82,15 +82,16 @@ export class CallbackRelay implements BatchWork, OnModuleInit {
 
   /** Relays each callback by itself, so that a failing one does not block the others. Returns how many it relayed or dropped. */
   private async relayOneByOne(waitingIds: readonly string[]): Promise<number> {
-    const waiting = await this.inbox.find({
-      where: { id: Not(In(waitingIds)) },
-      order: { id: 'ASC' },
-      take: MAX_PER_TRANSACTION,
-    });
+    const waiting = await preparedRows<WaitingEntry>(this.inbox.manager, FIND_WAITING, [
+      MAX_PER_TRANSACTION,
+      waitingIds,
+    ]);
     let done = 0;
     for (const entry of waiting) {
       try {
-        await this.relay((manager) => preparedRows<Delivery>(manager, DEQUEUE_ONE, [entry.id]));
+        await this.relay((manager) =>
+          preparedRows<Delivery>(manager, DEQUEUE_ONE, [entry.service, entry.id]),
+        );
         this.failing.delete(entry.id);
         done += 1;
       } catch (error) {
@@ -126,7 +127,10 @@ export class CallbackRelay implements BatchWork, OnModuleInit {
    * Drops a callback that PostgreSQL refuses; one that fails for another reason only when no job can still need
    * it. Nothing but a trigger is lost: the job is polled without it.
    */
-  private async drop({ id, jobId, receivedAt }: InboxEntry, error: unknown): Promise<boolean> {
+  private async drop(
+    { service, id, jobId, receivedAt }: WaitingEntry,
+    error: unknown,
+  ): Promise<boolean> {
     const refused = classifyDatabaseError(error) === 'data';
     const maxAge = this.settings.JOB_MAX_AGE_SECONDS * 1000;
     const dropped = refused || Date.now() - receivedAt.getTime() > maxAge;
@@ -134,7 +138,7 @@ export class CallbackRelay implements BatchWork, OnModuleInit {
       // The message of PostgreSQL may quote the data.
       const reason = refused ? { sqlState: sqlStateOf(error) } : { err: error };
       this.logger.error({ msg: 'a callback was dropped', jobId, ...reason });
-      await this.inbox.delete({ id });
+      await this.inbox.delete({ service, id });
       this.failing.delete(id);
       return true;
     }
@@ -159,6 +163,7 @@ function concernsRow(error: unknown): boolean {
 }
 
 type Delivery = Omit<InboxEntry, 'id'>;
+type WaitingEntry = Pick<InboxEntry, 'service' | 'id' | 'jobId' | 'receivedAt'>;
 
 interface Message extends Delivery {
   deliveries: number;
@@ -236,25 +241,67 @@ async function enter(manager: EntityManager, messages: readonly Message[]): Prom
   );
 }
 
-/** The oldest first, without those that another relay is taking, and without the entries `$2`. */
+/**
+ * Selects up to $1 entries, without the entries $2: the services take turns, and the oldest entry of each is first. It
+ * finds the services by a loose scan of the primary key.
+ */
+const FAIR_ENTRIES = `
+  RECURSIVE service AS (
+    (SELECT service FROM callback_inbox ORDER BY service LIMIT 1)
+    UNION ALL
+    SELECT (SELECT inbox.service FROM callback_inbox AS inbox WHERE inbox.service > service.service
+             ORDER BY inbox.service LIMIT 1)
+      FROM service WHERE service.service IS NOT NULL),
+  waiting AS MATERIALIZED (
+    SELECT service.service, count, first
+      FROM service,
+           LATERAL (SELECT count(*)::integer AS count, min(id) AS first
+                      FROM (SELECT id FROM callback_inbox AS inbox
+                             WHERE inbox.service = service.service AND id <> ALL ($2::bigint[])
+                             ORDER BY id LIMIT (SELECT $1::integer)) AS oldest) AS oldest),
+  planned AS (
+    SELECT service, first, count(*) AS count
+      FROM (SELECT service, first FROM waiting, generate_series(1, waiting.count) AS place
+             ORDER BY place LIMIT (SELECT $1::integer)) AS turns
+     GROUP BY service, first)`;
+
+/** Without the entries that another relay is taking. */
 const DEQUEUE = {
   name: 'callback-inbox-take',
   text: `
-  WITH taken AS (
-    DELETE FROM callback_inbox
-     WHERE id = ANY (ARRAY(
-       SELECT id FROM callback_inbox WHERE id <> ALL ($2::bigint[]) ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
-    RETURNING *)
-  SELECT job_id AS "jobId", upstream_id AS "upstreamId", status, proved_by AS "provedBy",
+  WITH ${FAIR_ENTRIES},
+  locked AS MATERIALIZED (
+    SELECT planned.service, id
+      FROM planned,
+           LATERAL (SELECT id FROM callback_inbox AS inbox
+                     WHERE inbox.service = planned.service AND id >= first AND id <> ALL ($2::bigint[])
+                     ORDER BY id LIMIT planned.count FOR UPDATE SKIP LOCKED) AS oldest),
+  taken AS (
+    DELETE FROM callback_inbox AS inbox USING locked
+     WHERE inbox.service = locked.service AND inbox.id = locked.id
+    RETURNING inbox.*)
+  SELECT job_id AS "jobId", service, upstream_id AS "upstreamId", status, proved_by AS "provedBy",
          client_address AS "clientAddress", received_at AS "receivedAt", trace
     FROM taken ORDER BY id`,
+};
+
+const FIND_WAITING = {
+  name: 'callback-inbox-find',
+  text: `
+  WITH ${FAIR_ENTRIES}
+  SELECT service, id, job_id AS "jobId", received_at AS "receivedAt"
+    FROM planned,
+         LATERAL (SELECT * FROM callback_inbox AS inbox
+                   WHERE inbox.service = planned.service AND id >= first AND id <> ALL ($2::bigint[])
+                   ORDER BY id LIMIT planned.count) AS oldest
+   ORDER BY id`,
 };
 
 const DEQUEUE_ONE = {
   name: 'callback-inbox-take-one',
   text: `
-  DELETE FROM callback_inbox WHERE id = $1
-  RETURNING job_id AS "jobId", upstream_id AS "upstreamId", status, proved_by AS "provedBy",
+  DELETE FROM callback_inbox WHERE service = $1 AND id = $2
+  RETURNING job_id AS "jobId", service, upstream_id AS "upstreamId", status, proved_by AS "provedBy",
             client_address AS "clientAddress", received_at AS "receivedAt", trace`,
 };
 
