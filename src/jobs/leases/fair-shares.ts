@@ -1,3 +1,4 @@
+import { classifyDatabaseError } from '../../platform/database/database-errors.js';
 import { ScanChoice, type Scan } from './scan-choice.js';
 
 /** One slot in this many goes to the longest due job that is not urgent. */
@@ -62,29 +63,43 @@ export class FairShares {
     lease: (scan: Scan, parameters: readonly unknown[]) => Promise<readonly FairRow<Job>[]>,
   ): Promise<Job[]> {
     const leased: Job[] = [];
+    const locked = new Set<string>();
     for (let attempt = 1; attempt <= MAX_LEASES && leased.length < limit; attempt += 1) {
       const begin = performance.now();
-      const scan = this.scans.next(begin);
-      const rows = await lease(scan, this.parameters(limit - leased.length));
+      const { scan, isTrial } = this.scans.next(begin);
+      let rows: readonly FairRow<Job>[];
+      try {
+        rows = await lease(scan, this.parameters(limit - leased.length, locked));
+      } catch (error) {
+        // The jobs of the first lease are not lost because of a later one.
+        if (leased.length > 0 && classifyDatabaseError(error) === 'data') break;
+        throw error;
+      }
       this.scans.record(scan, begin, performance.now());
       const turns = [...new Map(rows.map((row) => [row.turnOf, row])).values()];
       this.recordBounds(turns);
       const jobs = this.chargeJobs(turns, rows);
       leased.push(...jobs);
-      const planned = turns.reduce((sum, turn) => sum + turn.planned, 0);
-      if (jobs.length >= planned) break;
+      const late = turns.filter(({ turnOf, planned }) => leasedOf(turnOf, rows).length < planned);
+      for (const { turnOf } of late) locked.add(turnOf);
+      // A trial of the bounded scan may miss jobs that the live scan finds.
+      const mayMiss = isTrial && scan === 'bounded';
+      if (late.length === 0 && !mayMiss) break;
     }
     return leased;
   }
 
-  /** $1 to $7 of a fair lease. */
-  parameters(limit: number): unknown[] {
+  /** $1 to $7 of a fair lease, in which the services of `last` come last. */
+  parameters(limit: number, last: ReadonlySet<string> = new Set()): unknown[] {
     if (this.shares.size > MAX_SERVICES) this.shares.clear();
     const shares = [...this.shares.values()];
+    const finishes = [...this.shares].map(([service, { finish }]) =>
+      last.has(service) ? Infinity : finish,
+    );
     return [
       limit,
       [...this.shares.keys()],
-      shares.map(({ finish }) => finish),
+      finishes,
       shares.map(({ streak }) => streak),
       shares.map(({ urgentFrom }) => urgentFrom),
       shares.map(({ regularFrom }) => regularFrom),
@@ -111,12 +126,13 @@ export class FairShares {
   ): Job[] {
     const tagged: { readonly job: Job; readonly tag: number }[] = [];
     for (const { turnOf, start, weight } of turns) {
-      const own = rows.filter((row) => row.id !== null && row.turnOf === turnOf);
+      const own = leasedOf(turnOf, rows);
       if (own.length === 0) continue;
       const share = this.shareOf(turnOf);
-      share.finish = start + own.length / weight;
+      const first = Number.isFinite(start) ? start : Math.max(share.finish, this.clock);
+      share.finish = first + own.length / weight;
       inOrder(own, share).forEach((job, place) => {
-        if (job.id !== null) tagged.push({ job, tag: start + place / weight });
+        if (job.id !== null) tagged.push({ job, tag: first + place / weight });
       });
     }
     tagged.sort((a, b) => a.tag - b.tag);
@@ -136,6 +152,13 @@ export class FairShares {
     this.shares.set(service, share);
     return share;
   }
+}
+
+function leasedOf<Job extends Leased>(
+  service: string,
+  rows: readonly FairRow<Job>[],
+): readonly FairRow<Job>[] {
+  return rows.filter((row) => row.id !== null && row.turnOf === service);
 }
 
 /** Urgent jobs first, but one slot in five is for a regular one. */

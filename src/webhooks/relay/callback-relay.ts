@@ -289,7 +289,7 @@ const FIND_WAITING = {
   name: 'callback-inbox-find',
   text: `
   WITH ${FAIR_ENTRIES}
-  SELECT service, id, job_id AS "jobId", received_at AS "receivedAt"
+  SELECT oldest.service, id, job_id AS "jobId", received_at AS "receivedAt"
     FROM planned,
          LATERAL (SELECT * FROM callback_inbox AS inbox
                    WHERE inbox.service = planned.service AND id >= first AND id <> ALL ($2::bigint[])
