@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Weights and limits of services; indexes that lead with the service, so that no service waits behind another. */
+/** Weights and limits of services; the relay takes the callbacks of the services in turns. */
 export class FairServices1790910000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
@@ -9,13 +9,6 @@ export class FairServices1790910000000 implements MigrationInterface {
         weight integer NOT NULL DEFAULT 1,
         max_in_flight integer,
         max_queued integer)`);
-    await runner.query(`DROP INDEX jobs_queued`);
-    await runner.query(`
-      CREATE INDEX jobs_queued ON jobs (service, priority DESC, next_check_at) WHERE status = 'queued'`);
-    await runner.query(`DROP INDEX jobs_submitted`);
-    await runner.query(`
-      CREATE INDEX jobs_submitted ON jobs (service, poll_requested DESC, next_check_at)
-       WHERE status = 'submitted'`);
     // The default is for processes of an earlier version that still run.
     await runner.query(`ALTER TABLE callback_inbox ADD COLUMN service text NOT NULL DEFAULT ''`);
     await runner.query(`
@@ -29,11 +22,6 @@ export class FairServices1790910000000 implements MigrationInterface {
     await runner.query(`
       ALTER TABLE callback_inbox DROP CONSTRAINT callback_inbox_pk,
         ADD CONSTRAINT callback_inbox_pk PRIMARY KEY (id), DROP COLUMN service`);
-    await runner.query(`DROP INDEX jobs_submitted`);
-    await runner.query(`
-      CREATE INDEX jobs_submitted ON jobs (poll_requested, next_check_at) WHERE status = 'submitted'`);
-    await runner.query(`DROP INDEX jobs_queued`);
-    await runner.query(`CREATE INDEX jobs_queued ON jobs (next_check_at) WHERE status = 'queued'`);
     await runner.query(`DROP TABLE services`);
   }
 }

@@ -19,6 +19,7 @@ import { FailedJobsByService1790870000000 } from './1790870000000-failed-jobs-by
 import { UncertainSince1790880000000 } from './1790880000000-uncertain-since.js';
 import { WorkEngine1790890000000 } from './1790890000000-work-engine.js';
 import { FairServices1790910000000 } from './1790910000000-fair-services.js';
+import { FairIndexes1790911000000 } from './1790911000000-fair-indexes.js';
 import { JobInputs1790930000000 } from './1790930000000-job-inputs.js';
 
 /** All migrations, in their order. A new one is added here. */
@@ -44,5 +45,6 @@ export const MIGRATIONS = [
   UncertainSince1790880000000,
   WorkEngine1790890000000,
   FairServices1790910000000,
+  FairIndexes1790911000000,
   JobInputs1790930000000,
 ];

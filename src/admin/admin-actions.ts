@@ -10,6 +10,7 @@ import { GatewayError } from '../platform/errors/error-codes.js';
 export const ADMIN_ACTIONS = [
   'key.create',
   'key.revoke',
+  'service.limits',
   'refusals.recheck',
   'refusals.accept',
   'refusals.export',

@@ -75,11 +75,6 @@ export class JobCallbackListDto {
   callbacks!: JobCallbackDto[];
 }
 
-export class ServiceListDto {
-  /** @example ['invoices'] */
-  services!: string[];
-}
-
 export class AdminJobPageDto {
   jobs!: AdminJobDto[];
 

@@ -10,10 +10,12 @@ import { AdminActions } from './admin-actions.js';
 import { AdminAlerts } from './admin-alerts.js';
 import { AdminJobs } from './admin-jobs.js';
 import { AdminKeys } from './admin-keys.js';
+import { AdminServices } from './admin-services.js';
 import { AlertsController } from './api/alerts.controller.js';
 import { ApiKeysController } from './api/api-keys.controller.js';
 import { AdminJobsController } from './api/jobs.controller.js';
 import { AuditController } from './api/audit.controller.js';
+import { ServicesController } from './api/services.controller.js';
 import { AuditVerification } from './audit-verification.js';
 import { AdminOverviewController } from './api/overview.controller.js';
 import { OverviewService } from './overview.service.js';
@@ -28,6 +30,7 @@ const SERVICES = [
   AdminAlerts,
   AdminJobs,
   AdminKeys,
+  AdminServices,
   AuditVerification,
   CallbackHistory,
   OverviewService,
@@ -45,6 +48,7 @@ const SERVICES = [
     RefusalsController,
     AuditController,
     AdminOverviewController,
+    ServicesController,
   ],
   providers: SERVICES,
   exports: SERVICES,

@@ -23,6 +23,7 @@ import { SessionLookups } from './session/session-lookups.js';
 import { SessionRetention } from './session/session-retention.js';
 import { SessionStore } from './session/session.store.js';
 import { SessionsService } from './session/sessions.service.js';
+import { ServicesPagesController } from './services-pages.controller.js';
 import { SignInController } from './sign-in.controller.js';
 
 /** The pages for admins at `/admin`; only in processes with the role `api`. */
@@ -43,6 +44,7 @@ import { SignInController } from './sign-in.controller.js';
     RefusalsPagesController,
     JobsPagesController,
     KeysPagesController,
+    ServicesPagesController,
     ActionsPagesController,
     NotFoundController,
   ],

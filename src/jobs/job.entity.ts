@@ -11,8 +11,8 @@ export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation'
 // Defined in the migrations: decorators support neither expressions nor BRIN nor descending columns.
 @Index('jobs_by_error', { synchronize: false })
 @Index('jobs_by_acceptance', { synchronize: false })
-@Index('jobs_queued', { synchronize: false })
-@Index('jobs_submitted', { synchronize: false })
+@Index('jobs_queued_by_service', { synchronize: false })
+@Index('jobs_submitted_by_service', { synchronize: false })
 @Index('jobs_by_service', ['service', 'id'])
 @Index('jobs_idempotency', ['service', 'idempotencyKey'], {
   unique: true,

@@ -29,6 +29,9 @@ import { DependentJobs } from './submission/dependent-jobs.js';
 import { InputJobs } from './submission/input-jobs.js';
 import { JobInput } from './submission/job-input.entity.js';
 import { JobInputsStore } from './submission/job-inputs.store.js';
+import { Service } from './services/service.entity.js';
+import { ServiceLimitsStore } from './services/service-limits.store.js';
+import { ServiceLimitsService } from './service-limits.service.js';
 import { UploadReferences } from './uploads/upload-references.js';
 import { UploadStore } from './uploads/upload.store.js';
 import { AwaitingCallbackService } from './awaiting-callback.service.js';
@@ -39,7 +42,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
  */
 @Module({
   imports: [
-    TypeOrmModule.forFeature([Job, JobInput, JobEvent, JobResult, ResultChunk]),
+    TypeOrmModule.forFeature([Job, JobInput, JobEvent, JobResult, ResultChunk, Service]),
     AccessModule,
     ReductoModule,
     WorkModule,
@@ -65,6 +68,8 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     DependentJobs,
     UploadStore,
     UploadReferences,
+    ServiceLimitsStore,
+    ServiceLimitsService,
     CallbackJobsService,
     AwaitingCallbackService,
     JobRetentionService,
@@ -89,6 +94,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     AwaitingCallbackService,
     JobRetentionService,
     UploadStore,
+    ServiceLimitsService,
     AccessModule,
     ReductoModule,
     WorkModule,

@@ -22,6 +22,9 @@ import { throwNoResult } from './results/no-result.js';
 import type { JobReference } from './submission/job-references.js';
 import { UploadReferences } from './uploads/upload-references.js';
 
+/** `Retry-After` of a submit to a full queue. */
+const QUEUE_FULL_RETRY_SECONDS = 5;
+
 /** A validated request for a job. */
 export interface JobRequest {
   readonly type: JobType;
@@ -79,10 +82,15 @@ export class JobsService {
       text.length,
       inputs,
     );
-    if (job !== 'repeated') return job;
+    if (typeof job !== 'string') return job;
     const first = await this.findRepeat(service, idempotencyKey, requestHash);
-    if (first === null) throw new Error('the accepted job was not found');
-    return first;
+    if (first !== null) return first;
+    if (job === 'repeated') throw new Error('the accepted job was not found');
+    throw new GatewayError(
+      'queue_full',
+      `Service ${service} has as many queued jobs as an admin allows. Submit the job again once some have been sent.`,
+      { retryAfterSeconds: QUEUE_FULL_RETRY_SECONDS },
+    );
   }
 
   /** Returns the job once it has ended, or after `waitSeconds`. Throws `job_not_found`. */

@@ -7,8 +7,17 @@ import { send, startGateway, type TestGateway } from '../support/gateway.js';
 /* The console in a real browser: by keyboard, without scripts, and in narrow windows. */
 
 const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', POLL_SCHEDULE_SECONDS: '600' };
-const HEADINGS = ['Overview', 'Refused callbacks', 'Jobs', 'API keys', 'Admin actions'];
-const PAGES = ['', '?range=1h', '/refusals', '/jobs', '/keys', '/actions'];
+const HEADINGS = ['Overview', 'Refused callbacks', 'Jobs', 'Services', 'API keys', 'Admin actions'];
+const PAGES = [
+  '',
+  '?range=1h',
+  '/refusals',
+  '/jobs',
+  '/services',
+  '/services/invoices',
+  '/keys',
+  '/actions',
+];
 
 describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?? ''}`, () => {
   let gateway: TestGateway;

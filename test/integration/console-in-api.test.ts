@@ -40,6 +40,9 @@ const IN_API: Readonly<Record<string, readonly string[]>> = {
   'POST /admin/jobs/:id/poll': ['POST /v1/admin/jobs/{id}/poll'],
   'GET /admin/jobs/:id/cancel': ['GET /v1/admin/jobs/{id}'],
   'POST /admin/jobs/:id/cancel': ['POST /v1/admin/jobs/{id}/cancel'],
+  'GET /admin/services': ['GET /v1/admin/services'],
+  'GET /admin/services/:service': ['GET /v1/admin/services/{service}'],
+  'POST /admin/services/:service': ['PUT /v1/admin/services/{service}'],
   'GET /admin/keys': ['GET /v1/admin/keys'],
   'POST /admin/keys': ['POST /v1/admin/keys'],
   'GET /admin/keys/:id/revoke': ['GET /v1/admin/keys'],
@@ -98,9 +101,10 @@ describe('the admin API', () => {
     expect([status, body.code]).toEqual([422, 'invalid_query']);
   });
 
-  it('lists the services that have jobs', async () => {
+  it('lists the services', async () => {
     await gateway.submit();
-    expect((await ask('services')).body).toEqual({ services: ['invoices'] });
+    const services = [{ service: 'invoices' }, { service: 'platform' }];
+    expect((await ask('services')).body).toMatchObject({ services });
   });
 
   it('counts the jobs that match a filter', async () => {

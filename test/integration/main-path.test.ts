@@ -331,6 +331,7 @@ it('describes all routes at /docs/json with every schema that they reference', a
       '/v1/admin/refusals/summary',
       '/v1/admin/refusals/{id}',
       '/v1/admin/services',
+      '/v1/admin/services/{service}',
       '/v1/jobs',
       '/v1/jobs/{id}',
       '/v1/jobs/{id}/cancel',

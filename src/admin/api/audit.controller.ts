@@ -9,7 +9,7 @@ import { ActionPageDto, toActionPageDto } from '../action.dto.js';
 import { AuditVerification } from '../audit-verification.js';
 import { byApi } from '../admin-actions.js';
 import { PageQuery, VerificationQuery } from '../refusals.query.js';
-import { VerificationDto } from '../verification.dto.js';
+import { VerificationDto } from './verification.dto.js';
 
 @Controller('v1/admin')
 @RequiresScope('admin')

@@ -1,8 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { RequiresScope } from '../../access/api-key.guard.js';
-import { JobsAdminService } from '../../jobs/jobs-admin.service.js';
-import { ServiceListDto } from '../admin-job.dto.js';
 import { OverviewService } from '../overview.service.js';
 import { OverviewQuery, OverviewDto, toOverviewDto } from '../overview.dto.js';
 
@@ -10,10 +8,7 @@ import { OverviewQuery, OverviewDto, toOverviewDto } from '../overview.dto.js';
 @RequiresScope('admin')
 @ApiTags('Admin')
 export class AdminOverviewController {
-  constructor(
-    private readonly overview: OverviewService,
-    private readonly jobs: JobsAdminService,
-  ) {}
+  constructor(private readonly overview: OverviewService) {}
 
   /**
    * Count jobs and callbacks of the last hour, day, or week
@@ -22,14 +17,5 @@ export class AdminOverviewController {
   @Get('overview')
   async getOverview(@Query() { range }: OverviewQuery): Promise<OverviewDto> {
     return toOverviewDto(await this.overview.readOverview(range));
-  }
-
-  /**
-   * List the services that have jobs
-   * @remarks At most 500, in alphabetical order.
-   */
-  @Get('services')
-  async listServices(): Promise<ServiceListDto> {
-    return { services: await this.jobs.services() };
   }
 }

@@ -7,7 +7,7 @@ import { CurrentCaller } from '../../access/caller.decorator.js';
 import { ApiProblems } from '../../platform/errors/api-problems.js';
 import { byApi } from '../admin-actions.js';
 import { RefusalRecheck } from '../recheck.js';
-import { AcceptDto, RecheckDto, toRecheckDto } from '../recheck.dto.js';
+import { AcceptDto, RecheckDto, toRecheckDto } from './recheck.dto.js';
 import { RefusalExport } from '../refusal-export.js';
 import { ExportQuery, filterOf, RefusalPageQuery, RefusalQuery } from '../refusals.query.js';
 import { RefusalsService } from '../refusals.service.js';

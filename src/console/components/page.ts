@@ -4,6 +4,7 @@ export const SECTIONS = [
   { id: 'overview', label: 'Overview', href: '/admin' },
   { id: 'refusals', label: 'Refusals', href: '/admin/refusals' },
   { id: 'jobs', label: 'Jobs', href: '/admin/jobs' },
+  { id: 'services', label: 'Services', href: '/admin/services' },
   { id: 'keys', label: 'Keys', href: '/admin/keys' },
   { id: 'actions', label: 'Actions', href: '/admin/actions' },
 ] as const;

@@ -35,6 +35,7 @@ interface ActionsProperties {
 
 const ACTION_LABELS: Readonly<Record<string, string>> = {
   'key.create': 'Created an API key',
+  'service.limits': 'Set the weight and limits of a service',
   'key.revoke': 'Revoked an API key',
   'refusals.recheck': 'Re-checked refusals',
   'refusals.accept': 'Accepted refusals',

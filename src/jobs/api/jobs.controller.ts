@@ -49,7 +49,12 @@ export class JobsController {
     description: 'The job, which is durable now.',
     headers: { Location: LOCATION },
   })
-  @ApiProblems('invalid_idempotency_key', 'validation_failed', 'idempotency_key_reused')
+  @ApiProblems(
+    'invalid_idempotency_key',
+    'validation_failed',
+    'idempotency_key_reused',
+    'queue_full',
+  )
   async submitJob(
     @CurrentCaller() caller: Caller,
     @JsonBody(CreateJobPipe) body: JobRequest,

@@ -42,9 +42,12 @@ export class DependentJobs {
     private readonly transactions: Transactions,
   ) {}
 
-  /** Inserts jobs, asleep unless an input may have ended. Leaves out jobs with a repeated idempotency key. */
-  async insertJobs(dependents: readonly Dependent<NewJob>[]): Promise<Job[]> {
-    const inserted = await this.transactions.run(async (manager) => {
+  /** As `JobSubmissionStore.insertJobs`; the jobs are asleep unless an input may have ended. */
+  async insertJobs(
+    dependents: readonly Dependent<NewJob>[],
+    admitted?: EntityManager,
+  ): Promise<Job[]> {
+    const insert = async (manager: EntityManager): Promise<Job[]> => {
       const open = await this.lockInputs(manager, dependents);
       const asleep = new Map<string, Deferral>();
       for (const { job, inputs } of dependents) {
@@ -52,12 +55,16 @@ export class DependentJobs {
         if (sleep !== undefined) asleep.set(job.id, sleep);
       }
       const jobs = dependents.map(({ job }) => job);
-      const accepted = await this.submission.insertJobs(jobs, asleep, manager);
+      const isAdmitted = admitted !== undefined;
+      const accepted = await this.submission.insertJobs(jobs, asleep, manager, isAdmitted);
       const ids = new Set(accepted.map(({ id }) => id));
       const sleepers = dependents.filter(({ job }) => ids.has(job.id) && asleep.has(job.id));
       await this.store.insertPairs(manager, sleepers.flatMap(pairsOf));
       return accepted;
-    });
+    };
+    const inserted = await (admitted === undefined
+      ? this.transactions.run(insert)
+      : insert(admitted));
     this.wakeSkipped();
     return inserted;
   }

@@ -51,13 +51,14 @@ export class JobSubmissionStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
   /**
-   * Inserts jobs. They are due, except those of `deferrals`. Leaves out jobs with a
-   * repeated idempotency key.
+   * Inserts jobs. They are due, except those of `deferrals`. Leaves out jobs with a repeated idempotency key, and those
+   * of services with a limit of queued jobs, unless the transaction of `admitted` has counted them.
    */
   async insertJobs(
     jobs: readonly NewJob[],
     deferrals: ReadonlyMap<string, Deferral> = new Map(),
     manager = this.database,
+    admitted = false,
   ): Promise<Job[]> {
     // A large request is a batch of its own, encoded in steps; the driver would block the event loop.
     const [first] = jobs;
@@ -75,6 +76,7 @@ export class JobSubmissionStore {
     const inserted = await preparedRows<InsertedRow>(manager, INSERT_JOBS, [
       JSON.stringify(rows),
       alone ?? null,
+      admitted,
     ]);
     const byId = new Map(jobs.map((job) => [job.id, job]));
     return inserted.map((row) => Object.assign(new Job(), NEW_JOB, byId.get(row.id), row));
@@ -110,6 +112,8 @@ const INSERT_JOBS = {
       FROM json_to_recordset($1::json) AS job (id uuid, service text, type text, priority boolean,
              request text, refers_to_jobs boolean, metadata text, idempotency_key text,
              request_hash bytea, trace text, defer_seconds float8, deferral_reason text)
+     WHERE (SELECT $3::boolean) OR NOT EXISTS (
+             SELECT FROM services WHERE services.service = job.service AND max_queued IS NOT NULL)
      ORDER BY service, idempotency_key, id
     ON CONFLICT DO NOTHING
     RETURNING id, created_at AS "createdAt", next_check_at AS "nextCheckAt",

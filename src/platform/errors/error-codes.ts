@@ -33,6 +33,7 @@ export const ERROR_CODES = {
     title: 'This Idempotency-Key was used for another request',
   },
   too_many_requests: { status: 429, title: 'Too many requests' },
+  queue_full: { status: 429, title: 'The service has too many queued jobs' },
   headers_too_large: { status: 431, title: 'The headers of the request are too large' },
   internal_error: { status: 500, title: 'Something went wrong in the gateway' },
   upload_rejected: { status: 422, title: 'Reducto does not take this file' },

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { isTerminal } from '../jobs/job-status.js';
-import type { Recheck } from './recheck.js';
+import { isTerminal } from '../../jobs/job-status.js';
+import type { Recheck } from '../recheck.js';
 
 /** Maximum job ids in an answer; the counts include all jobs. */
 const MAX_JOBS_SHOWN = 1000;
