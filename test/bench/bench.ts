@@ -1,4 +1,5 @@
 import { measureCallbacks, measureQuiet } from './callbacks.js';
+import { measureChains } from './chains.js';
 import { measureDrain } from './drain.js';
 import { measureEndToEnd } from './end-to-end.js';
 import { measureFlood } from './flood.js';
@@ -28,6 +29,7 @@ const MEASURES: Record<Scenario, (world: World, say: (line: string) => void) => 
   drain: measureDrain,
   e2e: measureEndToEnd,
   path: measurePath,
+  chains: measureChains,
   growth: measureGrowth,
   soak: measureSoak,
 };

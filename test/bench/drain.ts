@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { setTimeout } from 'node:timers/promises';
+import { awaitUpstreamJobs, sandboxOf, upstreamArrivals } from './bench-sandbox.js';
 import type { BenchProcess } from './bench-process.js';
 import { ratioLine } from './turns.js';
 import { cpuSecondsOf } from './cpu-time.js';
@@ -32,12 +32,12 @@ export async function measureDrain(world: World, say: (line: string) => void): P
   const gateway: number[] = [];
   const cpu: [own: number, database: number][] = [];
   for (let round = 0; round < Math.min(rounds, ROUNDS); round++) {
-    const forLoop = await sandbox(world);
+    const forLoop = await sandboxOf(world, PLATFORM);
     await plainLoop(world, forLoop);
-    loop.push(rateOf(await arrivals(forLoop.url)));
+    loop.push(rateOf(await upstreamArrivals(forLoop.url)));
     await forLoop.stop();
     await fill(world, api.process, apiKey);
-    const upstream = await sandbox(world);
+    const upstream = await sandboxOf(world, PLATFORM);
     const worker = await world.gateway('worker', {
       environment: {
         REDUCTO_BASE_URL: upstream.url,
@@ -46,13 +46,13 @@ export async function measureDrain(world: World, say: (line: string) => void): P
       },
       databaseUrl: api.databaseUrl,
     });
-    const come = await awaitJobs(upstream.url, backlog * LEFT_OUT);
+    const come = await awaitUpstreamJobs(upstream.url, backlog * LEFT_OUT);
     const used = cpuOf(world, worker.process);
-    await awaitJobs(upstream.url, backlog);
+    await awaitUpstreamJobs(upstream.url, backlog);
     const [own, database] = cpuOf(world, worker.process).map((now, n) => now - (used[n] ?? 0));
     cpu.push([((own ?? 0) * 1e6) / (backlog - come), ((database ?? 0) * 1e6) / (backlog - come)]);
     await worker.process.stop();
-    gateway.push(rateOf(await arrivals(upstream.url)));
+    gateway.push(rateOf(await upstreamArrivals(upstream.url)));
     await upstream.stop();
   }
   say(`  plain loop of the SDK  ${spread(loop, 0)} submits/s`);
@@ -63,34 +63,8 @@ export async function measureDrain(world: World, say: (line: string) => void): P
   say(ratioLine('gateway / plain loop', ratios, 'at least', WANTED));
 }
 
-function sandbox(world: World): Promise<BenchProcess> {
-  return world.run(world.nextName('sandbox'), 'dist/src/sandbox/main.js', {
-    SANDBOX_PORT: '0',
-    SANDBOX_PLATFORM: JSON.stringify(PLATFORM),
-  });
-}
-
-/** When jobs came to the sandbox, in epoch milliseconds. */
-async function arrivals(sandboxUrl: string): Promise<number[]> {
-  const response = await fetch(`${sandboxUrl}/control/jobs`);
-  const jobs = (await response.json()) as { createdAt: number }[];
-  return jobs.map(({ createdAt }) => createdAt).toSorted((a, b) => a - b);
-}
-
 function cpuOf({ postgres }: World, { child }: BenchProcess): number[] {
   return [cpuSecondsOf(child.pid) ?? Number.NaN, postgres.cpuSeconds() ?? Number.NaN];
-}
-
-/** Waits until the jobs have arrived, and returns how many. */
-async function awaitJobs(sandboxUrl: string, count: number): Promise<number> {
-  const end = performance.now() + TIMEOUT_SECONDS * 1000;
-  for (;;) {
-    const response = await fetch(`${sandboxUrl}/control/state`);
-    const { jobs } = (await response.json()) as { jobs: number };
-    if (jobs >= count) return jobs;
-    if (performance.now() > end) throw new Error(`only ${jobs} of ${count} submits have come`);
-    await setTimeout(250);
-  }
 }
 
 async function plainLoop(world: World, upstream: BenchProcess): Promise<void> {

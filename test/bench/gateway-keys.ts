@@ -12,12 +12,12 @@ export class GatewayKeys {
     return `v1.${createHmac('sha256', this.tokenKey).update(jobId).digest('base64url')}`;
   }
 
-  /** Makes an API key of the service `bench`. */
-  async createApiKey(url: string): Promise<string> {
+  /** Makes an API key of `service`. */
+  async createApiKey(url: string, service = 'bench'): Promise<string> {
     const response = await fetch(`${url}/v1/admin/keys`, {
       method: 'POST',
       headers: { authorization: `Bearer ${this.adminKey}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ service: 'bench', scopes: ['jobs'] }),
+      body: JSON.stringify({ service, scopes: ['jobs'] }),
     });
     const { key } = (await response.json()) as { key?: unknown };
     if (typeof key !== 'string') throw new Error(`no API key: status ${response.status}`);

@@ -11,6 +11,7 @@ export const SCENARIOS = [
   'drain',
   'e2e',
   'path',
+  'chains',
   'growth',
   'soak',
 ] as const;
