@@ -31,8 +31,9 @@ export class JobInputs1790930000000 implements MigrationInterface {
           END IF;
           -- Of inputs that end at once, the later one must see that the earlier one has ended.
           PERFORM FROM jobs WHERE id = ANY (dependents) ORDER BY id FOR NO KEY UPDATE;
+          -- They have waited: jobs that were accepted within the last second go after them.
           UPDATE jobs
-             SET next_check_at = now(), deferral_reason = NULL, deferred_until = NULL
+             SET next_check_at = greatest(created_at, now() - interval '1 s'), deferral_reason = NULL, deferred_until = NULL
             FROM unnest(dependents, cannot_run) AS dependent (id, unusable)
            WHERE jobs.id = dependent.id AND jobs.status = 'queued' AND jobs.lease IS NULL
              AND (dependent.unusable

@@ -96,6 +96,15 @@ describe('a job whose input is open', () => {
     expect(await inputsOf(id)).toEqual([]);
   });
 
+  it('is due before the jobs that were accepted after it', async () => {
+    const source = await openJob();
+    const id = await dependentOn(source);
+    const later = await gateway.submit();
+    await endJob(source);
+    const [woken, other] = [await row(id), await row(later)];
+    expect(woken.next_check_at.getTime()).toBeLessThan(other.next_check_at.getTime());
+  });
+
   it.each(['failed', 'cancelled', 'expired'] as const)(
     'fails at once when one of its inputs is %s and another one is open',
     async (status) => {
