@@ -65,11 +65,17 @@ export class SubmissionQueueStore {
   private readonly shares = new FairShares();
   /** Leases lock the services with limits first, because one of them had due jobs. */
   private locksLimits = false;
+  private isHeldBack = false;
 
   constructor(
     @InjectEntityManager() private readonly database: EntityManager,
     private readonly transactions: Transactions,
   ) {}
+
+  /** A service with a limit had due jobs at the last lease: the end of a job may let one of them leave. */
+  get waitsForEnds(): boolean {
+    return this.isHeldBack;
+  }
 
   /**
    * Leases up to `limit` due jobs, in the order of their services’ turns. It begins the attempt of each that can be
@@ -92,12 +98,15 @@ export class SubmissionQueueStore {
           LEASE_UNLIMITED[scan],
           parameters,
         );
-        // Otherwise it has leased nothing.
-        if (!rows.some(({ isLimited, isDue }) => isLimited && isDue)) return rows;
+        this.isHeldBack = rows.some(({ isLimited, isDue }) => isLimited && isDue);
+        // If so, it has leased nothing.
+        if (!this.isHeldBack) return rows;
       }
-      return this.withLimits((manager) =>
+      const rows = await this.withLimits((manager) =>
         preparedRows<FairRow<QueuedRow>>(manager, LEASE_LIMITED[scan], parameters),
       );
+      this.isHeldBack = rows.some(({ isLimited, isDue }) => isLimited && isDue);
+      return rows;
     });
     return leased.map((job) => asQueuedJob(job, lease, leasedAt));
   }

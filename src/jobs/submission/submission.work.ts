@@ -1,10 +1,11 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
 import type { Held, Lease, LeasedWork } from '../../platform/work/due-work.js';
+import { Notifications } from '../../platform/work/notifications.js';
 import { WorkEngine } from '../../platform/work/work-engine.js';
 import { JobLeaseStore } from '../leases/job-lease.store.js';
 import { asJobWork } from '../leases/job-work.js';
-import { JOBS_QUEUED } from '../persistence/job-transitions.store.js';
+import { JOB_ENDED, JOBS_QUEUED } from '../persistence/job-transitions.store.js';
 import { SubmissionLimiter } from './submission-limiter.js';
 import { SubmissionQueueStore, type QueuedJob } from './submission-queue.store.js';
 import { SubmissionTransitions } from './submission-transitions.js';
@@ -27,10 +28,15 @@ export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
     private readonly submitter: Submitter,
     private readonly queue: SubmissionQueueStore,
     private readonly leases: JobLeaseStore,
+    private readonly notifications: Notifications,
   ) {}
 
   onModuleInit(): void {
     this.limiter.onSlotFree(this.engine.addLeased(this));
+    const wake = (): void => {
+      if (this.queue.waitsForEnds) this.notifications.deliver(JOBS_QUEUED, ['']);
+    };
+    this.notifications.subscribe(JOB_ENDED, wake, wake);
   }
 
   /** A batch that is too small for a statement waits for further slots. */
