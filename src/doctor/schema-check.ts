@@ -17,6 +17,7 @@ export const GATEWAY_TABLES = [
   'discarded_contents',
   'installation',
   'job_events',
+  'job_inputs',
   'job_results',
   'jobs',
   'result_chunks',

@@ -1,5 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DataSource } from 'typeorm';
+import { ScanChoice } from '../../src/jobs/leases/scan-choice.js';
 import { JobLeaseStore } from '../../src/jobs/leases/job-lease.store.js';
 import { SubmissionQueueStore } from '../../src/jobs/submission/submission-queue.store.js';
 import { Settings } from '../../src/platform/config/settings.js';
@@ -315,6 +316,71 @@ describe('polls', () => {
     for (let n = 0; n < 100; n++) turns.push(...(await lease(5)));
     expect(countOf(turns, 'heavy')).toBeGreaterThanOrEqual(398);
     expect(countOf(turns, 'heavy')).toBeLessThanOrEqual(402);
+  });
+});
+
+describe('the bounded scan, as beside an old snapshot', () => {
+  beforeEach(() => {
+    vi.spyOn(ScanChoice.prototype, 'next').mockReturnValue({ scan: 'bounded', isTrial: false });
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it('leases every job of every service once', async () => {
+    for (const service of ['one', 'two', 'three']) {
+      await addJobs(service, 40);
+      await addJobs(service, 10, { priority: 'true' });
+    }
+    const processes = [newProcess(), newProcess()];
+    const turns: Turn[] = [];
+    for (let n = 0; n < 40; n++) {
+      const both = await Promise.all(processes.map((lease) => lease(1 + (n % 4))));
+      turns.push(...both.flat());
+    }
+    for (const service of ['one', 'two', 'three']) expect(countOf(turns, service)).toBe(50);
+  });
+
+  it('finds the first job of a service that comes later', async () => {
+    await addJobs('archive', 100);
+    const lease = newProcess();
+    await leaseTimes(10, () => lease(3));
+    await addJobs('invoices', 1, { next_check_at: 'now()' });
+    expect(await lease()).toMatchObject([{ service: 'invoices' }]);
+  });
+
+  it('finds a job whose service had none for a while', async () => {
+    const lease = newProcess();
+    await addJobs('invoices', 1);
+    await addJobs('archive', 50);
+    await leaseTimes(10, () => lease(2));
+    await addJobs('invoices', 1, { next_check_at: 'now()' });
+    expect(countOf(await lease(2), 'invoices')).toBe(1);
+  });
+
+  it('finds a job that a rolled back transaction had locked', async () => {
+    await addJobs('invoices', 1);
+    await addJobs('invoices', 5);
+    const lease = newProcess();
+    const client = await gateway.pool.connect();
+    try {
+      await client.query('BEGIN');
+      await client.query('SELECT FROM jobs ORDER BY next_check_at LIMIT 1 FOR UPDATE');
+      expect(await leaseTimes(3, () => lease(2))).toHaveLength(5);
+    } finally {
+      await client.query('ROLLBACK');
+      client.release();
+    }
+    expect(await lease()).toHaveLength(1);
+  });
+
+  it('shares polls and puts those with a trigger first', async () => {
+    await addJobs('archive', 30, submitted());
+    await addJobs('invoices', 5, submitted({ poll_requested: 'true' }));
+    const lease = newPoller();
+    expect(countOf(await lease(6), 'invoices')).toBe(5);
+    await addJobs('letters', 1, submitted({ next_check_at: 'now()' }));
+    expect(await lease()).toMatchObject([{ service: 'letters' }]);
   });
 });
 

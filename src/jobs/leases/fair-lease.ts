@@ -37,7 +37,7 @@ export interface LeaseUpdate {
  *
  * - `service`: the services, by a loose scan of an index.
  * - `due`: counts up to $1 due rows of each.
- * - `plan`: divides the slots by start tags.
+ * - `plan`: divides the slots by start tags; of equal ones, the service that was idle is first.
  * - `taken`: locks that many rows of each service, and skips locked ones.
  */
 export function fairLease(name: string, kind: FairLease, update: LeaseUpdate): FairStatements {
@@ -111,7 +111,7 @@ const SHARES = `
   share AS (
     SELECT service.service, coalesce(weight, 1)::double precision AS weight, max_in_flight,
            greatest(finish, (SELECT $7::double precision) - 1 / coalesce(weight, 1)::double precision) AS start,
-           coalesce(streak, 0) AS streak,
+           coalesce(finish, '-infinity') AS finish, coalesce(streak, 0) AS streak,
            coalesce(known.urgent_from, '-infinity') AS urgent_from,
            coalesce(known.regular_from, '-infinity') AS regular_from,
            known.service IS NULL AS is_new
@@ -140,7 +140,7 @@ const PLAN_WITHIN_SERVICE = (condition: string): string => `
       FROM (SELECT service
               FROM due, generate_series(0, least(urgent_count + regular_count, room) - 1) AS place
              WHERE ${condition}
-             ORDER BY start + place / weight LIMIT ${SLOTS}) AS slots
+             ORDER BY start + place / weight, finish LIMIT ${SLOTS}) AS slots
      GROUP BY service),
   plan AS (
     SELECT due.*, planned, planned - regular_slots AS urgent_slots, regular_slots
@@ -155,7 +155,7 @@ const PLAN_FOR_ALL = `
                    count(*) FILTER (WHERE NOT is_urgent)::integer AS regular_slots
               FROM (SELECT service, place < urgent_count AS is_urgent
                       FROM due, generate_series(0, urgent_count + regular_count - 1) AS place
-                     ORDER BY is_urgent DESC, start + place / weight LIMIT ${SLOTS}) AS slots
+                     ORDER BY is_urgent DESC, start + place / weight, finish LIMIT ${SLOTS}) AS slots
              GROUP BY service) AS chosen
       JOIN due USING (service))`;
 

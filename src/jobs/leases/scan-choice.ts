@@ -15,8 +15,8 @@ const MIN_GAIN_MILLISECONDS = 0.5;
 const TRIAL_SHARE = 0.01;
 const MIN_TRIAL_INTERVAL = 1000;
 const MAX_TRIAL_INTERVAL = 5000;
-/** How fast the expected time follows slower leases. It follows faster ones at once, because a busy machine only adds. */
-const RISE = 0.1;
+/** Growth of the expected time by a slower lease. It follows a faster one at once, because a busy machine only adds. */
+const RISE = 1.05;
 
 /** Chooses the scan by what both cost. */
 export class ScanChoice {
@@ -37,7 +37,7 @@ export class ScanChoice {
   record(scan: Scan, begin: number, end: number): void {
     const took = end - begin;
     const expected = this.expected[scan];
-    this.expected[scan] = took < expected ? took : expected + (took - expected) * RISE;
+    this.expected[scan] = Math.min(took, expected * RISE);
     this.at[scan] = end;
   }
 }
