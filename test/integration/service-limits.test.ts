@@ -204,7 +204,7 @@ describe('the console', () => {
     await submit();
     await admin('PUT', 'services/invoices', { maxQueued: 1200, weight: 4 });
     const page = String((await user.get('/admin/services')).body);
-    expect(page).toContain('1<span class="muted"> of 1,200</span>');
+    expect(page).toContain('1<span class="muted"> of 1\u202f200</span>');
     expect(page).toContain('/admin/services/invoices');
   });
 

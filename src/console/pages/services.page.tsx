@@ -1,6 +1,7 @@
 import type { JSX } from 'preact';
 import type { ServiceShare } from '../../jobs/service-limits.service.js';
 import { DataTable, type TableColumn } from '../components/data-table.js';
+import { count } from '../components/format.js';
 import { link } from '../components/page.js';
 import { CsrfField, Facts, Note, Untrusted } from '../components/widgets.js';
 import type { Session } from '../session/sessions.service.js';
@@ -43,12 +44,12 @@ const COLUMNS: readonly TableColumn<ServiceShare>[] = [
   {
     head: 'Queued',
     numeric: true,
-    cell: ({ queued, maxQueued }) => <Load count={queued} limit={maxQueued} />,
+    cell: ({ queued, maxQueued }) => <Load jobs={queued} limit={maxQueued} />,
   },
   {
     head: 'In flight',
     numeric: true,
-    cell: ({ inFlight, maxInFlight }) => <Load count={inFlight} limit={maxInFlight} />,
+    cell: ({ inFlight, maxInFlight }) => <Load jobs={inFlight} limit={maxInFlight} />,
   },
   { head: 'Weight', numeric: true, cell: ({ weight }) => weight },
   {
@@ -68,11 +69,11 @@ const COLUMNS: readonly TableColumn<ServiceShare>[] = [
 ];
 
 /** A count and its limit. */
-function Load({ count, limit }: { count: number; limit: number | null }): JSX.Element {
+function Load({ jobs, limit }: { jobs: number; limit: number | null }): JSX.Element {
   return (
     <>
-      {count.toLocaleString('en')}
-      {limit === null ? null : <span class="muted"> of {limit.toLocaleString('en')}</span>}
+      {count(jobs)}
+      {limit === null ? null : <span class="muted"> of {count(limit)}</span>}
     </>
   );
 }
@@ -100,8 +101,8 @@ export function ServiceForm({
       <Facts
         facts={[
           ['Service', <Untrusted text={service} />],
-          ['Queued', queued.toLocaleString('en')],
-          ['In flight', inFlight.toLocaleString('en')],
+          ['Queued', count(queued)],
+          ['In flight', count(inFlight)],
         ]}
       />
       <form class="fields" method="post" action={`/admin/services/${service}`}>
