@@ -16,7 +16,7 @@ export class GoneWorkerJobs implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.lock.onGone(async (manager, worker) => {
+    this.lock.onGone('jobs', async (manager, worker) => {
       const { UNCERTAIN_LISTING_LAG_SECONDS: lagSeconds } = this.settings;
       const freed = await this.leases.freeWorker(manager, worker, lagSeconds, UNCERTAIN_REASON);
       this.logger.warn({

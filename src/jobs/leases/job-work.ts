@@ -24,6 +24,7 @@ export function asJobWork<T>(
 export abstract class JobWork implements LeasedWork<LeasedJob>, OnModuleInit {
   abstract readonly name: string;
   abstract readonly topic: string;
+  readonly table = 'jobs';
   protected abstract readonly concurrency: number;
 
   constructor(

@@ -19,6 +19,7 @@ const JOBS_PER_SLOT = 6;
 export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
   readonly name = 'submit';
   readonly topic = JOBS_QUEUED;
+  readonly table = 'jobs';
 
   constructor(
     private readonly settings: Settings,

@@ -18,6 +18,8 @@ export interface LeasedWork<Item> {
   readonly name: string;
   /** Topic of notifications that rows are due. */
   readonly topic: string;
+  /** Table of the leases. `WorkerLock.onGone` must have a listener that frees those of a dead worker. */
+  readonly table: string;
   /** How many more rows to lease while `running` are under way; negative if too many are. */
   freeSlots(running: number): number;
   /** Leases up to `limit` due rows, the longest due first, skipping rows that another process locks. */

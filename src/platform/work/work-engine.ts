@@ -32,6 +32,8 @@ interface Worker {
 export class WorkEngine implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('Work');
   private readonly workers: Worker[] = [];
+  /** Tables with leases, until the listeners that free them are known. */
+  private tables: string[] | undefined = [];
 
   constructor(
     private readonly lock: WorkerLock,
@@ -47,6 +49,8 @@ export class WorkEngine implements OnApplicationBootstrap, BeforeApplicationShut
 
   /** Call in `onModuleInit`. The returned function tells that a slot has become free. */
   addLeased<Item>(work: LeasedWork<Item>): () => void {
+    if (this.tables === undefined) this.checkFreed(work.table);
+    else this.tables.push(work.table);
     const worker = new LeasedWorker(work, this.lock, this.metrics);
     this.add(work.topic, worker);
     return () => worker.wakeForMore();
@@ -72,6 +76,8 @@ export class WorkEngine implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   onApplicationBootstrap(): void {
+    for (const table of this.tables ?? []) this.checkFreed(table);
+    this.tables = undefined;
     if (this.workers.length === 0) return;
     this.scheduler.every(POLL_SECONDS, 'due work', () => Promise.resolve(this.wakeAll()));
     this.scheduler.every(RENEWAL_SECONDS, 'lease renewal', () =>
@@ -82,6 +88,13 @@ export class WorkEngine implements OnApplicationBootstrap, BeforeApplicationShut
   async beforeApplicationShutdown(): Promise<void> {
     const { leftMilliseconds } = this.shutdownDeadline;
     await Promise.all(this.workers.map((worker) => worker.stop(leftMilliseconds)));
+  }
+
+  private checkFreed(table: string): void {
+    if (this.lock.freesLeases(table)) return;
+    throw new Error(
+      `Leases in ${table} would outlive their worker: register a listener with WorkerLock.onGone`,
+    );
   }
 
   private add(topic: string, worker: Worker): void {

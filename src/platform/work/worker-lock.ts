@@ -24,7 +24,7 @@ export class WorkerLock implements SessionUser {
   private readonly logger = new Logger('Work');
   private readonly gone = new GoneWorkers();
   private readonly freeing = new Set<number>();
-  private readonly goneListeners: OnGone[] = [];
+  private readonly goneListeners = new Map<string, OnGone>();
   private readonly heldListeners: (() => void)[] = [];
   private worker: number | undefined;
   private provedAt = -Infinity;
@@ -45,12 +45,17 @@ export class WorkerLock implements SessionUser {
   }
 
   /**
-   * Call in `onModuleInit`, for each table with leases; without it there is no lock and no work. `listener` frees the
-   * leases of a dead worker, in a transaction in which its lock cannot return.
+   * Call in `onModuleInit`, once for each table with leases; without it there is no lock and no work. `listener` frees
+   * the leases of a dead worker, in a transaction in which its lock cannot return.
    */
-  onGone(listener: OnGone): void {
-    if (this.goneListeners.length === 0) this.session.use(this);
-    this.goneListeners.push(listener);
+  onGone(table: string, listener: OnGone): void {
+    if (this.goneListeners.size === 0) this.session.use(this);
+    this.goneListeners.set(table, listener);
+  }
+
+  /** Whether the leases in `table` are freed if their worker dies. */
+  freesLeases(table: string): boolean {
+    return this.goneListeners.has(table);
   }
 
   async opened(query: Query): Promise<void> {
@@ -92,7 +97,7 @@ export class WorkerLock implements SessionUser {
         if (lock?.taken !== true) return false;
         const removed = await rows(manager, REMOVE, [worker.id]);
         if (removed.length === 0) return false;
-        for (const listener of this.goneListeners) await listener(manager, worker);
+        for (const listener of this.goneListeners.values()) await listener(manager, worker);
         return true;
       });
       if (wasFreed)
