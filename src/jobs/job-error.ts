@@ -52,6 +52,13 @@ export const UNSTORABLE_SUBMIT: JobError = {
   retryable: true,
 };
 
+/** The same for a job that Reducto has. */
+export const UNSTORABLE_JOB: JobError = {
+  code: 'upstream_unusable',
+  message: 'The gateway’s database refuses to store the job’s state.',
+  retryable: true,
+};
+
 export const CANCELLED_BEFORE_SUBMIT: JobError = {
   code: 'cancelled',
   message: 'The job was cancelled before it was sent to Reducto.',

@@ -7,6 +7,7 @@ import { JobAcceptance } from './submission/job-acceptance.js';
 import { JobCancellation } from './cancellation/job-cancellation.js';
 import { CallbackJobsService } from './callback-jobs.service.js';
 import { JobLeaseStore } from './leases/job-lease.store.js';
+import { RefusedJobs } from './leases/refused-jobs.js';
 import { JobCompletionNotifier } from './api/job-completion.notifier.js';
 import { JobEvent } from './timeline/job-event.entity.js';
 import { JobMetrics } from './job.metrics.js';
@@ -57,6 +58,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     ResultStore,
     CallbackTokenService,
     JobMetrics,
+    RefusedJobs,
     JobLeaseStore,
     JobCancellation,
     JobCompletionNotifier,

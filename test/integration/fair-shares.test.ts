@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { DataSource } from 'typeorm';
 import { ScanChoice } from '../../src/jobs/leases/scan-choice.js';
 import { JobLeaseStore } from '../../src/jobs/leases/job-lease.store.js';
+import { RefusedJobs } from '../../src/jobs/leases/refused-jobs.js';
 import { SubmissionQueueStore } from '../../src/jobs/submission/submission-queue.store.js';
 import { Settings } from '../../src/platform/config/settings.js';
 import { Transactions } from '../../src/platform/database/transactions.js';
@@ -28,13 +29,16 @@ interface Turn {
 function newProcess(): (limit?: number) => Promise<Turn[]> {
   const { manager } = gateway.app.get(DataSource, { strict: false });
   const transactions = gateway.app.get(Transactions, { strict: false });
-  const queue = new SubmissionQueueStore(manager, transactions);
+  const refused = gateway.app.get(RefusedJobs, { strict: false });
+  const queue = new SubmissionQueueStore(manager, transactions, refused);
   return (limit = 1) => queue.leaseJobs(limit, newLease(), { attempt: 70, other: 30 }, 86_400);
 }
 
 function newPoller(): (limit?: number) => Promise<{ id: string; service: string }[]> {
   const { manager } = gateway.app.get(DataSource, { strict: false });
-  const leases = new JobLeaseStore(gateway.app.get(Settings, { strict: false }), manager);
+  const settings = gateway.app.get(Settings, { strict: false });
+  const refused = gateway.app.get(RefusedJobs, { strict: false });
+  const leases = new JobLeaseStore(settings, refused, manager);
   return async (limit = 1) => {
     const leased = await leases.leasePolls(limit, newLease());
     const { rows } = await gateway.pool.query<{ id: string; service: string }>(

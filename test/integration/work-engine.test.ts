@@ -2,8 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { Client, type Pool } from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Held, Lease, LeasedWork } from '../../src/platform/work/due-work.js';
+import { LeasedWorker } from '../../src/platform/work/leased-worker.js';
 import { WorkEngine } from '../../src/platform/work/work-engine.js';
+import { WorkMetrics } from '../../src/platform/work/work.metrics.js';
 import { WorkerLock } from '../../src/platform/work/worker-lock.js';
+import { refuseRows } from '../support/refusing-database.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 
 /* The engine with a kind of work of its own, and what it does where workers, sessions, and statements break. */
@@ -35,6 +38,7 @@ interface Parcel {
 class ParcelWork implements LeasedWork<Parcel> {
   readonly name = 'parcel';
   readonly topic = 'parcels_due';
+  readonly table = 'parcels';
   readonly sent: number[] = [];
   readonly concurrency = 4;
   stop: () => void = () => undefined;
@@ -90,6 +94,12 @@ async function withParcels(
   await ParcelWork.createTable(gateway.pool);
   await gateway.pool.query('INSERT INTO parcels (id) SELECT generate_series(1, $1::int)', [count]);
   const work = new ParcelWork(gateway.pool);
+  gateway.app.get(WorkerLock, { strict: false }).onGone(work.table, async (_, worker) => {
+    await gateway.pool.query(
+      'UPDATE parcels SET lease = NULL, worker = NULL, due_at = now() WHERE worker = $1',
+      [worker.id],
+    );
+  });
   return { gateway, work, wake: gateway.app.get(WorkEngine, { strict: false }).addLeased(work) };
 }
 const sent = async ({ pool }: TestGateway): Promise<number[]> => {
@@ -154,6 +164,60 @@ describe('a new kind of work', () => {
     await expect.poll(() => work.sent.length, { timeout: 10_000 }).toBe(2);
     await gateway.pool.query('INSERT INTO parcels (id) VALUES (4)');
     await expect.poll(() => work.sent, { timeout: 10_000 }).toContain(4);
+  });
+
+  it('is released although PostgreSQL refuses to change one of its rows', async () => {
+    const { gateway, work } = await withParcels(4);
+    const once = new Set([1, 2, 3, 4]);
+    work.handler = ({ id }) => Promise.resolve(once.delete(id) ? 'release' : undefined);
+    // Parcel 2 is leased already.
+    await refuseRows(gateway.pool, 'parcels', 'NEW.id = 2 AND NEW.lease IS NULL');
+    await expect
+      .poll(() => work.sent.toSorted((a, b) => a - b), { timeout: 10_000 })
+      .toEqual([1, 3, 4]);
+  });
+
+  it('keeps the leases of running work although PostgreSQL refuses to change one of its rows', async () => {
+    const gateway = await start();
+    await ParcelWork.createTable(gateway.pool);
+    await gateway.pool.query('INSERT INTO parcels (id) SELECT generate_series(1, 4)');
+    const get = <T>(type: new (...args: never[]) => T): T =>
+      gateway.app.get(type, { strict: false });
+    const renewed: number[] = [];
+    const work = Object.assign(new ParcelWork(gateway.pool), {
+      renew: (held: readonly Held<Parcel>[]) => {
+        const ids = held.map(({ item }) => item.id);
+        if (ids.includes(2)) return Promise.reject(Object.assign(new Error(), { code: '23514' }));
+        renewed.push(...ids);
+        return Promise.resolve();
+      },
+    });
+    const begun: number[] = [];
+    const gate = Promise.withResolvers<void>();
+    work.handler = ({ id }) => {
+      begun.push(id);
+      return gate.promise;
+    };
+    const worker = new LeasedWorker(work, get(WorkerLock), get(WorkMetrics));
+    await expect
+      .poll(
+        () => {
+          worker.wake();
+          return begun.length;
+        },
+        { timeout: 10_000 },
+      )
+      .toBe(4);
+    await worker.renewLeases();
+    expect(renewed.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
+    gate.resolve();
+    await worker.stop(5000);
+  });
+
+  it('cannot be added if nothing frees the leases of a dead worker', async () => {
+    const gateway = await start();
+    const engine = gateway.app.get(WorkEngine, { strict: false });
+    expect(() => engine.addLeased(new ParcelWork(gateway.pool))).toThrow('Leases in parcels');
   });
 
   it('is finished or released by a stop', async () => {

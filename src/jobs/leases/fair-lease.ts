@@ -1,4 +1,5 @@
 import type { Statement } from '../../platform/database/sql.js';
+import { FIRST_COLUMNS } from './refused-jobs.js';
 import type { Scan } from './scan-choice.js';
 
 /** The number of parameters that come from `FairShares`. */
@@ -67,7 +68,7 @@ export function firstOfFairLease(name: string, kind: FairLease): Statement {
   return {
     name,
     text: `${selectionOf(kind, 'live')}
-  SELECT id, submit_attempts AS attempt FROM taken JOIN jobs USING (id) ORDER BY due_at, id LIMIT 1`,
+  SELECT ${FIRST_COLUMNS} FROM taken JOIN jobs USING (id) ORDER BY due_at, id LIMIT 1`,
   };
 }
 

@@ -5,9 +5,17 @@ import { Settings } from '../../platform/config/settings.js';
 import { preparedRows, rows, type Statement } from '../../platform/database/sql.js';
 import type { Lease } from '../../platform/work/due-work.js';
 import type { GoneWorker } from '../../platform/work/gone-workers.js';
-import { FAIR_PARAMETERS, fairLease, type LeaseUpdate } from './fair-lease.js';
+import {
+  FAIR_PARAMETERS,
+  fairLease,
+  firstOfFairLease,
+  leaseOne,
+  type FairLease,
+  type LeaseUpdate,
+} from './fair-lease.js';
 import { FairShares, type FairRow } from './fair-shares.js';
 import { attemptSeconds, LEASE_SECONDS, LEASED_COLUMNS, type LeasedJob } from './leased-job.js';
+import { FIRST_COLUMNS, RefusedJobs } from './refused-jobs.js';
 
 /** A row that is held under a lease. */
 export interface HeldJob {
@@ -40,6 +48,7 @@ export class JobLeaseStore {
 
   constructor(
     settings: Settings,
+    private readonly refused: RefusedJobs,
     @InjectEntityManager() private readonly database: EntityManager,
   ) {
     this.attemptSeconds = attemptSeconds(settings);
@@ -51,9 +60,17 @@ export class JobLeaseStore {
    */
   leasePolls(limit: number, lease: Lease): Promise<LeasedJob[]> {
     const update = [lease.id, lease.worker, LEASE_SECONDS];
-    return this.polls.leaseJobs(limit, (scan, shares) =>
-      preparedRows<FairRow<LeasedJob>>(this.database, LEASE_POLLS[scan], [...shares, ...update]),
-    );
+    return this.refused.leaseJobs(limit, {
+      leaseJobs: (size) =>
+        this.polls.leaseJobs(size, (scan, shares) =>
+          preparedRows<FairRow<LeasedJob>>(this.database, LEASE_POLLS[scan], [
+            ...shares,
+            ...update,
+          ]),
+        ),
+      lockFirst: (manager) => firstRow(manager, FIRST_POLL, this.polls.parameters(1)),
+      leaseOne: (manager, id) => firstRow(manager, LEASE_ONE_TAKEN, [id, ...update]),
+    });
   }
 
   /** Due uncertain jobs. */
@@ -140,22 +157,56 @@ export class JobLeaseStore {
   }
 
   private leaseJobs(
-    statement: Statement,
+    { all, first, one }: LeaseStatements,
     limit: number,
     lease: Lease,
-    ...more: readonly unknown[]
+    ...due: readonly unknown[]
   ): Promise<LeasedJob[]> {
-    const parameters = [limit, lease.id, lease.worker, LEASE_SECONDS, ...more];
-    return preparedRows<LeasedJob>(this.database, statement, parameters);
+    const update = [lease.id, lease.worker, LEASE_SECONDS];
+    return this.refused.leaseJobs(limit, {
+      leaseJobs: (size) => preparedRows<LeasedJob>(this.database, all, [size, ...due, ...update]),
+      lockFirst: (manager) => firstRow(manager, first, [1, ...due]),
+      leaseOne: (manager, id) => firstRow(manager, one, [id, ...update]),
+    });
   }
 }
 
-/** `due` selects ids of up to `$1` rows, and locks them. Its limit is a subquery, so that one plan serves all limits. */
-function leaseStatement(name: string, due: string, triggers: 'kept' | 'taken'): Statement {
-  const { set, returning } = updateFrom(2, triggers);
+async function firstRow<Row extends object>(
+  manager: EntityManager,
+  statement: Statement,
+  parameters: readonly unknown[],
+): Promise<Row | undefined> {
+  return (await preparedRows<Row>(manager, statement, parameters))[0];
+}
+
+/** The lease of one kind, and the two statements that find a job that PostgreSQL refuses to lease. */
+interface LeaseStatements {
+  readonly all: Statement;
+  readonly first: Statement;
+  readonly one: Statement;
+}
+
+/**
+ * `due` selects ids of up to `$1` rows, and locks them; `parameters` is the number of its parameters. Its limit is a
+ * subquery, so that one plan serves all limits.
+ */
+function leaseStatements(
+  name: string,
+  due: string,
+  triggers: 'kept' | 'taken',
+  parameters = 1,
+): LeaseStatements {
+  const { set, returning } = updateFrom(parameters + 1, triggers);
   return {
-    name,
-    text: `UPDATE jobs SET ${set} WHERE id = ANY (ARRAY(${due})) RETURNING ${returning}`,
+    all: {
+      name,
+      text: `UPDATE jobs SET ${set} WHERE id = ANY (ARRAY(${due})) RETURNING ${returning}`,
+    },
+    first: {
+      name: `${name}-first`,
+      text: `SELECT ${FIRST_COLUMNS} FROM jobs WHERE id = ANY (ARRAY(${due}))`,
+    },
+    one: triggers === 'taken' ? LEASE_ONE_TAKEN : LEASE_ONE_KEPT,
   };
 }
 
@@ -168,6 +219,9 @@ function updateFrom(first: number, triggers: 'kept' | 'taken'): LeaseUpdate {
   };
 }
 
+const LEASE_ONE_TAKEN = leaseOne('jobs-lease-one', updateFrom(2, 'taken'));
+const LEASE_ONE_KEPT = leaseOne('jobs-lease-one-kept', updateFrom(2, 'kept'));
+
 /** Reducto was not asked for a requested cancel. */
 export const CANCEL_PENDING = 'cancel_requested_at IS NOT NULL AND cancel_sent_at IS NULL';
 
@@ -176,39 +230,42 @@ function dueFirst(condition: string): string {
            ORDER BY next_check_at LIMIT (SELECT $1::integer) FOR NO KEY UPDATE SKIP LOCKED`;
 }
 
+const POLLS: FairLease = {
+  status: 'submitted',
+  urgent: 'poll_requested',
+  urgentWithin: 'all',
+  condition: `NOT (${CANCEL_PENDING} AND cancel_requested_at > now() - interval '${CANCEL_FIRST_SECONDS} s')`,
+  limits: 'none',
+};
+const FIRST_POLL = firstOfFairLease('jobs-lease-polls-first', POLLS);
 export const LEASE_POLLS = fairLease(
   'jobs-lease-polls',
-  {
-    status: 'submitted',
-    urgent: 'poll_requested',
-    urgentWithin: 'all',
-    condition: `NOT (${CANCEL_PENDING} AND cancel_requested_at > now() - interval '${CANCEL_FIRST_SECONDS} s')`,
-    limits: 'none',
-  },
+  POLLS,
   updateFrom(FAIR_PARAMETERS + 1, 'taken'),
 );
 
-const LEASE_UNCERTAIN = leaseStatement(
+const LEASE_UNCERTAIN = leaseStatements(
   'jobs-lease-uncertain',
   dueFirst(`status = 'uncertain'`),
   'taken',
 );
 
-const LEASE_CANCELS = leaseStatement(
+const LEASE_CANCELS = leaseStatements(
   'jobs-lease-cancels',
   dueFirst(`status = 'submitted' AND ${CANCEL_PENDING}`),
   'kept',
 );
 
 const tooOld = (condition: string): string =>
-  dueFirst(`${condition} AND created_at <= now() - make_interval(secs => $5)`);
-const LEASE_TOO_OLD = leaseStatement(
+  dueFirst(`${condition} AND created_at <= now() - make_interval(secs => $2)`);
+const LEASE_TOO_OLD = leaseStatements(
   'jobs-lease-too-old',
   `SELECT id FROM (SELECT id FROM (${tooOld(`status = 'submitted' AND poll_requested = true`)}) AS a
             UNION ALL SELECT id FROM (${tooOld(`status = 'submitted' AND poll_requested = false`)}) AS b
             UNION ALL SELECT id FROM (${tooOld(`status = 'uncertain'`)}) AS c) AS due
     LIMIT (SELECT $1::integer)`,
   'kept',
+  2,
 );
 
 const RENEW = {

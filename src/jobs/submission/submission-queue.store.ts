@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
-import { classifyDatabaseError } from '../../platform/database/database-errors.js';
 import { preparedRows } from '../../platform/database/sql.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import type { Lease } from '../../platform/work/due-work.js';
@@ -15,6 +14,7 @@ import {
 } from '../leases/fair-lease.js';
 import { FairShares, type FairRow } from '../leases/fair-shares.js';
 import type { HeldJob } from '../leases/job-lease.store.js';
+import { RefusedJobs, type FirstJob } from '../leases/refused-jobs.js';
 import type { JobType } from '../job-type.js';
 import { age } from '../persistence/job-transitions.store.js';
 
@@ -56,9 +56,6 @@ export interface LeaseTimes {
   readonly other: number;
 }
 
-/** The next job: leased, or one that PostgreSQL refuses to update. */
-export type FirstJob = { readonly leased: QueuedJob } | { readonly refused: Attempt };
-
 /** Queue of jobs to submit. The services share it by weight; within a service, the longest due job is first. */
 @Injectable()
 export class SubmissionQueueStore {
@@ -70,6 +67,7 @@ export class SubmissionQueueStore {
   constructor(
     @InjectEntityManager() private readonly database: EntityManager,
     private readonly transactions: Transactions,
+    private readonly refused: RefusedJobs,
   ) {}
 
   /** A service with a limit had due jobs at the last lease: the end of a job may let one of them leave. */
@@ -89,8 +87,24 @@ export class SubmissionQueueStore {
     maxAgeSeconds: number,
   ): Promise<QueuedJob[]> {
     const leasedAt = performance.now();
-    const update = updateParameters(lease, times, maxAgeSeconds);
-    const leased = await this.shares.leaseJobs<QueuedRow>(limit, async (scan, shares) => {
+    const update = [times.attempt, times.other, maxAgeSeconds, lease.id, lease.worker];
+    const leased = await this.refused.leaseJobs<QueuedRow>(limit, {
+      leaseJobs: (size) => this.leaseFairly(size, update),
+      lockFirst: async (manager) => {
+        await this.lockLimits(manager);
+        const [first] = await preparedRows<FirstJob>(manager, FIRST, this.shares.parameters(1));
+        return first;
+      },
+      leaseOne: async (manager, id) => {
+        const [job] = await preparedRows<QueuedRow>(manager, LEASE_ONE, [id, ...update]);
+        return job;
+      },
+    });
+    return leased.map((job) => ({ ...job, lease: lease.id, worker: lease.worker, leasedAt }));
+  }
+
+  private leaseFairly(limit: number, update: readonly unknown[]): Promise<QueuedRow[]> {
+    return this.shares.leaseJobs<QueuedRow>(limit, async (scan, shares) => {
       const parameters = [...shares, ...update];
       if (!this.locksLimits) {
         const rows = await preparedRows<FairRow<QueuedRow>>(
@@ -102,49 +116,22 @@ export class SubmissionQueueStore {
         // If so, it has leased nothing.
         if (!this.isHeldBack) return rows;
       }
-      const rows = await this.withLimits((manager) =>
-        preparedRows<FairRow<QueuedRow>>(manager, LEASE_LIMITED[scan], parameters),
-      );
+      const rows = await this.transactions.run(async (manager) => {
+        await this.lockLimits(manager);
+        return preparedRows<FairRow<QueuedRow>>(manager, LEASE_LIMITED[scan], parameters);
+      });
       this.isHeldBack = rows.some(({ isLimited, isDue }) => isLimited && isDue);
       return rows;
     });
-    return leased.map((job) => asQueuedJob(job, lease, leasedAt));
-  }
-
-  /** Leases the next job, to find the one of a lease that PostgreSQL refuses to update. */
-  async leaseFirst(
-    lease: Lease,
-    times: LeaseTimes,
-    maxAgeSeconds: number,
-  ): Promise<FirstJob | undefined> {
-    const leasedAt = performance.now();
-    const parameters = this.shares.parameters(1);
-    const update = updateParameters(lease, times, maxAgeSeconds);
-    const found: { first?: Attempt } = {};
-    try {
-      return await this.withLimits(async (manager) => {
-        const [first] = await preparedRows<Attempt>(manager, FIRST, parameters);
-        if (first === undefined) return undefined;
-        found.first = first;
-        const [job] = await preparedRows<QueuedRow>(manager, LEASE_ONE, [first.id, ...update]);
-        return job === undefined ? undefined : { leased: asQueuedJob(job, lease, leasedAt) };
-      });
-    } catch (error) {
-      if (found.first === undefined || classifyDatabaseError(error) !== 'data') throw error;
-      return { refused: found.first };
-    }
   }
 
   /**
-   * Locks the services with limits before `work` counts their jobs in flight: only the snapshot of the next statement
-   * has what other processes leased meanwhile.
+   * Locks the services with limits before their jobs in flight are counted: only the snapshot of the next statement has
+   * what other processes leased meanwhile.
    */
-  private withLimits<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
-    return this.transactions.run(async (manager) => {
-      const limited = await preparedRows(manager, LOCK_LIMITED, []);
-      this.locksLimits = limited.length > 0;
-      return work(manager);
-    });
+  private async lockLimits(manager: EntityManager): Promise<void> {
+    const limited = await preparedRows(manager, LOCK_LIMITED, []);
+    this.locksLimits = limited.length > 0;
   }
 
   /** Begins an attempt. False if the job no longer allows it. */
@@ -195,18 +182,10 @@ export class SubmissionQueueStore {
 /** A job as a lease returns it. */
 type QueuedRow = Omit<QueuedJob, 'lease' | 'worker' | 'leasedAt'>;
 
-function asQueuedJob(row: QueuedRow, { id, worker }: Lease, leasedAt: number): QueuedJob {
-  return { ...row, lease: id, worker, leasedAt };
-}
-
-function updateParameters(lease: Lease, times: LeaseTimes, maxAgeSeconds: number): unknown[] {
-  return [times.attempt, times.other, maxAgeSeconds, lease.id, lease.worker];
-}
-
 const QUEUE = { status: 'queued', urgent: 'priority', urgentWithin: 'service' } as const;
 const LIMITED: FairLease = { ...QUEUE, limits: 'locked' };
 
-/** The parameters of `updateParameters` begin with number `first`. */
+/** Parameters from number `first` on: seconds of an attempt, seconds otherwise, maximum age, lease, and worker. */
 function updateFrom(first: number): LeaseUpdate {
   const [attempt, other, maxAge, lease, worker] = [0, 1, 2, 3, 4].map((n) => `$${first + n}`);
   const ready = `(submit_started_at IS NULL AND cancel_requested_at IS NULL AND NOT refers_to_jobs

@@ -1,12 +1,11 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
-import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
 import { Batches } from '../../platform/batches.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import type { Lease } from '../../platform/work/due-work.js';
 import { Notifications } from '../../platform/work/notifications.js';
 import { JobMetrics } from '../job.metrics.js';
-import { UNSTORABLE, type JobError } from '../job-error.js';
+import type { JobError } from '../job-error.js';
 import type { Job } from '../job.entity.js';
 import { SubmissionQueueStore, type Attempt, type QueuedJob } from './submission-queue.store.js';
 import { JobSubmissionStore, type AcceptedUpstream } from './job-submission.store.js';
@@ -43,7 +42,6 @@ const BATCH_LIMITS = { size: 100, waiting: 10_000, concurrency: 1 };
 /** Writes of a submission, each in one transaction. Each returns whether it applied. */
 @Injectable()
 export class SubmissionTransitions {
-  private readonly logger = new Logger(SubmissionTransitions.name);
   private readonly marks = new Batches<AcceptedUpstream, boolean>(
     (made) => this.markAll(made),
     BATCH_LIMITS,
@@ -64,26 +62,10 @@ export class SubmissionTransitions {
     return attemptSeconds(this.settings);
   }
 
-  /**
-   * Leases queued jobs, and begins the attempts of those that can be sent as they are. A job that PostgreSQL
-   * refuses to update fails, so that it does not block the others.
-   */
-  async leaseJobs(limit: number, lease: Lease): Promise<QueuedJob[]> {
+  /** Leases queued jobs, and begins the attempts of those that can be sent as they are. */
+  leaseJobs(limit: number, lease: Lease): Promise<QueuedJob[]> {
     const times = { attempt: this.attemptSeconds, other: LEASE_SECONDS };
-    try {
-      return await this.queue.leaseJobs(limit, lease, times, this.settings.JOB_MAX_AGE_SECONDS);
-    } catch (error) {
-      if (classifyDatabaseError(error) !== 'data') throw error;
-      if (limit > 1) return this.leaseJobs(Math.ceil(limit / 2), lease);
-      const sqlState = sqlStateOf(error);
-      const first = await this.queue.leaseFirst(lease, times, this.settings.JOB_MAX_AGE_SECONDS);
-      if (first === undefined) return [];
-      if ('leased' in first) return [first.leased];
-      const { refused } = first;
-      this.logger.error({ msg: 'could not send a job', jobId: refused.id, sqlState });
-      await this.endUnsubmitted(refused, refused.attempt, 'failed', UNSTORABLE);
-      return this.leaseJobs(limit, lease);
-    }
+    return this.queue.leaseJobs(limit, lease, times, this.settings.JOB_MAX_AGE_SECONDS);
   }
 
   /** Begins the next attempt before the request is sent. */

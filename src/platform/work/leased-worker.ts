@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
+import { classifyDatabaseError, sqlStateOf } from '../database/database-errors.js';
 import { withTimeout } from '../with-timeout.js';
 import type { Held, Lease, LeasedWork } from './due-work.js';
 import { WorkLoop } from './work-loop.js';
@@ -47,7 +48,8 @@ export class LeasedWorker<Item> {
   async renewLeases(): Promise<void> {
     if (this.work.renew === undefined || this.running.size === 0) return;
     try {
-      await this.work.renew([...this.running.values()]);
+      const { work } = this;
+      await this.inHalves([...this.running.values()], async (held) => work.renew?.(held));
     } catch (error) {
       this.logger.warn({ msg: 'leases not renewed', work: this.work.name, err: error });
     }
@@ -99,7 +101,7 @@ export class LeasedWorker<Item> {
     const unreleased = this.unreleased.splice(0);
     if (unreleased.length === 0) return;
     try {
-      await this.work.release(unreleased);
+      await this.inHalves(unreleased, (held) => this.work.release(held));
     } catch (error) {
       this.unreleased.push(...unreleased);
       throw error;
@@ -112,6 +114,26 @@ export class LeasedWorker<Item> {
     this.lostReleasedAt = now;
     for (const [lease, until] of this.lost) if (until < now) this.lost.delete(lease);
     await this.work.releaseLost([...this.lost.keys()]);
+  }
+
+  /** Writes all but the rows that PostgreSQL refuses to change; their leases run out. */
+  private async inHalves(
+    held: readonly Held<Item>[],
+    write: (held: readonly Held<Item>[]) => Promise<void>,
+  ): Promise<void> {
+    try {
+      await write(held);
+    } catch (error) {
+      if (classifyDatabaseError(error) !== 'data') throw error;
+      if (held.length > 1) {
+        const half = Math.ceil(held.length / 2);
+        await this.inHalves(held.slice(0, half), write);
+        await this.inHalves(held.slice(half), write);
+        return;
+      }
+      const sqlState = sqlStateOf(error);
+      this.logger.error({ msg: 'PostgreSQL refuses a row', work: this.work.name, sqlState });
+    }
   }
 
   private start(held: Held<Item>): void {
