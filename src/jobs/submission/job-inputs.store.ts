@@ -78,18 +78,22 @@ function columnsOf(pairs: readonly InputPair[]): [string[], string[]] {
   return [pairs.map(({ jobId }) => jobId), pairs.map(({ inputId }) => inputId)];
 }
 
+/** One lookup by the key for each id, also while the table is young and has no statistics; so in `LOCK_OPEN`. */
 const FIND_INPUTS = {
   name: 'jobs-find-inputs',
   text: `
-  SELECT id, service, status, upstream_id AS "upstreamId" FROM jobs
-   WHERE id = ANY ((SELECT $1::uuid[])::uuid[])`,
+  SELECT job.* FROM unnest((SELECT $1::uuid[])) AS input (id)
+   CROSS JOIN LATERAL (
+     SELECT id, service, status, upstream_id AS "upstreamId" FROM jobs WHERE jobs.id = input.id LIMIT 1) AS job`,
 };
 
 const LOCK_OPEN = {
   name: 'job-inputs-lock',
   text: `
-  SELECT id FROM jobs WHERE id = ANY ((SELECT $1::uuid[])::uuid[]) AND ended_at IS NULL
-   ORDER BY id FOR SHARE SKIP LOCKED`,
+  SELECT job.id FROM unnest((SELECT $1::uuid[])) AS input (id)
+   CROSS JOIN LATERAL (
+     SELECT id FROM jobs WHERE jobs.id = input.id AND ended_at IS NULL LIMIT 1
+        FOR SHARE SKIP LOCKED) AS job`,
 };
 
 const INSERT_PAIRS = {
