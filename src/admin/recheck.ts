@@ -49,11 +49,13 @@ export class RefusalRecheck {
     // At least once, because the audit records the action even without open jobs.
     for (let first = 0; first === 0 || first < open.length; first += JOBS_PER_TRANSACTION) {
       const part = open.slice(first, first + JOBS_PER_TRANSACTION);
-      await this.actions.transact(actor, 'refusals.accept', intent, async (manager) => {
-        const callbacks = part.map(({ job, judgement }) => toVerifiedCallback(judgement, job));
-        if (callbacks.length > 0) await this.callbackJobs.requestPolls(manager, callbacks);
-        return { result: undefined, detail: { jobIds: part.map(({ job }) => job.id) } };
-      });
+      const callbacks = part.map(({ job, judgement }) => toVerifiedCallback(judgement, job));
+      await this.callbackJobs.withPolls((polls) =>
+        this.actions.transact(actor, 'refusals.accept', intent, async (manager) => {
+          if (callbacks.length > 0) await polls.request(manager, callbacks);
+          return { result: undefined, detail: { jobIds: part.map(({ job }) => job.id) } };
+        }),
+      );
     }
     return { ...found, polling: open.length };
   }

@@ -1,19 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import { Batches } from '../platform/batches.js';
 import { Settings } from '../platform/config/settings.js';
 import { Notifications } from '../platform/work/notifications.js';
-import { isTerminal, type JobStatus } from './job-status.js';
+import { isTerminal } from './job-status.js';
 import { isJobId, type Job } from './job.entity.js';
 import { JobQueries } from './persistence/job-queries.store.js';
-import {
-  JobTransitionsStore,
-  POLLS_DUE,
-  UNCERTAIN_DUE,
-  type VerifiedCallback,
-} from './persistence/job-transitions.store.js';
+import { PollGrants } from './polling/poll-grants.js';
+import { PollRequests } from './polling/poll-requests.js';
 
-export type { VerifiedCallback } from './persistence/job-transitions.store.js';
+export type { PollRequests, VerifiedCallback } from './polling/poll-requests.js';
 
 /** The gateway’s and Reducto’s id of a job, and its service. */
 export type KnownJob = Pick<Job, 'id' | 'upstreamId' | 'service'>;
@@ -31,7 +26,7 @@ export class CallbackJobsService {
   private readonly byUpstreamId: Batches<string, CallbackJob | null>;
 
   constructor(
-    private readonly transitions: JobTransitionsStore,
+    private readonly grants: PollGrants,
     private readonly notifications: Notifications,
     queries: JobQueries,
     settings: Settings,
@@ -63,17 +58,16 @@ export class CallbackJobsService {
     return !isTerminal(job.status);
   }
 
-  /** Records callbacks and makes their jobs due. Call `announcePolls` after the commit. */
-  requestPolls(
-    manager: EntityManager,
-    callbacks: readonly VerifiedCallback[],
-  ): Promise<ReadonlySet<JobStatus>> {
-    return this.transitions.recordCallbacks(manager, callbacks);
-  }
-
-  /** Wakes the workers of jobs in `statuses`. */
-  announcePolls(statuses: ReadonlySet<JobStatus>): void {
-    if (statuses.has('submitted')) this.notifications.send(POLLS_DUE);
-    if (statuses.has('uncertain')) this.notifications.send(UNCERTAIN_DUE);
+  /** Does `work`, one transaction that records callbacks, and begins the polls that they request. */
+  async withPolls<T>(work: (polls: PollRequests) => Promise<T>): Promise<T> {
+    const polls = new PollRequests(this.grants, this.notifications);
+    try {
+      const result = await work(polls);
+      polls.announce();
+      return result;
+    } catch (error) {
+      polls.abandon();
+      throw error;
+    }
   }
 }

@@ -8,6 +8,7 @@ import { GoneWorkerJobs } from './leases/gone-worker-jobs.js';
 import { PollWork } from './polling/poll.work.js';
 import { RecoveryWork } from './recovery/recovery.work.js';
 import { SubmissionTransitions } from './submission/submission-transitions.js';
+import { PollSlots } from './polling/poll-slots.js';
 import { PollTransitions } from './polling/poll-transitions.js';
 import { JobCompletionStore } from './polling/job-completion.store.js';
 import { SubmissionLimiter } from './submission/submission-limiter.js';
@@ -28,6 +29,7 @@ import { DueJobsStore } from './polling/due-jobs.store.js';
     JobFailureHandler,
     GoneWorkerJobs,
     SubmissionTransitions,
+    PollSlots,
     PollTransitions,
     JobCompletionStore,
     SubmissionLimiter,

@@ -11,6 +11,7 @@ import { RefusedJobs } from './leases/refused-jobs.js';
 import { JobCompletionNotifier } from './api/job-completion.notifier.js';
 import { JobEvent } from './timeline/job-event.entity.js';
 import { JobMetrics } from './job.metrics.js';
+import { PollGrants } from './polling/poll-grants.js';
 import { PollCoolDown } from './polling/poll-cool-down.js';
 import { SubmissionQueueStore } from './submission/submission-queue.store.js';
 import { JobQueries } from './persistence/job-queries.store.js';
@@ -72,6 +73,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     UploadReferences,
     ServiceLimitsStore,
     ServiceLimitsService,
+    PollGrants,
     CallbackJobsService,
     AwaitingCallbackService,
     JobRetentionService,
@@ -88,6 +90,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     JobMetrics,
     InputJobs,
     DependentJobs,
+    PollGrants,
     JobCancellation,
     JobsService,
     JobsAdminService,

@@ -66,6 +66,11 @@ export class UpstreamRateLimiter {
     });
   }
 
+  /** Whether Reducto answered when this process last asked; costs no query. */
+  get isAvailable(): boolean {
+    return !this.unavailable;
+  }
+
   /** How many polls may begin: none in a cool-down, one while a probe is due after failures. */
   async allowance(): Promise<number> {
     const { isCooling, isProbing } = await this.readState();

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { JobCancellation } from '../../src/jobs/cancellation/job-cancellation.js';
-import {
-  JobTransitionsStore,
-  type VerifiedCallback,
-} from '../../src/jobs/persistence/job-transitions.store.js';
+import { JobTransitionsStore } from '../../src/jobs/persistence/job-transitions.store.js';
+import { PollGrants } from '../../src/jobs/polling/poll-grants.js';
+import { PollRequests, type VerifiedCallback } from '../../src/jobs/polling/poll-requests.js';
+import { Notifications } from '../../src/platform/work/notifications.js';
 import { JOB_STATUSES } from '../../src/jobs/job-status.js';
 import type { TestGateway } from '../support/gateway.js';
 import { startIdleGateway } from '../support/idle-worker.js';
@@ -44,37 +44,43 @@ function callbackFor(jobId: string, changes: Partial<VerifiedCallback> = {}): Ve
   return { jobId, upstreamId: 'up-1', ...received, receivedAt: new Date(), ...changes };
 }
 
+const record = (...callbacks: VerifiedCallback[]): Promise<void> =>
+  new PollRequests(new PollGrants(), gateway.app.get(Notifications, { strict: false })).request(
+    manager,
+    callbacks,
+  );
+
 describe('a callback', () => {
   it('gives a job its asserted upstream id if it is proven', async () => {
     const id = await jobIn('uncertain');
-    expect(await store.recordCallbacks(manager, [callbackFor(id)])).toEqual(new Set(['uncertain']));
+    await record(callbackFor(id));
     expect(await row(id)).toMatchObject({ asserted_upstream_id: 'up-1', poll_requested: true });
   });
 
   it('gives a job no upstream id if it is unproven', async () => {
     const id = await jobIn('uncertain');
-    await store.recordCallbacks(manager, [callbackFor(id, { proven: false })]);
+    await record(callbackFor(id, { proven: false }));
     expect(await row(id)).toMatchObject({ asserted_upstream_id: null, poll_requested: true });
   });
 
   it('takes the upstream id of the proven one of two callbacks', async () => {
     const id = await jobIn('uncertain');
     const forged = callbackFor(id, { proven: false, upstreamId: 'forged' });
-    await store.recordCallbacks(manager, [forged, callbackFor(id)]);
+    await record(forged, callbackFor(id));
     expect((await row(id))['asserted_upstream_id']).toBe('up-1');
   });
 
   it('does not replace the upstream id that an earlier callback asserted', async () => {
     const id = await jobIn('uncertain');
-    await store.recordCallbacks(manager, [callbackFor(id)]);
-    await store.recordCallbacks(manager, [callbackFor(id, { upstreamId: 'up-2' })]);
+    await record(callbackFor(id));
+    await record(callbackFor(id, { upstreamId: 'up-2' }));
     expect((await row(id))['asserted_upstream_id']).toBe('up-1');
   });
 
   it.each(TERMINAL)('changes nothing of a job that is %s', async (status) => {
     const id = await jobIn(status);
     const before = await row(id);
-    expect(await store.recordCallbacks(manager, [callbackFor(id)])).toEqual(new Set());
+    await record(callbackFor(id));
     expect(await row(id)).toEqual(before);
   });
 });

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { JobCancellation } from '../../src/jobs/cancellation/job-cancellation.js';
 import { JobLeaseStore } from '../../src/jobs/leases/job-lease.store.js';
 import { PollTransitions } from '../../src/jobs/polling/poll-transitions.js';
-import { JobTransitionsStore } from '../../src/jobs/persistence/job-transitions.store.js';
+import { PollGrants } from '../../src/jobs/polling/poll-grants.js';
+import { PollRequests } from '../../src/jobs/polling/poll-requests.js';
+import { Notifications } from '../../src/platform/work/notifications.js';
 import { SubmissionQueueStore } from '../../src/jobs/submission/submission-queue.store.js';
 import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
 import { SubmissionWork } from '../../src/jobs/submission/submission.work.js';
@@ -44,7 +46,7 @@ function present<T>(value: T | undefined): T {
 }
 const callback = (id: string) =>
   get(Transactions).run((manager) =>
-    get(JobTransitionsStore).recordCallbacks(manager, [
+    new PollRequests(new PollGrants(), get(Notifications)).request(manager, [
       { jobId: id, upstreamId: randomUUID(), status: 'Completed', proven: true, repeated: false },
     ]),
   );

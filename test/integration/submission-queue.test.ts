@@ -133,7 +133,7 @@ describe('leasing a queued job', () => {
 it('shutdown releases unsent jobs and waits for requests under way', async () => {
   gateway = await startGateway({ SUBMIT_CONCURRENCY: '2' });
   // As after many requests of a millisecond.
-  vi.spyOn(get(SubmissionLimiter), 'freeSlots', 'get').mockReturnValue(8);
+  vi.spyOn(get(SubmissionLimiter), 'free', 'get').mockReturnValue(8);
   const slow = { submit: { fault: 'slow', delayMs: 1000 }, stuck: 'InProgress' };
   await Promise.all(Array.from({ length: 8 }, () => gateway.submit({ sim: slow })));
   const begun = async (): Promise<number> =>

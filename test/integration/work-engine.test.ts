@@ -100,7 +100,8 @@ async function withParcels(
       [worker.id],
     );
   });
-  return { gateway, work, wake: gateway.app.get(WorkEngine, { strict: false }).addLeased(work) };
+  const { wakeForMore } = gateway.app.get(WorkEngine, { strict: false }).addLeased(work);
+  return { gateway, work, wake: wakeForMore };
 }
 const sent = async ({ pool }: TestGateway): Promise<number[]> => {
   const { rows } = await pool.query<{ sent: number; count: number }>(

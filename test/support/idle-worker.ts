@@ -10,7 +10,10 @@ export async function startIdleGateway(
   sandboxOptions: Parameters<typeof startGateway>[1] = {},
 ): Promise<TestGateway> {
   const starts = [
-    vi.spyOn(WorkEngine.prototype, 'addLeased').mockReturnValue(() => undefined),
+    vi.spyOn(WorkEngine.prototype, 'addLeased').mockReturnValue({
+      wakeForMore: () => undefined,
+      grant: () => undefined,
+    }),
     vi.spyOn(WorkEngine.prototype, 'addBatch').mockReturnValue(undefined),
     vi.spyOn(IntervalScheduler.prototype, 'every').mockReturnValue(undefined),
   ];

@@ -25,10 +25,11 @@ export abstract class JobWork implements LeasedWork<LeasedJob>, OnModuleInit {
   abstract readonly name: string;
   abstract readonly topic: string;
   readonly table = 'jobs';
+  /** Jobs under way at a time. */
   protected abstract readonly concurrency: number;
 
   constructor(
-    private readonly engine: WorkEngine,
+    protected readonly engine: WorkEngine,
     private readonly failureHandler: JobFailureHandler,
     protected readonly leases: JobLeaseStore,
   ) {}

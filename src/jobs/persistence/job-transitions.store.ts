@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { EntityManager, In, type QueryDeepPartialEntity } from 'typeorm';
-import { preparedRows } from '../../platform/database/sql.js';
 import { Notifications } from '../../platform/work/notifications.js';
 import { CANCELLED_BEFORE_SUBMIT } from '../job-error.js';
 import { JobEvent, type JobEventType } from '../timeline/job-event.entity.js';
@@ -35,21 +34,6 @@ export const ifUntriggered = (lease: string): Fence => [
 
 /** Allows a write only if no later submit attempt has begun. */
 export const ifAtAttempt = (attempt: number): Fence => ['submit_attempts = :attempt', { attempt }];
-
-/** A callback that passed the guards. */
-export interface VerifiedCallback {
-  readonly jobId: string;
-  readonly upstreamId: string;
-  readonly status: string;
-  /** Whether a token or signature authenticated it; otherwise its upstream id is ignored. */
-  readonly proven: boolean;
-  /** A repeated message: requests a poll, but adds no timeline entry. */
-  readonly repeated: boolean;
-  /** By the database’s clock; defaults to now. */
-  readonly receivedAt?: Date;
-  /** The request that brought it, as a W3C `traceparent`. */
-  readonly trace?: string | null;
-}
 
 /** A job after a transition, for the metrics. Ages by the database’s clock. */
 export interface TransitionedJob {
@@ -208,25 +192,6 @@ export class JobTransitionsStore {
     return affected === 1;
   }
 
-  /** Records callbacks and the first asserted upstream id of each job. Returns the statuses of the open jobs. */
-  async recordCallbacks(
-    manager: EntityManager,
-    callbacks: readonly VerifiedCallback[],
-  ): Promise<Set<JobStatus>> {
-    const column = <Key extends keyof VerifiedCallback>(key: Key): VerifiedCallback[Key][] =>
-      callbacks.map((callback) => callback[key]);
-    const open = await preparedRows<{ status: JobStatus }>(manager, RECORD_CALLBACKS, [
-      column('jobId'),
-      column('upstreamId'),
-      column('status'),
-      column('proven'),
-      column('repeated'),
-      column('receivedAt'),
-      column('trace'),
-    ]);
-    return new Set(open.map(({ status }) => status));
-  }
-
   async addEvent(
     manager: EntityManager,
     jobId: string,
@@ -236,40 +201,6 @@ export class JobTransitionsStore {
     await manager.insert(JobEvent, { jobId, type, detail: detail as object });
   }
 }
-
-/** Locks jobs in the order of their ids to avoid deadlocks. A leased job is due again once its holder is done. */
-const RECORD_CALLBACKS = {
-  name: 'jobs-record-callbacks',
-  text: `
-  WITH callback AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::boolean[],
-                         $6::timestamptz[], $7::text[])
-      WITH ORDINALITY
-        AS callback (job_id, upstream_id, status, proven, repeated, received_at, trace, place)),
-  first AS (
-    SELECT job_id, coalesce(min(received_at), now()) AS received_at, max(trace) AS trace
-      FROM callback GROUP BY job_id),
-  event AS (
-    INSERT INTO job_events (job_id, type, detail)
-    SELECT job_id, 'callback_received',
-           jsonb_build_object('status', status, 'upstreamId', upstream_id)
-      FROM callback WHERE NOT repeated ORDER BY place),
-  open AS (
-    SELECT id FROM jobs
-     WHERE id = ANY ($1::uuid[]) AND ended_at IS NULL ORDER BY id FOR NO KEY UPDATE),
-  asserted AS (
-    SELECT DISTINCT ON (job_id) job_id, upstream_id FROM callback WHERE proven ORDER BY job_id, place)
-  UPDATE jobs
-     SET poll_requested = true,
-         callback_received_at = coalesce(callback_received_at, first.received_at),
-         next_check_at = CASE WHEN lease IS NOT NULL OR status = 'queued' THEN next_check_at
-                              ELSE least(next_check_at, now()) END,
-         asserted_upstream_id = coalesce(asserted_upstream_id, asserted.upstream_id),
-         trigger_trace = coalesce(first.trace, trigger_trace)
-    FROM open JOIN first ON first.job_id = open.id LEFT JOIN asserted ON asserted.job_id = open.id
-   WHERE jobs.id = open.id
-  RETURNING jobs.status`,
-};
 
 interface TransitionedRow {
   type: JobType;

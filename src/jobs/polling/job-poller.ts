@@ -23,8 +23,14 @@ import {
 } from './poll-policy.js';
 import { resultContent } from '../results/result-content.js';
 import { resultDocument, type JobIds } from '../results/result-document.js';
-import { ResultStore } from '../results/result.store.js';
+import { ResultStore, type NewContent } from '../results/result.store.js';
+import { PollSlots } from './poll-slots.js';
 import { PollTransitions } from './poll-transitions.js';
+
+/** What a poll found that does not complete the job; `reason` is for its service. */
+type FoundStep = WaitOrEnd & { readonly progress: number | null; readonly reason: string | null };
+
+type PollResult = FoundStep | { readonly do: 'complete'; readonly content: NewContent };
 
 /**
  * Polls a job and applies what Reducto answers. Callbacks and the reconciler both end here: a callback is only a
@@ -44,12 +50,22 @@ export class JobPoller {
     private readonly reducto: ReductoClient,
     private readonly download: ResultDownload,
     private readonly metrics: JobMetrics,
+    private readonly slots: PollSlots,
   ) {
     this.limits = pollLimits(settings);
     this.maxResultBytes = settings.RESULT_MAX_BYTES;
   }
 
   async pollJob(job: LeasedJob): Promise<void> {
+    const found = await this.slots.withSlot(() => this.askReducto(job));
+    // Outside the slot, so that the next poll does not wait for this write.
+    if (found.do !== 'complete') return this.applyStep(job, found);
+    if (await this.transitions.completeJob(job, found.content)) {
+      this.logger.log({ msg: 'job completed' });
+    }
+  }
+
+  private async askReducto(job: LeasedJob): Promise<PollResult> {
     if (job.upstreamId === null) throw new Error('a submitted job has no upstream id');
     const answer = await this.reducto.pollJob(job.upstreamId);
     if (answer.kind === 'unavailable' || answer.kind === 'unusable') {
@@ -58,15 +74,14 @@ export class JobPoller {
     const step = await this.stepAfter(answer, job);
     if (step.do === 'fetch-result') {
       const ids = { own: job.id, upstream: job.upstreamId };
-      return this.complete(job, ids, answer.kind === 'completed' ? answer.result : null);
+      return this.fetchResult(job, ids, answer.kind === 'completed' ? answer.result : null);
     }
+    const progress = answer.kind === 'open' ? answer.progress : null;
     if (step.do === 'wait' && step.because === 'open' && job.cancelRequested) {
-      const reason = await this.cancelAgain(job.upstreamId);
-      return this.applyStep(job, step, answer.kind === 'open' ? answer.progress : null, reason);
+      return { ...step, progress, reason: await this.cancelAgain(job.upstreamId) };
     }
     const error = 'error' in answer ? answer.error : undefined;
-    const reason = step.do === 'wait' ? reasonOf(step.because, error) : null;
-    await this.applyStep(job, step, answer.kind === 'open' ? answer.progress : null, reason);
+    return { ...step, progress, reason: step.do === 'wait' ? reasonOf(step.because, error) : null };
   }
 
   /** Cancels an open job again whose cancel was requested. Returns the reason for its service. */
@@ -92,8 +107,11 @@ export class JobPoller {
     return stepAfterPoll({ kind: 'unavailable', error, rawConfig }, polledJob, this.limits);
   }
 
-  /** Stores the result before it completes the job. */
-  private async complete(job: LeasedJob, ids: JobIds, result: Buffer | null): Promise<void> {
+  private async fetchResult(
+    job: LeasedJob,
+    ids: JobIds,
+    result: Buffer | null,
+  ): Promise<PollResult> {
     const begin = performance.now();
     const seconds = (): number => (performance.now() - begin) / 1000;
     try {
@@ -107,24 +125,17 @@ export class JobPoller {
         ),
       );
       this.metrics.recordFetched('stored', seconds(), Number(content.sizeBytes));
-      if (await this.transitions.completeJob(job, content)) {
-        this.logger.log({ msg: 'job completed' });
-      }
+      return { do: 'complete', content };
     } catch (error) {
       if (!(error instanceof ResultDownloadError)) throw error;
       this.metrics.recordFetched('missing', seconds());
       this.logger.warn({ msg: 'could not fetch a result', reason: error.message });
       const step = stepAfterMissingResult(error.message, polledJobOf(job), this.limits);
-      await this.applyStep(job, step, null, reasonOf('result_missing', undefined));
+      return { ...step, progress: null, reason: reasonOf('result_missing', undefined) };
     }
   }
 
-  private async applyStep(
-    job: LeasedJob,
-    step: WaitOrEnd,
-    progress: number | null,
-    reason: string | null,
-  ): Promise<void> {
+  private async applyStep(job: LeasedJob, step: FoundStep): Promise<void> {
     if (step.do === 'end') {
       const ended = await this.transitions.endJob(job, step.status, step.error);
       if (!ended) return;
@@ -132,6 +143,7 @@ export class JobPoller {
       this.logger[level]({ msg: `job ${step.status}`, code: step.error.code });
       return;
     }
+    const { progress, reason } = step;
     const seconds = jittered(step.seconds);
     if (step.because === 'not_asked') return this.leases.releaseJobs([job], seconds, reason);
     await this.transitions.reschedule(job, {

@@ -9,6 +9,11 @@ import { JobWork } from '../leases/job-work.js';
 import type { LeasedJob } from '../leases/leased-job.js';
 import { POLLS_DUE } from '../persistence/job-transitions.store.js';
 import { JobPoller } from './job-poller.js';
+import { PollGrants } from './poll-grants.js';
+import { PollSlots } from './poll-slots.js';
+
+/** Maximum number of jobs that are polled or being written: a slow database stops further leases. */
+const JOBS_PER_SLOT = 3;
 
 /** Due work: polls of submitted jobs. */
 @Injectable()
@@ -21,12 +26,26 @@ export class PollWork extends JobWork {
     settings: Settings,
     private readonly rateLimiter: UpstreamRateLimiter,
     private readonly poller: JobPoller,
+    private readonly slots: PollSlots,
+    private readonly grants: PollGrants,
     engine: WorkEngine,
     failureHandler: JobFailureHandler,
     leases: JobLeaseStore,
   ) {
     super(engine, failureHandler, leases);
-    this.concurrency = settings.POLL_CONCURRENCY;
+    this.concurrency = settings.POLL_CONCURRENCY * JOBS_PER_SLOT;
+  }
+
+  override onModuleInit(): void {
+    const { wakeForMore, grant } = this.engine.addLeased(this);
+    this.slots.onFree(wakeForMore);
+    this.grants.grantFrom(() => (this.rateLimiter.isAvailable ? grant() : undefined));
+  }
+
+  /** A batch that is too small for a statement waits for further slots. */
+  override freeSlots(running: number): number {
+    const free = Math.min(this.slots.free, super.freeSlots(running));
+    return free < this.slots.minBatch ? 0 : free;
   }
 
   /** While Reducto is unavailable, due jobs stay where they are. */

@@ -33,7 +33,8 @@ export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.limiter.onSlotFree(this.engine.addLeased(this));
+    const { wakeForMore } = this.engine.addLeased(this);
+    this.limiter.onFree(wakeForMore);
     const wake = (): void => {
       if (this.queue.waitsForEnds) this.notifications.deliver(JOBS_QUEUED, ['']);
     };
@@ -43,7 +44,7 @@ export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
   /** A batch that is too small for a statement waits for further slots. */
   freeSlots(running: number): number {
     const mayRun = this.settings.SUBMIT_CONCURRENCY * JOBS_PER_SLOT - running;
-    const free = Math.min(this.limiter.freeSlots, mayRun);
+    const free = Math.min(this.limiter.free, mayRun);
     return free < this.limiter.minBatch ? 0 : free;
   }
 

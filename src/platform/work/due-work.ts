@@ -39,6 +39,24 @@ export interface LeasedWork<Item> {
   stop?(): void;
 }
 
+/** Slots of a kind of work, for rows that another statement leases. Call one of its functions, once. */
+export interface LeaseGrant<Item> {
+  readonly lease: Lease;
+  readonly limit: number;
+  /** Performs what was leased, once it is committed. */
+  start(items: readonly Item[]): void;
+  /** The statement failed: it may have been committed all the same. */
+  abandon(): void;
+}
+
+/** A kind of leased work in the engine. */
+export interface LeasedKind<Item> {
+  /** A slot has become free. */
+  readonly wakeForMore: () => void;
+  /** Free slots; `undefined` if there is none, or this worker does not hold its lock. */
+  readonly grant: () => LeaseGrant<Item> | undefined;
+}
+
 /** Work of one short transaction: its row locks are the lease. */
 export interface BatchWork {
   readonly name: string;

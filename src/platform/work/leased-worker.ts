@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { classifyDatabaseError, sqlStateOf } from '../database/database-errors.js';
 import { withTimeout } from '../with-timeout.js';
-import type { Held, Lease, LeasedWork } from './due-work.js';
+import type { Held, Lease, LeaseGrant, LeasedWork } from './due-work.js';
 import { WorkLoop } from './work-loop.js';
 import type { WorkMetrics } from './work.metrics.js';
 import type { WorkerLock } from './worker-lock.js';
@@ -23,6 +23,8 @@ export class LeasedWorker<Item> {
   private readonly lost = new Map<Lease, number>();
   private lostReleasedAt = -Infinity;
   private mayBeMore = false;
+  /** Slots of open grants. */
+  private granted = 0;
   private readonly loop: WorkLoop;
 
   constructor(
@@ -43,6 +45,27 @@ export class LeasedWorker<Item> {
   /** For kinds whose slots become free before their work is done. */
   wakeForMore(): void {
     if (this.mayBeMore) this.loop.wake();
+  }
+
+  grant(): LeaseGrant<Item> | undefined {
+    const worker = this.lock.heldBy;
+    const limit = this.freeSlots;
+    if (worker === undefined || limit <= 0 || this.loop.isStopping) return undefined;
+    const lease: Lease = { id: randomUUID(), worker };
+    this.granted += limit;
+    return {
+      lease,
+      limit,
+      start: (items) => {
+        this.granted -= limit;
+        for (const item of items) this.start({ lease, item });
+        if (items.length < limit) this.wakeForMore();
+      },
+      abandon: () => {
+        this.granted -= limit;
+        this.loseLease(lease);
+      },
+    };
   }
 
   async renewLeases(): Promise<void> {
@@ -77,7 +100,7 @@ export class LeasedWorker<Item> {
     await this.releaseAll().catch((error: unknown) =>
       this.logger.warn({ msg: 'leases not released', work: this.work.name, err: error }),
     );
-    const limit = this.work.freeSlots(this.running.size);
+    const limit = this.freeSlots;
     // A slot that becomes free wakes the loop.
     if (limit <= 0) return false;
     const lease: Lease = { id: randomUUID(), worker };
@@ -91,9 +114,17 @@ export class LeasedWorker<Item> {
     try {
       return await this.work.lease(limit, lease);
     } catch (error) {
-      this.lost.set(lease, performance.now() + LOST_LEASE_MILLISECONDS);
+      this.loseLease(lease);
       throw error;
     }
+  }
+
+  private loseLease(lease: Lease): void {
+    this.lost.set(lease, performance.now() + LOST_LEASE_MILLISECONDS);
+  }
+
+  private get freeSlots(): number {
+    return this.work.freeSlots(this.running.size) - this.granted;
   }
 
   private async releaseAll(): Promise<void> {

@@ -7,7 +7,7 @@ import {
 import { ShutdownDeadline } from '../config/shutdown-deadline.js';
 import { DatabaseMonitor } from '../database/database-monitor.js';
 import { IntervalScheduler } from '../schedule/interval-scheduler.js';
-import type { BatchWork, LeasedWork } from './due-work.js';
+import type { BatchWork, LeasedKind, LeasedWork } from './due-work.js';
 import { LeasedWorker } from './leased-worker.js';
 import { Notifications } from './notifications.js';
 import { WorkLoop } from './work-loop.js';
@@ -47,13 +47,13 @@ export class WorkEngine implements OnApplicationBootstrap, BeforeApplicationShut
     lock.onHeld(() => this.wakeAll());
   }
 
-  /** Call in `onModuleInit`. The returned function tells that a slot has become free. */
-  addLeased<Item>(work: LeasedWork<Item>): () => void {
+  /** Call in `onModuleInit`. */
+  addLeased<Item>(work: LeasedWork<Item>): LeasedKind<Item> {
     if (this.tables === undefined) this.checkFreed(work.table);
     else this.tables.push(work.table);
     const worker = new LeasedWorker(work, this.lock, this.metrics);
     this.add(work.topic, worker);
-    return () => worker.wakeForMore();
+    return { wakeForMore: () => worker.wakeForMore(), grant: () => worker.grant() };
   }
 
   /** Call in `onModuleInit`. */

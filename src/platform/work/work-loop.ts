@@ -25,6 +25,10 @@ export class WorkLoop {
     private readonly yieldsWhenBusy = false,
   ) {}
 
+  get isStopping(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
   wake(): void {
     this.wanted = true;
     if (this.stopping.signal.aborted) return;

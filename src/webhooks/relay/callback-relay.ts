@@ -2,8 +2,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { LRUCache } from 'lru-cache';
 import { Repository, type EntityManager } from 'typeorm';
-import { CallbackJobsService } from '../../jobs/callback-jobs.service.js';
-import type { JobStatus } from '../../jobs/job-status.js';
+import { CallbackJobsService, type PollRequests } from '../../jobs/callback-jobs.service.js';
 import { Settings } from '../../platform/config/settings.js';
 import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
 import { preparedRows } from '../../platform/database/sql.js';
@@ -71,13 +70,14 @@ export class CallbackRelay implements BatchWork, OnModuleInit {
   }
 
   /** Relays what `take` removes from the inbox, and wakes the workers of its jobs. */
-  private async relay(take: (manager: EntityManager) => Promise<Delivery[]>): Promise<number> {
-    const { count, statuses } = await this.transactions.run(async (manager) => {
-      const taken = await take(manager);
-      return { count: taken.length, statuses: await this.takeUp(manager, taken) };
-    });
-    this.callbackJobs.announcePolls(statuses);
-    return count;
+  private relay(take: (manager: EntityManager) => Promise<Delivery[]>): Promise<number> {
+    return this.callbackJobs.withPolls((polls) =>
+      this.transactions.run(async (manager) => {
+        const taken = await take(manager);
+        if (taken.length > 0) await this.takeUp(manager, taken, polls);
+        return taken.length;
+      }),
+    );
   }
 
   /** Relays each callback by itself, so that a failing one does not block the others. Returns how many it relayed or dropped. */
@@ -105,11 +105,11 @@ export class CallbackRelay implements BatchWork, OnModuleInit {
   private async takeUp(
     manager: EntityManager,
     taken: readonly Delivery[],
-  ): Promise<ReadonlySet<JobStatus>> {
-    if (taken.length === 0) return new Set();
+    polls: PollRequests,
+  ): Promise<void> {
     const messages = distinct(await withinLimit(manager, taken));
     const repeated = await enter(manager, messages);
-    return this.callbackJobs.requestPolls(
+    await polls.request(
       manager,
       messages.map(({ jobId, upstreamId, status, provedBy, receivedAt, trace }, n) => ({
         jobId,

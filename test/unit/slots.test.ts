@@ -1,19 +1,16 @@
-import 'reflect-metadata';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { SubmissionLimiter } from '../../src/jobs/submission/submission-limiter.js';
-import { Settings } from '../../src/platform/config/settings.js';
+import { Slots } from '../../src/platform/work/slots.js';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 
 const SLOTS = 8;
-const newLimiter = () =>
-  new SubmissionLimiter(Settings.load({ SUBMIT_CONCURRENCY: String(SLOTS) }));
+const newLimiter = () => new Slots(SLOTS);
 const sleep = (milliseconds: number) =>
   new Promise<void>((resolve) => void setTimeout(resolve, milliseconds));
 
 /** A limiter whose requests have taken `milliseconds` each. */
-async function limiterUsedTo(milliseconds: number): Promise<SubmissionLimiter> {
+async function limiterUsedTo(milliseconds: number): Promise<Slots> {
   const limiter = newLimiter();
   const requests = Array.from({ length: 200 }, () => limiter.withSlot(() => sleep(milliseconds)));
   await vi.advanceTimersByTimeAsync((milliseconds * 200) / SLOTS + 1);
@@ -21,7 +18,7 @@ async function limiterUsedTo(milliseconds: number): Promise<SubmissionLimiter> {
   return limiter;
 }
 
-describe('slots for submits', () => {
+describe('slots', () => {
   it('limits concurrent requests to the setting and serves waiting ones in order', async () => {
     const limiter = newLimiter();
     let [running, most, done] = [0, 0, 0];
@@ -38,15 +35,15 @@ describe('slots for submits', () => {
     expect(done).toBe(SLOTS);
     expect(running).toBe(SLOTS);
     // Eight may begin ahead, and 22 run or wait.
-    expect(limiter.freeSlots).toBe(SLOTS + 8 - 22);
+    expect(limiter.free).toBe(SLOTS + 8 - 22);
     await vi.advanceTimersByTimeAsync(100);
     await Promise.all(all);
     expect(most).toBe(SLOTS);
-    expect(limiter.freeSlots).toBeGreaterThanOrEqual(SLOTS);
+    expect(limiter.free).toBeGreaterThanOrEqual(SLOTS);
   });
 
   it('begins no attempt early before the first latency is measured', () => {
-    expect(newLimiter()).toMatchObject({ freeSlots: SLOTS, minBatch: 1 });
+    expect(newLimiter()).toMatchObject({ free: SLOTS, minBatch: 1 });
   });
 
   it.each([
@@ -57,7 +54,7 @@ describe('slots for submits', () => {
     [5000, 0],
   ])('after requests of %i ms, let %i begin ahead', async (milliseconds, ahead) => {
     const limiter = await limiterUsedTo(milliseconds);
-    expect(limiter.freeSlots).toBe(SLOTS + ahead);
+    expect(limiter.free).toBe(SLOTS + ahead);
     expect(limiter.minBatch).toBe(Math.max(1, Math.floor(ahead / 2)));
   });
 
@@ -66,13 +63,13 @@ describe('slots for submits', () => {
     const slow = Array.from({ length: 40 }, () => limiter.withSlot(() => sleep(500)));
     await vi.advanceTimersByTimeAsync(3000);
     await Promise.all(slow);
-    expect(limiter.freeSlots).toBe(SLOTS);
+    expect(limiter.free).toBe(SLOTS);
   });
 
   it('notifies of a free slot, also after a failed request', async () => {
     const limiter = newLimiter();
     const free: number[] = [];
-    limiter.onSlotFree(() => free.push(limiter.freeSlots));
+    limiter.onFree(() => free.push(limiter.free));
     await expect(limiter.withSlot(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(free).toHaveLength(1);
     expect(free[0]).toBeGreaterThanOrEqual(SLOTS);
