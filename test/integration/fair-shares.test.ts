@@ -4,10 +4,12 @@ import { ScanChoice } from '../../src/jobs/leases/scan-choice.js';
 import { JobLeaseStore } from '../../src/jobs/leases/job-lease.store.js';
 import { RefusedJobs } from '../../src/jobs/leases/refused-jobs.js';
 import { SubmissionQueueStore } from '../../src/jobs/submission/submission-queue.store.js';
+import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
 import { Settings } from '../../src/platform/config/settings.js';
 import { Transactions } from '../../src/platform/database/transactions.js';
 import { CallbackRelay } from '../../src/webhooks/relay/callback-relay.js';
 import { newLease } from '../support/due-work.js';
+import { acceptRows, refuseRows } from '../support/refusing-database.js';
 import type { TestGateway } from '../support/gateway.js';
 import { startIdleGateway } from '../support/idle-worker.js';
 
@@ -187,6 +189,26 @@ describe('submission slots', () => {
       client.release();
     }
   });
+
+  it.each([null, 100])(
+    'fail only a job that PostgreSQL refuses to lease (limit: %s)',
+    async (limit) => {
+      await setService('archive', 1, limit);
+      await addJobs('archive', 10);
+      await addJobs('invoices', 10);
+      await gateway.pool.query(
+        `UPDATE jobs SET trace = 'poison' WHERE id = (SELECT id FROM jobs WHERE service = 'archive' LIMIT 1)`,
+      );
+      await refuseRows(gateway.pool, 'jobs', `NEW.trace = 'poison' AND NEW.status = 'queued'`);
+      const transitions = gateway.app.get(SubmissionTransitions, { strict: false });
+      const leased = [];
+      for (let n = 0; n < 12; n++) leased.push(...(await transitions.leaseJobs(4, newLease())));
+      await acceptRows(gateway.pool, 'jobs');
+      expect(leased).toHaveLength(19);
+      const { rows } = await gateway.pool.query(`SELECT trace FROM jobs WHERE status = 'failed'`);
+      expect(rows).toEqual([{ trace: 'poison' }]);
+    },
+  );
 
   it('do not lease jobs that are not due', async () => {
     await addJobs('invoices', 5, { next_check_at: `now() + interval '1 minute'` });

@@ -77,8 +77,8 @@ export function leaseOne(name: string, { set, returning }: LeaseUpdate): Stateme
   return { name, text: `UPDATE jobs SET ${set} WHERE id = $1 RETURNING ${returning}` };
 }
 
-/** Rows of transactions that have begun and not yet committed may be due from then on. */
-const SAFE_BOUND = `now() - interval '2 s'`;
+/** Transactions that have not committed yet may make rows due from then on; woken jobs are due 1 s before their end. */
+const SAFE_BOUND = `now() - interval '3 s'`;
 
 /** The first visible due row: also one that another transaction locks, which may roll back. */
 function boundOf(kind: 'urgent' | 'regular'): string {
