@@ -7,20 +7,19 @@ import { SubmissionQueueStore } from '../../src/jobs/submission/submission-queue
 import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
 import { Settings } from '../../src/platform/config/settings.js';
 import { Transactions } from '../../src/platform/database/transactions.js';
-import { CallbackRelay } from '../../src/webhooks/relay/callback-relay.js';
 import { newLease } from '../support/due-work.js';
 import { acceptRows, refuseRows } from '../support/refusing-database.js';
 import type { TestGateway } from '../support/gateway.js';
 import { startIdleGateway } from '../support/idle-worker.js';
 
-/* How the services share slots, polls, and the relay. Each store leases as one process does. No worker runs by itself. */
+/* How the services share slots and polls. Each store leases as one process does. No worker runs by itself. */
 
 let gateway: TestGateway;
 beforeAll(async () => {
   gateway = await startIdleGateway();
 });
 afterAll(() => gateway.close());
-afterEach(() => gateway.pool.query('TRUNCATE jobs, services, callback_inbox, callbacks'));
+afterEach(() => gateway.pool.query('TRUNCATE jobs, services CASCADE'));
 
 interface Turn {
   readonly service: string;
@@ -407,46 +406,5 @@ describe('the bounded scan, as beside an old snapshot', () => {
     expect(countOf(await lease(6), 'invoices')).toBe(5);
     await addJobs('letters', 1, submitted({ next_check_at: 'now()' }));
     expect(await lease()).toMatchObject([{ service: 'letters' }]);
-  });
-});
-
-describe('the relay', () => {
-  const store = (service: string, count: number) =>
-    gateway.pool.query(
-      `INSERT INTO callback_inbox (service, job_id, upstream_id, status, proved_by, client_address)
-       SELECT $1, gen_random_uuid(), 'unknown', 'Completed', 'token', '192.0.2.1' FROM generate_series(1, $2::int)`,
-      [service, count],
-    );
-  const waiting = async (): Promise<Record<string, number>> => {
-    const { rows } = await gateway.pool.query<{ service: string; count: number }>(
-      'SELECT service, count(*)::int AS count FROM callback_inbox GROUP BY service',
-    );
-    return Object.fromEntries(rows.map(({ service, count }) => [service, count]));
-  };
-
-  it('takes a callback of one service before 1,000 of another', async () => {
-    await store('archive', 1000);
-    await store('invoices', 1);
-    const relay = gateway.app.get(CallbackRelay, { strict: false });
-    expect(await relay.perform()).toBe(200);
-    expect(await waiting()).toEqual({ archive: 801 });
-  });
-
-  it('takes turns between services', async () => {
-    await store('archive', 1000);
-    await store('invoices', 1000);
-    await store('letters', 20);
-    const relay = gateway.app.get(CallbackRelay, { strict: false });
-    await relay.perform();
-    expect(await waiting()).toEqual({ archive: 910, invoices: 910 });
-  });
-
-  it('takes each callback once, by several relays', async () => {
-    await store('archive', 300);
-    await store('invoices', 300);
-    const relay = gateway.app.get(CallbackRelay, { strict: false });
-    const counts = await Promise.all(Array.from({ length: 3 }, () => relay.perform()));
-    const left = Object.values(await waiting()).reduce((sum, count) => sum + count, 0);
-    expect(counts.reduce((sum, count) => sum + count, 0) + left).toBe(600);
   });
 });
