@@ -265,7 +265,7 @@ const FAIR_ENTRIES = `
              ORDER BY place LIMIT (SELECT $1::integer)) AS turns
      GROUP BY service, first)`;
 
-/** Without the entries that another relay is taking. */
+/** Without the entries that another relay is taking. In turns, because free slots for polls go to the first ones. */
 const DEQUEUE = {
   name: 'callback-inbox-take',
   text: `
@@ -282,7 +282,7 @@ const DEQUEUE = {
     RETURNING inbox.*)
   SELECT job_id AS "jobId", service, upstream_id AS "upstreamId", status, proved_by AS "provedBy",
          client_address AS "clientAddress", received_at AS "receivedAt", trace
-    FROM taken ORDER BY id`,
+    FROM taken ORDER BY row_number() OVER (PARTITION BY service ORDER BY id), id`,
 };
 
 const FIND_WAITING = {
