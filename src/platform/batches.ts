@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { isDatabaseAway } from './database/database-errors.js';
 import { GatewayError } from './errors/error-codes.js';
 
@@ -9,6 +9,8 @@ export interface BatchLimits {
   readonly waiting: number;
   /** Concurrent batches. */
   readonly concurrency: number;
+  /** How long a batch waits for more items after one of several, for work that nobody waits for. */
+  readonly gatherMilliseconds?: number;
 }
 
 interface Waiting<Item, Result> {
@@ -62,6 +64,10 @@ export class Batches<Item, Result> {
       await setImmediate();
       const batch = this.waiting.splice(0, this.limits.size);
       if (batch.length > 0) await this.carryOut(batch);
+      const { gatherMilliseconds = 0, size } = this.limits;
+      if (gatherMilliseconds > 0 && batch.length > 1 && this.waiting.length < size) {
+        await setTimeout(gatherMilliseconds);
+      }
     }
     this.running -= 1;
   }

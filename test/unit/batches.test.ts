@@ -5,7 +5,7 @@ import { Batches } from '../../src/platform/batches.js';
 const LIMITS = { size: 3, waiting: 5, concurrency: 1 };
 
 /** Work that is finished by hand, and remembers its batches. */
-function byHand(atATime = 1) {
+function byHand(atATime = 1, gatherMilliseconds = 0) {
   const batches: number[][] = [];
   const finish: ((error?: Error) => void)[] = [];
   const gathered = new Batches<number, string>(
@@ -15,7 +15,7 @@ function byHand(atATime = 1) {
         finish.push((error) => (error ? reject(error) : resolve(items.map((item) => `<${item}>`)))),
       );
     },
-    { ...LIMITS, concurrency: atATime },
+    { ...LIMITS, concurrency: atATime, gatherMilliseconds },
   );
   return { gathered, batches, finish };
 }
@@ -55,6 +55,23 @@ describe('a batch queue', () => {
       await turn();
     }
     expect(batches).toEqual([[1], [2]]);
+  });
+
+  it('gathers calls after a batch of several, where it is configured to', async () => {
+    const { gathered, batches, finish } = byHand(1, 50);
+    [1, 2].forEach((item) => void gathered.addItem(item));
+    await turn();
+    finish[0]?.();
+    await turn();
+    void gathered.addItem(3);
+    await turn();
+    void gathered.addItem(4);
+    await expect
+      .poll(() => batches)
+      .toEqual([
+        [1, 2],
+        [3, 4],
+      ]);
   });
 
   it('limits the size of a batch and completes every call', async () => {

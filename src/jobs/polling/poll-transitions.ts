@@ -38,7 +38,7 @@ export interface PollRecord {
 }
 
 /** Completions that wait while a statement runs share the next one. */
-const BATCH_LIMITS = { size: 100, waiting: 10_000, concurrency: 1 };
+const BATCH_LIMITS = { size: 100, waiting: 10_000, concurrency: 1, gatherMilliseconds: 5 };
 
 /** Writes of a poll, only by the holder of the lease. Each returns whether it happened. */
 @Injectable()

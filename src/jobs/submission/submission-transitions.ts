@@ -37,7 +37,7 @@ const RESUBMIT_REASON =
 const nowIfCallback = (seconds: number) => (): string =>
   `CASE WHEN callback_received_at IS NULL THEN ${inSeconds(seconds)()} ELSE now() END`;
 
-const BATCH_LIMITS = { size: 100, waiting: 10_000, concurrency: 1 };
+const BATCH_LIMITS = { size: 100, waiting: 10_000, concurrency: 1, gatherMilliseconds: 5 };
 
 /** Writes of a submission, each in one transaction. Each returns whether it applied. */
 @Injectable()

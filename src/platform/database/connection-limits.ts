@@ -64,6 +64,12 @@ const SILENCE_OPTIONS = {
   tcp_user_timeout: 30_000,
 };
 
+/**
+ * Every statement of the gateway has an index. Prepared ones are planned once, and while the tables of a new database are
+ * small PostgreSQL would plan to read them whole.
+ */
+const PLANS = { enable_seqscan: 'off', jit: 'off' };
+
 /** A lost machine or network, and a process that hangs, lose the locks of their session within ten seconds. */
 const SESSION_OPTIONS = {
   idle_session_timeout: 10_000,
@@ -84,9 +90,10 @@ const SESSION_OPTIONS = {
  * - TCP keepalive: detects lost peers within 30 s, or 10 s for a session, instead of hours.
  */
 function sessionLimits(statementMillis: number, purpose: Purpose) {
-  const options: Record<string, number> = {
+  const options: Record<string, number | string> = {
     ...(purpose === 'session' ? SESSION_OPTIONS : SILENCE_OPTIONS),
   };
+  if (purpose === 'work') Object.assign(options, PLANS);
   if (purpose === 'migrations' && process.platform !== 'win32') {
     options['client_connection_check_interval'] = 5000;
   }

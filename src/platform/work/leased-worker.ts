@@ -47,7 +47,9 @@ export class LeasedWorker<Item> {
     if (this.mayBeMore) this.loop.wake();
   }
 
+  /** None while due rows wait for slots: they are leased in their turns. */
   grant(): LeaseGrant<Item> | undefined {
+    if (this.mayBeMore) return undefined;
     const worker = this.lock.heldBy;
     const limit = this.freeSlots;
     if (worker === undefined || limit <= 0 || this.loop.isStopping) return undefined;

@@ -16,7 +16,7 @@ export const NOTIFY_ALL = (topic: string, payloads: string): string => `
   SELECT pg_notify('${CHANNEL}', '${topic} ' || string_agg(payload, ',')) FROM (${payloads}) AS all_payloads (payload)`;
 
 /** Throttle: under load the workers are awake already. */
-const MIN_INTERVAL_MILLISECONDS = 10;
+const MIN_INTERVAL_MILLISECONDS = 50;
 
 interface Subscription {
   readonly topic: string;

@@ -1,7 +1,7 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 
 /** Work begins early if a slot becomes free within this time. */
-const AHEAD_MILLISECONDS = 10;
+const AHEAD_MILLISECONDS = 25;
 /** Maximum amount of early work per slot. */
 const AHEAD_PER_SLOT = 2;
 /** Smoothing factor of the latency average (EWMA). */

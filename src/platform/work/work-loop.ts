@@ -7,6 +7,8 @@ const BUSY = 0.8;
 /** Deferrable work then gets a fifth of the time. */
 const PAUSE_PER_WORK = 4;
 const MAX_PAUSE_MILLISECONDS = 500;
+/** A pause ends early when the thread was not busy for this long. */
+const SLICE_MILLISECONDS = 20;
 
 /** Repeats a pass for as long as there is something to do, and again when it is woken; never two at a time. */
 export class WorkLoop {
@@ -62,9 +64,13 @@ export class WorkLoop {
   }
 
   private async pause(milliseconds: number): Promise<void> {
-    if (milliseconds === 0) return;
     const { signal } = this.stopping;
-    await setTimeout(milliseconds, undefined, { signal }).catch(() => undefined);
+    for (let left = milliseconds; left > 0 && !signal.aborted; left -= SLICE_MILLISECONDS) {
+      const before = performance.eventLoopUtilization();
+      const slice = Math.min(left, SLICE_MILLISECONDS);
+      await setTimeout(slice, undefined, { signal }).catch(() => undefined);
+      if (performance.eventLoopUtilization(before).utilization < BUSY) return;
+    }
   }
 }
 
