@@ -36,9 +36,17 @@ export class Sweep {
   ) {}
 
   async runSweep(): Promise<SweepCounts> {
-    if ((await this.rateLimiter.allowance()) === 0) {
+    if ((await this.rateLimiter.polls.allowance()) === 0) {
       return { ...NOTHING, expired: await this.dueJobs.expireJobs() };
     }
+    if ((await this.rateLimiter.submits.allowance()) === 0) {
+      const expired = await this.dueJobs.expireJobs();
+      return { ...(await this.checkDue()), expired };
+    }
+    return this.checkDue();
+  }
+
+  private async checkDue(): Promise<SweepCounts> {
     const minJobs = this.bulkCheck.minJobs();
     if (minJobs === Infinity) return NOTHING;
     return (await this.session.withLock(LOCK_NAME, () => this.checkMany(minJobs))) ?? NOTHING;

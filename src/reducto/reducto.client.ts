@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { Settings } from '../platform/config/settings.js';
 import type { CancelAnswer, ListAnswer, PollAnswer, SubmitAnswer } from './answers.js';
 import { readList, readPollAnswer, readUpstreamId } from './read-answers.js';
+import type { Permit, PermitClaim, RequestLimiter } from './request-limiter.js';
 import { UpstreamMetrics } from './upstream.metrics.js';
 import { UpstreamRateLimiter } from './upstream-rate-limiter.js';
 import type { UpstreamError } from './upstream-error.js';
@@ -17,10 +18,24 @@ const SUBMIT_PATH = {
   pipeline: '/pipeline_async',
 } as const;
 
+/** From then on, Reducto counts as unavailable for submits. */
+const MAX_UNKNOWN_IN_ROW = 5;
+
+/** What a submit needs to know of its job, beside the request. */
+export interface JobToSubmit {
+  readonly id: string;
+  readonly type: keyof typeof SUBMIT_PATH;
+  readonly service: string;
+}
+
 /** Reducto’s job API. Each call is one request. Answers are values, so that callers handle every outcome. */
 @Injectable()
 export class ReductoClient {
+  /** Ids of jobs whose last request failed: Reducto’s for polls, the gateway’s for submits. */
   private readonly failing = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
+
+  /** Submits in a row that were answered with 5xx, so that nobody knows whether they made jobs. */
+  private unknownInRow = 0;
 
   constructor(
     private readonly settings: Settings,
@@ -29,16 +44,24 @@ export class ReductoClient {
     private readonly metrics: UpstreamMetrics,
   ) {}
 
-  /** Submits `body`, JSON text, to the endpoint of `type`. */
-  submitJob(type: keyof typeof SUBMIT_PATH, body: string): Promise<SubmitAnswer> {
-    return this.metrics.measure('submit', () => this.post(type, body));
+  /** Submits `body`, JSON text. The caller has a permit of the rate limiter. */
+  async submitJob(job: JobToSubmit, body: string): Promise<SubmitAnswer> {
+    const begin = performance.now();
+    const answer = await this.metrics.measure('submit', () => this.post(job, body));
+    // The answer must be stored even if the database is away now.
+    await this.reportSubmit(answer, begin, job.id).catch(() => undefined);
+    return answer;
   }
 
-  private async post(type: keyof typeof SUBMIT_PATH, body: string): Promise<SubmitAnswer> {
-    const within = this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS;
+  private async post({ type, service }: JobToSubmit, body: string): Promise<SubmitAnswer> {
+    const { REDUCTO_SUBMIT_TIMEOUT_SECONDS, REDUCTO_USER_ID } = this.settings;
     const outcome = await this.requests.send('POST', SUBMIT_PATH[type], {
       body,
-      timeoutSeconds: within,
+      timeoutSeconds: REDUCTO_SUBMIT_TIMEOUT_SECONDS,
+      // Names of services need no encoding; another name would not break the header.
+      ...(REDUCTO_USER_ID === 'service'
+        ? { userId: encodeURIComponent(service.toWellFormed()) }
+        : {}),
     });
     if (outcome.ok) {
       const upstreamId = readUpstreamId(outcome.answer.body);
@@ -67,13 +90,19 @@ export class ReductoClient {
    * Polls one job, within the rate limit. `upstreamId` must have passed `isUpstreamId`: it goes
    * into the path as it is.
    */
-  async pollJob(upstreamId: string): Promise<PollAnswer> {
-    const permit = await this.rateLimiter.acquirePermit();
-    if (!permit.granted) {
-      return { kind: 'not_asked', retryAfterSeconds: permit.seconds, rawConfig: null };
+  async pollJob(upstreamId: string, permit?: Permit): Promise<PollAnswer> {
+    const acquired = permit ?? (await this.rateLimiter.polls.acquirePermit());
+    if (!acquired.granted) {
+      return { kind: 'not_asked', retryAfterSeconds: acquired.seconds, rawConfig: null };
     }
+    const begin = performance.now();
     const answer = await this.metrics.measure('poll', () => this.requestJob(upstreamId));
-    return this.reported(answer, upstreamId);
+    return this.reported(answer, begin, upstreamId);
+  }
+
+  /** Claims the permit of a poll that waits for a slot. */
+  claimPoll(): PermitClaim {
+    return this.rateLimiter.polls.claimPermit();
   }
 
   private async requestJob(upstreamId: string): Promise<PollAnswer> {
@@ -88,8 +117,9 @@ export class ReductoClient {
 
   /** One page of all jobs of this key. `withConfigs` asks for the requests too, which makes it heavy. */
   async listJobs(cursor: string | null, withConfigs: boolean, size: number): Promise<ListAnswer> {
+    const begin = performance.now();
     const answer = await this.metrics.measure('list', () => this.page(cursor, withConfigs, size));
-    return this.reported(answer);
+    return this.reported(answer, begin);
   }
 
   private async page(
@@ -129,27 +159,59 @@ export class ReductoClient {
       : { kind: 'unavailable', error, ...delay };
   }
 
-  /** Reports the outcome to the rate limiter. */
+  /** A lost answer alone says little: the job is uncertain, and others may pass. */
+  private async reportSubmit(answer: SubmitAnswer, begin: number, jobId: string): Promise<void> {
+    const { submits } = this.rateLimiter;
+    if (answer.kind !== 'unknown') this.unknownInRow = 0;
+    switch (answer.kind) {
+      case 'accepted':
+      case 'rejected':
+        return this.report(submits, begin, undefined, jobId, undefined);
+      case 'deferred':
+        return this.report(submits, begin, answer.error, jobId, answer.retryAfterSeconds);
+      case 'unknown':
+        if (answer.error.status === undefined) return undefined;
+        this.unknownInRow += 1;
+        if (this.unknownInRow < MAX_UNKNOWN_IN_ROW) return undefined;
+        return this.report(submits, begin, answer.error, jobId, undefined);
+    }
+  }
+
+  /** Reports the outcome of a read to the rate limiter. */
   private async reported<Answer extends PollAnswer | ListAnswer>(
     answer: Answer,
+    begin: number,
     upstreamId?: string,
   ): Promise<Answer> {
     const unclear =
       answer.kind === 'unavailable' || (answer.kind === 'unusable' && !answer.aboutJob);
-    if (!unclear || !concernsAll(answer.error)) {
-      if (upstreamId !== undefined) this.failing.delete(upstreamId);
-      await this.rateLimiter.reportOutcome('answered');
-    } else if (upstreamId === undefined || !this.isFailing(upstreamId, answer.error)) {
-      const retryAfter = answer.kind === 'unavailable' ? answer.retryAfterSeconds : undefined;
-      await this.rateLimiter.reportOutcome('unavailable', retryAfter);
-    }
+    const error = unclear && concernsAll(answer.error) ? answer.error : undefined;
+    const retryAfter = answer.kind === 'unavailable' ? answer.retryAfterSeconds : undefined;
+    await this.report(this.rateLimiter.polls, begin, error, upstreamId, retryAfter);
     return answer;
   }
 
-  /** One job whose polls keep failing must not start a cool-down for all jobs. */
-  private isFailing(upstreamId: string, { status }: UpstreamError): boolean {
-    const known = this.failing.has(upstreamId);
-    this.failing.set(upstreamId, true);
+  /** @param error if the outcome concerns all requests */
+  private async report(
+    limiter: RequestLimiter,
+    begin: number,
+    error: UpstreamError | undefined,
+    job: string | undefined,
+    retryAfterSeconds: number | undefined,
+  ): Promise<void> {
+    if (error === undefined) {
+      if (job !== undefined) this.failing.delete(job);
+      const seconds = (performance.now() - begin) / 1000;
+      await limiter.reportOutcome('answered', { seconds });
+    } else if (job === undefined || !this.isFailing(job, error)) {
+      await limiter.reportOutcome('unavailable', { retryAfterSeconds });
+    }
+  }
+
+  /** One job whose requests keep failing must not start a cool-down for all jobs. */
+  private isFailing(job: string, { status }: UpstreamError): boolean {
+    const known = this.failing.has(job);
+    this.failing.set(job, true);
     return known && status !== undefined && status !== 429;
   }
 }

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { WorkModule } from '../platform/work/work.module.js';
 import { ReductoClient } from './reducto.client.js';
 import { ResultDownload } from './result-download.js';
 import { Transport } from './transport.js';
@@ -9,6 +10,7 @@ import { UpstreamRequests } from './upstream-requests.js';
 import { UploadsClient } from './uploads.client.js';
 
 @Module({
+  imports: [WorkModule],
   providers: [
     Transport,
     UpstreamRequests,

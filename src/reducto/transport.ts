@@ -16,6 +16,8 @@ export interface UpstreamRequest {
   readonly body?: string;
   /** Time limit in seconds until the last byte of the answer, or a signal. */
   readonly timeoutSeconds: number | AbortSignal;
+  /** Header `user-id`: an on-prem Reducto shares its workers between users. */
+  readonly userId?: string;
 }
 
 export interface UpstreamAnswer extends AnswerBody {
@@ -58,7 +60,7 @@ export class Transport implements OnApplicationShutdown {
     path: string,
     asked: UpstreamRequest,
   ): Promise<UpstreamAnswer> {
-    const { query, body, timeoutSeconds: within } = asked;
+    const { query, body, timeoutSeconds: within, userId } = asked;
     const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
     // AbortSignal.timeout() is slower.
     const deadline = new AbortController();
@@ -70,7 +72,11 @@ export class Transport implements OnApplicationShutdown {
         headers:
           body === undefined
             ? this.headers
-            : { ...this.headers, 'content-type': 'application/json' },
+            : {
+                ...this.headers,
+                'content-type': 'application/json',
+                ...(userId === undefined ? {} : { 'user-id': userId }),
+              },
         body: body === undefined ? null : await encodeFairly(body),
         signal: timed ? deadline.signal : within,
         dispatcher: this.agent,

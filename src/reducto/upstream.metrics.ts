@@ -4,6 +4,8 @@ import { Metrics, SECONDS } from '../platform/metrics/metrics.js';
 import { inSpan } from '../platform/tracing/spans.js';
 
 export type UpstreamCall = 'submit' | 'poll' | 'list' | 'cancel';
+/** Requests with a rate limit of their own. */
+export type LimitedCall = 'submit' | 'poll';
 
 /** Metrics of requests to Reducto and their answers. */
 @Injectable()
@@ -11,6 +13,7 @@ export class UpstreamMetrics {
   private readonly answers: Counter;
   private readonly seconds: Histogram;
   private readonly coolDowns: Counter;
+  private readonly permitSeconds: Histogram;
 
   constructor(metrics: Metrics) {
     const { meter } = metrics;
@@ -23,8 +26,13 @@ export class UpstreamMetrics {
     });
     this.coolDowns = metrics.counter(
       'gateway_upstream_cool_downs',
-      'Cool-downs: times that polling backed off because Reducto was unavailable',
+      'Cool-downs: times that requests backed off because Reducto was unavailable, by call',
+      [{ call: 'submit' }, { call: 'poll' }],
     );
+    this.permitSeconds = meter.createHistogram('gateway_upstream_permit_wait_seconds', {
+      description: 'Time that requests to Reducto waited for the rate limiter, by call',
+      advice: { explicitBucketBoundaries: SECONDS },
+    });
   }
 
   /** Counts and times a request. */
@@ -43,7 +51,11 @@ export class UpstreamMetrics {
     return answer;
   }
 
-  recordCoolDown(): void {
-    this.coolDowns.add(1);
+  recordCoolDown(call: LimitedCall): void {
+    this.coolDowns.add(1, { call });
+  }
+
+  recordPermit(call: LimitedCall, seconds: number): void {
+    this.permitSeconds.record(seconds, { call });
   }
 }

@@ -119,7 +119,9 @@ it('shows reason and end of a cool-down in every view of a job', async () => {
         (await jobOf(id)).status === 'submitted' ? true : undefined,
       );
     }
-    await gateway.app.get(UpstreamRateLimiter, { strict: false }).reportOutcome('unavailable', 100);
+    await gateway.app
+      .get(UpstreamRateLimiter, { strict: false })
+      .polls.reportOutcome('unavailable', { retryAfterSeconds: 100 });
     const expected =
       /^Polling backs off( because Reducto is unavailable or limits requests)?; the gateway polls the job again at …$/;
     for (const id of ids) {

@@ -223,7 +223,7 @@ describe('the request of a job is deleted', () => {
 
 it('a sweep leases only jobs past the maximum age during a cool-down', async () => {
   const ids = [await submitted(), await uncertain()];
-  await get(UpstreamRateLimiter).reportOutcome('unavailable', 300);
+  await get(UpstreamRateLimiter).polls.reportOutcome('unavailable', { retryAfterSeconds: 300 });
   const before = await Promise.all(ids.map(row));
   expect(await sweep.runSweep()).toMatchObject({
     polls: 0,

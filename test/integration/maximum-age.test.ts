@@ -98,9 +98,9 @@ const FAILURES: Record<string, () => unknown> = {
       body: `{"status":"Completed","result":{"result":{"type":"url","url":"${upstream.url}/none"}}}`,
     }),
   'polls are in a permanent cool-down': () =>
-    get(UpstreamRateLimiter).reportOutcome('unavailable', 86_400),
+    get(UpstreamRateLimiter).polls.reportOutcome('unavailable', { retryAfterSeconds: 86_400 }),
   'polls never get their turn': async () => {
-    await get(UpstreamRateLimiter).acquirePermit();
+    await get(UpstreamRateLimiter).polls.acquirePermit();
     await gateway.pool.query(`UPDATE upstream_rate SET next_permit_at = now() + interval '1 day'`);
   },
   'each call throws an exception': () =>

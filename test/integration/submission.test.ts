@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../src/dev/free-port.js';
 import { startSandbox } from '../../src/sandbox/sandbox.js';
 import { metricValue } from '../support/metrics.js';
+import { endCoolDowns } from '../support/rate-limits.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { submitNow } from '../support/submit-now.js';
 
@@ -14,6 +15,7 @@ beforeAll(async () => {
   );
 });
 afterAll(() => gateway.close());
+afterEach(() => endCoolDowns(gateway));
 
 function madeUpstream(id: string): number {
   return gateway.sandbox.jobs.all().filter((job) => JSON.stringify(job.body).includes(`"${id}"`))
@@ -165,7 +167,7 @@ describe('a submit whose answer is lost', () => {
 
   it('finds 61 uncertain jobs in one walk through the listing', async () => {
     const before = await metricValue(gateway, 'gateway_upstream_requests_total', { call: 'list' });
-    const sim = { submit: { fault: 'createdBut502' }, webhook: { send: 'never' } };
+    const sim = { submit: { fault: 'createdButReset' }, webhook: { send: 'never' } };
     const ids = await Promise.all(Array.from({ length: 60 }, () => gateway.submit({ sim })));
     const ended = await Promise.all(ids.map((id) => gateway.ended(id)));
     expect(new Set(ended.map(({ status }) => status))).toEqual(new Set(['completed']));
@@ -209,6 +211,7 @@ it('does not submit a job again whose cancel arrives during recovery', async () 
     'deferred',
     async () => (await gateway.events(id)).includes('submit_deferred') || undefined,
   );
+  await endCoolDowns(gateway);
   // The cancel arrives between the decision to submit again and its update.
   await gateway.pool.query(
     `UPDATE jobs SET cancel_requested_at = now(), submit_started_at = NULL, next_check_at = now() WHERE id = $1`,
@@ -230,6 +233,7 @@ it('expires a job that never reaches Reducto, once', async () => {
     'deferred',
     async () => (await gateway.events(id)).includes('submit_deferred') || undefined,
   );
+  await endCoolDowns(gateway);
   await gateway.pool.query(
     `UPDATE jobs SET created_at = now() - interval '2 days', next_check_at = now() WHERE id = $1`,
     [id],

@@ -36,10 +36,11 @@ async function clientOf(answer: RequestListener): Promise<ReductoClient> {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  const rateLimiter = {
+  const limiter = {
     acquirePermit: async () => ({ granted: true }),
     reportOutcome: async () => {},
   };
+  const rateLimiter = { polls: limiter, submits: limiter };
   const metrics = { measure: (_: string, ask: () => unknown) => ask() };
   return new ReductoClient(
     settings,
@@ -50,7 +51,8 @@ async function clientOf(answer: RequestListener): Promise<ReductoClient> {
 }
 
 const body = '{"input":"https://example.com/a.pdf"}';
-const submitted = (client: ReductoClient) => client.submitJob('parse', body);
+const submitted = (client: ReductoClient) =>
+  client.submitJob({ id: 'job', type: 'parse', service: 'invoices' }, body);
 const JSON_TYPE = { 'content-type': 'application/json' };
 /** 100 MB of whitespace around an answer. */
 const LARGE = brotliCompressSync(

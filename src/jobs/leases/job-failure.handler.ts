@@ -5,7 +5,7 @@ import {
   isTransient,
   sqlStateOf,
 } from '../../platform/database/database-errors.js';
-import { expiredAfter, UPSTREAM_UNUSABLE, type JobError } from '../job-error.js';
+import { expiredAfter, UNSTORABLE, UPSTREAM_UNUSABLE, type JobError } from '../job-error.js';
 import {
   jittered,
   pollLimits,
@@ -40,8 +40,9 @@ export class JobFailureHandler {
     // The message of PostgreSQL may quote the data.
     const cause = kind === 'data' ? { sqlState: sqlStateOf(error) } : { err: error };
     this.logger.error({ msg: 'could not process a job', jobId: job.id, ...cause });
+    const unstorable = job.status === 'queued' ? UNSTORABLE : UPSTREAM_UNUSABLE;
     const ageSeconds = job.ages.created;
-    if (kind === 'data' && (await this.end(job, 'failed', UPSTREAM_UNUSABLE))) return;
+    if (kind === 'data' && (await this.end(job, 'failed', unstorable))) return;
     const { maxAgeSeconds } = this.limits;
     if (ageSeconds >= maxAgeSeconds) {
       if (await this.end(job, 'expired', expiredAfter(maxAgeSeconds))) return;

@@ -262,7 +262,8 @@ const LEASE_TOO_OLD = leaseStatements(
   'jobs-lease-too-old',
   `SELECT id FROM (SELECT id FROM (${tooOld(`status = 'submitted' AND poll_requested = true`)}) AS a
             UNION ALL SELECT id FROM (${tooOld(`status = 'submitted' AND poll_requested = false`)}) AS b
-            UNION ALL SELECT id FROM (${tooOld(`status = 'uncertain'`)}) AS c) AS due
+            UNION ALL SELECT id FROM (${tooOld(`status = 'uncertain'`)}) AS c
+            UNION ALL SELECT id FROM (${tooOld(`status = 'queued' AND submit_started_at IS NULL`)}) AS d) AS due
     LIMIT (SELECT $1::integer)`,
   'kept',
   2,

@@ -5,6 +5,7 @@ import { collectYoungGarbage } from '../../platform/collect-garbage.js';
 import type { PollAnswer } from '../../reducto/answers.js';
 import { summaryOf, type UpstreamError } from '../../reducto/upstream-error.js';
 import { ReductoClient } from '../../reducto/reducto.client.js';
+import type { Permit } from '../../reducto/request-limiter.js';
 import { ResultDownload } from '../../reducto/result-download.js';
 import { ResultDownloadError } from '../../reducto/result-download-error.js';
 import { JobMetrics } from '../job.metrics.js';
@@ -57,7 +58,14 @@ export class JobPoller {
   }
 
   async pollJob(job: LeasedJob): Promise<void> {
-    const found = await this.slots.withSlot(() => this.askReducto(job));
+    const claim = this.reducto.claimPoll();
+    let permit: Permit | undefined;
+    const found = await this.slots.withSlot(
+      () => this.askReducto(job, permit),
+      async () => {
+        permit = await claim.spend();
+      },
+    );
     // Outside the slot, so that the next poll does not wait for this write.
     if (found.do !== 'complete') return this.applyStep(job, found);
     if (await this.transitions.completeJob(job, found.content)) {
@@ -65,9 +73,9 @@ export class JobPoller {
     }
   }
 
-  private async askReducto(job: LeasedJob): Promise<PollResult> {
+  private async askReducto(job: LeasedJob, permit: Permit | undefined): Promise<PollResult> {
     if (job.upstreamId === null) throw new Error('a submitted job has no upstream id');
-    const answer = await this.reducto.pollJob(job.upstreamId);
+    const answer = await this.reducto.pollJob(job.upstreamId, permit);
     if (answer.kind === 'unavailable' || answer.kind === 'unusable') {
       this.logger.warn({ msg: 'poll failed', reason: answer.error.message });
     }

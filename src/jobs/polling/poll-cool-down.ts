@@ -2,31 +2,38 @@ import { Injectable } from '@nestjs/common';
 import { UpstreamRateLimiter } from '../../reducto/upstream-rate-limiter.js';
 import { Job } from '../job.entity.js';
 
-const COOL_DOWN_REASON =
+const POLL_REASON =
   'Polling backs off because Reducto is unavailable or limits requests; the gateway polls the job again';
+const SUBMIT_REASON =
+  'Submitting backs off because Reducto is unavailable or limits requests; the gateway submits the job then';
 
 /**
- * Adds the reason and the time to jobs whose polls wait for a cool-down. It is derived on read: one row delays the
- * polls of all jobs, and no job row is written.
+ * Adds the reason and the time to jobs whose submits or polls wait for a cool-down. It is derived on read: one row
+ * delays all jobs, and no job row is written.
  */
 @Injectable()
 export class PollCoolDown {
   constructor(private readonly rateLimiter: UpstreamRateLimiter) {}
 
-  /** `jobs` with the reasons of those that would be due before polls are allowed again. */
+  /** `jobs` with the reasons of those that would be due before requests are allowed again. */
   async explain(jobs: readonly Job[]): Promise<Job[]> {
-    if (!jobs.some(isToBePolled)) return [...jobs];
-    const until = await this.rateLimiter.coolDownUntil();
-    if (until === null) return [...jobs];
+    const { polls, submits } = this.rateLimiter;
+    const pollsUntil = jobs.some(isToBePolled) ? await polls.coolDownUntil() : null;
+    const submitsUntil = jobs.some(isToBeSubmitted) ? await submits.coolDownUntil() : null;
     return jobs.map((job) => {
-      if (!isToBePolled(job) || job.nextCheckAt >= until) return job;
-      const deferralReason = job.deferralReason ?? COOL_DOWN_REASON;
+      const until = isToBeSubmitted(job) ? submitsUntil : isToBePolled(job) ? pollsUntil : null;
+      if (until === null || job.nextCheckAt === null || job.nextCheckAt >= until) return job;
+      const reason = isToBeSubmitted(job) ? SUBMIT_REASON : POLL_REASON;
+      const deferralReason = job.deferralReason ?? reason;
       return Object.assign(new Job(), job, { deferralReason, deferredUntil: until });
     });
   }
 }
 
-function isToBePolled(job: Job): job is Job & { nextCheckAt: Date } {
-  const isOpen = job.status === 'submitted' || job.status === 'uncertain';
-  return isOpen && job.lease === null && job.nextCheckAt !== null;
+function isToBePolled({ status, lease }: Job): boolean {
+  return (status === 'submitted' || status === 'uncertain') && lease === null;
+}
+
+function isToBeSubmitted({ status, lease }: Job): boolean {
+  return status === 'queued' && lease === null;
 }

@@ -39,7 +39,8 @@ export class PollWork extends JobWork {
   override onModuleInit(): void {
     const { wakeForMore, grant } = this.engine.addLeased(this);
     this.slots.onFree(wakeForMore);
-    this.grants.grantFrom(() => (this.rateLimiter.isAvailable ? grant() : undefined));
+    this.rateLimiter.onPermits('poll', wakeForMore);
+    this.grants.grantFrom(() => grant(this.rateLimiter.polls.available));
   }
 
   /** A batch that is too small for a statement waits for further slots. */
@@ -49,9 +50,14 @@ export class PollWork extends JobWork {
   }
 
   /** While Reducto is unavailable, due jobs stay where they are. */
+  permitsFor(wanted: number): Promise<number> {
+    return this.rateLimiter.polls.permitsFor(wanted);
+  }
+
   async lease(limit: number, lease: Lease): Promise<LeasedJob[]> {
-    const allowed = Math.min(limit, await this.rateLimiter.allowance());
-    return allowed === 0 ? [] : this.leases.leasePolls(allowed, lease);
+    const jobs = await this.leases.leasePolls(limit, lease);
+    await this.rateLimiter.polls.returnUnused(limit - jobs.length);
+    return jobs;
   }
 
   protected handle(job: LeasedJob): Promise<void> {

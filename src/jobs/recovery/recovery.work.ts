@@ -29,7 +29,7 @@ export class RecoveryWork extends JobWork {
 
   /** While Reducto is unavailable, due jobs stay where they are. */
   async lease(limit: number, lease: Lease): Promise<LeasedJob[]> {
-    const allowed = await this.rateLimiter.allowance();
+    const allowed = await this.rateLimiter.polls.allowance();
     return allowed === 0 ? [] : this.leases.leaseUncertain(limit, lease);
   }
 

@@ -3,6 +3,7 @@ import { Settings } from '../../platform/config/settings.js';
 import type { Held, Lease, LeasedWork } from '../../platform/work/due-work.js';
 import { Notifications } from '../../platform/work/notifications.js';
 import { WorkEngine } from '../../platform/work/work-engine.js';
+import { UpstreamRateLimiter } from '../../reducto/upstream-rate-limiter.js';
 import { JobLeaseStore } from '../leases/job-lease.store.js';
 import { asJobWork } from '../leases/job-work.js';
 import { JOB_ENDED, JOBS_QUEUED } from '../persistence/job-transitions.store.js';
@@ -25,6 +26,7 @@ export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
     private readonly settings: Settings,
     private readonly engine: WorkEngine,
     private readonly limiter: SubmissionLimiter,
+    private readonly rateLimiter: UpstreamRateLimiter,
     private readonly transitions: SubmissionTransitions,
     private readonly submitter: Submitter,
     private readonly queue: SubmissionQueueStore,
@@ -35,6 +37,7 @@ export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
   onModuleInit(): void {
     const { wakeForMore } = this.engine.addLeased(this);
     this.limiter.onFree(wakeForMore);
+    this.rateLimiter.onPermits('submit', wakeForMore);
     const wake = (): void => {
       if (this.queue.waitsForEnds) this.notifications.deliver(JOBS_QUEUED, ['']);
     };
@@ -48,8 +51,15 @@ export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
     return free < this.limiter.minBatch ? 0 : free;
   }
 
-  lease(limit: number, lease: Lease): Promise<QueuedJob[]> {
-    return this.transitions.leaseJobs(limit, lease);
+  /** While Reducto is unavailable, due jobs stay where they are. */
+  permitsFor(wanted: number): Promise<number> {
+    return this.rateLimiter.submits.permitsFor(wanted);
+  }
+
+  async lease(limit: number, lease: Lease): Promise<QueuedJob[]> {
+    const jobs = await this.transitions.leaseJobs(limit, lease);
+    await this.rateLimiter.submits.returnUnused(limit - jobs.length);
+    return jobs;
   }
 
   perform(job: QueuedJob): Promise<void | 'release'> {

@@ -11,6 +11,8 @@ import { WorkerLock } from '../../platform/work/worker-lock.js';
 import type { SubmitAnswer } from '../../reducto/answers.js';
 import { summaryOf } from '../../reducto/upstream-error.js';
 import { ReductoClient } from '../../reducto/reducto.client.js';
+import type { PermitClaim } from '../../reducto/request-limiter.js';
+import { UpstreamRateLimiter } from '../../reducto/upstream-rate-limiter.js';
 import {
   UNSTORABLE,
   UNSTORABLE_SUBMIT,
@@ -31,6 +33,11 @@ import { upstreamRequest } from './upstream-request.js';
 const LEAVES_WITHIN_SECONDS = 5;
 const RECORD_RETRY_MILLISECONDS = 250;
 
+interface Attempted {
+  readonly attempt: number;
+  readonly outcome: SubmitAnswer | 'lost' | 'unsent';
+}
+
 /**
  * Sends a queued job to Reducto, one request per attempt, never while the outcome of an earlier one is unknown. The
  * attempt is recorded before the request is sent, so that a crash leaves an uncertain job.
@@ -49,6 +56,7 @@ export class Submitter {
     private readonly tokens: CallbackTokenService,
     private readonly reducto: ReductoClient,
     private readonly limiter: SubmissionLimiter,
+    private readonly rateLimiter: UpstreamRateLimiter,
     private readonly lock: WorkerLock,
     private readonly shutdownDeadline: ShutdownDeadline,
   ) {}
@@ -61,8 +69,9 @@ export class Submitter {
   /** Submits a leased job. Resolves to `release` if nothing was sent and it should be due again. */
   async submitJob(job: QueuedJob): Promise<void | 'release'> {
     const progress = { mayHaveLeft: false };
+    const permit = this.rateLimiter.submits.claimPermit();
     try {
-      return await this.sendOnce(job, progress);
+      return await this.sendOnce(job, permit, progress);
     } catch (error) {
       if (progress.mayHaveLeft) {
         // It becomes uncertain when its lease ends.
@@ -86,11 +95,14 @@ export class Submitter {
         failure: 'the gateway could not send the job',
       });
       return undefined;
+    } finally {
+      permit.giveBack();
     }
   }
 
   private async sendOnce(
     job: QueuedJob,
+    permit: PermitClaim,
     progress: { mayHaveLeft: boolean },
   ): Promise<void | 'release'> {
     if (!job.begun && (await this.isOver(job))) return undefined;
@@ -102,8 +114,15 @@ export class Submitter {
       await this.transitions.endUnsubmitted(job, job.attempts, 'failed', source.error);
       return undefined;
     }
-    const { outcome, attempt } = await this.limiter.withSlot(() =>
-      this.attempt(job, source.request, progress),
+    let isPermitted = false;
+    const { outcome, attempt } = await this.limiter.withSlot<Attempted>(
+      async () =>
+        isPermitted
+          ? this.attempt(job, source.request, progress)
+          : { attempt: job.attempts, outcome: 'unsent' },
+      async () => {
+        isPermitted = (await permit.spend()).granted;
+      },
     );
     if (outcome === 'lost') return undefined;
     if (outcome === 'unsent') return 'release';
@@ -163,7 +182,7 @@ export class Submitter {
     job: QueuedJob,
     request: string,
     progress: { mayHaveLeft: boolean },
-  ): Promise<{ attempt: number; outcome: SubmitAnswer | 'lost' | 'unsent' }> {
+  ): Promise<Attempted> {
     const { id, begun, attempts } = job;
     let begin = job.leasedAt;
     let attempt = attempts;
@@ -181,7 +200,7 @@ export class Submitter {
     if (this.stopping || late || this.lock.heldBy !== job.worker)
       return { attempt, outcome: 'unsent' };
     progress.mayHaveLeft = true;
-    return { attempt, outcome: await this.reducto.submitJob(job.type, body) };
+    return { attempt, outcome: await this.reducto.submitJob(job, body) };
   }
 
   private async recordAnswer(job: QueuedJob, attempt: number, answer: SubmitAnswer): Promise<void> {

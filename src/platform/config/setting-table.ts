@@ -137,10 +137,20 @@ export const SETTING_TABLE = {
     '300',
     'maximum `Retry-After` that the gateway obeys; longer values are cut to it',
   ),
+  REDUCTO_SUBMITS_PER_SECOND: setting(
+    integer(1, 100_000),
+    '500',
+    'maximum submits per second of all processes together; Reducto’s own limit is 1,000 requests per API key',
+  ),
   REDUCTO_POLLS_PER_SECOND: setting(
-    integer(1, 1000),
+    integer(1, 100_000),
     '100',
     'maximum polls per second of all processes together; Reducto’s own limit is 200 per API key',
+  ),
+  REDUCTO_USER_ID: setting(
+    oneOf('none', 'service'),
+    'none',
+    'header `user-id` of submits, by which an on-prem Reducto shares its workers: `none`, or the name of the `service`',
   ),
   SUBMIT_CONCURRENCY: setting(integer(1, 256), '8', 'concurrent submits per worker process'),
   POLL_CONCURRENCY: setting(integer(1, 256), '8', 'concurrent polls per worker process'),

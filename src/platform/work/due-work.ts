@@ -22,6 +22,11 @@ export interface LeasedWork<Item> {
   readonly table: string;
   /** How many more rows to lease while `running` are under way; negative if too many are. */
   freeSlots(running: number): number;
+  /**
+   * For work with a limit that processes share: how many of `wanted` rows may be leased under it. If it is 0,
+   * `wakeForMore` is called once there may be permits.
+   */
+  permitsFor?(wanted: number): Promise<number>;
   /** Leases up to `limit` due rows, the longest due first, skipping rows that another process locks. */
   lease(limit: number, lease: Lease): Promise<readonly Item[]>;
   /** Resolves to `release` if nothing was done and the item should be due again. */
@@ -53,8 +58,8 @@ export interface LeaseGrant<Item> {
 export interface LeasedKind<Item> {
   /** A slot has become free. */
   readonly wakeForMore: () => void;
-  /** Free slots; `undefined` if there is none, or this worker does not hold its lock. */
-  readonly grant: () => LeaseGrant<Item> | undefined;
+  /** Up to `max` free slots; `undefined` if there is none, or this worker does not hold its lock. */
+  readonly grant: (max: number) => LeaseGrant<Item> | undefined;
 }
 
 /** Work of one short transaction: its row locks are the lease. */

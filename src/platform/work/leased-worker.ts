@@ -48,10 +48,10 @@ export class LeasedWorker<Item> {
   }
 
   /** None while due rows wait for slots: they are leased in their turns. */
-  grant(): LeaseGrant<Item> | undefined {
+  grant(max: number): LeaseGrant<Item> | undefined {
     if (this.mayBeMore) return undefined;
     const worker = this.lock.heldBy;
-    const limit = this.freeSlots;
+    const limit = Math.min(this.freeSlots, max - this.granted);
     if (worker === undefined || limit <= 0 || this.loop.isStopping) return undefined;
     const lease: Lease = { id: randomUUID(), worker };
     this.granted += limit;
@@ -102,8 +102,8 @@ export class LeasedWorker<Item> {
     await this.releaseAll().catch((error: unknown) =>
       this.logger.warn({ msg: 'leases not released', work: this.work.name, err: error }),
     );
-    const limit = this.freeSlots;
-    // A slot that becomes free wakes the loop.
+    const limit = await this.limitOfPass();
+    // A slot that becomes free wakes the loop, and so does a permit.
     if (limit <= 0) return false;
     const lease: Lease = { id: randomUUID(), worker };
     const items = await this.leaseItems(limit, lease);
@@ -123,6 +123,13 @@ export class LeasedWorker<Item> {
 
   private loseLease(lease: Lease): void {
     this.lost.set(lease, performance.now() + LOST_LEASE_MILLISECONDS);
+  }
+
+  private async limitOfPass(): Promise<number> {
+    const free = this.freeSlots;
+    if (free <= 0 || this.work.permitsFor === undefined) return free;
+    const permits = await this.work.permitsFor(free + this.granted);
+    return Math.min(permits - this.granted, this.freeSlots);
   }
 
   private get freeSlots(): number {

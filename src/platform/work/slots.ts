@@ -35,11 +35,14 @@ export class Slots {
     this.listener = listener;
   }
 
-  /** Does `work` in a free slot. */
-  async withSlot<T>(work: () => Promise<T>): Promise<T> {
+  /** Does `work` in a free slot, after `before`, which may wait for something else than Reducto. */
+  async withSlot<T>(work: () => Promise<T>, before?: () => Promise<void>): Promise<T> {
     this.held += 1;
     try {
-      return await this.limit(() => this.timed(work));
+      return await this.limit(async () => {
+        await before?.();
+        return this.timed(work);
+      });
     } finally {
       this.held -= 1;
       this.listener();

@@ -53,7 +53,7 @@ export class WorkEngine implements OnApplicationBootstrap, BeforeApplicationShut
     else this.tables.push(work.table);
     const worker = new LeasedWorker(work, this.lock, this.metrics);
     this.add(work.topic, worker);
-    return { wakeForMore: () => worker.wakeForMore(), grant: () => worker.grant() };
+    return { wakeForMore: () => worker.wakeForMore(), grant: (max) => worker.grant(max) };
   }
 
   /** Call in `onModuleInit`. */
