@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { PermitPool, type HeldPermit } from './permit-pool.js';
-import type { LimiterState, UpstreamRateStore } from './upstream-rate.store.js';
+import { PermitPool, type HeldPermit } from './rate-limit/permit-pool.js';
+import type { LimiterState, UpstreamRateStore } from './rate-limit/upstream-rate.store.js';
 import type { LimitedCall, UpstreamMetrics } from './upstream.metrics.js';
 
 /** Permission to call Reducto now, or how long to wait. */

@@ -4,7 +4,7 @@ import { EntityManager } from 'typeorm';
 import { Settings } from '../platform/config/settings.js';
 import { Notifications } from '../platform/work/notifications.js';
 import { RequestLimiter } from './request-limiter.js';
-import { UpstreamRateStore } from './upstream-rate.store.js';
+import { UpstreamRateStore } from './rate-limit/upstream-rate.store.js';
 import { UpstreamMetrics, type LimitedCall } from './upstream.metrics.js';
 
 /** The rate limiters of this upstream, one for each kind of request that Reducto limits by itself. */

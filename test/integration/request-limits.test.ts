@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { ReconcilerService } from '../../src/reconciler/reconciler.service.js';
 import { RequestLimiter } from '../../src/reducto/request-limiter.js';
 import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
-import { UpstreamRateStore } from '../../src/reducto/upstream-rate.store.js';
+import { UpstreamRateStore } from '../../src/reducto/rate-limit/upstream-rate.store.js';
 import { UpstreamMetrics } from '../../src/reducto/upstream.metrics.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { startIdleGateway } from '../support/idle-worker.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PermitPool } from '../../src/reducto/permit-pool.js';
+import { PermitPool } from '../../src/reducto/rate-limit/permit-pool.js';
 
 /* The permits that one process has taken; the clock is an argument. */
 

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { preparedRows, rows } from '../platform/database/sql.js';
+import { preparedRows, rows } from '../../platform/database/sql.js';
 
 /** Burst after a quiet period. */
 const BURST_SECONDS = 0.1;
