@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { preparedRows } from '../database/sql.js';
 import { DatabaseSession, type Query, type SessionUser } from './database-session.js';
 
-/** The one channel, because a process has one session. A message is a topic and optional payloads. */
+/** The one channel, because a process has one session. A message is a topic, payloads, and a sender. */
 const CHANNEL = 'reducto_gateway';
 const NOTIFY = { name: 'notify', text: `SELECT pg_notify('${CHANNEL}', $1)` };
 
@@ -30,6 +31,7 @@ export class Notifications implements SessionUser {
   private readonly subscriptions: Subscription[] = [];
   private readonly sentAt = new Map<string, number>();
   private readonly pending = new Set<string>();
+  private readonly id = randomUUID();
 
   constructor(
     private readonly session: DatabaseSession,
@@ -49,7 +51,7 @@ export class Notifications implements SessionUser {
    * Wakes the subscribers of `topic`. Call it after the commit: within a transaction NOTIFY serializes commits.
    */
   send(topic: string): void {
-    this.notified(topic);
+    this.call(topic, '');
     if (this.pending.has(topic)) return;
     const last = this.sentAt.get(topic) ?? -Infinity;
     const wait = last + MIN_INTERVAL_MILLISECONDS - performance.now();
@@ -77,7 +79,9 @@ export class Notifications implements SessionUser {
   }
 
   notified(message: string): void {
-    const [topic = '', payloads = ''] = message.split(' ');
+    const [topic = '', payloads = '', sender] = message.split(' ');
+    // `send` has called its own subscribers already.
+    if (sender === this.id) return;
     for (const payload of payloads.split(',')) this.call(topic, payload);
   }
 
@@ -89,6 +93,6 @@ export class Notifications implements SessionUser {
 
   private notify(topic: string): void {
     this.sentAt.set(topic, performance.now());
-    preparedRows(this.database, NOTIFY, [topic]).catch(() => undefined);
+    preparedRows(this.database, NOTIFY, [`${topic}  ${this.id}`]).catch(() => undefined);
   }
 }

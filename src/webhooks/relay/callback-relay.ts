@@ -265,6 +265,12 @@ const FAIR_ENTRIES = `
              ORDER BY place LIMIT (SELECT $1::integer)) AS turns
      GROUP BY service, first)`;
 
+/**
+ * Its commit does not wait for the disk: after a crash of PostgreSQL the entries are still there, and nothing else of the
+ * transaction is.
+ */
+const RELAXED = `relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))`;
+
 /** Without the entries that another relay is taking. In turns, because free slots for polls go to the first ones. */
 const DEQUEUE = {
   name: 'callback-inbox-take',
@@ -279,10 +285,11 @@ const DEQUEUE = {
   taken AS (
     DELETE FROM callback_inbox AS inbox USING locked
      WHERE inbox.service = locked.service AND inbox.id = locked.id
-    RETURNING inbox.*)
+    RETURNING inbox.*),
+  ${RELAXED}
   SELECT job_id AS "jobId", service, upstream_id AS "upstreamId", status, proved_by AS "provedBy",
          client_address AS "clientAddress", received_at AS "receivedAt", trace
-    FROM taken ORDER BY row_number() OVER (PARTITION BY service ORDER BY id), id`,
+    FROM taken, relaxed ORDER BY row_number() OVER (PARTITION BY service ORDER BY id), id`,
 };
 
 const FIND_WAITING = {
