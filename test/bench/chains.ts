@@ -191,7 +191,8 @@ async function gatewayOf(world: World, sandbox: BenchProcess, folder?: string): 
       PUBLIC_URL: `http://127.0.0.1:${port}`,
       PORT: port,
       // The limit is not to be what is measured.
-      REDUCTO_POLLS_PER_SECOND: '1000',
+      REDUCTO_SUBMITS_PER_SECOND: '100000',
+      REDUCTO_POLLS_PER_SECOND: '100000',
     },
     ...(folder === undefined ? {} : { folder }),
   });

@@ -42,6 +42,7 @@ export async function measureDrain(world: World, say: (line: string) => void): P
       environment: {
         REDUCTO_BASE_URL: upstream.url,
         SUBMIT_CONCURRENCY: String(CONCURRENCY),
+        REDUCTO_SUBMITS_PER_SECOND: '100000',
         POLL_SCHEDULE_SECONDS: '3600',
       },
       databaseUrl: api.databaseUrl,

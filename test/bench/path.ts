@@ -114,7 +114,8 @@ async function gateway(
       PORT: port,
       SUBMIT_CONCURRENCY: String(CONCURRENCY),
       POLL_CONCURRENCY: String(CONCURRENCY),
-      REDUCTO_POLLS_PER_SECOND: '1000',
+      REDUCTO_SUBMITS_PER_SECOND: '100000',
+      REDUCTO_POLLS_PER_SECOND: '100000',
     },
     ...(folder === undefined ? {} : { folder }),
   });
