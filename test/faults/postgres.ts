@@ -81,13 +81,22 @@ export async function startPostgres(
       await expectEnd(postmaster);
     },
     start,
-    pause: () => family().forEach((pid) => process.kill(pid, 'SIGSTOP')),
-    resume: () => family().forEach((pid) => process.kill(pid, 'SIGCONT')),
+    pause: () => family().forEach((pid) => signal(pid, 'SIGSTOP')),
+    resume: () => family().forEach((pid) => signal(pid, 'SIGCONT')),
     close: async () => {
       await server.stop();
       forget();
     },
   };
+}
+
+/** A server process may have ended since it was listed. */
+function signal(pid: number, name: 'SIGSTOP' | 'SIGCONT'): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
 }
 
 function childrenOf(parent: number): number[] {
