@@ -80,6 +80,7 @@ async function continuesFromBackup(way: Way, installation?: string): Promise<voi
     AUDIT_KEYS: `1:${randomBytes(32).toString('base64')}`,
     POLL_SCHEDULE_SECONDS: '1',
     RECONCILE_INTERVAL_SECONDS: '1',
+    SUBMIT_BACKOFF_SECONDS: '40',
     LOG_FORMAT: 'json',
     DATA_DIR: directory,
   };
@@ -94,8 +95,8 @@ async function continuesFromBackup(way: Way, installation?: string): Promise<voi
   await several(REFUSALS, () => send(`${first.url}/webhooks/reducto`, 'POST', forged));
   // Reducto has them, and finishes them only after the disaster.
   const open = await several(OPEN, () => service.submit({ stuck: 'InProgress' }));
-  // Reducto does not accept them yet.
-  const busy = { submit: { fault: '503retryAfter', retryAfterSeconds: 40, times: 1 } };
+  // Reducto does not accept them yet. Without a Retry-After, other jobs wait for half a second only.
+  const busy = { submit: { fault: 'status', status: 302, times: 1 } };
   const waiting = await several(WAITING, () => service.submit(busy));
   await eventually('the jobs have their states', async () => {
     const states = await statesIn(server.url);

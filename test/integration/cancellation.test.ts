@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+import { endCoolDowns } from '../support/rate-limits.js';
 import { startRawUpstream, type RawAnswers, type RawUpstream } from '../support/raw-upstream.js';
 
 /* However a job comes to be cancelled, its error says so. */
@@ -17,6 +18,7 @@ afterAll(async () => {
   await upstream.close();
 });
 beforeEach(() => Object.assign(upstream.answers, defaults));
+afterEach(() => endCoolDowns(gateway));
 
 const CANCELLED = { status: 'cancelled', error: { code: 'cancelled', retryable: false } };
 const cancel = (id: string) => gateway.call('POST', `/v1/jobs/${id}/cancel`);

@@ -23,6 +23,11 @@ export interface HeldJob {
   readonly lease: string;
 }
 
+/** Statements that lock several jobs lock them in the order of their ids, to avoid deadlocks. */
+export function inLockOrder<Row extends { readonly id: string }>(rows: readonly Row[]): Row[] {
+  return rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
 /** The jobs of a dead worker, by what they need now. */
 export interface FreedJobs {
   /** Due again as they were. */
@@ -89,8 +94,9 @@ export class JobLeaseStore {
   }
 
   async renewLeases(held: readonly HeldJob[]): Promise<void> {
-    const ids = held.map(({ id }) => id);
-    const leases = held.map(({ lease }) => lease);
+    const inOrder = inLockOrder(held);
+    const ids = inOrder.map(({ id }) => id);
+    const leases = inOrder.map(({ lease }) => lease);
     await preparedRows(this.database, RENEW, [ids, leases, LEASE_SECONDS]);
   }
 
@@ -100,8 +106,9 @@ export class JobLeaseStore {
     seconds: number,
     reason: string | null = null,
   ): Promise<void> {
-    const ids = held.map(({ id }) => id);
-    const leases = held.map(({ lease }) => lease);
+    const inOrder = inLockOrder(held);
+    const ids = inOrder.map(({ id }) => id);
+    const leases = inOrder.map(({ lease }) => lease);
     await preparedRows(this.database, RELEASE, [ids, leases, seconds, reason]);
   }
 

@@ -11,6 +11,7 @@ import {
   wakeDependents,
   type TransitionedJob,
 } from '../persistence/job-transitions.store.js';
+import { inLockOrder } from '../leases/job-lease.store.js';
 import type { NewContent } from '../results/result.store.js';
 
 /** A job whose result was fetched, with the lease under which it was. */
@@ -20,9 +21,15 @@ export interface Completion {
   readonly content: NewContent;
 }
 
+interface CompletedRow {
+  readonly id: string;
+  readonly contentId: string;
+  readonly woken: number;
+}
+
 export interface CompletedJobs {
-  /** By id. */
-  readonly jobs: Map<string, TransitionedJob>;
+  /** By the id of their content, because a batch may hold a job twice. */
+  readonly jobs: Map<string, TransitionedJob & { readonly id: string }>;
   /** Number of jobs that became due because their inputs ended. */
   readonly woken: number;
 }
@@ -34,11 +41,10 @@ export class JobCompletionStore {
 
   /** Completes those that are still held under their leases, and makes due the jobs that need their results. */
   async completeJobs(completions: readonly Completion[]): Promise<CompletedJobs> {
-    // In the order of their ids, as callbacks lock them, to avoid deadlocks.
-    const inOrder = completions.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const inOrder = inLockOrder(completions);
     const content = <Key extends keyof NewContent>(key: Key): NewContent[Key][] =>
       inOrder.map((completion) => completion.content[key]);
-    const completed = await preparedRows<TransitionedJob & { id: string; woken: number }>(
+    const completed = await preparedRows<TransitionedJob & CompletedRow>(
       this.database,
       COMPLETE_JOBS,
       [
@@ -53,7 +59,7 @@ export class JobCompletionStore {
       ],
     );
     return {
-      jobs: new Map(completed.map(({ id, ...job }) => [id, job])),
+      jobs: new Map(completed.map(({ contentId, ...job }) => [contentId, job])),
       woken: completed[0]?.woken ?? 0,
     };
   }
@@ -74,21 +80,21 @@ const COMPLETE_JOBS = {
            deferral_reason = NULL, deferred_until = NULL
       FROM fetched
      WHERE jobs.id = fetched.job_id AND jobs.lease = fetched.lease AND status = ANY ($8::text[])
-    RETURNING jobs.id, type, settled_by, polls, ${age('created_at')} AS age,
+    RETURNING jobs.id, fetched.content_id, type, settled_by, polls, ${age('created_at')} AS age,
               ${age('callback_received_at')} AS callback_age),
   chunk AS (
     INSERT INTO result_chunks (content_id, seq, bytes)
-    SELECT content_id, 0, bytes FROM fetched JOIN completed ON completed.id = job_id
+    SELECT content_id, 0, bytes FROM fetched JOIN completed USING (content_id)
      WHERE bytes IS NOT NULL),
   result AS (
     INSERT INTO job_results (job_id, content_id, sha256, size_bytes, stored_bytes)
     SELECT job_id, content_id, sha256, size_bytes, stored_bytes
-      FROM fetched JOIN completed ON completed.id = job_id),
+      FROM fetched JOIN completed USING (content_id)),
   woken AS MATERIALIZED (
     SELECT ${wakeDependents('array_agg(id)')} AS count FROM completed),
   notification AS MATERIALIZED (
     ${NOTIFY_ALL(JOB_ENDED, 'SELECT id::text FROM completed')})
-  SELECT id, type, settled_by AS "settledBy", polls, age AS "ageSeconds",
+  SELECT id, content_id AS "contentId", type, settled_by AS "settledBy", polls, age AS "ageSeconds",
          callback_age AS "sinceCallbackSeconds", woken.count AS woken
     FROM completed, woken, notification`,
 };

@@ -97,9 +97,12 @@ export class PollTransitions {
   private async completeJobs(completions: readonly Completion[]): Promise<boolean[]> {
     const { jobs, woken } = await this.completions.completeJobs(completions);
     for (const job of jobs.values()) this.metrics.recordEnded('completed', job);
-    this.notifications.deliver(JOB_ENDED, jobs.keys());
+    this.notifications.deliver(
+      JOB_ENDED,
+      [...jobs.values()].map(({ id }) => id),
+    );
     if (woken > 0) this.notifications.send(JOBS_QUEUED);
-    return completions.map(({ id }) => jobs.delete(id));
+    return completions.map(({ content }) => jobs.has(content.contentId));
   }
 
   private async discard({ contentId, bytes }: NewContent): Promise<void> {

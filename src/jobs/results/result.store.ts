@@ -6,6 +6,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { preparedRows } from '../../platform/database/sql.js';
 import { JobResult } from './job-result.entity.js';
 import { ResultChunk } from './result-chunk.entity.js';
 
@@ -86,8 +87,9 @@ export class ResultStore {
     };
   }
 
+  /** Deletes a content that belongs to no job. */
   async discardContent(contentId: string): Promise<void> {
-    await this.chunks.delete({ contentId });
+    await preparedRows(this.chunks.manager, DISCARD, [contentId]);
   }
 
   findContent(jobId: string): Promise<JobResult | null> {
@@ -108,6 +110,14 @@ export class ResultStore {
     }
   }
 }
+
+/** A job may have got it by a statement whose answer was lost. */
+const DISCARD = {
+  name: 'results-discard',
+  text: `
+  DELETE FROM result_chunks
+   WHERE content_id = $1 AND NOT EXISTS (SELECT FROM job_results WHERE content_id = $1)`,
+};
 
 function smallContent(content: Buffer): NewContent {
   const bytes = gzipSync(content, SMALL_COMPRESSION);

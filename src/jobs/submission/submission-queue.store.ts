@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
-import { preparedRows } from '../../platform/database/sql.js';
+import { preparedRows, SHORT_TRANSACTION } from '../../platform/database/sql.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import type { Lease } from '../../platform/work/due-work.js';
 import {
@@ -13,7 +13,7 @@ import {
   type LeaseUpdate,
 } from '../leases/fair-lease.js';
 import { FairShares, type FairRow } from '../leases/fair-shares.js';
-import type { HeldJob } from '../leases/job-lease.store.js';
+import { inLockOrder, type HeldJob } from '../leases/job-lease.store.js';
 import { RefusedJobs, type FirstJob } from '../leases/refused-jobs.js';
 import type { JobType } from '../job-type.js';
 import { age } from '../persistence/job-transitions.store.js';
@@ -164,12 +164,13 @@ export class SubmissionQueueStore {
     unsent: readonly (HeldJob & Pick<QueuedJob, 'attemptSeconds'>)[],
     reason: string,
   ): Promise<void> {
+    const inOrder = inLockOrder(unsent);
     await preparedRows(this.database, RELEASE_UNSENT, [
-      unsent.map(({ id }) => id),
-      unsent.map(({ lease }) => lease),
+      inOrder.map(({ id }) => id),
+      inOrder.map(({ lease }) => lease),
       reason,
       // An earlier attempt may have been sent: it stays on record.
-      unsent.map(({ attemptSeconds }) => attemptSeconds === null),
+      inOrder.map(({ attemptSeconds }) => attemptSeconds === null),
     ]);
   }
 
@@ -221,7 +222,9 @@ const LEASE_ONE = leaseOne('jobs-queue-lease-one', updateFrom(2));
 const LOCK_LIMITED = {
   name: 'services-lock-limited',
   text: `
-  SELECT service FROM services WHERE max_in_flight IS NOT NULL ORDER BY service FOR NO KEY UPDATE`,
+  WITH ${SHORT_TRANSACTION}
+  SELECT service FROM services, short
+   WHERE max_in_flight IS NOT NULL ORDER BY service FOR NO KEY UPDATE OF services`,
 };
 
 const BEGIN_ATTEMPT = {
@@ -246,7 +249,7 @@ const DEFER_ATTEMPT = {
     UPDATE jobs
        SET submit_started_at = NULL, lease = NULL, worker = NULL, deferral_reason = $4,
            deferred_until = now() + make_interval(secs => $3),
-           next_check_at = now() + make_interval(secs => $3)
+           next_check_at = now() + CASE WHEN held.cancelled THEN interval '0' ELSE make_interval(secs => $3) END
       FROM held WHERE jobs.id = held.id
     RETURNING jobs.id, held.begun_at, held.cancelled),
   event AS (
@@ -254,7 +257,7 @@ const DEFER_ATTEMPT = {
     SELECT id, 'submit_deferred',
            jsonb_build_object('attempt', $2::integer, 'begunAt', begun_at, 'reason', $5::text,
                               'retryInSeconds', round($3::numeric))
-      FROM deferred WHERE $5::text IS NOT NULL AND NOT cancelled)
+      FROM deferred WHERE $5::text IS NOT NULL)
   SELECT cancelled FROM deferred`,
 };
 

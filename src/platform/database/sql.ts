@@ -19,6 +19,13 @@ export async function rows<Row extends object>(
   }
 }
 
+/**
+ * SQL of a CTE named `short`, for the first statement of a transaction that locks rows which others wait for: if this process
+ * hangs or is cut off, PostgreSQL ends the transaction within seconds. The statement must read it.
+ */
+export const SHORT_TRANSACTION = `short AS MATERIALIZED (
+    SELECT set_config('idle_in_transaction_session_timeout', '5000', true))`;
+
 /** A statement that each connection plans once; `name` belongs to this `text` alone. */
 export interface Statement {
   readonly name: string;

@@ -60,12 +60,14 @@ export class LeasedWorker<Item> {
       limit,
       start: (items) => {
         this.granted -= limit;
+        if (this.loop.isStopping) return this.releaseLate(items.map((item) => ({ lease, item })));
         for (const item of items) this.start({ lease, item });
         if (items.length < limit) this.wakeForMore();
       },
       abandon: () => {
         this.granted -= limit;
         this.loseLease(lease);
+        this.wakeForMore();
       },
     };
   }
@@ -93,6 +95,14 @@ export class LeasedWorker<Item> {
       work: this.work.name,
       running: this.running.size,
     });
+  }
+
+  /** The shutdown began while another statement leased `held`. */
+  private releaseLate(held: readonly Held<Item>[]): void {
+    this.unreleased.push(...held);
+    this.releaseAll().catch((error: unknown) =>
+      this.logger.warn({ msg: 'leases not released', work: this.work.name, err: error }),
+    );
   }
 
   private async pass(): Promise<boolean> {

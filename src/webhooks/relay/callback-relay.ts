@@ -5,7 +5,7 @@ import { Repository, type EntityManager } from 'typeorm';
 import { CallbackJobsService, type PollRequests } from '../../jobs/callback-jobs.service.js';
 import { Settings } from '../../platform/config/settings.js';
 import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
-import { preparedRows } from '../../platform/database/sql.js';
+import { preparedRows, SHORT_TRANSACTION } from '../../platform/database/sql.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import { RepeatedEvents } from '../../platform/logging/repeated-events.js';
 import type { BatchWork } from '../../platform/work/due-work.js';
@@ -286,10 +286,11 @@ const DEQUEUE = {
     DELETE FROM callback_inbox AS inbox USING locked
      WHERE inbox.service = locked.service AND inbox.id = locked.id
     RETURNING inbox.*),
-  ${RELAXED}
+  ${RELAXED},
+  ${SHORT_TRANSACTION}
   SELECT job_id AS "jobId", service, upstream_id AS "upstreamId", status, proved_by AS "provedBy",
          client_address AS "clientAddress", received_at AS "receivedAt", trace
-    FROM taken, relaxed ORDER BY row_number() OVER (PARTITION BY service ORDER BY id), id`,
+    FROM taken, relaxed, short ORDER BY row_number() OVER (PARTITION BY service ORDER BY id), id`,
 };
 
 const FIND_WAITING = {
