@@ -23,13 +23,17 @@ const worstDelay = (): Promise<number> =>
 
 it('exposes a blocked event loop in seconds, and begins anew with the next scrape', async () => {
   await worstDelay();
-  busy(BLOCKED_SECONDS * 1000);
   let worst = 0;
+  const worstOfBlocked = async (): Promise<number> => {
+    busy(BLOCKED_SECONDS * 1000);
+    return (worst = await worstDelay());
+  };
+  // The timer that measures the delay may be due only after the scrape.
   await expect
-    .poll(async () => (worst = await worstDelay()), { interval: 20 })
+    .poll(worstOfBlocked, { interval: 20, timeout: 10_000 })
     .toBeGreaterThan(BLOCKED_SECONDS * 0.8);
   expect(worst).toBeLessThan(BLOCKED_SECONDS * 100);
-  await expect.poll(worstDelay).toBeLessThan(BLOCKED_SECONDS * 0.8);
+  await expect.poll(worstDelay, { timeout: 10_000 }).toBeLessThan(BLOCKED_SECONDS * 0.8);
 });
 
 it('exposes the busy time of the event loop in seconds', async () => {
