@@ -1,3 +1,4 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, Max, Min, ValidateIf } from 'class-validator';
 import { IsServiceName } from '../access/service-name.js';
@@ -13,8 +14,22 @@ export class ServiceParam {
 }
 
 const IfGiven = (): PropertyDecorator => ValidateIf((_body, value) => value !== undefined);
-const IfLimit = (): PropertyDecorator =>
-  ValidateIf((_body, value) => value !== undefined && value !== null);
+
+/** A whole number, or null for no limit. */
+const IsLimit = (): PropertyDecorator =>
+  applyDecorators(
+    ApiPropertyOptional({
+      type: 'integer',
+      minimum: 1,
+      maximum: MAX_LIMIT,
+      nullable: true,
+      default: null,
+    }),
+    ValidateIf((_body, value) => value !== undefined && value !== null),
+    IsInt(),
+    Min(1),
+    Max(MAX_LIMIT),
+  );
 
 /** What is absent has its default. */
 export class ServiceLimitsDto {
@@ -27,31 +42,11 @@ export class ServiceLimitsDto {
   weight?: number;
 
   /** Maximum number of jobs that are being sent, submitted, or uncertain. Null: no limit. */
-  @ApiPropertyOptional({
-    type: 'integer',
-    minimum: 1,
-    maximum: MAX_LIMIT,
-    nullable: true,
-    default: null,
-  })
-  @IfLimit()
-  @IsInt()
-  @Min(1)
-  @Max(MAX_LIMIT)
+  @IsLimit()
   maxInFlight?: number | null;
 
   /** Maximum number of queued jobs. Beyond it, a submit is answered with 429. Null: no limit. */
-  @ApiPropertyOptional({
-    type: 'integer',
-    minimum: 1,
-    maximum: MAX_LIMIT,
-    nullable: true,
-    default: null,
-  })
-  @IfLimit()
-  @IsInt()
-  @Min(1)
-  @Max(MAX_LIMIT)
+  @IsLimit()
   maxQueued?: number | null;
 }
 

@@ -4,7 +4,7 @@ import { GatewayError } from '../platform/errors/error-codes.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { Notifications } from '../platform/work/notifications.js';
 import { JobCancellation } from './cancellation/job-cancellation.js';
-import { PollCoolDown } from './polling/poll-cool-down.js';
+import { CoolDownReasons } from './leases/cool-down-reasons.js';
 import { JobQueries } from './persistence/job-queries.store.js';
 import {
   JobSearchStore,
@@ -52,7 +52,7 @@ export class JobsAdminService {
   constructor(
     private readonly queries: JobQueries,
     private readonly searches: JobSearchStore,
-    private readonly coolDown: PollCoolDown,
+    private readonly coolDowns: CoolDownReasons,
     private readonly results: ResultStore,
     private readonly cancellation: JobCancellation,
     private readonly queue: SubmissionQueueStore,
@@ -63,7 +63,7 @@ export class JobsAdminService {
 
   /** The newest first; with `ended`, the last ended first. */
   async search(search: JobSearch, limit: number): Promise<Job[]> {
-    return this.coolDown.explain(await this.searches.searchJobs(search, limit));
+    return this.coolDowns.explain(await this.searches.searchJobs(search, limit));
   }
 
   count(search: JobSearch): Promise<JobCount> {
@@ -79,7 +79,7 @@ export class JobsAdminService {
     const job = isJobId(id) ? await this.queries.findAny({ id }) : null;
     if (job === null) throw new GatewayError('job_not_found');
     addLogFields({ jobId: job.id });
-    const [explained = job] = await this.coolDown.explain([job]);
+    const [explained = job] = await this.coolDowns.explain([job]);
     return explained;
   }
 

@@ -11,7 +11,7 @@ import { SubmissionTransitions } from './submission/submission-transitions.js';
 import { PollSlots } from './polling/poll-slots.js';
 import { PollTransitions } from './polling/poll-transitions.js';
 import { JobCompletionStore } from './polling/job-completion.store.js';
-import { SubmissionLimiter } from './submission/submission-limiter.js';
+import { SubmissionSlots } from './submission/submission-slots.js';
 import { Submitter } from './submission/submitter.js';
 import { MissedWakeUps } from './submission/missed-wake-ups.js';
 import { SubmissionWork } from './submission/submission.work.js';
@@ -32,7 +32,7 @@ import { DueJobsStore } from './polling/due-jobs.store.js';
     PollSlots,
     PollTransitions,
     JobCompletionStore,
-    SubmissionLimiter,
+    SubmissionSlots,
     Submitter,
     SubmissionWork,
     MissedWakeUps,

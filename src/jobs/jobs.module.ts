@@ -12,7 +12,7 @@ import { JobCompletionNotifier } from './api/job-completion.notifier.js';
 import { JobEvent } from './timeline/job-event.entity.js';
 import { JobMetrics } from './job.metrics.js';
 import { PollGrants } from './polling/poll-grants.js';
-import { PollCoolDown } from './polling/poll-cool-down.js';
+import { CoolDownReasons } from './leases/cool-down-reasons.js';
 import { SubmissionQueueStore } from './submission/submission-queue.store.js';
 import { JobQueries } from './persistence/job-queries.store.js';
 import { JobSearchStore } from './persistence/job-search.store.js';
@@ -51,7 +51,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
   ],
   providers: [
     JobQueries,
-    PollCoolDown,
+    CoolDownReasons,
     JobSearchStore,
     JobTransitionsStore,
     JobSubmissionStore,

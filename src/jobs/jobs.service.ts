@@ -8,7 +8,7 @@ import { addLogFields } from '../platform/logging/log-context.js';
 import { currentTraceparent } from '../platform/tracing/spans.js';
 import { JobAcceptance } from './submission/job-acceptance.js';
 import { JobCancellation } from './cancellation/job-cancellation.js';
-import { PollCoolDown } from './polling/poll-cool-down.js';
+import { CoolDownReasons } from './leases/cool-down-reasons.js';
 import { JobCompletionNotifier } from './api/job-completion.notifier.js';
 import type { JobResult } from './results/job-result.entity.js';
 import { isTerminal } from './job-status.js';
@@ -45,7 +45,7 @@ export class JobsService {
   constructor(
     private readonly jobAcceptance: JobAcceptance,
     private readonly queries: JobQueries,
-    private readonly coolDown: PollCoolDown,
+    private readonly coolDowns: CoolDownReasons,
     private readonly results: ResultStore,
     private readonly completionNotifier: JobCompletionNotifier,
     private readonly cancellation: JobCancellation,
@@ -118,7 +118,7 @@ export class JobsService {
   }
 
   async list(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
-    return this.coolDown.explain(await this.queries.listJobs(service, filter, limit));
+    return this.coolDowns.explain(await this.queries.listJobs(service, filter, limit));
   }
 
   /** A page of the timeline, oldest first. Throws `job_not_found`. */
@@ -158,7 +158,7 @@ export class JobsService {
     const job = isJobId(id) ? await this.queries.findOwn(service, id) : null;
     if (job === null) throw new GatewayError('job_not_found');
     addLogFields({ jobId: job.id });
-    const [explained = job] = await this.coolDown.explain([job]);
+    const [explained = job] = await this.coolDowns.explain([job]);
     return explained;
   }
 

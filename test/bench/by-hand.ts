@@ -1,7 +1,7 @@
-import { createHash, createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createHash, createHmac, randomUUID } from 'node:crypto';
 import { Pool } from 'pg';
 import { isRecord } from '../../src/platform/json/is-record.js';
+import { isSame, jsonService, type Answer } from './json-service.js';
 import { listenForBench } from './listen.js';
 
 /*
@@ -51,12 +51,12 @@ async function transaction(
   }
 }
 
-async function callback(body: Record<string, unknown>): Promise<[number, object]> {
+async function callback(body: Record<string, unknown>): Promise<Answer> {
   const metadata = isRecord(body['metadata']) ? body['metadata'] : {};
   const id = String(metadata['gateway_job_id']);
   const upstreamId = String(body['job_id']);
   const expected = `v1.${createHmac('sha256', tokenKey).update(id).digest('base64url')}`;
-  if (!same(String(metadata['token']), expected)) return [401, { error: 'token' }];
+  if (!isSame(String(metadata['token']), expected)) return [401, { error: 'token' }];
   const { rows } = await pool.query<{ upstream_id: string }>({ ...FIND, values: [id] });
   if (rows[0]?.upstream_id !== upstreamId) return [404, { error: 'job' }];
   await transaction([
@@ -67,10 +67,7 @@ async function callback(body: Record<string, unknown>): Promise<[number, object]
   return [200, { received: true }];
 }
 
-async function submit(
-  body: Record<string, unknown>,
-  authorization = '',
-): Promise<[number, object]> {
+async function submit(body: Record<string, unknown>, authorization = ''): Promise<Answer> {
   const key = createHash('sha256').update(authorization.slice('Bearer '.length)).digest('hex');
   const service = services.get(key);
   if (service === undefined) return [401, { error: 'key' }];
@@ -85,32 +82,9 @@ async function submit(
   return [202, { id, type, status: 'queued', createdAt: new Date().toISOString() }];
 }
 
-async function answer(request: IncomingMessage, body: string): Promise<[number, object]> {
-  const parsed: unknown = JSON.parse(body);
-  if (!isRecord(parsed)) return [400, { error: 'body' }];
-  if (request.url === '/webhooks/reducto') return callback(parsed);
-  if (request.url === '/v1/jobs') return submit(parsed, request.headers.authorization);
-  return [404, { error: 'route' }];
-}
-
-const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-  const parts: Buffer[] = [];
-  request.on('data', (part: Buffer) => parts.push(part));
-  request.on('end', () => {
-    const send = ([status, body]: [number, object]): void => {
-      const text = JSON.stringify(body);
-      response.writeHead(status, {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(text),
-      });
-      response.end(text);
-    };
-    answer(request, Buffer.concat(parts).toString()).then(send, () => send([500, {}]));
-  });
+const service = jsonService((request, body) => {
+  if (request.url === '/webhooks/reducto') return callback(body);
+  if (request.url === '/v1/jobs') return submit(body, request.headers.authorization);
+  return Promise.resolve([404, { error: 'route' }]);
 });
-listenForBench(server);
-
-function same(given: string, expected: string): boolean {
-  const [one, other] = [Buffer.from(given), Buffer.from(expected)];
-  return one.length === other.length && timingSafeEqual(one, other);
-}
+listenForBench(service);

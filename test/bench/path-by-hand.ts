@@ -1,8 +1,9 @@
-import { createHash, createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
-import { Agent, createServer, request as ask, type ServerResponse } from 'node:http';
+import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { Agent, request as ask } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { Pool } from 'pg';
 import { isRecord } from '../../src/platform/json/is-record.js';
+import { isSame, jsonService, type Answer } from './json-service.js';
 import { listenForBench } from './listen.js';
 
 /*
@@ -90,10 +91,10 @@ const polls = new Queue<{ id: string; upstreamId: string }>(async ({ id, upstrea
   await pool.query({ ...COMPLETED, values: [id, sha256, gzipSync(result)] });
 });
 
-async function callback(body: Record<string, unknown>): Promise<[number, object]> {
+async function callback(body: Record<string, unknown>): Promise<Answer> {
   const metadata = isRecord(body['metadata']) ? body['metadata'] : {};
   const id = String(metadata['gateway_job_id']);
-  if (!same(String(metadata['token']), tokenOf(id))) return [401, { error: 'token' }];
+  if (!isSame(String(metadata['token']), tokenOf(id))) return [401, { error: 'token' }];
   const upstreamId = String(body['job_id']);
   const { rowCount } = await pool.query({ ...CALLED_BACK, values: [id, upstreamId] });
   if (rowCount !== 1) return [404, { error: 'job' }];
@@ -103,10 +104,7 @@ async function callback(body: Record<string, unknown>): Promise<[number, object]
 
 const services = new Map([[API_KEY_SHA256, 'bench']]);
 
-async function submit(
-  body: Record<string, unknown>,
-  authorization = '',
-): Promise<[number, object]> {
+async function submit(body: Record<string, unknown>, authorization = ''): Promise<Answer> {
   const key = createHash('sha256').update(authorization.slice('Bearer '.length)).digest('hex');
   const service = services.get(key);
   if (service === undefined) return [401, { error: 'key' }];
@@ -119,28 +117,7 @@ async function submit(
   return [202, { id, type, status: 'queued', createdAt: new Date().toISOString() }];
 }
 
-function same(given: string, expected: string): boolean {
-  const [one, other] = [Buffer.from(given), Buffer.from(expected)];
-  return one.length === other.length && timingSafeEqual(one, other);
-}
-
-const server = createServer((request, response: ServerResponse) => {
-  const parts: Buffer[] = [];
-  request.on('data', (part: Buffer) => parts.push(part));
-  request.on('end', () => {
-    const send = ([status, body]: [number, object]): void => {
-      const text = JSON.stringify(body);
-      response.writeHead(status, {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(text),
-      });
-      response.end(text);
-    };
-    const parsed: unknown = JSON.parse(Buffer.concat(parts).toString());
-    if (!isRecord(parsed)) return send([400, { error: 'body' }]);
-    const answer =
-      request.url === '/v1/jobs' ? submit(parsed, request.headers.authorization) : callback(parsed);
-    answer.then(send, () => send([500, {}]));
-  });
-});
-listenForBench(server, Number(process.env['PORT']));
+const service = jsonService((request, body) =>
+  request.url === '/v1/jobs' ? submit(body, request.headers.authorization) : callback(body),
+);
+listenForBench(service, Number(process.env['PORT']));

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
 import { cleanUp, start } from '../support/processes.js';
 import { acceptRows, refuseRows } from '../support/refusing-database.js';
+import { observeSetting } from '../support/observed-settings.js';
 import { waitingJobs } from '../support/waiting-jobs.js';
 
 /* The inbox between the door and the workers: what is in it is taken up once, whatever happens. */
@@ -38,6 +39,21 @@ it('relays callbacks without a notification', async () => {
   await expect
     .poll(figures, { timeout: 10_000 })
     .toEqual({ inbox: 0, entered: 450, events: 450, noted: 450 });
+});
+
+it.each([
+  ['does not wait for the disk', 'synchronous_commit', 'off'],
+  [
+    'loses its locks within seconds if its process hangs',
+    'idle_in_transaction_session_timeout',
+    '5s',
+  ],
+])('relays in a transaction that %s', async (_, name, value) => {
+  gateway = await startGateway(QUIET);
+  const observed = await observeSetting(gateway.pool, 'callbacks', name);
+  await waitingJobs(gateway, 3);
+  await putIn(3);
+  await expect.poll(observed, { timeout: 10_000 }).toEqual([value]);
 });
 
 it('keeps the time of arrival of a callback that is relayed late', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { observeSetting } from '../support/observed-settings.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 
 /* A burst of one service beside single jobs of another, through the whole gateway. */
@@ -51,6 +52,15 @@ it('completes a job while thousands of another service wait', async () => {
   const id = await gateway.submit();
   expect(await gateway.ended(id)).toMatchObject({ status: 'completed' });
   expect(await countOf('archive', `status = 'queued'`)).toBeGreaterThan(0);
+});
+
+it('leases jobs of a limited service in a transaction that loses its locks if its process hangs', async () => {
+  gateway = await startGateway(QUIET);
+  await gateway.pool.query(`INSERT INTO services (service, max_in_flight) VALUES ('invoices', 3)`);
+  const name = 'idle_in_transaction_session_timeout';
+  const observed = await observeSetting(gateway.pool, 'jobs', name);
+  await gateway.ended(await gateway.submit());
+  expect(await observed()).toContain('5s');
 });
 
 it('sends the next job of a limited service when one of its jobs ends', async () => {

@@ -3,7 +3,7 @@ import {
   SubmissionQueueStore,
   type QueuedJob,
 } from '../../src/jobs/submission/submission-queue.store.js';
-import { SubmissionLimiter } from '../../src/jobs/submission/submission-limiter.js';
+import { SubmissionSlots } from '../../src/jobs/submission/submission-slots.js';
 import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
 import { Submitter } from '../../src/jobs/submission/submitter.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
@@ -133,7 +133,7 @@ describe('leasing a queued job', () => {
 it('shutdown releases unsent jobs and waits for requests under way', async () => {
   gateway = await startGateway({ SUBMIT_CONCURRENCY: '2' });
   // As after many requests of a millisecond.
-  vi.spyOn(get(SubmissionLimiter), 'free', 'get').mockReturnValue(8);
+  vi.spyOn(get(SubmissionSlots), 'free', 'get').mockReturnValue(8);
   const slow = { submit: { fault: 'slow', delayMs: 1000 }, stuck: 'InProgress' };
   await Promise.all(Array.from({ length: 8 }, () => gateway.submit({ sim: slow })));
   const begun = async (): Promise<number> =>

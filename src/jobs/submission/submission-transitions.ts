@@ -21,6 +21,7 @@ import {
   UNCERTAIN_DUE,
   type Fence,
 } from '../persistence/job-transitions.store.js';
+import { inLockOrder } from '../leases/job-lease.store.js';
 import { attemptSeconds, LEASE_SECONDS } from '../leases/leased-job.js';
 import { jittered } from '../polling/poll-policy.js';
 
@@ -102,9 +103,7 @@ export class SubmissionTransitions {
 
   private async markAll(made: readonly AcceptedUpstream[]): Promise<readonly boolean[]> {
     const { origin } = this.settings.REDUCTO_BASE_URL;
-    // In the order of their ids, as callbacks lock them, to avoid deadlocks.
-    const inOrder = made.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-    const moved = await this.submission.markSubmitted(inOrder, origin);
+    const moved = await this.submission.markSubmitted(inLockOrder(made), origin);
     for (const { ageSeconds } of moved) this.metrics.recordSubmitted(ageSeconds);
     const isDue =
       moved.some(({ callback }) => callback) || made.some(({ via }) => via !== 'answer');

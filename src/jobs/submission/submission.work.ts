@@ -7,7 +7,7 @@ import { UpstreamRateLimiter } from '../../reducto/upstream-rate-limiter.js';
 import { JobLeaseStore } from '../leases/job-lease.store.js';
 import { asJobWork } from '../leases/job-work.js';
 import { JOB_ENDED, JOBS_QUEUED } from '../persistence/job-transitions.store.js';
-import { SubmissionLimiter } from './submission-limiter.js';
+import { SubmissionSlots } from './submission-slots.js';
 import { SubmissionQueueStore, type QueuedJob } from './submission-queue.store.js';
 import { SubmissionTransitions } from './submission-transitions.js';
 import { Submitter } from './submitter.js';
@@ -25,7 +25,7 @@ export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
   constructor(
     private readonly settings: Settings,
     private readonly engine: WorkEngine,
-    private readonly limiter: SubmissionLimiter,
+    private readonly slots: SubmissionSlots,
     private readonly rateLimiter: UpstreamRateLimiter,
     private readonly transitions: SubmissionTransitions,
     private readonly submitter: Submitter,
@@ -36,7 +36,7 @@ export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
 
   onModuleInit(): void {
     const { wakeForMore } = this.engine.addLeased(this);
-    this.limiter.onFree(wakeForMore);
+    this.slots.onFree(wakeForMore);
     this.rateLimiter.onPermits('submit', wakeForMore);
     const wake = (): void => {
       if (this.queue.waitsForEnds) this.notifications.deliver(JOBS_QUEUED, ['']);
@@ -47,8 +47,8 @@ export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
   /** A batch that is too small for a statement waits for further slots. */
   freeSlots(running: number): number {
     const mayRun = this.settings.SUBMIT_CONCURRENCY * JOBS_PER_SLOT - running;
-    const free = Math.min(this.limiter.free, mayRun);
-    return free < this.limiter.minBatch ? 0 : free;
+    const free = Math.min(this.slots.free, mayRun);
+    return free < this.slots.minBatch ? 0 : free;
   }
 
   /** While Reducto is unavailable, due jobs stay where they are. */

@@ -25,7 +25,7 @@ import { CallbackTokenService } from '../callback-token.service.js';
 import { JobQueries } from '../persistence/job-queries.store.js';
 import { DependentJobs } from './dependent-jobs.js';
 import { InputJobs } from './input-jobs.js';
-import { SubmissionLimiter } from './submission-limiter.js';
+import { SubmissionSlots } from './submission-slots.js';
 import { SubmissionTransitions } from './submission-transitions.js';
 import { upstreamRequest } from './upstream-request.js';
 
@@ -55,7 +55,7 @@ export class Submitter {
     private readonly dependents: DependentJobs,
     private readonly tokens: CallbackTokenService,
     private readonly reducto: ReductoClient,
-    private readonly limiter: SubmissionLimiter,
+    private readonly slots: SubmissionSlots,
     private readonly rateLimiter: UpstreamRateLimiter,
     private readonly lock: WorkerLock,
     private readonly shutdownDeadline: ShutdownDeadline,
@@ -115,7 +115,7 @@ export class Submitter {
       return undefined;
     }
     let isPermitted = false;
-    const { outcome, attempt } = await this.limiter.withSlot<Attempted>(
+    const { outcome, attempt } = await this.slots.withSlot<Attempted>(
       async () =>
         isPermitted
           ? this.attempt(job, source.request, progress)

@@ -65,7 +65,7 @@ const SILENCE_OPTIONS = {
 };
 
 /**
- * Every statement of the gateway has an index. Prepared ones are planned once, and while the tables of a new database are
+ * The statements of the gateway have indexes. Prepared ones are planned once, and while the tables of a new database are
  * small PostgreSQL would plan to read them whole.
  */
 const PLANS = { enable_seqscan: 'off', jit: 'off' };

@@ -4,7 +4,7 @@ import { Slots } from '../../platform/work/slots.js';
 
 /** Slots for submits: `SUBMIT_CONCURRENCY` in each process. */
 @Injectable()
-export class SubmissionLimiter extends Slots {
+export class SubmissionSlots extends Slots {
   constructor({ SUBMIT_CONCURRENCY }: Settings) {
     super(SUBMIT_CONCURRENCY);
   }

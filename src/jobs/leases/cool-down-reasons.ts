@@ -12,7 +12,7 @@ const SUBMIT_REASON =
  * delays all jobs, and no job row is written.
  */
 @Injectable()
-export class PollCoolDown {
+export class CoolDownReasons {
   constructor(private readonly rateLimiter: UpstreamRateLimiter) {}
 
   /** `jobs` with the reasons of those that would be due before requests are allowed again. */
@@ -21,13 +21,17 @@ export class PollCoolDown {
     const pollsUntil = jobs.some(isToBePolled) ? await polls.coolDownUntil() : null;
     const submitsUntil = jobs.some(isToBeSubmitted) ? await submits.coolDownUntil() : null;
     return jobs.map((job) => {
-      const until = isToBeSubmitted(job) ? submitsUntil : isToBePolled(job) ? pollsUntil : null;
-      if (until === null || job.nextCheckAt === null || job.nextCheckAt >= until) return job;
-      const reason = isToBeSubmitted(job) ? SUBMIT_REASON : POLL_REASON;
-      const deferralReason = job.deferralReason ?? reason;
-      return Object.assign(new Job(), job, { deferralReason, deferredUntil: until });
+      if (isToBePolled(job)) return deferredUntil(job, pollsUntil, POLL_REASON);
+      if (isToBeSubmitted(job)) return deferredUntil(job, submitsUntil, SUBMIT_REASON);
+      return job;
     });
   }
+}
+
+function deferredUntil(job: Job, until: Date | null, reason: string): Job {
+  if (until === null || job.nextCheckAt === null || job.nextCheckAt >= until) return job;
+  const deferralReason = job.deferralReason ?? reason;
+  return Object.assign(new Job(), job, { deferralReason, deferredUntil: until });
 }
 
 function isToBePolled({ status, lease }: Job): boolean {
