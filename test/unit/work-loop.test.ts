@@ -138,3 +138,22 @@ it('runs no pass after it was stopped', async () => {
   await idle();
   expect(passes()).toBe(1);
 });
+
+it('runs another pass if it was woken during one that failed', async () => {
+  let passes = 0;
+  const errors: unknown[] = [];
+  const failed = new Error('no database');
+  const loop = new WorkLoop(
+    async () => {
+      passes += 1;
+      if (passes > 1) return false;
+      await Promise.resolve();
+      loop.wake();
+      throw failed;
+    },
+    (error) => void errors.push(error),
+  );
+  loop.wake();
+  await idle();
+  expect([passes, errors]).toEqual([2, [failed]]);
+});

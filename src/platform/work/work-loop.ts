@@ -18,7 +18,7 @@ export class WorkLoop {
 
   /**
    * @param pass resolves to whether there may be more to do at once.
-   * @param onError hears of a pass that broke off; the next one comes when the loop is woken.
+   * @param onError hears of a pass that broke off; the next one comes when the loop is woken, or was woken during it.
    * @param yieldsWhenBusy whether it pauses between passes while the thread is busy, for what others wait for.
    */
   constructor(
@@ -54,7 +54,6 @@ export class WorkLoop {
       try {
         if (await this.pass()) this.wanted = true;
       } catch (error) {
-        this.wanted = false;
         this.onError(error);
       }
       if (!this.yieldsWhenBusy) continue;
