@@ -46,7 +46,6 @@ export class RequestLimiter {
   /** Until when the database has no permits, by `performance.now()`. */
   private refusedUntil = -Infinity;
   private wakeTimer: NodeJS.Timeout | undefined;
-  private lastEnd: string | undefined;
   /** Changes when permits taken so far must not be spent. */
   private epoch = 0;
   private state: { readonly readAt: number; readonly value: Promise<LimiterState> } | undefined;
@@ -130,12 +129,9 @@ export class RequestLimiter {
    * otherwise waste the permits of the others.
    */
   async returnUnused(count: number): Promise<void> {
-    const { lastEnd } = this;
-    if (this.pool.maxReserved > 0 || lastEnd === undefined || count <= 0) return;
-    this.lastEnd = undefined;
-    const unclaimed = Math.min(count, this.pool.available(performance.now()));
-    for (let n = 0; n < unclaimed; n += 1) this.pool.claim(performance.now());
-    if (unclaimed > 0) await this.store.returnPermits(unclaimed, lastEnd);
+    if (this.pool.maxReserved > 0) return;
+    const removed = this.pool.removeLast(count, performance.now());
+    if (removed !== undefined) await this.store.returnPermits(removed.count, removed.end);
   }
 
   /** How many requests may begin: none in a cool-down, one while a probe is due after failures. */
@@ -241,11 +237,11 @@ export class RequestLimiter {
       return;
     }
     this.isUnavailable = taken.failures > 0;
-    this.lastEnd = taken.end;
     // Other callers learned meanwhile that Reducto is unavailable.
     if (epoch !== this.epoch) return;
     const at = now + taken.wait * 1000;
-    this.pool.addBlock({ at, spacing: taken.spacing * 1000, count: taken.count }, now);
+    const { count: size, end } = taken;
+    this.pool.addBlock({ at, spacing: taken.spacing * 1000, count: size, end }, now);
     while (this.waiting.length > 0) {
       const held = this.pool.claim(now);
       if (held === undefined) break;

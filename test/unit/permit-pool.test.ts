@@ -81,4 +81,36 @@ describe('a pool of permits', () => {
     if (held !== undefined) pool.giveBack(held);
     expect(pool.claim(1000)).toEqual(held);
   });
+
+  it('gives back the permits at the end of its latest block', () => {
+    const pool = new PermitPool(10);
+    pool.addBlock({ ...block(1000, 4, 100), end: 'e' }, 1000);
+    expect(pool.removeLast(2, 1000)).toEqual({ count: 2, end: 'e' });
+    expect([1, 2].map(() => pool.claim(1000)?.at)).toEqual([1000, 1100]);
+    expect(pool.claim(1000)).toBeUndefined();
+  });
+
+  it('gives back no permits of earlier blocks, after which others have taken theirs', () => {
+    const pool = new PermitPool(10);
+    pool.addBlock({ ...block(1000, 2, 100), end: 'first' }, 1000);
+    pool.addBlock({ ...block(1400, 2, 100), end: 'second' }, 1000);
+    expect(pool.removeLast(4, 1000)).toEqual({ count: 2, end: 'second' });
+    expect(pool.claim(1000)?.at).toBe(1000);
+  });
+
+  it('gives back no permit that was claimed and returned to it', () => {
+    const pool = new PermitPool(10);
+    pool.addBlock({ ...block(1000, 2, 100), end: 'e' }, 1000);
+    const held = pool.claim(1000);
+    pool.claim(1000);
+    if (held !== undefined) pool.giveBack(held);
+    expect(pool.removeLast(1, 1000)).toBeUndefined();
+  });
+
+  it('gives back permits of one block only once', () => {
+    const pool = new PermitPool(10);
+    pool.addBlock({ ...block(1000, 4, 100), end: 'e' }, 1000);
+    pool.removeLast(1, 1000);
+    expect(pool.removeLast(1, 1000)).toBeUndefined();
+  });
 });

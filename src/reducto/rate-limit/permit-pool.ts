@@ -11,6 +11,8 @@ export interface PermitBlock {
   readonly at: number;
   readonly spacing: number;
   readonly count: number;
+  /** In the database: the time after the last permit, while nobody has taken later ones. */
+  readonly end?: string | undefined;
 }
 
 /** Most of the rate that one block holds. */
@@ -64,7 +66,7 @@ export class PermitPool {
     if (block === undefined) return undefined;
     const { at, spacing, count } = block;
     if (count === 1) this.blocks.shift();
-    else this.blocks[0] = { at: at + spacing, spacing, count: count - 1 };
+    else this.blocks[0] = { ...block, at: at + spacing, count: count - 1 };
     this.claimed += 1;
     return { at, until: at + CLAIMED_MILLISECONDS };
   }
@@ -73,6 +75,25 @@ export class PermitPool {
   giveBack({ at }: HeldPermit): void {
     this.blocks.unshift({ at, spacing: 0, count: 1 });
     this.claimed -= 1;
+  }
+
+  /**
+   * Removes up to `max` unclaimed permits from the end of the latest block, and returns how many and what its end was.
+   * None of an earlier block, because other processes may have taken the permits in between.
+   */
+  removeLast(
+    max: number,
+    now: number,
+  ): { readonly count: number; readonly end: string } | undefined {
+    this.expire(now);
+    const block = this.blocks.at(-1);
+    if (block?.end === undefined || max <= 0) return undefined;
+    const count = Math.min(max, block.count);
+    this.blocks.pop();
+    if (count < block.count)
+      this.blocks.push({ ...block, count: block.count - count, end: undefined });
+    this.expired += count;
+    return { count, end: block.end };
   }
 
   /** Number of permits to take for `waiting` callers: twice the last number, or what was claimed if some expired. */
@@ -86,11 +107,13 @@ export class PermitPool {
     return Math.min(Math.max(this.size, waiting, missing), this.maxBlock);
   }
 
-  addBlock({ at, spacing, count }: PermitBlock, now: number): void {
+  addBlock({ at, spacing, count, end }: PermitBlock, now: number): void {
     // Permits of the burst are as good as those of now.
     const past = Math.min(count, Math.max(0, Math.ceil((now - at) / spacing)));
-    if (past > 0) this.blocks.push({ at: now, spacing: 0, count: past });
-    if (count > past) this.blocks.push({ at: at + past * spacing, spacing, count: count - past });
+    if (past > 0)
+      this.blocks.push({ at: now, spacing: 0, count: past, ...(past === count ? { end } : {}) });
+    if (count > past)
+      this.blocks.push({ at: at + past * spacing, spacing, count: count - past, end });
   }
 
   clear(): void {
@@ -107,7 +130,7 @@ export class PermitPool {
       const { at, spacing, count } = block;
       const over = spacing === 0 ? count : Math.min(count, Math.ceil((past - at) / spacing));
       if (over === count) this.blocks.shift();
-      else this.blocks[0] = { at: at + over * spacing, spacing, count: count - over };
+      else this.blocks[0] = { ...block, at: at + over * spacing, count: count - over };
       this.expired += over;
       const kept = Math.min(over, this.maxReserved - this.reserved);
       if (kept > 0) {
