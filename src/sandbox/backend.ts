@@ -59,7 +59,6 @@ export class Backend {
   async close(): Promise<void> {
     this.clock.clear();
     await this.webhooks.close();
-    await this.reader.close();
     await this.uploads.close();
   }
 }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { toFile } from 'reductoai';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { samplePdf } from '../fixtures/sample-pdf.js';
+import { PlatformSettings } from '../../src/sandbox/faults/platform-switches.js';
 import { anyDocument, bench, Bench, submitAndEnd } from './support.js';
 
 const agreement = await readFile(
@@ -30,7 +31,7 @@ describe('parse', () => {
           {
             content: 'Name: Ada\n\nOne more line',
             blocks: [
-              { type: 'Key Value', content: 'Name: Ada', bbox: { page: 1 } },
+              { type: 'Text', content: 'Name: Ada', bbox: { page: 1 } },
               { type: 'Text', content: 'One more line', bbox: { page: 1 } },
             ],
           },
@@ -38,52 +39,29 @@ describe('parse', () => {
         ],
       },
     });
-    const [first, second] = test.sandbox.jobs.find(id)?.result?.pages[0]?.blocks ?? [];
-    expect(first?.bbox.top).toBeGreaterThan(0);
+    const [first, second] = test.sandbox.jobs.find(id)?.document?.pages[0]?.blocks ?? [];
     expect(second?.bbox.top).toBeGreaterThan(first?.bbox.top ?? 1);
   });
 
-  test('reads the demo agreement in reading order, with its tables', async () => {
+  test('reads the lines of the demo agreement in order', async () => {
     const test = await bench();
     const id = await submitAndEnd(test, { input: await upload(test, agreement) });
-    const { pages } = test.sandbox.jobs.find(id)?.result ?? { pages: [] };
-    const blocks = pages.flatMap((page) => page.blocks);
+    const { pages } = test.sandbox.jobs.find(id)?.document ?? { pages: [] };
+    const lines = pages.flatMap((page) => page.blocks.map(({ content }) => content));
     expect(pages).toHaveLength(4);
-    expect(blocks[0]).toMatchObject({ type: 'Title', content: 'Residential Rental Agreement' });
-    expect(
-      blocks.filter(({ type }) => type === 'Section Header').map(({ content }) => content),
-    ).toEqual([
-      'Parties',
-      'Premises',
-      'Term and rent',
-      'Schedule A: rooms',
-      'Schedule B: monthly payments',
-      'Schedule C: keys and meters',
-      '1. Use of the premises',
-      '2. Term and notice',
-      '3. Rent and adjustment',
-      '4. Deposit',
-      '5. Upkeep and repairs',
-      '6. House rules',
-      '7. Access',
-      '8. Return of the premises',
-      '9. Final provisions',
-      'Signatures',
-    ]);
-    expect(blocks.find(({ type }) => type === 'Table')?.content).toContain(
-      'Kitchen | 11.0 | Fitted',
-    );
+    expect(lines[0]).toBe('Residential Rental Agreement');
+    expect(lines).toContain('Landlord: Marta Lindqvist');
   });
 
   test('accepts text files, a list of documents, and an upload object', async () => {
     const test = await bench();
     const text = await upload(test, 'First part\n\nSecond part\fOther page', 'a.txt');
     const id = await submitAndEnd(test, { input: [text, 'https://example.com/b.pdf'] });
-    expect(test.sandbox.jobs.find(id)?.result?.pages.map(({ number }) => number)).toEqual([
+    expect(test.sandbox.jobs.find(id)?.document?.pages.map(({ number }) => number)).toEqual([
       1, 2, 3,
     ]);
     const object = await submitAndEnd(test, { input: { file_id: text } });
-    expect(test.sandbox.jobs.find(object)?.result?.pages).toHaveLength(2);
+    expect(test.sandbox.jobs.find(object)?.document?.pages).toHaveLength(2);
   });
 
   test('returns a synthetic page for a remote document', async () => {
@@ -102,7 +80,7 @@ describe('parse', () => {
     const port = typeof address === 'object' ? address?.port : 0;
     const test = await bench();
     const id = await submitAndEnd(test, { input: `http://127.0.0.1:${port}/a.txt` });
-    expect(test.sandbox.jobs.find(id)?.result?.pages[0]?.blocks[0]?.content).toBe(
+    expect(test.sandbox.jobs.find(id)?.document?.pages[0]?.blocks[0]?.content).toBe(
       'From another server',
     );
   });
@@ -130,118 +108,137 @@ describe('extract', () => {
   const schema = {
     type: 'object',
     properties: {
-      landlord: { type: 'string' },
       monthly_rent: { type: 'number' },
-      numberOfRooms: { type: 'integer' },
+      rooms: { type: 'integer', minimum: 3 },
       furnished: { type: 'boolean' },
-      petsAllowed: { type: ['boolean', 'null'] },
-      tax_number: { type: 'string' },
-      term: { type: 'object', properties: { 'Start date': { type: 'string' } } },
+      pets: { type: ['string', 'null'] },
+      kind: { enum: ['lease', 'sale'] },
+      start: { type: 'string', format: 'date' },
+      parties: { type: 'array', items: { $ref: '#/$defs/party' } },
+      deposit: { anyOf: [{ type: 'null' }, { type: 'number' }] },
     },
+    $defs: { party: { type: 'object', properties: { full_name: { type: 'string' } } } },
   };
-  const expected = {
-    landlord: 'Marta Lindqvist',
-    monthly_rent: 1450,
-    numberOfRooms: 4,
-    furnished: false,
-    petsAllowed: true,
-    tax_number: null,
-    term: { 'Start date': '2026-10-01' },
+  const sample = {
+    monthly_rent: 1,
+    rooms: 3,
+    furnished: true,
+    pets: 'Sample pets',
+    kind: 'lease',
+    start: '2026-01-31',
+    parties: [{ full_name: 'Sample full name' }],
+    deposit: 1,
+  };
+  const extractOf = async (
+    body: Record<string, unknown>,
+    platform: PlatformSettings = {},
+  ): Promise<unknown> => {
+    const test = await bench({ platform });
+    const id = await submitAndEnd(test, { ...anyDocument, ...body }, 'extract');
+    return (await test.client.job.get(id)).result;
   };
 
-  test('fills the schema from labeled lines', async () => {
-    const test = await bench();
-    const input = await upload(test, agreement);
-    const id = await submitAndEnd(test, { input, instructions: { schema } }, 'extract');
-    expect((await test.client.job.get(id)).result).toEqual({
-      result: expected,
-      usage: { num_pages: 4, num_fields: 7, credits: 4 },
-      job_id: id,
-      studio_link: null,
+  test('fills the schema with sample values in the V3 shape', async () => {
+    expect(await extractOf({ instructions: { schema } })).toMatchObject({
+      response_type: 'v3_extract',
+      result: [sample],
+      usage: { num_pages: 1, num_fields: 8 },
     });
   });
 
-  test('reuses an earlier parse, and fails if it is unknown', async () => {
-    const test = await bench();
-    const parse = await submitAndEnd(test, { input: await upload(test, agreement) });
-    const body = { input: `jobid://${parse}`, instructions: { schema } };
-    const id = await submitAndEnd(test, body, 'extract');
-    expect((await test.client.job.get(id)).result).toMatchObject({ result: expected });
+  test('wraps each value with its citations in the V3 shape', async () => {
+    const body = { instructions: { schema }, settings: { citations: { enabled: true } } };
+    const citations = [expect.objectContaining({ bbox: expect.any(Object), confidence: 'high' })];
+    expect(await extractOf(body)).toMatchObject({
+      result: { rooms: { value: 3, citations }, parties: [{ full_name: { citations } }] },
+    });
+  });
 
-    const lost = await submitAndEnd(test, { ...body, input: 'jobid://nobody' }, 'extract');
+  test('gives an account without V3 extract the legacy shape', async () => {
+    const body = { instructions: { schema } };
+    expect(await extractOf(body, { extract: 'legacy' })).toMatchObject({
+      response_type: 'extract',
+      result: [sample],
+      citations: null,
+    });
+  });
+
+  test('gives a request of the second version the legacy shape, with separate citations', async () => {
+    const { input: document_url } = anyDocument;
+    const body = { input: undefined, document_url, schema, generate_citations: true };
+    expect(await extractOf(body)).toMatchObject({
+      response_type: 'extract',
+      result: [sample],
+      citations: [{ rooms: [{ content: '3' }] }],
+    });
+  });
+
+  test('terminates for a schema that refers to itself', async () => {
+    const recursive = { properties: { next: { $ref: '#' } } };
+    expect(await extractOf({ instructions: { schema: recursive } })).toMatchObject({
+      result: [{ next: { next: expect.anything() } }],
+    });
+  });
+
+  test('fails if the job of its input is unknown', async () => {
+    const test = await bench();
+    const lost = await submitAndEnd(test, { input: 'jobid://nobody' }, 'extract');
     expect(await test.client.job.get(lost)).toMatchObject({
       status: 'Failed',
       reason: expect.stringContaining('nobody'),
       error: { name: 'NOT_FOUND' },
     });
   });
+});
 
-  test('returns the legacy shape for a legacy body', async () => {
+describe('split', () => {
+  const split_description = [
+    { name: 'First', description: 'a' },
+    { name: 'Second', description: 'b', partition_key: 'c' },
+  ];
+
+  test('shares the pages between the sections', async () => {
     const test = await bench();
-    const body = { document_url: await upload(test, agreement), schema };
-    const id = await submitAndEnd(test, body, 'extract');
+    const body = { input: await upload(test, agreement), split_description };
+    const id = await submitAndEnd(test, body, 'split');
     expect((await test.client.job.get(id)).result).toMatchObject({
-      result: [expected],
-      citations: null,
+      response_type: 'split',
+      result: {
+        section_mapping: null,
+        splits: [
+          { name: 'First', pages: [1, 2], conf: 'high', partitions: null },
+          { name: 'Second', pages: [3, 4], partitions: [{ pages: [3, 4] }] },
+        ],
+      },
+      usage: { num_pages: 4 },
     });
   });
-});
 
-test('split assigns each page to the section with the same words', async () => {
-  const test = await bench();
-  const split_description = [
-    { name: 'Parties', description: 'landlord and tenant, start date and monthly rent' },
-    { name: 'Schedules', description: 'rooms, kitchen, meters and keys' },
-    { name: 'Insurance', description: 'xylophone' },
-  ];
-  const id = await submitAndEnd(
-    test,
-    { input: await upload(test, agreement), split_description },
-    'split',
-  );
-  const { result } = await test.client.job.get(id);
-  expect(result).toMatchObject({
-    result: {
-      splits: [
-        { name: 'Parties', pages: expect.arrayContaining([1]) },
-        { name: 'Schedules', pages: expect.arrayContaining([2]) },
-        { name: 'Insurance', pages: [], conf: 'low' },
-      ],
-    },
-    usage: { num_pages: 4 },
+  test('gives evidence for each page with deep_split', async () => {
+    const test = await bench();
+    const settings = { deep_split: true };
+    const id = await submitAndEnd(test, { ...anyDocument, split_description, settings }, 'split');
+    const { result } = await test.client.job.get(id);
+    expect(result).toMatchObject({
+      result: { splits: [{ pages: [] }, { pages: [{ page_number: 1, evidence: 'Sample' }] }] },
+    });
+    expect(result).not.toHaveProperty('result.section_mapping');
   });
 });
 
-test('classify chooses the category by its criteria', async () => {
+test('classify chooses the first category, and names its group', async () => {
   const test = await bench();
   const classification_schema = [
-    { category: 'invoice', criteria: ['invoice number', 'amount payable'] },
-    { category: 'lease', criteria: ['names a landlord', 'names a tenant', 'monthly rent'] },
+    { category: 'lease', criteria: ['names a landlord'] },
+    { category: 'invoice', criteria: ['invoice number'] },
   ];
-  const body = { input: await upload(test, agreement), classification_schema };
+  const category_groups = { contracts: ['lease'] };
+  const body = { ...anyDocument, classification_schema, category_groups };
   const id = await submitAndEnd(test, body, 'classify');
   expect((await test.client.job.get(id)).result).toMatchObject({
     job_id: id,
     result: { category: 'lease' },
-  });
-});
-
-test('edit returns a link to the document', async () => {
-  const test = await bench();
-  const document_url = await upload(test, agreement);
-  const id = await submitAndEnd(test, { document_url, edit_instructions: 'Sign it' }, 'edit');
-  const { result } = await test.client.job.get(id);
-  expect(result).toMatchObject({ form_schema: null, usage: { num_pages: 4 } });
-  const link = result && 'document_url' in result ? result.document_url : '';
-  const edited = await fetch(link);
-  expect(Buffer.from(await edited.arrayBuffer()).equals(agreement)).toBe(true);
-});
-
-test('pipeline returns a parse result', async () => {
-  const test = await bench();
-  const id = await submitAndEnd(test, { ...anyDocument, pipeline_id: 'p' }, 'pipeline');
-  expect((await test.client.job.get(id)).result).toMatchObject({
-    job_id: id,
-    result: { parse: { result: { type: 'full' } }, extract: null, split: null },
+    usage: { num_categories: 2 },
+    extra_metadata: { grouping: 'contracts' },
   });
 });

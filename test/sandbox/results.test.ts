@@ -39,7 +39,7 @@ test('serves the result of an extract by URL', async () => {
   const instructions = { schema: { type: 'object', properties: { a: { type: 'string' } } } };
   const body = { ...anyDocument, instructions, sim: { forceUrlResult: true } };
   const id = await submitAndEnd(test, body, 'extract');
-  expect((await call(await linkOf(test, id))).json).toEqual({ a: null });
+  expect((await call(await linkOf(test, id))).json).toEqual([{ a: 'Sample a' }]);
 });
 
 test('serves a result above the inline limit by URL, and a smaller one inline', async () => {
@@ -75,7 +75,7 @@ test.each(['object', 'array'])('streams exactly 50 MB as %s', async (resultForm)
 
 describe('result links', () => {
   test('expire with a storage error', async () => {
-    const test = await bench({ speed: 0, platform: { resultUrlTtlMs: 60_000 } });
+    const test = await bench({ speed: 0, platform: { linkSeconds: 60 } });
     const link = await parseByUrl(test);
     await test.sandbox.clock.advance(60_000);
     const { status, headers, text } = await call(link);

@@ -1,17 +1,29 @@
+import { StoredFile } from './upload-store.js';
+
 /** A page of a document as the platform sees it. */
 export interface Page {
   number: number;
   blocks: Block[];
 }
 
-export type BlockType =
-  'Title' | 'Section Header' | 'List Item' | 'Table' | 'Key Value' | 'Page Number' | 'Text';
-
 export interface Block {
-  type: BlockType;
+  type: 'Title' | 'Text' | 'Figure' | 'Table';
   content: string;
-  /** Fractions of the page size (INFERRED), origin top left. */
-  bbox: { left: number; top: number; width: number; height: number };
+  bbox: Box;
+}
+
+/** Fractions of the page size, origin top left. */
+export interface Box {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+/** The input of a job, as read. */
+export interface ReadDocument {
+  pages: readonly Page[];
+  file: StoredFile | undefined;
 }
 
 export function pageText(page: Page): string {

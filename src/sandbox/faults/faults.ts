@@ -103,7 +103,7 @@ const pollFaults = group('the response to GET /job/{id}', {
   times: count('number of reads that fail; default all'),
 });
 
-const resultUrlFaults = group('the response of the result host to a result link', {
+const linkFault = {
   fault: oneOf(
     'an error or a broken download',
     'expired',
@@ -116,9 +116,13 @@ const resultUrlFaults = group('the response of the result host to a result link'
     'notJson',
     'slow',
   ),
-  ttlMs: count('lifetime of the link'),
   delayMs: count('delay before the first byte with `slow`'),
   times: count('number of downloads that fail; default all'),
+};
+const resultUrlFaults = group('the response to a link of a URL result', linkFault);
+const fileFaults = group('the response to the links of images, charts, and documents', {
+  ...linkFault,
+  bytes: count('size to which each file is padded, in bytes'),
 });
 
 export const jobSwitches = group('one job', {
@@ -147,17 +151,23 @@ export const jobSwitches = group('one job', {
     'array',
   ),
   numPages: signedCount('page count to report'),
+  allLinks: flag('a parse has a link everywhere where results can have one'),
+  pictures: count('number of sample pictures of a parse; default 1 if an option needs one, else 0'),
+  linkSeconds: count('lifetime of the links in the result'),
+  chart: flag('the job becomes a chart job, which no route makes'),
+  pipelineLists: flag('a pipeline result has lists of parses and of extracts per section'),
   submit: submitFaults,
   webhook: webhookFaults,
   poll: pollFaults,
   resultUrl: resultUrlFaults,
+  files: fileFaults,
 });
 
 export type JobSwitches = Setting<typeof jobSwitches>;
 export type SubmitFaults = Setting<typeof submitFaults>;
 export type WebhookFaults = Setting<typeof webhookFaults>;
 export type PollFaults = Setting<typeof pollFaults>;
-export type ResultUrlFaults = Setting<typeof resultUrlFaults>;
+export type FileFaults = Setting<typeof fileFaults>;
 
 /** Switches of `second` override those of `first`; groups are merged by member. */
 export function mergeSwitches(first: JobSwitches, second: JobSwitches): JobSwitches {
@@ -168,5 +178,6 @@ export function mergeSwitches(first: JobSwitches, second: JobSwitches): JobSwitc
     webhook: { ...first.webhook, ...second.webhook },
     poll: { ...first.poll, ...second.poll },
     resultUrl: { ...first.resultUrl, ...second.resultUrl },
+    files: { ...first.files, ...second.files },
   };
 }

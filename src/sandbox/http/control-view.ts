@@ -19,13 +19,12 @@ export function knownJob({ jobs }: Backend, id: string): Job {
 
 /** The actual state of a job, which GET /job may show differently. */
 export function controlView({ jobs, deliveries }: Backend, job: Job): JsonObject {
-  const { result, bodyHash, body, ...plain } = job;
+  const { document, links: _links, bodyHash, body, ...plain } = job;
   return {
     ...plain,
     body,
     submits: jobs.submitsOf(bodyHash),
-    pages: result?.pages.length ?? null,
-    resultBytes: result ? Math.max(result.innerBytes, job.sim.resultBytes ?? 0) : null,
+    pages: document?.pages.length ?? null,
     deliveries: deliveries.ofJob(job.id).length,
   };
 }

@@ -97,14 +97,15 @@ function createJob(
     endedAt: undefined,
     reason: null,
     error: null,
-    result: undefined,
-    resultUrl: undefined,
+    document: undefined,
+    links: new Map(),
     cancelRequestedAt: undefined,
     deletedAt: undefined,
     reads: 0,
     readsAfterEnd: 0,
     faultyReads: 0,
     downloads: 0,
+    fileDownloads: 0,
   };
   backend.jobs.add(job);
   backend.runner.start(job);

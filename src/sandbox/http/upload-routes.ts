@@ -47,7 +47,7 @@ function presignedUpload(backend: Backend, request: FastifyRequest<UploadCall>):
   const base = linkBase(backend, request);
   return {
     file_id: upload.fileId,
-    presigned_url: backend.links.make(base, 'presigned', upload.id, PRESIGNED_TTL_MS),
+    presigned_url: backend.links.make(base, `presigned/${upload.id}`, PRESIGNED_TTL_MS),
   };
 }
 

@@ -1,16 +1,11 @@
 import { open, readFile } from 'node:fs/promises';
 import { request } from 'undici';
-import { DocumentError, Page } from '../documents/document.js';
+import { DocumentError, Page, ReadDocument } from '../documents/document.js';
 import { Job } from './job.js';
 import { InputReference, inputsOf } from './job-input.js';
 import { JobStore } from './job-store.js';
-import { PdfReader } from '../documents/pdf-reader.js';
+import { readPdfText } from '../documents/pdf-reader.js';
 import { StoredFile, UploadStore } from '../documents/upload-store.js';
-
-export interface ReadDocument {
-  pages: Page[];
-  file: StoredFile | undefined;
-}
 
 const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 const MAX_FETCH_BYTES = 32 * 1024 * 1024;
@@ -20,7 +15,6 @@ const FETCH_TIMEOUT_MS = 10_000;
 export class DocumentReader {
   /** By path, so that many jobs on one upload read it once. */
   readonly #pages = new Map<string, Promise<Page[]>>();
-  readonly #pdf = new PdfReader();
 
   constructor(
     private readonly uploads: UploadStore,
@@ -37,10 +31,6 @@ export class DocumentReader {
       pages: pages.map((page, index) => ({ ...page, number: index + 1 })),
       file: documents[0]?.file,
     };
-  }
-
-  async close(): Promise<void> {
-    await this.#pdf.close();
   }
 
   async #readInput(input: InputReference): Promise<ReadDocument> {
@@ -66,16 +56,16 @@ export class DocumentReader {
   #readEarlierJob(jobId: string): ReadDocument {
     const earlier = this.jobs.find(jobId);
     if (!earlier) throw new DocumentError('NOT_FOUND', 404, `Job ${jobId} was not found`);
-    if (!earlier.result) {
+    if (!earlier.document) {
       throw new DocumentError('JOB_NOT_COMPLETE', 409, `Job ${jobId} has no result`);
     }
-    return { pages: [...earlier.result.pages], file: earlier.result.file };
+    return earlier.document;
   }
 
   async #readFile(file: StoredFile): Promise<Page[]> {
     const known = this.#pages.get(file.path);
     if (known) return known;
-    const pages = readPages(file, this.#pdf);
+    const pages = readPages(file);
     this.#pages.set(file.path, pages);
     return pages;
   }
@@ -96,16 +86,16 @@ export class DocumentReader {
   }
 }
 
-async function readPages(file: StoredFile, pdf: PdfReader): Promise<Page[]> {
+async function readPages(file: StoredFile): Promise<Page[]> {
   if (file.bytes === 0) throw new DocumentError('DOCUMENT_EMPTY', 422, 'The document is empty');
-  if (await startsLikePdf(file.path)) return pdf.read(file.path);
+  if (await isPdf(file)) return pagesOf(await readPdfText(file.path), /\n/u);
   if (file.bytes > MAX_TEXT_BYTES) {
     throw new DocumentError('DOCUMENT_TOO_LARGE', 413, 'The text file is too large');
   }
   return textPages(await readFile(file.path));
 }
 
-async function startsLikePdf(path: string): Promise<boolean> {
+export async function isPdf({ path }: StoredFile): Promise<boolean> {
   const handle = await open(path);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(5), 0, 5, 0);
@@ -126,9 +116,13 @@ function textPages(bytes: Buffer): Page[] {
   if (text.includes('\0')) {
     throw new DocumentError('DOCUMENT_CORRUPT', 415, 'The document is neither PDF nor text');
   }
-  return text.split('\f').map((page, index) => ({
+  return pagesOf(text.split('\f'), /\n\s*\n/u);
+}
+
+function pagesOf(texts: readonly string[], between: RegExp): Page[] {
+  return texts.map((text, index) => ({
     number: index + 1,
-    blocks: stack(page.split(/\n\s*\n/u).map((part) => part.trim())),
+    blocks: stack(text.split(between).map((part) => part.trim())),
   }));
 }
 

@@ -2,7 +2,6 @@ import { VirtualClock } from '../clock.js';
 import { DocumentError } from '../documents/document.js';
 import { DocumentReader } from './document-reader.js';
 import { isOpen, Job, JobError } from './job.js';
-import { buildResult } from './job-result.js';
 import { JobStore } from './job-store.js';
 import { JsonObject, stringAt } from '../json.js';
 import { PlatformState } from '../faults/platform-switches.js';
@@ -44,8 +43,7 @@ export class JobRunner {
   async complete(job: Job): Promise<void> {
     if (!isOpen(job)) return;
     try {
-      const { pages, file } = await this.reader.read(job);
-      job.result ??= buildResult(job, pages, file);
+      job.document ??= await this.reader.read(job);
     } catch (error) {
       const { errorName, code, message } = asDocumentError(error);
       return this.fail(job, message, { name: errorName, code, message });
@@ -109,10 +107,7 @@ export class JobRunner {
     job.startedAt = this.clock.now();
     this.#move(job, 'InProgress');
     if (job.sim.stuck === 'InProgress') return;
-    const reading = this.reader.read(job).then(
-      ({ pages, file }) => buildResult(job, pages, file),
-      (error: unknown) => asDocumentError(error),
-    );
+    const reading = this.reader.read(job).catch((error: unknown) => asDocumentError(error));
     this.clock.after(job.sim.runMs ?? this.platform.current.runMs, async () => {
       const outcome = await reading;
       if (!isOpen(job)) return;
@@ -121,7 +116,7 @@ export class JobRunner {
         const { errorName, code, message } = outcome;
         return this.fail(job, message, { name: errorName, code, message });
       }
-      job.result = outcome;
+      job.document = outcome;
       this.#completing(job);
     });
   }

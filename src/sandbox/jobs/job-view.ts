@@ -2,6 +2,7 @@ import { Job, JobStatus } from './job.js';
 import { JsonObject, objectAt } from '../json.js';
 import { Links } from './links.js';
 import { Platform } from '../faults/platform-switches.js';
+import { resultOf } from '../results/job-result.js';
 import { resultPieces } from './result-padding.js';
 
 export interface ViewContext {
@@ -20,13 +21,12 @@ const typeNames = {
   classify: 'Classify',
 } as const;
 
-/** The scale is UNKNOWN; Reducto's docs print the value with a percent sign. */
 const progressOf: Record<JobStatus, number | null> = {
   Pending: 0,
   Idle: 0,
-  InProgress: 50,
-  Completing: 90,
-  Completed: 100,
+  InProgress: 0.5,
+  Completing: 0.9,
+  Completed: 1,
   Failed: null,
   Cancelled: null,
 };
@@ -53,12 +53,11 @@ export function jobView(job: Job, context: ViewContext): JsonObject {
 /** An item of GET /jobs: the actual status, without the result. */
 export function jobListItem(job: Job, platform: Platform, excludeConfigs: boolean): JsonObject {
   const { raw_config: _rawConfig, ...fields } = enhancedFields(job, platform);
-  // The schema requires a string; the empty string for an excluded config is INFERRED.
   return {
     job_id: job.id,
     status: platform.listStale ? 'Pending' : job.status,
     ...fields,
-    raw_config: excludeConfigs ? '' : listedConfig(job, platform),
+    ...(!excludeConfigs && { raw_config: listedConfig(job, platform) }),
   };
 }
 
@@ -89,62 +88,82 @@ function publicStatus(status: JobStatus, platform: Platform): JobStatus {
 }
 
 function enhancedFields(job: Job, platform: Platform): JsonObject {
-  const pages = job.result ? pageCount(job) : null;
+  const pages = job.document ? pageCount(job) : null;
   return {
-    type: typeNames[job.type],
+    type: job.sim.chart === true ? 'Chart' : typeNames[job.type],
     num_pages: pages,
     total_pages: pages,
     duration: job.endedAt === undefined ? null : durationSeconds(job),
-    created_at: new Date(job.createdAt + platform.clockSkewMs).toISOString(),
+    created_at: timestamp(job.createdAt + platform.clockSkewMs),
     raw_config: JSON.stringify(job.body),
     source: null,
     bucket: null,
   };
 }
 
-function resultView(job: Job, context: ViewContext): JsonObject | null {
-  const { result } = job;
-  if (!result) return null;
-  const { inner, innerBytes } = result;
-  const bytes = Math.max(innerBytes, job.sim.resultBytes ?? 0);
-  const byUrl = inner !== null && (forcesUrl(job) || bytes > context.platform.inlineLimitBytes);
-  return result.outer(
-    byUrl ? { type: 'url', url: resultUrl(job, context), result_id: job.id } : inlineInner(job),
-    {
-      numPages: pageCount(job),
-      durationSeconds: durationSeconds(job),
-      documentUrl: () =>
-        context.links.make(context.base, 'documents', job.id, context.platform.resultUrlTtlMs),
-    },
-  );
+/** UTC with microseconds, without a zone. */
+function timestamp(ms: number): string {
+  return new Date(ms).toISOString().replace('Z', '000');
 }
 
-function inlineInner(job: Job): unknown {
-  const { inner, innerBytes } = job.result ?? { inner: null, innerBytes: 0 };
-  const bytes = job.sim.resultBytes ?? 0;
-  if (bytes <= innerBytes) return inner;
-  return JSON.parse([...resultPieces(inner, 'object', bytes)].join(''));
+/** The result of a job that has succeeded, with links for the caller. */
+export function resultView(job: Job, context: ViewContext): JsonObject | null {
+  return build(job, context, (name, part) => {
+    const bytes = name === 'result' ? (job.sim.resultBytes ?? 0) : 0;
+    const text = JSON.stringify(part);
+    const size = Math.max(bytes, Buffer.byteLength(text));
+    if (forcesUrl(job) || size > context.platform.inlineLimitBytes) {
+      const path = name === 'result' ? `results/${job.id}` : `results/${job.id}/${name}`;
+      return { type: 'url', url: linkTo(job, path, context), result_id: job.id };
+    }
+    const padded = (): unknown => JSON.parse([...resultPieces(part, 'object', bytes)].join(''));
+    return bytes > text.length ? padded() : part;
+  });
 }
 
-/** v3 has the setting under `settings`, legacy bodies under `options`. */
+/** A part of the result that a URL result links to; undefined: the result has no such part. */
+export function resultPart(job: Job, name: string, context: ViewContext): unknown {
+  let found: unknown;
+  build(job, context, (placed, part) => {
+    if (placed === name) found = part;
+    return null;
+  });
+  return found;
+}
+
+function build(
+  job: Job,
+  context: ViewContext,
+  place: (name: string, part: unknown) => unknown,
+): JsonObject | null {
+  if (!job.document) return null;
+  return resultOf({
+    job,
+    pages: job.document.pages,
+    platform: context.platform,
+    numPages: pageCount(job),
+    durationSeconds: durationSeconds(job),
+    link: (name) => linkTo(job, `files/${job.id}/${name}`, context),
+    place,
+  });
+}
+
+/** The setting is under `settings`, in old bodies under `options`, in a classify at the top. */
 function forcesUrl({ sim, body }: Job): boolean {
-  return (
-    sim.forceUrlResult ??
-    (objectAt(body, 'settings')['force_url_result'] === true ||
-      objectAt(body, 'options')['force_url_result'] === true)
-  );
+  const places = [objectAt(body, 'settings'), objectAt(body, 'options'), body];
+  return sim.forceUrlResult ?? places.some((place) => place['force_url_result'] === true);
 }
 
-function resultUrl(job: Job, { platform, links, base }: ViewContext): string {
-  const ttl = job.sim.resultUrl?.ttlMs ?? platform.resultUrlTtlMs;
-  if (platform.freshResultUrls || job.resultUrl === undefined) {
-    job.resultUrl = links.make(base, 'results', job.id, ttl);
-  }
-  return job.resultUrl;
+function linkTo(job: Job, path: string, { platform, links, base }: ViewContext): string {
+  const known = platform.freshResultUrls ? undefined : job.links.get(path);
+  if (known !== undefined) return known;
+  const link = links.make(base, path, 1_000 * (job.sim.linkSeconds ?? platform.linkSeconds));
+  job.links.set(path, link);
+  return link;
 }
 
 function pageCount(job: Job): number {
-  return job.sim.numPages ?? job.result?.pages.length ?? 0;
+  return job.sim.numPages ?? job.document?.pages.length ?? 0;
 }
 
 function durationSeconds({ startedAt, createdAt, endedAt }: Job): number {

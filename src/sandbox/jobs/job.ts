@@ -1,7 +1,6 @@
-import { Page } from '../documents/document.js';
+import { ReadDocument } from '../documents/document.js';
 import { JobSwitches } from '../faults/faults.js';
 import { JsonObject } from '../json.js';
-import { StoredFile } from '../documents/upload-store.js';
 
 export const jobTypes = ['parse', 'extract', 'split', 'edit', 'pipeline', 'classify'] as const;
 export type JobType = (typeof jobTypes)[number];
@@ -24,25 +23,6 @@ export interface JobError {
 export type WebhookTarget =
   { mode: 'direct'; url: string } | { mode: 'svix'; channels: string[] | undefined };
 
-/** The result of a job, from which the inline and the URL form are built. */
-export interface JobResult {
-  pages: readonly Page[];
-  /** The input document, which an edit returns. */
-  file: StoredFile | undefined;
-  /** The inner `result`, which a URL result replaces. */
-  inner: unknown;
-  innerBytes: number;
-  /** Builds the `result` of GET /job around the inner one. */
-  outer(inner: unknown, context: OuterContext): JsonObject;
-}
-
-export interface OuterContext {
-  numPages: number;
-  durationSeconds: number;
-  /** Signs a link to the document. */
-  documentUrl: () => string;
-}
-
 export interface Job {
   readonly id: string;
   /** Creation number, from 1: the cursor of GET /jobs. */
@@ -63,16 +43,19 @@ export interface Job {
   endedAt: number | undefined;
   reason: string | null;
   error: JobError | null;
-  result: JobResult | undefined;
-  /** The first result link, which is repeated if `freshResultUrls` is off. */
-  resultUrl: string | undefined;
+  /** The document of a job that has succeeded, from which each read builds the result. */
+  document: ReadDocument | undefined;
+  /** The first links by path, which are repeated if `freshResultUrls` is off. */
+  links: Map<string, string>;
   cancelRequestedAt: number | undefined;
   deletedAt: number | undefined;
   /** Reads since the submit and since the end of the job. */
   reads: number;
   readsAfterEnd: number;
   faultyReads: number;
+  /** Downloads of the result, and of other files. */
   downloads: number;
+  fileDownloads: number;
 }
 
 export function isOpen(job: Job): boolean {

@@ -1,4 +1,4 @@
-import { isFullResult } from './job-result.js';
+import { isFullResult } from '../results/parse-result.js';
 import { isJsonObject } from '../json.js';
 
 const FILLER_BYTES = 64 * 1024;
@@ -25,8 +25,14 @@ export function* resultPieces(
     left -= piece.length;
   }
   // White space fills what is too small for a chunk.
-  for (; left > 0; left -= FILLER_BYTES) yield ' '.repeat(Math.min(left, FILLER_BYTES));
+  yield* padding(left);
   yield tail;
+}
+
+export function* padding(bytes: number): Generator<string> {
+  for (let left = bytes; left > 0; left -= FILLER_BYTES) {
+    yield ' '.repeat(Math.min(left, FILLER_BYTES));
+  }
 }
 
 interface Split {
