@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { API_PATH } from './access/authentication.js';
-import { OPEN_SCHEMAS } from './jobs/jobs-api.module.js';
+import { INPUT_SCHEMAS, OPEN_SCHEMAS } from './jobs/jobs-api.module.js';
 import { convertSchemas } from './app.schemas.js';
 import type { Settings } from './platform/config/settings.js';
 import { codesOf, COMMON_PROBLEMS, problemResponses } from './platform/errors/api-problems.js';
@@ -58,6 +58,10 @@ export function describeApi(app: INestApplication, settings: Settings): OpenAPIO
   const schemas = document.components?.schemas ?? {};
   for (const name of OPEN_SCHEMAS)
     Object.assign(schemas[name] ?? {}, { additionalProperties: true });
+  for (const name of INPUT_SCHEMAS) {
+    const oneOf = ['input', 'document_url'].map((member) => ({ required: [member] }));
+    Object.assign(schemas[name] ?? {}, { oneOf });
+  }
   convertSchemas(document);
   Object.assign((document.components ??= {}), {
     headers: HEADERS,

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { JobsController } from './api/jobs.controller.js';
-import { OPEN_CLASSES } from './api/create-job.dto.js';
+import { INPUT_CLASSES, OPEN_CLASSES } from './api/create-job.dto.js';
 import { JobsModule } from './jobs.module.js';
 import { UploadsController } from './uploads/uploads.controller.js';
 import { UploadsService } from './uploads/uploads.service.js';
@@ -15,3 +15,6 @@ export class JobsApiModule {}
 
 /** Names of the request schemas that allow members beyond those listed. */
 export const OPEN_SCHEMAS = OPEN_CLASSES.map(({ name }) => name);
+
+/** Names of the request schemas with a document in `input` or in `document_url`. */
+export const INPUT_SCHEMAS = INPUT_CLASSES.map(({ name }) => name);

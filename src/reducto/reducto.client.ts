@@ -15,6 +15,7 @@ const SUBMIT_PATH = {
   extract: '/extract_async',
   split: '/split_async',
   edit: '/edit_async',
+  classify: '/classify_async',
   pipeline: '/pipeline_async',
 } as const;
 

@@ -1,4 +1,5 @@
 import { isRecord } from '../platform/json/is-record.js';
+import { UPSTREAM_ERROR_NAMES } from './upstream-error-names.js';
 import { upstreamText } from './upstream-text.js';
 
 /** An error of Reducto, short and without secrets. */
@@ -13,25 +14,9 @@ export interface UpstreamError {
 const MAX_MESSAGE = 1000;
 const MAX_NAME = 100;
 
-/** Errors of Reducto rather than of the document, so that a new job may succeed. The SDK lists the names only. */
-const RETRYABLE_NAMES = new Set([
-  'TIMEOUT',
-  'CAPACITY_TIMEOUT',
-  'INTERNAL_ERROR',
-  'SERVICE_UNAVAILABLE',
-  'GPU_ALLOCATION_ERROR',
-  'GPU_POOL_SATURATED',
-  'GPU_UNAVAILABLE',
-  'BATCH_QUEUE_FULL',
-  'BATCH_ORPHANED',
-  'SUBPROCESS_CRASHED',
-  'LLM_PROVIDER_ERROR',
-  'RATE_LIMIT',
-  'JOB_STATE_ERROR',
-]);
-
-export function mayHelpToRetry(error: UpstreamError): boolean {
-  return error.name !== undefined && RETRYABLE_NAMES.has(error.name);
+/** Whether the same request may succeed as a new job. Without a known name it probably does not. */
+export function mayHelpToRetry({ name }: UpstreamError): boolean {
+  return name !== undefined && UPSTREAM_ERROR_NAMES.get(name)?.retryable === true;
 }
 
 /**

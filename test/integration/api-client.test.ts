@@ -64,6 +64,8 @@ it.each([
     'with a field of Reducto’s',
     `{ type: 'parse', input: 'x', settings: { ocr_system: 'highres' } }`,
   ],
+  ['of the legacy form', `{ type: 'parse', document_url: 'x', options: {} }`],
+  ['to classify', `{ type: 'classify', input: 'x' }`],
 ])('generates a client that accepts a request %s', async (name, body) => {
   const file = `${name.replaceAll(/\W/g, '-')}.ts`;
   const program = `import createClient from 'openapi-fetch';

@@ -72,6 +72,8 @@ describe('the main path', () => {
   it.each([
     ['split', { split_description: [{ name: 'a', description: 'b' }] }],
     ['pipeline', { pipeline_id: 'p1' }],
+    ['classify', { classification_schema: [{ category: 'a', criteria: ['It has pages.'] }] }],
+    ['parse', { document_url: 'https://example.com/legacy.pdf', input: undefined }],
     [
       'edit',
       { document_url: 'https://example.com/f.pdf', edit_instructions: 'Fill it', input: undefined },

@@ -12,6 +12,7 @@ const SMALLEST: Record<JobType, Record<string, unknown>> = {
   extract: { input: 'https://x/a.pdf' },
   split: { input: 'https://x/a.pdf', split_description: [{ name: 'a', description: 'b' }] },
   edit: { document_url: 'https://x/a.pdf', edit_instructions: 'sign' },
+  classify: { input: 'https://x/a.pdf' },
   pipeline: { input: 'https://x/a.pdf', pipeline_id: 'p' },
 };
 
@@ -53,7 +54,7 @@ describe('the body as a whole', () => {
     '',
     'Parse',
     'parse ',
-    'classify',
+    'chart',
     ['parse'],
     '__proto__',
     'constructor',
@@ -81,7 +82,8 @@ describe.each(JOB_TYPES)('%s', (type) => {
       type,
       priority: true,
       metadata: { note: 'jobid://mine', n: [1] },
-      body: SMALLEST[type],
+      // Reducto's classify has a priority of its own.
+      body: type === 'classify' ? { ...SMALLEST[type], priority: true } : SMALLEST[type],
     });
     expect(await accept({ ...body, metadata: null, priority: null })).toMatchObject({
       priority: false,
@@ -299,5 +301,92 @@ describe('lists that are too long', () => {
     const name = 'n'.repeat(1_000_000);
     const [path = ''] = await complaints({ type: 'parse', input: 'x', [name]: 'jobid://y' });
     expect(path.length).toBeLessThan(300);
+  });
+});
+
+describe('a document of the legacy form', () => {
+  const LEGACY = {
+    parse: {},
+    extract: { schema: { type: 'object' } },
+    split: { split_description: [{ name: 'a', description: 'b' }] },
+    pipeline: { pipeline_id: 'p' },
+  } as const;
+
+  test.each(Object.entries(LEGACY))('is accepted for a %s', async (type, fields) => {
+    const body = { document_url: 'https://x/a.pdf', ...fields };
+    expect(await accept({ type, ...body })).toMatchObject({ body });
+  });
+
+  test.each(Object.keys(LEGACY))('is refused for a %s beside an input', async (type) => {
+    const fields = SMALLEST[type as JobType];
+    const body = { type, ...fields, document_url: 'https://x/b.pdf', schema: {} };
+    expect(await complaints(body)).toEqual(['document_url']);
+  });
+
+  test.each([[''], [null], [[]], [{}], [7]])('is refused if it is %j', async (document) => {
+    expect(await complaints({ type: 'parse', document_url: document })).toEqual(['document_url']);
+  });
+
+  test.each([undefined, null])('of an extract is refused with the schema %j', async (schema) => {
+    const body = { type: 'extract', document_url: 'https://x/a.pdf', schema };
+    expect(await complaints(body)).toEqual(['schema']);
+  });
+
+  test('can refer to an earlier job', async () => {
+    const { references } = await transform('{"type":"parse","document_url":["jobid://a"]}');
+    expect(references).toMatchObject([{ id: 'a', path: ['document_url', 0] }]);
+  });
+
+  test('is no document of a classify', async () => {
+    expect(await complaints({ type: 'classify', document_url: 'https://x/a.pdf' })).toEqual([
+      'input',
+    ]);
+  });
+});
+
+describe('a request without a document', () => {
+  test.each(['parse', 'extract', 'split', 'classify', 'pipeline'] as const)(
+    'of type %s is refused by the name of the field',
+    async (type) => {
+      const { input: _, ...fields } = SMALLEST[type];
+      expect(await complaints({ type, ...fields })).toEqual(['input']);
+    },
+  );
+});
+
+describe('a classify', () => {
+  const body = { type: 'classify', input: 'https://x/a.pdf' };
+
+  test.each([true, false])('sends its priority %s to Reducto', async (priority) => {
+    expect(await accept({ ...body, priority })).toMatchObject({ priority, body: { priority } });
+  });
+
+  test('does not send a priority of null', async () => {
+    expect((await accept({ ...body, priority: null })).body).toEqual({ input: body.input });
+  });
+
+  test('cannot refer to an earlier job', async () => {
+    expect(await complaints({ ...body, input: ['jobid://a'] })).toEqual(['input.0']);
+  });
+
+  test.each([
+    ['a category that is missing', [{ criteria: ['x'] }], 'classification_schema.0.category'],
+    ['an empty category', [{ category: '', criteria: [] }], 'classification_schema.0.category'],
+    ['criteria that are missing', [{ category: 'a' }], 'classification_schema.0.criteria'],
+    [
+      'a criterion that is no text',
+      [{ category: 'a', criteria: [7] }],
+      'classification_schema.0.criteria',
+    ],
+    ['a schema that is no list', { category: 'a' }, 'classification_schema'],
+  ])('with %s is refused by the name of the field', async (_, schema, path) => {
+    expect(await complaints({ ...body, classification_schema: schema })).toEqual([path]);
+  });
+
+  test('passes an empty list of criteria', async () => {
+    const classification_schema = [{ category: 'a', criteria: [] }];
+    expect((await accept({ ...body, classification_schema })).body).toMatchObject({
+      classification_schema,
+    });
   });
 });

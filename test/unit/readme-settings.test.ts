@@ -4,6 +4,7 @@ import { format, resolveConfig } from 'prettier';
 import { describe, expect, it } from 'vitest';
 import { JOB_STATUSES, TERMINAL_STATUSES, TRANSITIONS } from '../../src/jobs/job-status.js';
 import { SETTING_TABLE } from '../../src/platform/config/setting-table.js';
+import { UPSTREAM_ERROR_NAMES } from '../../src/reducto/upstream-error-names.js';
 import { ERROR_CODES } from '../../src/platform/errors/error-codes.js';
 
 const pathOf = (file: string): string => fileURLToPath(new URL(`../../${file}`, import.meta.url));
@@ -59,6 +60,17 @@ describe('tables of the documentation', () => {
       title,
     ]);
     const text = await withTable(file, ['code', 'status', 'title'], rows);
+    await expect(text).toMatchFileSnapshot(pathOf(file));
+  });
+
+  it('docs/reducto.md lists every known name of an error with what it implies', async () => {
+    const file = 'docs/reducto.md';
+    const rows = [...UPSTREAM_ERROR_NAMES].map(([name, { retryable, advice }]) => [
+      `\`${name}\``,
+      retryable ? 'yes' : 'no',
+      advice,
+    ]);
+    const text = await withTable(file, ['error name', 'retryable', 'what to do'], rows);
     await expect(text).toMatchFileSnapshot(pathOf(file));
   });
 });

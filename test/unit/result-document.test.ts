@@ -112,6 +112,7 @@ describe('the upstream id of the job becomes the gateway’s', () => {
     ['in a parse', 'parse', '{"job_id":@,"result":{"type":"full","chunks":[]}}'],
     ['in an extraction', 'extract', '{"result":[{"total":1}],"job_id" : @ }'],
     ['in a split', 'split', '{"result":{"splits":[]},"job_id":@}'],
+    ['in a classification', 'classify', '{"result":{"category":"a"},"job_id":@}'],
     ['in an edit', 'edit', '{"document_url":"https://cdn.example.com/a","job_id":@}'],
     ['in a pipeline', 'pipeline', '{"job_id":@,"result":{"parse":null}}'],
     ['in the parse of a pipeline', 'pipeline', '{"result":{"parse":{"job_id":@,"result":{}}}}'],
@@ -198,7 +199,11 @@ describe('a result behind a URL', () => {
   });
 
   test('downloads the results of each pipeline step, bare or as a whole answer', async () => {
-    const at = (name: string) => ({ type: 'url', url: `https://cdn.example.com/${name}` });
+    const at = (name: string) => ({
+      type: 'url',
+      url: `https://cdn.example.com/${name}`,
+      result_id: name,
+    });
     const result = {
       job_id: 'j',
       result: {
@@ -232,6 +237,28 @@ describe('a result behind a URL', () => {
     );
   });
 
+  test.each([
+    ['v3', { response_type: 'v3_extract', result: REMOTE }],
+    ['v3, named last', { result: REMOTE, response_type: 'v3_extract' }],
+    ['legacy', { response_type: 'extract', result: REMOTE, citations: null }],
+    [
+      'legacy without a result_id',
+      { response_type: 'extract', result: { type: 'url', url: URL_1 } },
+    ],
+    ['unnamed', { result: REMOTE }],
+  ])('downloads an extraction of the shape: %s', async (_, result) => {
+    const filledIn = await filled('extract', result, { [URL_1]: '[{"total":1}]' });
+    expect(filledIn).toEqual({ ...result, result: [{ total: 1 }] });
+  });
+
+  test('downloads the citations of a legacy extraction', async () => {
+    const result = { response_type: 'extract', result: [], citations: { type: 'url', url: URL_1 } };
+    expect(await filled('extract', result, { [URL_1]: '[{"page":1}]' })).toEqual({
+      ...result,
+      citations: [{ page: 1 }],
+    });
+  });
+
   test('downloads citations', async () => {
     const text = `{"result":[],"citations":${JSON.stringify(REMOTE)}}`;
     expect(await textOf('extract', text, { [URL_1]: '[{"page":1}]' })).toBe(
@@ -255,6 +282,23 @@ describe('content of a document that looks like a URL result is not followed', (
     ['in a list of extractions', 'extract', { result: [lure, { link: lure }] }],
     ['deeper', 'extract', { result: { result: lure } }],
     ['in the citations beside', 'extract', { result: {}, citations: lure }],
+    ['as an extraction without a result_id', 'extract', { result: lure }],
+    [
+      'as an extraction of the v3 shape without a result_id',
+      'extract',
+      { response_type: 'v3_extract', result: lure },
+    ],
+    [
+      'in citations beside an extraction of the v3 shape',
+      'extract',
+      { result: [], citations: { ...lure, result_id: 'r' }, response_type: 'v3_extract' },
+    ],
+    [
+      'as an extraction of a pipeline without a result_id',
+      'pipeline',
+      { result: { extract: { response_type: 'v3_extract', result: lure } } },
+    ],
+    ['in a field of a classification', 'classify', { result: { category: lure } }],
     ['in a block of a parse', 'parse', { result: { type: 'full', chunks: [lure] } }],
     ['in place of the whole answer', 'parse', lure],
     ['in a split', 'split', { result: { section_mapping: lure, splits: [lure] } }],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { neverPrint } from '../../src/platform/logging/redaction.js';
+import { UPSTREAM_ERROR_NAMES } from '../../src/reducto/upstream-error-names.js';
 import {
   mayHelpToRetry,
   readJobFailure,
@@ -181,9 +182,75 @@ describe('the failure of a job', () => {
   });
 });
 
-test('marks only errors of Reducto itself as retryable', () => {
-  expect(mayHelpToRetry({ name: 'TIMEOUT', message: '' })).toBe(true);
-  expect(mayHelpToRetry({ name: 'timeout', message: 'TIMEOUT' })).toBe(false);
-  expect(mayHelpToRetry({ message: 'TIMEOUT' })).toBe(false);
-  expect(mayHelpToRetry({ name: 'toString', message: '' })).toBe(false);
+const LATER = [
+  'TIMEOUT',
+  'CAPACITY_TIMEOUT',
+  'INTERNAL_ERROR',
+  'SERVICE_UNAVAILABLE',
+  'GPU_ALLOCATION_ERROR',
+  'GPU_POOL_SATURATED',
+  'GPU_UNAVAILABLE',
+  'BATCH_QUEUE_FULL',
+  'QUEUE_FULL',
+  'BATCH_ORPHANED',
+  'SUBPROCESS_CRASHED',
+  'LLM_PROVIDER_ERROR',
+  'RATE_LIMIT',
+  'JOB_STATE_ERROR',
+  'JOB_NOT_COMPLETE',
+];
+const NEVER = [
+  'DOCUMENT_CORRUPT',
+  'DOCUMENT_EMPTY',
+  'DOCUMENT_UNSUPPORTED',
+  'DOCUMENT_TOO_LARGE',
+  'DOCUMENT_PASSWORD_PROTECTED',
+  'OFFICE_CONVERSION_TOO_LARGE',
+  'IMAGE_TOO_LARGE',
+  'IMAGE_TOO_SMALL',
+  'IMAGE_INVALID_ASPECT_RATIO',
+  'CELL_COUNT_EXCEEDED',
+  'CUSTOMER_TIMEOUT',
+  'FORM_FILL_FAILED',
+  'CONTEXT_WINDOW_EXCEEDED',
+  'OUTPUT_LIMIT_EXCEEDED',
+  'OVERSIZED_RESULT',
+  'PROCESSING_FAILED',
+  'LLM_OUTPUT_PARSE_FAILED',
+  'INFERENCE_METHOD_UNSUPPORTED',
+  'INTERNAL_INVARIANT_VIOLATION',
+  'INVALID_CONFIG',
+  'INVALID_SCHEMA',
+  'AUTH_ERROR',
+  'NOT_APPLICABLE',
+  'REGION_UNAVAILABLE',
+  'URL_NOT_ALLOWED',
+  'NOT_FOUND',
+  'JOB_DELETION_IN_PROGRESS',
+  'JOB_DELETED',
+  'JOB_CANCELLED',
+];
+
+describe('whether the same request may succeed as a new job', () => {
+  test.each(LATER)('it may after %s', (name) => {
+    expect(mayHelpToRetry({ name, message: '' })).toBe(true);
+  });
+
+  test.each(NEVER)('it does not after %s', (name) => {
+    expect(mayHelpToRetry({ name, message: '' })).toBe(false);
+  });
+
+  test.each(['timeout', 'SOMETHING_NEW', 'toString', ''])('it does not after "%s"', (name) => {
+    expect(mayHelpToRetry({ name, message: 'TIMEOUT' })).toBe(false);
+  });
+
+  test('it does not without a name', () => {
+    expect(mayHelpToRetry({ message: 'TIMEOUT' })).toBe(false);
+  });
+
+  test('is decided for all 44 names of Reducto’s API, each with advice', () => {
+    expect([...UPSTREAM_ERROR_NAMES.keys()].toSorted()).toEqual([...LATER, ...NEVER].toSorted());
+    expect(UPSTREAM_ERROR_NAMES.size).toBe(44);
+    for (const { advice } of UPSTREAM_ERROR_NAMES.values()) expect(advice).not.toBe('');
+  });
 });

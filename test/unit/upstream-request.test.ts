@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { JOB_TYPES } from '../../src/jobs/job-type.js';
 import {
+  isSurelyV3,
+  shapeOf,
   upstreamRequest,
   type CallbackTarget,
 } from '../../src/jobs/submission/upstream-request.js';
@@ -15,9 +17,9 @@ const target = (mode: CallbackTarget['mode'], channels: string[] = []): Callback
 const parsed = (text: string): Record<string, unknown> => JSON.parse(text);
 const REQUEST = { input: 'https://x', settings: { a: [1] } };
 
-describe.each(JOB_TYPES.filter((type) => type !== 'edit'))('%s', (type) => {
+describe('a request of the v3 form', () => {
   const build = (to: CallbackTarget, priority = false) =>
-    parsed(upstreamRequest({ type, priority }, JSON.stringify(REQUEST), METADATA, to));
+    parsed(upstreamRequest({ priority }, JSON.stringify(REQUEST), 'v3', METADATA, to));
 
   test('asks for callbacks to the gateway’s URL in direct mode', () => {
     expect(build(target('direct'))).toEqual({
@@ -50,12 +52,12 @@ describe.each(JOB_TYPES.filter((type) => type !== 'edit'))('%s', (type) => {
   });
 });
 
-describe('edit', () => {
+describe('a request of the legacy form', () => {
   const request = { document_url: 'https://x', edit_instructions: 'sign' };
   const build = (to: CallbackTarget, priority = false) =>
-    parsed(upstreamRequest({ type: 'edit', priority }, JSON.stringify(request), METADATA, to));
+    parsed(upstreamRequest({ priority }, JSON.stringify(request), 'legacy', METADATA, to));
 
-  test('puts the webhook with the metadata and the priority of an edit at the top level', () => {
+  test('has the webhook with the metadata and the priority at the top level', () => {
     expect(build(target('direct'), true)).toEqual({
       ...request,
       priority: true,
@@ -67,7 +69,7 @@ describe('edit', () => {
     });
   });
 
-  test('disables the webhook of an edit in none mode', () => {
+  test('disables the webhook in none mode', () => {
     expect(build(target('none'))).toEqual({
       ...request,
       webhook: { mode: 'disabled', metadata: METADATA },
@@ -75,10 +77,32 @@ describe('edit', () => {
   });
 });
 
-test.each(JOB_TYPES)('leaves every byte of a %s request as the service wrote it', (type) => {
+test.each(['v3', 'legacy'] as const)('leaves every byte of a %s request as written', (shape) => {
   const request =
     '{ "2024": 1.10, "2023": 9007199254740993,\n "constructor": {"a": "\\u0041\\/"} }';
-  const built = upstreamRequest({ type, priority: false }, request, METADATA, target('direct'));
+  const built = upstreamRequest({ priority: false }, request, shape, METADATA, target('direct'));
   expect(built.startsWith(request.slice(0, -1))).toBe(true);
-  expect(Object.keys(parsed(built)).at(-1)).toBe(type === 'edit' ? 'webhook' : 'async');
+  expect(Object.keys(parsed(built)).at(-1)).toBe(shape === 'legacy' ? 'webhook' : 'async');
+});
+
+const NO_EDIT = JOB_TYPES.filter((type) => type !== 'edit');
+const EVERY_SHAPE = [
+  ['v3', '{"input":"https://x"}'],
+  ['v3', '{"input":"https://x","settings":{"document_url":"https://y"}}'],
+  ['v3', '{"input":"document_url"}'],
+  ['legacy', '{"document_url":"https://x"}'],
+  ['legacy', '{ "options":{"a":"\\"document_url\\":1"}, "document_\\u0075rl" : ["https://x"] }'],
+] as const;
+
+test.each(NO_EDIT.flatMap((type) => EVERY_SHAPE.map((shape) => [type, ...shape] as const)))(
+  'reads a %s as %s: %s',
+  async (type, shape, request) => {
+    expect(await shapeOf(type, request)).toBe(shape);
+    if (shape === 'legacy') expect(isSurelyV3(type, request)).toBe(false);
+  },
+);
+
+test('reads every edit as legacy', async () => {
+  expect(isSurelyV3('edit', '{"input":"https://x"}')).toBe(false);
+  expect(await shapeOf('edit', '{"input":"https://x"}')).toBe('legacy');
 });

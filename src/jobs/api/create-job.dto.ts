@@ -11,13 +11,15 @@ import {
   ArrayNotEmpty,
   IsArray,
   IsBoolean,
+  IsDefined,
   IsIn,
   IsNotEmpty,
   IsObject,
   IsOptional,
   IsString,
+  ValidateIf,
 } from 'class-validator';
-import { IsAbsent, IsDocumentInput, MAX_LIST_ITEMS } from './create-job.validators.js';
+import { IsAbsent, IsDocumentInput, IsWithout, MAX_LIST_ITEMS } from './create-job.validators.js';
 import { JOB_TYPES, type JobType } from '../job-type.js';
 
 export const METADATA_BYTES = 16_384;
@@ -68,12 +70,23 @@ export abstract class CreateJobDto {
   webhook?: undefined;
 }
 
-/** All job types except edit. */
+const isLegacy = (request: { document_url?: unknown }): boolean =>
+  request.document_url !== undefined;
+
+/** Job types that take a document in `input`, or in `document_url` as Reducto’s legacy requests do. */
 abstract class CreateInputJobDto extends CreateJobDto {
   /** A URL, a `reducto://` id from an upload, `jobid://<id>` of one of your jobs, a list of these, or the unchanged answer of an upload. */
+  @ValidateIf((request: CreateInputJobDto) => !isLegacy(request))
   @IsDocumentInput()
   @ApiProperty(DOCUMENT_SCHEMA)
-  input!: unknown;
+  input?: unknown;
+
+  /** The same in a request of Reducto’s legacy form, which has no `input`. */
+  @ValidateIf(isLegacy)
+  @IsWithout('input')
+  @IsDocumentInput()
+  @ApiProperty(DOCUMENT_SCHEMA)
+  document_url?: unknown;
 }
 
 export class CreateParseJobDto extends CreateInputJobDto {
@@ -90,6 +103,12 @@ export class CreateExtractJobDto extends CreateInputJobDto {
   @IsObject()
   @ApiProperty({ type: 'object', additionalProperties: true })
   instructions?: object | null;
+
+  /** The JSON Schema of a request of the legacy form, which must have one. */
+  @ValidateIf(isLegacy)
+  @IsDefined({ message: 'is required with `document_url`' })
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  schema?: unknown;
 }
 
 /** `splitDescriptionErrors` validates it, because class-validator needs 30 µs per item. */
@@ -127,6 +146,32 @@ export class CreateEditJobDto extends CreateJobDto {
   edit_instructions!: string;
 }
 
+/** `classificationErrors` validates it. */
+export class ClassificationCategoryDto {
+  /** @example 'invoice' */
+  @ApiProperty({ minLength: 1 })
+  category!: string;
+
+  /** @example ['It states a total amount.'] */
+  criteria!: string[];
+}
+
+export class CreateClassifyJobDto extends CreateJobDto {
+  @IsIn(['classify'])
+  type!: 'classify';
+
+  /** A URL, a `reducto://` id from an upload, a list of these, or the unchanged answer of an upload. */
+  @IsDocumentInput()
+  @ApiProperty(DOCUMENT_SCHEMA)
+  input!: unknown;
+
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(MAX_LIST_ITEMS)
+  @ApiProperty({ maxItems: MAX_LIST_ITEMS })
+  classification_schema?: ClassificationCategoryDto[];
+}
+
 export class CreatePipelineJobDto extends CreateInputJobDto {
   @IsIn(['pipeline'])
   type!: 'pipeline';
@@ -143,11 +188,21 @@ export const REQUEST_CLASSES = {
   extract: CreateExtractJobDto,
   split: CreateSplitJobDto,
   edit: CreateEditJobDto,
+  classify: CreateClassifyJobDto,
   pipeline: CreatePipelineJobDto,
 } as const satisfies Record<JobType, new () => CreateJobDto>;
 
 /** Classes that pass additional fields to Reducto. */
-export const OPEN_CLASSES = [...Object.values(REQUEST_CLASSES), SplitDescriptionDto] as const;
+export const OPEN_CLASSES = [
+  ...Object.values(REQUEST_CLASSES),
+  SplitDescriptionDto,
+  ClassificationCategoryDto,
+] as const;
+
+/** Classes whose document is in `input` or in `document_url`. */
+export const INPUT_CLASSES = Object.values(REQUEST_CLASSES).filter(
+  ({ prototype }) => prototype instanceof CreateInputJobDto,
+);
 
 const EXAMPLES = {
   parse: { value: { type: 'parse', input: 'https://example.com/invoice.pdf' } },
@@ -171,6 +226,16 @@ const EXAMPLES = {
       type: 'edit',
       document_url: 'https://example.com/form.pdf',
       edit_instructions: 'Fill in the name "Ada Lovelace".',
+    },
+  },
+  classify: {
+    value: {
+      type: 'classify',
+      input: 'https://example.com/letter.pdf',
+      classification_schema: [
+        { category: 'invoice', criteria: ['It states a total amount.'] },
+        { category: 'other', criteria: ['It is anything else.'] },
+      ],
     },
   },
   pipeline: {

@@ -7,7 +7,7 @@ import type { JsonBody } from '../../platform/http/json-body.decorator.js';
 import { isRecord } from '../../platform/json/is-record.js';
 import { removeMembers } from '../../platform/json/json-edits.js';
 import { readMembersFairly, type JsonMember } from '../../platform/json/json-members.js';
-import { splitDescriptionErrors } from './create-job.validators.js';
+import { classificationErrors, splitDescriptionErrors } from './create-job.validators.js';
 import { METADATA_BYTES, REQUEST_CLASSES, type CreateJobDto } from './create-job.dto.js';
 import { JOB_TYPES, type JobType } from '../job-type.js';
 import type { JobRequest } from '../jobs.service.js';
@@ -15,6 +15,20 @@ import { findReferences, MAX_REFERENCES, type JobReference } from '../submission
 
 /** Members that the gateway does not send to Reducto. */
 const OWN_MEMBERS = new Set(['type', 'metadata', 'priority']);
+/** A classify job has a `priority` of its own, which is true by default. */
+const OWN_MEMBERS_OF_CLASSIFY = new Set(['type', 'metadata']);
+
+const DOCUMENT_MEMBERS = ['input', 'document_url'] as const;
+
+/** Members that can refer to earlier jobs. */
+const REFERRING_MEMBERS = {
+  parse: DOCUMENT_MEMBERS,
+  extract: DOCUMENT_MEMBERS,
+  split: DOCUMENT_MEMBERS,
+  edit: [],
+  classify: [],
+  pipeline: DOCUMENT_MEMBERS,
+} as const satisfies Record<JobType, readonly string[]>;
 
 /** Names of the validated fields, by job type. */
 const FIELDS = new Map(
@@ -43,13 +57,16 @@ export class CreateJobPipe implements PipeTransform<JsonBody, Promise<JobRequest
     const members = await readMembersFairly(text);
     const metadata = metadataOf(text, members);
     await turns.pause();
-    const body = removeMembers(text, members, OWN_MEMBERS);
+    const keepsPriority = type === 'classify' && typeof value['priority'] === 'boolean';
+    const ownMembers = keepsPriority ? OWN_MEMBERS_OF_CLASSIFY : OWN_MEMBERS;
+    const body = removeMembers(text, members, ownMembers);
     await turns.pause();
     const references = await findReferences(body);
     await turns.pause();
     const errors = [
       ...fieldErrors(await validate(checkedPart(type, value))),
       ...(type === 'split' ? splitDescriptionErrors(value['split_description']) : []),
+      ...(type === 'classify' ? classificationErrors(value['classification_schema']) : []),
       ...repeatedFields(type, members),
       ...sizeErrors(metadata),
       ...misplacedReferences(type, references),
@@ -94,11 +111,12 @@ function misplacedReferences(type: JobType, references: readonly JobReference[])
   if (references.length > MAX_REFERENCES) {
     return [{ path: 'input', message: `refers to more than ${MAX_REFERENCES} jobs` }];
   }
-  const misplaced = references.find(({ path }) => type === 'edit' || path[0] !== 'input');
+  const members: readonly unknown[] = REFERRING_MEMBERS[type];
+  const misplaced = references.find(({ path }) => !members.includes(path[0]));
   if (misplaced === undefined) return [];
   const message =
-    type === 'edit'
-      ? 'cannot contain a jobid://, because an edit cannot use the result of a job'
-      : 'cannot contain a jobid://; only `input` can';
+    members.length === 0
+      ? `cannot contain a jobid://, because Reducto’s ${type} cannot use the result of a job`
+      : 'cannot contain a jobid://; only the document can';
   return [{ path: cutName(misplaced.path.join('.')), message }];
 }

@@ -12,6 +12,17 @@ export const IsAbsent = (message: string): PropertyDecorator =>
     validator: { validate: (value: unknown) => value === undefined, defaultMessage: () => message },
   });
 
+/** Rejects a field beside the field `other`. */
+export const IsWithout = (other: string): PropertyDecorator =>
+  ValidateBy({
+    name: 'isWithout',
+    validator: {
+      validate: (_value: unknown, given) =>
+        given === undefined || Reflect.get(given.object, other) === undefined,
+      defaultMessage: () => `cannot be given together with \`${other}\``,
+    },
+  });
+
 /** One or several documents, in any form that Reducto accepts. */
 export const IsDocumentInput = (options?: ValidationOptions): PropertyDecorator =>
   ValidateBy(
@@ -40,6 +51,23 @@ export function splitDescriptionErrors(parts: unknown): FieldError[] {
         message: 'must be a non-empty string',
       })),
   );
+}
+
+/** Validates the items of a classification schema. */
+export function classificationErrors(categories: unknown): FieldError[] {
+  if (!Array.isArray(categories) || categories.length > MAX_LIST_ITEMS) return [];
+  return categories.flatMap((item: unknown, index) => {
+    const { category, criteria } = isRecord(item) ? item : {};
+    const path = `classification_schema.${index}`;
+    return [
+      ...(isText(category)
+        ? []
+        : [{ path: `${path}.category`, message: 'must be a non-empty string' }]),
+      ...(Array.isArray(criteria) && criteria.every(isText)
+        ? []
+        : [{ path: `${path}.criteria`, message: 'must be a list of non-empty strings' }]),
+    ];
+  });
 }
 
 function isText(value: unknown): boolean {

@@ -43,12 +43,12 @@ export async function resultDocument(
   bytes: Buffer,
   ids: JobIds,
 ): Promise<ResultDocument> {
-  const replaced: { start: number; end: number; by: Buffer | RemotePart }[] = [];
+  const watched: { label: string; start: number; end: number }[] = [];
+  let responseType: unknown;
   const scanner = new JsonScanner(answerPaths(type), (label, start, end) => {
     if (end - start > MAX_REPLACED_BYTES) return;
-    const value = bytes.subarray(start, end);
-    const by = label === 'id' ? ownId(value, ids) : remotePart(label, value);
-    if (by !== undefined) replaced.push({ start, end, by });
+    if (label === 'response-type') responseType = parsed(bytes.subarray(start, end));
+    else watched.push({ label, start, end });
   });
   try {
     for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
@@ -62,7 +62,11 @@ export async function resultDocument(
   }
   const document: (Buffer | RemotePart)[] = [];
   let done = 0;
-  for (const { start, end, by } of replaced) {
+  // Only now, because `response_type` may come last.
+  for (const { label, start, end } of watched) {
+    const value = bytes.subarray(start, end);
+    const by = label === 'id' ? ownId(value, ids) : remotePart(label, value, responseType);
+    if (by === undefined) continue;
     document.push(bytes.subarray(done, start), by);
     done = end;
   }
@@ -74,16 +78,24 @@ export function ownId(value: Buffer, ids: JobIds): Buffer | undefined {
   return parsed(value) === ids.upstream ? Buffer.from(JSON.stringify(ids.own)) : undefined;
 }
 
-function remotePart(label: string, value: Buffer): RemotePart | undefined {
+/** @param responseType the shape that the answer names; undefined if it names none */
+function remotePart(label: string, value: Buffer, responseType: unknown): RemotePart | undefined {
   if (value[0] !== 0x7b) return undefined;
   const reference = parsed(value);
   if (!isUrlResult(reference)) return undefined;
-  if (label === 'strict-url' && typeof reference.result_id !== 'string') return undefined;
+  if (isStrict(label, responseType) && typeof reference.result_id !== 'string') return undefined;
+  if (label === 'legacy-url' && responseType === 'v3_extract') return undefined;
   return {
     url: reference.url,
     aroundArray: label === 'parse-url' ? AS_FULL_PARSE : UNCHANGED,
     watched: label === 'parse-url' ? DOWNLOADED : EXTRACTED,
   };
+}
+
+/** Whether the value may be extracted data that looks like a URL result. */
+function isStrict(label: string, responseType: unknown): boolean {
+  if (label === 'url' || label === 'parse-url') return false;
+  return label === 'strict-url' || responseType !== 'extract';
 }
 
 function parsed(value: Buffer): unknown {

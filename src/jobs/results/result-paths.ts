@@ -4,6 +4,7 @@ import type { JobType } from '../job-type.js';
 /*
  * Documented paths that the gateway replaces in a result. `id`: a job id. `url`: may be `{type: "url", url}`.
  * `parse-url`: the same for a parse. `strict-url`: needs a `result_id` too, because extracted data can have this path.
+ * `extract-url`: strict, except in the legacy shape, whose data is a list. `legacy-url`: not in the v3 shape.
  */
 
 const PIPELINE_STEPS = ['parse', 'extract', 'split', 'edit', 'classify'];
@@ -11,9 +12,15 @@ const PIPELINE_STEPS = ['parse', 'extract', 'split', 'edit', 'classify'];
 /** Paths within the `result` of a job answer. */
 const ANSWER: Readonly<Record<JobType, WatchedPaths>> = {
   parse: watchedPaths({ job_id: 'id', result: 'parse-url' }),
-  extract: watchedPaths({ job_id: 'id', result: 'url', citations: 'strict-url' }),
+  extract: watchedPaths({
+    job_id: 'id',
+    response_type: 'response-type',
+    result: 'extract-url',
+    citations: 'legacy-url',
+  }),
   split: watchedPaths({ job_id: 'id', result: 'url' }),
   edit: watchedPaths({ job_id: 'id', result: 'url' }),
+  classify: watchedPaths({ job_id: 'id', result: 'url' }),
   pipeline: watchedPaths({ job_id: 'id', ...pipelineSteps() }),
 };
 
@@ -29,7 +36,7 @@ export function answerPaths(type: JobType): WatchedPaths {
 function pipelineSteps(): Record<string, string> {
   const paths: Record<string, string> = {};
   for (const step of PIPELINE_STEPS) {
-    const url = step === 'parse' ? 'parse-url' : 'url';
+    const url = step === 'parse' ? 'parse-url' : step === 'extract' ? 'strict-url' : 'url';
     for (const at of [`result.${step}`, `result.${step}.*`]) {
       paths[at] = url;
       paths[`${at}.job_id`] = 'id';

@@ -9,7 +9,7 @@ import {
 import { ShutdownDeadline } from '../../platform/config/shutdown-deadline.js';
 import { WorkerLock } from '../../platform/work/worker-lock.js';
 import type { SubmitAnswer } from '../../reducto/answers.js';
-import { summaryOf } from '../../reducto/upstream-error.js';
+import { mayHelpToRetry, summaryOf } from '../../reducto/upstream-error.js';
 import { ReductoClient } from '../../reducto/reducto.client.js';
 import type { PermitClaim } from '../../reducto/request-limiter.js';
 import { UpstreamRateLimiter } from '../../reducto/upstream-rate-limiter.js';
@@ -27,7 +27,7 @@ import { DependentJobs } from './dependent-jobs.js';
 import { InputJobs } from './input-jobs.js';
 import { SubmissionSlots } from './submission-slots.js';
 import { SubmissionTransitions } from './submission-transitions.js';
-import { upstreamRequest } from './upstream-request.js';
+import { isSurelyV3, shapeOf, upstreamRequest, type RequestShape } from './upstream-request.js';
 
 /** Time after the begin of an attempt within which its request may be sent, well before the attempt counts as lost. */
 const LEAVES_WITHIN_SECONDS = 5;
@@ -186,7 +186,8 @@ export class Submitter {
     const { id, begun, attempts } = job;
     let begin = job.leasedAt;
     let attempt = attempts;
-    const body = this.bodyOf(job, request);
+    const shape = isSurelyV3(job.type, request) ? 'v3' : await shapeOf(job.type, request);
+    const body = this.bodyOf(job, request, shape);
     if (!begun) {
       if (this.stopping) return { attempt, outcome: 'unsent' };
       begin = performance.now();
@@ -218,7 +219,7 @@ export class Submitter {
           code: 'rejected_upstream',
           message,
           ...upstreamName,
-          retryable: false,
+          retryable: mayHelpToRetry(answer.error),
         });
         return;
       }
@@ -269,13 +270,14 @@ export class Submitter {
     await this.reducto.cancelJob(upstreamId);
   }
 
-  private bodyOf(job: QueuedJob, request: string): string {
+  private bodyOf(job: QueuedJob, request: string, shape: RequestShape): string {
     const { WEBHOOK_MODE: mode, SVIX_CHANNELS: channels, callbackUrl: url } = this.settings;
     // Polling alone needs no keys.
     const token = this.tokens.isEnabled ? { token: this.tokens.signJobId(job.id) } : {};
     return upstreamRequest(
       job,
       request,
+      shape,
       { gateway_job_id: job.id, ...token },
       { mode, url, channels },
     );
