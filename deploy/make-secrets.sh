@@ -36,6 +36,7 @@ openssl rand -hex 24 | keep postgres-password
 echo "postgres://gateway:$(cat "$directory/postgres-password")@postgres:5432/gateway" | keep database-url
 echo "1:$(openssl rand -base64 32)" | keep token-keys
 echo "1:$(openssl rand -base64 32)" | keep audit-keys
+echo "1:$(openssl rand -base64 32)" | keep data-keys
 echo "rgw_admin_$(openssl rand -hex 24)" | keep bootstrap-admin-key
 openssl rand -hex 16 | keep grafana-password
 if [ "${1:-}" = sandbox ]; then echo sandbox-key | keep reducto-api-key; fi
@@ -45,7 +46,7 @@ for name in svix-secrets alert-webhook-url alert-webhook-secret otel-exporter-ot
 done
 
 echo
-echo "The secrets are in $directory. Keep a copy of token-keys and audit-keys where the backups are."
+echo "The secrets are in $directory. Keep a copy of token-keys, audit-keys, and data-keys where the backups are."
 if [ ! -e "$directory/reducto-api-key" ]; then
   echo "Missing: the key for Reducto. Write it with"
   echo "  install -m 444 /dev/stdin '$directory/reducto-api-key'"

@@ -20,7 +20,7 @@ const FEW_DISTINCT_LETTERS = 12;
 function checkKeys(settings: Settings): Finding[] {
   const found: Finding[] = [];
   const fix = 'create one with: openssl rand -base64 32';
-  for (const name of ['TOKEN_KEYS', 'AUDIT_KEYS'] as const) {
+  for (const name of ['TOKEN_KEYS', 'AUDIT_KEYS', 'DATA_KEYS'] as const) {
     for (const { version, key } of settings[name] ?? []) {
       const which = `key ${version} of ${name}`;
       if (new Set(key).size <= FEW_DISTINCT_BYTES) {

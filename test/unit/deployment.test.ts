@@ -43,8 +43,7 @@ const EXAMPLES = /TLS_HOST$|_CA_FILE$/;
 /** What a container decides for itself. */
 const NOT_FOR_OPERATORS: readonly SettingName[] = ['HOST', 'PORT', 'METRICS_HOST', 'DATA_DIR'];
 
-const settingOf = (name: string): string =>
-  name.endsWith('_FILE') ? name.replace(/_FILE$/, '') : name;
+const settingOf = (name: string): string => (isSetting(name) ? name : name.replace(/_FILE$/, ''));
 
 /** A variable of the compose file with a default of its own. */
 const VARIABLE = /\$\{([A-Z][A-Z0-9_]+):-([^${}]*)\}/g;

@@ -85,6 +85,23 @@ describe('load', () => {
     ['SVIX_SECRETS', Buffer.alloc(24).toString('base64')],
     ['BOOTSTRAP_ADMIN_KEY', 'short'],
     ['WEBHOOK_IP_ALLOWLIST', 'example.com'],
+    ['DATA_KEYS', '1:short'],
+    ['DATA_KEYS', `${KEY},${KEY}`],
+    ['DELIVERY_ALLOWED_NETWORKS', '10.0.0.0/33'],
+    ['DELIVERY_ALLOWED_NETWORKS', 'hooks.example.com'],
+    ['DELIVERY_ALLOWED_HOSTS', '10.0.0.1'],
+    ['DELIVERY_ALLOWED_HOSTS', '[::1]'],
+    ['DELIVERY_ALLOWED_HOSTS', '2130706433'],
+    ['DELIVERY_ALLOWED_HOSTS', 'hooks.example.com:8443'],
+    ['DELIVERY_ALLOWED_HOSTS', 'https://hooks.example.com'],
+    ['DELIVERY_ALLOWED_HOSTS', 'hooks.example.com/path'],
+    ['DELIVERY_ALLOWED_HOSTS', 'user@hooks.example.com'],
+    ['DELIVERY_ALLOWED_HOSTS', 'hooks.example.com.'],
+    ['DELIVERY_ALLOWED_HOSTS', '*'],
+    ['DELIVERY_ALLOWED_HOSTS', '*.'],
+    ['DELIVERY_ALLOWED_HOSTS', 'a.*.example.com'],
+    ['DELIVERY_TIMEOUT_SECONDS', '0'],
+    ['DELIVERY_CA_FILE', '/nowhere/at/all'],
   ])('refuses %s=%s by name', (name, value) => {
     expect(namesOf({ [name]: value })).toEqual([name]);
   });
@@ -258,6 +275,42 @@ test('warns of an empty allowlist and of guards that refuse nothing, where callb
   expect(warnings({ WEBHOOK_IP_ALLOWLIST: '10.0.0.0/8' })).toBe('');
   expect(warnings({ GUARD_SECRET: 'observe' })).toContain('GUARD_SECRET is observe');
   expect(warnings({ ROLES: 'api', GUARD_SECRET: 'off' })).toBe('');
+});
+
+describe('settings of deliveries', () => {
+  test.each([
+    ['hooks.example.com', 'hooks.example.com'],
+    ['*.Example.COM', '*.example.com'],
+    ['receiver', 'receiver'],
+    ['my_service.internal', 'my_service.internal'],
+    ['bücher.example', 'xn--bcher-kva.example'],
+  ])('DELIVERY_ALLOWED_HOSTS reads %s as %s', (given, read) => {
+    expect(Settings.load({ DELIVERY_ALLOWED_HOSTS: given }).DELIVERY_ALLOWED_HOSTS).toEqual([read]);
+  });
+
+  test('DELIVERY_CA_FILE refuses a file without a certificate', () => {
+    expect(problemsOf({ DELIVERY_CA_FILE: fileWith('no PEM') })).toEqual([
+      'DELIVERY_CA_FILE names a file without a certificate in PEM form',
+    ]);
+  });
+
+  test('DELIVERY_CA_FILE refuses a certificate that cannot be read', () => {
+    const pem = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+    expect(problemsOf({ DELIVERY_CA_FILE: fileWith(pem) })).toEqual([
+      'DELIVERY_CA_FILE names a file with a certificate that cannot be read',
+    ]);
+  });
+
+  test('production warns of missing DATA_KEYS where endpoints are', () => {
+    const warnings = (environment: Record<string, string>) =>
+      Settings.load({ ...PRODUCTION, ...environment })
+        .warnings()
+        .join();
+    expect(warnings({})).toContain('DATA_KEYS');
+    expect(warnings({ DATA_KEYS: KEY })).not.toContain('DATA_KEYS');
+    expect(warnings({ ROLES: 'webhooks' })).not.toContain('DATA_KEYS');
+    expect(Settings.load({}).warnings().join()).not.toContain('DATA_KEYS');
+  });
 });
 
 describe('describeSettings', () => {

@@ -1,3 +1,6 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { parseAddress, unmapAddress, type IpAddress } from '../ip-address.js';
 
 /** Turns the text of one environment variable into a value; throws an `Error` whose message completes "NAME …". */
@@ -162,3 +165,41 @@ export const hostAndPort: Parse<string> = (value) => {
   }
   return `${wildcard}${new URL(url).hostname}:${port}`;
 };
+
+/** `hooks.example.com`, or `*.example.com` (all subdomains). */
+export const hostName: Parse<string> = (value) => {
+  const [, wildcard = '', name = ''] =
+    /^(\*\.)?([^*/\\?#@:%\s[\]]*[^*/\\?#@:%\s[\].])$/.exec(value) ?? [];
+  const url = `https://${name}`;
+  const hostname = URL.canParse(url) ? new URL(url).hostname : '';
+  if (hostname === '' || isIP(hostname) !== 0) {
+    throw new Error(`has "${value}", which is not a host name like hooks.example.com`);
+  }
+  return wildcard + hostname;
+};
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** The path of a PEM file with at least one certificate. */
+export const certificateFile: Parse<string> = (path) => {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    throw new Error('names a file that cannot be read');
+  }
+  const certificates = text.match(CERTIFICATE) ?? [];
+  if (certificates.length === 0) throw new Error('names a file without a certificate in PEM form');
+  if (!certificates.every(isReadable)) {
+    throw new Error('names a file with a certificate that cannot be read');
+  }
+  return path;
+};
+
+function isReadable(certificate: string): boolean {
+  try {
+    return new X509Certificate(certificate).raw.length > 0;
+  } catch {
+    return false;
+  }
+}

@@ -1,9 +1,12 @@
+import { optional, secret, setting, type SettingDefinition } from './setting-definition.js';
 import {
   addressBlock,
+  certificateFile,
   delays,
   headerValue,
   headerList,
   hostAndPort,
+  hostName,
   httpUrl,
   integer,
   listOf,
@@ -14,35 +17,7 @@ import {
   svixSecret,
   text,
   tokenKeys,
-  type Parse,
 } from './setting-kinds.js';
-
-/** One row of the table of settings; docs/configuration.md shows the description. */
-export interface SettingDefinition<T> {
-  readonly parse: Parse<T>;
-  readonly default: string;
-  readonly secret: boolean;
-  readonly description: string;
-}
-
-type Row<T> = SettingDefinition<T>;
-
-const setting = <T>(parse: Parse<T>, defaultText: string, description: string): Row<T> => ({
-  parse,
-  default: defaultText,
-  description,
-  secret: false,
-});
-
-/** A setting without a default: its value is `undefined` if it is not set. */
-const optional = <T>(parse: Parse<T>, description: string): Row<T | undefined> => ({
-  parse: (value) => (value === '' ? undefined : parse(value)),
-  default: '',
-  description,
-  secret: false,
-});
-
-const secret = <T>(row: Row<T>): Row<T> => ({ ...row, secret: true });
 
 const guardMode = oneOf('enforce', 'observe', 'off');
 
@@ -264,6 +239,31 @@ export const SETTING_TABLE = {
     'retention of raw requests for a re-check',
   ),
   AUDIT_RETENTION_DAYS: setting(integer(1, 36_500), '400', 'retention of audit entries'),
+
+  DATA_KEYS: secret(
+    optional(
+      tokenKeys,
+      '`2:<base64>,1:<base64>`: keys that encrypt the secrets of endpoints in the database; the first encrypts, all decrypt; unset: they are stored in plain text',
+    ),
+  ),
+  DELIVERY_ALLOWED_NETWORKS: optional(
+    listOf(addressBlock),
+    'private and loopback addresses and CIDR blocks that events may be sent to, also by plain http; unset: none in production, loopback elsewhere',
+  ),
+  DELIVERY_ALLOWED_HOSTS: setting(
+    listOf(hostName),
+    '',
+    'host names (`*.example.com`: all subdomains) that events may be sent to at a private address or by plain http',
+  ),
+  DELIVERY_TIMEOUT_SECONDS: setting(
+    integer(1, 60),
+    '15',
+    'timeout of one attempt to send an event, from connecting to the end of the answer',
+  ),
+  DELIVERY_CA_FILE: optional(
+    certificateFile,
+    'PEM file with certificates of authorities that receivers of events may use, in addition to the usual ones',
+  ),
 
   CONSOLE_SESSION_HOURS: setting(
     integer(1, 720),

@@ -1,12 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { contradictions, missingForProduction } from './setting-rules.js';
-import {
-  SETTING_TABLE,
-  type SettingDefinition,
-  type SettingName,
-  type SettingValues,
-} from './setting-table.js';
+import type { SettingDefinition } from './setting-definition.js';
+import { SETTING_TABLE, type SettingName, type SettingValues } from './setting-table.js';
 import { visibleText } from './visible-text.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -100,6 +96,9 @@ export class Settings {
     }
     if (this.NODE_ENV === 'production' && this.PUBLIC_URL?.protocol === 'http:') {
       found.push('PUBLIC_URL is http: Reducto sends the callback tokens unencrypted');
+    }
+    if (this.NODE_ENV === 'production' && !this.isWebhookOnly && this.DATA_KEYS === undefined) {
+      found.push('DATA_KEYS is not set: the database holds the secrets of endpoints in plain text');
     }
     return found;
   }
