@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { isPublicAddress, parseAddress, unmapAddress } from '../../src/platform/ip-address.js';
+import {
+  addressKind,
+  isPublicAddress,
+  parseAddress,
+  unmapAddress,
+  type AddressKind,
+} from '../../src/platform/ip-address.js';
 
 const NOT_PUBLIC: Record<string, readonly string[]> = {
   'this network': ['0.0.0.0', '0.0.0.1', '0.255.255.255'],
@@ -102,4 +108,63 @@ test.each([
 ])('unmapAddress: turns %s into %s', (given, expected) => {
   const address = parseAddress(given);
   expect(address && unmapAddress(address).toString()).toBe(expected);
+});
+
+const OF_KIND: Readonly<Record<AddressKind, readonly string[]>> = {
+  public: ['1.1.1.1', '2606:4700:4700::1111', '168.63.129.17'],
+  loopback: ['127.0.0.1', '127.255.255.255', '::1'],
+  private: [
+    '10.1.2.3',
+    '172.31.0.1',
+    '192.168.0.1',
+    '100.64.0.1',
+    '100.100.100.199',
+    'fc00::1',
+    'fd12::1',
+  ],
+  nat64: ['64:ff9b::8.8.8.8', '64:ff9b::101:101'],
+  link_local: ['169.254.169.254', '169.254.170.2', 'fe80::1', 'fe80::a9fe:a9fe'],
+  metadata: [
+    '168.63.129.16',
+    '100.100.100.200',
+    'fd00:ec2::254',
+    'fd20:ce::254',
+    'fd00:c1::a9fe:a9fe',
+  ],
+  multicast: ['224.0.0.1', '239.255.255.255', 'ff02::1'],
+  unspecified: ['0.0.0.0', '0.1.2.3', '::'],
+  broadcast: ['255.255.255.255'],
+  embedding: [
+    '::ffff:127.0.0.1',
+    '::ffff:8.8.8.8',
+    '::127.0.0.1',
+    '::ffff:0:127.0.0.1',
+    '64:ff9b::10.0.0.1',
+    '64:ff9b::169.254.169.254',
+    '64:ff9b::203.0.113.9',
+    '64:ff9b:1::8.8.8.8',
+    '2002:7f00:1::',
+    '2001::1',
+    '2620::5efe:10.0.0.1',
+  ],
+  reserved: [
+    '192.0.2.1',
+    '198.18.0.1',
+    '203.0.113.9',
+    '240.0.0.1',
+    '2001:db8::1',
+    'fec0::1',
+    '4000::1',
+    '100::1',
+  ],
+};
+
+describe.each(Object.entries(OF_KIND))('addressKind: %s', (kind, addresses) => {
+  test.each(addresses)('%s', (address) => {
+    expect(addressKind(address)).toBe(kind);
+  });
+});
+
+test.each(NO_ADDRESS)('addressKind: %j is not an address', (text) => {
+  expect(addressKind(text)).toBeUndefined();
 });
