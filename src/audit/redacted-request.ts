@@ -72,7 +72,8 @@ function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-function shownHeaders(headers: RawRequest['headers']): Record<string, string> {
+/** Headers without the values of secret ones, bounded. */
+export function shownHeaders(headers: RawRequest['headers']): Record<string, string> {
   const shown = Object.entries(headers)
     .slice(0, MAX_HEADERS)
     .map(([name, value]) => [
@@ -82,12 +83,15 @@ function shownHeaders(headers: RawRequest['headers']): Record<string, string> {
   return Object.fromEntries(shown);
 }
 
-/** The beginning of a body: JSON is redacted field by field, anything else by what looks like a field. */
-function sampleOf(body: Buffer): string {
+/**
+ * The beginning of a body: JSON is redacted field by field, anything else by what looks like a field.
+ * @param maxText characters of a body that is not JSON
+ */
+export function sampleOf(body: Buffer, maxText = MAX_TEXT): string {
   if (body.length === 0) return '';
   const text = body.subarray(0, 65_536).toString();
   const parsed = parse(text);
-  if (parsed === undefined) return printableFields(text, MAX_TEXT);
+  if (parsed === undefined) return printableFields(text, maxText);
   return printable(JSON.stringify(new JsonSample().of(parsed)), MAX_SAMPLE);
 }
 

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { retryAfterSeconds } from '../platform/retry-after.js';
 import { Settings } from '../platform/config/settings.js';
 import type { AnswerBody } from './answer-body.js';
 import { neverBuilt, neverSent, Transport, type UpstreamRequest } from './transport.js';
@@ -55,13 +56,10 @@ export class UpstreamRequests {
     }
   }
 
-  /** `Retry-After` in seconds or as a date, cut to the cap. */
+  /** `Retry-After`, cut to the cap. */
   private delayOf(header: string | undefined): { retryAfterSeconds?: number } {
-    if (header === undefined || header === '') return {};
-    const seconds = /^\d+(\.\d+)?$/.test(header)
-      ? Number(header)
-      : (Date.parse(header) - Date.now()) / 1000;
-    if (!Number.isFinite(seconds) || seconds <= 0) return {};
+    const seconds = retryAfterSeconds(header);
+    if (seconds === undefined) return {};
     return { retryAfterSeconds: Math.min(seconds, this.settings.REDUCTO_RETRY_AFTER_CAP_SECONDS) };
   }
 }

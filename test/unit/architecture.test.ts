@@ -9,7 +9,7 @@ const LAYERS = [
   ['console'],
   ['admin', 'doctor'],
   ['alerts', 'retention'],
-  ['webhooks', 'reconciler', 'metrics'],
+  ['webhooks', 'reconciler', 'metrics', 'deliveries'],
   ['jobs'],
   ['reducto', 'audit', 'access', 'health'],
   ['platform'],
@@ -41,9 +41,9 @@ const rules: IFlattenedRuleSet = {
       to: { path: '^src/[^/]+/[^/]+/', pathNot: '^src/($1|platform)/' },
     },
     {
-      name: 'only src/reducto imports an HTTP client for Reducto',
+      name: 'only src/reducto and src/deliveries/sending import an HTTP client',
       severity: 'error',
-      from: { pathNot: '^src/(reducto|sandbox)/' },
+      from: { pathNot: '^src/(reducto|sandbox|deliveries/sending)/' },
       to: { path: 'node_modules/(reductoai|undici)/' },
     },
     {

@@ -32,6 +32,7 @@ export const ERROR_CODES = {
     status: 422,
     title: 'This Idempotency-Key was used for another request',
   },
+  endpoint_address_refused: { status: 422, title: 'Events may not be sent to this address' },
   too_many_requests: { status: 429, title: 'Too many requests' },
   queue_full: { status: 429, title: 'The service has too many queued jobs' },
   headers_too_large: { status: 431, title: 'The headers of the request are too large' },

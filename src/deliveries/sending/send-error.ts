@@ -1,0 +1,70 @@
+import { AddressRefusedError } from './endpoint-url.js';
+
+/** Why an attempt brought no complete answer. Codes are stable. */
+const MESSAGES = {
+  address_refused: 'the gateway does not send events to this address',
+  connection_closed: 'the receiver closed the connection before its answer was complete',
+  connection_refused: 'the receiver refused the connection',
+  connection_reset: 'the receiver reset the connection',
+  dns_failure: 'the host name cannot be resolved',
+  invalid_request: 'the request cannot be sent: the URL or a header of the endpoint is not valid',
+  invalid_response: 'the receiver did not answer with valid HTTP',
+  shutdown: 'the gateway shut down during the attempt',
+  timeout: 'the receiver did not answer in time',
+  tls_expired: 'the certificate of the receiver has expired or is not valid yet',
+  tls_failure: 'the TLS handshake with the receiver failed',
+  tls_untrusted:
+    'the certificate of the receiver is not signed by a trusted authority; DELIVERY_CA_FILE adds one',
+  tls_wrong_host: 'the certificate of the receiver is for another host name',
+  unreachable: 'there is no route to the receiver',
+  unknown: 'the attempt failed',
+} as const;
+
+export type SendErrorCode = keyof typeof MESSAGES;
+
+export interface SendError {
+  readonly code: SendErrorCode;
+  /** For people, without addresses and secrets of the request. */
+  readonly message: string;
+}
+
+const CODES: readonly (readonly [RegExp, SendErrorCode])[] = [
+  [/^(ENOTFOUND|EAI_.*|ENODATA|ESERVFAIL|EBADNAME|ERR_INVALID_IP_ADDRESS)$/, 'dns_failure'],
+  [/^ECONNREFUSED$/, 'connection_refused'],
+  [/^(ECONNRESET|EPIPE|ECONNABORTED)$/, 'connection_reset'],
+  [/^UND_ERR_(SOCKET|RES_CONTENT_LENGTH_MISMATCH)$/, 'connection_closed'],
+  [/^(ETIMEDOUT|UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT)$/, 'timeout'],
+  [/^(EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|EACCES|EINVAL)$/, 'unreachable'],
+  [/^(CERT_HAS_EXPIRED|CERT_NOT_YET_VALID)$/, 'tls_expired'],
+  [/^ERR_TLS_CERT_ALTNAME/, 'tls_wrong_host'],
+  [
+    /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_)/,
+    'tls_untrusted',
+  ],
+  [/^(EPROTO|ERR_SSL_|ERR_TLS_)/, 'tls_failure'],
+  [/^(HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_NOT_SUPPORTED)/, 'invalid_response'],
+  [
+    /^(UND_ERR_INVALID_ARG|UND_ERR_REQ_|ERR_INVALID_|ERR_HTTP_INVALID_|ERR_UNESCAPED_)/,
+    'invalid_request',
+  ],
+  [/^UND_ERR_(DESTROYED|CLOSED)$/, 'shutdown'],
+];
+
+/** What the receiver, or the network, did. Searches the causes of `thrown`. */
+export function sendErrorOf(thrown: unknown): SendError {
+  for (let cause = thrown, depth = 0; cause instanceof Error && depth < 5; depth++) {
+    if (cause instanceof AddressRefusedError) {
+      return { code: 'address_refused', message: cause.message };
+    }
+    const { code: text } = cause as NodeJS.ErrnoException;
+    const code =
+      typeof text === 'string' ? CODES.find(([known]) => known.test(text))?.[1] : undefined;
+    if (code !== undefined) return errorWith(code);
+    cause = cause instanceof AggregateError ? (cause.errors as unknown[])[0] : cause.cause;
+  }
+  return errorWith('unknown');
+}
+
+export function errorWith(code: SendErrorCode, detail = ''): SendError {
+  return { code, message: MESSAGES[code] + detail };
+}
