@@ -6,6 +6,7 @@ import { AuditRetentionModule } from './audit/audit-retention.module.js';
 import { ErrorsPageController } from './app.errors.controller.js';
 import { AuditWatchModule } from './audit/audit-watch.module.js';
 import { ConsoleModule } from './console/console.module.js';
+import { DeliveriesWorkerModule } from './deliveries/deliveries-worker.module.js';
 import { HealthModule } from './health/health.module.js';
 import { JobsApiModule } from './jobs/jobs-api.module.js';
 import { JobsWorkerModule } from './jobs/jobs-worker.module.js';
@@ -43,6 +44,7 @@ export class AppModule {
           ? [
               JobsWorkerModule,
               CallbackRelayModule,
+              DeliveriesWorkerModule,
               ReconcilerModule,
               AlertsModule,
               AuditRetentionModule,

@@ -63,6 +63,10 @@ export class Job {
   @Column({ type: 'text', nullable: true })
   metadata!: string | null;
 
+  /** Only endpoints of one of these channels, or without channels, get the event of its end; null: no channel. */
+  @Column({ type: 'text', array: true, nullable: true })
+  channels!: string[] | null;
+
   @Column({ name: 'idempotency_key', type: 'text', nullable: true })
   idempotencyKey!: string | null;
 

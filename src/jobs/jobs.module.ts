@@ -10,10 +10,11 @@ import { JobLeaseStore } from './leases/job-lease.store.js';
 import { RefusedJobs } from './leases/refused-jobs.js';
 import { JobCompletionNotifier } from './api/job-completion.notifier.js';
 import { JobEvent } from './timeline/job-event.entity.js';
-import { JobMetrics } from './job.metrics.js';
+import { JobMetrics } from './persistence/job.metrics.js';
 import { PollGrants } from './polling/poll-grants.js';
 import { CoolDownReasons } from './leases/cool-down-reasons.js';
 import { SubmissionQueueStore } from './submission/submission-queue.store.js';
+import { EndedJob } from './persistence/ended-job.entity.js';
 import { JobQueries } from './persistence/job-queries.store.js';
 import { JobSearchStore } from './persistence/job-search.store.js';
 import { JobResult } from './results/job-result.entity.js';
@@ -44,7 +45,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
  */
 @Module({
   imports: [
-    TypeOrmModule.forFeature([Job, JobInput, JobEvent, JobResult, ResultChunk, Service]),
+    TypeOrmModule.forFeature([Job, JobInput, JobEvent, EndedJob, JobResult, ResultChunk, Service]),
     AccessModule,
     ReductoModule,
     WorkModule,

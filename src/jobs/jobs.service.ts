@@ -31,6 +31,8 @@ export interface JobRequest {
   readonly priority: boolean;
   /** JSON text. */
   readonly metadata: string | null;
+  /** Channels of the event of its end. */
+  readonly channels: string[] | null;
   /** JSON text: Reducto’s members as the service wrote them. */
   readonly body: string;
   /** The jobs that `body` refers to. */
@@ -61,7 +63,7 @@ export class JobsService {
     const requestHash = idempotencyKey === null ? null : await hashOf(request.text);
     const repeated = await this.findRepeat(service, idempotencyKey, requestHash);
     if (repeated !== null) return repeated;
-    const { type, priority, metadata, body, references, text } = request;
+    const { type, priority, metadata, channels, body, references, text } = request;
     const inputs = await this.inputs.checkReferences(service, references);
     await this.uploads.check(service, body);
     const id = uuidv7();
@@ -73,6 +75,7 @@ export class JobsService {
         type,
         priority,
         metadata,
+        channels,
         request: body,
         refersToJobs: references.length > 0,
         idempotencyKey,

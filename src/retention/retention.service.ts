@@ -6,6 +6,7 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { EventRetention } from '../deliveries/event-retention.js';
 import { JobRetentionService } from '../jobs/job-retention.service.js';
 import { Settings } from '../platform/config/settings.js';
 import { Transactions } from '../platform/database/transactions.js';
@@ -23,6 +24,7 @@ const BATCH = {
   chunks: 64,
   contents: 500,
   uploads: 500,
+  events: 500,
 } as const;
 
 /** Deleted rows of a sweep. */
@@ -32,12 +34,13 @@ export interface DeletedCounts {
   readonly callbacks: number;
   readonly chunks: number;
   readonly uploads: number;
+  readonly events: number;
 }
 
 /** Deletes one batch; returns its number of rows. */
 type Step = (manager: EntityManager, retentionLease: RetentionLease) => Promise<number>;
 
-/** Deletes jobs, results, and callbacks past their retention, in small transactions. */
+/** Deletes jobs, results, callbacks, and events past their retention, in small transactions. */
 @Injectable()
 export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(RetentionService.name);
@@ -51,6 +54,7 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
     private readonly leases: RetentionLeaseStore,
     private readonly jobs: JobRetentionService,
     private readonly callbacks: CallbackRetention,
+    private readonly events: EventRetention,
     private readonly deletedRows: DeletedRows,
   ) {}
 
@@ -71,6 +75,7 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
       JOB_RETENTION_DAYS: jobDays,
       CALLBACK_RETENTION_DAYS: callbackDays,
       UPLOAD_RETENTION_HOURS: uploadHours,
+      EVENT_RETENTION_DAYS: eventDays,
     } = this.settings;
     const results = await this.removeOlder(resultDays, 'result', BATCH.results, (manager) =>
       this.jobs.expireResults(manager, resultDays, BATCH.results),
@@ -90,8 +95,11 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
     const uploads = await this.removeOlder(uploadHours, 'upload', BATCH.uploads, (manager) =>
       this.jobs.deleteUploads(manager, uploadHours, BATCH.uploads),
     );
+    const events = await this.remove('event', BATCH.events, (manager, { now }) =>
+      this.events.deleteEvents(manager, eventDays, now, BATCH.events),
+    );
 
-    const deleted = { results, jobs, callbacks, chunks, uploads };
+    const deleted = { results, jobs, callbacks, chunks, uploads, events };
     if (Object.values(deleted).some((count) => count > 0)) {
       this.logger.log({ msg: 'deleted expired rows', ...deleted });
     }

@@ -66,6 +66,7 @@ it('fails only the job that PostgreSQL refuses', async () => {
     request: '{}',
     refersToJobs: false,
     metadata: null,
+    channels: null,
     idempotencyKey: null,
     requestHash: null,
     trace: null,

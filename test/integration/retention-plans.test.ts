@@ -8,6 +8,7 @@ import {
   DELETE_JOBS,
   SEARCH_CONTENTS,
 } from '../../src/jobs/persistence/job-retention.store.js';
+import { DELETE_EVENTS } from '../../src/deliveries/event-retention.js';
 import { DELETE_CALLBACKS } from '../../src/webhooks/callback-retention.js';
 import { newDatabase } from '../support/gateway.js';
 import { addOldJobs } from '../support/old-jobs.js';
@@ -24,6 +25,19 @@ beforeAll(async () => {
   await pool.query(
     `INSERT INTO discarded_contents SELECT content_id, stored_at FROM job_results LIMIT 5000`,
   );
+  await pool.query(
+    `INSERT INTO event_outbox SELECT id FROM jobs ORDER BY ended_at DESC LIMIT 5000`,
+  );
+  await pool.query(
+    `INSERT INTO events (id, service, type, job_id, body) SELECT new_event_id(), service, 'job.failed', id, '{}' FROM jobs`,
+  );
+  await pool.query(
+    `INSERT INTO deliveries (event_id, endpoint_id) SELECT id, gen_random_uuid() FROM events`,
+  );
+  await pool.query(
+    `INSERT INTO delivery_attempts (event_id, endpoint_id, attempt, at, duration_ms, process)
+     SELECT event_id, endpoint_id, 1, now(), 1, 'a' FROM deliveries`,
+  );
   await pool.query('VACUUM ANALYZE');
 });
 afterAll(async () => {
@@ -38,6 +52,7 @@ it.each<[string, string, (contents: string[]) => unknown[]]>([
   ['expires results', EXPIRE_RESULTS, () => [30, 200]],
   ['removes jobs', DELETE_JOBS, () => [30, 200]],
   ['removes callbacks', DELETE_CALLBACKS, () => [30, 500]],
+  ['removes events', DELETE_EVENTS, () => [LAST, 500]],
   ['finds what was discarded', DISCARDED, () => [3600, 64]],
   ['removes chunks', DELETE_CHUNKS, (contents) => [contents, 64]],
   ['forgets contents', DELETE_CONTENTS, (contents) => [contents]],

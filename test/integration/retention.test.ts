@@ -67,7 +67,14 @@ describe('an expired result', () => {
     const failed = await gateway.submit({ sim: { outcome: 'failed' } });
     await gateway.ended(failed);
     await letAge(gateway.pool, failed, 300);
-    expect(await sweep()).toEqual({ results: 0, jobs: 0, callbacks: 1, chunks: 0, uploads: 0 });
+    expect(await sweep()).toEqual({
+      results: 0,
+      jobs: 0,
+      callbacks: 1,
+      chunks: 0,
+      uploads: 0,
+      events: 0,
+    });
     expect([(await read(young)).status, (await read(almost)).status]).toEqual([200, 200]);
     expect(await read(failed)).toMatchObject({ body: { code: 'job_has_no_result' } });
     expect((await gateway.call('GET', `/v1/jobs/${failed}`)).body.resultExpiredAt).toBeNull();
@@ -143,11 +150,25 @@ describe('an expired job', () => {
       [id],
     );
     await gateway.pool.query(`UPDATE job_events SET at = now() - interval '10 years'`);
-    expect(await sweep()).toEqual({ results: 0, jobs: 0, callbacks: 0, chunks: 0, uploads: 0 });
+    expect(await sweep()).toEqual({
+      results: 0,
+      jobs: 0,
+      callbacks: 0,
+      chunks: 0,
+      uploads: 0,
+      events: 0,
+    });
     expect([await count('jobs'), await count('callbacks')]).toEqual([1, 1]);
     await gateway.call('POST', `/v1/jobs/${id}/cancel`);
     await gateway.ended(id);
-    expect(await sweep()).toEqual({ results: 0, jobs: 0, callbacks: 1, chunks: 0, uploads: 0 });
+    expect(await sweep()).toEqual({
+      results: 0,
+      jobs: 0,
+      callbacks: 1,
+      chunks: 0,
+      uploads: 0,
+      events: 0,
+    });
   });
 
   it('counts the age of a job from its end', async () => {
@@ -170,6 +191,7 @@ describe('an expired job', () => {
         callbacks: 0,
         chunks: 0,
         uploads: 0,
+        events: 0,
       });
       expect((await patient.call('GET', `/v1/jobs/${running}`)).body.endedAt).toBeNull();
       expect((await patient.call('GET', `/v1/jobs/${ended}/result`)).status).toBe(200);
@@ -274,6 +296,7 @@ it('0 retains rows forever, and a result without its own retention is deleted wi
       callbacks: 0,
       chunks: 0,
       uploads: 0,
+      events: 0,
     });
     await keeps.pool.query(`UPDATE retention_lease SET held_until = now() - interval '1 s'`);
     expect(await sweep(jobsOnly)).toEqual({
@@ -282,6 +305,7 @@ it('0 retains rows forever, and a result without its own retention is deleted wi
       callbacks: 3,
       chunks: 0,
       uploads: 0,
+      events: 0,
     });
     await letGracePass(keeps.pool);
     expect((await sweep(jobsOnly)).chunks).toBe(3);

@@ -151,6 +151,9 @@ async function wrongEnd(id: string, reported: Row): Promise<string[]> {
   const upstream = upstreamOf(id).find((job) => job.id === reported.upstream_id);
   const code = reported.error?.code ?? '';
   const result = await gateway.call('GET', `/v1/jobs/${id}/result`);
+  const { rows: ends } = await gateway.pool.query('SELECT FROM event_outbox WHERE job_id = $1', [
+    id,
+  ]);
   const codes: Partial<Record<JobStatus, string[]>> = {
     failed: ['failed_upstream', 'rejected_upstream', 'submit_outcome_unknown'],
     expired: ['max_age_exceeded', 'unknown_upstream', 'submit_outcome_unknown'],
@@ -158,6 +161,7 @@ async function wrongEnd(id: string, reported: Row): Promise<string[]> {
   const running = upstream?.deletedAt === undefined ? upstream?.status : undefined;
   return found({
     'the job has not ended': !isTerminal(reported.status),
+    'the end is not in the outbox': ends.length !== 1,
     'completed without a result': reported.status === 'completed' && result.status !== 200,
     'completed, but not upstream':
       reported.status === 'completed' && upstream?.status !== 'Completed',

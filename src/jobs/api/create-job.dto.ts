@@ -17,9 +17,11 @@ import {
   IsObject,
   IsOptional,
   IsString,
+  Matches,
   ValidateIf,
 } from 'class-validator';
 import { IsAbsent, IsDocumentInput, IsWithout, MAX_LIST_ITEMS } from './create-job.validators.js';
+import { CHANNEL, CHANNEL_RULE, MAX_CHANNELS } from '../job-ends.js';
 import { JOB_TYPES, type JobType } from '../job-type.js';
 
 export const METADATA_BYTES = 16_384;
@@ -56,6 +58,15 @@ export abstract class CreateJobDto {
   @IsOptional()
   @IsBoolean()
   priority?: boolean | null;
+
+  /** Which of your endpoints get the event of the job’s end: those with one of these channels, and those without channels. */
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(MAX_CHANNELS)
+  @IsString({ each: true })
+  @Matches(CHANNEL, { each: true, message: `each value in channels ${CHANNEL_RULE}` })
+  @ApiProperty({ type: [String], maxItems: MAX_CHANNELS, example: ['invoices'] })
+  channels?: string[] | null;
 
   @IsAbsent(GATEWAY_MEMBERS)
   @ApiHideProperty()

@@ -14,9 +14,9 @@ import type { JobRequest } from '../jobs.service.js';
 import { findReferences, MAX_REFERENCES, type JobReference } from '../submission/job-references.js';
 
 /** Members that the gateway does not send to Reducto. */
-const OWN_MEMBERS = new Set(['type', 'metadata', 'priority']);
+const OWN_MEMBERS = new Set(['type', 'metadata', 'priority', 'channels']);
 /** A classify job has a `priority` of its own, which is true by default. */
-const OWN_MEMBERS_OF_CLASSIFY = new Set(['type', 'metadata']);
+const OWN_MEMBERS_OF_CLASSIFY = new Set(['type', 'metadata', 'channels']);
 
 const DOCUMENT_MEMBERS = ['input', 'document_url'] as const;
 
@@ -72,7 +72,8 @@ export class CreateJobPipe implements PipeTransform<JsonBody, Promise<JobRequest
       ...misplacedReferences(type, references),
     ];
     if (errors.length > 0) throw invalid(errors.slice(0, MAX_FIELD_ERRORS));
-    return { type, priority: value['priority'] === true, metadata, body, references, text };
+    const priority = value['priority'] === true;
+    return { type, priority, metadata, channels: channelsOf(value), body, references, text };
   }
 }
 
@@ -99,6 +100,12 @@ function metadataOf(text: string, members: readonly JsonMember[]): string | null
   const span = members.findLast(({ name }) => name === 'metadata')?.value;
   const metadata = span === undefined ? 'null' : text.slice(span.start, span.end);
   return metadata === 'null' ? null : metadata;
+}
+
+/** The validated channels, each once. */
+function channelsOf({ channels }: Record<string, unknown>): string[] | null {
+  if (!Array.isArray(channels) || channels.length === 0) return null;
+  return [...new Set(channels.map(String))];
 }
 
 function sizeErrors(metadata: string | null): FieldError[] {

@@ -1,6 +1,6 @@
 import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { Notifications } from '../../platform/work/notifications.js';
-import { JOB_ENDED } from '../persistence/job-transitions.store.js';
+import { JOB_ENDED } from '../job-ends.js';
 
 /** Wakes requests that wait for a job to end. A waiting request costs an entry in a map and no query. */
 @Injectable()

@@ -6,7 +6,7 @@ import { Transactions } from '../../platform/database/transactions.js';
 import { currentTraceparent } from '../../platform/tracing/spans.js';
 import { Notifications } from '../../platform/work/notifications.js';
 import type { Job } from '../job.entity.js';
-import { JobMetrics } from '../job.metrics.js';
+import { JobMetrics } from '../persistence/job.metrics.js';
 import type { HeldJob } from '../leases/job-lease.store.js';
 import { CANCELS_DUE, JobTransitionsStore } from '../persistence/job-transitions.store.js';
 

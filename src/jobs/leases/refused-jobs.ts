@@ -5,7 +5,7 @@ import { classifyDatabaseError, sqlStateOf } from '../../platform/database/datab
 import { preparedRows } from '../../platform/database/sql.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import { UNSTORABLE, UNSTORABLE_JOB, UNSTORABLE_SUBMIT, type JobError } from '../job-error.js';
-import { JobMetrics } from '../job.metrics.js';
+import { JobMetrics } from '../persistence/job.metrics.js';
 import type { JobStatus } from '../job-status.js';
 import { JobTransitionsStore, SETTLED_BY_TRIGGER } from '../persistence/job-transitions.store.js';
 

@@ -21,7 +21,7 @@ export class JobRetentionStore {
     return (await rows(manager, EXPIRE_RESULTS, [days, limit])).length;
   }
 
-  /** Deletes jobs with their timelines and results. Returns how many. */
+  /** Deletes jobs with their timelines and results, once they have their events. Returns how many. */
   async deleteJobs(manager: EntityManager, days: number, limit: number): Promise<number> {
     return (await rows(manager, DELETE_JOBS, [days, limit])).length;
   }
@@ -77,6 +77,7 @@ export const DELETE_JOBS = `
   WITH old AS (
     SELECT id FROM jobs
      WHERE ended_at < now() - make_interval(days => $1)
+       AND NOT EXISTS (SELECT FROM event_outbox WHERE job_id = jobs.id)
      ORDER BY ended_at LIMIT $2
        FOR UPDATE SKIP LOCKED),
   result AS (

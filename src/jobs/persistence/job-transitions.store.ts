@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { EntityManager, In, type QueryDeepPartialEntity } from 'typeorm';
+import { rows } from '../../platform/database/sql.js';
 import { Notifications } from '../../platform/work/notifications.js';
+import { JOB_ENDED, recordEnds } from '../job-ends.js';
 import { CANCELLED_BEFORE_SUBMIT } from '../job-error.js';
 import { JobEvent, type JobEventType } from '../timeline/job-event.entity.js';
 import { isTerminal, predecessorsOf, type JobStatus } from '../job-status.js';
 import type { JobType } from '../job-type.js';
 import { Job, type SettledBy } from '../job.entity.js';
 
-/** Topic with the id of each job that ends. */
-export const JOB_ENDED = 'job_ended';
 /** Topics that announce due jobs: to send, to poll, to search for, and to cancel. */
 export const JOBS_QUEUED = 'jobs_queued';
 export const POLLS_DUE = 'polls_due';
@@ -70,7 +70,8 @@ export class JobTransitionsStore {
 
   /**
    * Moves a job to `to` with `changes` if its status allows it and `fence` holds. A terminal state also deletes
-   * the request, and notifies waiting requests at commit. `event`: for the timeline, which shows an end by itself.
+   * the request, records the end in the outbox, and notifies waiting requests at commit. `event`: for the timeline,
+   * which shows an end by itself.
    */
   async transition(
     manager: EntityManager,
@@ -81,7 +82,7 @@ export class JobTransitionsStore {
     fence: Fence,
   ): Promise<TransitionedJob | undefined> {
     const end: Changes = isTerminal(to) ? { endedAt: now, nextCheckAt: null, request: null } : {};
-    const { raw } = await manager
+    const [update, parameters] = manager
       .createQueryBuilder()
       .update(Job)
       .set({
@@ -96,12 +97,15 @@ export class JobTransitionsStore {
       .where('id = :id AND status IN (:...from)', { id, from: predecessorsOf(to) })
       .andWhere(...fence)
       .returning(
-        `type, settled_by, polls, submit_started_at, ${age('created_at')} AS age,
+        `id, type, settled_by, polls, submit_started_at, ${age('created_at')} AS age,
          ${age('callback_received_at')} AS callback_age,
          ${isTerminal(to) ? wakeDependents('ARRAY[id]') : '0'} AS woken`,
       )
-      .execute();
-    const [row] = raw as TransitionedRow[];
+      .getQueryAndParameters();
+    const statement = isTerminal(to)
+      ? `WITH ended AS (${update}), recorded AS (${recordEnds('ended')}) SELECT * FROM ended`
+      : update;
+    const [row] = await rows<TransitionedRow>(manager, statement, parameters);
     if (row === undefined) return undefined;
     if (event !== null) {
       const [type, detail] = event;
@@ -203,6 +207,7 @@ export class JobTransitionsStore {
 }
 
 interface TransitionedRow {
+  id: string;
   type: JobType;
   settled_by: SettledBy | null;
   polls: number;

@@ -3,10 +3,10 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
 import { NOTIFY_ALL } from '../../platform/work/notifications.js';
+import { JOB_ENDED, recordEnds } from '../job-ends.js';
 import { predecessorsOf } from '../job-status.js';
 import {
   age,
-  JOB_ENDED,
   SETTLED_BY_TRIGGER,
   wakeDependents,
   type TransitionedJob,
@@ -90,6 +90,7 @@ const COMPLETE_JOBS = {
     INSERT INTO job_results (job_id, content_id, sha256, size_bytes, stored_bytes)
     SELECT job_id, content_id, sha256, size_bytes, stored_bytes
       FROM fetched JOIN completed USING (content_id)),
+  recorded AS (${recordEnds('completed')}),
   woken AS MATERIALIZED (
     SELECT ${wakeDependents('array_agg(id)')} AS count FROM completed),
   notification AS MATERIALIZED (

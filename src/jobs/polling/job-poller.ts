@@ -8,7 +8,7 @@ import { ReductoClient } from '../../reducto/reducto.client.js';
 import type { Permit } from '../../reducto/request-limiter.js';
 import { ResultDownload } from '../../reducto/result-download.js';
 import { ResultDownloadError } from '../../reducto/result-download-error.js';
-import { JobMetrics } from '../job.metrics.js';
+import { JobMetrics } from '../persistence/job.metrics.js';
 import { JobLeaseStore } from '../leases/job-lease.store.js';
 import type { LeasedJob } from '../leases/leased-job.js';
 import {

@@ -8,7 +8,8 @@ import { preparedRows } from '../../platform/database/sql.js';
 import { Notifications } from '../../platform/work/notifications.js';
 import { MAX_POLL_EVENTS } from '../timeline/job-event.entity.js';
 import type { WaitReason } from './poll-policy.js';
-import { JobMetrics } from '../job.metrics.js';
+import { JOB_ENDED } from '../job-ends.js';
+import { JobMetrics } from '../persistence/job.metrics.js';
 import type { TerminalStatus } from '../job-status.js';
 import type { JobError } from '../job-error.js';
 import { CANCEL_PENDING, type HeldJob } from '../leases/job-lease.store.js';
@@ -16,7 +17,6 @@ import type { LeasedJob } from '../leases/leased-job.js';
 import {
   CANCELS_DUE,
   ifLeasedBy,
-  JOB_ENDED,
   JOBS_QUEUED,
   JobTransitionsStore,
   POLLS_DUE,

@@ -15,6 +15,7 @@ export interface NewJob {
   request: string;
   refersToJobs: boolean;
   metadata: string | null;
+  channels: string[] | null;
   idempotencyKey: string | null;
   requestHash: Buffer | null;
   trace: string | null;
@@ -104,14 +105,14 @@ type InsertedRow = Pick<
 const INSERT_JOBS = {
   name: 'jobs-insert',
   text: `
-    INSERT INTO jobs (id, service, type, priority, request, refers_to_jobs, metadata, idempotency_key,
-                      request_hash, trace, next_check_at, deferral_reason, deferred_until)
-    SELECT id, service, type, priority, coalesce(request, $2), refers_to_jobs, metadata,
+    INSERT INTO jobs (id, service, type, priority, request, refers_to_jobs, metadata, channels,
+                      idempotency_key, request_hash, trace, next_check_at, deferral_reason, deferred_until)
+    SELECT id, service, type, priority, coalesce(request, $2), refers_to_jobs, metadata, channels,
            idempotency_key, request_hash, trace, now() + make_interval(secs => coalesce(defer_seconds, 0)),
            deferral_reason, now() + make_interval(secs => defer_seconds)
       FROM json_to_recordset($1::json) AS job (id uuid, service text, type text, priority boolean,
-             request text, refers_to_jobs boolean, metadata text, idempotency_key text,
-             request_hash bytea, trace text, defer_seconds float8, deferral_reason text)
+             request text, refers_to_jobs boolean, metadata text, channels text[],
+             idempotency_key text, request_hash bytea, trace text, defer_seconds float8, deferral_reason text)
      WHERE (SELECT $3::boolean) OR NOT EXISTS (
              SELECT FROM services WHERE services.service = job.service AND max_queued IS NOT NULL)
      ORDER BY service, idempotency_key, id

@@ -4,7 +4,7 @@ import { Batches } from '../../platform/batches.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import type { Lease } from '../../platform/work/due-work.js';
 import { Notifications } from '../../platform/work/notifications.js';
-import { JobMetrics } from '../job.metrics.js';
+import { JobMetrics } from '../persistence/job.metrics.js';
 import type { JobError } from '../job-error.js';
 import type { Job } from '../job.entity.js';
 import { SubmissionQueueStore, type Attempt, type QueuedJob } from './submission-queue.store.js';

@@ -382,6 +382,11 @@ export const SETTING_TABLE = {
     '48',
     'retention of an upload’s id and its `Idempotency-Key`; Reducto keeps the file for about a day; 0: forever',
   ),
+  EVENT_RETENTION_DAYS: setting(
+    integer(1, 36_500),
+    '30',
+    'retention of an event, its deliveries, and their attempts',
+  ),
   RETENTION_INTERVAL_SECONDS: setting(integer(1, 86_400), '600', 'interval of the retention task'),
 } as const satisfies Record<string, SettingDefinition<unknown>>;
 

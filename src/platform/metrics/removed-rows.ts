@@ -3,7 +3,15 @@ import type { Counter } from '@opentelemetry/api';
 import { Metrics } from './metrics.js';
 
 /** Kinds of rows that retention deletes. */
-const KINDS = ['result', 'job', 'callback', 'result_chunk', 'upload', 'audit_entry'] as const;
+const KINDS = [
+  'result',
+  'job',
+  'callback',
+  'result_chunk',
+  'upload',
+  'audit_entry',
+  'event',
+] as const;
 export type DeletedKind = (typeof KINDS)[number];
 
 /** Counts rows that retention deleted. */

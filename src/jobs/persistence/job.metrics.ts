@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { Counter, Histogram } from '@opentelemetry/api';
-import { Metrics, SECONDS } from '../platform/metrics/metrics.js';
-import { isTerminal, JOB_STATUSES, type TerminalStatus } from './job-status.js';
-import { JOB_TYPES } from './job-type.js';
-import { JobQueries, type OpenJobs } from './persistence/job-queries.store.js';
-import type { TransitionedJob } from './persistence/job-transitions.store.js';
+import { Metrics, SECONDS } from '../../platform/metrics/metrics.js';
+import { isTerminal, JOB_STATUSES, type TerminalStatus } from '../job-status.js';
+import { JOB_TYPES } from '../job-type.js';
+import { JobQueries, type OpenJobs } from './job-queries.store.js';
+import type { TransitionedJob } from './job-transitions.store.js';
 
 /** Scrapes within this time share one query. */
 const OPEN_JOBS_FRESH_MILLISECONDS = 5000;

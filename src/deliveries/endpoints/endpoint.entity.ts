@@ -1,0 +1,102 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+/** Who disabled an endpoint: its service, five days of failures, or an answer with status 410. */
+export const DISABLED_REASONS = ['service', 'failing', 'gone'] as const;
+export type DisabledReason = (typeof DISABLED_REASONS)[number];
+
+/** Where a service receives events, which events, and how the receiver fares. */
+@Entity({ name: 'endpoints' })
+@Index('endpoints_by_service', ['service', 'id'])
+export class Endpoint {
+  /** UUIDv7 */
+  @PrimaryColumn({ type: 'uuid' })
+  id!: string;
+
+  @Column({ type: 'text' })
+  service!: string;
+
+  @Column({ type: 'text' })
+  url!: string;
+
+  @Column({ type: 'text', nullable: true })
+  description!: string | null;
+
+  /** Null in this and the next three: all. */
+  @Column({ name: 'event_types', type: 'text', array: true, nullable: true })
+  eventTypes!: string[] | null;
+
+  @Column({ type: 'text', array: true, nullable: true })
+  channels!: string[] | null;
+
+  @Column({ name: 'job_types', type: 'text', array: true, nullable: true })
+  jobTypes!: string[] | null;
+
+  /** JSON text: members that the metadata of the job must have. */
+  @Column({ type: 'text', nullable: true })
+  metadata!: string | null;
+
+  /** JSON text of additional request headers, encrypted. */
+  @Column({ type: 'text', nullable: true })
+  headers!: string | null;
+
+  @Column({ name: 'rate_limit_per_second', type: 'integer', nullable: true })
+  rateLimitPerSecond!: number | null;
+
+  /** Seconds after each failed attempt; null: the default. */
+  @Column({ name: 'retry_schedule', type: 'double precision', array: true, nullable: true })
+  retrySchedule!: number[] | null;
+
+  @Column({ name: 'include_result', type: 'boolean', default: false })
+  includeResult!: boolean;
+
+  /** Requests also have the signature in headers `svix-*`. */
+  @Column({ name: 'svix_headers', type: 'boolean', default: false })
+  svixHeaders!: boolean;
+
+  /** Encrypted. */
+  @Column({ type: 'text' })
+  secret!: string;
+
+  /** Encrypted; signs too until `previousSecretUntil`. */
+  @Column({ name: 'previous_secret', type: 'text', nullable: true })
+  previousSecret!: string | null;
+
+  @Column({ name: 'previous_secret_until', type: 'timestamptz', nullable: true })
+  previousSecretUntil!: Date | null;
+
+  @Column({ type: 'boolean', default: true })
+  enabled!: boolean;
+
+  @Column({ name: 'disabled_reason', type: 'text', nullable: true })
+  disabledReason!: DisabledReason | null;
+
+  @Column({ name: 'disabled_at', type: 'timestamptz', nullable: true })
+  disabledAt!: Date | null;
+
+  /** First failed attempt since the last success. */
+  @Column({ name: 'failing_since', type: 'timestamptz', nullable: true })
+  failingSince!: Date | null;
+
+  @Column({ name: 'consecutive_failures', type: 'integer', default: 0 })
+  consecutiveFailures!: number;
+
+  /** The circuit breaker is open until then. */
+  @Column({ name: 'paused_until', type: 'timestamptz', nullable: true })
+  pausedUntil!: Date | null;
+
+  @Column({ name: 'last_success_at', type: 'timestamptz', nullable: true })
+  lastSuccessAt!: Date | null;
+
+  @Column({ name: 'last_failure_at', type: 'timestamptz', nullable: true })
+  lastFailureAt!: Date | null;
+
+  /** Theoretical arrival time of the rate limiter (GCRA). */
+  @Column({ name: 'next_send_at', type: 'timestamptz', nullable: true })
+  nextSendAt!: Date | null;
+
+  @Column({ name: 'created_at', type: 'timestamptz', default: () => 'now()' })
+  createdAt!: Date;
+
+  @Column({ name: 'updated_at', type: 'timestamptz', default: () => 'now()' })
+  updatedAt!: Date;
+}

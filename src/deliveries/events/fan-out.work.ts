@@ -1,0 +1,59 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { JOB_ENDED } from '../../jobs/job-ends.js';
+import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
+import type { BatchWork } from '../../platform/work/due-work.js';
+import { Notifications } from '../../platform/work/notifications.js';
+import { WorkEngine } from '../../platform/work/work-engine.js';
+import { EVENTS_STORED, FanOutStore } from './fan-out.store.js';
+
+const BATCH_SIZE = 500;
+/** How long a job is skipped whose event PostgreSQL refuses to store. */
+const SKIP_MILLISECONDS = 60_000;
+
+/** Due work: makes the events of jobs that ended, and their deliveries. */
+@Injectable()
+export class FanOutWork implements BatchWork, OnModuleInit {
+  readonly name = 'fan_out';
+  readonly topic = JOB_ENDED;
+  readonly batchSize = 1;
+  readonly yieldsWhenBusy = true;
+  private readonly logger = new Logger(FanOutWork.name);
+  private readonly skipped = new LRUCache<string, true>({ max: 1000, ttl: SKIP_MILLISECONDS });
+  private limit = BATCH_SIZE;
+
+  constructor(
+    private readonly store: FanOutStore,
+    private readonly engine: WorkEngine,
+    private readonly notifications: Notifications,
+  ) {}
+
+  onModuleInit(): void {
+    this.engine.addBatch(this);
+  }
+
+  /** Returns 0 if nothing is left. A job whose event PostgreSQL refuses is found by halves, and skipped for a while. */
+  async perform(): Promise<number> {
+    const skipped = [...this.skipped.keys()];
+    const { limit } = this;
+    try {
+      const { taken, services } = await this.store.insertEvents(limit, skipped);
+      this.limit = BATCH_SIZE;
+      this.notifications.deliver(EVENTS_STORED, services);
+      return taken < limit ? 0 : 1;
+    } catch (error) {
+      if (classifyDatabaseError(error) !== 'data') throw error;
+      this.limit = Math.ceil(limit / 2);
+      if (limit === 1) await this.skipFirst(skipped, sqlStateOf(error));
+      return 1;
+    }
+  }
+
+  private async skipFirst(skipped: readonly string[], sqlState: string): Promise<void> {
+    this.limit = BATCH_SIZE;
+    const jobId = await this.store.findFirst(skipped);
+    if (jobId === undefined) return;
+    this.skipped.set(jobId, true);
+    this.logger.error({ msg: 'the event of a job cannot be stored', jobId, sqlState });
+  }
+}

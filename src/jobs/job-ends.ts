@@ -1,0 +1,31 @@
+/** Maximum channels of a job or an endpoint. */
+export const MAX_CHANNELS = 10;
+export const CHANNEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+export const CHANNEL_RULE =
+  'must be 1 to 128 letters, digits, dots, dashes or underscores, and begin with a letter or digit';
+
+/** Topic with the id of each job that ends. */
+export const JOB_ENDED = 'job_ended';
+
+/**
+ * SQL of a CTE that records the ends of the jobs of the CTE `ended`, whose ids are in `id`. Every statement that ends jobs
+ * has it: a job that ended is in the outbox until its event exists, and nothing is in it twice.
+ */
+export const recordEnds = (ended: string): string =>
+  `INSERT INTO event_outbox (job_id) SELECT id FROM ${ended}`;
+
+/**
+ * SQL of the CTE `ended`: up to `limit` jobs that are removed from the outbox, except those of the array `skipped`, after
+ * the CTE `after`. The same transaction must insert their events.
+ */
+export const takeEnds = (limit: string, skipped: string, after: string): string => `
+  taken AS (
+    DELETE FROM event_outbox
+     WHERE job_id = ANY (ARRAY(
+       SELECT job_id FROM event_outbox, ${after}
+        WHERE job_id <> ALL (${skipped}::uuid[])
+        ORDER BY job_id LIMIT (SELECT ${limit}::integer)))
+    RETURNING job_id),
+  ended AS (
+    SELECT jobs.id, service, type, status, metadata, error, channels, ended_at
+      FROM taken JOIN jobs ON jobs.id = taken.job_id)`;

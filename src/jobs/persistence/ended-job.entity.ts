@@ -1,0 +1,8 @@
+import { Entity, PrimaryColumn } from 'typeorm';
+
+/** A job that ended and has no event yet (`job-ends.ts`). Its row is deleted with the insert of the event. */
+@Entity({ name: 'event_outbox' })
+export class EndedJob {
+  @PrimaryColumn({ name: 'job_id', type: 'uuid' })
+  jobId!: string;
+}
