@@ -121,10 +121,13 @@ describe('the outbox', () => {
       const statements = text.match(/ended_at\s*=(?!\s*NULL)[^=]|endedAt: now\b/g) ?? [];
       // Others only change rows of other tables or compare.
       if (!/UPDATE jobs|update\(Job\)/.test(text) || statements.length === 0) continue;
-      ending.push(name);
-      expect(text.match(/recordEnds\('/g)?.length, name).toBe(statements.length);
+      const recorded = text.match(/recordEnds\('/g) ?? [];
+      ending.push(`${name}: ${recorded.length} of ${statements.length}`);
     }
-    expect(ending.toSorted()).toEqual(['job-completion.store.ts', 'job-transitions.store.ts']);
+    expect(ending.toSorted()).toEqual([
+      'job-completion.store.ts: 1 of 1',
+      'job-transitions.store.ts: 1 of 1',
+    ]);
   });
 });
 
@@ -178,9 +181,9 @@ describe('the fan-out', () => {
 
   it('makes no event visible below one that was visible before', async () => {
     const seen: string[] = [];
-    let isDone = false;
+    const done = new AbortController();
     const reader = (async () => {
-      while (!isDone) {
+      while (!done.signal.aborted) {
         const last = seen.at(-1) ?? '0';
         const { rows } = await gateway.pool.query<EventRow>(
           'SELECT job_id, position FROM events WHERE position > $1 ORDER BY position',
@@ -199,7 +202,7 @@ describe('the fan-out', () => {
       );
     }
     await fanOutAll();
-    isDone = true;
+    done.abort();
     await reader;
     const all = (await events()).map(({ position }) => position);
     expect(all).toHaveLength(100);
