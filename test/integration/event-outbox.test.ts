@@ -55,8 +55,8 @@ const complete = (...ids: string[]) =>
       content: {
         contentId: randomUUID(),
         sha256: 'x',
-        sizeBytes: 2,
-        storedBytes: 2,
+        sizeBytes: '2',
+        storedBytes: '2',
         bytes: Buffer.from('{}'),
       },
     })),
