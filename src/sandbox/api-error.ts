@@ -12,7 +12,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The newer error shape. Names: fact sheet 7.4. The HTTP wrapping is INFERRED. */
+/** The shape of errors that is seen live (fact sheet 5.1). */
 export function namedError(
   status: number,
   name: string,
@@ -20,12 +20,12 @@ export function namedError(
   jobId?: string,
 ): ApiError {
   const error = { name, code: status, message, ...(jobId !== undefined && { job_id: jobId }) };
-  return new ApiError(status, { error });
+  return new ApiError(status, { error, detail: message });
 }
 
-/** The documented shape of download errors and URL errors. */
-export function typedError(status: number, type: string, message: string): ApiError {
-  return new ApiError(status, { error: { message, type, code: status } });
+/** The response of a path that this version does not have. */
+export function noRoute(): ApiError {
+  return new ApiError(404, { detail: 'Not Found' });
 }
 
 export function validationError(issues: readonly Issue[]): ApiError {
@@ -45,11 +45,8 @@ export function tooManyRequests(code: 1000 | 2000 | undefined, retryAfterSeconds
 }
 
 export function unavailable(retryAfterSeconds: number): ApiError {
-  return new ApiError(
-    503,
-    { error: { name: 'BATCH_QUEUE_FULL', code: 503, message: 'The queue is full' } },
-    { 'retry-after': String(retryAfterSeconds) },
-  );
+  const { status, body } = namedError(503, 'BATCH_QUEUE_FULL', 'The queue is full');
+  return new ApiError(status, body, { 'retry-after': String(retryAfterSeconds) });
 }
 
 /** The HTML error page of a proxy in front of the platform, as nginx writes it. */

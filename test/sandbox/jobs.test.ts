@@ -89,12 +89,27 @@ describe('with the official SDK', () => {
 });
 
 describe('API keys', () => {
-  test('refuses a request without a key with an HTML 403, and a wrong key with a JSON 401', async () => {
+  test.each([
+    ['no key', {}],
+    ['an empty key', { authorization: 'Bearer ' }],
+    ['a wrong key', { authorization: 'Bearer wrong' }],
+  ])('refuses a request with %s with a JSON 401', async (_case, headers) => {
     const { sandbox } = await bench();
-    const none = await call(`${sandbox.url}/jobs`);
-    expect([none.status, none.headers.get('content-type')]).toEqual([403, 'text/html']);
-    const empty = await call(`${sandbox.url}/jobs`, { headers: { authorization: 'Bearer ' } });
-    expect([empty.status, empty.json]).toEqual([401, { detail: expect.any(String) }]);
+    expect(await call(`${sandbox.url}/jobs`, { headers })).toMatchObject({
+      status: 401,
+      json: { error: { name: 'AUTH_ERROR', code: 401 }, detail: expect.any(String) },
+    });
+  });
+
+  test('refuses a request without a key with an HTML 403 if htmlForbidden is set', async () => {
+    const { sandbox } = await bench({ platform: { htmlForbidden: true } });
+    const { status, headers } = await call(`${sandbox.url}/jobs`);
+    expect([status, headers.get('content-type')]).toEqual([403, 'text/html']);
+  });
+
+  test('returns the version without a key', async () => {
+    const { sandbox } = await bench();
+    expect((await call(`${sandbox.url}/version`)).json).toContain('v1.12');
   });
 
   test('accepts a request without a key if auth is off', async () => {
@@ -127,14 +142,54 @@ describe('validation of a submit', () => {
     expect(sandbox.jobs.find(id)?.webhook).toBeUndefined();
   });
 
-  test('refuses an unknown upload and an invalid URL', async () => {
-    const { sandbox, client } = await bench();
-    await expect(submit(client, { input: 'reducto://nothing.pdf' })).rejects.toMatchObject({
-      status: 404,
-      error: { error: { name: 'NOT_FOUND' } },
+  test('names each missing member of the items of a list', async () => {
+    const { client } = await bench();
+    const split_description = [{ name: 'a' }, 'b'];
+    const error: unknown = await submit(
+      client,
+      { ...anyDocument, split_description },
+      'split',
+    ).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      status: 422,
+      error: {
+        detail: [
+          { loc: ['body', 'split_description', 0, 'description'], type: 'missing' },
+          { loc: ['body', 'split_description', 1, 'name'], type: 'missing' },
+          { loc: ['body', 'split_description', 1, 'description'], type: 'missing' },
+        ],
+      },
     });
-    await expect(submit(client, { input: 'gopher://x' })).rejects.toMatchObject({ status: 400 });
+  });
+
+  test.each([
+    ['an unknown queue_priority', 'parse', { queue_priority: 'now' }],
+    ['a list member that is no list', 'split', { split_description: 'a' }],
+    ['a pipeline id that is no string', 'pipeline', { pipeline_id: 1 }],
+    ['other settings of a pipeline', 'pipeline', { pipeline_id: 'p', settings: { timeout: 1 } }],
+  ])('refuses %s with 422', async (_case, type, body) => {
+    const { client } = await bench();
+    await expect(submit(client, { ...anyDocument, ...body }, type)).rejects.toMatchObject({
+      status: 422,
+    });
+  });
+
+  test('refuses an invalid URL', async () => {
+    const { sandbox, client } = await bench();
+    await expect(submit(client, { input: 'gopher://x' })).rejects.toMatchObject({
+      status: 400,
+      error: { error: { name: 'INVALID_CONFIG', code: 400 }, detail: expect.any(String) },
+    });
     expect(sandbox.jobs.all()).toHaveLength(0);
+  });
+
+  test('accepts an unknown upload, and fails the job', async () => {
+    const test = await bench();
+    const id = await submitAndEnd(test, { input: 'reducto://nothing.pdf' });
+    expect(await test.client.job.get(id)).toMatchObject({
+      status: 'Failed',
+      error: { name: 'INVALID_CONFIG', code: 400 },
+    });
   });
 
   test('refuses a direct webhook without a URL', async () => {

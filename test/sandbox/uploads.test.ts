@@ -92,7 +92,8 @@ test('accepts the bytes of a presigned upload by PUT under its own link only', a
   const test = await bench();
   const { file_id: input, presigned_url: link } = await test.client.upload({ extension: '.txt' });
   expect(input).toMatch(/\.txt$/u);
-  await expect(submitAndEnd(test, { input })).rejects.toMatchObject({ status: 404 });
+  const early = await submitAndEnd(test, { input });
+  expect((await test.client.job.get(early)).status).toBe('Failed');
 
   const forged = `${link}`.replace(/signature=.{8}/u, 'signature=00000000');
   expect((await call(forged, { method: 'PUT', body: 'no' })).status).toBe(403);
@@ -101,10 +102,59 @@ test('accepts the bytes of a presigned upload by PUT under its own link only', a
   expect(JSON.stringify(await test.client.job.get(id))).toContain('Arrived later');
 });
 
-test('refuses a bare Buffer, which the SDK sends as JSON', async () => {
+test.each([
+  ['a string', 'file.pdf'],
+  ['a Buffer', { type: 'Buffer', data: [1, 2, 3] }],
+  ['a list of bytes', [1, 2, 3]],
+])('refuses %s as a file in JSON', async (_case, file) => {
   const { sandbox } = await bench({ platform: { auth: 'off' } });
-  const body = { file: { type: 'Buffer', data: [1, 2, 3] } };
-  expect((await post(`${sandbox.url}/upload`, body)).status).toBe(422);
+  expect(await post(`${sandbox.url}/upload`, { file })).toMatchObject({
+    status: 422,
+    json: { detail: [{ loc: ['body', 'file'] }] },
+  });
+});
+
+const multipart = { 'content-type': 'multipart/form-data; boundary=b' };
+
+test.each<[string, RequestInit]>([
+  ['no body', {}],
+  ['an empty JSON body', { headers: { 'content-type': 'application/json' } }],
+  ['JSON {}', { headers: { 'content-type': 'application/json' }, body: '{}' }],
+  ['a null file', { headers: { 'content-type': 'application/json' }, body: '{"file":null}' }],
+  ['an empty multipart', { headers: multipart, body: '--b--\r\n' }],
+  ['a multipart of 0 bytes', { headers: multipart }],
+  [
+    'a multipart with other fields only',
+    {
+      headers: multipart,
+      body: '--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--b--\r\n',
+    },
+  ],
+])('returns a presigned link for an upload with %s', async (_case, init) => {
+  const { sandbox } = await bench({ platform: { auth: 'off' } });
+  const { status, json } = await call(`${sandbox.url}/upload`, { method: 'POST', ...init });
+  expect({ status, json }).toEqual({
+    status: 200,
+    json: {
+      file_id: expect.stringMatching(/^reducto:\/\//u),
+      presigned_url: expect.stringContaining('/presigned/'),
+    },
+  });
+});
+
+test.each([
+  ['raw', (id: string) => id],
+  ['escaped', (id: string) => id.replaceAll('/', '%2F')],
+  ['escaped whole', encodeURIComponent],
+])('deletes an upload by its %s id, once', async (_form, written) => {
+  const test = await bench();
+  const file = await toFile(Buffer.from('x'), 'x.txt');
+  const { file_id: id } = await test.client.upload({ file });
+  const remove = (): Promise<unknown> => test.client.delete(`/upload/${written(id)}`);
+  expect(await remove()).toEqual({ file_id: id });
+  await expect(remove()).rejects.toMatchObject({ status: 404 });
+  const job = await submitAndEnd(test, { input: id });
+  expect((await test.client.job.get(job)).status).toBe('Failed');
 });
 
 test('deletes uploaded files on close', async () => {

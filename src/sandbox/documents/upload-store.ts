@@ -46,6 +46,15 @@ export class UploadStore {
     return upload && now - upload.createdAt < UPLOAD_TTL_MS ? upload : undefined;
   }
 
+  /** Deletes an upload by its full id, with its file; returns false if it is unknown. */
+  async delete(fileId: string, now: number): Promise<boolean> {
+    const upload = this.find(fileId, now);
+    if (upload?.fileId !== fileId) return false;
+    this.#uploads.delete(upload.id);
+    if (upload.file) await rm(upload.file.path, { force: true });
+    return true;
+  }
+
   all(): Upload[] {
     return [...this.#uploads.values()];
   }

@@ -1,5 +1,5 @@
 import { FastifyRequest } from 'fastify';
-import { ApiError, htmlError, tooManyRequests } from '../api-error.js';
+import { htmlError, namedError, tooManyRequests } from '../api-error.js';
 import { Backend } from '../backend.js';
 
 /** The checks in front of the API, in an edge's order: rate limits, outages, API keys. */
@@ -11,9 +11,12 @@ export class Edge {
 
   admit(request: FastifyRequest): void {
     this.#limit(request);
-    const { outageStatus, auth } = this.backend.platform.current;
+    const { outageStatus, auth, htmlForbidden } = this.backend.platform.current;
     if (outageStatus > 0) throw htmlError(outageStatus, 'Service Temporarily Unavailable');
-    if (auth === 'required') checkKey(request.headers.authorization, this.backend.options.apiKeys);
+    if (auth === 'off' || request.routeOptions.url === '/version') return;
+    const { authorization } = request.headers;
+    if (authorization === undefined && htmlForbidden) throw htmlError(403, 'Forbidden');
+    checkKey(authorization, this.backend.options.apiKeys);
   }
 
   #limit(request: FastifyRequest): void {
@@ -35,12 +38,11 @@ export class Edge {
   }
 }
 
-/** A missing header gets an HTML 403 (documented); the messages of the 401s are INFERRED. */
+/** The messages are INFERRED. */
 function checkKey(authorization: string | undefined, keys: readonly string[]): void {
-  if (authorization === undefined) throw htmlError(403, 'Forbidden');
-  const key = /^Bearer\s+(?<key>\S+)$/iu.exec(authorization)?.groups?.['key'];
-  if (key === undefined) throw new ApiError(401, { detail: 'An access token is required' });
-  if (!keys.includes(key)) throw new ApiError(401, { detail: 'Invalid access token' });
+  const key = /^Bearer\s+(?<key>\S+)$/iu.exec(authorization ?? '')?.groups?.['key'];
+  if (key === undefined) throw namedError(401, 'AUTH_ERROR', 'An access token is required');
+  if (!keys.includes(key)) throw namedError(401, 'AUTH_ERROR', 'Invalid access token');
 }
 
 /** Counts calls in windows of one real second. */

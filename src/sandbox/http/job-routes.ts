@@ -1,5 +1,5 @@
 import { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ApiError, namedError, validationError } from '../api-error.js';
+import { ApiError, namedError, noRoute, validationError } from '../api-error.js';
 import { Backend } from '../backend.js';
 import { isOpen, Job } from '../jobs/job.js';
 import { jobListItem, jobView } from '../jobs/job-view.js';
@@ -77,7 +77,7 @@ async function longPoll(
 /** The cursor is the last job of a page, so new jobs do not shift the next one. */
 function list({ jobs, platform, clock }: Backend, query: List['Querystring']): unknown {
   const { jobsList, listDelayMs, listOrder, retentionMinutes } = platform.current;
-  if (!jobsList) throw new ApiError(404, { detail: 'Not Found' });
+  if (!jobsList) throw noRoute();
   const limit = pageSize(query.limit);
   const after = query.cursor ? orderOf(query.cursor) : undefined;
   const excludeConfigs = query.exclude_configs === 'true' || query.exclude_configs === '1';

@@ -1,6 +1,6 @@
 import multipart from '@fastify/multipart';
 import fastify, { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
-import { ApiError } from '../api-error.js';
+import { ApiError, noRoute } from '../api-error.js';
 import { Backend } from '../backend.js';
 import { controlRoutes } from './control-routes.js';
 import { Edge } from './edge.js';
@@ -18,6 +18,9 @@ export async function buildServer(backend: Backend): Promise<FastifyInstance> {
     bodyLimit: JSON_BODY_LIMIT_BYTES,
     // Closing must not wait for the hanging responses that faults create.
     forceCloseConnections: true,
+  });
+  server.setNotFoundHandler(() => {
+    throw noRoute();
   });
   server.setErrorHandler((error: FastifyError, _request, reply) => sendError(error, reply));
   acceptJson(server);

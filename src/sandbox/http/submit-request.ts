@@ -14,6 +14,13 @@ const required: Record<JobType, readonly string[]> = {
   classify: [],
 };
 
+/** Required members of the objects in list members. */
+const requiredOfItems: Readonly<Record<string, readonly string[]>> = {
+  split_description: ['name', 'description'],
+  classification_schema: ['category', 'criteria'],
+  form_schema: ['bbox', 'description', 'type'],
+};
+
 /** Returns the body as an object, or throws a 422 that lists all missing and invalid members. */
 export function checkedBody(type: JobType, body: unknown): JsonObject {
   if (!isJsonObject(body)) {
@@ -22,12 +29,71 @@ export function checkedBody(type: JobType, body: unknown): JsonObject {
     ]);
   }
   const document = isLegacy(type, body) ? 'document_url' : 'input';
-  const missing = [document, ...required[type]]
-    .filter((name) => body[name] === undefined || body[name] === null)
-    .map((name) => ({ loc: ['body', name], msg: 'Field required', type: 'missing' }));
-  const issues: Issue[] = [...missing, ...typeIssues(document, body[document])];
+  const schema = type === 'extract' && isLegacy(type, body) ? ['schema'] : [];
+  const issues = [
+    ...missingIn(body, [document, ...required[type], ...schema], ['body']),
+    ...typeIssues(document, body[document]),
+    ...['edit_instructions', 'pipeline_id'].flatMap((name) => stringIssues(body, name)),
+    ...Object.entries(requiredOfItems).flatMap(([list, names]) => itemIssues(body, list, names)),
+    ...choiceIssues(body),
+    ...(type === 'pipeline' ? settingIssues(objectAt(body, 'settings')) : []),
+  ];
   if (issues.length > 0) throw validationError(issues);
   return body;
+}
+
+function missingIn(
+  object: JsonObject,
+  names: readonly string[],
+  loc: (string | number)[],
+): Issue[] {
+  return names
+    .filter((name) => object[name] === undefined || object[name] === null)
+    .map((name) => ({ loc: [...loc, name], msg: 'Field required', type: 'missing' }));
+}
+
+function stringIssues(body: JsonObject, name: string): Issue[] {
+  const value = body[name];
+  if (value === undefined || value === null || typeof value === 'string') return [];
+  return [{ loc: ['body', name], msg: 'Input should be a valid string', type: 'string_type' }];
+}
+
+function itemIssues(body: JsonObject, list: string, names: readonly string[]): Issue[] {
+  const items = body[list];
+  if (items === undefined || items === null) return [];
+  if (!Array.isArray(items)) {
+    return [{ loc: ['body', list], msg: 'Input should be a valid list', type: 'list_type' }];
+  }
+  return items.flatMap((item: unknown, index) =>
+    missingIn(isJsonObject(item) ? item : {}, names, ['body', list, index]),
+  );
+}
+
+function choiceIssues({ queue_priority: priority }: JsonObject): Issue[] {
+  const choices: unknown[] = ['auto', 'standard', 'batch', undefined, null];
+  if (choices.includes(priority)) return [];
+  const msg = "Input should be 'auto', 'standard' or 'batch'";
+  return [{ loc: ['body', 'queue_priority'], msg, type: 'enum' }];
+}
+
+/** The only object of the API that forbids other members. */
+function settingIssues(settings: JsonObject): Issue[] {
+  return Object.keys(settings)
+    .filter((name) => name !== 'document_password')
+    .map((name) => ({
+      loc: ['body', 'settings', name],
+      msg: 'Extra inputs are not permitted',
+      type: 'extra_forbidden',
+    }));
+}
+
+/** A synchronous parse or extract with a member of the asynchronous form is queued. */
+export function isQueued(
+  type: JobType,
+  { async: asynchronous, queue_priority }: JsonObject,
+): boolean {
+  const given = [asynchronous, queue_priority].some((one) => one !== undefined && one !== null);
+  return given && (type === 'parse' || type === 'extract');
 }
 
 /** Legacy bodies use the same routes; edit has the legacy form only. */

@@ -13,36 +13,68 @@ interface UploadCall {
 /** The lifetime of a presigned upload link is UNKNOWN. */
 const PRESIGNED_TTL_MS = 3_600_000;
 
+const PREFIX = '/upload/';
+
 /** POST /upload: with a file, or without one for an id and a presigned link for the bytes. */
 export function uploadRoutes(api: FastifyInstance, backend: Backend): void {
-  api.post<UploadCall>('/upload', (request) =>
-    request.isMultipart() ? directUpload(backend, request) : presignedUpload(backend, request),
+  api.post<UploadCall>('/upload', async (request) =>
+    request.isMultipart()
+      ? ((await directUpload(backend, request)) ?? presignedUpload(backend, request))
+      : presignedUpload(backend, request),
   );
+  api.delete(`${PREFIX}*`, ({ url }) => remove(backend, url));
 }
 
+/** The id has slashes, raw or escaped: hence, it is the decoded rest of the path. */
+async function remove({ uploads, clock }: Backend, url: string): Promise<JsonObject> {
+  const fileId = decoded(url.slice(PREFIX.length).replace(/\?.*$/u, ''));
+  if (!(await uploads.delete(fileId, clock.now()))) {
+    throw namedError(404, 'NOT_FOUND', `File not found: ${fileId}`);
+  }
+  return { file_id: fileId };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Returns undefined if the body has no file. */
 async function directUpload(
   backend: Backend,
   request: FastifyRequest<UploadCall>,
-): Promise<JsonObject> {
+): Promise<JsonObject | undefined> {
+  if (request.headers['content-length'] === '0') return undefined;
   const { uploadLimitBytes } = backend.platform.current;
   // The store enforces the limit; the parser's own limit would truncate the file without an error.
-  const part = await request.file({ limits: { fileSize: Number.MAX_SAFE_INTEGER } });
-  if (part?.fieldname !== 'file') {
-    part?.file.resume();
-    throw validationError([{ loc: ['body', 'file'], msg: 'Field required', type: 'missing' }]);
+  const parts = request.parts({ limits: { fileSize: Number.MAX_SAFE_INTEGER } });
+  for await (const part of parts) {
+    if (part.fieldname !== 'file') {
+      if (part.type === 'file') part.file.resume();
+      continue;
+    }
+    if (part.type !== 'file') throw noFile();
+    const file = await saved(backend, part.file, uploadLimitBytes);
+    const upload = newUpload(backend, request.query.extension ?? extensionOf(part.filename));
+    upload.file = file;
+    return { file_id: upload.fileId, presigned_url: null };
   }
-  const file = await saved(backend, part.file, uploadLimitBytes);
-  const upload = newUpload(backend, request.query.extension ?? extensionOf(part.filename));
-  upload.file = file;
-  return { file_id: upload.fileId, presigned_url: null };
+  return undefined;
 }
 
-/** Refuses a `file` in JSON: the SDK sends a bare Buffer that way. */
+function noFile(): ApiError {
+  return validationError([
+    { loc: ['body', 'file'], msg: 'Expected UploadFile', type: 'value_error' },
+  ]);
+}
+
+/** Refuses a `file` in JSON: the SDK sends a string or a bare Buffer that way. */
 function presignedUpload(backend: Backend, request: FastifyRequest<UploadCall>): JsonObject {
-  if (isJsonObject(request.body) && request.body['file'] !== undefined) {
-    const msg = 'Expected UploadFile';
-    throw validationError([{ loc: ['body', 'file'], msg, type: 'value_error' }]);
-  }
+  const file = isJsonObject(request.body) ? request.body['file'] : null;
+  if (file !== undefined && file !== null) throw noFile();
   const upload = newUpload(backend, request.query.extension);
   const base = linkBase(backend, request);
   return {

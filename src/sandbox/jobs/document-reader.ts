@@ -37,7 +37,10 @@ export class DocumentReader {
     switch (input.kind) {
       case 'upload': {
         const file = this.uploads.find(input.reference, this.now())?.file;
-        if (!file) throw new DocumentError('NOT_FOUND', 404, 'The uploaded file has expired');
+        if (!file) {
+          const message = `File not found: ${input.reference}`;
+          throw new DocumentError('INVALID_CONFIG', 400, message);
+        }
         return { pages: await this.#readFile(file), file };
       }
       case 'job':
