@@ -72,13 +72,10 @@ async function resultWhenEnded(
   request: FastifyRequest,
 ): Promise<unknown> {
   const ended = jobs.waitFor((other) => other === job && !isOpen(job));
-  const inTime = await new Promise<boolean>((resolve) => {
-    const limit = clock.after(SYNCHRONOUS_LIMIT_MS, () => resolve(false));
-    void ended.then(() => {
-      limit.cancel();
-      resolve(true);
-    });
-  });
+  const { promise: tooLate, resolve } = Promise.withResolvers<undefined>();
+  const limit = clock.after(SYNCHRONOUS_LIMIT_MS, () => resolve(undefined));
+  const inTime = await Promise.race([ended, tooLate]);
+  limit.cancel();
   if (!inTime) throw htmlError(504, 'Gateway Time-out');
   const base = linkBase({ options }, request);
   if (job.status === 'Completed') {

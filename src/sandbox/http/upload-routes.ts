@@ -17,11 +17,7 @@ const PREFIX = '/upload/';
 
 /** POST /upload: with a file, or without one for an id and a presigned link for the bytes. */
 export function uploadRoutes(api: FastifyInstance, backend: Backend): void {
-  api.post<UploadCall>('/upload', async (request) =>
-    request.isMultipart()
-      ? ((await directUpload(backend, request)) ?? presignedUpload(backend, request))
-      : presignedUpload(backend, request),
-  );
+  api.post<UploadCall>('/upload', (request) => upload(backend, request));
   api.delete(`${PREFIX}*`, ({ url }) => remove(backend, url));
 }
 
@@ -42,6 +38,11 @@ function decoded(text: string): string {
   }
 }
 
+async function upload(backend: Backend, request: FastifyRequest<UploadCall>): Promise<JsonObject> {
+  const answer = request.isMultipart() ? await directUpload(backend, request) : undefined;
+  return answer ?? presignedUpload(backend, request);
+}
+
 /** Returns undefined if the body has no file. */
 async function directUpload(
   backend: Backend,
@@ -58,9 +59,9 @@ async function directUpload(
     }
     if (part.type !== 'file') throw noFile();
     const file = await saved(backend, part.file, uploadLimitBytes);
-    const upload = newUpload(backend, request.query.extension ?? extensionOf(part.filename));
-    upload.file = file;
-    return { file_id: upload.fileId, presigned_url: null };
+    const created = newUpload(backend, request.query.extension ?? extensionOf(part.filename));
+    created.file = file;
+    return { file_id: created.fileId, presigned_url: null };
   }
   return undefined;
 }
@@ -75,11 +76,11 @@ function noFile(): ApiError {
 function presignedUpload(backend: Backend, request: FastifyRequest<UploadCall>): JsonObject {
   const file = isJsonObject(request.body) ? request.body['file'] : null;
   if (file !== undefined && file !== null) throw noFile();
-  const upload = newUpload(backend, request.query.extension);
+  const created = newUpload(backend, request.query.extension);
   const base = linkBase(backend, request);
   return {
-    file_id: upload.fileId,
-    presigned_url: backend.links.make(base, `presigned/${upload.id}`, PRESIGNED_TTL_MS),
+    file_id: created.fileId,
+    presigned_url: backend.links.make(base, `presigned/${created.id}`, PRESIGNED_TTL_MS),
   };
 }
 
