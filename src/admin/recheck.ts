@@ -78,6 +78,5 @@ function toVerifiedCallback({ message, provedBy }: Judgement, job: CallbackJob):
     upstreamId: message?.upstreamId ?? '',
     status: message?.status ?? '',
     proven: provedBy !== undefined,
-    repeated: false,
   };
 }

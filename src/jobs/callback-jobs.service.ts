@@ -8,6 +8,7 @@ import { JobQueries } from './persistence/job-queries.store.js';
 import { PollGrants } from './polling/poll-grants.js';
 import { PollRequests } from './polling/poll-requests.js';
 
+export { recordingStatement } from './polling/poll-requests.js';
 export type { PollRequests, VerifiedCallback } from './polling/poll-requests.js';
 
 /** The gateway’s and Reducto’s id of a job, and its service. */
@@ -58,7 +59,7 @@ export class CallbackJobsService {
     return !isTerminal(job.status);
   }
 
-  /** Does `work`, one transaction that records callbacks, and begins the polls that they request. */
+  /** Does `work`, one statement or transaction that records callbacks, and begins the polls that they request. */
   async withPolls<T>(work: (polls: PollRequests) => Promise<T>): Promise<T> {
     const polls = new PollRequests(this.grants, this.notifications);
     try {

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { observeSetting } from '../support/observed-settings.js';
+import { observeOnWrite } from '../support/observed-writes.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 
 /* A burst of one service beside single jobs of another, through the whole gateway. */
@@ -58,7 +58,7 @@ it('leases jobs of a limited service in a transaction that loses its locks if it
   gateway = await startGateway(QUIET);
   await gateway.pool.query(`INSERT INTO services (service, max_in_flight) VALUES ('invoices', 3)`);
   const name = 'idle_in_transaction_session_timeout';
-  const observed = await observeSetting(gateway.pool, 'jobs', name);
+  const observed = await observeOnWrite(gateway.pool, 'jobs', `current_setting('${name}')`);
   await gateway.ended(await gateway.submit());
   expect(await observed()).toContain('5s');
 });

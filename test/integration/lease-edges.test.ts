@@ -47,7 +47,7 @@ function present<T>(value: T | undefined): T {
 const callback = (id: string) =>
   get(Transactions).run((manager) =>
     new PollRequests(new PollGrants(), get(Notifications)).request(manager, [
-      { jobId: id, upstreamId: randomUUID(), status: 'Completed', proven: true, repeated: false },
+      { jobId: id, upstreamId: randomUUID(), status: 'Completed', proven: true },
     ]),
   );
 

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { preparedRows } from '../../platform/database/sql.js';
+import { preparedRows, type Statement } from '../../platform/database/sql.js';
 import type { LeaseGrant } from '../../platform/work/due-work.js';
 import type { Notifications } from '../../platform/work/notifications.js';
 import { LEASE_SECONDS, LEASED_COLUMNS, type LeasedJob } from '../leases/leased-job.js';
@@ -13,74 +13,88 @@ export interface VerifiedCallback {
   readonly status: string;
   /** Whether a token or signature authenticated it; otherwise its upstream id is ignored. */
   readonly proven: boolean;
-  /** A repeated message: requests a poll, but adds no timeline entry. */
-  readonly repeated: boolean;
-  /** By the database’s clock; defaults to now. */
-  readonly receivedAt?: Date;
-  /** The request that brought it, as a W3C `traceparent`. */
-  readonly trace?: string | null;
 }
 
-type RecordedRow = LeasedJob & { readonly handed: boolean };
+/** The total is in each row; a row without `id` has nothing else. */
+type RecordedRow = { readonly total: number } & (
+  { readonly id: null } | (LeasedJob & { readonly handed: boolean })
+);
 
 /**
- * The polls that callbacks request, in one transaction. Jobs for which this process has free slots are leased by the
- * statement that records their callbacks; the others become due.
+ * The polls that callbacks request. Jobs for which this process has free slots are leased by the statement that records
+ * their callbacks; the others become due.
  */
 export class PollRequests {
   private grant: LeaseGrant<LeasedJob> | undefined;
-  private recorded: readonly RecordedRow[] = [];
+  private leased: readonly LeasedJob[] = [];
+  private due: readonly LeasedJob[] = [];
 
   constructor(
     private readonly grants: PollGrants,
     private readonly notifications: Notifications,
   ) {}
 
-  /** Records callbacks and the first asserted upstream id of each job. Call it once, and then `announce` or `abandon`. */
+  /** Records callbacks. Call it once, and then `announce` or `abandon`. */
   async request(manager: EntityManager, callbacks: readonly VerifiedCallback[]): Promise<void> {
     const column = <Key extends keyof VerifiedCallback>(key: Key): VerifiedCallback[Key][] =>
       callbacks.map((callback) => callback[key]);
-    this.grant = this.grants.take();
-    this.recorded = await preparedRows<RecordedRow>(manager, RECORD_CALLBACKS, [
+    await this.record(manager, RECORD_CALLBACKS, [
       column('jobId'),
       column('upstreamId'),
       column('status'),
       column('proven'),
-      column('repeated'),
-      column('receivedAt'),
-      column('trace'),
-      this.grant?.lease.id,
-      this.grant?.lease.worker,
-      this.grant?.limit ?? 0,
-      LEASE_SECONDS,
     ]);
   }
 
-  /** The transaction has committed: begins the polls of leased jobs, and wakes the workers for the others. */
-  announce(): void {
-    this.grant?.start(this.recorded.filter(({ handed }) => handed));
-    const due = this.recorded.filter(({ handed }) => !handed);
-    if (due.some(({ status }) => status === 'submitted')) this.notifications.send(POLLS_DUE);
-    if (due.some(({ status }) => status === 'uncertain')) this.notifications.send(UNCERTAIN_DUE);
+  /** As `request`, with a statement of `recordingStatement`. Returns the number of deliveries. */
+  async record(
+    manager: EntityManager,
+    statement: Statement,
+    parameters: readonly unknown[],
+  ): Promise<number> {
+    this.grant = this.grants.take();
+    const { lease, limit = 0 } = this.grant ?? {};
+    const rows = await preparedRows<RecordedRow>(manager, statement, [
+      ...parameters,
+      lease?.id,
+      lease?.worker,
+      limit,
+    ]);
+    const recorded = rows.filter((row) => row.id !== null);
+    this.leased = recorded.filter(({ handed }) => handed);
+    this.due = recorded.filter(({ handed }) => !handed);
+    return rows[0]?.total ?? 0;
   }
 
-  /** The transaction failed, or its outcome is unknown. */
+  /** The statement has committed: begins the polls of leased jobs, and wakes the workers for the others. */
+  announce(): void {
+    this.grant?.start(this.leased);
+    if (this.due.some(({ status }) => status === 'submitted')) this.notifications.send(POLLS_DUE);
+    if (this.due.some(({ status }) => status === 'uncertain'))
+      this.notifications.send(UNCERTAIN_DUE);
+  }
+
+  /** The statement failed, or its outcome is unknown. */
   abandon(): void {
     this.grant?.abandon();
   }
 }
 
-/** Locks jobs in the order of their ids to avoid deadlocks. A leased job is due again once its holder is done. */
-const RECORD_CALLBACKS = {
-  name: 'jobs-record-callbacks',
-  text: `
-  WITH callback AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::boolean[],
-                         $6::timestamptz[], $7::text[])
-      WITH ORDINALITY
-        AS callback (job_id, upstream_id, status, proven, repeated, received_at, trace, place)),
+/**
+ * A statement that records callbacks, the first asserted upstream id of each job, and the polls that they request, and
+ * leases jobs for the grant. `callbacks` are CTEs; the last one is `callback` with the columns job_id, upstream_id, status,
+ * proven, repeated (adds no timeline entry), deliveries, received_at, trace, and place (their order). They have
+ * `parameters` parameters. It locks jobs in the order of their ids to avoid deadlocks. A leased job is due again once its
+ * holder is done.
+ */
+export function recordingStatement(name: string, callbacks: string, parameters: number): Statement {
+  const [lease, worker, limit] = [1, 2, 3].map((n) => `$${parameters + n}`);
+  return {
+    name,
+    text: `
+  WITH ${callbacks},
   first AS (
-    SELECT job_id, coalesce(min(received_at), now()) AS received_at, max(trace) AS trace, min(place) AS place
+    SELECT job_id, min(received_at) AS received_at, max(trace) AS trace, min(place) AS place
       FROM callback GROUP BY job_id),
   event AS (
     INSERT INTO job_events (job_id, type, detail)
@@ -90,19 +104,20 @@ const RECORD_CALLBACKS = {
   open AS MATERIALIZED (
     SELECT id, status = 'submitted' AND lease IS NULL AND cancel_requested_at IS NULL AS is_free
       FROM jobs
-     WHERE id = ANY ($1::uuid[]) AND ended_at IS NULL ORDER BY id FOR NO KEY UPDATE),
+     WHERE id = ANY (ARRAY(SELECT job_id FROM first)) AND ended_at IS NULL
+     ORDER BY id FOR NO KEY UPDATE),
   handed AS (
     SELECT id, true AS handed FROM open JOIN first ON first.job_id = open.id
-     WHERE is_free ORDER BY place LIMIT (SELECT $10::integer)),
+     WHERE is_free ORDER BY place LIMIT (SELECT ${limit}::integer)),
   asserted AS (
     SELECT DISTINCT ON (job_id) job_id, upstream_id FROM callback WHERE proven ORDER BY job_id, place),
   requested AS (
     UPDATE jobs
        SET poll_requested = handed IS NULL,
-           lease = CASE WHEN handed THEN $8::uuid ELSE lease END,
-           worker = CASE WHEN handed THEN $9::integer ELSE worker END,
+           lease = CASE WHEN handed THEN ${lease}::uuid ELSE lease END,
+           worker = CASE WHEN handed THEN ${worker}::integer ELSE worker END,
            callback_received_at = coalesce(callback_received_at, first.received_at),
-           next_check_at = CASE WHEN handed THEN now() + make_interval(secs => $11)
+           next_check_at = CASE WHEN handed THEN now() + interval '${LEASE_SECONDS} s'
                                 WHEN lease IS NOT NULL OR status = 'queued' THEN next_check_at
                                 ELSE least(next_check_at, now()) END,
            asserted_upstream_id = coalesce(asserted_upstream_id, asserted.upstream_id),
@@ -111,5 +126,17 @@ const RECORD_CALLBACKS = {
            LEFT JOIN handed USING (id)
      WHERE jobs.id = open.id
     RETURNING jobs.*, coalesce(handed, false) AS handed)
-  SELECT handed, ${LEASED_COLUMNS} FROM requested AS jobs`,
-};
+  SELECT total, handed, ${LEASED_COLUMNS}
+    FROM (SELECT coalesce(sum(deliveries), 0)::integer AS total FROM callback) AS callbacks
+         LEFT JOIN requested AS jobs ON true`,
+  };
+}
+
+const RECORD_CALLBACKS = recordingStatement(
+  'jobs-record-callbacks',
+  `callback AS (
+    SELECT *, false AS repeated, 1 AS deliveries, now() AS received_at, NULL::text AS trace
+      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[])
+      WITH ORDINALITY AS callback (job_id, upstream_id, status, proven, place))`,
+  4,
+);
