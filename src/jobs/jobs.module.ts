@@ -89,6 +89,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     JobLeaseStore,
     ResultStore,
     JobMetrics,
+    JobCompletionNotifier,
     InputJobs,
     DependentJobs,
     PollGrants,

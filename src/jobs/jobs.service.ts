@@ -9,11 +9,11 @@ import { currentTraceparent } from '../platform/tracing/spans.js';
 import { JobAcceptance } from './submission/job-acceptance.js';
 import { JobCancellation } from './cancellation/job-cancellation.js';
 import { CoolDownReasons } from './leases/cool-down-reasons.js';
-import { JobCompletionNotifier } from './api/job-completion.notifier.js';
+import { JobCompletionNotifier, type CompletedJob } from './api/job-completion.notifier.js';
 import type { JobResult } from './results/job-result.entity.js';
 import { isTerminal } from './job-status.js';
 import type { JobType } from './job-type.js';
-import { isJobId, type Job } from './job.entity.js';
+import { isJobId, Job } from './job.entity.js';
 import { JobQueries, type JobFilter } from './persistence/job-queries.store.js';
 import { ResultStore } from './results/result.store.js';
 import { InputJobs } from './submission/input-jobs.js';
@@ -112,7 +112,8 @@ export class JobsService {
       try {
         const job = await this.find(service, id);
         if (isTerminal(job.status) || seconds === 0 || signal.aborted) return job;
-        await woken;
+        const completed = await woken;
+        if (completed !== undefined) return withEnd(job, completed);
         if (this.completionNotifier.stopping) return await this.find(service, id);
       } finally {
         done.abort();
@@ -180,6 +181,17 @@ export class JobsService {
     }
     return job;
   }
+}
+
+/** `job`, which was read while it was open, as it is now. */
+function withEnd(job: Job, completed: CompletedJob): Job {
+  const end = {
+    status: 'completed',
+    error: null,
+    deferralReason: null,
+    deferredUntil: null,
+  } as const;
+  return Object.assign(new Job(), job, completed, end);
 }
 
 /** Requests that differ only in whitespace between tokens are equal. */

@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
-import { NOTIFY_ALL } from '../../platform/work/notifications.js';
+import { NOTIFY_ALL, Notifications } from '../../platform/work/notifications.js';
+import type { CompletedJob } from '../api/job-completion.notifier.js';
 import { JOB_ENDED, recordEnds } from '../job-ends.js';
 import { predecessorsOf } from '../job-status.js';
 import {
@@ -21,15 +22,15 @@ export interface Completion {
   readonly content: NewContent;
 }
 
-interface CompletedRow {
-  readonly id: string;
+interface CompletedRow extends TransitionedJob, CompletedJob {
+  readonly settledBy: 'webhook' | 'reconciler';
   readonly contentId: string;
   readonly woken: number;
 }
 
 export interface CompletedJobs {
   /** By the id of their content, because a batch may hold a job twice. */
-  readonly jobs: Map<string, TransitionedJob & { readonly id: string }>;
+  readonly jobs: Map<string, TransitionedJob & CompletedJob>;
   /** Number of jobs that became due because their inputs ended. */
   readonly woken: number;
 }
@@ -37,27 +38,30 @@ export interface CompletedJobs {
 /** The batched statement that completes jobs with their results. */
 @Injectable()
 export class JobCompletionStore {
-  constructor(@InjectEntityManager() private readonly database: EntityManager) {}
+  constructor(
+    private readonly notifications: Notifications,
+    @InjectEntityManager() private readonly database: EntityManager,
+  ) {}
 
-  /** Completes those that are still held under their leases, and makes due the jobs that need their results. */
+  /**
+   * Completes those that are still held under their leases, and makes due the jobs that need their results. It tells the
+   * other processes that the jobs ended; the caller tells this one.
+   */
   async completeJobs(completions: readonly Completion[]): Promise<CompletedJobs> {
     const inOrder = inLockOrder(completions);
     const content = <Key extends keyof NewContent>(key: Key): NewContent[Key][] =>
       inOrder.map((completion) => completion.content[key]);
-    const completed = await preparedRows<TransitionedJob & CompletedRow>(
-      this.database,
-      COMPLETE_JOBS,
-      [
-        inOrder.map(({ id }) => id),
-        inOrder.map(({ lease }) => lease),
-        content('contentId'),
-        content('sha256'),
-        content('sizeBytes'),
-        content('storedBytes'),
-        content('bytes'),
-        predecessorsOf('completed'),
-      ],
-    );
+    const completed = await preparedRows<CompletedRow>(this.database, COMPLETE_JOBS, [
+      inOrder.map(({ id }) => id),
+      inOrder.map(({ lease }) => lease),
+      content('contentId'),
+      content('sha256'),
+      content('sizeBytes'),
+      content('storedBytes'),
+      content('bytes'),
+      predecessorsOf('completed'),
+      this.notifications.id,
+    ]);
     return {
       jobs: new Map(completed.map(({ contentId, ...job }) => [contentId, job])),
       woken: completed[0]?.woken ?? 0,
@@ -81,7 +85,7 @@ const COMPLETE_JOBS = {
       FROM fetched
      WHERE jobs.id = fetched.job_id AND jobs.lease = fetched.lease AND status = ANY ($8::text[])
     RETURNING jobs.id, fetched.content_id, type, settled_by, polls, ${age('created_at')} AS age,
-              ${age('callback_received_at')} AS callback_age),
+              ${age('callback_received_at')} AS callback_age, progress, submitted_at, cancel_requested_at, ended_at),
   chunk AS (
     INSERT INTO result_chunks (content_id, seq, bytes)
     SELECT content_id, 0, bytes FROM fetched JOIN completed USING (content_id)
@@ -94,8 +98,9 @@ const COMPLETE_JOBS = {
   woken AS MATERIALIZED (
     SELECT ${wakeDependents('array_agg(id)')} AS count FROM completed),
   notification AS MATERIALIZED (
-    ${NOTIFY_ALL(JOB_ENDED, 'SELECT id::text FROM completed')})
+    ${NOTIFY_ALL(JOB_ENDED, 'SELECT id::text FROM completed', '$9')})
   SELECT id, content_id AS "contentId", type, settled_by AS "settledBy", polls, age AS "ageSeconds",
-         callback_age AS "sinceCallbackSeconds", woken.count AS woken
+         callback_age AS "sinceCallbackSeconds", progress, submitted_at AS "submittedAt",
+         cancel_requested_at AS "cancelRequestedAt", ended_at AS "endedAt", woken.count AS woken
     FROM completed, woken, notification`,
 };

@@ -8,6 +8,7 @@ import { preparedRows } from '../../platform/database/sql.js';
 import { Notifications } from '../../platform/work/notifications.js';
 import { MAX_POLL_EVENTS } from '../timeline/job-event.entity.js';
 import type { WaitReason } from './poll-policy.js';
+import { JobCompletionNotifier } from '../api/job-completion.notifier.js';
 import { JOB_ENDED } from '../job-ends.js';
 import { JobMetrics } from '../persistence/job.metrics.js';
 import type { TerminalStatus } from '../job-status.js';
@@ -55,6 +56,7 @@ export class PollTransitions {
     private readonly notifications: Notifications,
     private readonly transactions: Transactions,
     private readonly metrics: JobMetrics,
+    private readonly completionNotifier: JobCompletionNotifier,
     @InjectEntityManager() private readonly database: EntityManager,
   ) {}
 
@@ -95,8 +97,20 @@ export class PollTransitions {
   }
 
   private async completeJobs(completions: readonly Completion[]): Promise<boolean[]> {
-    const { jobs, woken } = await this.completions.completeJobs(completions);
-    for (const job of jobs.values()) this.metrics.recordEnded('completed', job);
+    const { jobs, woken } = await this.completions
+      .completeJobs(completions)
+      .catch((error: unknown) => {
+        // They may have ended all the same.
+        this.notifications.deliver(
+          JOB_ENDED,
+          completions.map(({ id }) => id),
+        );
+        throw error;
+      });
+    for (const job of jobs.values()) {
+      this.completionNotifier.jobCompleted(job);
+      this.metrics.recordEnded('completed', job);
+    }
     this.notifications.deliver(
       JOB_ENDED,
       [...jobs.values()].map(({ id }) => id),

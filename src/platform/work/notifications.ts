@@ -11,10 +11,11 @@ const NOTIFY = { name: 'notify', text: `SELECT pg_notify('${CHANNEL}', $1)` };
 
 /**
  * SQL of one row that sends the payloads of the query `payloads` at the commit; up to 200 of 36 characters. Nothing without
- * a payload.
+ * a payload. The process with the id in the parameter `sender` does not hear it: it must call `deliver`.
  */
-export const NOTIFY_ALL = (topic: string, payloads: string): string => `
-  SELECT pg_notify('${CHANNEL}', '${topic} ' || string_agg(payload, ',')) FROM (${payloads}) AS all_payloads (payload)`;
+export const NOTIFY_ALL = (topic: string, payloads: string, sender: string): string => `
+  SELECT pg_notify('${CHANNEL}', '${topic} ' || string_agg(payload, ',') || ' ' || ${sender}::text)
+    FROM (${payloads}) AS all_payloads (payload)`;
 
 /** Throttle: under load the workers are awake already. */
 const MIN_INTERVAL_MILLISECONDS = 50;
@@ -31,7 +32,8 @@ export class Notifications implements SessionUser {
   private readonly subscriptions: Subscription[] = [];
   private readonly sentAt = new Map<string, number>();
   private readonly pending = new Set<string>();
-  private readonly id = randomUUID();
+  /** Of this process, as a sender. */
+  readonly id = randomUUID();
 
   constructor(
     private readonly session: DatabaseSession,
@@ -80,7 +82,7 @@ export class Notifications implements SessionUser {
 
   notified(message: string): void {
     const [topic = '', payloads = '', sender] = message.split(' ');
-    // `send` has called its own subscribers already.
+    // `send` and `deliver` have called these subscribers already.
     if (sender === this.id) return;
     for (const payload of payloads.split(',')) this.call(topic, payload);
   }
