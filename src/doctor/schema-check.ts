@@ -31,6 +31,7 @@ export const GATEWAY_TABLES = [
   'upload_leases',
   'uploads',
   'upstream_rate',
+  'wake_ups',
   'workers',
 ];
 

@@ -14,6 +14,7 @@ import { JobCompletionStore } from './polling/job-completion.store.js';
 import { SubmissionSlots } from './submission/submission-slots.js';
 import { Submitter } from './submission/submitter.js';
 import { MissedWakeUps } from './submission/missed-wake-ups.js';
+import { WakeUpWork } from './submission/wake-up.work.js';
 import { SubmissionWork } from './submission/submission.work.js';
 import { JobPoller } from './polling/job-poller.js';
 import { SubmissionRecovery } from './recovery/submission-recovery.js';
@@ -36,6 +37,7 @@ import { DueJobsStore } from './polling/due-jobs.store.js';
     Submitter,
     SubmissionWork,
     MissedWakeUps,
+    WakeUpWork,
     JobPoller,
     SubmissionRecovery,
     UpstreamSearch,

@@ -31,6 +31,7 @@ import { ResultStore } from './results/result.store.js';
 import { DependentJobs } from './submission/dependent-jobs.js';
 import { InputJobs } from './submission/input-jobs.js';
 import { JobInput } from './submission/job-input.entity.js';
+import { WakeUp } from './submission/wake-up.entity.js';
 import { JobInputsStore } from './submission/job-inputs.store.js';
 import { Service } from './services/service.entity.js';
 import { ServiceLimitsStore } from './services/service-limits.store.js';
@@ -45,7 +46,16 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
  */
 @Module({
   imports: [
-    TypeOrmModule.forFeature([Job, JobInput, JobEvent, EndedJob, JobResult, ResultChunk, Service]),
+    TypeOrmModule.forFeature([
+      Job,
+      JobInput,
+      WakeUp,
+      JobEvent,
+      EndedJob,
+      JobResult,
+      ResultChunk,
+      Service,
+    ]),
     AccessModule,
     ReductoModule,
     WorkModule,

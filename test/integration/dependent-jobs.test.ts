@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import type { TerminalStatus } from '../../src/jobs/job-status.js';
 import { JobTransitionsStore } from '../../src/jobs/persistence/job-transitions.store.js';
 import { DependentJobs } from '../../src/jobs/submission/dependent-jobs.js';
+import { WakeUpWork } from '../../src/jobs/submission/wake-up.work.js';
 import { JobInputsStore } from '../../src/jobs/submission/job-inputs.store.js';
 import { Transactions } from '../../src/platform/database/transactions.js';
 import { submitDue } from '../support/due-work.js';
@@ -347,6 +348,44 @@ describe('the safety net', () => {
     expect(await get(DependentJobs).wakeMissed()).toBe(1);
     await submitDue(gateway);
     expect(await row(id)).toMatchObject({ status: 'failed' });
+  });
+});
+
+describe('1,200 jobs that wait for one job', () => {
+  let source: string;
+  beforeAll(async () => {
+    // Sleepers of one statement, because 1,200 requests take long.
+    source = await openJob();
+    const id = await dependentOn(source);
+    await gateway.pool.query(
+      `INSERT INTO jobs (id, service, type, request, next_check_at)
+       SELECT gen_random_uuid(), service, type, request, next_check_at
+         FROM jobs, generate_series(1, 1199) WHERE id = $1`,
+      [id],
+    );
+    await gateway.pool.query(
+      `INSERT INTO job_inputs (input_id, job_id)
+       SELECT $1, id FROM jobs WHERE id <> $1 ON CONFLICT DO NOTHING`,
+      [source],
+    );
+  });
+  const counts = async (): Promise<unknown> => {
+    const { rows } = await gateway.pool.query(`SELECT
+      (SELECT count(*)::int FROM jobs WHERE status = 'queued' AND next_check_at <= now()) AS due,
+      (SELECT count(*)::int FROM job_inputs) AS pairs, (SELECT count(*)::int FROM wake_ups) AS wake_ups`);
+    return rows[0];
+  };
+
+  it('wake in parts, and a process that dies between parts loses none', async () => {
+    await endJob(source);
+    expect(await counts()).toEqual({ due: 500, pairs: 700, wake_ups: 1 });
+    // What is left is no missed wake-up.
+    expect(await get(DependentJobs).wakeMissed()).toBe(0);
+    expect(await get(WakeUpWork).perform()).toBe(1);
+    expect(await counts()).toEqual({ due: 1000, pairs: 200, wake_ups: 1 });
+    expect(await get(WakeUpWork).perform()).toBe(1);
+    expect(await counts()).toEqual({ due: 1200, pairs: 0, wake_ups: 0 });
+    expect(await get(WakeUpWork).perform()).toBe(0);
   });
 });
 

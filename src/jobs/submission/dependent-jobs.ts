@@ -81,6 +81,14 @@ export class DependentJobs {
     return woken;
   }
 
+  /** Wakes more dependents of one job that has many. Returns the number of such jobs: 0 or 1. */
+  async wakeMore(): Promise<number> {
+    const woken = await this.store.wakeMore();
+    if (woken === undefined) return 0;
+    if (woken > 0) this.notifications.send(JOBS_QUEUED);
+    return 1;
+  }
+
   private async deferAll(dependents: readonly Dependent<QueuedJob>[]): Promise<boolean[]> {
     const { deferred, retried } = await this.transactions.run(async (manager) => {
       const open = await this.lockInputs(manager, dependents);

@@ -21,7 +21,7 @@ export interface InputPair {
 }
 
 /**
- * All SQL on `job_inputs`, except the function `wake_dependents` of the migrations. A pair is written only while its
+ * All SQL on `job_inputs` and `wake_ups`, except the function `wake_dependents` of the migrations. A pair is written only while its
  * input is locked and open, so that the statement that ends the input, which waits for the lock, finds it.
  */
 @Injectable()
@@ -71,6 +71,13 @@ export class JobInputsStore {
   async wakeMissed(): Promise<number> {
     const [row] = await preparedRows<{ woken: number }>(this.database, WAKE_MISSED, []);
     return row?.woken ?? 0;
+  }
+
+  /** Makes more dependents due of one job that has ended. Returns how many; `undefined` if none is left. */
+  async wakeMore(): Promise<number | undefined> {
+    const [row] = await preparedRows<{ woken: number }>(this.database, WAKE_MORE, []);
+    if (row !== undefined) await preparedRows(this.database, DELETE_WOKEN, []);
+    return row?.woken;
   }
 }
 
@@ -134,5 +141,20 @@ const WAKE_MISSED = {
   text: `
   SELECT wake_dependents(ARRAY(
     SELECT input_id FROM (SELECT DISTINCT input_id FROM job_inputs) AS input
-     WHERE coalesce((SELECT ended_at IS NOT NULL FROM jobs WHERE id = input_id), true))) AS woken`,
+     WHERE coalesce((SELECT ended_at IS NOT NULL FROM jobs WHERE id = input_id), true)
+       AND NOT EXISTS (SELECT FROM wake_ups WHERE wake_ups.input_id = input.input_id))) AS woken`,
+};
+
+const WAKE_MORE = {
+  name: 'job-inputs-wake-more',
+  text: `
+  SELECT wake_dependents(ARRAY[input_id]) AS woken
+    FROM (SELECT input_id FROM wake_ups ORDER BY input_id LIMIT 1 FOR UPDATE SKIP LOCKED) AS input`,
+};
+
+const DELETE_WOKEN = {
+  name: 'job-inputs-delete-woken',
+  text: `
+  DELETE FROM wake_ups
+   WHERE NOT EXISTS (SELECT FROM job_inputs WHERE job_inputs.input_id = wake_ups.input_id)`,
 };
