@@ -1,12 +1,9 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { AuditWriter } from '../../src/audit/audit-writer.js';
@@ -18,6 +15,7 @@ import { Settings } from '../../src/platform/config/settings.js';
 import { PROBE_HEADER } from '../../src/webhooks/callback-probe.js';
 import { freePort } from '../../src/dev/free-port.js';
 import { AUDIT_KEYS, newDatabase, startGateway, type TestGateway } from '../support/gateway.js';
+import { selfSigned, withoutOpenssl } from '../support/tls-certificate.js';
 import { newProxiedDatabase } from '../support/proxied-gateway.js';
 
 let gateway: TestGateway;
@@ -35,6 +33,7 @@ beforeAll(async () => {
     PUBLIC_URL: gateway.url,
     TOKEN_KEYS: tokenKeys,
     AUDIT_KEYS,
+    DATA_KEYS: `1:${randomBytes(32).toString('base64')}`,
     WEBHOOK_IP_ALLOWLIST: '127.0.0.1',
   };
 });
@@ -363,19 +362,10 @@ describe('the callback address', () => {
 
 describe.skipIf(withoutOpenssl())('the certificate of PUBLIC_URL', () => {
   const certified = async (days: number, name: string): Promise<{ url: string; ca: string }> => {
-    const directory = mkdtempSync(join(tmpdir(), 'doctor-'));
-    cleanUps.push(() => rmSync(directory, { recursive: true }));
-    const [key, cert] = [join(directory, 'key'), join(directory, 'cert')];
-    execFileSync(
-      'openssl',
-      ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-        .concat(['-keyout', key, '-out', cert, '-days', String(days), '-subj', `/CN=${name}`])
-        .concat(['-addext', `subjectAltName=DNS:${name}`]),
-      { stdio: 'ignore' },
-    );
-    const options = { key: readFileSync(key), cert: readFileSync(cert) };
-    const port = await listening(createTlsServer(options, (_, reply) => reply.end()));
-    return { url: `https://localhost:${port}`, ca: cert };
+    const { key, cert, file, remove } = selfSigned(`DNS:${name}`, days);
+    cleanUps.push(remove);
+    const port = await listening(createTlsServer({ key, cert }, (_, reply) => reply.end()));
+    return { url: `https://localhost:${port}`, ca: file };
   };
 
   /** In a process of its own, because Node reads NODE_EXTRA_CA_CERTS at startup. */
@@ -425,13 +415,3 @@ describe.skipIf(withoutOpenssl())('the certificate of PUBLIC_URL', () => {
     });
   });
 });
-
-function withoutOpenssl(): boolean {
-  try {
-    execFileSync('openssl', ['version'], { stdio: 'ignore' });
-    return false;
-  } catch {
-    process.stdout.write('openssl is missing: the tests of the certificate check are skipped\n');
-    return true;
-  }
-}

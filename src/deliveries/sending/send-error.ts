@@ -32,7 +32,7 @@ const CODES: readonly (readonly [RegExp, SendErrorCode])[] = [
   [/^(ENOTFOUND|EAI_.*|ENODATA|ESERVFAIL|EBADNAME|ERR_INVALID_IP_ADDRESS)$/, 'dns_failure'],
   [/^ECONNREFUSED$/, 'connection_refused'],
   [/^(ECONNRESET|EPIPE|ECONNABORTED)$/, 'connection_reset'],
-  [/^UND_ERR_(SOCKET|RES_CONTENT_LENGTH_MISMATCH)$/, 'connection_closed'],
+  [/^UND_ERR_SOCKET$/, 'connection_closed'],
   [/^(ETIMEDOUT|UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT)$/, 'timeout'],
   [/^(EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|EACCES|EINVAL)$/, 'unreachable'],
   [/^(CERT_HAS_EXPIRED|CERT_NOT_YET_VALID)$/, 'tls_expired'],
@@ -42,7 +42,7 @@ const CODES: readonly (readonly [RegExp, SendErrorCode])[] = [
     'tls_untrusted',
   ],
   [/^(EPROTO|ERR_SSL_|ERR_TLS_)/, 'tls_failure'],
-  [/^(HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_NOT_SUPPORTED)/, 'invalid_response'],
+  [/^UND_ERR_(HEADERS_OVERFLOW|RES_CONTENT_LENGTH_MISMATCH|NOT_SUPPORTED)$/, 'invalid_response'],
   [
     /^(UND_ERR_INVALID_ARG|UND_ERR_REQ_|ERR_INVALID_|ERR_HTTP_INVALID_|ERR_UNESCAPED_)/,
     'invalid_request',
@@ -56,9 +56,7 @@ export function sendErrorOf(thrown: unknown): SendError {
     if (cause instanceof AddressRefusedError) {
       return { code: 'address_refused', message: cause.message };
     }
-    const { code: text } = cause as NodeJS.ErrnoException;
-    const code =
-      typeof text === 'string' ? CODES.find(([known]) => known.test(text))?.[1] : undefined;
+    const code = codeOf(cause);
     if (code !== undefined) return errorWith(code);
     cause = cause instanceof AggregateError ? (cause.errors as unknown[])[0] : cause.cause;
   }
@@ -67,4 +65,12 @@ export function sendErrorOf(thrown: unknown): SendError {
 
 export function errorWith(code: SendErrorCode, detail = ''): SendError {
   return { code, message: MESSAGES[code] + detail };
+}
+
+function codeOf(error: NodeJS.ErrnoException): SendErrorCode | undefined {
+  // undici gives these no code of their own.
+  if (error.name === 'HTTPParserError' || error.message === 'bad upgrade')
+    return 'invalid_response';
+  const { code } = error;
+  return typeof code === 'string' ? CODES.find(([known]) => known.test(code))?.[1] : undefined;
 }
