@@ -8,7 +8,7 @@ export interface SelfSigned {
   readonly cert: Buffer;
   /** The path of the certificate, to trust it. */
   readonly file: string;
-  remove(): void;
+  readonly remove: () => void;
 }
 
 /** A self-signed certificate, made by OpenSSL. `name` is a subject alternative name such as `IP:127.0.0.1`. */
