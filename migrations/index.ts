@@ -22,6 +22,7 @@ import { FairServices1790910000000 } from './1790910000000-fair-services.js';
 import { FairIndexes1790911000000 } from './1790911000000-fair-indexes.js';
 import { JobInputs1790930000000 } from './1790930000000-job-inputs.js';
 import { WakeUps1790940000000 } from './1790940000000-wake-ups.js';
+import { JobFiles1790950000000 } from './1790950000000-job-files.js';
 import { Events1790960000000 } from './1790960000000-events.js';
 
 /** All migrations, in their order. A new one is added here. */
@@ -50,5 +51,6 @@ export const MIGRATIONS = [
   FairIndexes1790911000000,
   JobInputs1790930000000,
   WakeUps1790940000000,
+  JobFiles1790950000000,
   Events1790960000000,
 ];

@@ -5,6 +5,7 @@ export const JOB_ERROR_CODES = [
   'unknown_upstream',
   'upstream_unusable',
   'result_unavailable',
+  'result_incomplete',
   'submit_outcome_unknown',
   'source_unusable',
   'cancelled',

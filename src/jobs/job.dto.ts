@@ -1,6 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { JsonAnswer } from '../platform/http/json-answer.js';
 import { appendMembers } from '../platform/json/json-edits.js';
+import { MissingFileDto } from './files/file.dto.js';
 import { JOB_EVENT_TYPES, type JobEventType } from './timeline/job-event.entity.js';
 import { JOB_STATUSES, type JobStatus } from './job-status.js';
 import { JOB_TYPES, type JobType } from './job-type.js';
@@ -73,6 +74,10 @@ export class JobDto {
 
   endedAt!: Date | null;
 
+  /** Files that the result links to and that could not be fetched, at most 100. Their links stay in the result, and expire. */
+  @ApiProperty({ type: [MissingFileDto] })
+  missingFiles!: readonly MissingFileDto[];
+
   /** When the result was deleted because of its age. Requests for it then answer 410 `result_expired`. */
   resultExpiredAt!: Date | null;
 }
@@ -134,6 +139,7 @@ export function jobText(job: Job): string {
     submittedAt: job.submittedAt,
     cancelRequestedAt: job.cancelRequestedAt,
     endedAt: job.endedAt,
+    missingFiles: job.missingFiles ?? [],
     resultExpiredAt: job.resultExpiredAt,
   };
   return appendMembers(JSON.stringify(dto), { metadata: job.metadata ?? 'null' });

@@ -1,6 +1,7 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import { validate as isUuid } from 'uuid';
 import type { JobError } from './job-error.js';
+import type { MissingFile } from './files/missing-file.js';
 import type { JobStatus } from './job-status.js';
 import type { JobType } from './job-type.js';
 
@@ -172,6 +173,10 @@ export class Job {
 
   @Column({ name: 'ended_at', type: 'timestamptz', nullable: true })
   endedAt!: Date | null;
+
+  /** Files that the result links to and that could not be fetched; null if there are none. */
+  @Column({ name: 'missing_files', type: 'jsonb', nullable: true })
+  missingFiles!: readonly MissingFile[] | null;
 
   /** When the result was deleted because of its age. The job itself is retained longer. */
   @Column({ name: 'result_expired_at', type: 'timestamptz', nullable: true })

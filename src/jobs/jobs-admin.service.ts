@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Transactions } from '../platform/database/transactions.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
+import type { ByteRange } from '../platform/http/byte-range.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { Notifications } from '../platform/work/notifications.js';
 import { JobCancellation } from './cancellation/job-cancellation.js';
@@ -13,6 +14,8 @@ import {
 } from './persistence/job-search.store.js';
 import type { JobSearch, Period } from './persistence/search-conditions.js';
 import { SubmissionQueueStore } from './submission/submission-queue.store.js';
+import type { JobFile } from './files/job-file.entity.js';
+import { JobFiles } from './files/job-files.js';
 import { isTerminal } from './job-status.js';
 import { isJobId, type Job } from './job.entity.js';
 import {
@@ -27,6 +30,9 @@ import { pagesOf } from './results/result-usage.js';
 import { ResultStore } from './results/result.store.js';
 import type { TimelineEntry } from './timeline/timeline.js';
 
+export { sendFile } from './files/file-response.js';
+export { JobFileListDto, toJobFileListDto } from './files/file.dto.js';
+export type { JobFile } from './files/job-file.entity.js';
 export { SEARCHED_STATUSES } from './persistence/search-conditions.js';
 export type { EndedJobs } from './persistence/ended-jobs.js';
 export type { OpenJobs } from './persistence/job-queries.store.js';
@@ -59,6 +65,7 @@ export class JobsAdminService {
     private readonly transitions: JobTransitionsStore,
     private readonly notifications: Notifications,
     private readonly transactions: Transactions,
+    private readonly jobFiles: JobFiles,
   ) {}
 
   /** The newest first; with `ended`, the last ended first. */
@@ -120,6 +127,20 @@ export class JobsAdminService {
 
   resultBytes(result: JobResult): AsyncIterable<Buffer> {
     return this.results.readContent(result);
+  }
+
+  /** Throws `job_not_completed`, `job_has_no_result`, `result_expired`. */
+  files(job: Job): Promise<JobFile[]> {
+    return this.jobFiles.list(job);
+  }
+
+  /** Throws as `files`, or `file_not_found`. */
+  file(job: Job, name: string): Promise<JobFile> {
+    return this.jobFiles.find(job, name);
+  }
+
+  fileBytes(file: JobFile, range: ByteRange): AsyncIterable<Buffer> {
+    return this.jobFiles.readBytes(file, range);
   }
 
   /** `undefined` without a stored result. */

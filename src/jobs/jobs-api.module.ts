@@ -1,6 +1,9 @@
 import { Module } from '@nestjs/common';
 import { JobsController } from './api/jobs.controller.js';
 import { INPUT_CLASSES, OPEN_CLASSES } from './api/create-job.dto.js';
+import { FileLinks } from './files/file-links.js';
+import { FilesController } from './files/files.controller.js';
+import { SignedFilesController } from './files/signed-files.controller.js';
 import { JobsModule } from './jobs.module.js';
 import { UploadsController } from './uploads/uploads.controller.js';
 import { UploadsService } from './uploads/uploads.service.js';
@@ -8,8 +11,8 @@ import { UploadsService } from './uploads/uploads.service.js';
 /** The REST API for internal services; only in processes with the role `api`. */
 @Module({
   imports: [JobsModule],
-  controllers: [JobsController, UploadsController],
-  providers: [UploadsService],
+  controllers: [JobsController, FilesController, SignedFilesController, UploadsController],
+  providers: [UploadsService, FileLinks],
 })
 export class JobsApiModule {}
 

@@ -16,6 +16,8 @@ import { Submitter } from './submission/submitter.js';
 import { MissedWakeUps } from './submission/missed-wake-ups.js';
 import { WakeUpWork } from './submission/wake-up.work.js';
 import { SubmissionWork } from './submission/submission.work.js';
+import { FileFetcher } from './files/file-fetcher.js';
+import { ResultFetcher } from './results/result-fetcher.js';
 import { JobPoller } from './polling/job-poller.js';
 import { SubmissionRecovery } from './recovery/submission-recovery.js';
 import { UpstreamSearch } from './recovery/upstream-search.js';
@@ -39,6 +41,8 @@ import { DueJobsStore } from './polling/due-jobs.store.js';
     MissedWakeUps,
     WakeUpWork,
     JobPoller,
+    ResultFetcher,
+    FileFetcher,
     SubmissionRecovery,
     UpstreamSearch,
     UpstreamCanceller,

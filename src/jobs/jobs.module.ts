@@ -9,6 +9,9 @@ import { CallbackJobsService } from './callback-jobs.service.js';
 import { JobLeaseStore } from './leases/job-lease.store.js';
 import { RefusedJobs } from './leases/refused-jobs.js';
 import { JobCompletionNotifier } from './api/job-completion.notifier.js';
+import { JobFile } from './files/job-file.entity.js';
+import { JobFileStore } from './files/job-file.store.js';
+import { JobFiles } from './files/job-files.js';
 import { JobEvent } from './timeline/job-event.entity.js';
 import { JobMetrics } from './persistence/job.metrics.js';
 import { PollGrants } from './polling/poll-grants.js';
@@ -53,6 +56,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
       JobEvent,
       EndedJob,
       JobResult,
+      JobFile,
       ResultChunk,
       Service,
     ]),
@@ -68,6 +72,8 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     JobSubmissionStore,
     SubmissionQueueStore,
     ResultStore,
+    JobFileStore,
+    JobFiles,
     CallbackTokenService,
     JobMetrics,
     RefusedJobs,
@@ -98,6 +104,8 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     SubmissionQueueStore,
     JobLeaseStore,
     ResultStore,
+    JobFileStore,
+    JobFiles,
     JobMetrics,
     JobCompletionNotifier,
     InputJobs,

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { FairTurns } from '../platform/fair-turns.js';
+import type { ByteRange } from '../platform/http/byte-range.js';
 import { withoutWhitespace } from '../platform/json/json-edits.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { currentTraceparent } from '../platform/tracing/spans.js';
@@ -11,6 +12,8 @@ import { JobCancellation } from './cancellation/job-cancellation.js';
 import { CoolDownReasons } from './leases/cool-down-reasons.js';
 import { JobCompletionNotifier, type CompletedJob } from './api/job-completion.notifier.js';
 import type { JobResult } from './results/job-result.entity.js';
+import type { JobFile } from './files/job-file.entity.js';
+import { JobFiles } from './files/job-files.js';
 import { isTerminal } from './job-status.js';
 import type { JobType } from './job-type.js';
 import { isJobId, Job } from './job.entity.js';
@@ -53,6 +56,7 @@ export class JobsService {
     private readonly cancellation: JobCancellation,
     private readonly inputs: InputJobs,
     private readonly uploads: UploadReferences,
+    private readonly jobFiles: JobFiles,
   ) {}
 
   /**
@@ -146,6 +150,20 @@ export class JobsService {
   /** The gzip stream of a result; fails if retention deletes it meanwhile. */
   resultBytes(result: JobResult): AsyncIterable<Buffer> {
     return this.results.readContent(result);
+  }
+
+  /** The files of a result, by name. Throws as `result`. */
+  async files(service: string, id: string): Promise<JobFile[]> {
+    return this.jobFiles.list(await this.find(service, id));
+  }
+
+  /** Throws as `result`, or `file_not_found`. */
+  async file(service: string, id: string, name: string): Promise<JobFile> {
+    return this.jobFiles.find(await this.find(service, id), name);
+  }
+
+  fileBytes(file: JobFile, range: ByteRange): AsyncIterable<Buffer> {
+    return this.jobFiles.readBytes(file, range);
   }
 
   /** Requests the cancel, idempotently, and returns the job. Throws `job_not_found` or `job_already_ended`. */

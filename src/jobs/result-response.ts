@@ -24,13 +24,14 @@ export async function sendResult(
   }
   const isCompressed = coding === 'gzip';
   // Each encoding is a representation with its own tag (RFC 9110).
-  const tag = isCompressed ? `"${result.sha256}-gzip"` : identityTag(result);
+  const tag = isCompressed ? gzipTag(result) : identityTag(result);
   void reply
     .header('etag', tag)
     .header('vary', 'Accept-Encoding')
     .header('cache-control', 'private')
     .header('accept-ranges', 'bytes');
-  if (isKnown(request.headers['if-none-match'], result.sha256)) {
+  const tags = [identityTag(result), gzipTag(result)];
+  if (hasTag(request.headers['if-none-match'], tags)) {
     await reply.status(304).send(emptyBody());
     return;
   }
@@ -56,7 +57,7 @@ export async function sendResult(
 }
 
 /** Fastify overwrites the Content-Length of a HEAD response without a stream. */
-const emptyBody = (): Readable => Readable.from([]);
+export const emptyBody = (): Readable => Readable.from([]);
 
 /** `undefined` for the whole result. Only the decoded bytes have ranges. */
 function requestedRange(
@@ -72,6 +73,10 @@ function requestedRange(
 
 function identityTag({ sha256 }: JobResult): string {
   return `"${sha256}"`;
+}
+
+function gzipTag({ sha256 }: JobResult): string {
+  return `"${sha256}-gzip"`;
 }
 
 function decoded(stored: Readable): Readable {
@@ -95,9 +100,10 @@ function part(bytes: AsyncIterable<Buffer>, { start, end }: ByteRange): Readable
   return Readable.from(read(), { objectMode: false });
 }
 
-function isKnown(header: string | undefined, sha256: string): boolean {
+/** Whether an `If-None-Match` names one of `tags` (RFC 9110, weak comparison). */
+export function hasTag(header: string | undefined, tags: readonly string[]): boolean {
   return (header ?? '')
     .split(',')
     .map((tag) => tag.trim().replace(/^W\//, ''))
-    .some((tag) => tag === '*' || tag === `"${sha256}"` || tag === `"${sha256}-gzip"`);
+    .some((tag) => tag === '*' || tags.includes(tag));
 }

@@ -1,6 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiHeader, ApiResponse } from '@nestjs/swagger';
 import { ApiProblems } from '../platform/errors/api-problems.js';
+import { FILE_TYPES } from './files/file-type.js';
 
 const REPRESENTATION = {
   ETag: {
@@ -11,6 +12,16 @@ const REPRESENTATION = {
   Vary: { required: true, schema: { type: 'string' } },
   'Cache-Control': { required: true, schema: { type: 'string' } },
   'Accept-Ranges': { required: true, schema: { type: 'string', enum: ['bytes'] } },
+};
+const FILE = {
+  'Content-Disposition': {
+    required: true,
+    schema: { type: 'string', example: 'attachment; filename="image-0001.png"' },
+  },
+  'Content-Security-Policy': { required: true, schema: { type: 'string' } },
+  'Cache-Control': REPRESENTATION['Cache-Control'],
+  'Accept-Ranges': REPRESENTATION['Accept-Ranges'],
+  ETag: { required: true, schema: { type: 'string' } },
 };
 const RANGE = {
   'Content-Range': { required: true, schema: { type: 'string', example: 'bytes 0-99/1234' } },
@@ -58,6 +69,38 @@ export const ApiResultResponse = (): MethodDecorator & ClassDecorator =>
       'range_not_satisfiable',
     ),
   );
+
+/** Documents the representations of a file, and why there may be none. */
+export const ApiFileResponse = (): MethodDecorator & ClassDecorator => {
+  const content = Object.fromEntries(
+    FILE_TYPES.map((type) => [type, { schema: { type: 'string', format: 'binary' } }]),
+  );
+  return applyDecorators(
+    header('If-None-Match', '`ETag` of a cached file.', '"9f86d081884c7d65"'),
+    header('Range', 'One range of bytes.', 'bytes=0-99'),
+    header('If-Range', 'The `ETag` of the file that `Range` continues.', '"9f86d081884c7d65"'),
+    ApiResponse({ status: 200, description: 'The file.', headers: FILE, content }),
+    ApiResponse({
+      status: 206,
+      description: 'The requested range.',
+      headers: { ...FILE, ...RANGE },
+      content,
+    }),
+    ApiResponse({
+      status: 304,
+      description: 'The cached file is current (`If-None-Match`).',
+      headers: FILE,
+    }),
+    ApiProblems(
+      'job_not_found',
+      'file_not_found',
+      'job_not_completed',
+      'job_has_no_result',
+      'result_expired',
+      'range_not_satisfiable',
+    ),
+  );
+};
 
 function header(name: string, description: string, example: string): MethodDecorator {
   return ApiHeader({ name, required: false, description, schema: { type: 'string', example } });

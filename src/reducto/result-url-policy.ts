@@ -20,14 +20,25 @@ export class ResultUrlPolicy {
   /** Parses `address`; throws `ResultDownloadError` if the policy forbids it. */
   check(address: string, base?: URL): URL {
     if (!URL.canParse(address, base)) {
-      throw new ResultDownloadError('the URL of the result is not valid');
+      throw refused('the URL of the result is not valid');
     }
     const url = new URL(address, base);
     this.checkEndpoint(url.protocol, url.hostname, url.port);
     if (url.username !== '' || url.password !== '') {
-      throw new ResultDownloadError('the URL of the result contains a user name or password');
+      throw refused('the URL of the result contains a user name or password');
     }
     return url;
+  }
+
+  /** Whether the operator trusts the endpoint of `address` by name; `undefined` if the policy forbids it. */
+  isTrusted(address: string): boolean | undefined {
+    if (!URL.canParse(address)) return undefined;
+    const { protocol, hostname, port } = new URL(address);
+    try {
+      return this.checkEndpoint(protocol, hostname, port);
+    } catch {
+      return undefined;
+    }
   }
 
   /** Connector for undici. A host that is not trusted by name must have only public addresses. */
@@ -50,7 +61,7 @@ export class ResultUrlPolicy {
   private checkEndpoint(protocol: string, hostname: string, givenPort: string): boolean {
     // A trailing dot names the same host.
     if (!/^https?:$/.test(protocol) || hostname.endsWith('.')) {
-      throw new ResultDownloadError('the URL of the result is not https, or has no valid host');
+      throw refused('the URL of the result is not https, or has no valid host');
     }
     const port = givenPort === '' ? defaultPort(protocol) : givenPort;
     if (this.isReducto(protocol, hostname, port) || this.isListed(protocol, hostname, port)) {
@@ -58,11 +69,11 @@ export class ResultUrlPolicy {
     }
     const endpoint = `${hostname}:${port}`;
     if (this.settings.RESULT_URL_HOSTS.length > 0) {
-      throw new ResultDownloadError(`${endpoint} of the result is not in RESULT_URL_HOSTS`);
+      throw refused(`${endpoint} of the result is not in RESULT_URL_HOSTS`);
     }
     if (isPrivateAddress(hostname.replace(/^\[|\]$/g, ''))) throw privateAddress(hostname);
     if (protocol !== 'https:' || port !== HTTPS_PORT) {
-      throw new ResultDownloadError(
+      throw refused(
         `the URL of the result is not https on port 443; name ${endpoint} in RESULT_URL_HOSTS if that is right`,
       );
     }
@@ -87,6 +98,10 @@ export class ResultUrlPolicy {
   }
 }
 
+function refused(message: string): ResultDownloadError {
+  return new ResultDownloadError(message, { isFinal: true });
+}
+
 function defaultPort(protocol: string): string {
   return protocol === 'http:' ? '80' : HTTPS_PORT;
 }
@@ -101,7 +116,7 @@ const lookupPublic: LookupFunction = (hostname, options, callback) => {
 };
 
 function privateAddress(hostname: string): ResultDownloadError {
-  return new ResultDownloadError(
+  return refused(
     `the host ${hostname} of the result has a private address; name it in RESULT_URL_HOSTS if that is right`,
   );
 }

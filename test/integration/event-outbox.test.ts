@@ -59,6 +59,8 @@ const complete = (...ids: string[]) =>
         storedBytes: '2',
         bytes: Buffer.from('{}'),
       },
+      files: [],
+      missingFiles: [],
     })),
   );
 

@@ -34,6 +34,8 @@ const largeContent = (): Promise<NewContent> =>
     })(),
   );
 
+const resultOf = (content: NewContent) => ({ content, files: [], missingFiles: [] });
+
 async function chunksOf({ contentId }: NewContent): Promise<number> {
   const { rows } = await gateway.pool.query(
     'SELECT count(*)::int AS n FROM result_chunks WHERE content_id = $1',
@@ -46,8 +48,8 @@ it('keeps the result of the current lease if a stale one completes in the same b
   const [stale, current] = [await largeContent(), await largeContent()];
   const transitions = get(PollTransitions);
   const completed = await Promise.all([
-    transitions.completeJob({ id: job.id, lease: randomUUID() }, stale),
-    transitions.completeJob(job, current),
+    transitions.completeJob({ id: job.id, lease: randomUUID() }, resultOf(stale)),
+    transitions.completeJob(job, resultOf(current)),
   ]);
   expect(completed).toEqual([false, true]);
   expect([await chunksOf(stale), await chunksOf(current)]).toEqual([0, 1]);
@@ -55,7 +57,7 @@ it('keeps the result of the current lease if a stale one completes in the same b
 
 it('never deletes the result that a job has, even if its completion seems to have failed', async () => {
   const content = await largeContent();
-  expect(await get(PollTransitions).completeJob(job, content)).toBe(true);
-  expect(await get(PollTransitions).completeJob(job, content)).toBe(false);
+  expect(await get(PollTransitions).completeJob(job, resultOf(content))).toBe(true);
+  expect(await get(PollTransitions).completeJob(job, resultOf(content))).toBe(false);
   expect(await chunksOf(content)).toBe(1);
 });

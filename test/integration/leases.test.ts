@@ -71,7 +71,9 @@ describe('a process that lost its lease', () => {
       })(),
     );
     const transitions = get(PollTransitions);
-    expect(await transitions.completeJob(stale, content)).toBe(false);
+    expect(await transitions.completeJob(stale, { content, files: [], missingFiles: [] })).toBe(
+      false,
+    );
     expect(await transitions.endJob(stale, 'failed', UPSTREAM_UNUSABLE)).toBe(false);
     expect(await transitions.reschedule(stale, OPEN)).toBe(false);
     await get(PollWork).renew([asHeld(stale)]);

@@ -109,7 +109,7 @@ describe('a result behind a URL', () => {
     };
     const results = gateway.app.get(ResultStore, { strict: false });
     const { contentId, sizeBytes } = await results.writeContent(collectYoungGarbage(content()));
-    await results.discardContent(contentId);
+    await results.discardContents([contentId]);
     expect(sizeBytes).toBe('100000000');
     expect(peak - before).toBeLessThan(40_000_000);
   });

@@ -38,6 +38,9 @@ beforeAll(async () => {
     `INSERT INTO delivery_attempts (event_id, endpoint_id, attempt, at, duration_ms, process)
      SELECT event_id, endpoint_id, 1, now(), 1, 'a' FROM deliveries`,
   );
+  await pool.query(
+    `INSERT INTO job_files SELECT job_id, 'document.pdf', gen_random_uuid(), 'application/pdf', 1, '' FROM job_results`,
+  );
   await pool.query('VACUUM ANALYZE');
 });
 afterAll(async () => {

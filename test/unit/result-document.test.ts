@@ -14,7 +14,7 @@ const IDS = { own: '01a20824-0000-7000-8000-000000000001', upstream: 'job_up' };
 
 async function urlsOf(type: JobType, result: unknown): Promise<string[]> {
   const document = await resultDocument(type, Buffer.from(JSON.stringify(result)), IDS);
-  return document.flatMap((part) => (Buffer.isBuffer(part) ? [] : [part.url]));
+  return document.flatMap((part) => ('url' in part ? [part.url] : []));
 }
 
 /** The document as a service gets it, with `bodies` behind the URLs. */

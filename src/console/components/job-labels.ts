@@ -76,6 +76,7 @@ const REASON_LABELS: Readonly<Record<JobErrorCode, string>> = {
   unknown_upstream: 'Reducto no longer has the job',
   upstream_unusable: 'Reducto’s answer could not be used',
   result_unavailable: 'The result could not be downloaded',
+  result_incomplete: 'Files of the result could not be downloaded',
   submit_outcome_unknown: 'Whether Reducto has the job stayed unknown',
   source_unusable: 'The job that the input refers to has no usable result',
   cancelled: 'The job was cancelled',

@@ -6,7 +6,7 @@ import type { Job } from '../job.entity.js';
 /** What a job that completes still changes of what its service sees. */
 export type CompletedJob = Pick<
   Job,
-  'id' | 'settledBy' | 'progress' | 'submittedAt' | 'cancelRequestedAt' | 'endedAt'
+  'id' | 'settledBy' | 'progress' | 'submittedAt' | 'cancelRequestedAt' | 'endedAt' | 'missingFiles'
 >;
 
 /** Gets the job if this process has completed it. */

@@ -16,12 +16,12 @@ export interface Searched {
  */
 @Injectable()
 export class JobRetentionStore {
-  /** Detaches expired results from their jobs; `deleteChunks` deletes their bytes. Returns how many. */
+  /** Detaches expired results and files from their jobs; `deleteChunks` deletes their bytes. Returns how many. */
   async expireResults(manager: EntityManager, days: number, limit: number): Promise<number> {
     return (await rows(manager, EXPIRE_RESULTS, [days, limit])).length;
   }
 
-  /** Deletes jobs with their timelines and results, once they have their events. Returns how many. */
+  /** Deletes jobs with their timelines, results, and files, once they have their events. Returns how many. */
   async deleteJobs(manager: EntityManager, days: number, limit: number): Promise<number> {
     return (await rows(manager, DELETE_JOBS, [days, limit])).length;
   }
@@ -66,8 +66,11 @@ export const EXPIRE_RESULTS = `
      WHERE stored_at < now() - make_interval(days => $1)
      ORDER BY stored_at LIMIT $2
        FOR UPDATE SKIP LOCKED),
+  file AS (
+    DELETE FROM job_files WHERE job_id = ANY (ARRAY(SELECT job_id FROM old)) RETURNING content_id),
   discarded AS (
-    INSERT INTO discarded_contents (content_id) SELECT content_id FROM old ON CONFLICT DO NOTHING),
+    INSERT INTO discarded_contents (content_id)
+    SELECT content_id FROM old UNION ALL SELECT content_id FROM file ON CONFLICT DO NOTHING),
   marked AS (
     UPDATE jobs SET result_expired_at = now() WHERE id = ANY (ARRAY(SELECT job_id FROM old)))
   DELETE FROM job_results WHERE job_id = ANY (ARRAY(SELECT job_id FROM old))
@@ -82,8 +85,11 @@ export const DELETE_JOBS = `
        FOR UPDATE SKIP LOCKED),
   result AS (
     DELETE FROM job_results WHERE job_id = ANY (ARRAY(SELECT id FROM old)) RETURNING content_id),
+  file AS (
+    DELETE FROM job_files WHERE job_id = ANY (ARRAY(SELECT id FROM old)) RETURNING content_id),
   discarded AS (
-    INSERT INTO discarded_contents (content_id) SELECT content_id FROM result ON CONFLICT DO NOTHING),
+    INSERT INTO discarded_contents (content_id)
+    SELECT content_id FROM result UNION ALL SELECT content_id FROM file ON CONFLICT DO NOTHING),
   event AS (
     DELETE FROM job_events WHERE job_id = ANY (ARRAY(SELECT id FROM old)))
   DELETE FROM jobs WHERE id = ANY (ARRAY(SELECT id FROM old))
@@ -104,6 +110,7 @@ export const DELETE_CHUNKS = `
     SELECT content_id, seq FROM result_chunks AS chunk
      WHERE content_id = ANY ($1::uuid[])
        AND NOT EXISTS (SELECT FROM job_results WHERE content_id = chunk.content_id)
+       AND NOT EXISTS (SELECT FROM job_files WHERE content_id = chunk.content_id)
      LIMIT $2)
   DELETE FROM result_chunks
    WHERE (content_id, seq) IN (SELECT content_id, seq FROM old)
@@ -113,7 +120,8 @@ export const DELETE_CONTENTS = `
   DELETE FROM discarded_contents AS content
    WHERE content_id = ANY ($1::uuid[])
      AND (NOT EXISTS (SELECT FROM result_chunks WHERE content_id = content.content_id)
-          OR EXISTS (SELECT FROM job_results WHERE content_id = content.content_id))`;
+          OR EXISTS (SELECT FROM job_results WHERE content_id = content.content_id)
+          OR EXISTS (SELECT FROM job_files WHERE content_id = content.content_id))`;
 
 /** Index skip scan over the contents. */
 export const SEARCH_CONTENTS = `
@@ -130,4 +138,5 @@ const DISCARD_ORPHANS = `
   INSERT INTO discarded_contents (content_id)
   SELECT id FROM unnest($1::uuid[]) AS id
    WHERE NOT EXISTS (SELECT FROM job_results WHERE content_id = id)
+     AND NOT EXISTS (SELECT FROM job_files WHERE content_id = id)
   ON CONFLICT DO NOTHING`;

@@ -3,6 +3,7 @@ import type { Counter, Histogram } from '@opentelemetry/api';
 import { Metrics, SECONDS } from '../../platform/metrics/metrics.js';
 import { isTerminal, JOB_STATUSES, type TerminalStatus } from '../job-status.js';
 import { JOB_TYPES } from '../job-type.js';
+import type { NewResult } from '../results/result-fetcher.js';
 import { JobQueries, type OpenJobs } from './job-queries.store.js';
 import type { TransitionedJob } from './job-transitions.store.js';
 
@@ -31,6 +32,9 @@ export class JobMetrics {
   private readonly submits: Histogram;
   private readonly resultSeconds: Histogram;
   private readonly resultBytes: Counter;
+  private readonly files: Counter;
+  private readonly fileBytes: Counter;
+  private readonly unknownLinks: Counter;
   private open: { at: number; jobs: Promise<OpenJobs[]> } | undefined;
 
   constructor(
@@ -54,6 +58,19 @@ export class JobMetrics {
     this.resultBytes = metrics.counter(
       'gateway_result_bytes',
       'Uncompressed bytes of stored results',
+    );
+    this.files = metrics.counter(
+      'gateway_result_files',
+      'Files that results of completed jobs link to, by whether they are stored or missing',
+      [{ outcome: 'stored' }, { outcome: 'missing' }],
+    );
+    this.fileBytes = metrics.counter(
+      'gateway_result_file_bytes',
+      'Bytes of stored files of results',
+    );
+    this.unknownLinks = metrics.counter(
+      'gateway_result_unknown_links',
+      'Links in stored results that may expire and that the gateway does not follow',
     );
     this.ages = meter.createHistogram('gateway_job_duration_seconds', {
       description: 'Time from the acceptance of a job to its end',
@@ -113,6 +130,19 @@ export class JobMetrics {
   recordFetched(outcome: 'stored' | 'missing', seconds: number, bytes = 0): void {
     this.resultSeconds.record(seconds, { outcome });
     this.resultBytes.add(bytes);
+  }
+
+  /** Call after the statement that completed the job. */
+  recordFiles({ files, missingFiles }: NewResult): void {
+    if (files.length > 0) {
+      this.files.add(files.length, { outcome: 'stored' });
+      this.fileBytes.add(files.reduce((sum, { sizeBytes }) => sum + Number(sizeBytes), 0));
+    }
+    if (missingFiles.length > 0) this.files.add(missingFiles.length, { outcome: 'missing' });
+  }
+
+  recordUnknownLinks(count: number): void {
+    if (count > 0) this.unknownLinks.add(count);
   }
 
   private openJobs(): Promise<OpenJobs[]> {

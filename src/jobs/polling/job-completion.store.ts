@@ -14,12 +14,13 @@ import {
 } from '../persistence/job-transitions.store.js';
 import { inLockOrder } from '../leases/job-lease.store.js';
 import type { NewContent } from '../results/result.store.js';
+import type { NewFile } from '../files/job-file.store.js';
+import type { NewResult } from '../results/result-fetcher.js';
 
 /** A job whose result was fetched, with the lease under which it was. */
-export interface Completion {
+export interface Completion extends NewResult {
   readonly id: string;
   readonly lease: string;
-  readonly content: NewContent;
 }
 
 interface CompletedRow extends TransitionedJob, CompletedJob {
@@ -51,7 +52,7 @@ export class JobCompletionStore {
     const inOrder = inLockOrder(completions);
     const content = <Key extends keyof NewContent>(key: Key): NewContent[Key][] =>
       inOrder.map((completion) => completion.content[key]);
-    const completed = await preparedRows<CompletedRow>(this.database, COMPLETE_JOBS, [
+    const values = [
       inOrder.map(({ id }) => id),
       inOrder.map(({ lease }) => lease),
       content('contentId'),
@@ -61,7 +62,15 @@ export class JobCompletionStore {
       content('bytes'),
       predecessorsOf('completed'),
       this.notifications.id,
-    ]);
+    ];
+    const haveFiles = inOrder.some(
+      ({ files, missingFiles }) => files.length > 0 || missingFiles.length > 0,
+    );
+    const completed = await preparedRows<CompletedRow>(
+      this.database,
+      haveFiles ? COMPLETE_JOBS_WITH_FILES : COMPLETE_JOBS,
+      haveFiles ? [...values, ...filesOf(inOrder)] : values,
+    );
     return {
       jobs: new Map(completed.map(({ contentId, ...job }) => [contentId, job])),
       woken: completed[0]?.woken ?? 0,
@@ -69,23 +78,48 @@ export class JobCompletionStore {
   }
 }
 
+/** The parameters of `COMPLETE_JOBS_WITH_FILES` beyond those of `COMPLETE_JOBS`. */
+function filesOf(completions: readonly Completion[]): unknown[] {
+  const files = completions.flatMap((completion) =>
+    completion.files.map((file) => ({ ...file, resultId: completion.content.contentId })),
+  );
+  const column = (key: keyof NewFile | 'resultId'): string[] => files.map((file) => file[key]);
+  return [
+    completions.map(({ missingFiles }) =>
+      missingFiles.length === 0 ? null : JSON.stringify(missingFiles),
+    ),
+    column('resultId'),
+    column('name'),
+    column('contentId'),
+    column('contentType'),
+    column('sizeBytes'),
+    column('sha256'),
+  ];
+}
+
 /** Arrays as subqueries give PostgreSQL one generic plan for all array lengths. */
-const COMPLETE_JOBS = {
-  name: 'jobs-complete',
-  text: `
+const completeJobs = (withFiles: boolean): string => `
   WITH fetched AS MATERIALIZED (
     SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::uuid[]), (SELECT $4::text[]),
-                         (SELECT $5::bigint[]), (SELECT $6::bigint[]), (SELECT $7::bytea[]))
-      AS fetched (job_id, lease, content_id, sha256, size_bytes, stored_bytes, bytes)),
+                         (SELECT $5::bigint[]), (SELECT $6::bigint[]), (SELECT $7::bytea[])${
+                           withFiles ? ', (SELECT $10::jsonb[])' : ''
+                         })
+      AS fetched (job_id, lease, content_id, sha256, size_bytes, stored_bytes, bytes${
+        withFiles ? ', missing_files' : ''
+      })),
   completed AS (
     UPDATE jobs
        SET status = 'completed', settled_by = ${SETTLED_BY_TRIGGER}, error = NULL, ended_at = now(),
            next_check_at = NULL, lease = NULL, worker = NULL, request = NULL, uncertain_since = NULL,
-           deferral_reason = NULL, deferred_until = NULL
+           deferral_reason = NULL, deferred_until = NULL${
+             withFiles ? ', missing_files = fetched.missing_files' : ''
+           }
       FROM fetched
      WHERE jobs.id = fetched.job_id AND jobs.lease = fetched.lease AND status = ANY ($8::text[])
     RETURNING jobs.id, fetched.content_id, type, settled_by, polls, ${age('created_at')} AS age,
-              ${age('callback_received_at')} AS callback_age, progress, submitted_at, cancel_requested_at, ended_at),
+              ${age('callback_received_at')} AS callback_age, progress, submitted_at, cancel_requested_at, ended_at${
+                withFiles ? ', jobs.missing_files' : ''
+              }),
   chunk AS (
     INSERT INTO result_chunks (content_id, seq, bytes)
     SELECT content_id, 0, bytes FROM fetched JOIN completed USING (content_id)
@@ -93,7 +127,18 @@ const COMPLETE_JOBS = {
   result AS (
     INSERT INTO job_results (job_id, content_id, sha256, size_bytes, stored_bytes)
     SELECT job_id, content_id, sha256, size_bytes, stored_bytes
-      FROM fetched JOIN completed USING (content_id)),
+      FROM fetched JOIN completed USING (content_id)),${
+        withFiles
+          ? `
+  file AS (
+    INSERT INTO job_files (job_id, name, content_id, content_type, size_bytes, sha256)
+    SELECT completed.id, file.name, file.content_id, content_type, size_bytes, sha256
+      FROM unnest((SELECT $11::uuid[]), (SELECT $12::text[]), (SELECT $13::uuid[]), (SELECT $14::text[]),
+                  (SELECT $15::bigint[]), (SELECT $16::text[]))
+        AS file (result_id, name, content_id, content_type, size_bytes, sha256)
+      JOIN completed ON completed.content_id = file.result_id),`
+          : ''
+      }
   recorded AS (${recordEnds('completed')}),
   woken AS MATERIALIZED (
     SELECT ${wakeDependents('array_agg(id)')} AS count FROM completed),
@@ -101,6 +146,10 @@ const COMPLETE_JOBS = {
     ${NOTIFY_ALL(JOB_ENDED, 'SELECT id::text FROM completed', '$9')})
   SELECT id, content_id AS "contentId", type, settled_by AS "settledBy", polls, age AS "ageSeconds",
          callback_age AS "sinceCallbackSeconds", progress, submitted_at AS "submittedAt",
-         cancel_requested_at AS "cancelRequestedAt", ended_at AS "endedAt", woken.count AS woken
-    FROM completed, woken, notification`,
-};
+         cancel_requested_at AS "cancelRequestedAt", ended_at AS "endedAt",
+         ${withFiles ? 'missing_files' : 'NULL'} AS "missingFiles", woken.count AS woken
+    FROM completed, woken, notification`;
+
+const COMPLETE_JOBS = { name: 'jobs-complete', text: completeJobs(false) };
+/** Only for batches with files, so that other jobs do not pay for them. */
+const COMPLETE_JOBS_WITH_FILES = { name: 'jobs-complete-with-files', text: completeJobs(true) };

@@ -1,18 +1,16 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
-import { inSpan } from '../../platform/tracing/spans.js';
-import { collectYoungGarbage } from '../../platform/collect-garbage.js';
 import type { PollAnswer } from '../../reducto/answers.js';
 import { summaryOf, type UpstreamError } from '../../reducto/upstream-error.js';
 import { ReductoClient } from '../../reducto/reducto.client.js';
 import type { Permit } from '../../reducto/request-limiter.js';
-import { ResultDownload } from '../../reducto/result-download.js';
 import { ResultDownloadError } from '../../reducto/result-download-error.js';
 import { JobMetrics } from '../persistence/job.metrics.js';
 import { JobLeaseStore } from '../leases/job-lease.store.js';
 import type { LeasedJob } from '../leases/leased-job.js';
 import {
   stepAfterPoll,
+  stepAfterMissingFiles,
   stepAfterMissingResult,
   jittered,
   pollLimits,
@@ -22,16 +20,15 @@ import {
   type WaitOrEnd,
   type WaitReason,
 } from './poll-policy.js';
-import { resultContent } from '../results/result-content.js';
-import { resultDocument, type JobIds } from '../results/result-document.js';
-import { ResultStore, type NewContent } from '../results/result.store.js';
+import type { JobIds } from '../results/result-document.js';
+import { ResultFetcher, type FetchedResult, type NewResult } from '../results/result-fetcher.js';
 import { PollSlots } from './poll-slots.js';
 import { PollTransitions } from './poll-transitions.js';
 
 /** What a poll found that does not complete the job; `reason` is for its service. */
 type FoundStep = WaitOrEnd & { readonly progress: number | null; readonly reason: string | null };
 
-type PollResult = FoundStep | { readonly do: 'complete'; readonly content: NewContent };
+type PollResult = FoundStep | { readonly do: 'complete'; readonly result: NewResult };
 
 /**
  * Polls a job and applies what Reducto answers. Callbacks and the reconciler both end here: a callback is only a
@@ -41,20 +38,17 @@ type PollResult = FoundStep | { readonly do: 'complete'; readonly content: NewCo
 export class JobPoller {
   private readonly logger = new Logger(JobPoller.name);
   private readonly limits: PollLimits;
-  private readonly maxResultBytes: number;
 
   constructor(
-    settings: Settings,
+    private readonly settings: Settings,
     private readonly leases: JobLeaseStore,
     private readonly transitions: PollTransitions,
-    private readonly results: ResultStore,
+    private readonly results: ResultFetcher,
     private readonly reducto: ReductoClient,
-    private readonly download: ResultDownload,
     private readonly metrics: JobMetrics,
     private readonly slots: PollSlots,
   ) {
     this.limits = pollLimits(settings);
-    this.maxResultBytes = settings.RESULT_MAX_BYTES;
   }
 
   async pollJob(job: LeasedJob): Promise<void> {
@@ -68,7 +62,8 @@ export class JobPoller {
     );
     // Outside the slot, so that the next poll does not wait for this write.
     if (found.do !== 'complete') return this.applyStep(job, found);
-    if (await this.transitions.completeJob(job, found.content)) {
+    if (await this.transitions.completeJob(job, found.result)) {
+      this.metrics.recordFiles(found.result);
       this.logger.log({ msg: 'job completed' });
     }
   }
@@ -118,22 +113,23 @@ export class JobPoller {
   private async fetchResult(
     job: LeasedJob,
     ids: JobIds,
-    result: Buffer | null,
+    answer: Buffer | null,
   ): Promise<PollResult> {
     const begin = performance.now();
     const seconds = (): number => (performance.now() - begin) / 1000;
     try {
-      if (result === null) throw new ResultDownloadError('Reducto’s answer holds no result');
-      const document = await resultDocument(job.type, result, ids);
-      const deadline = this.download.deadline();
-      const download = (url: string): AsyncIterable<Buffer> => this.download.read(url, deadline);
-      const content = await inSpan('result fetch', {}, () =>
-        this.results.writeContent(
-          collectYoungGarbage(resultContent(document, download, ids, this.maxResultBytes)),
-        ),
-      );
-      this.metrics.recordFetched('stored', seconds(), Number(content.sizeBytes));
-      return { do: 'complete', content };
+      const fetched = await this.results.fetchResult(job.type, ids, answer);
+      if (fetched.missing.length > 0) {
+        const step = await this.stepWithoutFiles(job, fetched);
+        if (step !== undefined) {
+          this.metrics.recordFetched('missing', seconds());
+          return step;
+        }
+      }
+      const result = await this.results.completeResult(job.id, fetched);
+      this.metrics.recordFetched('stored', seconds(), Number(result.content.sizeBytes));
+      this.metrics.recordUnknownLinks(fetched.unknownLinks);
+      return { do: 'complete', result };
     } catch (error) {
       if (!(error instanceof ResultDownloadError)) throw error;
       this.metrics.recordFetched('missing', seconds());
@@ -141,6 +137,21 @@ export class JobPoller {
       const step = stepAfterMissingResult(error.message, polledJobOf(job), this.limits);
       return { ...step, progress: null, reason: reasonOf('result_missing', undefined) };
     }
+  }
+
+  /** Another attempt or the failure of a job whose result misses files; `undefined` to complete it without them. */
+  private async stepWithoutFiles(
+    job: LeasedJob,
+    fetched: FetchedResult,
+  ): Promise<FoundStep | undefined> {
+    const { missing } = fetched;
+    this.logger.warn({ msg: 'could not fetch files', count: missing.length, ...missing[0] });
+    const { MISSING_FILES: inTheEnd } = this.settings;
+    const step = stepAfterMissingFiles(fetched, inTheEnd, polledJobOf(job), this.limits);
+    if (step === undefined) return undefined;
+    await this.results.discardContent(fetched.content);
+    const reason = `Reducto completed the job, but ${missing.length} of its files cannot be fetched; the gateway tries again`;
+    return { ...step, progress: null, reason: step.do === 'wait' ? reason : null };
   }
 
   private async applyStep(job: LeasedJob, step: FoundStep): Promise<void> {

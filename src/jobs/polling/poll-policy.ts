@@ -1,6 +1,7 @@
 import type { Settings } from '../../platform/config/settings.js';
 import type { PollAnswer } from '../../reducto/answers.js';
 import { mayHelpToRetry } from '../../reducto/upstream-error.js';
+import type { FetchedFiles } from '../files/file-fetcher.js';
 import { CANCELLED, expiredAfter, type JobError } from '../job-error.js';
 
 /** State that a poll decides by. The database measures all ages, so that clock skew of gateways does not matter. */
@@ -110,6 +111,30 @@ export function stepAfterMissingResult(
 ): WaitOrEnd {
   const reason = `Reducto completed the job, but its result could not be fetched: ${message}`;
   return stepAfterUnusable('result_missing', reason, polledJob, limits);
+}
+
+/**
+ * Decides the next step if files of the result could not be fetched: retry within the grace period, because another answer
+ * may have fresh links; then fail, or `undefined` to complete the job without them.
+ */
+export function stepAfterMissingFiles(
+  { missing, mayHelpToRetry }: Pick<FetchedFiles, 'missing' | 'mayHelpToRetry'>,
+  inTheEnd: 'keep' | 'fail',
+  polledJob: PolledJob,
+  limits: PollLimits,
+): WaitOrEnd | undefined {
+  if (mayHelpToRetry) {
+    const step = stepAfterUnusable('result_missing', '', polledJob, limits);
+    if (step.do === 'wait') return step;
+  }
+  if (inTheEnd === 'keep') return undefined;
+  const [first] = missing;
+  const message = `Reducto completed the job, but ${missing.length} of its files could not be fetched; ${first?.name}: ${first?.reason}.`;
+  return {
+    do: 'end',
+    status: 'failed',
+    error: { code: 'result_incomplete', message, retryable: true },
+  };
 }
 
 function stepAfterUnusable(

@@ -24,7 +24,8 @@ import {
   SETTLED_BY_TRIGGER,
   UNCERTAIN_DUE,
 } from '../persistence/job-transitions.store.js';
-import { ResultStore, type NewContent } from '../results/result.store.js';
+import type { NewResult } from '../results/result-fetcher.js';
+import { ResultStore } from '../results/result.store.js';
 import { JobCompletionStore, type Completion } from './job-completion.store.js';
 
 /** Record of a poll that did not end the job. */
@@ -83,16 +84,16 @@ export class PollTransitions {
     return rescheduled !== undefined;
   }
 
-  /** Completes the job with `content`, or deletes `content` if the job cannot complete. */
-  async completeJob({ id, lease }: HeldJob, content: NewContent): Promise<boolean> {
+  /** Completes the job with `result`, or deletes `result` if the job cannot complete. */
+  async completeJob({ id, lease }: HeldJob, result: NewResult): Promise<boolean> {
     const completed = await this.batches
-      .addItem({ id, lease, content })
+      .addItem({ id, lease, ...result })
       .catch(async (error: unknown) => {
         // After any other error the statement may have committed.
-        if (classifyDatabaseError(error) === 'data') await this.discard(content);
+        if (classifyDatabaseError(error) === 'data') await this.discard(result);
         throw error;
       });
-    if (!completed) await this.discard(content);
+    if (!completed) await this.discard(result);
     return completed;
   }
 
@@ -119,8 +120,9 @@ export class PollTransitions {
     return completions.map(({ content }) => jobs.has(content.contentId));
   }
 
-  private async discard({ contentId, bytes }: NewContent): Promise<void> {
-    if (bytes === null) await this.results.discardContent(contentId);
+  private async discard({ content: { contentId, bytes }, files }: NewResult): Promise<void> {
+    const ofFiles = files.map((file) => file.contentId);
+    await this.results.discardContents(bytes === null ? [contentId, ...ofFiles] : ofFiles);
   }
 
   /** Ends the job without a result. */

@@ -1,39 +1,64 @@
 import { JsonScanner, JsonSyntaxError } from '../../platform/json/json-scanner.js';
 import { ResultDownloadError } from '../../reducto/result-download-error.js';
-import { ownId, type JobIds, type RemotePart, type ResultDocument } from './result-document.js';
+import {
+  MAX_REPLACED_BYTES,
+  replacementOf,
+  type JobIds,
+  type LinkPart,
+  type RemotePart,
+  type ResultDocument,
+} from './result-document.js';
+
+/** A link in a result, with the offsets of its JSON. */
+export interface ResultLink extends Pick<LinkPart, 'kind' | 'link'> {
+  readonly start: number;
+  readonly end: number;
+}
 
 interface Edit {
   readonly start: number;
   readonly end: number;
-  readonly replacement: Buffer;
+  readonly replacement: Buffer | LinkPart;
 }
 
 /** Bounds the work per turn of the event loop. */
 const SLICE_BYTES = 65_536;
 
-/** Maximum length of an incomplete id; longer values are not ids. */
-const MAX_ID_BYTES = 1024;
-
 /**
- * Streams a result document and downloads its remote parts. Checks that each part is one complete JSON value. Throws
- * `ResultDownloadError`, also beyond `maxBytes`.
+ * Streams a result document and downloads its remote parts. Checks that each part is one complete JSON value, and
+ * reports its links. Throws `ResultDownloadError`, also beyond `maxBytes`.
  */
 export async function* resultContent(
   document: ResultDocument,
   download: (url: string) => AsyncIterable<Buffer>,
   ids: JobIds,
   maxBytes: number,
+  onLink: (link: ResultLink) => void = () => undefined,
 ): AsyncGenerator<Buffer> {
   let size = 0;
-  for (const part of document) {
-    const bytes = Buffer.isBuffer(part) ? [part] : remoteJson(part, download(part.url), ids);
-    for await (const piece of inSlices(bytes)) {
-      size += piece.length;
-      if (size > maxBytes) {
-        throw new ResultDownloadError(`the result is larger than RESULT_MAX_BYTES (${maxBytes})`);
-      }
-      yield piece;
+  for await (const piece of pieces(document, download, ids)) {
+    const bytes = Buffer.isBuffer(piece) ? piece : piece.json;
+    if (!Buffer.isBuffer(piece)) {
+      const { kind, link } = piece;
+      onLink({ kind, link, start: size, end: size + bytes.length });
     }
+    size += bytes.length;
+    if (size > maxBytes) {
+      throw new ResultDownloadError(`the result is larger than RESULT_MAX_BYTES (${maxBytes})`);
+    }
+    yield bytes;
+  }
+}
+
+async function* pieces(
+  document: ResultDocument,
+  download: (url: string) => AsyncIterable<Buffer>,
+  ids: JobIds,
+): AsyncGenerator<Buffer | LinkPart> {
+  for (const part of document) {
+    if (Buffer.isBuffer(part)) yield* inSlices([part]);
+    else if ('link' in part) yield part;
+    else yield* remoteJson(part, download(part.url), ids);
   }
 }
 
@@ -41,7 +66,7 @@ async function* remoteJson(
   part: RemotePart,
   download: AsyncIterable<Buffer>,
   ids: JobIds,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<Buffer | LinkPart> {
   try {
     yield* edited(part, download, ids);
   } catch (error) {
@@ -54,15 +79,15 @@ async function* edited(
   { aroundArray: [before, after], watched }: RemotePart,
   download: AsyncIterable<Buffer>,
   ids: JobIds,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<Buffer | LinkPart> {
   let bytes: Buffer = Buffer.alloc(0);
   /** Offset of `bytes` in the download. */
   let offset = 0;
   let edits: Edit[] = [];
   let opening: number | undefined;
-  const scanner = new JsonScanner(watched, (_label, start, end) => {
-    if (start < offset || end - start > MAX_ID_BYTES) return;
-    const replacement = ownId(bytes.subarray(start - offset, end - offset), ids);
+  const scanner = new JsonScanner(watched, (label, start, end) => {
+    if (start < offset || end - start > MAX_REPLACED_BYTES) return;
+    const replacement = replacementOf(label, bytes.subarray(start - offset, end - offset), ids);
     if (replacement !== undefined) edits.push({ start, end, replacement });
   });
   for await (const slice of inSlices(withoutByteOrderMark(download))) {
@@ -87,7 +112,7 @@ async function* edited(
     }
     edits = [];
     const buffered = end - Math.max(scanner.openStart ?? end, offset);
-    const kept = buffered > MAX_ID_BYTES ? 0 : buffered;
+    const kept = buffered > MAX_REPLACED_BYTES ? 0 : buffered;
     yield bytes.subarray(0, bytes.length - kept);
     bytes = bytes.subarray(bytes.length - kept);
     offset = end - kept;

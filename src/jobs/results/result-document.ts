@@ -14,8 +14,24 @@ export interface RemotePart {
   readonly watched: WatchedPaths;
 }
 
-/** JSON of a result, with the downloads of URLs as remote parts, in order. */
-export type ResultDocument = readonly (Buffer | RemotePart)[];
+/** A link in a result as JSON. It stays until the files have been fetched. */
+export interface LinkPart {
+  /** What the link is for, `unknown` where Reducto documents none. */
+  readonly kind: string;
+  readonly link: string;
+  readonly json: Buffer;
+}
+
+/** JSON of a result, with links, and with the downloads of URLs as remote parts, in order. */
+export type ResultDocument = readonly (Buffer | LinkPart | RemotePart)[];
+
+/** A value to replace; a URL result has no `by` until the shape of the answer is known. */
+interface Found {
+  readonly label: string;
+  readonly start: number;
+  readonly end: number;
+  readonly by?: Buffer | LinkPart | RemotePart;
+}
 
 /** The ids of one job. Services know only the gateway’s. */
 export interface JobIds {
@@ -31,7 +47,7 @@ const UNCHANGED = ['', ''] as const;
 const SLICE_BYTES = 65_536;
 
 /** Longer values are not ids or URLs. */
-const MAX_REPLACED_BYTES = 16_384;
+export const MAX_REPLACED_BYTES = 16_384;
 
 /**
  * Splits the JSON `result` of a completed job at URLs and job ids. Reducto replaces a large inner result by
@@ -43,12 +59,17 @@ export async function resultDocument(
   bytes: Buffer,
   ids: JobIds,
 ): Promise<ResultDocument> {
-  const watched: { label: string; start: number; end: number }[] = [];
+  const found: Found[] = [];
   let responseType: unknown;
   const scanner = new JsonScanner(answerPaths(type), (label, start, end) => {
     if (end - start > MAX_REPLACED_BYTES) return;
-    if (label === 'response-type') responseType = parsed(bytes.subarray(start, end));
-    else watched.push({ label, start, end });
+    const value = bytes.subarray(start, end);
+    if (label === 'response-type') responseType = parsed(value);
+    else if (label.endsWith('url')) found.push({ label, start, end });
+    else {
+      const by = replacementOf(label, value, ids);
+      if (by !== undefined) found.push({ label, start, end, by });
+    }
   });
   try {
     for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
@@ -60,22 +81,40 @@ export async function resultDocument(
     if (!(error instanceof JsonSyntaxError)) throw error;
     throw new ResultDownloadError(`the result is not valid JSON (${error.message})`);
   }
-  const document: (Buffer | RemotePart)[] = [];
-  let done = 0;
+  const replaced: Required<Found>[] = [];
   // Only now, because `response_type` may come last.
-  for (const { label, start, end } of watched) {
-    const value = bytes.subarray(start, end);
-    const by = label === 'id' ? ownId(value, ids) : remotePart(label, value, responseType);
+  for (const { label, start, end, by: known } of found) {
+    const by = known ?? remotePart(label, bytes.subarray(start, end), responseType);
     if (by === undefined) continue;
+    // Links within a URL result are replaced with it.
+    while ((replaced.at(-1)?.start ?? -1) > start) replaced.pop();
+    replaced.push({ label, start, end, by });
+  }
+  const document: (Buffer | LinkPart | RemotePart)[] = [];
+  let done = 0;
+  for (const { start, end, by } of replaced) {
     document.push(bytes.subarray(done, start), by);
     done = end;
   }
   return [...document, bytes.subarray(done)];
 }
 
-/** The gateway’s id as JSON if `value` is the upstream id of the same job. */
-export function ownId(value: Buffer, ids: JobIds): Buffer | undefined {
+/** The gateway’s id as JSON if `value` is the upstream id of the same job; a link if `value` is one. */
+export function replacementOf(
+  label: string,
+  value: Buffer,
+  ids: JobIds,
+): Buffer | LinkPart | undefined {
+  if (label !== 'id') return linkPart(label, value);
   return parsed(value) === ids.upstream ? Buffer.from(JSON.stringify(ids.own)) : undefined;
+}
+
+/** The beginning of a URL as JSON, which has no escapes there. */
+const BEGIN_OF_URL = /^"https?:/i;
+
+function linkPart(label: string, json: Buffer): LinkPart | undefined {
+  if (!BEGIN_OF_URL.test(json.toString('latin1', 0, 7))) return undefined;
+  return { kind: label.replace('file:', ''), link: String(parsed(json)), json };
 }
 
 /** @param responseType the shape that the answer names; undefined if it names none */

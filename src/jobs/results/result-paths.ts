@@ -5,48 +5,130 @@ import type { JobType } from '../job-type.js';
  * Documented paths that the gateway replaces in a result. `id`: a job id. `url`: may be `{type: "url", url}`.
  * `parse-url`: the same for a parse. `strict-url`: needs a `result_id` too, because extracted data can have this path.
  * `extract-url`: strict, except in the legacy shape, whose data is a list. `legacy-url`: not in the v3 shape.
+ * `file:<kind>`: a link to a file, which expires. `file:attachment`: such a link where Reducto does not document one.
+ * `unknown`: any other string, which may be a link. Extracted data and the text of documents have no path.
  */
 
-const PIPELINE_STEPS = ['parse', 'extract', 'split', 'edit', 'classify'];
+type Paths = Record<string, string | null>;
 
-/** Paths within the `result` of a job answer. */
-const ANSWER: Readonly<Record<JobType, WatchedPaths>> = {
-  parse: watchedPaths({ job_id: 'id', result: 'parse-url' }),
-  extract: watchedPaths({
-    job_id: 'id',
-    response_type: 'response-type',
-    result: 'extract-url',
-    citations: 'legacy-url',
-  }),
-  split: watchedPaths({ job_id: 'id', result: 'url' }),
-  edit: watchedPaths({ job_id: 'id', result: 'url' }),
-  classify: watchedPaths({ job_id: 'id', result: 'url' }),
-  pipeline: watchedPaths({ job_id: 'id', ...pipelineSteps() }),
+/** Members that hold no links, or one that does not expire. */
+const NEVER_LINKS: Paths = Object.fromEntries(
+  ['type', 'url', 'result_id', 'studio_link'].map((name) => [name, null]),
+);
+
+/** The document within a parse, and the result of a chart. */
+const FULL_RESULT: Paths = {
+  ...NEVER_LINKS,
+  ...chunks('chunks.'),
+  ocr: null,
+  'custom.**': 'file:attachment',
+  reconstruction_url: 'file:chart',
+  chart_data: null,
+  summary: null,
 };
 
-/** Paths within a downloaded result; extracted data is never changed. */
-export const DOWNLOADED = watchedPaths({ job_id: 'id' });
+/** The members of any answer. */
+const ANSWER: Paths = {
+  ...NEVER_LINKS,
+  job_id: 'id',
+  usage: null,
+  result: 'url',
+  'result.**': null,
+};
+
+const PARSE: Paths = {
+  ...ANSWER,
+  pdf_url: 'file:document',
+  document_properties: null,
+  result: 'parse-url',
+  ...below('result', FULL_RESULT),
+  'result.**': 'unknown',
+};
+
+const EXTRACT: Paths = {
+  ...ANSWER,
+  result: 'extract-url',
+  citations: 'legacy-url',
+  'citations.**': null,
+  response_confidence: null,
+};
+
+const EDIT: Paths = { ...ANSWER, document_url: 'file:document', form_schema: null };
+
+const CLASSIFY: Paths = { ...ANSWER, response_confidence: null, extra_metadata: null };
+
+/** Paths within the `result` of a job answer. */
+const ANSWERS: Readonly<Record<JobType, WatchedPaths>> = {
+  parse: watchedPaths({ '**': 'unknown', ...PARSE }),
+  extract: watchedPaths({ '**': 'unknown', ...EXTRACT, response_type: 'response-type' }),
+  split: watchedPaths({ '**': 'unknown', ...ANSWER }),
+  edit: watchedPaths({ '**': 'unknown', ...EDIT }),
+  classify: watchedPaths({ '**': 'unknown', ...CLASSIFY }),
+  pipeline: watchedPaths({
+    '**': 'unknown',
+    ...NEVER_LINKS,
+    job_id: 'id',
+    usage: null,
+    ...pipelineSteps(),
+  }),
+};
+
+/** Paths within a downloaded parse: the document, or the bare array of its chunks. */
+export const DOWNLOADED = watchedPaths({
+  '**': 'unknown',
+  job_id: 'id',
+  ...FULL_RESULT,
+  ...chunks(''),
+});
+
+/** Extracted data is never changed. */
 export const EXTRACTED = watchedPaths({});
 
 export function answerPaths(type: JobType): WatchedPaths {
-  return ANSWER[type];
+  return ANSWERS[type];
+}
+
+/** The links in a list of chunks. */
+function chunks(list: string): Paths {
+  const block = `${list}*.blocks.*`;
+  return {
+    [`${list}*.content`]: null,
+    [`${list}*.embed`]: null,
+    [`${list}*.enriched`]: null,
+    [`${block}.content`]: null,
+    [`${block}.bbox`]: null,
+    [`${block}.image_url`]: 'file:image',
+    [`${block}.chart_data.*`]: 'file:chart-data',
+    [`${block}.merged_tables.*.image_url`]: 'file:table-image',
+    [`${block}.merged_tables.*.content`]: null,
+    [`${block}.extra.**`]: 'file:attachment',
+    [`${block}.extra.studio_link`]: null,
+  };
 }
 
 /** A step is the inner result itself or the whole answer of its endpoint, or a list of either. */
-function pipelineSteps(): Record<string, string> {
-  const paths: Record<string, string> = {};
-  for (const step of PIPELINE_STEPS) {
-    const url = step === 'parse' ? 'parse-url' : step === 'extract' ? 'strict-url' : 'url';
+function pipelineSteps(): Paths {
+  const paths: Paths = {};
+  const addStep = (step: string, url: string, answer: Paths): void => {
     for (const at of [`result.${step}`, `result.${step}.*`]) {
-      paths[at] = url;
-      paths[`${at}.job_id`] = 'id';
-      paths[`${at}.result`] = url;
+      Object.assign(paths, { [at]: url }, below(at, answer));
     }
-  }
-  // An extraction for each part of a split: `{split_name, page_range, result: <the answer of an extract>}`.
-  paths['result.extract.*.result.job_id'] = 'id';
-  paths['result.extract.*.result.result'] = 'strict-url';
-  paths['result.extract.*.result.citations'] = 'strict-url';
+  };
+  addStep('parse', 'parse-url', { ...FULL_RESULT, ...PARSE });
+  // The inner results of the other steps may be any data.
+  addStep('extract', 'strict-url', { '**': null, job_id: 'id', result: 'strict-url' });
+  addStep('split', 'url', { '**': null, job_id: 'id', result: 'url' });
+  addStep('edit', 'url', { '**': null, ...EDIT });
+  addStep('classify', 'url', { '**': null, job_id: 'id', result: 'url' });
   paths['result.extract.citations'] = 'strict-url';
+  // An extraction for each part of a split: `{split_name, page_range, result: <the answer of an extract>}`.
+  const extraction = { ...EXTRACT, result: 'strict-url', citations: 'strict-url' };
+  Object.assign(paths, below('result.extract.*.result', extraction));
   return paths;
+}
+
+function below(prefix: string, paths: Paths): Paths {
+  return Object.fromEntries(
+    Object.entries(paths).map(([path, label]) => [`${prefix}.${path}`, label]),
+  );
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGzip, gzipSync } from 'node:zlib';
+import { createGunzip, createGzip, gzipSync } from 'node:zlib';
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
@@ -17,6 +17,13 @@ export interface NewContent extends Pick<
 > {
   /** The gzip stream of a small result, which is stored when its job completes; null if it is stored already. */
   readonly bytes: Buffer | null;
+}
+
+/** Bytes to replace, by their offsets. */
+export interface ContentEdit {
+  readonly start: number;
+  readonly end: number;
+  readonly replacement: Buffer;
 }
 
 const CHUNK_BYTES = 256 * 1024;
@@ -75,7 +82,7 @@ export class ResultStore {
         store,
       );
     } catch (error) {
-      await this.discardContent(contentId).catch(() => undefined);
+      await this.discardContents([contentId]).catch(() => undefined);
       throw error;
     }
     return {
@@ -87,9 +94,17 @@ export class ResultStore {
     };
   }
 
-  /** Deletes a content that belongs to no job. */
-  async discardContent(contentId: string): Promise<void> {
-    await preparedRows(this.chunks.manager, DISCARD, [contentId]);
+  /** Deletes contents of results and files that belong to no job. */
+  async discardContents(contentIds: readonly string[]): Promise<void> {
+    if (contentIds.length > 0) await preparedRows(this.chunks.manager, DISCARD, [contentIds]);
+  }
+
+  /** `content` with some of its bytes replaced. Deletes `content`, which belongs to no job. */
+  async replaceContent(content: NewContent, edits: readonly ContentEdit[]): Promise<NewContent> {
+    const compressed = content.bytes === null ? this.readContent(content) : [content.bytes];
+    const replaced = await this.writeContent(withEdits(gunzipped(compressed), edits));
+    if (content.bytes === null) await this.discardContents([content.contentId]);
+    return replaced;
   }
 
   findContent(jobId: string): Promise<JobResult | null> {
@@ -111,13 +126,52 @@ export class ResultStore {
   }
 }
 
-/** A job may have got it by a statement whose answer was lost. */
+/** A job may have got them by a statement whose answer was lost. */
 const DISCARD = {
   name: 'results-discard',
   text: `
-  DELETE FROM result_chunks
-   WHERE content_id = $1 AND NOT EXISTS (SELECT FROM job_results WHERE content_id = $1)`,
+  DELETE FROM result_chunks AS chunk
+   WHERE content_id = ANY ($1::uuid[])
+     AND NOT EXISTS (SELECT FROM job_results WHERE content_id = chunk.content_id)
+     AND NOT EXISTS (SELECT FROM job_files WHERE content_id = chunk.content_id)`,
 };
+
+async function* gunzipped(
+  compressed: Iterable<Buffer> | AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  const source = Readable.from(compressed, { objectMode: false });
+  const plain = createGunzip();
+  source.on('error', (error) => plain.destroy(error));
+  try {
+    yield* source.pipe(plain) as AsyncIterable<Buffer>;
+  } finally {
+    source.destroy();
+    plain.destroy();
+  }
+}
+
+async function* withEdits(
+  bytes: AsyncIterable<Buffer>,
+  edits: readonly ContentEdit[],
+): AsyncGenerator<Buffer> {
+  let offset = 0;
+  let next = 0;
+  /** End of the bytes that the last edit replaced. */
+  let replacedTo = 0;
+  for await (const chunk of bytes) {
+    const end = offset + chunk.length;
+    let at = Math.max(offset, replacedTo);
+    for (let edit = edits[next]; edit !== undefined && edit.start < end; edit = edits[next]) {
+      if (edit.start > at) yield chunk.subarray(at - offset, edit.start - offset);
+      yield edit.replacement;
+      replacedTo = edit.end;
+      at = Math.max(at, replacedTo);
+      next += 1;
+    }
+    if (at < end) yield chunk.subarray(at - offset);
+    offset = end;
+  }
+}
 
 function smallContent(content: Buffer): NewContent {
   const bytes = gzipSync(content, SMALL_COMPRESSION);

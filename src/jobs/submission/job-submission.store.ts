@@ -170,5 +170,6 @@ const NEW_JOB = {
   settledBy: null,
   submittedAt: null,
   endedAt: null,
+  missingFiles: null,
   resultExpiredAt: null,
 } as const satisfies Omit<Job, keyof NewJob | keyof InsertedRow>;

@@ -165,6 +165,15 @@ export const SETTING_TABLE = {
     httpUrl,
     'URL under which Reducto reaches the gateway; callbacks go to `PUBLIC_URL/webhooks/reducto`; its path is the prefix of all links',
   ),
+  PUBLIC_API_URL: optional(
+    httpUrl,
+    'URL under which services reach the API: the links to files in results begin with it; unset: the value of `PUBLIC_URL`, else `http://localhost:PORT`',
+  ),
+  FILE_LINK_MAX_SECONDS: setting(
+    integer(0, 2_592_000),
+    '86400',
+    'maximum lifetime of a signed link to a file, which needs no API key; 0: no signed links',
+  ),
   WEBHOOK_MODE: setting(
     oneOf('direct', 'svix', 'none'),
     'direct',
@@ -344,7 +353,7 @@ export const SETTING_TABLE = {
   RESULT_GRACE_SECONDS: setting(
     integer(0, 86_400),
     '600',
-    'time to retry fetching the result of a completed job before the job fails',
+    'time to retry fetching the result of a completed job, and the files that it links to, before the job ends without them',
   ),
   RESULT_MAX_BYTES: setting(
     integer(1024, 10_737_418_240),
@@ -356,10 +365,30 @@ export const SETTING_TABLE = {
     '300',
     'total timeout of the download of a result',
   ),
+  RESULT_FILE_MAX_BYTES: setting(
+    integer(1024, 10_737_418_240),
+    '104857600',
+    'maximum size of a file that a result links to',
+  ),
+  RESULT_FILES_TOTAL_MAX_BYTES: setting(
+    integer(1024, 107_374_182_400),
+    '1073741824',
+    'maximum size of all files of a result together',
+  ),
+  RESULT_FILE_TIMEOUT_SECONDS: setting(
+    integer(1, 7200),
+    '60',
+    'timeout of the download of a file; `RESULT_TIMEOUT_SECONDS` is the timeout for all files of a result',
+  ),
+  MISSING_FILES: setting(
+    oneOf('keep', 'fail'),
+    'keep',
+    'what becomes of a job if a file that its result links to cannot be fetched: `keep` completes it and names the missing files, `fail` fails it',
+  ),
   RESULT_URL_HOSTS: setting(
     listOf(hostAndPort),
     '',
-    '`host` or `host:port` (`*.example.com`: all subdomains) that results may be downloaded from, in addition to Reducto’s own host; empty: any public host, by https on port 443',
+    '`host` or `host:port` (`*.example.com`: all subdomains) that results and their files may be downloaded from, in addition to Reducto’s own host; empty: any public host, by https on port 443',
   ),
 
   RESULT_RETENTION_DAYS: setting(

@@ -81,6 +81,12 @@ export class Settings {
     return this.PUBLIC_URL && `${this.PUBLIC_URL.origin}${this.pathPrefix}/webhooks/reducto`;
   }
 
+  /** The URL under which services reach the API, without a slash at its end. */
+  get apiUrl(): string {
+    const url = this.PUBLIC_API_URL ?? this.PUBLIC_URL;
+    return url?.href.replace(/\/+$/, '') ?? `http://localhost:${this.PORT}`;
+  }
+
   /** Problems that the gateway warns about at every start. */
   warnings(): string[] {
     const found: string[] = [];
@@ -93,6 +99,11 @@ export class Settings {
       for (const name of ['GUARD_SOURCE_IP', 'GUARD_SECRET', 'GUARD_JOB_ID'] as const) {
         if (this[name] !== 'enforce') found.push(`${name} is ${this[name]}: it refuses nothing`);
       }
+    }
+    if (this.NODE_ENV === 'production' && this.has('worker') && this.PUBLIC_API_URL === undefined) {
+      found.push(
+        `PUBLIC_API_URL is missing: the links to files in results begin with ${this.apiUrl}`,
+      );
     }
     if (this.NODE_ENV === 'production' && this.PUBLIC_URL?.protocol === 'http:') {
       found.push('PUBLIC_URL is http: Reducto sends the callback tokens unencrypted');

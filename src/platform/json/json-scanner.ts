@@ -258,7 +258,7 @@ export class JsonScanner {
 
   private beginValue(byte: number, at: number): State {
     const node = this.next;
-    if (node?.label !== undefined) {
+    if (node?.label !== undefined && (byte === QUOTE || node.onlyStrings !== true)) {
       this.open.push({ label: node.label, start: this.offset + at, depth: this.depth });
       this.openDepth = this.depth;
     }
@@ -307,12 +307,19 @@ export class JsonScanner {
 
   private endName(chunk: Buffer, start: number, end: number): State {
     this.isName = false;
-    this.next = undefined;
-    this.keepName(chunk, start, end);
-    if (this.name !== undefined) {
-      const name: unknown = JSON.parse(this.name.toString());
-      this.next = this.container?.members?.get(String(name));
+    this.next = this.container?.rest;
+    const members = this.container?.members;
+    if (members === undefined) return State.Colon;
+    let name: string | undefined;
+    if (chunk[start] === QUOTE && this.name?.length === 0) {
+      if (end - start <= MAX_NAME_BYTES) name = chunk.toString('latin1', start + 1, end - 1);
+      if (name?.includes('\\') === true)
+        name = String(JSON.parse(chunk.toString('utf8', start, end)));
+    } else {
+      this.keepName(chunk, start, end);
+      if (this.name !== undefined) name = String(JSON.parse(this.name.toString()));
     }
+    if (name !== undefined) this.next = members.get(name) ?? this.next;
     return State.Colon;
   }
 
