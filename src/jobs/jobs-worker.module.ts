@@ -12,6 +12,8 @@ import { PollSlots } from './polling/poll-slots.js';
 import { PollTransitions } from './polling/poll-transitions.js';
 import { JobCompletionStore } from './polling/job-completion.store.js';
 import { SubmissionSlots } from './submission/submission-slots.js';
+import { ClassifyEndpoint } from './submission/classify-endpoint.js';
+import { ClassifyWork } from './submission/classify.work.js';
 import { Submitter } from './submission/submitter.js';
 import { MissedWakeUps } from './submission/missed-wake-ups.js';
 import { WakeUpWork } from './submission/wake-up.work.js';
@@ -38,6 +40,8 @@ import { DueJobsStore } from './polling/due-jobs.store.js';
     SubmissionSlots,
     Submitter,
     SubmissionWork,
+    ClassifyEndpoint,
+    ClassifyWork,
     MissedWakeUps,
     WakeUpWork,
     JobPoller,

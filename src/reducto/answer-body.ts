@@ -8,6 +8,8 @@ import { findValue } from '../platform/json/json-members.js';
 export interface AnswerBody {
   /** Parsed JSON, or text. Of a large object only `READ_MEMBERS`, of a large text both ends. */
   readonly body: unknown;
+  /** The whole body, if it is a JSON object in UTF-8. */
+  readonly bytes?: Buffer | undefined;
   /** Bytes of the member `result`; parsing would change numbers and the order of names. */
   readonly result?: Buffer | undefined;
   /** The body exceeds `MAX_ANSWER_BYTES`; `body` is its beginning. */
@@ -73,10 +75,12 @@ function readSmall(bytes: Buffer): AnswerBody {
   try {
     const text = strictUtf8.decode(bytes);
     const body: unknown = JSON.parse(text);
-    const span = isRecord(body) ? findValue(text, ['result']) : undefined;
+    if (!isRecord(body)) return { body };
+    const span = findValue(text, ['result']);
+    const whole = { body, bytes: withoutByteOrderMark(bytes) };
     return span === undefined
-      ? { body }
-      : { body, result: Buffer.from(text.slice(span.start, span.end)) };
+      ? whole
+      : { ...whole, result: Buffer.from(text.slice(span.start, span.end)) };
   } catch {
     return { body: bytes.toString() };
   }
@@ -112,7 +116,7 @@ async function readLarge(bytes: Buffer): Promise<AnswerBody> {
     READ_WHOLE.has(name) ? JSON.parse(value.toString()) : beginningOf(value),
   ]);
   const body: Record<string, unknown> = Object.fromEntries(entries);
-  return { body: error === undefined ? body : { ...body, error }, result };
+  return { body: error === undefined ? body : { ...body, error }, bytes: json, result };
 }
 
 /** The text members of an `error` that is too large to be parsed at once. Removes them from `members`. */

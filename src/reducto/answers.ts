@@ -12,7 +12,17 @@ export type SubmitAnswer =
       readonly retryAfterSeconds?: number;
     }
   /** The request was sent without a usable answer: a job may exist. */
-  | { readonly kind: 'unknown'; readonly error: UpstreamError };
+  | { readonly kind: 'unknown'; readonly error: UpstreamError }
+  /** This Reducto does not have the endpoint: no job exists. */
+  | { readonly kind: 'no_endpoint'; readonly error: UpstreamError };
+
+/** Outcome of a synchronous call, which runs the job. */
+export type CallAnswer =
+  | Exclude<SubmitAnswer, { readonly kind: 'no_endpoint' }>
+  /** `result` is the whole answer: JSON in UTF-8. */
+  | { readonly kind: 'completed'; readonly upstreamId: string; readonly result: Buffer }
+  /** Reducto tried and failed. */
+  | { readonly kind: 'failed'; readonly error: UpstreamError };
 
 /** Result of a poll. */
 export type JobAnswer =
@@ -41,6 +51,8 @@ export interface ListedJob {
   /** `null` if the entry has no usable id. */
   readonly upstreamId: string | null;
   readonly status: string;
+  /** As Reducto names it; `null` if it does not. */
+  readonly type: string | null;
   /** By Reducto’s clock; `null` if the entry has no usable date. */
   readonly createdAt: Date | null;
   /** Reducto’s copy of the request as text; `null` if the deployment does not show it. */

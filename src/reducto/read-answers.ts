@@ -1,5 +1,5 @@
 import { MAX_ANSWER_BYTES, type AnswerBody } from './answer-body.js';
-import type { JobAnswer, ListAnswer, ListedJob, PollAnswer } from './answers.js';
+import type { CallAnswer, JobAnswer, ListAnswer, ListedJob, PollAnswer } from './answers.js';
 import { isRecord } from '../platform/json/is-record.js';
 import { readJobFailure } from './upstream-error.js';
 
@@ -13,6 +13,19 @@ export function isUpstreamId(value: unknown): value is string {
 export function readUpstreamId(answer: unknown): string | undefined {
   const id = isRecord(answer) ? answer['job_id'] : undefined;
   return isUpstreamId(id) ? id : undefined;
+}
+
+/** Reads the answer 200 to a synchronous call. A Reducto that queues such calls answers with the id alone. */
+export function readCallAnswer({ body, bytes, result, isTooLarge }: AnswerBody): CallAnswer {
+  const upstreamId = readUpstreamId(body);
+  if (upstreamId !== undefined && bytes !== undefined) {
+    return result === undefined
+      ? { kind: 'accepted', upstreamId }
+      : { kind: 'completed', upstreamId, result: bytes };
+  }
+  const message =
+    isTooLarge === true ? TOO_LARGE : 'Reducto’s answer to the call is no valid result';
+  return { kind: 'unknown', error: { message } };
 }
 
 /** Reads the answer 200 to a poll of job `upstreamId`. */
@@ -98,6 +111,7 @@ function readListedJob(item: unknown): ListedJob {
   return {
     upstreamId: isUpstreamId(entry['job_id']) ? entry['job_id'] : null,
     status: typeof entry['status'] === 'string' ? entry['status'] : '',
+    type: typeof entry['type'] === 'string' ? entry['type'] : null,
     createdAt: readMoment(entry['created_at']),
     rawConfig: shown(entry['raw_config']),
   };

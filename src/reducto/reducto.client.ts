@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Settings } from '../platform/config/settings.js';
-import type { CancelAnswer, ListAnswer, PollAnswer, SubmitAnswer } from './answers.js';
-import { readList, readPollAnswer, readUpstreamId } from './read-answers.js';
+import type { CallAnswer, CancelAnswer, ListAnswer, PollAnswer, SubmitAnswer } from './answers.js';
+import { readCallAnswer, readList, readPollAnswer, readUpstreamId } from './read-answers.js';
 import type { Permit, PermitClaim, RequestLimiter } from './request-limiter.js';
 import { UpstreamMetrics } from './upstream.metrics.js';
 import { UpstreamRateLimiter } from './upstream-rate-limiter.js';
 import type { UpstreamError } from './upstream-error.js';
-import { UpstreamRequests } from './upstream-requests.js';
+import { UpstreamRequests, type Outcome } from './upstream-requests.js';
 
 /** The endpoints of the asynchronous API, by job type. */
 const SUBMIT_PATH = {
@@ -21,6 +21,8 @@ const SUBMIT_PATH = {
 
 /** From then on, Reducto counts as unavailable for submits. */
 const MAX_UNKNOWN_IN_ROW = 5;
+
+type Failure = Extract<Outcome, { ok: false }>;
 
 /** What a submit needs to know of its job, beside the request. */
 export interface JobToSubmit {
@@ -54,15 +56,11 @@ export class ReductoClient {
     return answer;
   }
 
-  private async post({ type, service }: JobToSubmit, body: string): Promise<SubmitAnswer> {
-    const { REDUCTO_SUBMIT_TIMEOUT_SECONDS, REDUCTO_USER_ID } = this.settings;
-    const outcome = await this.requests.send('POST', SUBMIT_PATH[type], {
+  private async post(job: JobToSubmit, body: string): Promise<SubmitAnswer> {
+    const outcome = await this.requests.send('POST', SUBMIT_PATH[job.type], {
       body,
-      timeoutSeconds: REDUCTO_SUBMIT_TIMEOUT_SECONDS,
-      // Names of services need no encoding; another name would not break the header.
-      ...(REDUCTO_USER_ID === 'service'
-        ? { userId: encodeURIComponent(service.toWellFormed()) }
-        : {}),
+      timeoutSeconds: this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS,
+      ...this.userIdOf(job),
     });
     if (outcome.ok) {
       const upstreamId = readUpstreamId(outcome.answer.body);
@@ -72,19 +70,48 @@ export class ReductoClient {
         error: { message: 'Reducto’s answer to the submit holds no job id' },
       };
     }
-    const { error, reductos, delay } = outcome;
-    const { status } = error;
-    if (outcome.neverSent) return { kind: 'deferred', error };
-    if (status === 429 || status === 503 || isRedirect(status)) {
-      return { kind: 'deferred', error, ...delay };
+    if (job.type === 'classify' && isNoEndpoint(outcome)) {
+      return { kind: 'no_endpoint', error: outcome.error };
     }
-    if (status !== undefined && [404, 405].includes(status) && !reductos) {
-      return { kind: 'deferred', error };
+    return answerAfterFailure(outcome);
+  }
+
+  /**
+   * Runs a classify job with `body`, JSON text, in one call, which lasts as long as the job. The caller has a permit of
+   * the rate limiter. `stop` ends the call without an answer.
+   */
+  async classify(job: JobToSubmit, body: string, stop: AbortSignal): Promise<CallAnswer> {
+    const begin = performance.now();
+    const answer = await this.metrics.measure('classify', () => this.call(job, body, stop));
+    // The answer must be stored even if the database is away now.
+    await this.reportSubmit(answer, begin, job.id).catch(() => undefined);
+    return answer;
+  }
+
+  private async call(job: JobToSubmit, body: string, stop: AbortSignal): Promise<CallAnswer> {
+    const timeout = AbortSignal.timeout(this.settings.REDUCTO_CLASSIFY_TIMEOUT_SECONDS * 1000);
+    const outcome = await this.requests.send('POST', '/classify', {
+      body,
+      timeoutSeconds: AbortSignal.any([timeout, stop]),
+      ...this.userIdOf(job),
+    });
+    if (outcome.ok) return readCallAnswer(outcome.answer);
+    const { error, reductos } = outcome;
+    if (stop.aborted) {
+      return { kind: 'unknown', error: { message: 'The gateway was stopped during the call' } };
     }
-    if (status !== undefined && status >= 400 && status < 500 && status !== 408) {
-      return { kind: 'rejected', error };
+    const { status = 0, name } = error;
+    // An error of the job rather than of a proxy has a name.
+    if (status >= 500 && status !== 503 && reductos && name !== undefined) {
+      return { kind: 'failed', error };
     }
-    return { kind: 'unknown', error };
+    return answerAfterFailure(outcome);
+  }
+
+  private userIdOf({ service }: JobToSubmit): { userId?: string } {
+    if (this.settings.REDUCTO_USER_ID !== 'service') return {};
+    // Names of services need no encoding; another name would not break the header.
+    return { userId: encodeURIComponent(service.toWellFormed()) };
   }
 
   /**
@@ -161,12 +188,19 @@ export class ReductoClient {
   }
 
   /** A lost answer alone says little: the job is uncertain, and others may pass. */
-  private async reportSubmit(answer: SubmitAnswer, begin: number, jobId: string): Promise<void> {
+  private async reportSubmit(
+    answer: SubmitAnswer | CallAnswer,
+    begin: number,
+    jobId: string,
+  ): Promise<void> {
     const { submits } = this.rateLimiter;
     if (answer.kind !== 'unknown') this.unknownInRow = 0;
     switch (answer.kind) {
       case 'accepted':
       case 'rejected':
+      case 'completed':
+      case 'failed':
+      case 'no_endpoint':
         return this.report(submits, begin, undefined, jobId, undefined);
       case 'deferred':
         return this.report(submits, begin, answer.error, jobId, answer.retryAfterSeconds);
@@ -215,6 +249,32 @@ export class ReductoClient {
     this.failing.set(job, true);
     return known && status !== undefined && status !== 429;
   }
+}
+
+/** What a failed submit or synchronous call says about the job. */
+function answerAfterFailure(
+  outcome: Failure,
+): Extract<SubmitAnswer, { kind: 'rejected' | 'deferred' | 'unknown' }> {
+  const { error, reductos, delay } = outcome;
+  const { status } = error;
+  if (outcome.neverSent) return { kind: 'deferred', error };
+  if (status === 429 || status === 503 || isRedirect(status)) {
+    return { kind: 'deferred', error, ...delay };
+  }
+  if (status !== undefined && [404, 405].includes(status) && !reductos) {
+    return { kind: 'deferred', error };
+  }
+  if (status !== undefined && status >= 400 && status < 500 && status !== 408) {
+    return { kind: 'rejected', error };
+  }
+  return { kind: 'unknown', error };
+}
+
+/** Whether Reducto answers that it has no such path. A document that it does not find has a name or another text. */
+function isNoEndpoint({ error, reductos }: Failure): boolean {
+  const { status, name, message } = error;
+  if (status === 405) return true;
+  return status === 404 && name === undefined && (!reductos || message === 'Not Found');
 }
 
 /** No answer, an invalid answer, a rejected key, 429, and 5xx concern all jobs; a 409 concerns one. */

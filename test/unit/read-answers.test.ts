@@ -155,12 +155,18 @@ describe('a listing', () => {
 
   test('reads an entry without a usable id, date, or request as one without them', () => {
     const jobs = [
-      { job_id: 'a', status: 'Pending', created_at: '2026-01-02T03:04:05Z', raw_config: 'r' },
-      { job_id: 'b', status: 7, created_at: 'yesterday-ish', raw_config: {} },
+      {
+        job_id: 'a',
+        status: 'Pending',
+        type: 'Chart',
+        created_at: '2026-01-02T03:04:05Z',
+        raw_config: 'r',
+      },
+      { job_id: 'b', status: 7, type: 7, created_at: 'yesterday-ish', raw_config: {} },
       { job_id: '../a', raw_config: 'r' },
       'x',
     ];
-    const nothing = { status: '', createdAt: null, rawConfig: null };
+    const nothing = { status: '', type: null, createdAt: null, rawConfig: null };
     expect(readList({ jobs, next_cursor: 'n' })).toEqual({
       kind: 'page',
       nextCursor: 'n',
@@ -168,6 +174,7 @@ describe('a listing', () => {
         {
           upstreamId: 'a',
           status: 'Pending',
+          type: 'Chart',
           createdAt: new Date('2026-01-02T03:04:05Z'),
           rawConfig: 'r',
         },

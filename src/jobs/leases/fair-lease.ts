@@ -161,16 +161,17 @@ const PLAN_FOR_ALL = `
       JOIN due USING (service))`;
 
 /** Rows whose leases ran out hold slots of their service already: they are leased beyond its limit. */
-const overdueOf = (urgent: string): string => `
+const overdueOf = (urgent: string, condition: string): string => `
   UNION ALL
   SELECT * FROM (
     SELECT service, id, ${urgent} AS urgent, next_check_at AS due_at FROM jobs
-     WHERE status = 'queued' AND lease IS NOT NULL AND next_check_at <= now()
+     WHERE status = 'queued' AND lease IS NOT NULL AND next_check_at <= now() ${condition}
        AND service = ANY (ARRAY(SELECT service FROM due WHERE max_in_flight IS NOT NULL))
      LIMIT ${SLOTS} FOR NO KEY UPDATE SKIP LOCKED) AS overdue`;
 
 function selectionOf(kind: FairLease, scan: Scan): string {
-  const { status, urgent, urgentWithin, condition, limits } = kind;
+  const { status, urgent, urgentWithin, limits } = kind;
+  const condition = kind.condition === undefined ? '' : `AND ${kind.condition}`;
   const dueRows = (
     of: string,
     name: 'urgent' | 'regular',
@@ -179,7 +180,7 @@ function selectionOf(kind: FairLease, scan: Scan): string {
   ): string => `
         SELECT ${columns} FROM jobs
          WHERE status = '${status}' AND jobs.service = ${of}.service AND ${urgent} = ${name === 'urgent'}
-           AND next_check_at <= now() ${from} ${condition === undefined ? '' : `AND ${condition}`}`;
+           AND next_check_at <= now() ${from} ${condition}`;
   const count = (name: 'urgent' | 'regular'): string => {
     const from = scan === 'bounded' ? `AND next_check_at >= ${name}_from` : '';
     return `
@@ -207,5 +208,5 @@ function selectionOf(kind: FairLease, scan: Scan): string {
   taken AS MATERIALIZED (
     SELECT service, id, urgent, due_at
       FROM plan CROSS JOIN LATERAL (${take('urgent')} UNION ALL ${take('regular')}) AS rows
-    ${limits === 'locked' ? overdueOf(urgent) : ''})`;
+    ${limits === 'locked' ? overdueOf(urgent, condition) : ''})`;
 }

@@ -161,6 +161,8 @@ export class JobQueries {
       .select('job.upstream_id', 'upstreamId')
       .where('job.created_at >= :since', { since: new Date(acceptedSince) })
       .andWhere('job.submitted_at < now() - make_interval(secs => :lagSeconds)', { lagSeconds })
+      // Whether the listing shows synchronous calls is not documented.
+      .andWhere(`job.type <> 'classify'`)
       .orderBy('job.created_at', 'DESC')
       .limit(limit)
       .getRawMany<{ upstreamId: string }>();

@@ -21,10 +21,12 @@ import type { NewResult } from '../results/result-fetcher.js';
 export interface Completion extends NewResult {
   readonly id: string;
   readonly lease: string;
+  /** The result came with the answer to a synchronous call, not to a poll. */
+  readonly isAnswer?: boolean;
 }
 
 interface CompletedRow extends TransitionedJob, CompletedJob {
-  readonly settledBy: 'webhook' | 'reconciler';
+  readonly settledBy: 'webhook' | 'reconciler' | 'submission';
   readonly contentId: string;
   readonly woken: number;
 }
@@ -62,6 +64,7 @@ export class JobCompletionStore {
       content('bytes'),
       predecessorsOf('completed'),
       this.notifications.id,
+      inOrder.map(({ isAnswer = false }) => isAnswer),
     ];
     const haveFiles = inOrder.some(
       ({ files, missingFiles }) => files.length > 0 || missingFiles.length > 0,
@@ -101,15 +104,16 @@ function filesOf(completions: readonly Completion[]): unknown[] {
 const completeJobs = (withFiles: boolean): string => `
   WITH fetched AS MATERIALIZED (
     SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::uuid[]), (SELECT $4::text[]),
-                         (SELECT $5::bigint[]), (SELECT $6::bigint[]), (SELECT $7::bytea[])${
-                           withFiles ? ', (SELECT $10::jsonb[])' : ''
+                         (SELECT $5::bigint[]), (SELECT $6::bigint[]), (SELECT $7::bytea[]), (SELECT $10::boolean[])${
+                           withFiles ? ', (SELECT $11::jsonb[])' : ''
                          })
-      AS fetched (job_id, lease, content_id, sha256, size_bytes, stored_bytes, bytes${
+      AS fetched (job_id, lease, content_id, sha256, size_bytes, stored_bytes, bytes, is_answer${
         withFiles ? ', missing_files' : ''
       })),
   completed AS (
     UPDATE jobs
-       SET status = 'completed', settled_by = ${SETTLED_BY_TRIGGER}, error = NULL, ended_at = now(),
+       SET status = 'completed',
+           settled_by = CASE WHEN is_answer THEN 'submission' ELSE ${SETTLED_BY_TRIGGER} END, error = NULL, ended_at = now(),
            next_check_at = NULL, lease = NULL, worker = NULL, request = NULL, uncertain_since = NULL,
            deferral_reason = NULL, deferred_until = NULL${
              withFiles ? ', missing_files = fetched.missing_files' : ''
@@ -133,8 +137,8 @@ const completeJobs = (withFiles: boolean): string => `
   file AS (
     INSERT INTO job_files (job_id, name, content_id, content_type, size_bytes, sha256)
     SELECT completed.id, file.name, file.content_id, content_type, size_bytes, sha256
-      FROM unnest((SELECT $11::uuid[]), (SELECT $12::text[]), (SELECT $13::uuid[]), (SELECT $14::text[]),
-                  (SELECT $15::bigint[]), (SELECT $16::text[]))
+      FROM unnest((SELECT $12::uuid[]), (SELECT $13::text[]), (SELECT $14::uuid[]), (SELECT $15::text[]),
+                  (SELECT $16::bigint[]), (SELECT $17::text[]))
         AS file (result_id, name, content_id, content_type, size_bytes, sha256)
       JOIN completed ON completed.content_id = file.result_id),`
           : ''

@@ -61,8 +61,18 @@ export class JobPoller {
       },
     );
     // Outside the slot, so that the next poll does not wait for this write.
+    return this.applyResult(job, found);
+  }
+
+  /** Does what a poll does that finds the job completed, with the `result` of a synchronous call. */
+  async completeWith(job: LeasedJob, upstreamId: string, result: Buffer): Promise<void> {
+    const found = await this.fetchResult(job, { own: job.id, upstream: upstreamId }, result);
+    return this.applyResult(job, found, true);
+  }
+
+  private async applyResult(job: LeasedJob, found: PollResult, isAnswer = false): Promise<void> {
     if (found.do !== 'complete') return this.applyStep(job, found);
-    if (await this.transitions.completeJob(job, found.result)) {
+    if (await this.transitions.completeJob(job, found.result, isAnswer)) {
       this.metrics.recordFiles(found.result);
       this.logger.log({ msg: 'job completed' });
     }

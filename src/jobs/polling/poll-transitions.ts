@@ -84,10 +84,13 @@ export class PollTransitions {
     return rescheduled !== undefined;
   }
 
-  /** Completes the job with `result`, or deletes `result` if the job cannot complete. */
-  async completeJob({ id, lease }: HeldJob, result: NewResult): Promise<boolean> {
+  /**
+   * Completes the job with `result`, or deletes `result` if the job cannot complete. `isAnswer`: it came with the answer
+   * to a synchronous call.
+   */
+  async completeJob({ id, lease }: HeldJob, result: NewResult, isAnswer = false): Promise<boolean> {
     const completed = await this.batches
-      .addItem({ id, lease, ...result })
+      .addItem({ id, lease, ...result, isAnswer })
       .catch(async (error: unknown) => {
         // After any other error the statement may have committed.
         if (classifyDatabaseError(error) === 'data') await this.discard(result);

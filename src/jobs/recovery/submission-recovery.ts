@@ -54,6 +54,7 @@ export class SubmissionRecovery {
       id: job.id,
       begunAt: job.begunAt.getTime(),
       lastMomentAt: job.uncertainSince?.getTime() ?? Infinity,
+      mayBeUnmarked: job.type === 'classify',
     });
     await this.applyStep(job, this.stepAfter(found, job, asserted?.upstreamId ?? null));
   }

@@ -10,6 +10,8 @@ import { WalkRecord, type Attempt, type SeenJob } from './walk-record.js';
 /** A job whose submit may have reached Reducto. */
 export interface SearchedJob extends Attempt {
   readonly id: string;
+  /** It may have been a synchronous classify call, whose request has no gateway id. */
+  readonly mayBeUnmarked: boolean;
 }
 
 /** What Reducto's listing says about a submit whose answer was lost. */
@@ -24,6 +26,7 @@ export type SearchResult =
 /** How the listing shows an entry. `unmarked`: the whole request, without a gateway id. */
 interface Entry extends SeenJob {
   readonly request: 'marked' | 'unmarked' | 'hidden';
+  readonly type: string | null;
 }
 
 /** What a walk through the listing has shown. */
@@ -103,6 +106,7 @@ export class UpstreamSearch {
       upstreamId,
       createdAt: job.createdAt?.getTime() ?? null,
       submit: upstreamId === null ? undefined : submits.get(upstreamId),
+      type: job.type,
       request: isMarked ? 'marked' : isWholeRequest(rawConfig, sought) ? 'unmarked' : 'hidden',
     };
   }
@@ -115,25 +119,35 @@ export class UpstreamSearch {
   ): Promise<SearchedJob[]> {
     // Without one of the gateway’s own jobs, the listing is late or not whole.
     if (!expected.every((upstreamId) => record.has(upstreamId))) return [];
-    const isUnidentified = await this.unidentified(record);
+    const mayBe = await this.unidentified(record, missing);
     return missing.filter(
-      (job) => record.reachesBack(job.begunAt) && !record.mayHide(job, isUnidentified),
+      (job) =>
+        record.reachesBack(job.begunAt) && !record.mayHide(job, (entry) => mayBe(entry, job)),
     );
   }
 
-  /** Selects entries that may be any job: hidden, or unmarked where Reducto shows no marks. */
-  private async unidentified(record: WalkRecord<Entry>): Promise<(entry: Entry) => boolean> {
+  /**
+   * Says whether an entry may be a job: hidden ones may be any, and so may unmarked ones where Reducto shows no marks.
+   * Otherwise an unmarked one may only be a job without a mark.
+   */
+  private async unidentified(
+    record: WalkRecord<Entry>,
+    missing: readonly SearchedJob[],
+  ): Promise<(entry: Entry, job: SearchedJob) => boolean> {
     const showsMarks = record.jobs.some(({ request }) => request === 'marked');
+    const mayBe = (entry: Entry, job: SearchedJob): boolean =>
+      entry.request === 'hidden' ||
+      (entry.request === 'unmarked' &&
+        (!showsMarks || (job.mayBeUnmarked && mayBeClassify(entry))));
     const suspects = record.jobs.filter(
-      ({ request, submit }) =>
-        submit === undefined && (request === 'hidden' || (request === 'unmarked' && !showsMarks)),
+      (entry) => entry.submit === undefined && missing.some((job) => mayBe(entry, job)),
     );
     // Answers to other submits may have come since.
     const known = await this.queries.findSubmits(upstreamIdsOf(suspects));
     const unknown = new Set(
       suspects.filter(({ upstreamId }) => upstreamId === null || !known.has(upstreamId)),
     );
-    return (entry) => unknown.has(entry);
+    return (entry, job) => unknown.has(entry) && mayBe(entry, job);
   }
 
   /** Whether a second walk, of larger pages without the requests, shows the same jobs. */
@@ -167,6 +181,19 @@ function failureOf({ end, retryAfterSeconds }: Walk): SearchResult | undefined {
 
 function earliest(attempts: readonly Attempt[]): number {
   return Math.min(...attempts.map(({ begunAt }) => begunAt));
+}
+
+const OTHER_TYPES: ReadonlySet<string | null> = new Set([
+  'Parse',
+  'Extract',
+  'Split',
+  'Edit',
+  'Pipeline',
+  'Chart',
+]);
+
+function mayBeClassify({ type }: Entry): boolean {
+  return !OTHER_TYPES.has(type);
 }
 
 function upstreamIdsOf(jobs: readonly Pick<ListedJob, 'upstreamId'>[]): string[] {

@@ -3,6 +3,8 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
 import { predecessorsOf } from '../job-status.js';
+import type { HeldJob } from '../leases/job-lease.store.js';
+import { LEASED_COLUMNS, type LeasedJob } from '../leases/leased-job.js';
 import { encodeFairly } from '../../platform/text.js';
 import type { JobType } from '../job-type.js';
 import { Job } from '../job.entity.js';
@@ -94,6 +96,17 @@ export class JobSubmissionStore {
       predecessorsOf('submitted'),
     ]);
   }
+
+  /** Moves a job under its lease to `submitted`, without ending the lease. Repeating it changes nothing. */
+  async markAnswered(
+    { id, lease }: HeldJob,
+    upstreamId: string,
+    upstreamUrl: string,
+  ): Promise<LeasedJob | undefined> {
+    const parameters = [id, lease, upstreamId, upstreamUrl];
+    const [answered] = await preparedRows<LeasedJob>(this.database, MARK_ANSWERED, parameters);
+    return answered;
+  }
 }
 
 type InsertedRow = Pick<
@@ -143,6 +156,17 @@ const MARK_SUBMITTED = {
     SELECT id, 'submitted', jsonb_build_object('upstreamId', upstream_id, 'via', via)
       FROM moved WHERE via <> 'answer')
   SELECT id, upstream_id AS "upstreamId", callback, cancel, age AS "ageSeconds" FROM moved`,
+};
+
+const MARK_ANSWERED = {
+  name: 'jobs-mark-answered',
+  text: `
+  UPDATE jobs
+     SET status = 'submitted', upstream_id = $3, upstream_url = $4,
+         submitted_at = coalesce(submitted_at, now()), uncertain_since = NULL,
+         deferral_reason = NULL, deferred_until = NULL, polls = 0
+   WHERE id = $1 AND lease = $2 AND status IN ('queued', 'submitted')
+  RETURNING ${LEASED_COLUMNS}`,
 };
 
 /** Column defaults of a new job. */

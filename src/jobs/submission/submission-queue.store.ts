@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
-import { preparedRows, SHORT_TRANSACTION } from '../../platform/database/sql.js';
+import { preparedRows, SHORT_TRANSACTION, type Statement } from '../../platform/database/sql.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import type { Lease } from '../../platform/work/due-work.js';
 import {
@@ -10,6 +10,7 @@ import {
   firstOfFairLease,
   leaseOne,
   type FairLease,
+  type FairStatements,
   type LeaseUpdate,
 } from '../leases/fair-lease.js';
 import { FairShares, type FairRow } from '../leases/fair-shares.js';
@@ -48,6 +49,9 @@ export interface Attempt {
   readonly attempt: number;
 }
 
+/** Which queued jobs a lease takes: `submit` and `classify` divide them where classify jobs need slots of their own. */
+export type QueueLane = 'all' | 'submit' | 'classify';
+
 /** How long queued jobs are leased, in seconds. */
 export interface LeaseTimes {
   /** If its attempt has begun. */
@@ -59,10 +63,11 @@ export interface LeaseTimes {
 /** Queue of jobs to submit. The services share it by weight; within a service, the longest due job is first. */
 @Injectable()
 export class SubmissionQueueStore {
-  private readonly shares = new FairShares();
-  /** Leases lock the services with limits first, because one of them had due jobs. */
-  private locksLimits = false;
-  private isHeldBack = false;
+  private readonly lanes = {
+    all: newLane('all'),
+    submit: newLane('submit'),
+    classify: newLane('classify'),
+  };
 
   constructor(
     @InjectEntityManager() private readonly database: EntityManager,
@@ -72,7 +77,7 @@ export class SubmissionQueueStore {
 
   /** A service with a limit had due jobs at the last lease: the end of a job may let one of them leave. */
   get waitsForEnds(): boolean {
-    return this.isHeldBack;
+    return Object.values(this.lanes).some(({ isHeldBack }) => isHeldBack);
   }
 
   /**
@@ -85,14 +90,17 @@ export class SubmissionQueueStore {
     lease: Lease,
     times: LeaseTimes,
     maxAgeSeconds: number,
+    laneName: QueueLane = 'all',
   ): Promise<QueuedJob[]> {
+    const lane = this.lanes[laneName];
     const leasedAt = performance.now();
     const update = [times.attempt, times.other, maxAgeSeconds, lease.id, lease.worker];
     const leased = await this.refused.leaseJobs<QueuedRow>(limit, {
-      leaseJobs: (size) => this.leaseFairly(size, update),
+      leaseJobs: (size) => this.leaseFairly(lane, size, update),
       lockFirst: async (manager) => {
-        await this.lockLimits(manager);
-        const [first] = await preparedRows<FirstJob>(manager, FIRST, this.shares.parameters(1));
+        await this.lockLimits(lane, manager);
+        const parameters = lane.shares.parameters(1);
+        const [first] = await preparedRows<FirstJob>(manager, lane.first, parameters);
         return first;
       },
       leaseOne: async (manager, id) => {
@@ -103,24 +111,24 @@ export class SubmissionQueueStore {
     return leased.map((job) => ({ ...job, lease: lease.id, worker: lease.worker, leasedAt }));
   }
 
-  private leaseFairly(limit: number, update: readonly unknown[]): Promise<QueuedRow[]> {
-    return this.shares.leaseJobs<QueuedRow>(limit, async (scan, shares) => {
+  private leaseFairly(lane: Lane, limit: number, update: readonly unknown[]): Promise<QueuedRow[]> {
+    return lane.shares.leaseJobs<QueuedRow>(limit, async (scan, shares) => {
       const parameters = [...shares, ...update];
-      if (!this.locksLimits) {
+      if (!lane.locksLimits) {
         const rows = await preparedRows<FairRow<QueuedRow>>(
           this.database,
-          LEASE_UNLIMITED[scan],
+          lane.unlimited[scan],
           parameters,
         );
-        this.isHeldBack = rows.some(({ isLimited, isDue }) => isLimited && isDue);
+        lane.isHeldBack = rows.some(({ isLimited, isDue }) => isLimited && isDue);
         // If so, it has leased nothing.
-        if (!this.isHeldBack) return rows;
+        if (!lane.isHeldBack) return rows;
       }
       const rows = await this.transactions.run(async (manager) => {
-        await this.lockLimits(manager);
-        return preparedRows<FairRow<QueuedRow>>(manager, LEASE_LIMITED[scan], parameters);
+        await this.lockLimits(lane, manager);
+        return preparedRows<FairRow<QueuedRow>>(manager, lane.limited[scan], parameters);
       });
-      this.isHeldBack = rows.some(({ isLimited, isDue }) => isLimited && isDue);
+      lane.isHeldBack = rows.some(({ isLimited, isDue }) => isLimited && isDue);
       return rows;
     });
   }
@@ -129,9 +137,9 @@ export class SubmissionQueueStore {
    * Locks the services with limits before their jobs in flight are counted: only the snapshot of the next statement has
    * what other processes leased meanwhile.
    */
-  private async lockLimits(manager: EntityManager): Promise<void> {
+  private async lockLimits(lane: Lane, manager: EntityManager): Promise<void> {
     const limited = await preparedRows(manager, LOCK_LIMITED, []);
-    this.locksLimits = limited.length > 0;
+    lane.locksLimits = limited.length > 0;
   }
 
   /** Begins an attempt. False if the job no longer allows it. */
@@ -183,8 +191,43 @@ export class SubmissionQueueStore {
 /** A job as a lease returns it. */
 type QueuedRow = Omit<QueuedJob, 'lease' | 'worker' | 'leasedAt'>;
 
-const QUEUE = { status: 'queued', urgent: 'priority', urgentWithin: 'service' } as const;
-const LIMITED: FairLease = { ...QUEUE, limits: 'locked' };
+/** The leases of one lane, and the turns of the services in it. */
+interface Lane {
+  readonly shares: FairShares;
+  readonly unlimited: FairStatements;
+  readonly limited: FairStatements;
+  readonly first: Statement;
+  /** Leases lock the services with limits first, because one of them had due jobs. */
+  locksLimits: boolean;
+  /** A service with a limit had due jobs at the last lease. */
+  isHeldBack: boolean;
+}
+
+const CONDITIONS = {
+  all: {},
+  submit: { condition: `type <> 'classify'` },
+  classify: { condition: `type = 'classify'` },
+} as const satisfies Record<QueueLane, Pick<FairLease, 'condition'>>;
+
+function newLane(name: QueueLane): Lane {
+  return { shares: new FairShares(), ...STATEMENTS[name], locksLimits: false, isHeldBack: false };
+}
+
+function statementsOf(lane: QueueLane): Pick<Lane, 'unlimited' | 'limited' | 'first'> {
+  const queue = {
+    status: 'queued',
+    urgent: 'priority',
+    urgentWithin: 'service',
+    ...CONDITIONS[lane],
+  } as const;
+  const limited: FairLease = { ...queue, limits: 'locked' };
+  const suffix = lane === 'all' ? '' : `-${lane}`;
+  return {
+    unlimited: fairLease(`jobs-queue-lease${suffix}`, { ...queue, limits: 'unlocked' }, UPDATE),
+    limited: fairLease(`jobs-queue-lease-limited${suffix}`, limited, UPDATE),
+    first: firstOfFairLease(`jobs-queue-first${suffix}`, limited),
+  };
+}
 
 /** Parameters from number `first` on: seconds of an attempt, seconds otherwise, maximum age, lease, and worker. */
 function updateFrom(first: number): LeaseUpdate {
@@ -210,13 +253,12 @@ function updateFrom(first: number): LeaseUpdate {
 }
 
 const UPDATE = updateFrom(FAIR_PARAMETERS + 1);
-const LEASE_LIMITED = fairLease('jobs-queue-lease-limited', LIMITED, UPDATE);
-export const LEASE_UNLIMITED = fairLease(
-  'jobs-queue-lease',
-  { ...QUEUE, limits: 'unlocked' },
-  UPDATE,
-);
-const FIRST = firstOfFairLease('jobs-queue-first', LIMITED);
+const STATEMENTS = {
+  all: statementsOf('all'),
+  submit: statementsOf('submit'),
+  classify: statementsOf('classify'),
+};
+export const LEASE_UNLIMITED = STATEMENTS.all.unlimited;
 const LEASE_ONE = leaseOne('jobs-queue-lease-one', updateFrom(2));
 
 const LOCK_LIMITED = {

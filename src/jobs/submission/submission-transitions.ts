@@ -7,7 +7,12 @@ import { Notifications } from '../../platform/work/notifications.js';
 import { JobMetrics } from '../persistence/job.metrics.js';
 import type { JobError } from '../job-error.js';
 import type { Job } from '../job.entity.js';
-import { SubmissionQueueStore, type Attempt, type QueuedJob } from './submission-queue.store.js';
+import {
+  SubmissionQueueStore,
+  type Attempt,
+  type QueuedJob,
+  type QueueLane,
+} from './submission-queue.store.js';
 import { JobSubmissionStore, type AcceptedUpstream } from './job-submission.store.js';
 import {
   ifAtAttempt,
@@ -22,7 +27,7 @@ import {
   type Fence,
 } from '../persistence/job-transitions.store.js';
 import { inLockOrder } from '../leases/job-lease.store.js';
-import { attemptSeconds, LEASE_SECONDS } from '../leases/leased-job.js';
+import { attemptSeconds, LEASE_SECONDS, type LeasedJob } from '../leases/leased-job.js';
 import { jittered } from '../polling/poll-policy.js';
 
 type JobId = Pick<Job, 'id'>;
@@ -64,9 +69,9 @@ export class SubmissionTransitions {
   }
 
   /** Leases queued jobs, and begins the attempts of those that can be sent as they are. */
-  leaseJobs(limit: number, lease: Lease): Promise<QueuedJob[]> {
+  leaseJobs(limit: number, lease: Lease, lane?: QueueLane): Promise<QueuedJob[]> {
     const times = { attempt: this.attemptSeconds, other: LEASE_SECONDS };
-    return this.queue.leaseJobs(limit, lease, times, this.settings.JOB_MAX_AGE_SECONDS);
+    return this.queue.leaseJobs(limit, lease, times, this.settings.JOB_MAX_AGE_SECONDS, lane);
   }
 
   /** Begins the next attempt before the request is sent. */
@@ -93,6 +98,16 @@ export class SubmissionTransitions {
     return cancelled !== undefined;
   }
 
+  /** Defers a classify job that certainly made nothing, until a synchronous call is free. */
+  async leaveToCalls(job: JobId, attempt: number): Promise<void> {
+    await this.deferSubmit(job, attempt, {
+      seconds: 0,
+      reason: 'Reducto takes classify jobs in synchronous calls only; the gateway sends the job',
+      failure: 'Reducto has no /classify_async',
+    });
+    this.notifications.send(JOBS_QUEUED);
+  }
+
   /** Needs no fence: Reducto has the job, whichever attempt created it. */
   markSubmitted(job: JobId, upstreamId: string, via: AcceptedUpstream['via']): Promise<boolean> {
     // One that was found has been at Reducto for a while, and its callback may be lost.
@@ -112,6 +127,18 @@ export class SubmissionTransitions {
     // The same job may come twice, and even by two ids: what stands in its row happened, once.
     const happened = new Set(moved.map(({ id, upstreamId }) => `${id} ${upstreamId}`));
     return made.map(({ id, upstreamId }) => happened.delete(`${id} ${upstreamId}`));
+  }
+
+  /**
+   * Records the job that a synchronous call has made, and keeps the lease. `undefined` if the lease is lost: then the
+   * job is submitted, if it is still open, and polls complete it.
+   */
+  async markAnswered(job: QueuedJob, upstreamId: string): Promise<LeasedJob | undefined> {
+    const { origin } = this.settings.REDUCTO_BASE_URL;
+    const answered = await this.submission.markAnswered(job, upstreamId, origin);
+    if (answered === undefined) await this.markSubmitted(job, upstreamId, 'answer');
+    else this.metrics.recordSubmitted(answered.ages.created);
+    return answered;
   }
 
   /**

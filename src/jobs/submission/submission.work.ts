@@ -8,6 +8,7 @@ import { JobLeaseStore } from '../leases/job-lease.store.js';
 import { asJobWork } from '../leases/job-work.js';
 import { JOB_ENDED } from '../job-ends.js';
 import { JOBS_QUEUED } from '../persistence/job-transitions.store.js';
+import { ClassifyEndpoint } from './classify-endpoint.js';
 import { SubmissionSlots } from './submission-slots.js';
 import { SubmissionQueueStore, type QueuedJob } from './submission-queue.store.js';
 import { SubmissionTransitions } from './submission-transitions.js';
@@ -26,6 +27,7 @@ export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
   constructor(
     private readonly settings: Settings,
     private readonly engine: WorkEngine,
+    private readonly endpoint: ClassifyEndpoint,
     private readonly slots: SubmissionSlots,
     private readonly rateLimiter: UpstreamRateLimiter,
     private readonly transitions: SubmissionTransitions,
@@ -58,7 +60,8 @@ export class SubmissionWork implements LeasedWork<QueuedJob>, OnModuleInit {
   }
 
   async lease(limit: number, lease: Lease): Promise<QueuedJob[]> {
-    const jobs = await this.transitions.leaseJobs(limit, lease);
+    const lane = this.endpoint.isAbsent ? 'submit' : 'all';
+    const jobs = await this.transitions.leaseJobs(limit, lease, lane);
     await this.rateLimiter.submits.returnUnused(limit - jobs.length);
     return jobs;
   }

@@ -1,3 +1,4 @@
+import { setTimeout as setTimer } from 'node:timers';
 import { setTimeout } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
@@ -8,7 +9,7 @@ import {
 } from '../../platform/database/database-errors.js';
 import { ShutdownDeadline } from '../../platform/config/shutdown-deadline.js';
 import { WorkerLock } from '../../platform/work/worker-lock.js';
-import type { SubmitAnswer } from '../../reducto/answers.js';
+import type { CallAnswer, SubmitAnswer } from '../../reducto/answers.js';
 import { mayHelpToRetry, summaryOf } from '../../reducto/upstream-error.js';
 import { ReductoClient } from '../../reducto/reducto.client.js';
 import type { PermitClaim } from '../../reducto/request-limiter.js';
@@ -20,9 +21,12 @@ import {
   UPSTREAM_UNUSABLE,
   type JobError,
 } from '../job-error.js';
+import { JobFailureHandler } from '../leases/job-failure.handler.js';
+import { JobPoller } from '../polling/job-poller.js';
 import type { QueuedJob } from './submission-queue.store.js';
 import { CallbackTokenService } from '../callback-token.service.js';
 import { JobQueries } from '../persistence/job-queries.store.js';
+import { ClassifyEndpoint } from './classify-endpoint.js';
 import { DependentJobs } from './dependent-jobs.js';
 import { InputJobs } from './input-jobs.js';
 import { SubmissionSlots } from './submission-slots.js';
@@ -33,10 +37,30 @@ import { isSurelyV3, shapeOf, upstreamRequest, type RequestShape } from './upstr
 const LEAVES_WITHIN_SECONDS = 5;
 const RECORD_RETRY_MILLISECONDS = 250;
 
+/** Time at shutdown in which the gateway records what it knows of the calls that it stops. */
+const RECORD_MILLISECONDS = 2000;
+
+type Answer = SubmitAnswer | CallAnswer;
+
 interface Attempted {
   readonly attempt: number;
-  readonly outcome: SubmitAnswer | 'lost' | 'unsent';
+  readonly outcome: Answer | 'lost' | 'unsent';
 }
+
+/** A way to send a job to Reducto. */
+interface Way {
+  /** Waits for a slot, and for what `before` waits for. */
+  withSlot(work: () => Promise<Attempted>, before: () => Promise<void>): Promise<Attempted>;
+  /** JSON text for Reducto. */
+  bodyOf(job: QueuedJob, request: string): string | Promise<string>;
+  send(job: QueuedJob, body: string): Promise<Answer>;
+}
+
+/** The answer of a Reducto that has no `/classify_async`, as known from an earlier answer. */
+const NO_ENDPOINT = {
+  kind: 'no_endpoint',
+  error: { message: 'Reducto has no /classify_async' },
+} as const satisfies SubmitAnswer;
 
 /**
  * Sends a queued job to Reducto, one request per attempt, never while the outcome of an earlier one is unknown. The
@@ -46,6 +70,9 @@ interface Attempted {
 export class Submitter {
   private readonly logger = new Logger(Submitter.name);
   private stopping = false;
+  private readonly stoppedCalls = new AbortController();
+  private readonly submit: Way;
+  private readonly call: Way;
 
   constructor(
     private readonly settings: Settings,
@@ -59,19 +86,53 @@ export class Submitter {
     private readonly rateLimiter: UpstreamRateLimiter,
     private readonly lock: WorkerLock,
     private readonly shutdownDeadline: ShutdownDeadline,
-  ) {}
+    private readonly endpoint: ClassifyEndpoint,
+    private readonly poller: JobPoller,
+    private readonly failureHandler: JobFailureHandler,
+  ) {
+    this.submit = {
+      withSlot: (work, before) => slots.withSlot(work, before),
+      bodyOf: (job, request) => this.submitBodyOf(job, request),
+      send: (job, body) => reducto.submitJob(job, body),
+    };
+    this.call = {
+      // `ClassifyWork` leases no more jobs than it has slots.
+      withSlot: async (work, before) => {
+        await before();
+        return work();
+      },
+      bodyOf: (_job, request) => request,
+      send: (job, body) => reducto.classify(job, body, this.stoppedCalls.signal),
+    };
+  }
 
   /** Sends nothing more; requests under way are awaited by their callers. */
   stopSending(): void {
     this.stopping = true;
   }
 
+  /** The same for synchronous calls, which it ends in time to record that their outcome is unknown. */
+  stopCalls(): void {
+    this.stopping = true;
+    const left = this.shutdownDeadline.leftMilliseconds - RECORD_MILLISECONDS;
+    setTimer(() => this.stoppedCalls.abort(), Math.max(left, 0)).unref();
+  }
+
   /** Submits a leased job. Resolves to `release` if nothing was sent and it should be due again. */
-  async submitJob(job: QueuedJob): Promise<void | 'release'> {
+  submitJob(job: QueuedJob): Promise<void | 'release'> {
+    return this.sendJob(job, this.submit);
+  }
+
+  /** Runs a leased classify job in one call. Resolves as `submitJob` does. */
+  callForJob(job: QueuedJob): Promise<void | 'release'> {
+    return this.sendJob(job, this.call);
+  }
+
+  private async sendJob(job: QueuedJob, way: Way): Promise<void | 'release'> {
     const progress = { mayHaveLeft: false };
     const permit = this.rateLimiter.submits.claimPermit();
     try {
-      return await this.sendOnce(job, permit, progress);
+      return await this.sendOnce(job, way, permit, progress);
     } catch (error) {
       if (progress.mayHaveLeft) {
         // It becomes uncertain when its lease ends.
@@ -102,6 +163,7 @@ export class Submitter {
 
   private async sendOnce(
     job: QueuedJob,
+    way: Way,
     permit: PermitClaim,
     progress: { mayHaveLeft: boolean },
   ): Promise<void | 'release'> {
@@ -115,10 +177,10 @@ export class Submitter {
       return undefined;
     }
     let isPermitted = false;
-    const { outcome, attempt } = await this.slots.withSlot<Attempted>(
+    const { outcome, attempt } = await way.withSlot(
       async () =>
         isPermitted
-          ? this.attempt(job, source.request, progress)
+          ? this.attempt(job, way, source.request, progress)
           : { attempt: job.attempts, outcome: 'unsent' },
       async () => {
         isPermitted = (await permit.spend()).granted;
@@ -135,7 +197,7 @@ export class Submitter {
   private async recordOnceAvailable(
     job: QueuedJob,
     attempt: number,
-    answer: SubmitAnswer,
+    answer: Answer,
   ): Promise<void> {
     for (;;) {
       try {
@@ -149,12 +211,12 @@ export class Submitter {
   }
 
   /** An answer that PostgreSQL refuses ends the job: the request is not sent again. */
-  private async record(job: QueuedJob, attempt: number, answer: SubmitAnswer): Promise<void> {
+  private async record(job: QueuedJob, attempt: number, answer: Answer): Promise<void> {
     try {
       await this.recordAnswer(job, attempt, answer);
     } catch (error) {
       if (classifyDatabaseError(error) !== 'data') throw error;
-      const accepted = answer.kind === 'accepted';
+      const accepted = answer.kind === 'accepted' || answer.kind === 'completed';
       // An accepted job can only violate the unique upstream id.
       const reason = accepted ? UPSTREAM_JOB_TAKEN : UPSTREAM_UNUSABLE;
       const sqlState = sqlStateOf(error);
@@ -180,14 +242,19 @@ export class Submitter {
 
   private async attempt(
     job: QueuedJob,
+    way: Way,
     request: string,
     progress: { mayHaveLeft: boolean },
   ): Promise<Attempted> {
     const { id, begun, attempts } = job;
     let begin = job.leasedAt;
     let attempt = attempts;
-    const shape = isSurelyV3(job.type, request) ? 'v3' : await shapeOf(job.type, request);
-    const body = this.bodyOf(job, request, shape);
+    const body = way.bodyOf(job, request);
+    const text = typeof body === 'string' ? body : await body;
+    // Learned since the job was leased.
+    if (job.type === 'classify' && way === this.submit && this.endpoint.isAbsent) {
+      return { attempt, outcome: NO_ENDPOINT };
+    }
     if (!begun) {
       if (this.stopping) return { attempt, outcome: 'unsent' };
       begin = performance.now();
@@ -201,28 +268,36 @@ export class Submitter {
     if (this.stopping || late || this.lock.heldBy !== job.worker)
       return { attempt, outcome: 'unsent' };
     progress.mayHaveLeft = true;
-    return { attempt, outcome: await this.reducto.submitJob(job, body) };
+    return { attempt, outcome: await way.send(job, text) };
   }
 
-  private async recordAnswer(job: QueuedJob, attempt: number, answer: SubmitAnswer): Promise<void> {
+  private async recordAnswer(job: QueuedJob, attempt: number, answer: Answer): Promise<void> {
     switch (answer.kind) {
       case 'accepted': {
         const kept = await this.transitions.markSubmitted(job, answer.upstreamId, 'answer');
         if (!kept) await this.dropOrphan(job, answer.upstreamId);
         return;
       }
-      case 'rejected': {
+      case 'completed':
+        await this.completeJob(job, answer.upstreamId, answer.result);
+        return;
+      case 'rejected':
+      case 'failed': {
         const { status, name, message } = answer.error;
-        this.logger.warn({ msg: 'Reducto rejected a job', status, name });
+        this.logger.warn({ msg: `Reducto ${answer.kind} a job`, status, name });
         const upstreamName = name === undefined ? {} : { upstreamName: name };
         await this.transitions.endUnsubmitted(job, attempt, 'failed', {
-          code: 'rejected_upstream',
+          code: answer.kind === 'rejected' ? 'rejected_upstream' : 'failed_upstream',
           message,
           ...upstreamName,
           retryable: mayHelpToRetry(answer.error),
         });
         return;
       }
+      case 'no_endpoint':
+        this.endpoint.recordAbsent();
+        await this.transitions.leaveToCalls(job, attempt);
+        return;
       case 'deferred': {
         const planned = Math.max(answer.retryAfterSeconds ?? 0, this.backoff(attempt));
         const left = Math.max(this.settings.JOB_MAX_AGE_SECONDS - job.ageSeconds, 1);
@@ -239,6 +314,15 @@ export class Submitter {
         this.logger.warn({ msg: 'the outcome of a submit is unknown', attempt });
         await this.transitions.markUncertain(job, attempt, answer.error.message);
     }
+  }
+
+  /** Completes a job with the answer to a synchronous call, by the same steps as a poll. */
+  private async completeJob(job: QueuedJob, upstreamId: string, result: Buffer): Promise<void> {
+    const answered = await this.transitions.markAnswered(job, upstreamId);
+    if (answered === undefined) return;
+    await this.poller
+      .completeWith(answered, upstreamId, result)
+      .catch((error: unknown) => this.failureHandler.handle(answered, error));
   }
 
   /** An attempt without an outcome in time counts as lost: its process may have crashed. */
@@ -270,7 +354,12 @@ export class Submitter {
     await this.reducto.cancelJob(upstreamId);
   }
 
-  private bodyOf(job: QueuedJob, request: string, shape: RequestShape): string {
+  private submitBodyOf(job: QueuedJob, request: string): string | Promise<string> {
+    if (isSurelyV3(job.type, request)) return this.withCallback(job, request, 'v3');
+    return shapeOf(job.type, request).then((shape) => this.withCallback(job, request, shape));
+  }
+
+  private withCallback(job: QueuedJob, request: string, shape: RequestShape): string {
     const { WEBHOOK_MODE: mode, SVIX_CHANNELS: channels, callbackUrl: url } = this.settings;
     // Polling alone needs no keys.
     const token = this.tokens.isEnabled ? { token: this.tokens.signJobId(job.id) } : {};

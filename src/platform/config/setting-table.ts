@@ -102,6 +102,11 @@ export const SETTING_TABLE = {
     '30',
     'timeout of a submit; after it, the outcome counts as unknown',
   ),
+  REDUCTO_CLASSIFY_TIMEOUT_SECONDS: setting(
+    integer(1, 900),
+    '900',
+    'timeout of a synchronous classify call, where Reducto has no `/classify_async`; after it, the outcome counts as unknown',
+  ),
   REDUCTO_READ_TIMEOUT_SECONDS: setting(
     integer(1, 900),
     '30',
@@ -128,6 +133,11 @@ export const SETTING_TABLE = {
     'header `user-id` of submits, by which an on-prem Reducto shares its workers: `none`, or the name of the `service`',
   ),
   SUBMIT_CONCURRENCY: setting(integer(1, 256), '8', 'concurrent submits per worker process'),
+  CLASSIFY_CONCURRENCY: setting(
+    integer(1, 256),
+    '4',
+    'concurrent synchronous classify calls per worker process',
+  ),
   POLL_CONCURRENCY: setting(integer(1, 256), '8', 'concurrent polls per worker process'),
   SUBMIT_BACKOFF_SECONDS: setting(
     delays,
