@@ -1,6 +1,6 @@
 import multipart from '@fastify/multipart';
 import fastify, { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
-import { ApiError, noRoute } from '../api-error.js';
+import { ApiError, namedError, noRoute } from '../api-error.js';
 import { Backend } from '../backend.js';
 import { controlRoutes } from './control-routes.js';
 import { Edge } from './edge.js';
@@ -60,15 +60,16 @@ function acceptJson(server: FastifyInstance): void {
     try {
       done(null, JSON.parse(String(body)));
     } catch {
-      done(new ApiError(400, { detail: 'The body is not valid JSON' }));
+      done(namedError(400, 'INVALID_CONFIG', 'The body is not valid JSON'));
     }
   });
 }
 
 function sendError(error: FastifyError | ApiError, reply: FastifyReply): FastifyReply {
-  if (error instanceof ApiError) {
-    const { status, headers, body } = error;
-    return reply.status(status).headers(headers).send(body);
-  }
-  return reply.status(error.statusCode ?? 500).send({ detail: error.message });
+  const { status, headers, body } = error instanceof ApiError ? error : frameworkError(error);
+  return reply.status(status).headers(headers).send(body);
+}
+
+function frameworkError({ statusCode = 500, message }: FastifyError): ApiError {
+  return namedError(statusCode, statusCode < 500 ? 'INVALID_CONFIG' : 'INTERNAL_ERROR', message);
 }
