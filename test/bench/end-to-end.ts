@@ -7,7 +7,7 @@ import type { World } from './world.js';
 
 const SAMPLES = 80;
 const WARM_UP = 40;
-const WANTED_MS = 40;
+const WANTED_MS = 10;
 
 const DOCUMENT = 'src/dev/demo/rental-agreement.pdf';
 
@@ -56,7 +56,7 @@ export async function measureEndToEnd(world: World, say: (line: string) => void)
   });
   const p50 = median(waits);
   say(
-    `  ${p50 < WANTED_MS ? '✓' : '✗'} callback → answer: p50 ${p50.toFixed(1)} ms, p99 ${percentile(waits, 0.99).toFixed(1)} ms, wanted p50 below ${WANTED_MS}`,
+    `  ${p50 <= WANTED_MS ? '✓' : '✗'} callback → answer: p10 ${percentile(waits, 0.1).toFixed(1)} ms, p50 ${p50.toFixed(1)} ms, p99 ${percentile(waits, 0.99).toFixed(1)} ms, wanted p50 at most ${WANTED_MS}`,
   );
 }
 
