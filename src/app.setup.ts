@@ -63,7 +63,7 @@ export async function createApp(
     },
     frameworkErrors: answerRouterErrors(consoleHeadersOf),
     clientErrorHandler: answerClientError,
-    rewriteUrl: withoutPrefix(settings.pathPrefix),
+    rewriteUrl: withoutPrefix(settings.pathPrefix, settings.apiPathPrefix),
     skipMiddie: true,
   });
   const app = await NestFactory.create<NestFastifyApplication>(

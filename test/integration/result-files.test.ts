@@ -2,33 +2,26 @@ import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { metricValue } from '../support/metrics.js';
-import { startRawUpstream, type RawAnswer, type RawUpstream } from '../support/raw-upstream.js';
+import { getWithKey, LinkedResults, settingsFor } from '../support/linked-results.js';
 
 /* What a result links to, from an upstream whose links die as soon as a job has ended. */
 
-let upstream: RawUpstream;
+let results: LinkedResults;
 let gateway: TestGateway;
-/** What is behind the links, by path. */
-let files: Map<string, RawAnswer>;
 
 beforeAll(async () => {
-  upstream = await startRawUpstream();
-  gateway = await startGateway({
-    REDUCTO_BASE_URL: upstream.url,
-    WEBHOOK_MODE: 'none',
-    RESULT_GRACE_SECONDS: '0',
-    REDUCTO_POLLS_PER_SECOND: '1000',
-  });
+  results = await LinkedResults.start();
+  gateway = await startGateway(settingsFor(results));
 });
 afterAll(async () => {
   await gateway.close();
-  await upstream.close();
+  await results.close();
 });
-beforeEach(() => {
-  files = new Map();
-  upstream.requests.length = 0;
-  upstream.answers.other = ({ path }) => files.get(path.split('?', 1)[0] ?? '') ?? { status: 404 };
-});
+beforeEach(() => results.reset());
+
+const link = (...given: Parameters<LinkedResults['link']>): string => results.link(...given);
+const json = (name: string, value: unknown): string => results.json(name, value);
+const urlResult = (name: string, value: unknown) => results.urlResult(name, value);
 
 const SCHEMA = { instructions: { schema: { type: 'object' } } };
 const REQUESTS: Readonly<Record<string, Record<string, unknown>>> = {
@@ -36,49 +29,19 @@ const REQUESTS: Readonly<Record<string, Record<string, unknown>>> = {
   extract: SCHEMA,
   split: { split_description: [{ name: 'a', description: 'b' }] },
   edit: { document_url: 'https://example.com/a.pdf', input: undefined, edit_instructions: 'Fill' },
+  classify: { classification_schema: [{ category: 'invoice', criteria: [] }] },
   pipeline: { pipeline_id: 'p' },
 };
 
-/** A signed link to a file with this content. */
-function link(
-  name: string,
-  body: string | Buffer = `content of ${name}`,
-  type = 'image/png',
-): string {
-  files.set(`/stored/${name}`, {
-    headers: { 'content-type': type, 'content-length': String(Buffer.byteLength(body)) },
-    body,
-  });
-  return `${upstream.url}/stored/${name}?X-Amz-Signature=secret&n=${name}`;
-}
-
-const json = (name: string, value: unknown): string =>
-  link(name, JSON.stringify(value), 'application/json');
-const urlResult = (name: string, value: unknown) => ({
-  type: 'url',
-  url: json(name, value),
-  result_id: 'r',
-});
-
 /** Completes a job of `type` with `result`; `@` in it stands for the upstream id. */
-async function completed(type: string, result: unknown, of = gateway): Promise<string> {
-  upstream.answers.poll = ({ path }) => ({
-    body: JSON.stringify({ status: 'Completed', result }).replaceAll(
-      '@',
-      path.replace('/job/', ''),
-    ),
-  });
-  const id = await of.submit({ type, ...REQUESTS[type] });
-  const job = await of.ended(id);
-  expect(job).toMatchObject({ status: 'completed', error: null });
+async function completed(type: string, result: unknown): Promise<string> {
+  results.completeWith(result);
+  const id = await gateway.submit({ type, ...REQUESTS[type] });
+  expect(await gateway.ended(id)).toMatchObject({ status: 'completed', missingFiles: [] });
   return id;
 }
 
-const bearer = (key = gateway.key) => ({ authorization: `Bearer ${key}` });
-
-async function get(url: string, headers: Record<string, string> = bearer()): Promise<Response> {
-  return fetch(url, { headers, redirect: 'manual' });
-}
+const get = (url: string): Promise<Response> => getWithKey(gateway, url);
 
 async function resultOf(id: string): Promise<string> {
   return (await get(`${gateway.url}/v1/jobs/${id}/result`)).text();
@@ -92,9 +55,9 @@ function linksIn(value: unknown): string[] {
 
 /** The contents behind the links of a result, in their order, with all links of the upstream dead. */
 async function contentsOf(id: string): Promise<string[]> {
-  upstream.answers.other = { status: 403 };
+  results.expireLinks();
   const result = await resultOf(id);
-  expect(result).not.toContain(upstream.url);
+  expect(result).not.toContain(results.upstream.url);
   return Promise.all(
     linksIn(JSON.parse(result)).map(async (url) => {
       expect(url).toMatch(new RegExp(`^${gateway.url}/v1/jobs/${id}/files/[a-z0-9-]+\\.[a-z]+$`));
@@ -205,6 +168,16 @@ describe('every link of a result is readable through the gateway', () => {
     expect(await resultOf(id)).toContain('"splits":[]');
   });
 
+  it('of a classification behind a URL', async () => {
+    const id = await completed('classify', {
+      response_type: 'classify',
+      job_id: '@',
+      result: urlResult('class', { category: 'invoice' }),
+    });
+    expect(await contentsOf(id)).toEqual([]);
+    expect(await resultOf(id)).toContain('"result":{"category":"invoice"}');
+  });
+
   it('of an edit', async () => {
     const document_url = link('edited', 'content of the edit', 'application/pdf');
     const id = await completed('edit', { response_type: 'edit', job_id: '@', document_url });
@@ -265,7 +238,7 @@ describe('what is no link to a file stays', () => {
     const text = JSON.stringify(result).replaceAll('#', link('never'));
     const id = await completed(type, JSON.parse(text));
     expect(await resultOf(id)).toBe(text);
-    expect(upstream.requests.filter(({ path }) => path.startsWith('/stored/'))).toEqual([]);
+    expect(results.requestsOf('never')).toBe(0);
   });
 
   it('counts links that may expire and that it does not know', async () => {
@@ -282,7 +255,7 @@ it('downloads a URL that a result names twice once', async () => {
   const blocks = [block({ image_url: twice }), block({ image_url: twice })];
   const id = await completed('parse', { result: { type: 'full', chunks: [{ blocks }] } });
   expect(await contentsOf(id)).toEqual(['content of twice', 'content of twice']);
-  expect(upstream.requests.filter(({ path }) => path.includes('twice'))).toHaveLength(1);
+  expect(results.requestsOf('twice')).toBe(1);
   expect((await gateway.call('GET', `/v1/jobs/${id}/files`)).body.files).toHaveLength(1);
 });
 
@@ -310,7 +283,7 @@ it('lists the files of a job with their hashes', async () => {
 it('changes nothing of a result but its links', async () => {
   const text = `{ "pdf_url" : "@1" ,"job_id":"@","b":1.10,"1":9007199254740993,"result":{"chunks":[{"blocks":[{"image_url":"@2","\\u0061":"\\/"}]}] } }`;
   const links = [link('one', 'x', 'application/pdf'), link('two')];
-  upstream.answers.poll = ({ path }) => ({
+  results.upstream.answers.poll = ({ path }) => ({
     body: `{"status":"Completed","result":${text
       .replace('@1', links[0] ?? '')
       .replace('@2', (links[1] ?? '').replaceAll('/', '\\/'))

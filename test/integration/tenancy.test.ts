@@ -45,6 +45,8 @@ describe.each<[string, string, string]>([
   ['read', 'GET', ''],
   ['wait for', 'GET', '?wait=1'],
   ['read the result of', 'GET', '/result'],
+  ['list the files of', 'GET', '/files'],
+  ['read a file of', 'GET', '/files/document.pdf'],
   ['read the events of', 'GET', '/events'],
   ['cancel', 'POST', '/cancel'],
 ])('a service cannot %s a job of another', (_verb, method, suffix) => {
@@ -206,6 +208,8 @@ it('covers every route for services in this file', async () => {
     '/v1/jobs/{id}',
     '/v1/jobs/{id}/cancel',
     '/v1/jobs/{id}/events',
+    '/v1/jobs/{id}/files',
+    '/v1/jobs/{id}/files/{name}',
     '/v1/jobs/{id}/result',
     '/v1/uploads',
   ]);

@@ -14,6 +14,14 @@ describe('the URL of a request behind a path prefix', () => {
     expect(withoutPrefix('/gw')({ url })).toBe(read);
   });
 
+  it.each([
+    ['/gw/v1/jobs', '/v1/jobs'],
+    ['/api/v1/jobs', '/v1/jobs'],
+    ['/apis/v1/jobs', '/apis/v1/jobs'],
+  ])('turns %s into %s with another prefix for the API', (url, read) => {
+    expect(withoutPrefix('/gw', '/api')({ url })).toBe(read);
+  });
+
   it('is unchanged without a prefix', () => {
     expect(withoutPrefix('')({ url: '/gw/admin' })).toBe('/gw/admin');
   });

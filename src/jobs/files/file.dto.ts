@@ -62,15 +62,15 @@ export class SignedLinkQuery {
 
 export function toJobFileListDto(
   files: readonly JobFile[],
-  urlOf: (name: string) => string,
+  urlOf: (file: JobFile) => string,
 ): JobFileListDto {
   return {
-    files: files.map(({ name, contentType, sizeBytes, sha256 }) => ({
-      name,
-      contentType,
-      bytes: Number(sizeBytes),
-      sha256,
-      url: urlOf(name),
+    files: files.map((file) => ({
+      name: file.name,
+      contentType: file.contentType,
+      bytes: Number(file.sizeBytes),
+      sha256: file.sha256,
+      url: urlOf(file),
     })),
   };
 }

@@ -35,10 +35,10 @@ export class FilesController {
     @Query() { signedSeconds }: ListFilesQuery,
   ): Promise<JobFileListDto> {
     const files = await this.jobs.files(caller.service, id);
-    return toJobFileListDto(files, (name) =>
+    return toJobFileListDto(files, ({ jobId, name }) =>
       signedSeconds === undefined
-        ? fileAddress(this.settings, id, name)
-        : this.links.signedAddress(id, name, signedSeconds),
+        ? fileAddress(this.settings, jobId, name)
+        : this.links.signedAddress(jobId, name, signedSeconds),
     );
   }
 

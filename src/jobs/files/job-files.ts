@@ -7,6 +7,9 @@ import { throwNoResult } from '../results/no-result.js';
 import type { JobFile } from './job-file.entity.js';
 import { JobFileStore } from './job-file.store.js';
 
+/** Form of the names of files; the database cannot compare any text with one. */
+const FILE_NAME = /^[a-z0-9.-]{1,100}$/;
+
 /** The stored files of jobs. They are there exactly as long as the result. */
 @Injectable()
 export class JobFiles {
@@ -24,7 +27,7 @@ export class JobFiles {
   /** As `list`; throws `file_not_found`, too. */
   async find(job: Job, name: string): Promise<JobFile> {
     if (job.status !== 'completed' || job.resultExpiredAt !== null) throwNoResult(job);
-    const file = await this.store.findFile(job.id, name);
+    const file = FILE_NAME.test(name) ? await this.store.findFile(job.id, name) : null;
     if (file === null) throw new GatewayError('file_not_found');
     return file;
   }

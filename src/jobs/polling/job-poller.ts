@@ -159,7 +159,8 @@ export class JobPoller {
     const { MISSING_FILES: inTheEnd } = this.settings;
     const step = stepAfterMissingFiles(fetched, inTheEnd, polledJobOf(job), this.limits);
     if (step === undefined) return undefined;
-    await this.results.discardContent(fetched.content);
+    if (step.do === 'end') await this.results.discardResult(job.id, fetched);
+    else await this.results.discardContent(fetched.content);
     const reason = `Reducto completed the job, but ${missing.length} of its files cannot be fetched; the gateway tries again`;
     return { ...step, progress: null, reason: step.do === 'wait' ? reason : null };
   }

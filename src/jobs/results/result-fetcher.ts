@@ -98,6 +98,13 @@ export class ResultFetcher {
     if (bytes === null) await this.results.discardContents([contentId]);
   }
 
+  /** Deletes a result whose job fails, with its files. */
+  async discardResult(jobId: string, { content, files }: FetchedResult): Promise<void> {
+    this.files.forgetFiles(jobId);
+    await this.discardContent(content);
+    await this.results.discardContents([...files.values()].map(({ contentId }) => contentId));
+  }
+
   /** Whether a link leads to a file that expires, as its place in the result or its query tells. */
   private isFile({ kind, link }: ResultLink): boolean {
     if (kind === 'unknown') return false;

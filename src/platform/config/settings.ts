@@ -87,6 +87,11 @@ export class Settings {
     return url?.href.replace(/\/+$/, '') ?? `http://localhost:${this.PORT}`;
   }
 
+  /** The path of `PUBLIC_API_URL`, such as `/gw`. */
+  get apiPathPrefix(): string {
+    return this.PUBLIC_API_URL?.pathname.replace(/\/+$/, '') ?? '';
+  }
+
   /** Problems that the gateway warns about at every start. */
   warnings(): string[] {
     const found: string[] = [];

@@ -1,13 +1,19 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 
-/** Removes `prefix`, such as `/gw`, from the URL of a request: some proxies strip it, others do not. */
-export function withoutPrefix(prefix: string): (request: Pick<IncomingMessage, 'url'>) => string {
+/** Removes one of `prefixes`, such as `/gw`, from the URL of a request: some proxies strip it, others do not. */
+export function withoutPrefix(
+  ...prefixes: readonly string[]
+): (request: Pick<IncomingMessage, 'url'>) => string {
+  const given = prefixes.filter((prefix) => prefix !== '');
   return ({ url = '/' }) => {
-    if (prefix === '' || !url.startsWith(prefix)) return url;
-    const rest = url.slice(prefix.length);
-    if (rest === '' || rest.startsWith('?')) return `/${rest}`;
-    return rest.startsWith('/') ? rest : url;
+    for (const prefix of given) {
+      if (!url.startsWith(prefix)) continue;
+      const rest = url.slice(prefix.length);
+      if (rest === '' || rest.startsWith('?')) return `/${rest}`;
+      if (rest.startsWith('/')) return rest;
+    }
+    return url;
   };
 }
 
