@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../src/dev/free-port.js';
 import { codeOf, receiverWith, resolver, send, senderWith } from '../support/event-sender.js';
+import { FakeResolver } from '../support/fake-resolver.js';
 import { accept, answer, type Receive, type ReceiverOptions } from '../support/receiver.js';
 import { selfSigned, withoutOpenssl } from '../support/tls-certificate.js';
 
@@ -83,6 +84,16 @@ describe('a receiver that', () => {
 
   test('has no address is dns_failure', async () => {
     expect(codeOf(await send('https://unknown.example.com/'))).toBe('dns_failure');
+  });
+
+  test('has a DNS that does not answer is a timeout', async () => {
+    class Hanging extends FakeResolver {
+      override resolve(): Promise<never> {
+        return new Promise(() => undefined);
+      }
+    }
+    const sender = senderWith({ DELIVERY_TIMEOUT_SECONDS: '1' }, new Hanging());
+    expect(codeOf(await send('https://a.example.com/', {}, sender))).toBe('timeout');
   });
 
   test('timed out costs no other attempt its connection', async () => {

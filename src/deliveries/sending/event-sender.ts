@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Agent, Pool, type Dispatcher } from 'undici';
+import { Agent, Pool } from 'undici';
 import { Settings } from '../../platform/config/settings.js';
 import { retryAfterSeconds } from '../../platform/retry-after.js';
 import { AddressPolicy } from './address-policy.js';
+import { AnswerReader } from './answer-reader.js';
 import { shownAnswer, type ShownAnswer } from './shown-answer.js';
 import { problemOfHeaders } from './custom-headers.js';
 import { parseEndpointUrl } from './endpoint-url.js';
-import { errorWith, sendErrorOf, type SendError } from './send-error.js';
+import { sendErrorOf, type SendError } from './send-error.js';
 import { signaturesOf } from './signatures.js';
 
 /** One attempt to deliver an event. */
@@ -53,8 +54,6 @@ const POOL_OPTIONS: Pool.Options = {
   headersTimeout: 0,
   bodyTimeout: 0,
 };
-/** The rest of an answer is not read. */
-const MAX_BODY_BYTES = 16_384;
 
 /** Posts signed events (Standard Webhooks): one request, no redirects, no retries, no content codings. */
 @Injectable()
@@ -81,16 +80,24 @@ export class EventSender implements OnApplicationShutdown {
   /** Never throws: what a receiver does is an outcome. */
   async send(request: SendRequest): Promise<SendOutcome> {
     const startedAt = performance.now();
-    const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), this.timeoutSeconds * 1000);
+    const seconds = this.timeoutSeconds;
+    const reader = new AnswerReader();
+    const timer = setTimeout(
+      () => reader.stop(new DOMException('', 'TimeoutError')),
+      seconds * 1000,
+    );
     try {
-      const answer = await this.post(request, deadline.signal);
-      return { ...answer, durationMilliseconds: millisecondsSince(startedAt) };
+      this.dispatch(request, reader);
+      const { status, headers, body } = await reader.answer;
+      const retryAfter = retryAfterSeconds(headers['retry-after']);
+      return {
+        status,
+        ...shownAnswer(headers, body, [...request.secrets, ...Object.values(request.headers)]),
+        ...(retryAfter === undefined ? {} : { retryAfterSeconds: retryAfter }),
+        durationMilliseconds: millisecondsSince(startedAt),
+      };
     } catch (thrown) {
-      const error = deadline.signal.aborted
-        ? errorWith('timeout', `: the attempt took longer than ${this.timeoutSeconds} s`)
-        : sendErrorOf(thrown);
-      return { error, durationMilliseconds: millisecondsSince(startedAt) };
+      return { error: sendErrorOf(thrown), durationMilliseconds: millisecondsSince(startedAt) };
     } finally {
       clearTimeout(timer);
     }
@@ -100,27 +107,18 @@ export class EventSender implements OnApplicationShutdown {
     await this.agent.destroy();
   }
 
-  private async post(
-    request: SendRequest,
-    signal: AbortSignal,
-  ): Promise<Omit<Answered, 'durationMilliseconds'>> {
+  private dispatch(request: SendRequest, reader: AnswerReader): void {
     const { origin, pathname, search } = parseEndpointUrl(request.url);
-    const answer = await this.agent.request({
-      origin,
-      path: pathname + search,
-      method: 'POST',
-      headers: headersOf(request),
-      body: request.body,
-      signal,
-    });
-    const body = await readBeginning(answer.body);
-    const { statusCode: status, headers } = answer;
-    const seconds = retryAfterSeconds(headers['retry-after']);
-    return {
-      status,
-      ...shownAnswer(headers, body, [...request.secrets, ...Object.values(request.headers)]),
-      ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }),
-    };
+    this.agent.dispatch(
+      {
+        origin,
+        path: pathname + search,
+        method: 'POST',
+        headers: headersOf(request),
+        body: request.body,
+      },
+      reader,
+    );
   }
 }
 
@@ -147,20 +145,6 @@ function headersOf(request: SendRequest): Record<string, string> {
     'webhook-signature': signature,
     ...(sendSvixHeaders ? svix : {}),
   };
-}
-
-/** Reads at most `MAX_BODY_BYTES`; a longer body costs its connection. */
-async function readBeginning(body: Dispatcher.ResponseData['body']): Promise<Buffer> {
-  // Leaving the loop early destroys the body, which then emits an error.
-  body.on('error', () => undefined);
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size >= MAX_BODY_BYTES) break;
-  }
-  return Buffer.concat(chunks, Math.min(size, MAX_BODY_BYTES));
 }
 
 /** Made once: a connection that builds its own takes some ten milliseconds. */

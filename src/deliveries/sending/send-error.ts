@@ -63,11 +63,12 @@ export function sendErrorOf(thrown: unknown): SendError {
   return errorWith('unknown');
 }
 
-export function errorWith(code: SendErrorCode, detail = ''): SendError {
-  return { code, message: MESSAGES[code] + detail };
+function errorWith(code: SendErrorCode): SendError {
+  return { code, message: MESSAGES[code] };
 }
 
 function codeOf(error: NodeJS.ErrnoException): SendErrorCode | undefined {
+  if (error.name === 'TimeoutError') return 'timeout';
   // undici gives these no code of their own.
   if (error.name === 'HTTPParserError' || error.message === 'bad upgrade')
     return 'invalid_response';
