@@ -35,13 +35,14 @@ export const GATEWAY_TABLES = [
   'workers',
 ];
 
-/** Checks the migrations, the keys of the audit, and the privileges of the user. */
+/** Checks the migrations, the keys of the audit and of stored secrets, and the privileges of the user. */
 export async function checkSchema(client: WatchedClient, settings: Settings): Promise<Finding[]> {
   const migrations = await checkMigrations(client);
   return [
     migrations,
-    // The audit needs its tables.
+    // Both need their tables.
     ...(migrations.status === 'fail' ? [] : await checkAuditKeys(client, settings)),
+    ...(migrations.status === 'fail' ? [] : await checkDataKeys(client, settings)),
     ...(await checkPrivileges(client, settings)),
   ];
 }
@@ -82,6 +83,35 @@ async function checkAuditKeys(client: WatchedClient, settings: Settings): Promis
   return [
     warn('audit keys', message, 'add the old key again after the new one; see docs/audit.md'),
   ];
+}
+
+/** Reports keys that encrypted secrets of endpoints and are missing in `DATA_KEYS`, and secrets in plain text. */
+async function checkDataKeys(client: WatchedClient, settings: Settings): Promise<Finding[]> {
+  const stored = await ask<{ key: string; endpoints: number }>(
+    client,
+    `SELECT CASE WHEN value LIKE 'aes256gcm:%' THEN split_part(value, ':', 2) ELSE '' END AS key,
+            count(DISTINCT id)::int AS endpoints
+       FROM endpoints, unnest(ARRAY[secret, previous_secret, headers]) AS value
+      WHERE value IS NOT NULL GROUP BY 1 ORDER BY 1`,
+  );
+  const keys = new Set((settings.DATA_KEYS ?? []).map(({ version }) => String(version)));
+  const found = stored
+    .filter(({ key }) => key !== '' && !keys.has(key))
+    .map(({ key, endpoints }) =>
+      fail(
+        'data keys',
+        `DATA_KEYS lacks key ${key}, which encrypted secrets of endpoints (${endpoints}): the gateway cannot send events to them`,
+        'add the old key again after the new one, or rotate the secrets and set the headers of these endpoints again',
+      ),
+    );
+  const plain = stored.find(({ key }) => key === '');
+  if (plain !== undefined && settings.DATA_KEYS !== undefined) {
+    const message = `secrets of endpoints (${plain.endpoints}) are in plain text, because they are older than DATA_KEYS`;
+    found.push(
+      warn('data keys', message, 'rotate the secrets and set the headers of these endpoints again'),
+    );
+  }
+  return found;
 }
 
 async function checkPrivileges(client: WatchedClient, settings: Settings): Promise<Finding[]> {
