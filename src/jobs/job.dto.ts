@@ -50,8 +50,8 @@ export class JobDto {
 
   error!: JobErrorDto | null;
 
-  /** As Reducto reports it. */
-  @ApiProperty({ format: 'double' })
+  /** How much of the job Reducto has done, as of the last poll that found it open; null if Reducto does not say. */
+  @ApiProperty({ format: 'double', minimum: 0, maximum: 1 })
   progress!: number | null;
 
   /**

@@ -139,7 +139,7 @@ export class Job {
   @Column({ name: 'asserted_upstream_id', type: 'text', nullable: true })
   assertedUpstreamId!: string | null;
 
-  /** As Reducto reports it; its scale is not documented. */
+  /** From 0 to 1, as Reducto reports it. */
   @Column({ type: 'double precision', nullable: true })
   progress!: number | null;
 

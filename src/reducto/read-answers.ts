@@ -66,7 +66,7 @@ function readJob({ body: answer, result, isTooLarge }: AnswerBody, upstreamId: s
       return { kind: 'cancelled' };
     default:
       // Pending, Idle, InProgress, Completing, and unknown statuses count as open.
-      return { kind: 'open', progress: finite(answer['progress']) };
+      return { kind: 'open', progress: readProgress(answer['progress']) };
   }
 }
 
@@ -136,6 +136,7 @@ function shown(rawConfig: unknown): string | null {
   return typeof rawConfig === 'string' && rawConfig !== '' ? rawConfig : null;
 }
 
-function finite(value: unknown): number | null {
-  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+/** A part from 0 to 1; `null` if it is none. */
+function readProgress(value: unknown): number | null {
+  return typeof value === 'number' && value >= 0 && value <= 1 ? value : null;
 }

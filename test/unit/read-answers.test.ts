@@ -107,12 +107,49 @@ describe('a poll', () => {
   test.each([
     [0.5, 0.5],
     [0, 0],
+    [1, 1],
+    [undefined, null],
+    [1.5, null],
+    [45, null],
+    [-0.1, null],
     ['0.5', null],
     [null, null],
     [Number.NaN, null],
     [Infinity, null],
   ])('progress %j is read as %j', (progress, expected) => {
     expect(polled({ status: 'Pending', progress })).toMatchObject({ progress: expected });
+  });
+
+  const ENHANCED = {
+    type: 'Classify',
+    num_pages: 3,
+    total_pages: 9,
+    source: { file: 'a.pdf' },
+    duration: 1.5,
+    created_at: '2026-09-06T05:17:35.492581',
+    raw_config: '{"input":"https://x"}',
+    bucket: 'b',
+  };
+  const NULLS = Object.fromEntries(Object.keys(ENHANCED).map((name) => [name, null]));
+
+  test.each([
+    ['with every field of an enhanced job', ENHANCED],
+    ['with null in every field of an enhanced job', NULLS],
+    ['without a field of an enhanced job', {}],
+    ['of type Chart', { ...ENHANCED, type: 'Chart' }],
+    ['with fields of other types', { ...ENHANCED, type: 7, duration: 'long', created_at: {} }],
+  ])('an answer %s means the same', (_, fields) => {
+    const common = { progress: null, reason: null, error: null, ...fields };
+    const error = { code: 400, name: 'INVALID_CONFIG', message: 'No document', job_id: null };
+    expect(polled({ ...common, status: 'Idle' })).toMatchObject({ kind: 'open', progress: null });
+    expect(polled({ ...common, status: 'Completed', result: null })).toMatchObject({
+      kind: 'completed',
+    });
+    expect(polled({ ...common, status: 'Failed', error })).toMatchObject({
+      kind: 'failed',
+      error: { name: 'INVALID_CONFIG', message: 'No document' },
+    });
+    expect(polled({ ...common, status: 'Cancelled' })).toMatchObject({ kind: 'cancelled' });
   });
 
   test('a completed job without a result has null, so that it is not stored as one', () => {
