@@ -54,7 +54,7 @@ export class AlertDto {
 
   openedAt!: Date;
 
-  /** When a callback was last refused for this reason, or the audit last found changed. */
+  /** When a callback or the API key was last refused, or the audit last found changed. */
   lastSeenAt!: Date;
 
   closedAt!: Date | null;
@@ -67,7 +67,7 @@ export class AlertDto {
   /** The service of the API key with which it was acknowledged. */
   acknowledgedBy!: string | null;
 
-  /** The filter of `GET /v1/admin/refusals` for the callbacks of the alert; null for an alert about the audit. */
+  /** The filter of `GET /v1/admin/refusals` for the callbacks of the alert; null for an alert about the audit or the API key. */
   refusals!: AlertRefusalsDto | null;
 }
 

@@ -30,6 +30,14 @@ export function describeTampering(reason: string, entry: string | undefined): Al
   };
 }
 
+export function describeRefusedKey(): AlertText {
+  return {
+    message: 'Reducto refuses the API key (401): jobs fail, polls back off.',
+    advice:
+      'Keys expire. Create a key in Reducto’s console, set REDUCTO_API_KEY, and restart all processes. “gateway doctor” checks the key. See docs/runbook.md#api_key.',
+  };
+}
+
 interface Explanation {
   readonly problem: string;
   readonly advice: string;

@@ -13,7 +13,7 @@ export interface AlertRefusals {
 /** The first refusals are older than the alert. */
 const BEFORE_MILLISECONDS = 3_600_000;
 
-/** The filter for the refused callbacks of an alert; `undefined` for tampering. */
+/** The filter for the refused callbacks of an alert; `undefined` for another alert. */
 export function refusalsOf({
   kind,
   evidence,

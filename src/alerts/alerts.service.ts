@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { AuditAlarm } from '../audit/audit-alarm.js';
 import { AwaitingCallbackService } from '../jobs/awaiting-callback.service.js';
+import { ApiKeyStatus } from '../reducto/api-key-status.js';
 import { Settings } from '../platform/config/settings.js';
 import { IntervalScheduler } from '../platform/schedule/interval-scheduler.js';
 import { AlertMetrics } from './alert.metrics.js';
@@ -11,7 +12,7 @@ import { AlertsStore, type Alert } from './alerts.store.js';
 import { detect, evidenceFor, jobsToExpedite } from './detect.js';
 import { DetectionInputReader } from './detection-input.reader.js';
 import type { DetectionInput } from './detection-input.js';
-import { currentAdvice, describeTampering } from './alert-messages.js';
+import { currentAdvice, describeRefusedKey, describeTampering } from './alert-messages.js';
 
 /** The result of a sweep: alerts, and jobs whose poll was expedited. */
 export interface AlertCounts {
@@ -22,7 +23,8 @@ export interface AlertCounts {
 
 /**
  * Detects that the gateway refuses genuine callbacks, raises an alert with the probable reason, and expedites polls of
- * the jobs. Also raises an alert if this process found that the audit was tampered with.
+ * the jobs. Also raises an alert if this process found that the audit was tampered with, or that Reducto refuses the
+ * API key.
  */
 @Injectable()
 export class AlertsService implements OnApplicationBootstrap {
@@ -39,6 +41,7 @@ export class AlertsService implements OnApplicationBootstrap {
     private readonly metrics: AlertMetrics,
     private readonly rechecker: RefusalRechecker,
     private readonly alarm: AuditAlarm,
+    private readonly apiKey: ApiKeyStatus,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -52,9 +55,9 @@ export class AlertsService implements OnApplicationBootstrap {
 
   /** Does not wait for the alert webhook. */
   async sweep(): Promise<AlertCounts> {
-    const tampering = await this.raiseTampering();
+    const ofState = (await this.raiseTampering()) + (await this.raiseRefusedKey());
     const input = await this.reader.readInput();
-    const raised = tampering + (await this.raiseAlerts(input));
+    const raised = ofState + (await this.raiseAlerts(input));
     const closed = await this.closeAlerts(input);
     await this.recheckOpen((await this.store.readKinds()).open, input);
     const expedited = await this.expeditePolls(input);
@@ -90,6 +93,17 @@ export class AlertsService implements OnApplicationBootstrap {
       throw error;
     }
     return count;
+  }
+
+  private async raiseRefusedKey(): Promise<number> {
+    if (!this.apiKey.isRefused) return 0;
+    const evidence = { status: 401 };
+    const lastSeenAt = new Date();
+    const finding = { kind: 'api_key', ...describeRefusedKey(), evidence, lastSeenAt } as const;
+    const alert = await this.store.raiseAlert(finding);
+    if (alert === undefined) return 0;
+    this.report(alert);
+    return 1;
   }
 
   private report({ kind, message, advice, evidence }: Alert): void {

@@ -3,16 +3,16 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 import type { AlertKind } from './alert-kinds.js';
-import type { AlertEvidence, Finding, TamperingEvidence } from './detection-input.js';
+import type { AlertEvidence, ApiKeyEvidence, TamperingEvidence } from './detection-input.js';
 
 export interface Alert {
   readonly id: string;
   readonly kind: AlertKind;
   readonly message: string;
   readonly advice: string;
-  readonly evidence: AlertEvidence | TamperingEvidence;
+  readonly evidence: AlertEvidence | ApiKeyEvidence | TamperingEvidence;
   readonly openedAt: Date;
-  /** When a callback was last refused for this reason, or tampering was last found. */
+  /** When a callback or the API key was last refused, or tampering was last found. */
   readonly lastSeenAt: Date;
   readonly closedAt: Date | null;
   readonly notifiedAt: Date | null;
@@ -45,7 +45,9 @@ export class AlertsStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
   /** Opens an alert or updates the open one of its kind. Returns the alert if this call opened it. */
-  async raiseAlert(finding: Finding): Promise<Alert | undefined> {
+  async raiseAlert(
+    finding: Pick<Alert, 'kind' | 'message' | 'advice' | 'evidence' | 'lastSeenAt'>,
+  ): Promise<Alert | undefined> {
     const { kind, message, advice, evidence, lastSeenAt } = finding;
     const values = [kind, message, advice, JSON.stringify(evidence), lastSeenAt];
     const [seen] = await rows<Alert & { opened: boolean }>(this.database, RAISE_ALERT, values);
@@ -218,6 +220,7 @@ const CLOSE_ALERTS = `
      AND last_seen_at <= now() - make_interval(mins => $1)
      AND CASE kind
            WHEN 'attack' THEN true
+           WHEN 'api_key' THEN true
            WHEN 'audit_tampered'
              THEN acknowledged_at IS NOT NULL AND last_seen_at <= now() - interval '3 hours'
            ELSE last_seen_at < $3::timestamptz
@@ -227,7 +230,7 @@ const CLOSE_ALERTS = `
 
 const ACQUIRE_EXPEDITE = `
   UPDATE alerts SET expedited_at = now()
-   WHERE closed_at IS NULL AND kind NOT IN ('attack', 'audit_tampered')
+   WHERE closed_at IS NULL AND kind NOT IN ('api_key', 'attack', 'audit_tampered')
      AND (expedited_at IS NULL OR expedited_at <= now() - make_interval(secs => $1))
   RETURNING id`;
 

@@ -137,9 +137,7 @@ export class ReductoClient {
     const outcome = await this.requests.read('GET', `/job/${upstreamId}`);
     if (outcome.ok) return readPollAnswer(outcome.answer, upstreamId);
     const { error, reductos, delay } = outcome;
-    if (reductos && (error.status === 404 || error.status === 410)) {
-      return { kind: 'not_found', error, rawConfig: null };
-    }
+    if (reductos && isGone(error)) return { kind: 'not_found', error, rawConfig: null };
     return { kind: 'unavailable', error, rawConfig: null, ...delay };
   }
 
@@ -268,6 +266,11 @@ function answerAfterFailure(
     return { kind: 'rejected', error };
   }
   return { kind: 'unknown', error };
+}
+
+/** Reducto does not know the job, has deleted it, or deletes it. Another 409 may pass. */
+function isGone({ status, name }: UpstreamError): boolean {
+  return status === 404 || status === 410 || (status === 409 && name === 'JOB_DELETION_IN_PROGRESS');
 }
 
 /** Whether Reducto answers that it has no such path. A document that it does not find has a name or another text. */

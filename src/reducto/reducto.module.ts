@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { WorkModule } from '../platform/work/work.module.js';
+import { ApiKeyStatus } from './api-key-status.js';
 import { ReductoClient } from './reducto.client.js';
 import { ResultDownload } from './result-download.js';
 import { Transport } from './transport.js';
@@ -12,6 +13,7 @@ import { UploadsClient } from './uploads.client.js';
 @Module({
   imports: [WorkModule],
   providers: [
+    ApiKeyStatus,
     Transport,
     UpstreamRequests,
     UpstreamMetrics,
@@ -21,6 +23,6 @@ import { UploadsClient } from './uploads.client.js';
     UploadsClient,
     ResultDownload,
   ],
-  exports: [ReductoClient, UpstreamListing, UpstreamRateLimiter, UploadsClient, ResultDownload],
+  exports: [ApiKeyStatus, ReductoClient, UpstreamListing, UpstreamRateLimiter, UploadsClient, ResultDownload],
 })
 export class ReductoModule {}

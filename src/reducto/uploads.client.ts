@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { request } from 'undici';
 import { Settings } from '../platform/config/settings.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
+import { ApiKeyStatus } from './api-key-status.js';
 import { neverSent, Transport } from './transport.js';
 import { isRecord } from '../platform/json/is-record.js';
 import { readUpstreamError } from './upstream-error.js';
@@ -25,6 +26,7 @@ export class UploadsClient {
   constructor(
     private readonly settings: Settings,
     private readonly transport: Transport,
+    private readonly apiKey: ApiKeyStatus,
   ) {}
 
   /**
@@ -50,6 +52,7 @@ export class UploadsClient {
         },
         body: Readable.from(encode(file, boundary, failure), { objectMode: false }),
       });
+      this.apiKey.recordAnswer(statusCode);
       const answer = parse(await readLimited(body));
       const fileId = isRecord(answer) ? answer['file_id'] : undefined;
       if (

@@ -1,5 +1,5 @@
 import { isRecord } from '../platform/json/is-record.js';
-import { UPSTREAM_ERROR_NAMES } from './upstream-error-names.js';
+import { UPSTREAM_ERROR_NAMES } from './errors/upstream-error-names.js';
 import { upstreamText } from './upstream-text.js';
 
 /** An error of Reducto, short and without secrets. */

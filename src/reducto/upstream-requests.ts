@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { retryAfterSeconds } from '../platform/retry-after.js';
 import { Settings } from '../platform/config/settings.js';
+import { ApiKeyStatus } from './api-key-status.js';
 import type { AnswerBody } from './answer-body.js';
 import { neverBuilt, neverSent, Transport, type UpstreamRequest } from './transport.js';
 import { readUpstreamError, type UpstreamError } from './upstream-error.js';
@@ -24,6 +25,7 @@ export class UpstreamRequests {
   constructor(
     private readonly settings: Settings,
     private readonly transport: Transport,
+    private readonly apiKey: ApiKeyStatus,
   ) {}
 
   /** With the time limit of everything except submits. */
@@ -42,6 +44,7 @@ export class UpstreamRequests {
     try {
       const answer = await this.transport.sendRequest(method, path, request);
       const { status, headers, body } = answer;
+      this.apiKey.recordAnswer(status);
       if (status >= 200 && status < 300) return { ok: true, answer };
       return {
         ok: false,

@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, constants, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ApiKeyStatus } from '../../src/reducto/api-key-status.js';
 import { ReductoClient } from '../../src/reducto/reducto.client.js';
 import { UpstreamRequests } from '../../src/reducto/upstream-requests.js';
 import { Transport } from '../../src/reducto/transport.js';
@@ -44,7 +45,7 @@ async function clientOf(answer: RequestListener): Promise<ReductoClient> {
   const metrics = { measure: (_: string, ask: () => unknown) => ask() };
   return new ReductoClient(
     settings,
-    new UpstreamRequests(settings, transport),
+    new UpstreamRequests(settings, transport, new ApiKeyStatus()),
     rateLimiter as unknown as UpstreamRateLimiter,
     metrics as unknown as UpstreamMetrics,
   );
@@ -210,6 +211,64 @@ describe('an answer of Reducto', () => {
       'accept-encoding': 'gzip, deflate, br',
       'content-length': String(body.length),
     });
+  });
+});
+
+/** The statuses that Reducto documents, and how a submit, a synchronous call, and a poll read them. */
+const STATUSES = [
+  [400, 'rejected', 'rejected', 'unavailable'],
+  [401, 'rejected', 'rejected', 'unavailable'],
+  [402, 'rejected', 'rejected', 'unavailable'],
+  [403, 'rejected', 'rejected', 'unavailable'],
+  [404, 'rejected', 'rejected', 'not_found'],
+  [408, 'unknown', 'unknown', 'unavailable'],
+  [409, 'rejected', 'rejected', 'unavailable'],
+  [410, 'rejected', 'rejected', 'not_found'],
+  [415, 'rejected', 'rejected', 'unavailable'],
+  [422, 'rejected', 'rejected', 'unavailable'],
+  [429, 'deferred', 'deferred', 'unavailable'],
+  [442, 'rejected', 'rejected', 'unavailable'],
+  [500, 'unknown', 'failed', 'unavailable'],
+  [502, 'unknown', 'failed', 'unavailable'],
+  [503, 'deferred', 'deferred', 'unavailable'],
+  [504, 'unknown', 'failed', 'unavailable'],
+] as const;
+
+describe('a status of Reducto', () => {
+  const send = (status: number, name = 'SOME_NAME'): Promise<ReductoClient> =>
+    clientOf((_, response) => {
+      response.writeHead(status, { ...JSON_TYPE, 'retry-after': '300' });
+      response.end(JSON.stringify({ error: { code: status, name, message: 'No' }, detail: 'No' }));
+    });
+
+  it.each(STATUSES)('%i means %s to a submit', async (status, kind) => {
+    const error = { status, name: 'SOME_NAME', message: 'No' };
+    expect(await submitted(await send(status))).toMatchObject({ kind, error });
+  });
+
+  it.each(STATUSES)('%i has one meaning to a synchronous call', async (status, _, kind) => {
+    const client = await send(status);
+    const job = { id: 'job', type: 'classify', service: 'invoices' } as const;
+    expect(await client.classify(job, body, new AbortController().signal)).toMatchObject({ kind });
+  });
+
+  it.each(STATUSES)('%i has one meaning to a poll', async (status, _submit, _call, kind) => {
+    expect(await (await send(status)).pollJob('job_1')).toMatchObject({ kind });
+  });
+
+  it.each([429, 503])('%i carries Retry-After to submits and polls', async (status) => {
+    const client = await send(status);
+    expect(await submitted(client)).toMatchObject({ retryAfterSeconds: 300 });
+    expect(await client.pollJob('job_1')).toMatchObject({ retryAfterSeconds: 300 });
+  });
+
+  it.each(['QUEUE_FULL', 'BATCH_QUEUE_FULL'])('503 %s defers a submit', async (name) => {
+    expect(await submitted(await send(503, name))).toMatchObject({ kind: 'deferred' });
+  });
+
+  it('409 with JOB_DELETION_IN_PROGRESS means that the job is gone', async () => {
+    const client = await send(409, 'JOB_DELETION_IN_PROGRESS');
+    expect(await client.pollJob('job_1')).toMatchObject({ kind: 'not_found' });
   });
 });
 

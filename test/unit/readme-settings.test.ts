@@ -4,7 +4,7 @@ import { format, resolveConfig } from 'prettier';
 import { describe, expect, it } from 'vitest';
 import { JOB_STATUSES, TERMINAL_STATUSES, TRANSITIONS } from '../../src/jobs/job-status.js';
 import { SETTING_TABLE } from '../../src/platform/config/setting-table.js';
-import { UPSTREAM_ERROR_NAMES } from '../../src/reducto/upstream-error-names.js';
+import { UPSTREAM_ERROR_NAMES } from '../../src/reducto/errors/upstream-error-names.js';
 import { ERROR_CODES } from '../../src/platform/errors/error-codes.js';
 
 const pathOf = (file: string): string => fileURLToPath(new URL(`../../${file}`, import.meta.url));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { neverPrint } from '../../src/platform/logging/redaction.js';
-import { UPSTREAM_ERROR_NAMES } from '../../src/reducto/upstream-error-names.js';
+import { UPSTREAM_ERROR_NAMES } from '../../src/reducto/errors/upstream-error-names.js';
 import {
   mayHelpToRetry,
   readJobFailure,
