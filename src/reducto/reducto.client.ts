@@ -270,7 +270,9 @@ function answerAfterFailure(
 
 /** Reducto does not know the job, has deleted it, or deletes it. Another 409 may pass. */
 function isGone({ status, name }: UpstreamError): boolean {
-  return status === 404 || status === 410 || (status === 409 && name === 'JOB_DELETION_IN_PROGRESS');
+  return (
+    status === 404 || status === 410 || (status === 409 && name === 'JOB_DELETION_IN_PROGRESS')
+  );
 }
 
 /** Whether Reducto answers that it has no such path. A document that it does not find has a name or another text. */

@@ -23,6 +23,13 @@ import { UploadsClient } from './uploads.client.js';
     UploadsClient,
     ResultDownload,
   ],
-  exports: [ApiKeyStatus, ReductoClient, UpstreamListing, UpstreamRateLimiter, UploadsClient, ResultDownload],
+  exports: [
+    ApiKeyStatus,
+    ReductoClient,
+    UpstreamListing,
+    UpstreamRateLimiter,
+    UploadsClient,
+    ResultDownload,
+  ],
 })
 export class ReductoModule {}
