@@ -16,6 +16,7 @@ import type { Settings } from './platform/config/settings.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { MetricsModule } from './platform/metrics/metrics.module.js';
 import { IntervalScheduleModule } from './platform/schedule/schedule.module.js';
+import { ReductoApiModule } from './reducto-api/reducto-api.module.js';
 import { ReconcilerModule } from './reconciler/reconciler.module.js';
 import { CallbackRelayModule } from './webhooks/callback-relay.module.js';
 import { RetentionModule } from './retention/retention.module.js';
@@ -37,7 +38,7 @@ export class AppModule {
         HealthModule,
         MetricsServerModule.register(settings),
         ...(settings.has('api')
-          ? [AccessApiModule, JobsApiModule, AdminModule, ConsoleModule]
+          ? [AccessApiModule, JobsApiModule, ReductoApiModule, AdminModule, ConsoleModule]
           : []),
         ...(settings.has('webhooks') ? [WebhooksModule] : []),
         ...(settings.has('worker')

@@ -12,6 +12,7 @@ import { Readiness } from './health/readiness.js';
 import type { Settings } from './platform/config/settings.js';
 import { ProblemFilter } from './platform/errors/problem.filter.js';
 import { validationPipe } from './platform/errors/field-errors.js';
+import { formatErrors, type ErrorFormat } from './platform/errors/send-problem.js';
 import { BodyBudget } from './platform/http/body-budget.js';
 import { registerBodyParsers, type BodyKind } from './platform/http/body-parsers.js';
 import { compressAnswers } from './platform/http/compression.js';
@@ -27,6 +28,8 @@ import { announceClose, limitUnreadBodies } from './platform/http/unread-bodies.
 import { Metrics } from './platform/metrics/metrics.js';
 import { spanRequests } from './platform/tracing/http-spans.js';
 import { startTracing } from './platform/tracing/tracing.js';
+import { SDK_PATH, VERSION_PATH } from './reducto-api/sdk-paths.js';
+import { sdkError } from './reducto-api/sdk-error.js';
 import { answerProbes, CALLBACK_PATH, registerAllMethods } from './webhooks/callback-probe.js';
 
 /** The longest `wait` plus time for the answer. */
@@ -37,9 +40,17 @@ function isQuiet(route: string): boolean {
   return route === CALLBACK_PATH || /^\/health\b/.test(route);
 }
 
+function needsKey(route: string): boolean {
+  return route.startsWith(API_PATH) || (route.startsWith(SDK_PATH) && route !== VERSION_PATH);
+}
+
+function errorFormatOf(path: string): ErrorFormat | undefined {
+  return path.startsWith(SDK_PATH) ? sdkError : undefined;
+}
+
 function bodyKindOf(route: string): BodyKind | undefined {
   if (route === CALLBACK_PATH) return 'unread';
-  if (route.startsWith(API_PATH)) return 'json';
+  if (route.startsWith(API_PATH) || route.startsWith(SDK_PATH)) return 'json';
   return route.startsWith(`${CONSOLE_PATH}/`) ? 'form' : undefined;
 }
 
@@ -61,7 +72,7 @@ export async function createApp(
       headersTimeout: headersMilliseconds,
       connectionsCheckingInterval: headersMilliseconds / 2,
     },
-    frameworkErrors: answerRouterErrors(consoleHeadersOf),
+    frameworkErrors: answerRouterErrors(consoleHeadersOf, errorFormatOf),
     clientErrorHandler: answerClientError,
     rewriteUrl: withoutPrefix(settings.pathPrefix, settings.apiPathPrefix),
     skipMiddie: true,
@@ -94,7 +105,8 @@ export async function createApp(
   // Before a body is read: unknown routes, then API keys.
   refuseUnknownRoutes(fastify, consoleHeadersOf);
   if (settings.has('api')) {
-    app.get(Authentication, { strict: false }).register(fastify);
+    formatErrors(fastify, errorFormatOf);
+    app.get(Authentication, { strict: false }).register(fastify, needsKey);
     app.get(AccessFailures, { strict: false }).register(fastify);
   }
   registerBodyParsers(fastify, {

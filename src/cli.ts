@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { verifyAudit } from './cli/audit-commands.js';
 import { describeCommandError, EXIT } from './cli/command-error.js';
@@ -8,6 +7,7 @@ import { runMigrations } from './cli/migrate-command.js';
 import { logCrashes } from './platform/logging/crash-log.js';
 import { redact } from './platform/logging/redaction.js';
 import { handleStopSignals } from './platform/stop-signals.js';
+import { packageVersion } from './platform/package-version.js';
 
 /* The gateway's commands. Results go to stdout, everything else to stderr. */
 
@@ -109,9 +109,4 @@ function report(error: unknown): number {
   const { message, exitCode } = describeCommandError(error);
   process.stderr.write(`${message}\n`);
   return exitCode;
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

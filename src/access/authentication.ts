@@ -13,7 +13,7 @@ declare module 'fastify' {
   }
 }
 
-/** Routes below it need an API key. */
+/** The gateway’s own API. All its routes need an API key. */
 export const API_PATH = '/v1/';
 
 /** Authenticates a request by its API key, before its body is read. */
@@ -24,14 +24,14 @@ export class Authentication {
     private readonly settings: Settings,
   ) {}
 
-  /** Call it before any route is declared. */
-  register(fastify: FastifyInstance): void {
+  /** `needsKey`: whether a route needs an API key. Call it before any route is declared. */
+  register(fastify: FastifyInstance, needsKey: (route: string) => boolean): void {
     const authenticate = async (request: FastifyRequest): Promise<void> => {
       request.caller = await this.findCaller(request);
       addLogFields({ service: request.caller.service });
     };
     fastify.addHook('onRoute', (route) => {
-      if (!route.url.startsWith(API_PATH)) return;
+      if (!needsKey(route.url)) return;
       route.onRequest = [...[route.onRequest ?? []].flat(), authenticate];
     });
   }

@@ -1,6 +1,9 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { IsIn, IsNumberString, IsOptional, IsUUID, Matches, MaxLength } from 'class-validator';
 import { JsonAnswer } from '../platform/http/json-answer.js';
+import { IsWholeNumber } from '../platform/http/whole-number.js';
 import { appendMembers } from '../platform/json/json-edits.js';
+import { IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_RULE } from './api/idempotency-key.js';
 import { MissingFileDto } from './files/file.dto.js';
 import { JOB_EVENT_TYPES, type JobEventType } from './timeline/job-event.entity.js';
 import { JOB_STATUSES, type JobStatus } from './job-status.js';
@@ -8,6 +11,15 @@ import { JOB_TYPES, type JobType } from './job-type.js';
 import { JOB_ERROR_CODES, type JobError, type JobErrorCode } from './job-error.js';
 import type { Job, SettledBy } from './job.entity.js';
 import type { TimelineEntry } from './timeline/timeline.js';
+
+const ANY_JSON = [
+  { type: 'object', additionalProperties: true },
+  { type: 'array', items: {} },
+  { type: 'string' },
+  { type: 'number', format: 'double' },
+  { type: 'boolean' },
+  { type: 'null' },
+];
 
 class JobErrorDto implements JobError {
   /** Stable; programs branch on it. */
@@ -55,10 +67,11 @@ export class JobDto {
   progress!: number | null;
 
   /**
-   * The metadata that the job was submitted with.
+   * The metadata that the job was submitted with: an object, or any JSON of a job that Reducto’s SDK submitted.
    * @example {"invoice":815}
    */
-  metadata!: Record<string, unknown> | null;
+  @ApiProperty({ anyOf: ANY_JSON })
+  metadata!: unknown;
 
   priority!: boolean;
 
@@ -103,6 +116,49 @@ export class JobEventPageDto {
 
   /** Pass it as `cursor` to get the next page; null on the last page. */
   nextCursor!: string | null;
+}
+
+export class WaitQuery {
+  /** Maximum number of seconds to wait for the job to end. */
+  @IsOptional()
+  @IsWholeNumber(0, 60)
+  wait: number = 0;
+}
+
+export class ListJobsQuery {
+  @IsOptional()
+  @IsIn(JOB_STATUSES)
+  status?: JobStatus;
+
+  @IsOptional()
+  @IsIn(JOB_TYPES)
+  type?: JobType;
+
+  /** Only the job that was submitted with this `Idempotency-Key`. */
+  @IsOptional()
+  @Matches(IDEMPOTENCY_KEY, { message: IDEMPOTENCY_KEY_RULE })
+  idempotencyKey?: string;
+
+  /** `nextCursor` of the previous page. */
+  @IsOptional()
+  @IsUUID()
+  cursor?: string;
+
+  @IsOptional()
+  @IsWholeNumber(1, 200)
+  limit: number = 50;
+}
+
+export class EventsQuery {
+  /** `nextCursor` of the previous page. */
+  @IsOptional()
+  @IsNumberString({ no_symbols: true })
+  @MaxLength(18)
+  cursor?: string;
+
+  @IsOptional()
+  @IsWholeNumber(1, 200)
+  limit: number = 100;
 }
 
 /** Why the job did not complete, or why and until when it is deferred. */

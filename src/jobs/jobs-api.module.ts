@@ -6,13 +6,14 @@ import { FilesController } from './files/files.controller.js';
 import { SignedFilesController } from './files/signed-files.controller.js';
 import { JobsModule } from './jobs.module.js';
 import { UploadsController } from './uploads/uploads.controller.js';
-import { UploadsService } from './uploads/uploads.service.js';
+import { UploadsService } from './uploads.service.js';
 
 /** The REST API for internal services; only in processes with the role `api`. */
 @Module({
   imports: [JobsModule],
   controllers: [JobsController, FilesController, SignedFilesController, UploadsController],
   providers: [UploadsService, FileLinks],
+  exports: [JobsModule, UploadsService],
 })
 export class JobsApiModule {}
 

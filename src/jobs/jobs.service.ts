@@ -15,34 +15,17 @@ import type { JobResult } from './results/job-result.entity.js';
 import type { JobFile } from './files/job-file.entity.js';
 import { JobFiles } from './files/job-files.js';
 import { isTerminal } from './job-status.js';
-import type { JobType } from './job-type.js';
+import type { JobRequest } from './job-request.js';
 import { isJobId, Job } from './job.entity.js';
 import { JobQueries, type JobFilter } from './persistence/job-queries.store.js';
 import { ResultStore } from './results/result.store.js';
 import { InputJobs } from './submission/input-jobs.js';
 import type { TimelineEntry } from './timeline/timeline.js';
 import { throwNoResult } from './results/no-result.js';
-import type { JobReference } from './submission/job-references.js';
 import { UploadReferences } from './uploads/upload-references.js';
 
 /** `Retry-After` of a submit to a full queue. */
 const QUEUE_FULL_RETRY_SECONDS = 5;
-
-/** A validated request for a job. */
-export interface JobRequest {
-  readonly type: JobType;
-  readonly priority: boolean;
-  /** JSON text. */
-  readonly metadata: string | null;
-  /** Channels of the event of its end. */
-  readonly channels: string[] | null;
-  /** JSON text: Reducto’s members as the service wrote them. */
-  readonly body: string;
-  /** The jobs that `body` refers to. */
-  readonly references: readonly JobReference[];
-  /** JSON text of the whole request as received. */
-  readonly text: string;
-}
 
 /** Operations of internal services on their jobs. Jobs of other services are not found. */
 @Injectable()
@@ -142,7 +125,11 @@ export class JobsService {
 
   /** The stored result. Throws `job_not_found`, `job_not_completed`, `job_has_no_result` or `result_expired`. */
   async result(service: string, id: string): Promise<JobResult> {
-    const job = await this.find(service, id);
+    return this.resultOf(await this.find(service, id));
+  }
+
+  /** As `result`, of a job that was read before. */
+  async resultOf(job: Job): Promise<JobResult> {
     const result = job.status === 'completed' ? await this.results.findContent(job.id) : null;
     return result ?? throwNoResult(job);
   }

@@ -6,6 +6,8 @@ import { acceptedCodings } from '../platform/http/compression.js';
 import { readByteRange, type ByteRange } from '../platform/http/byte-range.js';
 import type { JobResult } from './results/job-result.entity.js';
 
+export { ApiFileResponse, ApiResultResponse } from './api/result.openapi.js';
+
 /**
  * Streams a stored result: as stored (gzip) if the client prefers that, else decoded. Ranges refer to the decoded
  * bytes. The result is never whole in memory.
@@ -53,7 +55,7 @@ export async function sendResult(
   }
   const stored = Readable.from(bytes(), { objectMode: false });
   if (isCompressed) await reply.send(stored);
-  else await reply.send(range === undefined ? decoded(stored) : part(decoded(stored), range));
+  else await reply.send(range === undefined ? decode(stored) : part(decode(stored), range));
 }
 
 /** Fastify overwrites the Content-Length of a HEAD response without a stream. */
@@ -79,7 +81,12 @@ function gzipTag({ sha256 }: JobResult): string {
   return `"${sha256}-gzip"`;
 }
 
-function decoded(stored: Readable): Readable {
+/** The JSON of a result, read as fast as it is consumed. */
+export function decodedResult(bytes: AsyncIterable<Buffer>): Readable {
+  return decode(Readable.from(bytes, { objectMode: false }));
+}
+
+function decode(stored: Readable): Readable {
   const plain = createGunzip();
   stored.on('error', (error) => plain.destroy(error));
   plain.on('close', () => stored.destroy());

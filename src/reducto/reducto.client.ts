@@ -4,6 +4,7 @@ import { Settings } from '../platform/config/settings.js';
 import type { CallAnswer, CancelAnswer, ListAnswer, PollAnswer, SubmitAnswer } from './answers.js';
 import { readCallAnswer, readList, readPollAnswer, readUpstreamId } from './read-answers.js';
 import type { Permit, PermitClaim, RequestLimiter } from './request-limiter.js';
+import { upstreamText } from './upstream-text.js';
 import { UpstreamMetrics } from './upstream.metrics.js';
 import { UpstreamRateLimiter } from './upstream-rate-limiter.js';
 import type { UpstreamError } from './upstream-error.js';
@@ -21,6 +22,8 @@ const SUBMIT_PATH = {
 
 /** From then on, Reducto counts as unavailable for submits. */
 const MAX_UNKNOWN_IN_ROW = 5;
+
+const MAX_VERSION = 200;
 
 type Failure = Extract<Outcome, { ok: false }>;
 
@@ -162,6 +165,13 @@ export class ReductoClient {
     const { error, reductos, delay } = outcome;
     if (reductos && [404, 405, 501].includes(error.status ?? 0)) return { kind: 'unsupported' };
     return { kind: 'unavailable', error, ...delay };
+  }
+
+  /** Reducto’s own version; `undefined` without a proper answer. Outside the rate limit: it is asked rarely. */
+  async readVersion(): Promise<string | undefined> {
+    const outcome = await this.requests.read('GET', '/version');
+    const version = outcome.ok ? outcome.answer.body : undefined;
+    return typeof version === 'string' ? upstreamText(version, MAX_VERSION) : undefined;
   }
 
   /** Whether Reducto answers other requests: then an unusable answer is about one job alone. */

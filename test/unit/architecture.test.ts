@@ -8,7 +8,7 @@ const LAYERS = [
   ['dev'],
   ['console'],
   ['admin', 'doctor'],
-  ['alerts', 'retention'],
+  ['alerts', 'retention', 'reducto-api'],
   ['webhooks', 'reconciler', 'metrics', 'deliveries'],
   ['jobs'],
   ['reducto', 'audit', 'access', 'health'],

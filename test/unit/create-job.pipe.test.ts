@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { describe, expect, test } from 'vitest';
 import { CreateJobPipe } from '../../src/jobs/api/create-job.pipe.js';
 import { JOB_TYPES, type JobType } from '../../src/jobs/job-type.js';
-import type { JobRequest } from '../../src/jobs/jobs.service.js';
+import type { JobRequest } from '../../src/jobs/job-request.js';
 import { GatewayError } from '../../src/platform/errors/error-codes.js';
 
 const pipe = new CreateJobPipe();

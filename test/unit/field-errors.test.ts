@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { expect, test } from 'vitest';
-import { ListJobsQuery } from '../../src/jobs/list-jobs.query.js';
+import { ListJobsQuery } from '../../src/jobs/job.dto.js';
 import { GatewayError, type FieldError } from '../../src/platform/errors/error-codes.js';
 import { MAX_FIELD_ERRORS, validationPipe } from '../../src/platform/errors/field-errors.js';
 

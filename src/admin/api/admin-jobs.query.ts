@@ -8,7 +8,7 @@ import {
   type Period,
   type SearchedStatus,
 } from '../../jobs/jobs-admin.service.js';
-import { ListJobsQuery } from '../../jobs/list-jobs.query.js';
+import { ListJobsQuery } from '../../jobs/job.dto.js';
 import { IsMoment, readMoment } from '../../platform/http/moment.js';
 
 /** A filter of jobs; all given fields must match. */

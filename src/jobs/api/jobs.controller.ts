@@ -12,17 +12,19 @@ import { ApiIdempotencyKey, readIdempotencyKey } from './idempotency-key.js';
 import { ApiCreateJobBody } from './create-job.dto.js';
 import { CreateJobPipe } from './create-job.pipe.js';
 import {
+  EventsQuery,
   jobAnswer,
   JobEventPageDto,
   JobPageDto,
   JobDto,
+  ListJobsQuery,
   pageAnswer,
   toJobEventPageDto,
+  WaitQuery,
 } from '../job.dto.js';
-import { EventsQuery, ListJobsQuery, WaitQuery } from '../list-jobs.query.js';
-import { JobsService, type JobRequest } from '../jobs.service.js';
-import { ApiResultResponse } from '../result.openapi.js';
-import { sendResult } from '../result-response.js';
+import type { JobRequest } from '../job-request.js';
+import { JobsService } from '../jobs.service.js';
+import { ApiResultResponse, sendResult } from '../result-response.js';
 
 const LOCATION = {
   description: 'The path of the job.',

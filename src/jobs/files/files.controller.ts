@@ -8,7 +8,7 @@ import { Settings } from '../../platform/config/settings.js';
 import { ApiProblems } from '../../platform/errors/api-problems.js';
 import { UuidParam } from '../../platform/http/uuid-param.decorator.js';
 import { JobsService } from '../jobs.service.js';
-import { ApiFileResponse } from '../result.openapi.js';
+import { ApiFileResponse } from '../api/result.openapi.js';
 import { JobFileListDto, ListFilesQuery, toJobFileListDto } from './file.dto.js';
 import { fileAddress, FileLinks } from './file-links.js';
 import { sendFile } from './file-response.js';

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from '../../platform/errors/api-problems.js';
 import { UuidParam } from '../../platform/http/uuid-param.decorator.js';
-import { ApiFileResponse } from '../result.openapi.js';
+import { ApiFileResponse } from '../api/result.openapi.js';
 import { SignedLinkQuery } from './file.dto.js';
 import { FileLinks } from './file-links.js';
 import { sendFile } from './file-response.js';

@@ -9,7 +9,7 @@ import { ApiProblems } from '../../platform/errors/api-problems.js';
 import { ApiIdempotencyKey, readIdempotencyKey } from '../api/idempotency-key.js';
 import { EXPECTED_UPLOAD } from './upload-form.js';
 import { ApiUploadForm, UploadDto, UploadQuery } from './upload.dto.js';
-import { UploadsService } from './uploads.service.js';
+import { UploadsService } from '../uploads.service.js';
 
 @Controller('v1/uploads')
 @RequiresScope('jobs')

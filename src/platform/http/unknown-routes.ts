@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../errors/error-codes.js';
-import { sendProblem } from '../errors/send-problem.js';
+import { sendProblem, type ErrorFormats } from '../errors/send-problem.js';
 import { EVERY_ANSWER } from './early-answers.js';
 
 /** Additional headers of answers for a path. */
@@ -53,13 +53,14 @@ function knownRoute(url: string, methods: ReadonlySet<string>): KnownRoute[] {
 /** Answers for a path that the router cannot parse; hooks do not run for it. */
 export function answerRouterErrors(
   headersOf: PathHeaders,
+  formatOf: ErrorFormats,
 ): (error: Error, request: FastifyRequest, reply: FastifyReply) => void {
   return (error, request, reply) => {
     const path = request.url.split('?', 1)[0] ?? '';
     void reply.headers({ ...EVERY_ANSWER, ...headersOf(decodePath(path)) });
     void reply.header('x-request-id', request.id);
     const isTooLong = 'code' in error && error.code === 'FST_ERR_MAX_PARAM_LENGTH';
-    sendProblem(reply, isTooLong ? NOT_FOUND : MALFORMED_PATH);
+    sendProblem(reply, isTooLong ? NOT_FOUND : MALFORMED_PATH, formatOf(path));
   };
 }
 

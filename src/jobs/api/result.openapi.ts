@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiHeader, ApiResponse } from '@nestjs/swagger';
-import { ApiProblems } from '../platform/errors/api-problems.js';
-import { FILE_TYPES } from './files/file-type.js';
+import { ApiProblems } from '../../platform/errors/api-problems.js';
+import { FILE_TYPES } from '../files/file-type.js';
 
 const REPRESENTATION = {
   ETag: {

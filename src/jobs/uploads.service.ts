@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { Settings } from '../../platform/config/settings.js';
-import { GatewayError } from '../../platform/errors/error-codes.js';
-import { requireRate } from '../../platform/http/upload-rate.js';
-import { collectYoungGarbage } from '../../platform/collect-garbage.js';
-import { UploadsClient } from '../../reducto/uploads.client.js';
-import { UploadForm } from './upload-form.js';
+import { Settings } from '../platform/config/settings.js';
+import { GatewayError } from '../platform/errors/error-codes.js';
+import { requireRate } from '../platform/http/upload-rate.js';
+import { collectYoungGarbage } from '../platform/collect-garbage.js';
+import { UploadsClient } from '../reducto/uploads.client.js';
+import { UploadForm } from './uploads/upload-form.js';
 import {
   UploadStore,
   type StoredUpload,
   type UploadDigest,
   type UploadKey,
-} from './upload.store.js';
+} from './uploads/upload.store.js';
 
 /** Well below the lifetime of a lease. */
 const RENEW_MILLISECONDS = 5000;
