@@ -14,6 +14,7 @@ const FAILURES: Readonly<Record<JobErrorCode, SdkErrorName>> = {
   unknown_upstream: { status: 500, name: 'INTERNAL_ERROR' },
   upstream_unusable: { status: 502, name: 'INTERNAL_ERROR' },
   result_unavailable: { status: 502, name: 'INTERNAL_ERROR' },
+  result_incomplete: { status: 502, name: 'INTERNAL_ERROR' },
   submit_outcome_unknown: { status: 503, name: 'SERVICE_UNAVAILABLE' },
   source_unusable: { status: 400, name: 'JOB_NOT_COMPLETE' },
   cancelled: { status: 409, name: 'JOB_CANCELLED' },
