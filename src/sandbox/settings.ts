@@ -39,9 +39,10 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const port = numberFrom(env, 'SANDBOX_PORT', DEFAULT_PORT, problems);
   const speed = numberFrom(env, 'SANDBOX_SPEED', 1, problems);
   const platform = platformFrom(env, problems);
+  const publicUrl = env['SANDBOX_PUBLIC_URL'];
+  if (publicUrl && !URL.canParse(publicUrl)) problems.push('SANDBOX_PUBLIC_URL: must be a URL');
   if (problems.length > 0) throw new Error(problems.join('\n'));
   const apiKeys = listFrom(env, 'SANDBOX_API_KEYS');
-  const publicUrl = env['SANDBOX_PUBLIC_URL'];
   return {
     options: {
       host: env['SANDBOX_HOST'] ?? '127.0.0.1',

@@ -49,6 +49,26 @@ test('sends the same flat body with a signature', async () => {
   expect(first?.headers['svix-id']).toMatch(/^msg_[A-Za-z0-9]{27}$/u);
 });
 
+test.each([
+  ['parse', { async: { metadata, webhook: { mode: 'svix' } } }],
+  ['classify_async', { classification_schema: [], async: { metadata, webhook: { mode: 'svix' } } }],
+  [
+    'edit_async',
+    {
+      document_url: anyDocument.input,
+      edit_instructions: 'Sign it',
+      webhook: { mode: 'svix', metadata },
+    },
+  ],
+])('sends the same flat body for a job of /%s', async (path, given) => {
+  const test = await svixBench();
+  const { job_id } = await test.client.post<unknown, { job_id: string }>(`/${path}`, {
+    body: { ...anyDocument, ...given },
+  });
+  const [first] = await test.count(1);
+  expect(verify(first)).toEqual({ status: 'Completed', job_id, metadata });
+});
+
 test('sends webhook-* headers for a white-label account', async () => {
   const test = await svixBench({ svixHeaderPrefix: 'webhook' });
   await submit(test.client, body());

@@ -136,6 +136,17 @@ describe('requests that clients send', () => {
     });
   });
 
+  test('serves the path of the public URL, also in its links', async () => {
+    const publicUrl = 'http://sandbox.internal/reducto';
+    const { sandbox } = await bench({ publicUrl });
+    const { url, apiKey } = sandbox;
+    const client = new Reducto({ baseURL: `${url}/reducto`, apiKey, maxRetries: 0 });
+    const body = { ...anyDocument, settings: { embed_pdf_metadata: true } };
+    const { pdf_url: link } = await client.post<unknown, { pdf_url: string }>('/parse', { body });
+    expect(link).toMatch(/^http:\/\/sandbox\.internal\/reducto\/files\//u);
+    expect((await call(link.replace('http://sandbox.internal', url))).status).toBe(200);
+  });
+
   test('ignores unknown headers and queries', async () => {
     const { sandbox } = await bench({ platform: { auth: 'off' } });
     const { status } = await post(`${sandbox.url}/parse?unknown=1`, anyDocument);

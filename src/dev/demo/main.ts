@@ -80,6 +80,7 @@ async function show(gatewayUrl: string): Promise<void> {
   await report(client, parse);
 
   say('\n5. It submits an extract that builds on the parse (input "jobid://…").');
+  say('   The sandbox fills in sample values; Reducto reads them from the document.');
   const schema = {
     type: 'object',
     properties: Object.fromEntries(

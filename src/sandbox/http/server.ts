@@ -14,7 +14,10 @@ const JSON_BODY_LIMIT_BYTES = 64 * 1024 * 1024;
 
 /** One port serves the API behind its edge, the object storage, and the control routes. */
 export async function buildServer(backend: Backend): Promise<FastifyInstance> {
+  const prefix = pathPrefix(backend.options.publicUrl);
   const server = fastify({
+    // The public URL may have a path, which clients keep.
+    rewriteUrl: ({ url = '/' }) => (url.startsWith(`${prefix}/`) ? url.slice(prefix.length) : url),
     bodyLimit: JSON_BODY_LIMIT_BYTES,
     // Closing must not wait for the hanging responses that faults create.
     forceCloseConnections: true,
@@ -50,6 +53,10 @@ export async function buildServer(backend: Backend): Promise<FastifyInstance> {
     { prefix: '/control' },
   );
   return server;
+}
+
+function pathPrefix(publicUrl: string | undefined): string {
+  return publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/+$/u, '');
 }
 
 /** Fastify's JSON parser, except that it accepts an empty body. */
