@@ -1,6 +1,6 @@
 import type { PlannedJob } from './job-mix.js';
 
-/** The text of a document that holds a job's marker in a form that every type of job can find. */
+/** The text of a document that holds the marker of a job. */
 export function documentOf({ marker }: PlannedJob): string {
   return `Rental agreement\n\nMarker: ${marker}\n\nThe rent is due on the first of the month.\n`;
 }
@@ -14,7 +14,7 @@ export function requestOf(job: PlannedJob, reference: string | undefined): Recor
     case 'parse':
       return { ...common, input };
     case 'extract':
-      return { ...common, input, instructions: { schema: EXTRACTED } };
+      return { ...common, input, instructions: { schema: EXTRACTED }, settings: CITED };
     case 'split':
       // A split answers page numbers; the name of a section is what it says of the request.
       return {
@@ -27,18 +27,17 @@ export function requestOf(job: PlannedJob, reference: string | undefined): Recor
         ...common,
         document_url: input,
         edit_instructions: 'Fill in the name "Ada Lovelace".',
-        form_schema: [{ name: 'tenant', description: marker }],
+        form_schema: [{ bbox: FIELD, description: marker, type: 'text' }],
       };
     case 'pipeline':
       return { ...common, input, pipeline_id: 'pipeline-1' };
   }
 }
 
-/** What the sandbox finds: a labelled line of an upload, or the line that names a remote document. */
-const EXTRACTED = {
-  type: 'object',
-  properties: { marker: { type: 'string' }, source: { type: 'string' } },
-};
+const EXTRACTED = { type: 'object', properties: { marker: { type: 'string' } } };
+/** The citations have the text of the first page: that of an upload, or a line that names a remote document. */
+const CITED = { citations: { enabled: true } };
+const FIELD = { left: 0.1, top: 0.1, width: 0.3, height: 0.05, page: 1 };
 
 function inputOf({ input, marker }: PlannedJob, reference: string | undefined): unknown {
   switch (input) {

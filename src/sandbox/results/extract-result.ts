@@ -1,4 +1,4 @@
-import { Page } from '../documents/document.js';
+import { Page, pageText } from '../documents/document.js';
 import { JsonObject, objectAt } from '../json.js';
 import { bboxOf, studioLink } from './parse-result.js';
 import { ResultContext } from './result-context.js';
@@ -52,10 +52,10 @@ function listOf(value: unknown): unknown[] {
 
 const WHOLE_PAGE = { left: 0, top: 0, width: 1, height: 1 };
 
+/** Cites the first page, which is the only part of the document in the result. */
 function citation(value: unknown, { pages, job }: ResultContext): JsonObject {
-  const page: Page | undefined = pages[0];
-  const block = page?.blocks[0];
-  const bbox = bboxOf(block?.bbox ?? WHOLE_PAGE, page?.number ?? 1);
+  const page: Page = pages[0] ?? { number: 1, blocks: [] };
+  const bbox = bboxOf(WHOLE_PAGE, page.number);
   const { numerical_confidence: numeric } = objectAt(objectAt(job.body, 'settings'), 'citations');
   const scores = { extract_confidence: 0.95, parse_confidence: 0.98 };
   return {
@@ -64,6 +64,6 @@ function citation(value: unknown, { pages, job }: ResultContext): JsonObject {
     bbox,
     confidence: 'high',
     granular_confidence: numeric === false ? null : scores,
-    parentBlock: { content: block?.content ?? '', bbox },
+    parentBlock: { content: pageText(page), bbox },
   };
 }
