@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { describe, expect, it } from 'vitest';
+import { SEND_ERRORS } from '../../src/deliveries/sending/send-error.js';
 import { JOB_STATUSES, TERMINAL_STATUSES, TRANSITIONS } from '../../src/jobs/job-status.js';
 import { SETTING_TABLE } from '../../src/platform/config/setting-table.js';
 import { UPSTREAM_ERROR_NAMES } from '../../src/reducto/errors/upstream-error-names.js';
@@ -71,6 +72,13 @@ describe('tables of the documentation', () => {
       advice,
     ]);
     const text = await withTable(file, ['error name', 'retryable', 'what to do'], rows);
+    await expect(text).toMatchFileSnapshot(pathOf(file));
+  });
+
+  it('docs/events.md lists every error of an attempt', async () => {
+    const file = 'docs/events.md';
+    const rows = Object.entries(SEND_ERRORS).map(([code, message]) => [`\`${code}\``, message]);
+    const text = await withTable(file, ['code', 'what happened'], rows);
     await expect(text).toMatchFileSnapshot(pathOf(file));
   });
 });

@@ -1,7 +1,7 @@
 import { AddressRefusedError } from './endpoint-url.js';
 
-/** Why an attempt brought no complete answer. Codes are stable. */
-const MESSAGES = {
+/** Why an attempt brought no complete answer. Codes are stable; docs/events.md lists them. */
+export const SEND_ERRORS = {
   address_refused: 'the gateway does not send events to this address',
   connection_closed: 'the receiver closed the connection before its answer was complete',
   connection_refused: 'the receiver refused the connection',
@@ -20,7 +20,7 @@ const MESSAGES = {
   unknown: 'the attempt failed',
 } as const;
 
-export type SendErrorCode = keyof typeof MESSAGES;
+export type SendErrorCode = keyof typeof SEND_ERRORS;
 
 export interface SendError {
   readonly code: SendErrorCode;
@@ -64,7 +64,7 @@ export function sendErrorOf(thrown: unknown): SendError {
 }
 
 function errorWith(code: SendErrorCode): SendError {
-  return { code, message: MESSAGES[code] };
+  return { code, message: SEND_ERRORS[code] };
 }
 
 function codeOf(error: NodeJS.ErrnoException): SendErrorCode | undefined {
