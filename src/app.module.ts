@@ -6,6 +6,7 @@ import { AuditRetentionModule } from './audit/audit-retention.module.js';
 import { ErrorsPageController } from './app.errors.controller.js';
 import { AuditWatchModule } from './audit/audit-watch.module.js';
 import { ConsoleModule } from './console/console.module.js';
+import { DeliveriesApiModule } from './deliveries/deliveries-api.module.js';
 import { DeliveriesWorkerModule } from './deliveries/deliveries-worker.module.js';
 import { HealthModule } from './health/health.module.js';
 import { JobsApiModule } from './jobs/jobs-api.module.js';
@@ -38,7 +39,14 @@ export class AppModule {
         HealthModule,
         MetricsServerModule.register(settings),
         ...(settings.has('api')
-          ? [AccessApiModule, JobsApiModule, ReductoApiModule, AdminModule, ConsoleModule]
+          ? [
+              AccessApiModule,
+              JobsApiModule,
+              DeliveriesApiModule,
+              ReductoApiModule,
+              AdminModule,
+              ConsoleModule,
+            ]
           : []),
         ...(settings.has('webhooks') ? [WebhooksModule] : []),
         ...(settings.has('worker')

@@ -13,6 +13,8 @@ import { isRecord } from './platform/json/is-record.js';
 const TAGS = {
   Jobs: 'Submit documents, follow the jobs, and read the results. Scope `jobs`.',
   Uploads: 'Upload documents that have no URL. Scope `jobs`.',
+  Events:
+    'Be told when jobs end: by signed requests to your endpoints, or by following the feed. Scope `jobs`.',
   Admin: 'Jobs of all services, API keys, refused callbacks, and the audit. Scope `admin`.',
   Health: 'For health checks and Prometheus. No API key is needed.',
 } as const;

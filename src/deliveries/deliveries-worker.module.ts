@@ -1,16 +1,26 @@
 import { Module } from '@nestjs/common';
-import { TypeOrmModule } from '@nestjs/typeorm';
-import { WorkModule } from '../platform/work/work.module.js';
-import { Attempt } from './delivering/attempt.entity.js';
-import { Delivery } from './delivering/delivery.entity.js';
-import { Endpoint } from './endpoints/endpoint.entity.js';
-import { Event } from './events/event.entity.js';
-import { FanOutStore } from './events/fan-out.store.js';
+import { DeliveriesModule } from './deliveries.module.js';
+import { DeliveryLeaseStore } from './delivering/delivery-lease.store.js';
+import { DeliveryMetrics } from './delivering/delivery.metrics.js';
+import { DeliveryRecorder } from './delivering/delivery-recorder.js';
+import { DeliveryResultsStore } from './delivering/delivery-results.store.js';
+import { DeliveryWork } from './delivering/delivery.work.js';
+import { EndpointDisabler } from './delivering/endpoint-disabler.js';
+import { EventBody } from './delivering/event-body.js';
 import { FanOutWork } from './events/fan-out.work.js';
 
 /** Makes events and delivers them, in processes with the role `worker`. */
 @Module({
-  imports: [TypeOrmModule.forFeature([Event, Endpoint, Delivery, Attempt]), WorkModule],
-  providers: [FanOutStore, FanOutWork],
+  imports: [DeliveriesModule],
+  providers: [
+    FanOutWork,
+    DeliveryLeaseStore,
+    DeliveryResultsStore,
+    DeliveryMetrics,
+    EndpointDisabler,
+    DeliveryRecorder,
+    EventBody,
+    DeliveryWork,
+  ],
 })
 export class DeliveriesWorkerModule {}

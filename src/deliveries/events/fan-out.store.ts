@@ -3,7 +3,9 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { takeEnds } from '../../jobs/job-ends.js';
 import { Settings } from '../../platform/config/settings.js';
-import { preparedRows } from '../../platform/database/sql.js';
+import { preparedRows, SHORT_TRANSACTION } from '../../platform/database/sql.js';
+import type { Match, NewEvent } from './event-matching.js';
+import type { EventType } from './event.entity.js';
 
 /** Topic with the services that have new events; `*` stands for all. */
 export const EVENTS_STORED = 'events_stored';
@@ -13,9 +15,30 @@ export interface FannedOut {
   /** Number of jobs that were taken from the outbox. */
   readonly taken: number;
   readonly services: readonly string[];
+  /** The events of services with endpoints. */
+  readonly events: readonly NewEvent[];
 }
 
-/** The statement that turns ends of jobs into events. */
+interface MadeRow {
+  readonly taken: number;
+  readonly services: readonly string[];
+  readonly id: string | null;
+  readonly service: string;
+  readonly type: string;
+  readonly jobType: string;
+  readonly channels: readonly string[] | null;
+  readonly metadata: string | null;
+}
+
+/** The data of an event that is not about a job. */
+export interface EndpointEvent {
+  readonly service: string;
+  readonly type: EventType;
+  readonly endpointId: string;
+  readonly body: string;
+}
+
+/** All writes to `events`, and the inserts of deliveries. */
 @Injectable()
 export class FanOutStore {
   private readonly prefix: string;
@@ -28,13 +51,43 @@ export class FanOutStore {
   }
 
   /** Makes the events of up to `limit` jobs that ended, except those of `skipped`. */
-  async insertEvents(limit: number, skipped: readonly string[]): Promise<FannedOut> {
-    const [made] = await preparedRows<FannedOut>(this.database, INSERT_EVENTS, [
-      limit,
-      skipped,
-      this.prefix,
+  async insertEvents(
+    manager: EntityManager,
+    limit: number,
+    skipped: readonly string[],
+  ): Promise<FannedOut> {
+    const made = await preparedRows<MadeRow>(manager, INSERT_EVENTS, [limit, skipped, this.prefix]);
+    const { taken = 0, services = [] } = made[0] ?? {};
+    const events = made.flatMap(({ id, service, type, jobType, channels, metadata }) =>
+      id === null ? [] : [{ id, service, type, job: { type: jobType, channels, metadata } }],
+    );
+    return { taken, services, events };
+  }
+
+  /** Makes one event about an endpoint. */
+  async insertEndpointEvent(manager: EntityManager, event: EndpointEvent): Promise<NewEvent> {
+    const { service, type, endpointId, body } = event;
+    const [made] = await preparedRows<{ id: string }>(manager, INSERT_EVENT, [
+      service,
+      type,
+      endpointId,
+      body,
     ]);
-    return made ?? { taken: 0, services: [] };
+    if (made === undefined) throw new Error('an event was not inserted');
+    return { id: made.id, service, type };
+  }
+
+  /** Inserts deliveries that are due. `isFirst`: before all others of their endpoint. */
+  async insertDeliveries(
+    manager: EntityManager,
+    matches: readonly Match[],
+    isFirst = false,
+  ): Promise<void> {
+    await preparedRows(manager, INSERT_DELIVERIES, [
+      matches.map(({ eventId }) => eventId),
+      matches.map(({ endpointId }) => endpointId),
+      isFirst,
+    ]);
   }
 
   /** The job that `insertEvents` takes first. */
@@ -48,10 +101,10 @@ export class FanOutStore {
  * SQL of the CTE `turn`. Its lock is held until the commit, so positions become visible in their order: a reader that
  * has seen one never misses a lower one. Every insert of events has it.
  */
-export const EVENT_TURN = `turn AS MATERIALIZED (
+const TURN = `turn AS MATERIALIZED (
     SELECT pg_advisory_xact_lock(hashtextextended('events', 0)) AS held)`;
 
-/** JSON of the data of an event of the job in `ended`; the metadata is as the service wrote it. $3: prefix of links. */
+/** JSON of the event of the job in `ended`; the metadata is as the service wrote it. $3: prefix of links. */
 const BODY = `
   '{"type":"job.' || status
   || '","timestamp":"' || to_char(ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
@@ -65,23 +118,50 @@ const BODY = `
 /** A notification has at most 8000 bytes. */
 const MAX_NOTIFIED_BYTES = 7000;
 
+/** One row for each event that an endpoint may get; at least one row. */
 const INSERT_EVENTS = {
   name: 'events-insert',
   text: `
-  WITH ${EVENT_TURN},
+  WITH ${TURN},
   ${takeEnds('$1', '$2', 'turn')},
   event AS (
     INSERT INTO events (id, service, type, job_id, body)
     SELECT new_event_id(), service, 'job.' || status, id, ${BODY} FROM ended ORDER BY ended_at, id
-    RETURNING service),
+    RETURNING id, service, type, job_id),
   made AS MATERIALIZED (
     SELECT array_agg(DISTINCT service) AS services, string_agg(DISTINCT service, ',') AS names FROM event),
   notified AS MATERIALIZED (
     SELECT pg_notify('reducto_gateway', '${EVENTS_STORED} '
              || CASE WHEN length(names) < ${MAX_NOTIFIED_BYTES} THEN names ELSE '*' END)
-      FROM made WHERE names IS NOT NULL)
-  SELECT (SELECT count(*)::integer FROM taken) AS taken, coalesce(services, '{}') AS services
-    FROM made LEFT JOIN notified ON true`,
+      FROM made WHERE names IS NOT NULL),
+  wanted AS (
+    SELECT event.id, event.service, event.type, ended.type AS job_type, ended.channels, ended.metadata
+      FROM event JOIN ended ON ended.id = event.job_id
+     WHERE EXISTS (SELECT FROM endpoints WHERE endpoints.service = event.service)),
+  ${SHORT_TRANSACTION}
+  SELECT (SELECT count(*)::integer FROM taken) AS taken, coalesce(services, '{}') AS services,
+         wanted.id, wanted.service, wanted.type, job_type AS "jobType", channels, metadata
+    FROM short, made LEFT JOIN notified ON true LEFT JOIN wanted ON true`,
+};
+
+const INSERT_EVENT = {
+  name: 'events-insert-one',
+  text: `
+  WITH ${TURN},
+  event AS (
+    INSERT INTO events (id, service, type, endpoint_id, body)
+    SELECT new_event_id(), $1, $2, $3, $4 FROM turn
+    RETURNING id, service)
+  SELECT id, pg_notify('reducto_gateway', '${EVENTS_STORED} ' || service) FROM event`,
+};
+
+const INSERT_DELIVERIES = {
+  name: 'deliveries-insert',
+  text: `
+  INSERT INTO deliveries (event_id, endpoint_id, next_attempt_at)
+  SELECT event_id, endpoint_id, now() - CASE WHEN $3::boolean THEN interval '7 days' ELSE interval '0' END
+    FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[])) AS delivery (event_id, endpoint_id)
+  ON CONFLICT DO NOTHING`,
 };
 
 const FIND_FIRST = {

@@ -3,9 +3,9 @@ import { LRUCache } from 'lru-cache';
 import { JOB_ENDED } from '../../jobs/job-ends.js';
 import { classifyDatabaseError, sqlStateOf } from '../../platform/database/database-errors.js';
 import type { BatchWork } from '../../platform/work/due-work.js';
-import { Notifications } from '../../platform/work/notifications.js';
 import { WorkEngine } from '../../platform/work/work-engine.js';
-import { EVENTS_STORED, FanOutStore } from './fan-out.store.js';
+import { FanOut } from './fan-out.js';
+import { FanOutStore } from './fan-out.store.js';
 
 const BATCH_SIZE = 500;
 /** How long a job is skipped whose event PostgreSQL refuses to store. */
@@ -23,9 +23,9 @@ export class FanOutWork implements BatchWork, OnModuleInit {
   private limit = BATCH_SIZE;
 
   constructor(
+    private readonly fanOut: FanOut,
     private readonly store: FanOutStore,
     private readonly engine: WorkEngine,
-    private readonly notifications: Notifications,
   ) {}
 
   onModuleInit(): void {
@@ -37,9 +37,8 @@ export class FanOutWork implements BatchWork, OnModuleInit {
     const skipped = [...this.skipped.keys()];
     const { limit } = this;
     try {
-      const { taken, services } = await this.store.insertEvents(limit, skipped);
+      const taken = await this.fanOut.fanOutEnds(limit, skipped);
       this.limit = BATCH_SIZE;
-      this.notifications.deliver(EVENTS_STORED, services);
       return taken < limit ? 0 : 1;
     } catch (error) {
       if (classifyDatabaseError(error) !== 'data') throw error;

@@ -284,6 +284,23 @@ export const SETTING_TABLE = {
     'PEM file with certificates of authorities that receivers of events may use, in addition to the usual ones',
   ),
 
+  ENDPOINTS_PER_SERVICE: setting(integer(1, 10_000), '50', 'maximum endpoints of a service'),
+  DELIVERY_CONCURRENCY: setting(
+    integer(1, 1000),
+    '128',
+    'concurrent deliveries per worker process',
+  ),
+  DELIVERY_ENDPOINT_CONCURRENCY: setting(
+    integer(1, 1000),
+    '16',
+    'maximum concurrent deliveries to one endpoint, of all processes together',
+  ),
+  ENDPOINT_DISABLE_AFTER_HOURS: setting(
+    integer(1, 8760),
+    '120',
+    'time of failures without a success after which the gateway disables an endpoint',
+  ),
+
   CONSOLE_SESSION_HOURS: setting(
     integer(1, 720),
     '12',

@@ -12,6 +12,8 @@ export const ERROR_CODES = {
   job_not_found: { status: 404, title: 'There is no such job' },
   file_not_found: { status: 404, title: 'The job has no such file' },
   key_not_found: { status: 404, title: 'There is no such API key' },
+  endpoint_not_found: { status: 404, title: 'There is no such endpoint' },
+  event_not_found: { status: 404, title: 'There is no such event' },
   refusal_not_found: { status: 404, title: 'There is no such refusal' },
   method_not_allowed: { status: 405, title: 'This method is not allowed here' },
   not_acceptable: { status: 406, title: 'No acceptable form of the answer exists' },
@@ -20,6 +22,8 @@ export const ERROR_CODES = {
   job_has_no_result: { status: 409, title: 'The job ended without a result' },
   alert_not_found: { status: 404, title: 'No such alert' },
   job_already_ended: { status: 409, title: 'The job has already ended' },
+  too_many_endpoints: { status: 409, title: 'The service has too many endpoints' },
+  endpoint_disabled: { status: 409, title: 'The endpoint is disabled' },
   idempotency_key_in_use: {
     status: 409,
     title: 'A request with this Idempotency-Key is in progress',

@@ -4,6 +4,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 export interface LogFields {
   requestId?: string;
   jobId?: string;
+  eventId?: string;
+  endpointId?: string;
   service?: string;
   work?: string;
   traceId?: string;

@@ -1,0 +1,96 @@
+import { Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
+import { rows } from '../../platform/database/sql.js';
+import { Attempt } from './attempt.entity.js';
+
+/** Rows per statement, which keep transactions short. */
+const BATCH = 2000;
+
+/** What services and admins read of deliveries, and how they send them again. */
+@Injectable()
+export class DeliveriesStore {
+  constructor(@InjectEntityManager() private readonly database: EntityManager) {}
+
+  /** Number of deliveries since `since` that have not been delivered. */
+  async countUndelivered(endpointId: string, since: Date): Promise<number> {
+    const [counted] = await rows<{ count: number }>(this.database, COUNT, [endpointId, since]);
+    return counted?.count ?? 0;
+  }
+
+  /**
+   * Makes the deliveries of the endpoint since `since` due that have not been delivered. Returns how many. Those under way
+   * are left alone.
+   */
+  async recover(endpointId: string, since: Date): Promise<number> {
+    const count = await this.countUndelivered(endpointId, since);
+    for (const statement of [RECOVER_FAILED, RECOVER_PENDING]) {
+      for (;;) {
+        const recovered = await rows(this.database, statement, [endpointId, since, BATCH]);
+        if (recovered.length < BATCH) break;
+      }
+    }
+    return count;
+  }
+
+  /**
+   * Makes the event due again for `endpointId`, or for all endpoints that it was for and that are enabled. Returns the ids
+   * of the endpoints, with those that get it already.
+   */
+  async resend(eventId: string, endpointId: string | null): Promise<string[]> {
+    const resent = await rows<{ id: string }>(this.database, RESEND, [eventId, endpointId]);
+    return resent.map(({ id }) => id);
+  }
+
+  /** Up to `limit` attempts of the event after the attempt `after`, oldest first. */
+  listAttempts(eventId: string, after: string, limit: number): Promise<Attempt[]> {
+    return this.database
+      .createQueryBuilder(Attempt, 'attempt')
+      .where('attempt.event_id = :eventId AND attempt.id > :after', { eventId, after })
+      .orderBy('attempt.id', 'ASC')
+      .limit(limit)
+      .getMany();
+  }
+}
+
+const UNDELIVERED_SINCE = (status: string): string => `
+  SELECT delivery.event_id, delivery.endpoint_id
+    FROM deliveries AS delivery JOIN events ON events.id = delivery.event_id
+   WHERE endpoint_id = $1 AND status = '${status}' AND events.created_at >= $2`;
+
+const COUNT = `
+  SELECT count(*)::integer AS count
+    FROM (${UNDELIVERED_SINCE('failed')} UNION ALL ${UNDELIVERED_SINCE('pending')}) AS undelivered`;
+
+const AGAIN = `status = 'pending', failures = 0, next_attempt_at = now(), ended_at = NULL`;
+
+const RECOVER_FAILED = `
+  UPDATE deliveries AS delivery SET ${AGAIN}
+   WHERE (event_id, endpoint_id) IN (
+           ${UNDELIVERED_SINCE('failed')} ORDER BY delivery.event_id LIMIT $3 FOR NO KEY UPDATE OF delivery SKIP LOCKED)
+  RETURNING event_id`;
+
+/** Those that are due already are not written. */
+const RECOVER_PENDING = `
+  UPDATE deliveries AS delivery SET ${AGAIN}
+   WHERE (event_id, endpoint_id) IN (
+           ${UNDELIVERED_SINCE('pending')} AND next_attempt_at > now() AND lease IS NULL
+           LIMIT $3 FOR NO KEY UPDATE OF delivery SKIP LOCKED)
+  RETURNING event_id`;
+
+const RESEND = `
+  WITH target AS (
+    SELECT id FROM endpoints
+     WHERE enabled AND id = $2
+    UNION
+    SELECT id FROM endpoints JOIN deliveries ON endpoint_id = id
+     WHERE enabled AND event_id = $1 AND $2::uuid IS NULL),
+  due AS (
+    INSERT INTO deliveries AS delivery (event_id, endpoint_id, next_attempt_at)
+    SELECT $1, id, now() - interval '7 days' FROM target
+    ON CONFLICT (event_id, endpoint_id) DO UPDATE
+      SET status = 'pending', failures = 0, next_attempt_at = excluded.next_attempt_at, ended_at = NULL
+    WHERE delivery.lease IS NULL),
+  closed AS (
+    UPDATE endpoints SET paused_until = NULL WHERE paused_until IS NOT NULL AND id IN (SELECT id FROM target))
+  SELECT id FROM target`;

@@ -1,0 +1,209 @@
+import { Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import { EntityManager } from 'typeorm';
+import { Settings } from '../../platform/config/settings.js';
+import { preparedRows, rows, SHORT_TRANSACTION } from '../../platform/database/sql.js';
+import { Transactions } from '../../platform/database/transactions.js';
+import type { Held, Lease } from '../../platform/work/due-work.js';
+
+/** A leased delivery, with its event and its endpoint. */
+export interface DueDelivery {
+  readonly eventId: string;
+  readonly endpointId: string;
+  readonly lease: string;
+  readonly attempts: number;
+  readonly failures: number;
+  readonly service: string;
+  readonly jobId: string | null;
+  readonly body: string;
+  readonly url: string;
+  /** Encrypted, as are the secrets. */
+  readonly headers: string | null;
+  readonly secret: string;
+  /** Only while it is valid. */
+  readonly previousSecret: string | null;
+  readonly svixHeaders: boolean;
+  readonly includeResult: boolean;
+  readonly retrySchedule: readonly number[] | null;
+}
+
+/** What one lease found. */
+export interface Leased {
+  readonly deliveries: readonly DueDelivery[];
+  /** When a rate limit lets further due deliveries leave; null if none waits for one. */
+  readonly waitSeconds: number | null;
+}
+
+/** Longer than the longest request with its record. Renewals are not needed. */
+export const LEASE_SECONDS = 60;
+/** Consecutive failures after which the circuit breaker opens. */
+export const BREAKER_FAILURES = 5;
+/** Concurrent deliveries to an endpoint that has not answered well yet. */
+const UNPROVEN_CONCURRENCY = 4;
+
+/**
+ * Leases of deliveries. One lease at a time in all processes, so that concurrency, rate limit, and circuit breaker of an
+ * endpoint hold for all of them together.
+ */
+@Injectable()
+export class DeliveryLeaseStore {
+  private readonly concurrency: number;
+
+  constructor(
+    settings: Settings,
+    private readonly transactions: Transactions,
+    @InjectEntityManager() private readonly database: EntityManager,
+  ) {
+    this.concurrency = settings.DELIVERY_ENDPOINT_CONCURRENCY;
+  }
+
+  /** Leases up to `limit` due deliveries; the endpoints take turns, and the longest due delivery of each is first. */
+  lease(limit: number, lease: Lease): Promise<Leased> {
+    return this.transactions.run(async (manager) => {
+      await preparedRows(manager, LOCK, []);
+      // A statement of its own: its snapshot has what the last holder of the lock leased.
+      const found = await preparedRows<LeasedRow>(manager, LEASE, [
+        limit,
+        lease.id,
+        lease.worker,
+        this.concurrency,
+      ]);
+      return {
+        deliveries: found.flatMap(({ waitSeconds: _, ...row }) => (isDelivery(row) ? [row] : [])),
+        waitSeconds: found[0]?.waitSeconds ?? null,
+      };
+    });
+  }
+
+  /** Makes deliveries due again on which nothing is recorded. */
+  async release(held: readonly Held<DueDelivery>[]): Promise<void> {
+    await preparedRows(this.database, RELEASE, [
+      held.map(({ item }) => item.eventId),
+      held.map(({ item }) => item.endpointId),
+      held.map(({ item }) => item.lease),
+    ]);
+  }
+
+  async releaseLost(leases: readonly Lease[]): Promise<void> {
+    await rows(this.database, RELEASE_LOST, [leases.map(({ id }) => id)]);
+  }
+
+  /** Frees the deliveries of a dead worker: its requests may have arrived, and are sent again. */
+  async freeWorker(manager: EntityManager, worker: number): Promise<number> {
+    return (await rows(manager, FREE_WORKER, [worker])).length;
+  }
+}
+
+type LeasedRow = Pick<Leased, 'waitSeconds'> & (DueDelivery | { readonly eventId: null });
+
+function isDelivery(row: DueDelivery | { readonly eventId: null }): row is DueDelivery {
+  return row.eventId !== null;
+}
+
+const LOCK = {
+  name: 'deliveries-lock',
+  text: `
+  WITH ${SHORT_TRANSACTION}
+  SELECT pg_advisory_xact_lock(hashtextextended('deliveries', 0)) FROM short`,
+};
+
+const SLOTS = '(SELECT $1::integer)';
+
+/** GCRA: a burst is a tenth of a second, and at least one. */
+const RATE_ROOM = `
+  CASE WHEN rate_limit_per_second IS NULL THEN ${SLOTS}
+       ELSE floor(greatest(1, ceil(rate_limit_per_second / 10.0))
+                  - rate_limit_per_second * extract(epoch FROM greatest(next_send_at, clock.at) - clock.at))::integer
+  END`;
+
+/** While the circuit breaker is half open, one request at a time probes the endpoint. */
+const CONCURRENCY = `
+  CASE WHEN consecutive_failures >= ${BREAKER_FAILURES} THEN 1
+       WHEN consecutive_failures > 0 OR last_success_at IS NULL THEN least($4::integer, ${UNPROVEN_CONCURRENCY})
+       ELSE $4::integer END`;
+
+/**
+ * - `waiting`: the endpoints with pending deliveries, by a loose scan of an index.
+ * - `open`: those that may get requests now, and how many.
+ * - `due`: counts up to $1 due deliveries of each.
+ * - `plan`: divides the slots, so that all endpoints have as many requests under way as each can use.
+ * - `taken`: locks that many deliveries of each.
+ */
+const LEASE = {
+  name: 'deliveries-lease',
+  text: `
+  WITH RECURSIVE clock AS MATERIALIZED (SELECT clock_timestamp() AS at),
+  waiting AS (
+    (SELECT endpoint_id FROM deliveries WHERE status = 'pending' ORDER BY endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT delivery.endpoint_id FROM deliveries AS delivery
+             WHERE status = 'pending' AND delivery.endpoint_id > waiting.endpoint_id
+             ORDER BY delivery.endpoint_id LIMIT 1)
+      FROM waiting WHERE waiting.endpoint_id IS NOT NULL),
+  open AS (
+    SELECT id, rate_limit_per_second, in_flight, ${RATE_ROOM} AS rate_room, ${CONCURRENCY} - in_flight AS room
+      FROM clock, waiting JOIN endpoints ON endpoints.id = waiting.endpoint_id
+                           AND enabled AND coalesce(paused_until <= now(), true),
+           LATERAL (SELECT count(*)::integer AS in_flight FROM deliveries
+                     WHERE endpoint_id = endpoints.id AND lease IS NOT NULL AND next_attempt_at > now()) AS leased),
+  due AS MATERIALIZED (
+    SELECT open.*, count
+      FROM open,
+           LATERAL (SELECT count(*)::integer AS count
+                      FROM (SELECT FROM deliveries
+                             WHERE endpoint_id = open.id AND status = 'pending' AND next_attempt_at <= now()
+                             ORDER BY next_attempt_at LIMIT ${SLOTS}) AS found) AS counted
+     WHERE count > 0),
+  plan AS MATERIALIZED (
+    SELECT id, count(*)::integer AS planned
+      FROM (SELECT id FROM due, generate_series(1, least(count, room, rate_room)) AS place
+             ORDER BY in_flight + place, random() LIMIT ${SLOTS}) AS slots
+     GROUP BY id),
+  taken AS MATERIALIZED (
+    SELECT event_id, endpoint_id
+      FROM plan,
+           LATERAL (SELECT event_id, endpoint_id FROM deliveries
+                     WHERE endpoint_id = plan.id AND status = 'pending' AND next_attempt_at <= now()
+                     ORDER BY next_attempt_at LIMIT plan.planned FOR NO KEY UPDATE SKIP LOCKED) AS found),
+  charged AS (
+    UPDATE endpoints
+       SET next_send_at = greatest(next_send_at, clock.at) + make_interval(secs => planned::float8 / rate_limit_per_second)
+      FROM plan, clock
+     WHERE endpoints.id = plan.id AND rate_limit_per_second IS NOT NULL),
+  leased AS (
+    UPDATE deliveries AS delivery
+       SET lease = $2, worker = $3, next_attempt_at = now() + interval '${LEASE_SECONDS} s'
+      FROM taken
+     WHERE delivery.event_id = taken.event_id AND delivery.endpoint_id = taken.endpoint_id
+    RETURNING delivery.event_id, delivery.endpoint_id, attempts, failures),
+  held_back AS (
+    SELECT max(1.0 / rate_limit_per_second)::float8 AS wait
+      FROM due LEFT JOIN plan USING (id)
+     WHERE rate_limit_per_second IS NOT NULL AND count > coalesce(planned, 0) AND room > coalesce(planned, 0))
+  SELECT held_back.wait AS "waitSeconds", leased.event_id AS "eventId", leased.endpoint_id AS "endpointId", $2::uuid AS lease,
+         attempts, failures, event.service, event.job_id AS "jobId", event.body,
+         endpoint.url, endpoint.headers, secret, svix_headers AS "svixHeaders", include_result AS "includeResult",
+         CASE WHEN previous_secret_until > now() THEN previous_secret END AS "previousSecret",
+         retry_schedule AS "retrySchedule"
+    FROM held_back
+    LEFT JOIN (leased JOIN events AS event ON event.id = leased.event_id
+                      JOIN endpoints AS endpoint ON endpoint.id = leased.endpoint_id) ON true`,
+};
+
+const RELEASE = {
+  name: 'deliveries-release',
+  text: `
+  UPDATE deliveries AS delivery SET lease = NULL, worker = NULL, next_attempt_at = now()
+    FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::uuid[])) AS held (event_id, endpoint_id, lease)
+   WHERE delivery.event_id = held.event_id AND delivery.endpoint_id = held.endpoint_id
+     AND delivery.lease = held.lease AND status = 'pending'`,
+};
+
+const RELEASE_LOST = `
+  UPDATE deliveries SET lease = NULL, worker = NULL, next_attempt_at = now()
+   WHERE lease IS NOT NULL AND lease = ANY ($1::uuid[])`;
+
+const FREE_WORKER = `
+  UPDATE deliveries SET lease = NULL, worker = NULL, next_attempt_at = now()
+   WHERE lease IS NOT NULL AND worker = $1
+  RETURNING event_id`;

@@ -1,0 +1,152 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { isRecord } from '../../platform/json/is-record.js';
+import { Settings } from '../../platform/config/settings.js';
+import { isTransient } from '../../platform/database/database-errors.js';
+import { DataCipher } from '../../platform/crypto/data-cipher.js';
+import { truncate } from '../../platform/text.js';
+import { rowOf } from '../endpoints/endpoint-secret.js';
+import { withLogFields } from '../../platform/logging/log-context.js';
+import type { Held, Lease, LeasedWork } from '../../platform/work/due-work.js';
+import { Notifications } from '../../platform/work/notifications.js';
+import { WorkEngine } from '../../platform/work/work-engine.js';
+import { WorkerLock } from '../../platform/work/worker-lock.js';
+import { DELIVERIES_DUE } from '../events/fan-out.js';
+import { EventSender, type Answered, type SendOutcome } from '../sending/event-sender.js';
+import { DeliveryLeaseStore, type DueDelivery } from './delivery-lease.store.js';
+import { DeliveryRecorder } from './delivery-recorder.js';
+import { DeliveryMetrics } from './delivery.metrics.js';
+import { EventBody } from './event-body.js';
+import { decide, RETRY_SCHEDULE } from './retry-policy.js';
+
+/** Due work: sends events to endpoints. */
+@Injectable()
+export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
+  readonly name = 'deliver';
+  readonly topic = DELIVERIES_DUE;
+  readonly table = 'deliveries';
+  private readonly logger = new Logger('Deliveries');
+  private waitsForRate = false;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly leases: DeliveryLeaseStore,
+    private readonly bodies: EventBody,
+    private readonly cipher: DataCipher,
+    private readonly sender: EventSender,
+    private readonly recorder: DeliveryRecorder,
+    private readonly metrics: DeliveryMetrics,
+    private readonly engine: WorkEngine,
+    private readonly lock: WorkerLock,
+    private readonly notifications: Notifications,
+  ) {}
+
+  onModuleInit(): void {
+    this.lock.onGone('deliveries', async (manager, { id }) => {
+      const freed = await this.leases.freeWorker(manager, id);
+      if (freed > 0) {
+        this.logger.warn({
+          msg: 'deliveries of a worker that is gone are free',
+          worker: id,
+          freed,
+        });
+      }
+    });
+    this.engine.addLeased(this);
+  }
+
+  freeSlots(running: number): number {
+    return this.settings.DELIVERY_CONCURRENCY - running;
+  }
+
+  async lease(limit: number, lease: Lease): Promise<readonly DueDelivery[]> {
+    const { deliveries, waitSeconds } = await this.leases.lease(limit, lease);
+    if (waitSeconds !== null && !this.waitsForRate) {
+      this.waitsForRate = true;
+      setTimeout(() => {
+        this.waitsForRate = false;
+        this.wake();
+      }, waitSeconds * 1000).unref();
+    }
+    return deliveries;
+  }
+
+  async perform(delivery: DueDelivery): Promise<void> {
+    const { eventId, endpointId } = delivery;
+    await withLogFields({ work: this.name, eventId, endpointId }, () => this.deliver(delivery));
+    // Its endpoint may have been at its limit.
+    this.wake();
+  }
+
+  release(held: readonly Held<DueDelivery>[]): Promise<void> {
+    return this.leases.release(held);
+  }
+
+  releaseLost(leases: readonly Lease[]): Promise<void> {
+    return this.leases.releaseLost(leases);
+  }
+
+  private wake(): void {
+    this.notifications.deliver(DELIVERIES_DUE, ['']);
+  }
+
+  private async deliver(delivery: DueDelivery): Promise<void> {
+    const { eventId, endpointId, lease, attempts, failures, retrySchedule } = delivery;
+    const at = new Date();
+    const answer = await this.send(delivery, at);
+    const isAnswer = 'status' in answer;
+    const { durationMilliseconds: durationMs } = answer;
+    const given = isAnswer ? answer : { status: null };
+    const outcome = decide(given, failures, retrySchedule ?? RETRY_SCHEDULE);
+    this.metrics.recordAttempt(outcome.kind, durationMs);
+    const failure = isAnswer ? errorOf(answer) : answer.error.message;
+    await this.recorder.record({
+      ...{ eventId, endpointId, lease, outcome, attempt: attempts + 1, at, durationMs },
+      status: given.status,
+      error: outcome.kind === 'delivered' ? null : failure,
+      responseHeaders: isAnswer ? storable(JSON.stringify(answer.headers)) : null,
+      responseBody: isAnswer ? storable(truncate(answer.body, MAX_BODY)) : null,
+    });
+  }
+
+  /** Throws only what a working database would prevent. */
+  private async send(delivery: DueDelivery, timestamp: Date): Promise<SendOutcome> {
+    const { eventId: id, endpointId, url, secret, previousSecret, svixHeaders } = delivery;
+    const row = rowOf(endpointId);
+    try {
+      const headers = delivery.headers === null ? '{}' : this.cipher.decrypt(delivery.headers, row);
+      const secrets = [secret, previousSecret].filter((one) => one !== null);
+      return await this.sender.send({
+        ...{ url, id, timestamp, sendSvixHeaders: svixHeaders },
+        body: Buffer.from(await this.bodies.bodyFor(delivery)),
+        headers: headersOf(headers),
+        secrets: secrets.map((one) => this.cipher.decrypt(one, row)),
+      });
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      this.logger.error({ msg: 'an event could not be sent', err: error });
+      return { error: NOT_SENT, durationMilliseconds: 0 };
+    }
+  }
+}
+
+/** Of the stored beginning of an answer. */
+const MAX_BODY = 2048;
+
+const NOT_SENT = { code: 'unknown', message: 'the gateway could not make the request' } as const;
+
+function errorOf({ status }: Answered): string {
+  return status >= 300 && status < 400
+    ? `it answered ${status}; redirects are not followed`
+    : `it answered ${status}`;
+}
+
+function headersOf(text: string): Record<string, string> {
+  const parsed: unknown = JSON.parse(text);
+  if (!isRecord(parsed)) return {};
+  return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, String(value)]));
+}
+
+/** PostgreSQL stores no NUL. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '\u{fffd}');
+}

@@ -1,0 +1,39 @@
+import { Injectable } from '@nestjs/common';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { JobsService } from '../../jobs/jobs.service.js';
+import { GatewayError } from '../../platform/errors/error-codes.js';
+import type { DueDelivery } from './delivery-lease.store.js';
+
+/** Larger results are not sent with their events. */
+export const MAX_RESULT_BYTES = 262_144;
+
+const decompress = promisify(gunzip);
+
+/** Makes the body that an endpoint gets: the event, with the result of its job where the endpoint asks for it. */
+@Injectable()
+export class EventBody {
+  constructor(private readonly jobs: JobsService) {}
+
+  async bodyFor({ body, jobId, service, includeResult }: DueDelivery): Promise<string> {
+    if (!includeResult || jobId === null || !body.startsWith('{"type":"job.completed"'))
+      return body;
+    const member = await this.resultMember(service, jobId);
+    // `data` is the last member.
+    return `${body.slice(0, -2)},${member}}}`;
+  }
+
+  private async resultMember(service: string, jobId: string): Promise<string> {
+    try {
+      const result = await this.jobs.result(service, jobId);
+      if (Number(result.sizeBytes) > MAX_RESULT_BYTES) return '"resultOmitted":"too_large"';
+      const parts: Buffer[] = [];
+      for await (const part of this.jobs.resultBytes(result)) parts.push(part);
+      const text = await decompress(Buffer.concat(parts), { maxOutputLength: MAX_RESULT_BYTES });
+      return `"result":${text.toString()}`;
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      return '"resultOmitted":"expired"';
+    }
+  }
+}

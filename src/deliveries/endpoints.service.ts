@@ -1,0 +1,208 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7, validate as isUuid } from 'uuid';
+import { Settings } from '../platform/config/settings.js';
+import { DataCipher } from '../platform/crypto/data-cipher.js';
+import { Transactions } from '../platform/database/transactions.js';
+import { GatewayError } from '../platform/errors/error-codes.js';
+import { addLogFields } from '../platform/logging/log-context.js';
+import { DeliveriesStore } from './delivering/deliveries.store.js';
+import type { Endpoint } from './endpoints/endpoint.entity.js';
+import type { EndpointSettings } from './endpoints/endpoint-input.js';
+import { newSecret, rowOf } from './endpoints/endpoint-secret.js';
+import { EndpointsStore, type Backlog, type Owner } from './endpoints/endpoints.store.js';
+import { FanOut } from './events/fan-out.js';
+import { AddressPolicy } from './sending/address-policy.js';
+
+export type { Backlog, Owner } from './endpoints/endpoints.store.js';
+export type { Endpoint } from './endpoints/endpoint.entity.js';
+
+/** An endpoint with the names of its own headers and its backlog. */
+export interface EndpointState {
+  readonly endpoint: Endpoint;
+  readonly headerNames: readonly string[];
+  readonly backlog: Backlog;
+}
+
+/** A secret is shown once. */
+export type NewEndpoint = EndpointState & { readonly secret: string };
+
+/**
+ * Endpoints of services. `owner` is the service whose endpoints exist for the caller; null for admins: all. Endpoints of
+ * other services throw `endpoint_not_found`.
+ */
+@Injectable()
+export class EndpointsService {
+  constructor(
+    private readonly settings: Settings,
+    private readonly endpoints: EndpointsStore,
+    private readonly deliveries: DeliveriesStore,
+    private readonly fanOut: FanOut,
+    private readonly addresses: AddressPolicy,
+    private readonly cipher: DataCipher,
+    private readonly transactions: Transactions,
+  ) {}
+
+  /** Throws `endpoint_address_refused` or `too_many_endpoints`. */
+  async create(service: string, given: EndpointSettings): Promise<NewEndpoint> {
+    const id = uuidv7();
+    const url = await this.urlOf(given.url);
+    const secret = newSecret();
+    const now = new Date();
+    const endpoint: Endpoint = {
+      ...HEALTHY,
+      ...this.columnsOf(id, given),
+      id,
+      service,
+      url,
+      secret: this.cipher.encrypt(secret, rowOf(id)),
+      disabledReason: given.enabled ? null : 'service',
+      disabledAt: given.enabled ? null : now,
+      createdAt: now,
+      updatedAt: now,
+    };
+    const { ENDPOINTS_PER_SERVICE: max } = this.settings;
+    const isInserted = await this.transactions.run((manager) =>
+      this.endpoints.insertEndpoint(manager, endpoint, max),
+    );
+    if (!isInserted) {
+      const detail = `A service has at most ${max} endpoints. Delete one that is no longer needed.`;
+      throw new GatewayError('too_many_endpoints', detail);
+    }
+    addLogFields({ endpointId: endpoint.id });
+    return { ...(await this.stateOf(endpoint)), secret };
+  }
+
+  /** Up to `limit` endpoints after the endpoint `after`, oldest first. */
+  async list(owner: Owner, after: string | undefined, limit: number): Promise<EndpointState[]> {
+    return this.statesOf(await this.endpoints.list(owner, after, limit));
+  }
+
+  async get(owner: Owner, id: string): Promise<EndpointState> {
+    return this.stateOf(await this.find(owner, id));
+  }
+
+  /** Enabling also sends what the endpoint has missed. Throws `endpoint_address_refused`. */
+  async update(
+    owner: Owner,
+    id: string,
+    changes: Partial<EndpointSettings>,
+  ): Promise<EndpointState> {
+    const endpoint = await this.find(owner, id);
+    const { enabled, url, ...rest } = changes;
+    const others = url === undefined ? rest : { ...rest, url: await this.urlOf(url) };
+    if (Object.keys(others).length > 0)
+      await this.endpoints.update(endpoint.id, this.changesOf(endpoint.id, others));
+    if (enabled === true && !endpoint.enabled) await this.enable(endpoint);
+    if (enabled === false && endpoint.enabled) {
+      await this.endpoints.disable(id, 'service');
+    }
+    return this.get(owner, id);
+  }
+
+  async delete(owner: Owner, id: string): Promise<void> {
+    await this.endpoints.delete((await this.find(owner, id)).id);
+  }
+
+  /** Makes a new secret. For `overlapSeconds` the last one signs too. */
+  async rotateSecret(owner: Owner, id: string, overlapSeconds: number): Promise<NewEndpoint> {
+    const endpoint = await this.find(owner, id);
+    const secret = newSecret();
+    const encrypted = this.cipher.encrypt(secret, rowOf(endpoint.id));
+    await this.endpoints.rotateSecret(endpoint.id, encrypted, overlapSeconds);
+    return { ...(await this.get(owner, id)), secret };
+  }
+
+  /** Sends a test event by the way of all events, and returns its id. Throws `endpoint_disabled`. */
+  async test(owner: Owner, id: string): Promise<string> {
+    const endpoint = await this.find(owner, id);
+    if (!endpoint.enabled) throw disabled();
+    const type = 'endpoint.test';
+    const data = { id: endpoint.id, url: endpoint.url, description: endpoint.description };
+    const body = JSON.stringify({ type, timestamp: new Date(), data });
+    await this.endpoints.closeBreaker(endpoint.id);
+    const { service } = endpoint;
+    return this.fanOut.addTestEvent({ service, type, endpointId: endpoint.id, body });
+  }
+
+  /**
+   * Sends again what an endpoint has not received of the events since `since`, and enables it. Returns the number of
+   * deliveries; `isDryRun`: only counts them.
+   */
+  async recover(owner: Owner, id: string, since: Date, isDryRun: boolean): Promise<number> {
+    const endpoint = await this.find(owner, id);
+    if (isDryRun) return this.deliveries.countUndelivered(endpoint.id, since);
+    if (!endpoint.enabled) await this.endpoints.enable(endpoint.id);
+    else await this.endpoints.closeBreaker(endpoint.id);
+    const count = await this.deliveries.recover(endpoint.id, since);
+    this.fanOut.announce(endpoint.service);
+    return count;
+  }
+
+  private async enable({ id, service, failingSince, disabledAt }: Endpoint): Promise<void> {
+    await this.endpoints.enable(id);
+    const since = failingSince ?? disabledAt;
+    if (since !== null) await this.deliveries.recover(id, since);
+    this.fanOut.announce(service);
+  }
+
+  private async find(owner: Owner, id: string): Promise<Endpoint> {
+    const endpoint = isUuid(id) ? await this.endpoints.find(owner, id) : null;
+    if (endpoint === null) throw new GatewayError('endpoint_not_found');
+    addLogFields({ endpointId: endpoint.id });
+    return endpoint;
+  }
+
+  private async stateOf(endpoint: Endpoint): Promise<EndpointState> {
+    const [state] = await this.statesOf([endpoint]);
+    if (state === undefined) throw new Error('an endpoint has no state');
+    return state;
+  }
+
+  private async statesOf(endpoints: readonly Endpoint[]): Promise<EndpointState[]> {
+    const backlogs = await this.endpoints.countBacklogs(endpoints.map(({ id }) => id));
+    return endpoints.map((endpoint) => ({
+      endpoint,
+      headerNames: Object.keys(this.headersOf(endpoint)),
+      backlog: backlogs.get(endpoint.id) ?? { pending: 0, failed: 0 },
+    }));
+  }
+
+  private headersOf({ id, headers }: Endpoint): object {
+    const parsed: unknown =
+      headers === null ? {} : JSON.parse(this.cipher.decrypt(headers, rowOf(id)));
+    return typeof parsed === 'object' && parsed !== null ? parsed : {};
+  }
+
+  private changesOf(id: string, changes: Partial<EndpointSettings>) {
+    const { headers, ...others } = changes;
+    return headers === undefined ? others : this.columnsOf(id, { ...others, headers });
+  }
+
+  private columnsOf<Given extends Pick<EndpointSettings, 'headers'>>(id: string, given: Given) {
+    const { headers } = given;
+    const text = headers === null ? null : this.cipher.encrypt(JSON.stringify(headers), rowOf(id));
+    return { ...given, headers: text };
+  }
+
+  /** Without the fragment, which is not sent. */
+  private async urlOf(text: string): Promise<string> {
+    const url = await this.addresses.checkUrl(text);
+    url.hash = '';
+    return url.href;
+  }
+}
+
+function disabled(): GatewayError {
+  return new GatewayError('endpoint_disabled', 'Enable it first: PATCH it with {"enabled":true}.');
+}
+
+const HEALTHY = {
+  previousSecret: null,
+  previousSecretUntil: null,
+  failingSince: null,
+  consecutiveFailures: 0,
+  pausedUntil: null,
+  lastSuccessAt: null,
+  lastFailureAt: null,
+  nextSendAt: null,
+} as const;

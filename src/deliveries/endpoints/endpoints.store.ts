@@ -1,0 +1,149 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { MoreThan, Repository, type EntityManager, type QueryDeepPartialEntity } from 'typeorm';
+import { preparedRows, rows } from '../../platform/database/sql.js';
+import { Endpoint, type DisabledReason } from './endpoint.entity.js';
+
+/** Only endpoints of this service; null: of all. */
+export type Owner = string | null;
+
+/** What decides whether an endpoint gets an event. */
+export interface EndpointFilter {
+  readonly id: string;
+  readonly service: string;
+  readonly eventTypes: readonly string[] | null;
+  readonly channels: readonly string[] | null;
+  readonly jobTypes: readonly string[] | null;
+  /** JSON text. */
+  readonly metadata: string | null;
+}
+
+/** Deliveries of an endpoint that wait, and those whose last attempt failed. */
+export interface Backlog {
+  readonly pending: number;
+  readonly failed: number;
+}
+
+/** A count beyond it is not exact. */
+export const MAX_COUNT = 10_000;
+
+/** All SQL on `endpoints`, except leases and results of deliveries. */
+@Injectable()
+export class EndpointsStore {
+  constructor(@InjectRepository(Endpoint) private readonly endpoints: Repository<Endpoint>) {}
+
+  /** Inserts the endpoint if its service has fewer than `max`. */
+  async insertEndpoint(manager: EntityManager, endpoint: Endpoint, max: number): Promise<boolean> {
+    await preparedRows(manager, LOCK_SERVICE, [endpoint.service]);
+    // A statement of its own: its snapshot has what the last holder of the lock inserted.
+    const count = await manager.countBy(Endpoint, { service: endpoint.service });
+    if (count >= max) return false;
+    await manager.insert(Endpoint, endpoint);
+    return true;
+  }
+
+  find(owner: Owner, id: string): Promise<Endpoint | null> {
+    return this.endpoints.findOneBy(owner === null ? { id } : { id, service: owner });
+  }
+
+  list(owner: Owner, after: string | undefined, limit: number): Promise<Endpoint[]> {
+    return this.endpoints.find({
+      where: {
+        ...(owner === null ? {} : { service: owner }),
+        ...(after === undefined ? {} : { id: MoreThan(after) }),
+      },
+      order: { id: 'ASC' },
+      take: limit,
+    });
+  }
+
+  async update(id: string, changes: QueryDeepPartialEntity<Endpoint>): Promise<void> {
+    await this.endpoints.update({ id }, { ...changes, updatedAt: () => 'now()' });
+  }
+
+  /** Its deliveries stay for the record, and none of them is due any more. */
+  async delete(id: string): Promise<void> {
+    await this.endpoints.delete({ id });
+  }
+
+  /** Enables the endpoint and forgets its failures. */
+  async enable(id: string): Promise<void> {
+    await rows(this.endpoints.manager, ENABLE, [id]);
+  }
+
+  /** Lets the next delivery be an attempt, whatever the circuit breaker says. */
+  async closeBreaker(id: string): Promise<void> {
+    await this.endpoints.update({ id }, { pausedUntil: null });
+  }
+
+  /**
+   * Disables an enabled endpoint. `failedHours`: only if it has failed for so long. `manager`: of the transaction that tells
+   * of it.
+   */
+  async disable(
+    id: string,
+    reason: DisabledReason,
+    failedHours = 0,
+    manager = this.endpoints.manager,
+  ): Promise<Endpoint | undefined> {
+    const [disabled] = await rows<{ id: string }>(manager, DISABLE, [id, reason, failedHours]);
+    if (disabled === undefined) return undefined;
+    return (await manager.findOneBy(Endpoint, { id })) ?? undefined;
+  }
+
+  /** `secret` is encrypted, as is the one that it replaces. */
+  async rotateSecret(id: string, secret: string, overlapSeconds: number): Promise<void> {
+    await rows(this.endpoints.manager, ROTATE, [id, secret, overlapSeconds]);
+  }
+
+  /** The endpoints of `services`, enabled or not. */
+  listFilters(manager: EntityManager, services: readonly string[]): Promise<EndpointFilter[]> {
+    return preparedRows<EndpointFilter>(manager, LIST_FILTERS, [services]);
+  }
+
+  async countBacklogs(ids: readonly string[]): Promise<Map<string, Backlog>> {
+    const counted = await rows<Backlog & { id: string }>(this.endpoints.manager, BACKLOGS, [
+      ids,
+      MAX_COUNT,
+    ]);
+    return new Map(counted.map(({ id, ...backlog }) => [id, backlog]));
+  }
+}
+
+const LOCK_SERVICE = {
+  name: 'endpoints-lock-service',
+  text: `SELECT pg_advisory_xact_lock(hashtextextended('endpoints ' || $1::text, 0))`,
+};
+
+const ENABLE = `
+  UPDATE endpoints
+     SET enabled = true, disabled_reason = NULL, disabled_at = NULL, failing_since = NULL,
+         consecutive_failures = 0, paused_until = NULL, updated_at = now()
+   WHERE id = $1`;
+
+const DISABLE = `
+  UPDATE endpoints SET enabled = false, disabled_reason = $2, disabled_at = now(), updated_at = now()
+   WHERE id = $1 AND enabled
+     AND ($3::integer = 0 OR failing_since <= now() - make_interval(hours => $3))
+  RETURNING id`;
+
+const ROTATE = `
+  UPDATE endpoints
+     SET secret = $2, previous_secret = CASE WHEN $3::float8 > 0 THEN secret END,
+         previous_secret_until = now() + make_interval(secs => nullif($3::float8, 0)), updated_at = now()
+   WHERE id = $1`;
+
+const LIST_FILTERS = {
+  name: 'endpoints-filters',
+  text: `
+  SELECT id, service, event_types AS "eventTypes", channels, job_types AS "jobTypes", metadata
+    FROM endpoints WHERE service = ANY ($1::text[])`,
+};
+
+const BACKLOGS = `
+  SELECT id,
+         (SELECT count(*)::integer
+            FROM (SELECT FROM deliveries WHERE endpoint_id = id AND status = 'pending' LIMIT $2) AS waiting) AS pending,
+         (SELECT count(*)::integer
+            FROM (SELECT FROM deliveries WHERE endpoint_id = id AND status = 'failed' LIMIT $2) AS failing) AS failed
+    FROM unnest($1::uuid[]) AS id`;

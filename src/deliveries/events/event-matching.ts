@@ -1,0 +1,71 @@
+import { isRecord } from '../../platform/json/is-record.js';
+import type { EndpointFilter } from '../endpoints/endpoints.store.js';
+
+/** What endpoints filter events by. */
+export interface NewEvent {
+  readonly id: string;
+  readonly service: string;
+  readonly type: string;
+  /** Absent if the event is not about a job. */
+  readonly job?: {
+    readonly type: string;
+    readonly channels: readonly string[] | null;
+    /** JSON text. */
+    readonly metadata: string | null;
+  };
+}
+
+/** An event and an endpoint that gets it. */
+export interface Match {
+  readonly eventId: string;
+  readonly endpointId: string;
+}
+
+/** The deliveries of `events`: each event for each endpoint of its service whose filters it passes. */
+export function matchEndpoints(
+  events: readonly NewEvent[],
+  endpoints: readonly EndpointFilter[],
+): Match[] {
+  const byService = Map.groupBy(endpoints, ({ service }) => service);
+  return events.flatMap((event) => {
+    const metadataOf = onceRead(event.job?.metadata ?? null);
+    return (byService.get(event.service) ?? [])
+      .filter((endpoint) => passes(event, endpoint, metadataOf))
+      .map((endpoint) => ({ eventId: event.id, endpointId: endpoint.id }));
+  });
+}
+
+function passes(
+  { type, job }: NewEvent,
+  { eventTypes, channels, jobTypes, metadata }: EndpointFilter,
+  metadataOf: () => Readonly<Record<string, unknown>>,
+): boolean {
+  if (eventTypes !== null && !eventTypes.includes(type)) return false;
+  if (job === undefined) return true;
+  if (jobTypes !== null && !jobTypes.includes(job.type)) return false;
+  if (channels !== null && job.channels?.some((one) => channels.includes(one)) !== true) {
+    return false;
+  }
+  return metadata === null || hasMembers(metadataOf(), metadata);
+}
+
+/** Whether each member of the JSON object `wanted` is a member of `metadata` with the same value. */
+function hasMembers(metadata: Readonly<Record<string, unknown>>, wanted: string): boolean {
+  const members: unknown = JSON.parse(wanted);
+  if (!isRecord(members)) return false;
+  return Object.entries(members).every(
+    ([name, value]) => Object.hasOwn(metadata, name) && metadata[name] === value,
+  );
+}
+
+/** Most endpoints have no filter of metadata, so that it is not parsed. */
+function onceRead(text: string | null): () => Readonly<Record<string, unknown>> {
+  let read: Readonly<Record<string, unknown>> | undefined;
+  return () => {
+    if (read === undefined) {
+      const parsed: unknown = text === null ? {} : JSON.parse(text);
+      read = isRecord(parsed) ? parsed : {};
+    }
+    return read;
+  };
+}

@@ -1,0 +1,72 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { Transactions } from '../../platform/database/transactions.js';
+import { Notifications } from '../../platform/work/notifications.js';
+import { EndpointsStore } from '../endpoints/endpoints.store.js';
+import { matchEndpoints, type NewEvent } from './event-matching.js';
+import { EVENTS_STORED, FanOutStore, type EndpointEvent } from './fan-out.store.js';
+
+/** Topic that announces due deliveries. */
+export const DELIVERIES_DUE = 'deliveries_due';
+
+/** Makes events with their deliveries, each in one transaction. */
+@Injectable()
+export class FanOut {
+  constructor(
+    private readonly store: FanOutStore,
+    private readonly endpoints: EndpointsStore,
+    private readonly transactions: Transactions,
+    private readonly notifications: Notifications,
+  ) {}
+
+  /** Makes the events of up to `limit` jobs that ended. Returns how many it took from the outbox. */
+  async fanOutEnds(limit: number, skipped: readonly string[]): Promise<number> {
+    const { taken, services, deliveries } = await this.transactions.run(async (manager) => {
+      const made = await this.store.insertEvents(manager, limit, skipped);
+      return { ...made, deliveries: await this.insertMatches(manager, made.events) };
+    });
+    this.notifications.deliver(EVENTS_STORED, services);
+    if (deliveries > 0) this.notifications.send(DELIVERIES_DUE);
+    return taken;
+  }
+
+  /** Makes an event about an endpoint for the other endpoints of its service. Call `announce` after the commit. */
+  async addEndpointEvent(manager: EntityManager, event: EndpointEvent): Promise<string> {
+    const made = await this.store.insertEndpointEvent(manager, event);
+    await this.insertMatches(manager, [made], event.endpointId);
+    return made.id;
+  }
+
+  /** Makes an event that only its endpoint gets, before all others. */
+  async addTestEvent(event: EndpointEvent): Promise<string> {
+    const id = await this.transactions.run(async (manager) => {
+      const made = await this.store.insertEndpointEvent(manager, event);
+      const match = { eventId: made.id, endpointId: event.endpointId };
+      await this.store.insertDeliveries(manager, [match], true);
+      return made.id;
+    });
+    this.announce(event.service);
+    return id;
+  }
+
+  announce(service: string): void {
+    this.notifications.deliver(EVENTS_STORED, [service]);
+    this.notifications.send(DELIVERIES_DUE);
+  }
+
+  /** Returns the number of deliveries. `except`: an endpoint that gets none. */
+  private async insertMatches(
+    manager: EntityManager,
+    events: readonly NewEvent[],
+    except?: string,
+  ): Promise<number> {
+    if (events.length === 0) return 0;
+    const services = [...new Set(events.map(({ service }) => service))];
+    const filters = await this.endpoints.listFilters(manager, services);
+    const matches = matchEndpoints(events, filters).filter(
+      ({ endpointId }) => endpointId !== except,
+    );
+    if (matches.length > 0) await this.store.insertDeliveries(manager, matches);
+    return matches.length;
+  }
+}
