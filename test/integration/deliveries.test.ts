@@ -23,11 +23,11 @@ interface Endpoint {
 
 /** Waits until the newest event of the service has a delivery that `isDone` accepts. */
 const delivery = (
-  { call }: Endpoint,
+  endpoint: Endpoint,
   isDone: (one: Record<string, unknown>) => boolean,
 ): Promise<Record<string, unknown>> =>
   eventually('the delivery', async () => {
-    const { body } = await call('GET', '/v1/events?limit=1');
+    const { body } = await endpoint.call('GET', '/v1/events?limit=1');
     const [one] = body.events[0]?.deliveries ?? [];
     return one !== undefined && isDone(one) ? { eventId: body.events[0].id, ...one } : undefined;
   });
@@ -43,8 +43,8 @@ describe('an event', () => {
       metadata: { invoice: 815 },
     });
     const [request] = await endpoint.requests(1);
-    const { headers = {}, body = Buffer.alloc(0) } = request ?? {};
-    expect(new Webhook(endpoint.secret).verify(body, headers)).toMatchObject({
+    const headers = request?.headers ?? {};
+    expect(new Webhook(endpoint.secret).verify(request?.body ?? '', headers)).toMatchObject({
       type: 'job.completed',
       data: { id: submitted.body.id, status: 'completed', metadata: { invoice: 815 }, error: null },
     });
@@ -315,7 +315,7 @@ describe('an endpoint', () => {
     await endpoint.call('PATCH', path, { enabled: true });
     const requests = await endpoint.requests(2);
     const got = requests.map(({ body }) => JSON.parse(body.toString()).data.id);
-    expect(got.toSorted()).toEqual(jobs.toSorted());
+    expect(new Set(got)).toEqual(new Set(jobs));
   });
 
   it('gets a test event by the way of all events', async () => {

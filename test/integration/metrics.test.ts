@@ -25,11 +25,14 @@ describe('a gateway of all roles', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startGateway();
+    // Nothing listens there: the attempt fails.
+    await gateway.call('POST', '/v1/endpoints', { url: 'http://127.0.0.1:1/' });
     await gateway.ended(await gateway.submit());
-    await eventually('a sweep and a sample of the pools', async () => {
+    await eventually('a sweep, an attempt, and a sample of the pools', async () => {
       const text = await textOf(gateway);
       return (
         (/^gateway_reconciler_sweep_duration_seconds_count [1-9]/m.test(text) &&
+          text.includes('gateway_delivery_attempt_duration_seconds_count') &&
           text.includes('gateway_database_waiting{pool="requests"}')) ||
         undefined
       );

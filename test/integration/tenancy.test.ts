@@ -11,6 +11,8 @@ let gateway: TestGateway;
 let done: string;
 let open: string;
 let upload: string;
+let endpoint: string;
+let event: string;
 let callAsB: TestGateway['call'];
 
 const UNKNOWN_JOB = '01a20824-0000-7000-8000-00000000ffff';
@@ -24,8 +26,12 @@ beforeAll(async () => {
   const form = new FormData();
   form.append('file', new Blob(['%PDF-1.4']), 'a.pdf');
   upload = (await gateway.call('POST', '/v1/uploads', form)).body.id;
+  // Nothing listens there: the event waits for its retry.
+  const url = 'http://127.0.0.1:1/';
+  endpoint = (await gateway.call('POST', '/v1/endpoints', { url })).body.id;
   done = await gateway.submit();
   await gateway.ended(done);
+  event = (await gateway.call('GET', '/v1/events?after=0&wait=10')).body.events[0].id;
   open = await gateway.submit({ sim: { runMs: 600_000 } });
 });
 afterAll(() => gateway.close());
@@ -198,12 +204,91 @@ it('refuses jobs to a key with only the scope admin', async () => {
   expect(answers.map(({ status }) => status)).toEqual([403, 403, 403]);
 });
 
+describe.each<[string, string, string, object | undefined]>([
+  ['read', 'GET', '', undefined],
+  ['change', 'PATCH', '', { enabled: false }],
+  ['delete', 'DELETE', '', undefined],
+  ['rotate the secret of', 'POST', '/rotate-secret', {}],
+  ['test', 'POST', '/test', undefined],
+  ['recover', 'POST', '/recover', { since: '2026-01-01T00:00:00Z' }],
+  ['count the deliveries of', 'POST', '/recover', { since: '2026-01-01T00:00:00Z', dryRun: true }],
+])('a service cannot %s an endpoint of another', (_verb, method, suffix, body) => {
+  it.each<[string, () => string]>([
+    ['by its id', () => endpoint],
+    ['by its id in upper case', () => endpoint.toUpperCase()],
+  ])('%s', async (_case, id) => {
+    const answer = await callAsB(method, `/v1/endpoints/${id()}${suffix}`, body);
+    expect([answer.status, answer.body.code]).toEqual([404, 'endpoint_not_found']);
+    const unknown = await callAsB(method, `/v1/endpoints/${UNKNOWN_JOB}${suffix}`, body);
+    expect(comparable(answer, id())).toEqual(comparable(unknown, UNKNOWN_JOB));
+    const { body: own } = await gateway.call('GET', `/v1/endpoints/${endpoint}`);
+    expect(own.enabled).toBe(true);
+  });
+});
+
+describe.each<[string, string, string, object | undefined]>([
+  ['read', 'GET', '', undefined],
+  ['read the attempts of', 'GET', '/attempts', undefined],
+  ['resend', 'POST', '/resend', {}],
+])('a service cannot %s an event of another', (_verb, method, suffix, body) => {
+  it.each<[string, () => string]>([
+    ['by its id', () => event],
+    ['by its id in upper case', () => event.toUpperCase()],
+  ])('%s', async (_case, id) => {
+    const answer = await callAsB(method, `/v1/events/${id()}${suffix}`, body);
+    expect([answer.status, answer.body.code]).toEqual([404, 'event_not_found']);
+    const unknown = await callAsB(method, `/v1/events/${UNKNOWN_JOB}${suffix}`, body);
+    expect(comparable(answer, id())).toEqual(comparable(unknown, UNKNOWN_JOB));
+  });
+});
+
+it('a service cannot resend its event to an endpoint of another', async () => {
+  const { body: own } = await callAsB('POST', '/v1/endpoints', { url: 'http://127.0.0.1:1/' });
+  const { body: sent } = await callAsB('POST', `/v1/endpoints/${own.id}/test`);
+  for (const endpointId of [endpoint, UNKNOWN_JOB]) {
+    const answer = await callAsB('POST', `/v1/events/${sent.eventId}/resend`, { endpointId });
+    expect([answer.status, answer.body.code]).toEqual([404, 'endpoint_not_found']);
+  }
+  await callAsB('DELETE', `/v1/endpoints/${own.id}`);
+});
+
+it('lists no endpoints of another service', async () => {
+  const { body } = await callAsB('GET', '/v1/endpoints');
+  expect(body).toEqual({ endpoints: [], nextCursor: null });
+});
+
+it.each(['', '?after=0', '?type=job.completed', '?status=pending'])(
+  'lists no events of jobs of another service (GET /v1/events%s)',
+  async (query) => {
+    const { body } = await callAsB('GET', `/v1/events${query}`);
+    const jobs = body.events.flatMap(({ jobId }: { jobId: string | null }) => jobId ?? []);
+    expect(jobs).not.toContain(done);
+  },
+);
+
+it('reads the event of another service as an unknown position', async () => {
+  const events = async (query: string) => (await callAsB('GET', `/v1/events?${query}`)).body.events;
+  expect(await events(`cursor=${event}`)).toEqual(await events(`cursor=${UNKNOWN_JOB}`));
+  expect(await events(`after=${event}`)).toEqual(await events(`after=${UNKNOWN_JOB}`));
+  expect(await events(`jobId=${done}`)).toEqual([]);
+  expect(await events(`endpointId=${endpoint}`)).toEqual([]);
+});
+
 it('covers every route for services in this file', async () => {
   const { body } = await gateway.call('GET', '/docs/json');
   const routes = Object.keys(body.paths).filter(
     (path) => path.startsWith('/v1/') && !path.startsWith('/v1/admin/'),
   );
   expect(routes.toSorted()).toEqual([
+    '/v1/endpoints',
+    '/v1/endpoints/{id}',
+    '/v1/endpoints/{id}/recover',
+    '/v1/endpoints/{id}/rotate-secret',
+    '/v1/endpoints/{id}/test',
+    '/v1/events',
+    '/v1/events/{id}',
+    '/v1/events/{id}/attempts',
+    '/v1/events/{id}/resend',
     '/v1/jobs',
     '/v1/jobs/{id}',
     '/v1/jobs/{id}/cancel',

@@ -272,7 +272,7 @@ export function toEndpointDto({ endpoint, headerNames, backlog }: EndpointState)
 }
 
 export function toNewEndpointDto(created: NewEndpoint): NewEndpointDto {
-  return { ...toEndpointDto(created), secret: created.secret };
+  return Object.assign(toEndpointDto(created), { secret: created.secret });
 }
 
 export function toEndpointPageDto(found: readonly EndpointState[], limit: number): EndpointPageDto {

@@ -56,7 +56,7 @@ export class DeliveriesStore {
 const UNDELIVERED_SINCE = (status: string): string => `
   SELECT delivery.event_id, delivery.endpoint_id
     FROM deliveries AS delivery JOIN events ON events.id = delivery.event_id
-   WHERE endpoint_id = $1 AND status = '${status}' AND events.created_at >= $2`;
+   WHERE delivery.endpoint_id = $1 AND delivery.status = '${status}' AND events.created_at >= $2`;
 
 const COUNT = `
   SELECT count(*)::integer AS count

@@ -69,7 +69,7 @@ export class DeliveryLeaseStore {
         this.concurrency,
       ]);
       return {
-        deliveries: found.flatMap(({ waitSeconds: _, ...row }) => (isDelivery(row) ? [row] : [])),
+        deliveries: found.filter(isDelivery),
         waitSeconds: found[0]?.waitSeconds ?? null,
       };
     });
@@ -96,7 +96,7 @@ export class DeliveryLeaseStore {
 
 type LeasedRow = Pick<Leased, 'waitSeconds'> & (DueDelivery | { readonly eventId: null });
 
-function isDelivery(row: DueDelivery | { readonly eventId: null }): row is DueDelivery {
+function isDelivery(row: LeasedRow): row is LeasedRow & DueDelivery {
   return row.eventId !== null;
 }
 

@@ -100,7 +100,13 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
     this.metrics.recordAttempt(outcome.kind, durationMs);
     const failure = isAnswer ? errorOf(answer) : answer.error.message;
     await this.recorder.record({
-      ...{ eventId, endpointId, lease, outcome, attempt: attempts + 1, at, durationMs },
+      eventId,
+      endpointId,
+      lease,
+      outcome,
+      attempt: attempts + 1,
+      at,
+      durationMs,
       status: given.status,
       error: outcome.kind === 'delivered' ? null : failure,
       responseHeaders: isAnswer ? storable(JSON.stringify(answer.headers)) : null,
@@ -116,7 +122,10 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
       const headers = delivery.headers === null ? '{}' : this.cipher.decrypt(delivery.headers, row);
       const secrets = [secret, previousSecret].filter((one) => one !== null);
       return await this.sender.send({
-        ...{ url, id, timestamp, sendSvixHeaders: svixHeaders },
+        url,
+        id,
+        timestamp,
+        sendSvixHeaders: svixHeaders,
         body: Buffer.from(await this.bodies.bodyFor(delivery)),
         headers: headersOf(headers),
         secrets: secrets.map((one) => this.cipher.decrypt(one, row)),

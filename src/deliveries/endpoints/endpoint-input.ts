@@ -47,7 +47,7 @@ const DEFAULTS: Omit<EndpointSettings, 'url'> = {
 class Invalid extends Error {
   constructor(
     message: string,
-    readonly path: string | number | undefined = undefined,
+    readonly path?: string | number,
   ) {
     super(message);
   }
