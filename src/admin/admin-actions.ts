@@ -19,6 +19,7 @@ export const ADMIN_ACTIONS = [
   'job.poll',
   'job.cancel',
   'job.result',
+  'job.file',
   'session.begin',
   'session.end',
   'admin.access',

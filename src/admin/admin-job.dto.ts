@@ -31,6 +31,12 @@ class ResultFactsDto {
 
   /** The pages that Reducto processed; null if unknown. */
   pages!: number | null;
+
+  /** How many files the result links to. */
+  files!: number;
+
+  /** The size of these files together. */
+  fileBytes!: number;
 }
 
 export class AdminJobDetailDto extends AdminJobDto {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Job } from '../jobs/job.entity.js';
-import { JobsAdminService } from '../jobs/jobs-admin.service.js';
+import { JobsAdminService, sendFile } from '../jobs/jobs-admin.service.js';
 import { sendResult } from '../jobs/result-response.js';
 import { AdminActions, type Actor } from './admin-actions.js';
 
@@ -44,6 +44,23 @@ export class AdminJobs {
       void reply.header('content-disposition', name);
       const sent = sendResult(request, reply, result, () => this.jobs.resultBytes(result));
       return { result: await sent, detail: { sha256: result.sha256, bytes: result.sizeBytes } };
+    });
+  }
+
+  /** Sends a file of a job of any service. Throws as `sendResult`, or `file_not_found`. */
+  async sendFile(
+    actor: Actor,
+    id: string,
+    name: string,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
+    const job = await this.jobs.get(id);
+    const file = await this.jobs.file(job, name);
+    const intent = { ...identifiersOf(job), file: file.name };
+    await this.actions.run(actor, 'job.file', intent, async () => {
+      const sent = sendFile(request, reply, file, (range) => this.jobs.fileBytes(file, range));
+      return { result: await sent, detail: { sha256: file.sha256, bytes: file.sizeBytes } };
     });
   }
 }

@@ -55,18 +55,29 @@ export class JobsPagesController {
     @Query() query: Record<string, unknown>,
   ): Promise<Page> {
     const job = await this.jobs.get(id);
-    const [found, callbacks, refused, result] = await Promise.all([
+    const [found, callbacks, refused, result, files] = await Promise.all([
       this.jobs.events(job, cursorOf(query), EVENTS_PAGE_SIZE + 1),
       this.callbacks.listForJob(job.id),
       this.refusals.list({ job: job.id }, undefined, MAX_REFUSALS),
       this.jobs.resultFacts(job),
+      this.jobs.filesIfAny(job),
     ]);
     const asked = query['done'];
     const done: JobProperties['done'] = asked === 'poll' || asked === 'cancel' ? asked : undefined;
     const refusals = refused.map(toRefusalDto);
     const events = found.slice(0, EVENTS_PAGE_SIZE);
     const nextCursor = found.length > EVENTS_PAGE_SIZE ? events.at(-1)?.id : undefined;
-    const properties = { session, job, events, nextCursor, callbacks, refusals, result, done };
+    const properties = {
+      session,
+      job,
+      events,
+      nextCursor,
+      callbacks,
+      refusals,
+      result,
+      files,
+      done,
+    };
     return new Page(`Job ${job.id}`, 'jobs', h(JobDetail, properties));
   }
 
@@ -78,6 +89,17 @@ export class JobsPagesController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     await this.adminJobs.sendResult(actor, id, request, reply);
+  }
+
+  @Get(':id/files/:name')
+  async file(
+    @CurrentSession() { actor }: Session,
+    @Param('id') id: string,
+    @Param('name') name: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.adminJobs.sendFile(actor, id, name, request, reply);
   }
 
   @Post(':id/poll')

@@ -134,6 +134,11 @@ export class JobsAdminService {
     return this.jobFiles.list(job);
   }
 
+  /** Empty without a stored result. */
+  filesIfAny(job: Job): Promise<JobFile[]> {
+    return this.jobFiles.listIfAny(job);
+  }
+
   /** Throws as `files`, or `file_not_found`. */
   file(job: Job, name: string): Promise<JobFile> {
     return this.jobFiles.find(job, name);

@@ -52,8 +52,8 @@ export class ResultDownload implements OnApplicationShutdown {
   async openFile(address: string, deadline: AbortSignal): Promise<RemoteFile> {
     try {
       const { headers, body } = await this.open(address, deadline, AS_FILE);
-      const hasEnd = 'content-length' in headers || 'transfer-encoding' in headers;
-      if (!hasEnd) {
+      const isChunked = /\bchunked\b/i.test(String(headers['transfer-encoding']));
+      if (headers['content-length'] === undefined && !isChunked) {
         body.on('error', () => undefined).destroy();
         throw new ResultDownloadError('the host did not say how long the file is');
       }

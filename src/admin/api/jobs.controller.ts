@@ -1,12 +1,17 @@
-import { Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RequiresScope } from '../../access/api-key.guard.js';
 import type { Caller } from '../../access/caller.js';
 import { CurrentCaller } from '../../access/caller.decorator.js';
 import { EventsQuery, JobEventPageDto, toJobEventPageDto } from '../../jobs/job.dto.js';
-import { JobsAdminService } from '../../jobs/jobs-admin.service.js';
-import { ApiResultResponse } from '../../jobs/result-response.js';
+import {
+  JobFileListDto,
+  JobsAdminService,
+  toJobFileListDto,
+} from '../../jobs/jobs-admin.service.js';
+import { ApiFileResponse, ApiResultResponse } from '../../jobs/result-response.js';
+import { Settings } from '../../platform/config/settings.js';
 import { ApiProblems } from '../../platform/errors/api-problems.js';
 import type { JsonAnswer } from '../../platform/http/json-answer.js';
 import { UuidParam } from '../../platform/http/uuid-param.decorator.js';
@@ -34,6 +39,7 @@ export class AdminJobsController {
     private readonly jobs: JobsAdminService,
     private readonly adminJobs: AdminJobs,
     private readonly callbackHistory: CallbackHistory,
+    private readonly settings: Settings,
   ) {}
 
   /** List jobs of all services, newest first */
@@ -60,9 +66,11 @@ export class AdminJobsController {
   async getAnyJob(@UuidParam() id: string): Promise<JsonAnswer> {
     const job = await this.jobs.get(id);
     const result = await this.jobs.resultFacts(job);
-    const facts =
-      result === undefined ? null : { bytes: result.sizeBytes, pages: result.pages ?? null };
-    return adminDetailAnswer(job, facts);
+    if (result === undefined) return adminDetailAnswer(job, null);
+    const files = await this.jobs.filesIfAny(job);
+    const fileBytes = files.reduce((sum, { sizeBytes }) => sum + Number(sizeBytes), 0);
+    const { sizeBytes: bytes, pages = null } = result;
+    return adminDetailAnswer(job, { bytes, pages, files: files.length, fileBytes });
   }
 
   /**
@@ -100,6 +108,34 @@ export class AdminJobsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     await this.adminJobs.sendResult(byApi(caller), id, request, reply);
+  }
+
+  /** List the files of a completed job of any service */
+  @Get(':id/files')
+  @ApiProblems('job_not_found', 'job_not_completed', 'job_has_no_result', 'result_expired')
+  async listAnyJobFiles(@UuidParam() id: string): Promise<JobFileListDto> {
+    const files = await this.jobs.files(await this.jobs.get(id));
+    const { apiUrl } = this.settings;
+    return toJobFileListDto(
+      files,
+      ({ jobId, name }) => `${apiUrl}/v1/admin/jobs/${jobId}/files/${name}`,
+    );
+  }
+
+  /**
+   * Read a file of a completed job of any service
+   * @remarks As its service can. The read is recorded in the audit.
+   */
+  @Get(':id/files/:name')
+  @ApiFileResponse()
+  async getAnyJobFile(
+    @CurrentCaller() caller: Caller,
+    @UuidParam() id: string,
+    @Param('name') name: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.adminJobs.sendFile(byApi(caller), id, name, request, reply);
   }
 
   /**

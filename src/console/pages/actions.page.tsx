@@ -43,6 +43,7 @@ const ACTION_LABELS: Readonly<Record<string, string>> = {
   'audit.verify': 'Verified the audit',
   'job.poll': 'Polled a job',
   'job.result': 'Downloaded a result',
+  'job.file': 'Downloaded a file of a result',
   'job.cancel': 'Cancelled a job',
   'session.begin': 'Signed in',
   'session.end': 'Signed out',

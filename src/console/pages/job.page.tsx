@@ -7,7 +7,7 @@ import { isTerminal } from '../../jobs/job-status.js';
 import type { JobError } from '../../jobs/job-error.js';
 import type { Job } from '../../jobs/job.entity.js';
 import { reasonOf } from '../../jobs/job.dto.js';
-import type { ResultFacts } from '../../jobs/jobs-admin.service.js';
+import type { JobFile, ResultFacts } from '../../jobs/jobs-admin.service.js';
 import type { JobCallback } from '../../webhooks/callback-history.js';
 import { DataTable } from '../components/data-table.js';
 import { Details } from '../components/details.js';
@@ -45,6 +45,7 @@ export interface JobProperties {
   readonly callbacks: readonly JobCallback[];
   readonly refusals: readonly RefusalDto[];
   readonly result: ResultFacts | undefined;
+  readonly files: readonly JobFile[];
   /** What was just done. */
   readonly done: 'poll' | 'cancel' | undefined;
 }
@@ -62,6 +63,7 @@ export function JobDetail({
   callbacks,
   refusals,
   result,
+  files,
   done,
 }: JobProperties): JSX.Element {
   const open = !isTerminal(job.status);
@@ -94,7 +96,7 @@ export function JobDetail({
       )}
       {open ? <Actions session={session} job={job} /> : null}
       <Facts facts={factsOf(job)} />
-      {job.status === 'completed' ? <Result job={job} result={result} /> : null}
+      {job.status === 'completed' ? <Result job={job} result={result} files={files} /> : null}
       {job.metadata === null ? null : (
         <>
           <h2>Metadata</h2>
@@ -177,7 +179,11 @@ export function JobDetail({
 }
 
 /** The result is never shown: it is a document's content, and may be any text. */
-function Result({ job, result }: { job: Job; result: ResultFacts | undefined }): JSX.Element {
+function Result({
+  job,
+  result,
+  files,
+}: Pick<JobProperties, 'job' | 'result' | 'files'>): JSX.Element {
   if (result === undefined) return <p class="muted">The result was deleted because of its age.</p>;
   return (
     <>
@@ -196,6 +202,56 @@ function Result({ job, result }: { job: Job; result: ResultFacts | undefined }):
           . <span class="muted">The audit records the download.</span>
         </p>
       </div>
+      <Files job={job} files={files} />
+    </>
+  );
+}
+
+const MAX_FILES = 200;
+
+/** Files are downloaded, never shown, for the same reason. */
+function Files({ job, files }: Pick<JobProperties, 'job' | 'files'>): JSX.Element {
+  const missing = job.missingFiles ?? [];
+  return (
+    <>
+      {missing.length === 0 ? null : (
+        <Note tone="warn">
+          <p>
+            <strong>Files are missing.</strong> The result links to {count(missing.length)}{' '}
+            {missing.length === 1 ? 'file' : 'files'} that could not be fetched. The links stay in
+            the result, and expire.
+          </p>
+          <ul class="details">
+            {missing.map(({ name, reason }) => (
+              <li key={name}>
+                <Code text={name} /> <Untrusted text={reason} />
+              </li>
+            ))}
+          </ul>
+        </Note>
+      )}
+      {files.length === 0 ? null : (
+        <DataTable<JobFile>
+          caption="Files that the result links to"
+          columns={[
+            {
+              head: 'File',
+              main: true,
+              cell: ({ name }) => <a href={`/admin/jobs/${job.id}/files/${name}`}>{name}</a>,
+            },
+            { head: 'Type', cell: ({ contentType }) => <Code text={contentType} /> },
+            { head: 'Size', numeric: true, cell: ({ sizeBytes }) => bytes(Number(sizeBytes)) },
+          ]}
+          rows={files.slice(0, MAX_FILES)}
+          keyOf={({ name }) => name}
+          empty={null}
+        />
+      )}
+      {files.length <= MAX_FILES ? null : (
+        <p class="muted">
+          The first {count(MAX_FILES)} of {count(files.length)} files.
+        </p>
+      )}
     </>
   );
 }

@@ -24,6 +24,12 @@ export class JobFiles {
     return this.store.listFiles(job.id);
   }
 
+  /** Empty without a stored result. */
+  listIfAny({ id, status, resultExpiredAt }: Job): Promise<JobFile[]> {
+    const isStored = status === 'completed' && resultExpiredAt === null;
+    return isStored ? this.store.listFiles(id) : Promise.resolve([]);
+  }
+
   /** As `list`; throws `file_not_found`, too. */
   async find(job: Job, name: string): Promise<JobFile> {
     if (job.status !== 'completed' || job.resultExpiredAt !== null) throwNoResult(job);
