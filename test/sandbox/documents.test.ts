@@ -104,6 +104,10 @@ describe('parse', () => {
   });
 });
 
+function ofNames(names: readonly string[], value: object): Record<string, object> {
+  return Object.fromEntries(names.map((name) => [name, value]));
+}
+
 describe('extract', () => {
   const schema = {
     type: 'object',
@@ -177,6 +181,21 @@ describe('extract', () => {
     const recursive = { properties: { next: { $ref: '#' } } };
     expect(await extractOf({ instructions: { schema: recursive } })).toMatchObject({
       result: [{ next: { next: expect.anything() } }],
+    });
+  });
+
+  test.each([
+    ['three references to itself', { properties: ofNames(['a', 'b', 'c'], { $ref: '#' }) }],
+    ['long lists of itself', { type: 'array', minItems: 1_000, items: { $ref: '#' } }],
+  ])('bounds the values of a schema with %s', async (_case, recursive) => {
+    const result = await extractOf({ instructions: { schema: recursive } });
+    expect(JSON.stringify(result).length).toBeLessThan(1_000_000);
+  });
+
+  test('takes a format that has the name of a method', async () => {
+    const named = { properties: { a: { type: 'string', format: 'constructor' } } };
+    expect(await extractOf({ instructions: { schema: named } })).toMatchObject({
+      result: [{ a: 'Sample a' }],
     });
   });
 

@@ -1,29 +1,38 @@
 import { isJsonObject, JsonObject, objectAt } from '../json.js';
 
 const MAX_DEPTH = 16;
-const SAMPLE_TEXTS: Readonly<Record<string, string>> = {
-  date: '2026-01-31',
-  'date-time': '2026-01-31T12:00:00Z',
-  time: '12:00:00Z',
-  email: 'sample@example.com',
-  uri: 'https://example.com/sample',
-  uuid: '00000000-0000-4000-8000-000000000000',
-};
+const MAX_ITEMS = 16;
+/** Bounds schemas that refer to themselves more than once. */
+const MAX_VALUES = 10_000;
+const SAMPLE_TEXTS = new Map<unknown, string>(
+  Object.entries({
+    date: '2026-01-31',
+    'date-time': '2026-01-31T12:00:00Z',
+    time: '12:00:00Z',
+    email: 'sample@example.com',
+    uri: 'https://example.com/sample',
+    uuid: '00000000-0000-4000-8000-000000000000',
+  }),
+);
 
 /** A value that conforms to a JSON schema. It is not read from the document: the real extract uses a model. */
 export function sampleOf(schema: unknown): unknown {
   const root = isJsonObject(schema) ? schema : {};
-  return valueOf(root, { root, name: 'value', depth: 0 }) ?? {};
+  return valueOf(root, { root, name: 'value', depth: 0, values: { count: 0 } }) ?? {};
 }
 
 interface Place {
   root: JsonObject;
   name: string;
   depth: number;
+  /** Shared by all places of a schema. */
+  values: { count: number };
 }
 
 function valueOf(given: unknown, place: Place): unknown {
-  if (!isJsonObject(given) || place.depth > MAX_DEPTH) return null;
+  place.values.count += 1;
+  const isTooMuch = place.depth > MAX_DEPTH || place.values.count > MAX_VALUES;
+  if (!isJsonObject(given) || isTooMuch) return null;
   const below = { ...place, depth: place.depth + 1 };
   if (typeof given['$ref'] === 'string') return valueOf(resolve(place.root, given['$ref']), below);
   if ('const' in given) return given['const'];
@@ -46,7 +55,7 @@ function valueOf(given: unknown, place: Place): unknown {
       );
     case 'array': {
       const { minItems } = given;
-      const length = Math.min(MAX_DEPTH, Math.max(1, typeof minItems === 'number' ? minItems : 1));
+      const length = Math.min(MAX_ITEMS, Math.max(1, typeof minItems === 'number' ? minItems : 1));
       return Array.from({ length }, () => valueOf(given['items'], below));
     }
     case 'number':
@@ -57,7 +66,7 @@ function valueOf(given: unknown, place: Place): unknown {
     case 'null':
       return null;
     default:
-      return SAMPLE_TEXTS[String(given['format'])] ?? `Sample ${place.name.replaceAll('_', ' ')}`;
+      return SAMPLE_TEXTS.get(given['format']) ?? `Sample ${place.name.replaceAll('_', ' ')}`;
   }
 }
 
