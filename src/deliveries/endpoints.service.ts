@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
 import { Settings } from '../platform/config/settings.js';
-import { DataCipher } from '../platform/crypto/data-cipher.js';
+import { DataCipher, DataKeyError } from '../platform/crypto/data-cipher.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { addLogFields } from '../platform/logging/log-context.js';
@@ -167,10 +167,16 @@ export class EndpointsService {
     }));
   }
 
+  /** Empty if `DATA_KEYS` lacks their key: the service must be able to set them again. */
   private headersOf({ id, headers }: Endpoint): object {
-    const parsed: unknown =
-      headers === null ? {} : JSON.parse(this.cipher.decrypt(headers, rowOf(id)));
-    return typeof parsed === 'object' && parsed !== null ? parsed : {};
+    if (headers === null) return {};
+    try {
+      const parsed: unknown = JSON.parse(this.cipher.decrypt(headers, rowOf(id)));
+      return typeof parsed === 'object' && parsed !== null ? parsed : {};
+    } catch (error) {
+      if (!(error instanceof DataKeyError)) throw error;
+      return {};
+    }
   }
 
   private changesOf(id: string, changes: Partial<EndpointSettings>) {

@@ -145,6 +145,7 @@ const NEVER: Readonly<Record<string, readonly string[]>> = {
     `https://${'a'.repeat(64)}.example.com/`,
     `https://${'a.'.repeat(140)}example.com/`,
     `https://hooks.example.com/${'a'.repeat(2048)}`,
+    `https://hooks.example.com/${'ä'.repeat(1000)}`,
     'https://[fe80::1%25eth0]/',
     'https://[::1%eth0]/',
     'https://hooks.example.com\\@127.0.0.1/',

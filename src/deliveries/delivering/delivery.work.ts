@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { isRecord } from '../../platform/json/is-record.js';
 import { Settings } from '../../platform/config/settings.js';
 import { isTransient } from '../../platform/database/database-errors.js';
-import { DataCipher } from '../../platform/crypto/data-cipher.js';
+import { DataCipher, DataKeyError } from '../../platform/crypto/data-cipher.js';
 import { truncate } from '../../platform/text.js';
 import { rowOf } from '../endpoints/endpoint-secret.js';
 import { withLogFields } from '../../platform/logging/log-context.js';
@@ -12,6 +12,7 @@ import { WorkEngine } from '../../platform/work/work-engine.js';
 import { WorkerLock } from '../../platform/work/worker-lock.js';
 import { DELIVERIES_DUE } from '../events/fan-out.js';
 import { EventSender, type Answered, type SendOutcome } from '../sending/event-sender.js';
+import { sendErrorOf } from '../sending/send-error.js';
 import { DeliveryLeaseStore, type DueDelivery } from './delivery-lease.store.js';
 import { DeliveryRecorder } from './delivery-recorder.js';
 import { DeliveryMetrics } from './delivery.metrics.js';
@@ -98,7 +99,7 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
     const given = isAnswer ? answer : { status: null };
     const outcome = decide(given, failures, retrySchedule ?? RETRY_SCHEDULE);
     this.metrics.recordAttempt(outcome.kind, durationMs);
-    const failure = isAnswer ? errorOf(answer) : answer.error.message;
+    const failure = isAnswer ? errorOf(answer) : `${answer.error.code}: ${answer.error.message}`;
     await this.recorder.record({
       eventId,
       endpointId,
@@ -120,7 +121,6 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
     const row = rowOf(endpointId);
     try {
       const headers = delivery.headers === null ? '{}' : this.cipher.decrypt(delivery.headers, row);
-      const secrets = [secret, previousSecret].filter((one) => one !== null);
       return await this.sender.send({
         url,
         id,
@@ -128,20 +128,29 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
         sendSvixHeaders: svixHeaders,
         body: Buffer.from(await this.bodies.bodyFor(delivery)),
         headers: headersOf(headers),
-        secrets: secrets.map((one) => this.cipher.decrypt(one, row)),
+        secrets: [this.cipher.decrypt(secret, row), ...this.previousOf(previousSecret, row)],
       });
     } catch (error) {
       if (isTransient(error)) throw error;
       this.logger.error({ msg: 'an event could not be sent', err: error });
-      return { error: NOT_SENT, durationMilliseconds: 0 };
+      return { error: sendErrorOf(error), durationMilliseconds: 0 };
+    }
+  }
+
+  /** None if `DATA_KEYS` lacks its key: the new secret of a rotation then signs alone. */
+  private previousOf(previousSecret: string | null, row: string): string[] {
+    if (previousSecret === null) return [];
+    try {
+      return [this.cipher.decrypt(previousSecret, row)];
+    } catch (error) {
+      if (!(error instanceof DataKeyError)) throw error;
+      return [];
     }
   }
 }
 
 /** Of the stored beginning of an answer. */
 const MAX_BODY = 2048;
-
-const NOT_SENT = { code: 'unknown', message: 'the gateway could not make the request' } as const;
 
 function errorOf({ status }: Answered): string {
   return status >= 300 && status < 400

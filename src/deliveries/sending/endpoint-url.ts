@@ -47,6 +47,9 @@ export function parseEndpointUrl(text: string): URL {
   }
   if (!URL.canParse(text)) throw refuse('the URL is not valid');
   const url = new URL(text);
+  // Percent-encoding makes it longer.
+  if (url.href.length > MAX_URL)
+    throw refuse(`the encoded URL has more than ${MAX_URL} characters`);
   if (!/^https?:$/.test(url.protocol)) throw refuse('the URL is neither https nor http');
   if (url.username !== '' || url.password !== '') {
     throw refuse('the URL contains a user name or password; use a header of the endpoint instead');

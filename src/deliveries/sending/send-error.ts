@@ -1,3 +1,4 @@
+import { DataKeyError } from '../../platform/crypto/data-cipher.js';
 import { AddressRefusedError } from './endpoint-url.js';
 
 /** Why an attempt brought no complete answer. Codes are stable; docs/events.md lists them. */
@@ -9,6 +10,8 @@ export const SEND_ERRORS = {
   dns_failure: 'the host name cannot be resolved',
   invalid_request: 'the request cannot be sent: the URL or a header of the endpoint is not valid',
   invalid_response: 'the receiver did not answer with valid HTTP',
+  secret_unreadable:
+    'the gateway lacks the key of the endpoint’s secret or headers; its operator must check DATA_KEYS',
   shutdown: 'the gateway shut down during the attempt',
   timeout: 'the receiver did not answer in time',
   tls_expired: 'the certificate of the receiver has expired or is not valid yet',
@@ -56,6 +59,7 @@ export function sendErrorOf(thrown: unknown): SendError {
     if (cause instanceof AddressRefusedError) {
       return { code: 'address_refused', message: cause.message };
     }
+    if (cause instanceof DataKeyError) return errorWith('secret_unreadable');
     const code = codeOf(cause);
     if (code !== undefined) return errorWith(code);
     cause = cause instanceof AggregateError ? (cause.errors as unknown[])[0] : cause.cause;
