@@ -98,8 +98,8 @@ type Given = Setting<typeof platformSwitches>;
 export type Platform = Required<Omit<Given, 'profile'>>;
 
 /**
- * Documented: Svix schedule, 12 h retention, 6 MB inline, 100 MB upload. INFERRED: job timing, direct
- * retry delays, link lifetime, deletion time.
+ * Documented: Svix schedule, 12 h retention, 6 MB inline, 100 MB upload, links for 1 h. INFERRED: job
+ * timing, direct retry delays, deletion time.
  */
 const defaults: Platform = {
   outageStatus: 0,
