@@ -1,8 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AddressPolicy } from '../../src/deliveries/sending/address-policy.js';
 import { Settings } from '../../src/platform/config/settings.js';
 import { codeOf, receiverWith, resolver, send, senderWith } from '../support/event-sender.js';
 import { FakeResolver } from '../support/fake-resolver.js';
+import { startGateway, type TestGateway } from '../support/gateway.js';
 import { accept } from '../support/receiver.js';
 
 describe('the address of a connection', () => {
@@ -102,4 +103,46 @@ describe('the address of a connection', () => {
       expect(JSON.stringify(outcome)).not.toContain('planted');
     },
   );
+});
+
+describe('an endpoint at a forbidden address', () => {
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    gateway = await startGateway();
+  });
+  afterAll(() => gateway.close());
+
+  test.each([
+    'http://10.0.0.1/',
+    'https://169.254.169.254/latest/meta-data/',
+    'http://[::ffff:127.0.0.1]:3000/',
+    'http://1.1.1.1/',
+    'https://user:planted@hooks.example.com/',
+    'file:///etc/passwd',
+    'https://[fe80::1%25eth0]/',
+    'hooks.example.com',
+  ])('is not created: %s', async (url) => {
+    const { status, body } = await gateway.call('POST', '/v1/endpoints', { url });
+    expect([status, body.code]).toEqual([422, 'endpoint_address_refused']);
+    expect(body.errors).toMatchObject([{ path: 'url' }]);
+    expect(JSON.stringify(body)).not.toContain('planted');
+  });
+
+  test('is not created at the database of the gateway', async () => {
+    const { host } = new URL(gateway.settings.DATABASE_URL ?? '');
+    const { body } = await gateway.call('POST', '/v1/endpoints', { url: `http://${host}/` });
+    expect(body).toMatchObject({
+      code: 'endpoint_address_refused',
+      detail: expect.stringContaining('the database of the gateway'),
+    });
+  });
+
+  test('is not set by a change', async () => {
+    const url = 'http://127.0.0.1:4000/';
+    const { body } = await gateway.call('POST', '/v1/endpoints', { url });
+    const path = `/v1/endpoints/${String(body.id)}`;
+    const changed = await gateway.call('PATCH', path, { url: 'http://10.0.0.1/' });
+    expect([changed.status, changed.body.code]).toEqual([422, 'endpoint_address_refused']);
+    expect((await gateway.call('GET', path)).body.url).toBe(url);
+  });
 });
