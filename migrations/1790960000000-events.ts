@@ -94,6 +94,7 @@ export class Events1790960000000 implements MigrationInterface {
         at timestamptz NOT NULL,
         duration_ms integer NOT NULL,
         status integer,
+        error_code text,
         error text,
         response_headers text,
         response_body text,

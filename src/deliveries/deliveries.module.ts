@@ -10,6 +10,7 @@ import { Endpoint } from './endpoints/endpoint.entity.js';
 import { EndpointsStore } from './endpoints/endpoints.store.js';
 import { EventsService } from './events.service.js';
 import { Event } from './events/event.entity.js';
+import { DeliveryTimeline } from './events/delivery-timeline.js';
 import { EventsStore } from './events/events.store.js';
 import { FanOut } from './events/fan-out.js';
 import { FanOutStore } from './events/fan-out.store.js';
@@ -31,6 +32,7 @@ import { SendingModule } from './sending/sending.module.js';
     FanOutStore,
     FanOut,
     FeedRequests,
+    DeliveryTimeline,
     EndpointsService,
     EventsService,
   ],

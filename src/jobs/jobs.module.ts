@@ -37,6 +37,7 @@ import { JobInput } from './submission/job-input.entity.js';
 import { WakeUp } from './submission/wake-up.entity.js';
 import { JobInputsStore } from './submission/job-inputs.store.js';
 import { Service } from './services/service.entity.js';
+import { TimelineSources } from './timeline/timeline-sources.js';
 import { ServiceLimitsStore } from './services/service-limits.store.js';
 import { ServiceLimitsService } from './service-limits.service.js';
 import { UploadReferences } from './uploads/upload-references.js';
@@ -65,6 +66,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     WorkModule,
   ],
   providers: [
+    TimelineSources,
     JobQueries,
     CoolDownReasons,
     JobSearchStore,

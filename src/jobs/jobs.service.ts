@@ -21,6 +21,7 @@ import { JobQueries, type JobFilter } from './persistence/job-queries.store.js';
 import { ResultStore } from './results/result.store.js';
 import { InputJobs } from './submission/input-jobs.js';
 import type { TimelineEntry } from './timeline/timeline.js';
+import { TimelineSources, type TimelineSource } from './timeline/timeline-sources.js';
 import { throwNoResult } from './results/no-result.js';
 import { UploadReferences } from './uploads/upload-references.js';
 
@@ -39,6 +40,7 @@ export class JobsService {
     private readonly cancellation: JobCancellation,
     private readonly inputs: InputJobs,
     private readonly uploads: UploadReferences,
+    private readonly timelineSources: TimelineSources,
     private readonly jobFiles: JobFiles,
   ) {}
 
@@ -110,6 +112,11 @@ export class JobsService {
 
   async list(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
     return this.coolDowns.explain(await this.queries.listJobs(service, filter, limit));
+  }
+
+  /** For features above jobs: `source` adds entries to the timelines. Call it in `onModuleInit`. */
+  addTimelineSource(source: TimelineSource): void {
+    this.timelineSources.add(source);
   }
 
   /** A page of the timeline, oldest first. Throws `job_not_found`. */

@@ -139,6 +139,7 @@ describe('the fan-out', () => {
     const id = await jobIn('submitted', metadata);
     await complete(id);
     await fanOutAll();
+    const { apiUrl } = gateway.settings;
     const [event, ...rest] = await events();
     expect(rest).toEqual([]);
     expect(event).toMatchObject({ type: 'job.completed', service: 'invoices', job_id: id });
@@ -152,9 +153,9 @@ describe('the fan-out', () => {
         status: 'completed',
         error: null,
         links: {
-          job: `/v1/jobs/${id}`,
-          result: `/v1/jobs/${id}/result`,
-          events: `/v1/jobs/${id}/events`,
+          job: `${apiUrl}/v1/jobs/${id}`,
+          result: `${apiUrl}/v1/jobs/${id}/result`,
+          events: `${apiUrl}/v1/jobs/${id}/events`,
         },
       },
     });

@@ -17,15 +17,16 @@ export interface TestEndpoint {
   requests(count: number): Promise<ReceivedRequest[]>;
 }
 
-/** Creates a receiver and an endpoint that ends with the test. */
+/** Creates an endpoint with a receiver, which `atEnd` closes: by default at the end of the test. */
 export async function createEndpoint(
   gateway: TestGateway,
   receive?: Receive,
   settings: Record<string, unknown> = {},
   service = `service-${randomUUID().slice(0, 8)}`,
+  atEnd: (close: () => Promise<void>) => unknown = onTestFinished,
 ): Promise<TestEndpoint> {
   const receiver = await startReceiver(receive);
-  onTestFinished(() => receiver.close());
+  atEnd(() => receiver.close());
   const key = await gateway.newKey(service);
   const call: TestEndpoint['call'] = (method, path, body) =>
     gateway.call(method, path, body, { authorization: `Bearer ${key}` });
@@ -47,7 +48,7 @@ export async function createEndpoint(
 
 /** Ends a job of `service` in the database, as a worker does. Returns its id. */
 export async function endJob(
-  { pool }: TestGateway,
+  { pool }: Pick<TestGateway, 'pool'>,
   service: string,
   {
     type = 'parse',

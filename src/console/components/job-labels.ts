@@ -51,6 +51,8 @@ export const EVENT_LABELS: Readonly<Record<JobEventType, string>> = {
   callback_received: 'Callback received',
   polled: 'Polled: still open',
   cancel_requested: 'Cancel requested',
+  event_delivered: 'Event delivered',
+  event_not_delivered: 'Event not delivered',
   cancel_sent: 'Cancel sent to Reducto',
   completed: 'Completed',
   failed: 'Failed',

@@ -124,6 +124,10 @@ export class AttemptDto {
   @ApiProperty({ type: 'integer', nullable: true })
   status!: number | null;
 
+  /** Why there was no answer; null with an answer. */
+  @ApiProperty({ type: String, nullable: true, example: 'connection_refused' })
+  errorCode!: string | null;
+
   /** Why the attempt failed; null if it succeeded. */
   error!: string | null;
 
@@ -190,6 +194,7 @@ export function toAttemptPageDto(found: readonly Attempt[], limit: number): Atte
       at: attempt.at,
       durationMs: attempt.durationMs,
       status: attempt.status,
+      errorCode: attempt.errorCode,
       error: attempt.error,
       responseHeaders: responseHeaders === null ? null : JSON.parse(responseHeaders),
       responseBody: attempt.responseBody,

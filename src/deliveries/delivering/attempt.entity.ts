@@ -27,6 +27,10 @@ export class Attempt {
   @Column({ type: 'integer', nullable: true })
   status!: number | null;
 
+  /** Why there was no answer (`send-error.ts`); null with an answer. */
+  @Column({ name: 'error_code', type: 'text', nullable: true })
+  errorCode!: string | null;
+
   /** Why the attempt failed; null if it succeeded. */
   @Column({ type: 'text', nullable: true })
   error!: string | null;

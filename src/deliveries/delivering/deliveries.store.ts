@@ -42,6 +42,16 @@ export class DeliveriesStore {
     return resent.map(({ id }) => id);
   }
 
+  /** The first `limit` attempts to deliver the event of the job. */
+  listAttemptsOfJob(jobId: string, limit: number): Promise<Attempt[]> {
+    return this.database
+      .createQueryBuilder(Attempt, 'attempt')
+      .where(BY_JOB, { jobId })
+      .orderBy('attempt.id', 'ASC')
+      .limit(limit)
+      .getMany();
+  }
+
   /** Up to `limit` attempts of the event after the attempt `after`, oldest first. */
   listAttempts(eventId: string, after: string, limit: number): Promise<Attempt[]> {
     return this.database
@@ -52,6 +62,8 @@ export class DeliveriesStore {
       .getMany();
   }
 }
+
+const BY_JOB = 'attempt.event_id IN (SELECT id FROM events WHERE job_id = :jobId)';
 
 const UNDELIVERED_SINCE = (status: string): string => `
   SELECT delivery.event_id, delivery.endpoint_id

@@ -14,6 +14,7 @@ export interface AttemptRecord {
   readonly at: Date;
   readonly durationMs: number;
   readonly status: number | null;
+  readonly errorCode: string | null;
   readonly error: string | null;
   /** JSON text. */
   readonly responseHeaders: string | null;
@@ -56,6 +57,7 @@ export class DeliveryResultsStore {
       of(({ at }) => at),
       of(({ durationMs }) => durationMs),
       of(({ status }) => status),
+      of(({ errorCode }) => errorCode),
       of(({ error }) => error),
       of(({ responseHeaders }) => responseHeaders),
       of(({ responseBody }) => responseBody),
@@ -126,14 +128,14 @@ const RECORD = {
   WITH record AS MATERIALIZED (
     SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::uuid[]), (SELECT $4::integer[]),
                          (SELECT $5::timestamptz[]), (SELECT $6::integer[]), (SELECT $7::integer[]),
-                         (SELECT $8::text[]), (SELECT $9::text[]), (SELECT $10::text[]), (SELECT $11::text[]),
-                         (SELECT $12::float8[]))
-      AS record (event_id, endpoint_id, lease, attempt, at, duration_ms, status, error, response_headers,
+                         (SELECT $8::text[]), (SELECT $9::text[]), (SELECT $10::text[]), (SELECT $11::text[]), (SELECT $12::text[]),
+                         (SELECT $13::float8[]))
+      AS record (event_id, endpoint_id, lease, attempt, at, duration_ms, status, error_code, error, response_headers,
                  response_body, status_after, retry_seconds)),
   attempt AS (
-    INSERT INTO delivery_attempts (event_id, endpoint_id, attempt, at, duration_ms, status, error, response_headers,
+    INSERT INTO delivery_attempts (event_id, endpoint_id, attempt, at, duration_ms, status, error_code, error, response_headers,
                                    response_body, process)
-    SELECT event_id, endpoint_id, attempt, at, duration_ms, status, error, response_headers, response_body, $13
+    SELECT event_id, endpoint_id, attempt, at, duration_ms, status, error_code, error, response_headers, response_body, $14
       FROM record ORDER BY at),
   recorded AS (
     UPDATE deliveries AS delivery
@@ -145,7 +147,7 @@ const RECORD = {
      WHERE delivery.event_id = record.event_id AND delivery.endpoint_id = record.endpoint_id
        AND delivery.lease = record.lease AND delivery.status = 'pending'),
   health AS MATERIALIZED (
-    SELECT * FROM unnest((SELECT $14::uuid[]), (SELECT $15::boolean[]), (SELECT $16::integer[]), (SELECT $17::float8[]))
+    SELECT * FROM unnest((SELECT $15::uuid[]), (SELECT $16::boolean[]), (SELECT $17::integer[]), (SELECT $18::float8[]))
       AS health (endpoint_id, has_succeeded, failures, pause_seconds)),
   locked AS MATERIALIZED (
     SELECT id FROM endpoints JOIN health ON health.endpoint_id = endpoints.id
@@ -167,6 +169,6 @@ const RECORD = {
       FROM health
      WHERE endpoints.id = health.endpoint_id AND endpoints.id = ANY (ARRAY(SELECT id FROM locked))
     RETURNING endpoints.id, failing_since)
-  SELECT id, failing_since <= now() - make_interval(hours => $18) AS "isOverdue"
+  SELECT id, failing_since <= now() - make_interval(hours => $19) AS "isOverdue"
     FROM changed WHERE failing_since IS NOT NULL`,
 };

@@ -71,11 +71,14 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
     return deliveries;
   }
 
-  async perform(delivery: DueDelivery): Promise<void> {
+  async perform(delivery: DueDelivery): Promise<void | 'release'> {
     const { eventId, endpointId } = delivery;
-    await withLogFields({ work: this.name, eventId, endpointId }, () => this.deliver(delivery));
+    const fields = { work: this.name, eventId, endpointId };
+    const isRecorded = await withLogFields(fields, () => this.deliver(delivery));
+    if (!isRecorded) return 'release';
     // Its endpoint may have been at its limit.
     this.wake();
+    return undefined;
   }
 
   release(held: readonly Held<DueDelivery>[]): Promise<void> {
@@ -90,11 +93,13 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
     this.notifications.deliver(DELIVERIES_DUE, ['']);
   }
 
-  private async deliver(delivery: DueDelivery): Promise<void> {
+  /** False if the shutdown of this process ended the attempt: the next one sends the event again. */
+  private async deliver(delivery: DueDelivery): Promise<boolean> {
     const { eventId, endpointId, lease, attempts, failures, retrySchedule } = delivery;
     const at = new Date();
     const answer = await this.send(delivery, at);
     const isAnswer = 'status' in answer;
+    if (!isAnswer && answer.error.code === 'shutdown') return false;
     const { durationMilliseconds: durationMs } = answer;
     const given = isAnswer ? answer : { status: null };
     const outcome = decide(given, failures, retrySchedule ?? RETRY_SCHEDULE);
@@ -109,10 +114,12 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
       at,
       durationMs,
       status: given.status,
+      errorCode: isAnswer ? null : answer.error.code,
       error: outcome.kind === 'delivered' ? null : failure,
       responseHeaders: isAnswer ? storable(JSON.stringify(answer.headers)) : null,
       responseBody: isAnswer ? storable(truncate(answer.body, MAX_BODY)) : null,
     });
+    return true;
   }
 
   /** Throws only what a working database would prevent. */

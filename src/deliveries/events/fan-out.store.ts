@@ -41,13 +41,13 @@ export interface EndpointEvent {
 /** All writes to `events`, and the inserts of deliveries. */
 @Injectable()
 export class FanOutStore {
-  private readonly prefix: string;
+  private readonly apiUrl: string;
 
   constructor(
     settings: Settings,
     @InjectEntityManager() private readonly database: EntityManager,
   ) {
-    this.prefix = JSON.stringify(settings.pathPrefix).slice(1, -1);
+    this.apiUrl = JSON.stringify(settings.apiUrl).slice(1, -1);
   }
 
   /** Makes the events of up to `limit` jobs that ended, except those of `skipped`. */
@@ -56,7 +56,7 @@ export class FanOutStore {
     limit: number,
     skipped: readonly string[],
   ): Promise<FannedOut> {
-    const made = await preparedRows<MadeRow>(manager, INSERT_EVENTS, [limit, skipped, this.prefix]);
+    const made = await preparedRows<MadeRow>(manager, INSERT_EVENTS, [limit, skipped, this.apiUrl]);
     const { taken = 0, services = [] } = made[0] ?? {};
     const events = made.flatMap(({ id, service, type, jobType, channels, metadata }) =>
       id === null ? [] : [{ id, service, type, job: { type: jobType, channels, metadata } }],
@@ -104,7 +104,7 @@ export class FanOutStore {
 const TURN = `turn AS MATERIALIZED (
     SELECT pg_advisory_xact_lock(hashtextextended('events', 0)) AS held)`;
 
-/** JSON of the event of the job in `ended`; the metadata is as the service wrote it. $3: prefix of links. */
+/** JSON of the event of the job in `ended`; the metadata is as the service wrote it. $3: URL of the API. */
 const BODY = `
   '{"type":"job.' || status
   || '","timestamp":"' || to_char(ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')

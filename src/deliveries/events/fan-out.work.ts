@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { JOB_ENDED } from '../../jobs/job-ends.js';
@@ -8,6 +9,8 @@ import { FanOut } from './fan-out.js';
 import { FanOutStore } from './fan-out.store.js';
 
 const BATCH_SIZE = 500;
+/** After a batch of several, the next one gathers for this long: a single end never waits. */
+const GATHER_MILLISECONDS = 20;
 /** How long a job is skipped whose event PostgreSQL refuses to store. */
 const SKIP_MILLISECONDS = 60_000;
 
@@ -21,6 +24,7 @@ export class FanOutWork implements BatchWork, OnModuleInit {
   private readonly logger = new Logger(FanOutWork.name);
   private readonly skipped = new LRUCache<string, true>({ max: 1000, ttl: SKIP_MILLISECONDS });
   private limit = BATCH_SIZE;
+  private gathers = false;
 
   constructor(
     private readonly fanOut: FanOut,
@@ -34,11 +38,14 @@ export class FanOutWork implements BatchWork, OnModuleInit {
 
   /** Returns 0 if nothing is left. A job whose event PostgreSQL refuses is found by halves, and skipped for a while. */
   async perform(): Promise<number> {
+    if (this.gathers) await setTimeout(GATHER_MILLISECONDS);
+    this.gathers = false;
     const skipped = [...this.skipped.keys()];
     const { limit } = this;
     try {
       const taken = await this.fanOut.fanOutEnds(limit, skipped);
       this.limit = BATCH_SIZE;
+      this.gathers = taken > 1;
       return taken < limit ? 0 : 1;
     } catch (error) {
       if (classifyDatabaseError(error) !== 'data') throw error;

@@ -4,6 +4,7 @@ import { In, LessThan, Repository, type FindOptionsWhere } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
 import { JobEvent } from '../timeline/job-event.entity.js';
 import { JobResult } from '../results/job-result.entity.js';
+import { TimelineSources } from '../timeline/timeline-sources.js';
 import { timelineOf, type TimelineEntry } from '../timeline/timeline.js';
 import type { JobStatus } from '../job-status.js';
 import type { JobType } from '../job-type.js';
@@ -70,6 +71,7 @@ export class JobQueries {
     @InjectRepository(Job) private readonly jobs: Repository<Job>,
     @InjectRepository(JobEvent) private readonly events: Repository<JobEvent>,
     @InjectRepository(JobResult) private readonly results: Repository<JobResult>,
+    private readonly timelineSources: TimelineSources,
   ) {}
 
   findOwn(service: string, id: string): Promise<Job | null> {
@@ -116,12 +118,14 @@ export class JobQueries {
 
   /** A part of the timeline: up to `limit` entries after the entry `after`. */
   async listTimeline(job: Job, after = '0', limit: number): Promise<TimelineEntry[]> {
-    const [events, result] = await Promise.all([
+    const [events, result, others] = await Promise.all([
       this.events.find({ where: { jobId: job.id }, order: { id: 'ASC' } }),
       this.results.findOne({ select: { sizeBytes: true }, where: { jobId: job.id } }),
+      this.timelineSources.entriesOf(job.id),
     ]);
     const begin = Number(after);
-    return timelineOf(job, events, result?.sizeBytes ?? null).slice(begin, begin + limit);
+    const timeline = timelineOf(job, events, result?.sizeBytes ?? null, others);
+    return timeline.slice(begin, begin + limit);
   }
 
   /** The upstream ids that belong to jobs of this gateway. */

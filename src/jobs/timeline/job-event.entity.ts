@@ -15,6 +15,8 @@ export const JOB_EVENT_TYPES = [
   'failed',
   'cancelled',
   'expired',
+  'event_delivered',
+  'event_not_delivered',
 ] as const;
 
 /**

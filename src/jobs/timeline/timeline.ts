@@ -1,4 +1,5 @@
 import type { JobEvent, JobEventType } from './job-event.entity.js';
+import type { OutsideEntry } from './timeline-sources.js';
 import { isTerminal, TERMINAL_STATUSES } from '../job-status.js';
 import type { Job } from '../job.entity.js';
 
@@ -15,12 +16,13 @@ type Entry = Omit<TimelineEntry, 'id'>;
 
 /**
  * The timeline, oldest first. The regular steps stand in the columns of the job; `events` are the rest of it, in their
- * order. `sizeBytes`: size of the stored result.
+ * order. `sizeBytes`: size of the stored result; `others`: entries that other features hold.
  */
 export function timelineOf(
   job: Job,
   events: readonly JobEvent[],
   sizeBytes: string | null,
+  others: readonly OutsideEntry[] = [],
 ): TimelineEntry[] {
   const recorded = events.flatMap(({ at, type, detail }) => [
     ...attemptOf(detail),
@@ -32,7 +34,8 @@ export function timelineOf(
         entry.type === type &&
         (type !== 'submit_started' || entry.detail['attempt'] === detail['attempt']),
     );
-  return [...stepsOf(job, sizeBytes).filter((step) => !isRecorded(step)), ...recorded]
+  const steps = stepsOf(job, sizeBytes).filter((step) => !isRecorded(step));
+  return [...steps, ...recorded, ...others]
     .toSorted((one, other) => +one.at - +other.at || rankOf(one) - rankOf(other))
     .map((entry, n) => ({ id: String(n + 1), ...entry }));
 }
@@ -78,5 +81,6 @@ const ENDS: ReadonlySet<string> = new Set(TERMINAL_STATUSES);
 /** Order of entries of the same moment. */
 function rankOf({ type }: Entry): number {
   if (type === 'accepted') return 0;
+  if (type === 'event_delivered' || type === 'event_not_delivered') return 3;
   return ENDS.has(type) ? 2 : 1;
 }
