@@ -53,6 +53,11 @@ describe('a request', () => {
     expect(headers).toMatchObject({ authorization: 'Bearer t', 'x-tenant': 'a' });
   });
 
+  test('has one header where the endpoint sets one of the gateway', async () => {
+    const { headers } = await received({ headers: { 'User-Agent': 'mine', ACCEPT: 'text/plain' } });
+    expect(headers).toMatchObject({ 'user-agent': 'mine', accept: 'text/plain' });
+  });
+
   test.each<[string, Record<string, string>]>([
     ['a line break', { 'x-a': 'b\r\nx-injected: c' }],
     ['a lone line feed', { 'x-a': 'b\nx-injected: c' }],

@@ -95,12 +95,13 @@ function firstRequest(
   const end = bytes.indexOf('\r\n\r\n');
   if (end === -1) return undefined;
   const [line = '', ...rest] = bytes.toString('latin1', 0, end).split('\r\n');
-  const headers = Object.fromEntries(
-    rest.map((header) => {
-      const colon = header.indexOf(':');
-      return [header.slice(0, colon).toLowerCase(), header.slice(colon + 1).trim()];
-    }),
-  );
+  const headers: Record<string, string> = {};
+  for (const header of rest) {
+    const colon = header.indexOf(':');
+    const name = header.slice(0, colon).toLowerCase();
+    const value = header.slice(colon + 1).trim();
+    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
+  }
   const size = end + 4 + Number(headers['content-length'] ?? 0);
   if (bytes.length < size) return undefined;
   return { request: { line, headers, body: bytes.subarray(end + 4, size) }, size };

@@ -138,13 +138,20 @@ function headersOf(request: SendRequest): Record<string, string> {
   return {
     accept: '*/*',
     'user-agent': 'reducto-gateway',
-    ...headers,
+    ...lowerCased(headers),
     'content-type': 'application/json',
     'webhook-id': id,
     'webhook-timestamp': String(timestamp),
     'webhook-signature': signature,
     ...(sendSvixHeaders ? svix : {}),
   };
+}
+
+/** So that they replace the gateway's own. */
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+  );
 }
 
 /** Made once: a connection that builds its own takes some ten milliseconds. */
