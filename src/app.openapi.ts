@@ -15,7 +15,8 @@ const TAGS = {
   Uploads: 'Upload documents that have no URL. Scope `jobs`.',
   Events:
     'Be told when jobs end: by signed requests to your endpoints, or by following the feed. Scope `jobs`.',
-  Admin: 'Jobs of all services, API keys, refused callbacks, and the audit. Scope `admin`.',
+  Admin:
+    'Jobs, endpoints, and events of all services, API keys, refused callbacks, and the audit. Scope `admin`.',
   Health: 'For health checks and Prometheus. No API key is needed.',
 } as const;
 

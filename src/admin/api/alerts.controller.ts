@@ -7,7 +7,7 @@ import { AlertQueries } from '../../alerts/alert-queries.js';
 import { ApiProblems } from '../../platform/errors/api-problems.js';
 import { UuidParam } from '../../platform/http/uuid-param.decorator.js';
 import { AdminAlerts } from '../admin-alerts.js';
-import { AlertPageDto, AlertsQuery, AlertDto, toAlertDto, toAlertPageDto } from '../alert.dto.js';
+import { AlertPageDto, AlertsQuery, AlertDto, toAlertDto, toAlertPageDto } from './alert.dto.js';
 import { byApi } from '../admin-actions.js';
 
 @Controller('v1/admin/alerts')

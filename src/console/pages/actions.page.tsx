@@ -45,6 +45,11 @@ const ACTION_LABELS: Readonly<Record<string, string>> = {
   'job.result': 'Downloaded a result',
   'job.file': 'Downloaded a file of a result',
   'job.cancel': 'Cancelled a job',
+  'endpoint.enable': 'Enabled an endpoint',
+  'endpoint.disable': 'Disabled an endpoint',
+  'endpoint.recover': 'Recovered an endpoint',
+  'endpoint.test': 'Tested an endpoint',
+  'event.resend': 'Sent an event again',
   'session.begin': 'Signed in',
   'session.end': 'Signed out',
   'alert.acknowledge': 'Acknowledged an alert',
@@ -90,7 +95,7 @@ export function Actions({ page, asked, cursor, verified }: ActionsProperties): J
           />
         </label>
         <label class="wide">
-          <span>ID of a key or a job, service, or other text</span>
+          <span>ID, service, or other text</span>
           <input name="text" value={asked.text} maxLength={128} spellcheck={false} />
         </label>
         <div class="filter-buttons">

@@ -111,7 +111,7 @@ export class EndpointDto {
   @ApiProperty({ enum: STATES })
   state!: (typeof STATES)[number];
 
-  /** `service`: you disabled it. `failing`: it failed for too long. `gone`: it answered 410. */
+  /** `service`: you disabled it. `failing`: it failed for too long. `gone`: it answered 410. `admin`: an admin disabled it. */
   @ApiProperty({ enum: DISABLED_REASONS, type: String, nullable: true })
   disabledReason!: DisabledReason | null;
 

@@ -103,5 +103,5 @@ const BACKLOG = {
                  coalesce(extract(epoch FROM now() - min(ended_at)), 0)::float8 AS "outboxSeconds"
             FROM event_outbox JOIN jobs ON jobs.id = event_outbox.job_id) AS waiting,
          (SELECT count(*)::integer AS disabled FROM endpoints
-           WHERE NOT enabled AND disabled_reason <> 'service') AS endpoints`,
+           WHERE NOT enabled AND disabled_reason IN ('failing', 'gone')) AS endpoints`,
 };

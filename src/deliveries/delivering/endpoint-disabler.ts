@@ -20,7 +20,7 @@ export class EndpointDisabler {
   ) {}
 
   /** Disables the endpoint with an event in one transaction, unless it has recovered or is disabled. */
-  async disable(id: string, reason: Exclude<DisabledReason, 'service'>): Promise<void> {
+  async disable(id: string, reason: Extract<DisabledReason, 'failing' | 'gone'>): Promise<void> {
     const hours = reason === 'failing' ? this.settings.ENDPOINT_DISABLE_AFTER_HOURS : 0;
     const disabled = await this.transactions.run(async (manager) => {
       const endpoint = await this.endpoints.disable(id, reason, hours, manager);

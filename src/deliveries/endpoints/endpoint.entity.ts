@@ -1,7 +1,7 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** Who disabled an endpoint: its service, five days of failures, or an answer with status 410. */
-export const DISABLED_REASONS = ['service', 'failing', 'gone'] as const;
+/** Why an endpoint is disabled: by its service, five days of failures, an answer with status 410, or an admin. */
+export const DISABLED_REASONS = ['service', 'failing', 'gone', 'admin'] as const;
 export type DisabledReason = (typeof DISABLED_REASONS)[number];
 
 /** Where a service receives events, which events, and how the receiver fares. */

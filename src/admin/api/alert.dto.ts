@@ -6,11 +6,11 @@ import {
   severityOf,
   type AlertKind,
   type Severity,
-} from '../alerts/alert-kinds.js';
-import { refusalsOf, type AlertRefusals } from '../alerts/alert-refusals.js';
-import type { Alert, AlertState } from '../alerts/alert-queries.js';
-import { REFUSAL_CAUSES, type RefusalCause } from '../audit/refusal.js';
-import { IsWholeNumber } from '../platform/http/whole-number.js';
+} from '../../alerts/alert-kinds.js';
+import { refusalsOf, type AlertRefusals } from '../../alerts/alert-refusals.js';
+import type { Alert, AlertState } from '../../alerts/alert-queries.js';
+import { REFUSAL_CAUSES, type RefusalCause } from '../../audit/refusal.js';
+import { IsWholeNumber } from '../../platform/http/whole-number.js';
 
 export class AlertsQuery {
   @IsOptional()

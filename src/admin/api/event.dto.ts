@@ -1,0 +1,205 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn, IsNumberString, IsOptional, IsUUID, MaxLength } from 'class-validator';
+import { IsServiceName } from '../../access/service-name.js';
+import {
+  EVENT_TYPES,
+  SHOWN_STATUSES,
+  shownUrl,
+  type AdminEvent,
+  type EventType,
+  type ShownStatus,
+} from '../../deliveries/deliveries-admin.service.js';
+import type { Attempt } from '../../deliveries/events.service.js';
+import { IsWholeNumber } from '../../platform/http/whole-number.js';
+
+export class AdminEventsQuery {
+  /** @example 'invoices' */
+  @IsOptional()
+  @IsServiceName()
+  service?: string;
+
+  @IsOptional()
+  @IsIn(EVENT_TYPES)
+  type?: EventType;
+
+  @IsOptional()
+  @IsUUID()
+  jobId?: string;
+
+  /** Only events with a delivery to this endpoint. */
+  @IsOptional()
+  @IsUUID()
+  endpointId?: string;
+
+  /** Only events with a delivery of this status. */
+  @IsOptional()
+  @IsIn(SHOWN_STATUSES)
+  status?: ShownStatus;
+
+  /** `nextCursor` of the previous page. */
+  @IsOptional()
+  @IsUUID()
+  cursor?: string;
+
+  @IsOptional()
+  @IsWholeNumber(1, 200)
+  limit: number = 50;
+}
+
+export class AdminAttemptsQuery {
+  /** `nextCursor` of the previous page. */
+  @IsOptional()
+  @IsNumberString({ no_symbols: true })
+  @MaxLength(18)
+  cursor?: string;
+
+  @IsOptional()
+  @IsWholeNumber(1, 200)
+  limit: number = 100;
+}
+
+class AdminDeliveryDto {
+  @ApiProperty({ format: 'uuid' })
+  endpointId!: string;
+
+  /** Without its query, which may hold a secret; null if the endpoint was deleted. */
+  url!: string | null;
+
+  /** `failed`: the last attempt failed. `cancelled`: the endpoint was deleted before. */
+  @ApiProperty({ enum: SHOWN_STATUSES })
+  status!: ShownStatus;
+
+  @ApiProperty({ type: 'integer' })
+  attempts!: number;
+
+  /** Null if an attempt is under way, and while the endpoint is disabled. */
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  nextAttemptAt!: string | null;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  endedAt!: string | null;
+}
+
+/** An event as admins see it. */
+export class AdminEventDto {
+  /** UUIDv7; the `webhook-id` of all its deliveries. */
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+
+  /** @example 'invoices' */
+  service!: string;
+
+  @ApiProperty({ enum: EVENT_TYPES })
+  type!: EventType;
+
+  @ApiProperty({ type: String, format: 'uuid', nullable: true })
+  jobId!: string | null;
+
+  /** The endpoint that the event is about; only of the types `endpoint.*`. */
+  @ApiProperty({ type: String, format: 'uuid', nullable: true })
+  endpointId!: string | null;
+
+  createdAt!: Date;
+
+  deliveries!: AdminDeliveryDto[];
+}
+
+export class AdminEventPageDto {
+  events!: AdminEventDto[];
+
+  /** Pass it as `cursor` to get the next page; null on the last page. */
+  nextCursor!: string | null;
+}
+
+class AdminAttemptDto {
+  @ApiProperty({ format: 'uuid' })
+  endpointId!: string;
+
+  /** From 1. */
+  @ApiProperty({ type: 'integer' })
+  attempt!: number;
+
+  at!: Date;
+
+  @ApiProperty({ type: 'integer' })
+  durationMs!: number;
+
+  /** HTTP status; null without an answer. */
+  @ApiProperty({ type: 'integer', nullable: true })
+  status!: number | null;
+
+  /** Why the attempt failed; null if it succeeded. */
+  error!: string | null;
+
+  /** Without credentials. */
+  @ApiProperty({ type: 'object', additionalProperties: true, nullable: true })
+  responseHeaders!: unknown;
+
+  /** Its beginning. */
+  responseBody!: string | null;
+
+  /** The worker process. */
+  process!: string;
+}
+
+export class AdminAttemptPageDto {
+  attempts!: AdminAttemptDto[];
+
+  /** Pass it as `cursor` to get the next page; null on the last page. */
+  nextCursor!: string | null;
+}
+
+export class AdminResendDto {
+  /** The endpoint; default: all enabled endpoints that the event was for. */
+  @ApiPropertyOptional({ format: 'uuid' })
+  @IsOptional()
+  @IsUUID()
+  endpointId?: string;
+}
+
+export class AdminResentDto {
+  /** Endpoints that get the event again, with the same id. */
+  endpointIds!: string[];
+}
+
+export function toAdminEventDto(event: AdminEvent): AdminEventDto {
+  return {
+    id: event.id,
+    service: event.service,
+    type: event.type,
+    jobId: event.jobId,
+    endpointId: event.endpointId,
+    createdAt: event.createdAt,
+    deliveries: event.deliveries.map(({ url, ...delivery }) => ({
+      ...delivery,
+      url: url === null ? null : shownUrl(url),
+    })),
+  };
+}
+
+/** @param found one more than `limit` if there is a next page */
+export function toAdminEventPageDto(
+  found: readonly AdminEvent[],
+  limit: number,
+): AdminEventPageDto {
+  const page = found.slice(0, limit);
+  return {
+    events: page.map(toAdminEventDto),
+    nextCursor: found.length > limit ? (page.at(-1)?.id ?? null) : null,
+  };
+}
+
+/** @param found one more than `limit` if there is a next page */
+export function toAdminAttemptPageDto(
+  found: readonly Attempt[],
+  limit: number,
+): AdminAttemptPageDto {
+  const page = found.slice(0, limit);
+  return {
+    attempts: page.map(({ id: _id, eventId: _eventId, responseHeaders, ...attempt }) => ({
+      ...attempt,
+      responseHeaders: responseHeaders === null ? null : JSON.parse(responseHeaders),
+    })),
+    nextCursor: found.length > limit ? (page.at(-1)?.id ?? null) : null,
+  };
+}
