@@ -24,6 +24,7 @@ import { JobInputs1790930000000 } from './1790930000000-job-inputs.js';
 import { WakeUps1790940000000 } from './1790940000000-wake-ups.js';
 import { JobFiles1790950000000 } from './1790950000000-job-files.js';
 import { Events1790960000000 } from './1790960000000-events.js';
+import { JobCalls1790970000000 } from './1790970000000-job-calls.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -53,4 +54,5 @@ export const MIGRATIONS = [
   WakeUps1790940000000,
   JobFiles1790950000000,
   Events1790960000000,
+  JobCalls1790970000000,
 ];

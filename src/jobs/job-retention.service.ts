@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { EntityManager } from 'typeorm';
 import { JobRetentionStore, type Searched } from './persistence/job-retention.store.js';
+import { JobCallsStore } from './calls/job-calls.store.js';
 import { UploadStore } from './uploads/upload.store.js';
 
 /** How long a request that began to read a result may continue after it expired. */
@@ -19,6 +20,7 @@ export class JobRetentionService {
   constructor(
     private readonly store: JobRetentionStore,
     private readonly uploads: UploadStore,
+    private readonly calls: JobCallsStore,
   ) {}
 
   expireResults(manager: EntityManager, days: number, limit: number): Promise<number> {
@@ -32,6 +34,11 @@ export class JobRetentionService {
   /** Deletes ids and idempotency keys; Reducto deletes the files. */
   deleteUploads(manager: EntityManager, hours: number, limit: number): Promise<number> {
     return this.uploads.deleteOld(manager, hours, limit);
+  }
+
+  /** Deletes requests that no repeat can join any more. */
+  deleteCalls(manager: EntityManager, limit: number): Promise<number> {
+    return this.calls.deleteOld(manager, limit);
   }
 
   deleteTraceContexts(manager: EntityManager, jobIds: readonly string[]): Promise<void> {

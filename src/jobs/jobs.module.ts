@@ -34,6 +34,8 @@ import { ResultStore } from './results/result.store.js';
 import { DependentJobs } from './submission/dependent-jobs.js';
 import { InputJobs } from './submission/input-jobs.js';
 import { JobInput } from './submission/job-input.entity.js';
+import { JobCall } from './calls/job-call.entity.js';
+import { JobCallsStore } from './calls/job-calls.store.js';
 import { WakeUp } from './submission/wake-up.entity.js';
 import { JobInputsStore } from './submission/job-inputs.store.js';
 import { Service } from './services/service.entity.js';
@@ -54,6 +56,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
       Job,
       JobInput,
       WakeUp,
+      JobCall,
       JobEvent,
       EndedJob,
       JobResult,
@@ -83,6 +86,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     JobCancellation,
     JobCompletionNotifier,
     JobAcceptance,
+    JobCallsStore,
     JobsService,
     JobsAdminService,
     InputJobs,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { FairTurns } from '../platform/fair-turns.js';
@@ -7,7 +7,10 @@ import type { ByteRange } from '../platform/http/byte-range.js';
 import { withoutWhitespace } from '../platform/json/json-edits.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { currentTraceparent } from '../platform/tracing/spans.js';
+import type { Call } from './calls/call-plan.js';
+import type { Dependent } from './submission/dependent-jobs.js';
 import { JobAcceptance } from './submission/job-acceptance.js';
+import type { NewJob } from './submission/job-submission.store.js';
 import { JobCancellation } from './cancellation/job-cancellation.js';
 import { CoolDownReasons } from './leases/cool-down-reasons.js';
 import { JobCompletionNotifier, type CompletedJob } from './api/job-completion.notifier.js';
@@ -31,6 +34,8 @@ const QUEUE_FULL_RETRY_SECONDS = 5;
 /** Operations of internal services on their jobs. Jobs of other services are not found. */
 @Injectable()
 export class JobsService {
+  private readonly logger = new Logger(JobsService.name);
+
   constructor(
     private readonly jobAcceptance: JobAcceptance,
     private readonly queries: JobQueries,
@@ -52,37 +57,55 @@ export class JobsService {
     const requestHash = idempotencyKey === null ? null : await hashOf(request.text);
     const repeated = await this.findRepeat(service, idempotencyKey, requestHash);
     if (repeated !== null) return repeated;
-    const { type, priority, metadata, channels, body, references, text } = request;
+    const { job, inputs } = await this.newJob(service, request, { idempotencyKey, requestHash });
+    const accepted = await this.jobAcceptance.acceptJob(job, request.text.length, inputs);
+    if (typeof accepted !== 'string') return accepted;
+    const first = await this.findRepeat(service, idempotencyKey, requestHash);
+    if (first !== null) return first;
+    throw notAccepted(service, accepted);
+  }
+
+  /**
+   * As `accept` without an idempotency key, unless `call` repeats a call of the last 70 minutes: then it joins the job of
+   * that call. Returns the id of the job.
+   */
+  async acceptOrJoin(service: string, request: JobRequest, call: Call): Promise<string> {
+    const none = { idempotencyKey: null, requestHash: null };
+    const { job, inputs } = await this.newJob(service, request, none);
+    const { length } = request.text;
+    const accepted = await this.jobAcceptance.acceptCall(job, length, inputs, call);
+    if (typeof accepted === 'string') throw notAccepted(service, accepted);
+    if ('joined' in accepted) {
+      addLogFields({ jobId: accepted.joined });
+      this.logger.log({ msg: 'a repeated request joins a job', retries: call.retries });
+      return accepted.joined;
+    }
+    return accepted.id;
+  }
+
+  private async newJob(
+    service: string,
+    { type, priority, metadata, channels, body, references }: JobRequest,
+    key: Pick<NewJob, 'idempotencyKey' | 'requestHash'>,
+  ): Promise<Dependent<NewJob>> {
     const inputs = await this.inputs.checkReferences(service, references);
     await this.uploads.check(service, body);
     const id = uuidv7();
     addLogFields({ jobId: id });
-    const job = await this.jobAcceptance.acceptJob(
-      {
-        id,
-        service,
-        type,
-        priority,
-        metadata,
-        channels,
-        request: body,
-        refersToJobs: references.length > 0,
-        idempotencyKey,
-        requestHash,
-        trace: currentTraceparent() ?? null,
-      },
-      text.length,
-      inputs,
-    );
-    if (typeof job !== 'string') return job;
-    const first = await this.findRepeat(service, idempotencyKey, requestHash);
-    if (first !== null) return first;
-    if (job === 'repeated') throw new Error('the accepted job was not found');
-    throw new GatewayError(
-      'queue_full',
-      `Service ${service} has as many queued jobs as an admin allows. Submit the job again once some have been sent.`,
-      { retryAfterSeconds: QUEUE_FULL_RETRY_SECONDS },
-    );
+    const refersToJobs = references.length > 0;
+    const trace = currentTraceparent() ?? null;
+    const job = {
+      id,
+      service,
+      type,
+      priority,
+      metadata,
+      channels,
+      request: body,
+      refersToJobs,
+      trace,
+    };
+    return { job: { ...job, ...key }, inputs };
   }
 
   /** Returns the job once it has ended, or after `waitSeconds`. Throws `job_not_found`. */
@@ -193,6 +216,15 @@ export class JobsService {
     }
     return job;
   }
+}
+
+function notAccepted(service: string, why: 'repeated' | 'queue_full'): Error {
+  if (why === 'repeated') return new Error('the accepted job was not found');
+  return new GatewayError(
+    'queue_full',
+    `Service ${service} has as many queued jobs as an admin allows. Submit the job again once some have been sent.`,
+    { retryAfterSeconds: QUEUE_FULL_RETRY_SECONDS },
+  );
 }
 
 /** `job`, which was read while it was open, as it is now. */

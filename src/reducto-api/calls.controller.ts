@@ -32,10 +32,10 @@ export class CallsController {
   @Post(JOB_TYPES.map((type) => `${type}_async`))
   @HttpCode(200)
   async submitJob(
-    @CurrentCaller() { service }: Caller,
+    @CurrentCaller() caller: Caller,
     @Req() request: FastifyRequest,
   ): Promise<{ job_id: string }> {
-    const { id } = await this.calls.accept(service, typeOf(request), request, false);
+    const { id } = await this.calls.accept(caller, typeOf(request), request, false);
     return { job_id: id };
   }
 
@@ -43,17 +43,16 @@ export class CallsController {
   @Post([...JOB_TYPES])
   @HttpCode(200)
   async callReducto(
-    @CurrentCaller() { service }: Caller,
+    @CurrentCaller() caller: Caller,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const type = typeOf(request);
-    const seconds = waitSecondsOf(request.headers);
-    const { id, isQueued } = await this.calls.accept(service, type, request, true);
+    const end = request.arrivedAt + waitSecondsOf(request.headers) * 1000;
+    const { id, isQueued } = await this.calls.accept(caller, type, request, true);
     if (isQueued && QUEUEING.has(type)) return sendQueued(reply, id);
-    const end = performance.now() + seconds * 1000 - reply.elapsedTime;
     const left = (end - performance.now()) / 1000;
-    const job = await this.calls.waitForEnd(service, id, left, request.signal);
+    const job = await this.jobs.get(caller.service, id, left, request.signal);
     if (job.status === 'completed') {
       const result = await this.jobs.resultOf(job);
       return sendResult(request, reply, result, () => this.jobs.resultBytes(result));

@@ -1,11 +1,18 @@
+import { createHash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import type { Caller } from '../access/caller.js';
 import { readIdempotencyKey } from '../jobs/job-request.js';
 import { JobsService } from '../jobs/jobs.service.js';
-import type { Job } from '../jobs/job.entity.js';
 import type { JobType } from '../jobs/job-type.js';
+import { FairTurns } from '../platform/fair-turns.js';
+import { encodePieces } from '../platform/text.js';
 import { releaseBody } from '../platform/http/body-parsers.js';
 import { readCallRequest } from './call-request.js';
+
+const RETRY_HEADERS = ['x-stainless-retry-count', 'x-reducto-retry-count'] as const;
+const MAX_RETRIES = 1000;
 
 /** A job that a request has made or joined. */
 export interface AcceptedCall {
@@ -19,11 +26,11 @@ export class CallsService {
   constructor(private readonly jobs: JobsService) {}
 
   /**
-   * Accepts the job of a request, and releases the body, because the caller may wait for long. `isUrgent`: the client waits
-   * for the result.
+   * Accepts the job of a request, or joins that of the request that it repeats, and releases the body, because the caller
+   * may wait for long. `isUrgent`: the client waits for the result.
    */
   async accept(
-    service: string,
+    { keyId, service }: Caller,
     type: JobType,
     request: FastifyRequest,
     isUrgent: boolean,
@@ -31,13 +38,32 @@ export class CallsService {
     const body = { value: request.body, text: request.jsonText ?? '' };
     const { job, isQueued } = await readCallRequest(type, body, isUrgent);
     const key = readIdempotencyKey(request.headers['idempotency-key']);
-    const { id } = await this.jobs.accept(service, job, key);
+    const id =
+      key === null
+        ? await this.jobs.acceptOrJoin(service, job, {
+            hash: await hashOf([keyId, request.routeOptions.url ?? ''], body.text),
+            retries: retryCountOf(request.headers),
+            arrivedAt: request.arrivedAt,
+          })
+        : (await this.jobs.accept(service, job, key)).id;
     releaseBody(request);
     return { id, isQueued };
   }
+}
 
-  /** The job once it has ended, or as it is after `seconds`, or when the gateway stops. */
-  waitForEnd(service: string, id: string, seconds: number, signal: AbortSignal): Promise<Job> {
-    return this.jobs.get(service, id, seconds, signal);
+/** What equal requests have in common. */
+async function hashOf(names: readonly string[], body: string): Promise<Buffer> {
+  const hash = createHash('sha256').update(JSON.stringify(names));
+  const turns = new FairTurns();
+  for (const piece of encodePieces(body)) {
+    hash.update(piece);
+    await turns.pause();
   }
+  return hash.digest();
+}
+
+/** How often the client has sent the request before. */
+function retryCountOf(headers: IncomingHttpHeaders): number {
+  const counts = RETRY_HEADERS.map((name) => Number(headers[name]));
+  return Math.max(0, ...counts.filter((count) => Number.isInteger(count) && count <= MAX_RETRIES));
 }

@@ -24,6 +24,7 @@ const BATCH = {
   chunks: 64,
   contents: 500,
   uploads: 500,
+  calls: 500,
   events: 500,
 } as const;
 
@@ -99,6 +100,7 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
       this.events.deleteEvents(manager, eventDays, now, BATCH.events),
     );
 
+    await this.inSteps(BATCH.calls, (manager) => this.jobs.deleteCalls(manager, BATCH.calls));
     const deleted = { results, jobs, callbacks, chunks, uploads, events };
     if (Object.values(deleted).some((count) => count > 0)) {
       this.logger.log({ msg: 'deleted expired rows', ...deleted });

@@ -42,10 +42,14 @@ export class DependentJobs {
     private readonly transactions: Transactions,
   ) {}
 
-  /** As `JobSubmissionStore.insertJobs`; the jobs are asleep unless an input may have ended. */
+  /**
+   * As `JobSubmissionStore.insertJobs`; the jobs are asleep unless an input may have ended. `transaction`: the manager of
+   * one that is open.
+   */
   async insertJobs(
     dependents: readonly Dependent<NewJob>[],
-    admitted?: EntityManager,
+    transaction?: EntityManager,
+    isAdmitted = false,
   ): Promise<Job[]> {
     const insert = async (manager: EntityManager): Promise<Job[]> => {
       const open = await this.lockInputs(manager, dependents);
@@ -55,16 +59,15 @@ export class DependentJobs {
         if (sleep !== undefined) asleep.set(job.id, sleep);
       }
       const jobs = dependents.map(({ job }) => job);
-      const isAdmitted = admitted !== undefined;
       const accepted = await this.submission.insertJobs(jobs, asleep, manager, isAdmitted);
       const ids = new Set(accepted.map(({ id }) => id));
       const sleepers = dependents.filter(({ job }) => ids.has(job.id) && asleep.has(job.id));
       await this.store.insertPairs(manager, sleepers.flatMap(pairsOf));
       return accepted;
     };
-    const inserted = await (admitted === undefined
+    const inserted = await (transaction === undefined
       ? this.transactions.run(insert)
-      : insert(admitted));
+      : insert(transaction));
     this.wakeSkipped();
     return inserted;
   }

@@ -4,6 +4,8 @@ import { Batches } from '../../platform/batches.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import { Notifications } from '../../platform/work/notifications.js';
 import { Job } from '../job.entity.js';
+import { JobCallsStore } from '../calls/job-calls.store.js';
+import { planCalls, type Call } from '../calls/call-plan.js';
 import { ServiceLimitsStore } from '../services/service-limits.store.js';
 import { DependentJobs, type Dependent } from './dependent-jobs.js';
 import { JobSubmissionStore, type NewJob } from './job-submission.store.js';
@@ -19,8 +21,22 @@ const LARGE_BYTES = 100_000;
  */
 export type Acceptance = Job | 'repeated' | 'queue_full';
 
-/** Inserts jobs; in the transaction of `admitted`, also those of services that limit their queued jobs. */
-type Insert<Item> = (items: readonly Item[], admitted?: EntityManager) => Promise<readonly Job[]>;
+/** Inserts jobs, `isAdmitted` also those of services that limit their queued jobs. */
+type Insert<Item> = (
+  items: readonly Item[],
+  transaction?: EntityManager,
+  isAdmitted?: boolean,
+) => Promise<readonly Job[]>;
+
+/** A new job, and the call that asks for it. */
+interface CalledJob extends Dependent<NewJob> {
+  readonly call: Call;
+}
+
+/** Id of the job that a call joins. */
+export interface Joined {
+  readonly joined: string;
+}
 
 /** Inserts accepted jobs in batches: concurrent requests share a statement and a commit. */
 @Injectable()
@@ -34,10 +50,15 @@ export class JobAcceptance {
     (jobs) => this.acceptBatch(jobs, this.insertDependents),
     BATCH_LIMITS,
   );
+  private readonly calls = new Batches<CalledJob, Acceptance | Joined>(
+    (jobs) => this.acceptCalls(jobs),
+    BATCH_LIMITS,
+  );
 
   constructor(
     private readonly submission: JobSubmissionStore,
     private readonly dependentJobs: DependentJobs,
+    private readonly callStore: JobCallsStore,
     private readonly limits: ServiceLimitsStore,
     private readonly transactions: Transactions,
     private readonly notifications: Notifications,
@@ -57,46 +78,109 @@ export class JobAcceptance {
     return batches.addItem({ job, inputs });
   }
 
+  /** As `acceptJob`, unless the call repeats one that has a job: then it joins that job. */
+  async acceptCall(
+    job: NewJob,
+    bytes: number,
+    inputs: readonly string[],
+    call: Call,
+  ): Promise<Acceptance | Joined> {
+    if (bytes <= LARGE_BYTES) return this.calls.addItem({ job, inputs, call });
+    const [accepted = 'repeated'] = await this.acceptCalls([{ job, inputs: [], call }]);
+    return accepted;
+  }
+
+  /** The locks of the calls are held until the jobs are committed, so that no repeat misses its first request. */
+  private async acceptCalls(items: readonly CalledJob[]): Promise<(Acceptance | Joined)[]> {
+    const outcomes = await this.transactions.run(async (manager) => {
+      const known = await this.callStore.lockCalls(
+        manager,
+        items.map(({ call }) => call.hash),
+      );
+      const plan = planCalls(
+        items.map(({ call, job }) => ({ ...call, newJobId: job.id })),
+        known,
+      );
+      const fresh = items.filter((_, n) => plan[n]?.isJoined === false);
+      const accepted = await this.insertFresh(fresh, manager);
+      const isRefused = (jobId: string): boolean => typeof accepted.get(jobId) === 'string';
+      const stored = plan.filter(({ jobId }) => !isRefused(jobId));
+      // The last one of a job has all its requests.
+      const byJob = new Map(stored.map((planned) => [planned.jobId, planned.stored]));
+      if (byJob.size > 0) await this.callStore.storeCalls(manager, [...byJob.values()]);
+      return plan.map(({ jobId, isJoined }) => {
+        const outcome = accepted.get(jobId);
+        if (typeof outcome === 'string' || (!isJoined && outcome !== undefined)) return outcome;
+        return { joined: jobId };
+      });
+    });
+    this.notifications.send(JOBS_QUEUED);
+    return outcomes;
+  }
+
+  private async insertFresh(
+    items: readonly CalledJob[],
+    manager: EntityManager,
+  ): Promise<Map<string, Acceptance>> {
+    const accepted = new Map<string, Acceptance>();
+    const dependents = items.filter(({ inputs }) => inputs.length > 0);
+    const others = items.filter(({ inputs }) => inputs.length === 0);
+    if (others.length > 0) await this.insertAll(others, this.insertJobs, accepted, manager);
+    if (dependents.length > 0) {
+      await this.insertAll(dependents, this.insertDependents, accepted, manager);
+    }
+    return accepted;
+  }
+
   private async acceptBatch(
     items: readonly Dependent<NewJob>[],
     insert: Insert<Dependent<NewJob>>,
   ): Promise<Acceptance[]> {
     const accepted = new Map<string, Acceptance>();
-    for (const job of await insert(items)) accepted.set(job.id, job);
-    const left = items.filter(({ job }) => !accepted.has(job.id));
-    if (left.length > 0) await this.acceptWithinLimits(left, insert, accepted);
+    await this.insertAll(items, insert, accepted);
     this.notifications.send(JOBS_QUEUED);
     return items.map(({ job }) => accepted.get(job.id) ?? 'repeated');
   }
 
-  /** Inserts jobs of services that limit their queued jobs, while it holds the locks of their limits. */
-  private async acceptWithinLimits(
+  private async insertAll(
     items: readonly Dependent<NewJob>[],
     insert: Insert<Dependent<NewJob>>,
     accepted: Map<string, Acceptance>,
+    transaction?: EntityManager,
   ): Promise<void> {
-    await this.transactions.run(async (manager) => {
-      const services = new Set(items.map(({ job }) => job.service));
-      const room = await this.limits.lockRoom(manager, [...services]);
-      const admitted = items.filter(({ job: { id, service } }) => {
-        const left = room.get(service);
-        if (left === undefined) return true;
-        room.set(service, left - 1);
-        if (left <= 0) accepted.set(id, 'queue_full');
-        return left > 0;
-      });
-      if (admitted.length === 0) return;
-      for (const job of await insert(admitted, manager)) accepted.set(job.id, job);
-    });
+    for (const job of await insert(items, transaction)) accepted.set(job.id, job);
+    const left = items.filter(({ job }) => !accepted.has(job.id));
+    if (left.length === 0) return;
+    const insertLeft = (manager: EntityManager): Promise<void> =>
+      this.insertWithinLimits(left, insert, accepted, manager);
+    await (transaction === undefined ? this.transactions.run(insertLeft) : insertLeft(transaction));
   }
 
-  private readonly insertJobs: Insert<Dependent<NewJob>> = (items, admitted) => {
+  /** Inserts jobs of services that limit their queued jobs, while it holds the locks of their limits. */
+  private async insertWithinLimits(
+    items: readonly Dependent<NewJob>[],
+    insert: Insert<Dependent<NewJob>>,
+    accepted: Map<string, Acceptance>,
+    manager: EntityManager,
+  ): Promise<void> {
+    const services = new Set(items.map(({ job }) => job.service));
+    const room = await this.limits.lockRoom(manager, [...services]);
+    const admitted = items.filter(({ job: { id, service } }) => {
+      const left = room.get(service);
+      if (left === undefined) return true;
+      room.set(service, left - 1);
+      if (left <= 0) accepted.set(id, 'queue_full');
+      return left > 0;
+    });
+    if (admitted.length === 0) return;
+    for (const job of await insert(admitted, manager, true)) accepted.set(job.id, job);
+  }
+
+  private readonly insertJobs: Insert<Dependent<NewJob>> = (items, transaction, isAdmitted) => {
     const jobs = items.map(({ job }) => job);
-    return admitted === undefined
-      ? this.submission.insertJobs(jobs)
-      : this.submission.insertJobs(jobs, undefined, admitted, true);
+    return this.submission.insertJobs(jobs, undefined, transaction, isAdmitted);
   };
 
-  private readonly insertDependents: Insert<Dependent<NewJob>> = (items, admitted) =>
-    this.dependentJobs.insertJobs(items, admitted);
+  private readonly insertDependents: Insert<Dependent<NewJob>> = (items, transaction, isAdmitted) =>
+    this.dependentJobs.insertJobs(items, transaction, isAdmitted);
 }

@@ -1,0 +1,256 @@
+import { randomBytes } from 'node:crypto';
+import { request } from 'undici';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { freePort } from '../../src/dev/free-port.js';
+import { startSandbox } from '../../src/sandbox/sandbox.js';
+import {
+  eventually,
+  newDatabase,
+  send,
+  startGateway,
+  type Answer,
+  type TestGateway,
+} from '../support/gateway.js';
+import { ADMIN_KEY, cleanUp, cleanUps, end, start } from '../support/processes.js';
+
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(() => gateway.close());
+afterEach(cleanUp);
+
+let inputs = 0;
+/** A request that equals no other one. */
+const newBody = (): Record<string, unknown> => ({ input: `https://example.com/${inputs++}.pdf` });
+
+interface Sent {
+  readonly path?: string;
+  readonly retries?: number;
+  readonly key?: string;
+  readonly headers?: Record<string, string>;
+}
+
+function submit(body: unknown, sent: Sent = {}): Promise<Answer> {
+  const { path = '/parse_async', retries = 0, key = gateway.key, headers } = sent;
+  return send(`${gateway.url}/reducto${path}`, 'POST', body, {
+    authorization: `Bearer ${key}`,
+    'x-stainless-retry-count': String(retries),
+    ...headers,
+  });
+}
+
+async function jobOf(body: unknown, sent: Sent = {}): Promise<string> {
+  const answer = await submit(body, sent);
+  expect(answer).toMatchObject({ status: 200 });
+  return answer.body.job_id;
+}
+
+it('gives two equal first requests two jobs', async () => {
+  const body = newBody();
+  expect(await jobOf(body)).not.toBe(await jobOf(body));
+});
+
+it.each(['x-stainless-retry-count', 'x-reducto-retry-count'])(
+  'gives a retry by %s the job of its first request',
+  async (name) => {
+    const body = newBody();
+    const first = await jobOf(body);
+    expect(await jobOf(body, { headers: { [name]: '1' } })).toBe(first);
+    expect(await jobOf(body, { headers: { [name]: '2' } })).toBe(first);
+  },
+);
+
+it('gives the retries of two clients with equal requests two jobs', async () => {
+  const body = newBody();
+  const first = [await jobOf(body), await jobOf(body)];
+  const retried = [await jobOf(body, { retries: 1 }), await jobOf(body, { retries: 1 })];
+  expect(retried.toSorted()).toEqual(first.toSorted());
+});
+
+it('gives a retry a new job whose first request never arrived, and joins later retries', async () => {
+  const body = newBody();
+  const second = await jobOf(body, { retries: 1 });
+  expect(await jobOf(body, { retries: 2 })).toBe(second);
+});
+
+it.each([
+  ['another body', { body: { input: 'https://example.com/other.pdf' } }],
+  ['another endpoint', { path: '/extract_async' }],
+])(
+  'gives a retry with %s a new job',
+  async (_, { body: other, ...sent }: Sent & { body?: object }) => {
+    const body = newBody();
+    const first = await jobOf(body);
+    expect(await jobOf(other ?? body, { ...sent, retries: 1 })).not.toBe(first);
+  },
+);
+
+it('keeps equal requests of two services apart', async () => {
+  const body = newBody();
+  const first = await jobOf(body);
+  const key = await gateway.newKey('payments');
+  expect(await jobOf(body, { key, retries: 1 })).not.toBe(first);
+});
+
+it('follows an idempotency key instead of the retry count', async () => {
+  const body = newBody();
+  const first = await jobOf(body);
+  const keyed = await jobOf(body, { retries: 1, headers: { 'idempotency-key': 'own' } });
+  expect(keyed).not.toBe(first);
+  expect(await jobOf(body, { headers: { 'idempotency-key': 'own' } })).toBe(keyed);
+});
+
+it('joins no request that is older than 70 minutes', async () => {
+  const body = newBody();
+  const first = await jobOf(body);
+  await gateway.pool.query(
+    `UPDATE job_calls SET created_at = now() - interval '71 minutes' WHERE job_id = $1`,
+    [first],
+  );
+  expect(await jobOf(body, { retries: 1 })).not.toBe(first);
+});
+
+it('lets a retry wait for its first request that is not committed', async () => {
+  const body = newBody();
+  const client = await gateway.pool.connect();
+  await client.query('BEGIN');
+  await client.query('LOCK TABLE jobs IN SHARE MODE');
+  const first = jobOf(body);
+  await waitingFor(1);
+  const retry = jobOf(body, { retries: 1 });
+  await waitingFor(2);
+  await client.query('COMMIT');
+  client.release();
+  expect(await retry).toBe(await first);
+});
+
+it('joins nothing whose first request was rolled back', async () => {
+  const body = newBody();
+  await gateway.pool.query(
+    `ALTER TABLE jobs ADD CONSTRAINT refusing CHECK (request IS NULL) NOT VALID`,
+  );
+  expect(await submit(body)).toMatchObject({ status: 500 });
+  await gateway.pool.query(`ALTER TABLE jobs DROP CONSTRAINT refusing`);
+  const second = await jobOf(body, { retries: 1 });
+  expect(await jobOf(body, { retries: 2 })).toBe(second);
+});
+
+it('gives a retry of a large request the job of its first request', async () => {
+  const body = { ...newBody(), padding: 'x'.repeat(200_000) };
+  const first = await jobOf(body);
+  expect(await jobOf(body, { retries: 1 })).toBe(first);
+});
+
+it('counts a joined request once for the limit of queued jobs', async () => {
+  const key = await gateway.newKey('limited');
+  await gateway.pool.query(
+    `INSERT INTO services (service, max_queued) VALUES ('limited', 0)
+     ON CONFLICT (service) DO UPDATE SET max_queued = 0`,
+  );
+  const body = newBody();
+  const full = await submit(body, { key });
+  expect(full).toMatchObject({ status: 429, body: { error: { name: 'QUEUE_FULL' } } });
+  expect(full.headers.get('x-should-retry')).toBe('true');
+  await gateway.pool.query(`UPDATE services SET max_queued = 1 WHERE service = 'limited'`);
+  const second = await jobOf(body, { key, retries: 1 });
+  expect(await jobOf(body, { key, retries: 2 })).toBe(second);
+});
+
+it('makes 1,000 jobs of 1,000 submits whose connections are cut at random', async () => {
+  const cut = await gateway.newKey('cut');
+  const before = gateway.sandbox.jobs.all().length;
+  const bodies = Array.from({ length: 1000 }, newBody);
+  const waiting = [...bodies];
+  const worker = async (): Promise<void> => {
+    for (let body = waiting.pop(); body !== undefined; body = waiting.pop()) {
+      for (let retries = 0; !(await survives(body, retries, cut)); retries++);
+    }
+  };
+  await Promise.all(Array.from({ length: 25 }, worker));
+  const all = await eventually('all jobs have ended', async () => {
+    const { rows } = await gateway.pool.query(
+      `SELECT count(*)::integer AS jobs, count(ended_at)::integer AS ended FROM jobs WHERE service = 'cut'`,
+    );
+    return rows[0].jobs === rows[0].ended ? rows[0].jobs : undefined;
+  });
+  expect(all).toBe(1000);
+  expect(gateway.sandbox.jobs.all().length - before).toBe(1000);
+}, 120_000);
+
+it('gives the repeat of a synchronous call its result after kill -9', async () => {
+  const database = await newDatabase();
+  cleanUps.push(() => database.drop());
+  const sandbox = await startSandbox({ platform: { queueMs: 20, runMs: 1500, completingMs: 10 } });
+  cleanUps.push(() => sandbox.close());
+  const settings = {
+    DATABASE_URL: database.url,
+    REDUCTO_API_KEY: sandbox.apiKey,
+    REDUCTO_BASE_URL: sandbox.url,
+    TOKEN_KEYS: `1:${randomBytes(32).toString('base64')}`,
+    PORT: String(await freePort()),
+    POLL_SCHEDULE_SECONDS: '0.5',
+    RECONCILE_INTERVAL_SECONDS: '1',
+  };
+  const first = await start(settings);
+  const created = await send(
+    `${first.url}/v1/admin/keys`,
+    'POST',
+    { service: 'killed', scopes: ['jobs'] },
+    { authorization: `Bearer ${ADMIN_KEY}` },
+  );
+  const call = (url: string, retries: number): Promise<Answer> =>
+    send(
+      `${url}/reducto/parse`,
+      'POST',
+      { input: 'https://example.com/a.pdf' },
+      {
+        authorization: `Bearer ${created.body.key}`,
+        'x-stainless-retry-count': String(retries),
+      },
+    );
+  const lost = call(first.url, 0).catch((error: unknown) => error);
+  await eventually('Reducto has the job', () => sandbox.jobs.all().length === 1 || undefined);
+  await end(first.child, 'SIGKILL');
+  expect(await lost).toBeInstanceOf(Error);
+  const second = await start(settings);
+  expect(await call(second.url, 1)).toMatchObject({
+    status: 200,
+    body: { response_type: 'parse' },
+  });
+  expect(sandbox.jobs.all()).toHaveLength(1);
+}, 60_000);
+
+/** Sends a request and cuts the connection after a random time. True if the answer arrived. */
+async function survives(body: unknown, retries: number, key: string): Promise<boolean> {
+  // The last attempt is not cut, as the test must end.
+  const signal = retries < 4 ? AbortSignal.timeout(Math.floor(Math.random() * 40)) : null;
+  try {
+    const answer = await request(`${gateway.url}/reducto/parse_async`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${key}`,
+        'x-reducto-retry-count': String(retries),
+      },
+      body: JSON.stringify(body),
+      signal,
+    });
+    await answer.body.dump();
+    return answer.statusCode === 200;
+  } catch {
+    return false;
+  }
+}
+
+/** Waits until `count` statements wait for locks. */
+async function waitingFor(count: number): Promise<void> {
+  await eventually(`${count} statements wait for locks`, async () => {
+    const { rows } = await gateway.pool.query(
+      `SELECT count(*)::integer AS waiting FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return rows[0].waiting >= count ? true : undefined;
+  });
+}

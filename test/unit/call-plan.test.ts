@@ -1,0 +1,91 @@
+import { expect, it } from 'vitest';
+import { planCalls } from '../../src/jobs/calls/call-plan.js';
+import type { KnownCall } from '../../src/jobs/calls/job-calls.store.js';
+
+const HASH = Buffer.alloc(32, 1);
+const NOW = 10_000;
+
+const bits = (...retries: readonly number[]): number =>
+  retries.reduce((mask, n) => mask | (1 << n), 0);
+
+/** Calls by their retry counts, each with a new job `new 1`, `new 2`, …; `arrivedSecondsAgo` is of all. */
+function jobsOf(
+  retries: readonly number[],
+  known: readonly Partial<KnownCall>[] = [],
+  arrivedSecondsAgo = 0.01,
+): string[] {
+  const calls = retries.map((count, n) => ({
+    hash: HASH,
+    retries: count,
+    arrivedAt: NOW - arrivedSecondsAgo * 1000,
+    newJobId: `new ${n + 1}`,
+  }));
+  const stored = known.map((one) => ({
+    jobId: 'known',
+    hash: HASH.toString('hex'),
+    seen: bits(0),
+    seenSeconds: 60,
+    ...one,
+  }));
+  return planCalls(calls, stored, NOW).map(({ jobId }) => jobId);
+}
+
+it('gives two first requests two jobs', () => {
+  expect(jobsOf([0, 0])).toEqual(['new 1', 'new 2']);
+});
+
+it('lets a retry join its first request', () => {
+  expect(jobsOf([1], [{}])).toEqual(['known']);
+});
+
+it('lets all retries of a client join one job', () => {
+  expect(jobsOf([0, 1, 2, 3])).toEqual(['new 1', 'new 1', 'new 1', 'new 1']);
+});
+
+it('lets the retries of two clients join two jobs', () => {
+  expect(jobsOf([0, 0, 1, 1, 2, 2])).toEqual([
+    'new 1',
+    'new 2',
+    'new 1',
+    'new 2',
+    'new 1',
+    'new 2',
+  ]);
+});
+
+it('makes a job for a retry whose first request never arrived, and lets the next retry join it', () => {
+  expect(jobsOf([1, 2])).toEqual(['new 1', 'new 1']);
+});
+
+it('makes a job for a retry if another client’s retry has joined each equal job', () => {
+  expect(jobsOf([1], [{ seen: bits(0, 1) }])).toEqual(['new 1']);
+});
+
+it('lets a first request join the job that its own retry made while it was under way', () => {
+  const own = { seen: bits(1), seenSeconds: 2 };
+  expect(jobsOf([0], [own], 3)).toEqual(['known']);
+});
+
+it('gives a first request a job of its own if a retry made one before it arrived', () => {
+  const earlier = { seen: bits(1), seenSeconds: 20 };
+  expect(jobsOf([0], [earlier], 3)).toEqual(['new 1']);
+});
+
+it('lets only one first request join the job of a retry', () => {
+  const own = { seen: bits(1), seenSeconds: 2 };
+  expect(jobsOf([0, 0], [own], 3)).toEqual(['known', 'new 2']);
+});
+
+it('keeps calls of different hashes apart', () => {
+  const other = { hash: 'ab' };
+  expect(jobsOf([1], [other])).toEqual(['new 1']);
+});
+
+it('lets a retry join the job of a later retry that has overtaken it', () => {
+  const overtaker = { seen: bits(2), seenSeconds: 2 };
+  expect(jobsOf([1, 0], [overtaker], 3)).toEqual(['known', 'known']);
+});
+
+it('lets all retries after the thirtieth join one job', () => {
+  expect(jobsOf([30, 31, 500])).toEqual(['new 1', 'new 1', 'new 1']);
+});
