@@ -5,6 +5,14 @@ export interface DemoJob {
   readonly settledBy: string | null;
 }
 
+/** A file that a result links to. */
+export interface DemoFile {
+  readonly name: string;
+  readonly contentType: string;
+  readonly bytes: number;
+  readonly url: string;
+}
+
 /** How an internal service uses the gateway: plain REST, nothing of the gateway's code. */
 export class DemoClient {
   private constructor(
@@ -48,6 +56,11 @@ export class DemoClient {
     return (
       result.chunks?.map((chunk) => chunk.content).join('\n\n') ?? JSON.stringify(result, null, 2)
     );
+  }
+
+  async files(id: string): Promise<DemoFile[]> {
+    return (await this.call<{ files: DemoFile[] }>('GET', `/v1/jobs/${id}/files?signedSeconds=60`))
+      .files;
   }
 
   async forgeCallback(jobId: string): Promise<{ status: number; code: string }> {

@@ -97,11 +97,25 @@ async function show(gatewayUrl: string): Promise<void> {
   });
   await report(client, extract);
 
-  say('\n6. A job whose callback never comes: the reconciler polls, and it ends all the same.');
+  say('\n6. It has the document edited. The result links to a file that the gateway stores.');
+  const edit = await client.run({
+    type: 'edit',
+    document_url: input,
+    edit_instructions: 'Fill in the tenant: Ada Lovelace',
+  });
+  await report(client, edit, false);
+  for (const { name, contentType, bytes, url } of await client.files(edit.id)) {
+    const document = await fetch(url);
+    const { byteLength } = await document.arrayBuffer();
+    say(`   ${name}, ${contentType}, ${bytes} bytes; a signed link, without a key:`);
+    say(`   ${document.status}, ${byteLength} bytes`);
+  }
+
+  say('\n7. A job whose callback never comes: the reconciler polls, and it ends all the same.');
   const lost = await client.run({ type: 'parse', input, sim: { webhook: { send: 'never' } } });
   await report(client, lost, false);
 
-  say('\n7. Somebody forges a callback:');
+  say('\n8. Somebody forges a callback:');
   const forged = await client.forgeCallback(parse.id);
   say(`   refused with ${forged.status}, ${forged.code}`);
 
