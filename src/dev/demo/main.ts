@@ -19,7 +19,7 @@ const DOCUMENT = fileURLToPath(
 const GATEWAY = fileURLToPath(new URL('../../main.js', import.meta.url));
 
 /** Lines of a result that are shown. */
-const EXCERPT_LINES = 8;
+const EXCERPT_LINES = 5;
 
 const say = (text = ''): void => void process.stdout.write(`${text}\n`);
 
