@@ -68,8 +68,9 @@ async function residentBytes(pid: number | undefined): Promise<number> {
   return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 1);
 }
 
-const completed = (id: string) =>
-  expect.poll(() => statusOf(id), { timeout: 40_000, interval: 50 }).toBe('completed');
+async function completed(id: string): Promise<void> {
+  await expect.poll(() => statusOf(id), { timeout: 40_000, interval: 50 }).toBe('completed');
+}
 
 it('a process that is killed in the middle of a download completes no job, and another fetches all files', async () => {
   const held = Promise.withResolvers<RawAnswer>();

@@ -308,6 +308,7 @@ it('describes all routes at /docs/json with every schema that they reference', a
   const { body } = await gateway.call('GET', '/docs/json');
   expect(Object.keys(body.paths).toSorted()).toEqual(
     [
+      '/files/{id}/{name}',
       '/health/live',
       '/health/ready',
       '/metrics',
@@ -322,6 +323,8 @@ it('describes all routes at /docs/json with every schema that they reference', a
       '/v1/admin/jobs/{id}/cancel',
       '/v1/admin/jobs/{id}/events',
       '/v1/admin/jobs/{id}/poll',
+      '/v1/admin/jobs/{id}/files',
+      '/v1/admin/jobs/{id}/files/{name}',
       '/v1/admin/jobs/{id}/result',
       '/v1/admin/keys',
       '/v1/admin/keys/{id}',
@@ -338,6 +341,8 @@ it('describes all routes at /docs/json with every schema that they reference', a
       '/v1/jobs/{id}',
       '/v1/jobs/{id}/cancel',
       '/v1/jobs/{id}/events',
+      '/v1/jobs/{id}/files',
+      '/v1/jobs/{id}/files/{name}',
       '/v1/jobs/{id}/result',
       '/v1/uploads',
     ].toSorted(),
