@@ -61,7 +61,8 @@ export async function resultDocument(
 ): Promise<ResultDocument> {
   const found: Found[] = [];
   let responseType: unknown;
-  const scanner = new JsonScanner(answerPaths(type), (label, start, end) => {
+  const hasLinks = bytes.includes('"http') || bytes.includes('"HTTP');
+  const scanner = new JsonScanner(answerPaths(type, hasLinks), (label, start, end) => {
     if (end - start > MAX_REPLACED_BYTES) return;
     const value = bytes.subarray(start, end);
     if (label === 'response-type') responseType = parsed(value);
@@ -110,7 +111,7 @@ export function replacementOf(
 }
 
 /** The beginning of a URL as JSON, which has no escapes there. */
-const BEGIN_OF_URL = /^"https?:/i;
+const BEGIN_OF_URL = /^"(?:https?|HTTPS?):/;
 
 function linkPart(label: string, json: Buffer): LinkPart | undefined {
   if (!BEGIN_OF_URL.test(json.toString('latin1', 0, 7))) return undefined;
