@@ -25,6 +25,7 @@ import { WakeUps1790940000000 } from './1790940000000-wake-ups.js';
 import { JobFiles1790950000000 } from './1790950000000-job-files.js';
 import { Events1790960000000 } from './1790960000000-events.js';
 import { JobCalls1790970000000 } from './1790970000000-job-calls.js';
+import { JobDeletions1790971000000 } from './1790971000000-job-deletions.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -55,4 +56,5 @@ export const MIGRATIONS = [
   JobFiles1790950000000,
   Events1790960000000,
   JobCalls1790970000000,
+  JobDeletions1790971000000,
 ];

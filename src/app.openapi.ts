@@ -110,10 +110,13 @@ function impliedProblems(
   return [
     // For an id that is too long.
     ...(path.includes('{') ? (['not_found'] as const) : []),
+    ...(path.startsWith('/v1/jobs/{id}') ? DELETED_PROBLEMS : []),
     ...(inQuery ? (['invalid_query'] as const) : []),
     ...(method === 'get' ? [] : BODY_PROBLEMS),
   ];
 }
+
+const DELETED_PROBLEMS = ['job_deletion_in_progress', 'job_deleted'] as const satisfies ErrorCode[];
 
 /** Problems of every method that can have a body. */
 const BODY_PROBLEMS = [

@@ -95,6 +95,12 @@ export class JobDto {
   resultExpiredAt!: Date | null;
 }
 
+/** A job whose deletion has begun. */
+export class DeletedJobDto {
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+}
+
 export class JobPageDto {
   jobs!: JobDto[];
 

@@ -181,6 +181,14 @@ export class Job {
   /** When the result was deleted because of its age. The job itself is retained longer. */
   @Column({ name: 'result_expired_at', type: 'timestamptz', nullable: true })
   resultExpiredAt!: Date | null;
+
+  /** When its service deleted the job. Result, files, and metadata are gone; the row stays as long as other jobs. */
+  @Column({ name: 'deletion_requested_at', type: 'timestamptz', nullable: true })
+  deletionRequestedAt!: Date | null;
+
+  /** When Reducto had deleted it, too. */
+  @Column({ name: 'deleted_at', type: 'timestamptz', nullable: true })
+  deletedAt!: Date | null;
 }
 
 /** Whether `id` has the form of a job id; the database refuses to compare others with one. */

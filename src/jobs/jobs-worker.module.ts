@@ -23,6 +23,7 @@ import { ResultFetcher } from './results/result-fetcher.js';
 import { JobPoller } from './polling/job-poller.js';
 import { SubmissionRecovery } from './recovery/submission-recovery.js';
 import { UpstreamSearch } from './recovery/upstream-search.js';
+import { DeletionWork } from './deletion/deletion.work.js';
 import { UpstreamCanceller } from './cancellation/upstream-canceller.js';
 import { DueJobsService } from './due-jobs.service.js';
 import { DueJobsStore } from './polling/due-jobs.store.js';
@@ -53,6 +54,7 @@ import { DueJobsStore } from './polling/due-jobs.store.js';
     PollWork,
     RecoveryWork,
     CancelWork,
+    DeletionWork,
     DueJobsStore,
     DueJobsService,
   ],

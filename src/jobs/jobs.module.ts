@@ -34,6 +34,9 @@ import { ResultStore } from './results/result.store.js';
 import { DependentJobs } from './submission/dependent-jobs.js';
 import { InputJobs } from './submission/input-jobs.js';
 import { JobInput } from './submission/job-input.entity.js';
+import { JobDeletion } from './deletion/job-deletion.js';
+import { JobDeletionStore } from './deletion/job-deletion.store.js';
+import { UpstreamDeletion } from './deletion/upstream-deletion.entity.js';
 import { JobCall } from './calls/job-call.entity.js';
 import { JobCallsStore } from './calls/job-calls.store.js';
 import { WakeUp } from './submission/wake-up.entity.js';
@@ -57,6 +60,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
       JobInput,
       WakeUp,
       JobCall,
+      UpstreamDeletion,
       JobEvent,
       EndedJob,
       JobResult,
@@ -87,6 +91,8 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     JobCompletionNotifier,
     JobAcceptance,
     JobCallsStore,
+    JobDeletion,
+    JobDeletionStore,
     JobsService,
     JobsAdminService,
     InputJobs,
@@ -118,6 +124,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     DependentJobs,
     PollGrants,
     JobCancellation,
+    JobDeletionStore,
     JobsService,
     JobsAdminService,
     CallbackTokenService,

@@ -12,6 +12,7 @@ import type { Dependent } from './submission/dependent-jobs.js';
 import { JobAcceptance } from './submission/job-acceptance.js';
 import type { NewJob } from './submission/job-submission.store.js';
 import { JobCancellation } from './cancellation/job-cancellation.js';
+import { checkNotDeleted, JobDeletion } from './deletion/job-deletion.js';
 import { CoolDownReasons } from './leases/cool-down-reasons.js';
 import { JobCompletionNotifier, type CompletedJob } from './api/job-completion.notifier.js';
 import type { JobResult } from './results/job-result.entity.js';
@@ -43,6 +44,7 @@ export class JobsService {
     private readonly results: ResultStore,
     private readonly completionNotifier: JobCompletionNotifier,
     private readonly cancellation: JobCancellation,
+    private readonly deletion: JobDeletion,
     private readonly inputs: InputJobs,
     private readonly uploads: UploadReferences,
     private readonly timelineSources: TimelineSources,
@@ -193,10 +195,19 @@ export class JobsService {
     return this.find(service, id);
   }
 
+  /**
+   * Deletes a job that has ended: its result, files, and metadata at once, and at Reducto soon. Later requests throw
+   * `job_deletion_in_progress`, then `job_deleted`. Throws `job_not_found` or `job_not_completed`.
+   */
+  async delete(service: string, id: string, includePersisted: boolean): Promise<void> {
+    await this.deletion.deleteJob(await this.find(service, id), includePersisted);
+  }
+
   private async find(service: string, id: string): Promise<Job> {
     const job = isJobId(id) ? await this.queries.findOwn(service, id) : null;
     if (job === null) throw new GatewayError('job_not_found');
     addLogFields({ jobId: job.id });
+    checkNotDeleted(job);
     const [explained = job] = await this.coolDowns.explain([job]);
     return explained;
   }

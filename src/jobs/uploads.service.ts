@@ -5,6 +5,7 @@ import { Settings } from '../platform/config/settings.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { requireRate } from '../platform/http/upload-rate.js';
 import { collectYoungGarbage } from '../platform/collect-garbage.js';
+import { ReductoClient } from '../reducto/reducto.client.js';
 import { UploadsClient } from '../reducto/uploads.client.js';
 import { UploadForm } from './uploads/upload-form.js';
 import {
@@ -25,6 +26,7 @@ export class UploadsService {
   constructor(
     private readonly settings: Settings,
     private readonly client: UploadsClient,
+    private readonly reducto: ReductoClient,
     private readonly store: UploadStore,
   ) {}
 
@@ -52,6 +54,22 @@ export class UploadsService {
     } finally {
       stop();
     }
+  }
+
+  /** Deletes an upload of `service`, here and at Reducto. Throws `upload_not_found` and `upstream_unavailable`. */
+  async delete(service: string, id: string): Promise<void> {
+    const isOwn = (await this.store.findIssued(service, [id])).has(id);
+    if (!isOwn) throw new GatewayError('upload_not_found');
+    const answer = await this.reducto.deleteUpload(id);
+    if (answer.kind !== 'deleted') {
+      throw new GatewayError(
+        answer.kind === 'refused' ? 'upstream_rejected' : 'upstream_unavailable',
+        answer.error.message,
+        { retryAfterSeconds: 5 },
+      );
+    }
+    await this.store.deleteOne(service, id);
+    if (!answer.found) throw new GatewayError('upload_not_found');
   }
 
   private async passOn(

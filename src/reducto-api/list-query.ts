@@ -12,6 +12,12 @@ const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
 const TRUE = /^(1|true|on|yes|y|t)$/i;
 
+/** Whether `DELETE /job` deletes persisted results as well. */
+export function readIncludePersisted(query: unknown): boolean {
+  const included = isRecord(query) ? query['include_persisted'] : undefined;
+  return typeof included === 'string' && TRUE.test(included);
+}
+
 /** Reads the query of `GET /jobs`. Like Reducto, it ignores other parameters. Throws `invalid_query`. */
 export function readListQuery(query: unknown): ListQuery {
   const { limit, cursor, exclude_configs: excluded } = isRecord(query) ? query : {};

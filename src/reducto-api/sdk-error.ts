@@ -12,6 +12,9 @@ const ERRORS: Partial<Record<ErrorCode, SdkErrorName>> = {
   // SDKs take a 409 for final or retry it at once.
   idempotency_key_in_use: { status: 503, name: 'SERVICE_UNAVAILABLE' },
   queue_full: { status: 429, name: 'QUEUE_FULL' },
+  job_not_completed: { status: 409, name: 'JOB_NOT_COMPLETE' },
+  job_deletion_in_progress: { status: 409, name: 'JOB_DELETION_IN_PROGRESS' },
+  job_deleted: { status: 410, name: 'JOB_DELETED' },
   result_expired: { status: 410, name: 'JOB_DELETED' },
   payload_too_large: { status: 413, name: 'DOCUMENT_TOO_LARGE' },
 };

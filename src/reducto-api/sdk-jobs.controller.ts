@@ -1,4 +1,4 @@
-import { Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RequiresScope } from '../access/api-key.guard.js';
@@ -7,7 +7,7 @@ import { CurrentCaller } from '../access/caller.decorator.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { JsonAnswer } from '../platform/http/json-answer.js';
-import { readListQuery } from './list-query.js';
+import { readIncludePersisted, readListQuery } from './list-query.js';
 import { jobText, listedJob } from './sdk-job.js';
 import { sendAroundResult } from './send-result.js';
 
@@ -61,5 +61,16 @@ export class SdkJobsController {
       if (!(error instanceof GatewayError) || error.code !== 'job_already_ended') throw error;
     });
     return {};
+  }
+
+  @Delete('job/:id')
+  @HttpCode(202)
+  async deleteJob(
+    @CurrentCaller() caller: Caller,
+    @Param('id') id: string,
+    @Query() query: unknown,
+  ): Promise<{ job_id: string }> {
+    await this.jobs.delete(caller.service, id, readIncludePersisted(query));
+    return { job_id: id };
   }
 }

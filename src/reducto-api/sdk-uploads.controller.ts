@@ -1,4 +1,4 @@
-import { Controller, HttpCode, Post, Req } from '@nestjs/common';
+import { Controller, Delete, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { RequiresScope } from '../access/api-key.guard.js';
@@ -8,7 +8,9 @@ import { readIdempotencyKey } from '../jobs/job-request.js';
 import { UploadsService } from '../jobs/uploads.service.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { isRecord } from '../platform/json/is-record.js';
+import { SDK_PATH } from './sdk-paths.js';
 
+const UPLOAD_PATH = `${SDK_PATH}upload/`;
 const EXTENSION = /^\.?[A-Za-z0-9]{1,12}$/;
 
 /** Reducto’s `/upload`. */
@@ -34,6 +36,25 @@ export class SdkUploadsController {
     );
     return { file_id: id, presigned_url: null };
   }
+
+  /** An id contains slashes. Go and Python escape them, Node does not. */
+  @Delete('upload/*')
+  async deleteFile(
+    @CurrentCaller() { service }: Caller,
+    @Req() { url }: FastifyRequest,
+  ): Promise<{ file_id: string }> {
+    const id = uploadIdOf(url);
+    await this.uploads.delete(service, id);
+    return { file_id: id };
+  }
+}
+
+/** The decoded rest of the path. The router has checked its encoding. */
+function uploadIdOf(url: string): string {
+  const [path = ''] = url.slice(UPLOAD_PATH.length).split('?', 1);
+  const id = decodeURIComponent(path);
+  if (id.includes('..')) throw new GatewayError('upload_not_found');
+  return id;
 }
 
 function noFile(): GatewayError {

@@ -82,3 +82,8 @@ export type CancelAnswer =
       readonly error: UpstreamError;
       readonly retryAfterSeconds?: number;
     };
+
+export type DeleteAnswer =
+  /** Reducto deletes it, or does not have it. */
+  | { readonly kind: 'deleted'; readonly found: boolean }
+  | { readonly kind: 'refused' | 'unavailable'; readonly error: UpstreamError };

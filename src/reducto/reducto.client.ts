@@ -1,7 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Settings } from '../platform/config/settings.js';
-import type { CallAnswer, CancelAnswer, ListAnswer, PollAnswer, SubmitAnswer } from './answers.js';
+import type {
+  CallAnswer,
+  CancelAnswer,
+  DeleteAnswer,
+  ListAnswer,
+  PollAnswer,
+  SubmitAnswer,
+} from './answers.js';
 import { readCallAnswer, readList, readPollAnswer, readUpstreamId } from './read-answers.js';
 import type { Permit, PermitClaim, RequestLimiter } from './request-limiter.js';
 import { upstreamText } from './upstream-text.js';
@@ -165,6 +172,29 @@ export class ReductoClient {
     const { error, reductos, delay } = outcome;
     if (reductos && [404, 405, 501].includes(error.status ?? 0)) return { kind: 'unsupported' };
     return { kind: 'unavailable', error, ...delay };
+  }
+
+  /** Deletes a job that has ended. Outside the rate limit, like cancels. */
+  deleteJob(upstreamId: string, includePersisted: boolean): Promise<DeleteAnswer> {
+    const query = { include_persisted: String(includePersisted) };
+    return this.delete(`/job/${upstreamId}`, query);
+  }
+
+  /** Deletes an uploaded file. */
+  deleteUpload(fileId: string): Promise<DeleteAnswer> {
+    return this.delete(`/upload/${encodeURIComponent(fileId)}`);
+  }
+
+  private delete(path: string, query?: Record<string, string>): Promise<DeleteAnswer> {
+    return this.metrics.measure('delete', async (): Promise<DeleteAnswer> => {
+      const outcome = await this.requests.read('DELETE', path, query);
+      if (outcome.ok) return { kind: 'deleted', found: true };
+      const { error, reductos } = outcome;
+      if (!reductos) return { kind: 'unavailable', error };
+      if (isGone(error)) return { kind: 'deleted', found: false };
+      const isFinal = [400, 405, 409, 422].includes(error.status ?? 0);
+      return { kind: isFinal ? 'refused' : 'unavailable', error };
+    });
   }
 
   /** Reducto’s own version; `undefined` without a proper answer. Outside the rate limit: it is asked rarely. */

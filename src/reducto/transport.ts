@@ -9,6 +9,8 @@ import { decodeContent } from './content-coding.js';
 /** Less than common idle timeouts of servers and proxies (5 s). */
 const KEEP_ALIVE_MILLISECONDS = 4000;
 
+export type Method = 'GET' | 'POST' | 'DELETE';
+
 /** A request without its URL. */
 export interface UpstreamRequest {
   readonly query?: Readonly<Record<string, string>> | undefined;
@@ -55,11 +57,7 @@ export class Transport implements OnApplicationShutdown {
    * Sends one request. No retries, because a repeated submit creates a second job; no redirects, because they would
    * leak the key. Throws connection errors.
    */
-  async sendRequest(
-    method: 'GET' | 'POST',
-    path: string,
-    asked: UpstreamRequest,
-  ): Promise<UpstreamAnswer> {
+  async sendRequest(method: Method, path: string, asked: UpstreamRequest): Promise<UpstreamAnswer> {
     const { query, body, timeoutSeconds: within, userId } = asked;
     const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
     // AbortSignal.timeout() is slower.

@@ -3,7 +3,13 @@ import { retryAfterSeconds } from '../platform/retry-after.js';
 import { Settings } from '../platform/config/settings.js';
 import { ApiKeyStatus } from './api-key-status.js';
 import type { AnswerBody } from './answer-body.js';
-import { neverBuilt, neverSent, Transport, type UpstreamRequest } from './transport.js';
+import {
+  neverBuilt,
+  neverSent,
+  Transport,
+  type Method,
+  type UpstreamRequest,
+} from './transport.js';
 import { readUpstreamError, type UpstreamError } from './upstream-error.js';
 
 /** A successful answer, or what is known of a failure. */
@@ -29,18 +35,14 @@ export class UpstreamRequests {
   ) {}
 
   /** With the time limit of everything except submits. */
-  read(
-    method: 'GET' | 'POST',
-    path: string,
-    query?: Readonly<Record<string, string>>,
-  ): Promise<Outcome> {
+  read(method: Method, path: string, query?: Readonly<Record<string, string>>): Promise<Outcome> {
     return this.send(method, path, {
       query,
       timeoutSeconds: this.settings.REDUCTO_READ_TIMEOUT_SECONDS,
     });
   }
 
-  async send(method: 'GET' | 'POST', path: string, request: UpstreamRequest): Promise<Outcome> {
+  async send(method: Method, path: string, request: UpstreamRequest): Promise<Outcome> {
     try {
       const answer = await this.transport.sendRequest(method, path, request);
       const { status, headers, body } = answer;

@@ -3,7 +3,7 @@ import { SpanKind, type Counter, type Histogram } from '@opentelemetry/api';
 import { Metrics, SECONDS } from '../platform/metrics/metrics.js';
 import { inSpan } from '../platform/tracing/spans.js';
 
-export type UpstreamCall = 'submit' | 'classify' | 'poll' | 'list' | 'cancel';
+export type UpstreamCall = 'submit' | 'classify' | 'poll' | 'list' | 'cancel' | 'delete';
 /** Requests with a rate limit of their own. */
 export type LimitedCall = 'submit' | 'poll';
 

@@ -1,4 +1,4 @@
-import { Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RequiresScope } from '../../access/api-key.guard.js';
@@ -12,6 +12,7 @@ import { ApiIdempotencyKey, readIdempotencyKey } from './idempotency-key.js';
 import { ApiCreateJobBody } from './create-job.dto.js';
 import { CreateJobPipe } from './create-job.pipe.js';
 import {
+  DeletedJobDto,
   EventsQuery,
   jobAnswer,
   JobEventPageDto,
@@ -133,5 +134,21 @@ export class JobsController {
   @ApiProblems('job_not_found', 'job_already_ended')
   async cancelJob(@CurrentCaller() caller: Caller, @UuidParam() id: string): Promise<JsonAnswer> {
     return jobAnswer(await this.jobs.cancel(caller.service, id));
+  }
+
+  /**
+   * Delete a job that has ended
+   * @remarks The gateway deletes the result, its files, and the metadata at once, and asks Reducto to delete the job. Later requests are answered with 409 `job_deletion_in_progress`, then with 410 `job_deleted`.
+   */
+  @Delete(':id')
+  @HttpCode(202)
+  @ApiAcceptedResponse({ type: DeletedJobDto })
+  @ApiProblems('job_not_found', 'job_not_completed')
+  async deleteJob(
+    @CurrentCaller() caller: Caller,
+    @UuidParam() id: string,
+  ): Promise<DeletedJobDto> {
+    await this.jobs.delete(caller.service, id, false);
+    return { id };
   }
 }

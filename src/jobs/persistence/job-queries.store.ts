@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { In, LessThan, Repository, type FindOptionsWhere } from 'typeorm';
+import { In, IsNull, LessThan, Repository, type FindOptionsWhere } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
 import { JobEvent } from '../timeline/job-event.entity.js';
 import { JobResult } from '../results/job-result.entity.js';
@@ -104,7 +104,7 @@ export class JobQueries {
   }
 
   listJobs(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
-    const where: FindOptionsWhere<Job> = { service };
+    const where: FindOptionsWhere<Job> = { service, deletionRequestedAt: IsNull() };
     if (filter.status !== undefined) where.status = filter.status;
     if (filter.type !== undefined) where.type = filter.type;
     if (filter.idempotencyKey !== undefined) where.idempotencyKey = filter.idempotencyKey;

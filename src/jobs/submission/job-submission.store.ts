@@ -196,4 +196,6 @@ const NEW_JOB = {
   endedAt: null,
   missingFiles: null,
   resultExpiredAt: null,
+  deletionRequestedAt: null,
+  deletedAt: null,
 } as const satisfies Omit<Job, keyof NewJob | keyof InsertedRow>;

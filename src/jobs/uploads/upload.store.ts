@@ -69,6 +69,10 @@ export class UploadStore {
     return (await rows(this.database, INSERT_UPLOAD, parameters)).length === 1;
   }
 
+  async deleteOne(service: string, id: string): Promise<void> {
+    await rows(this.database, DELETE_ONE, [service, id]);
+  }
+
   /** Deletes up to `limit` uploads older than `hours`. Returns their number. */
   async deleteOld(manager: EntityManager, hours: number, limit: number): Promise<number> {
     await rows(manager, DELETE_EXPIRED_LEASES);
@@ -103,6 +107,8 @@ const INSERT_UPLOAD = `
   VALUES ($1, $2, $3, $4, $5)
   ON CONFLICT DO NOTHING
   RETURNING id`;
+
+const DELETE_ONE = `DELETE FROM uploads WHERE service = $1 AND id = $2 RETURNING id`;
 
 const DELETE_OLD = `
   DELETE FROM uploads
