@@ -1,5 +1,6 @@
 import { measureCallbacks, measureQuiet } from './callbacks.js';
 import { measureChains } from './chains.js';
+import { measureDeliveries } from './deliver.js';
 import { measureDrain } from './drain.js';
 import { measureEndToEnd } from './end-to-end.js';
 import { measureFlood } from './flood.js';
@@ -30,6 +31,7 @@ const MEASURES: Record<Scenario, (world: World, say: (line: string) => void) => 
   e2e: measureEndToEnd,
   path: measurePath,
   chains: measureChains,
+  deliver: measureDeliveries,
   growth: measureGrowth,
   soak: measureSoak,
 };

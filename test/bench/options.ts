@@ -12,6 +12,7 @@ export const SCENARIOS = [
   'e2e',
   'path',
   'chains',
+  'deliver',
   'growth',
   'soak',
 ] as const;
