@@ -14,12 +14,18 @@ export const MISCONFIGURATIONS = [
 export type Misconfiguration = (typeof MISCONFIGURATIONS)[number];
 
 /** `attack` only informs: forged callbacks are refused, and no setting needs a change. */
-export const ALERT_KINDS = [...MISCONFIGURATIONS, 'api_key', 'audit_tampered', 'attack'] as const;
+export const ALERT_KINDS = [
+  ...MISCONFIGURATIONS,
+  'api_key',
+  'audit_tampered',
+  'endpoint_disabled',
+  'attack',
+] as const;
 
 export type AlertKind = (typeof ALERT_KINDS)[number];
 
 /** Kinds that are detected from refused callbacks. */
-export type DetectedKind = Exclude<AlertKind, 'api_key' | 'audit_tampered'>;
+export type DetectedKind = Exclude<AlertKind, 'api_key' | 'audit_tampered' | 'endpoint_disabled'>;
 
 export const SEVERITIES = ['critical', 'info'] as const;
 

@@ -38,6 +38,17 @@ export function describeRefusedKey(): AlertText {
   };
 }
 
+/** `services`: those of the disabled endpoints. */
+export function describeDisabledEndpoints(count: number, services: readonly string[]): AlertText {
+  const names = services.slice(0, 10).join(', ');
+  const which = count === 1 ? 'an endpoint' : `${count} endpoints`;
+  return {
+    message: `The gateway disabled ${which} of ${names}: the receivers failed for too long or answered 410.`,
+    advice:
+      'Tell the services. Their events are kept for EVENT_RETENTION_DAYS. Once the receiver works, enable the endpoint, which also sends what it has missed; or delete it. See docs/runbook.md#endpoint_disabled.',
+  };
+}
+
 interface Explanation {
   readonly problem: string;
   readonly advice: string;

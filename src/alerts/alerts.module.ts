@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuditChainModule } from '../audit/audit-chain.module.js';
+import { DeliveriesModule } from '../deliveries/deliveries.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { CallbackChecksModule } from '../webhooks/callback-checks.module.js';
 import { AlertMetrics } from './alert.metrics.js';
@@ -11,7 +12,13 @@ import { DetectionInputReader } from './detection-input.reader.js';
 
 /** Detects and raises alerts in processes with the role `worker`. */
 @Module({
-  imports: [AlertQueriesModule, AuditChainModule, JobsModule, CallbackChecksModule],
+  imports: [
+    AlertQueriesModule,
+    AuditChainModule,
+    JobsModule,
+    DeliveriesModule,
+    CallbackChecksModule,
+  ],
   providers: [AlertsStore, DetectionInputReader, AlertMetrics, AlertWebhook, AlertsService],
 })
 export class AlertsModule {}

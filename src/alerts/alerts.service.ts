@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { AuditAlarm } from '../audit/audit-alarm.js';
 import { AwaitingCallbackService } from '../jobs/awaiting-callback.service.js';
+import { EndpointsService } from '../deliveries/endpoints.service.js';
 import { ApiKeyStatus } from '../reducto/api-key-status.js';
 import { Settings } from '../platform/config/settings.js';
 import { IntervalScheduler } from '../platform/schedule/interval-scheduler.js';
@@ -12,7 +13,12 @@ import { AlertsStore, type Alert } from './alerts.store.js';
 import { detect, evidenceFor, jobsToExpedite } from './detect.js';
 import { DetectionInputReader } from './detection-input.reader.js';
 import type { DetectionInput } from './detection-input.js';
-import { currentAdvice, describeRefusedKey, describeTampering } from './alert-messages.js';
+import {
+  currentAdvice,
+  describeDisabledEndpoints,
+  describeRefusedKey,
+  describeTampering,
+} from './alert-messages.js';
 
 /** The result of a sweep: alerts, and jobs whose poll was expedited. */
 export interface AlertCounts {
@@ -24,7 +30,7 @@ export interface AlertCounts {
 /**
  * Detects that the gateway refuses genuine callbacks, raises an alert with the probable reason, and expedites polls of
  * the jobs. Also raises an alert if this process found that the audit was tampered with, or that Reducto refuses the
- * API key.
+ * API key, and while endpoints are disabled because their receivers failed.
  */
 @Injectable()
 export class AlertsService implements OnApplicationBootstrap {
@@ -42,6 +48,7 @@ export class AlertsService implements OnApplicationBootstrap {
     private readonly rechecker: RefusalRechecker,
     private readonly alarm: AuditAlarm,
     private readonly apiKey: ApiKeyStatus,
+    private readonly endpoints: EndpointsService,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -55,7 +62,10 @@ export class AlertsService implements OnApplicationBootstrap {
 
   /** Does not wait for the alert webhook. */
   async sweep(): Promise<AlertCounts> {
-    const ofState = (await this.raiseTampering()) + (await this.raiseRefusedKey());
+    const ofState =
+      (await this.raiseTampering()) +
+      (await this.raiseRefusedKey()) +
+      (await this.raiseDisabledEndpoints());
     const input = await this.reader.readInput();
     const raised = ofState + (await this.raiseAlerts(input));
     const closed = await this.closeAlerts(input);
@@ -100,6 +110,22 @@ export class AlertsService implements OnApplicationBootstrap {
     const evidence = { status: 401 };
     const lastSeenAt = new Date();
     const finding = { kind: 'api_key', ...describeRefusedKey(), evidence, lastSeenAt } as const;
+    const alert = await this.store.raiseAlert(finding);
+    if (alert === undefined) return 0;
+    this.report(alert);
+    return 1;
+  }
+
+  private async raiseDisabledEndpoints(): Promise<number> {
+    const { count, services } = await this.endpoints.countDisabled();
+    if (count === 0) return 0;
+    const text = describeDisabledEndpoints(count, services);
+    const finding = {
+      kind: 'endpoint_disabled',
+      ...text,
+      evidence: {},
+      lastSeenAt: new Date(),
+    } as const;
     const alert = await this.store.raiseAlert(finding);
     if (alert === undefined) return 0;
     this.report(alert);

@@ -221,6 +221,7 @@ const CLOSE_ALERTS = `
      AND CASE kind
            WHEN 'attack' THEN true
            WHEN 'api_key' THEN true
+           WHEN 'endpoint_disabled' THEN true
            WHEN 'audit_tampered'
              THEN acknowledged_at IS NOT NULL AND last_seen_at <= now() - interval '3 hours'
            ELSE last_seen_at < $3::timestamptz
@@ -230,7 +231,7 @@ const CLOSE_ALERTS = `
 
 const ACQUIRE_EXPEDITE = `
   UPDATE alerts SET expedited_at = now()
-   WHERE closed_at IS NULL AND kind NOT IN ('api_key', 'attack', 'audit_tampered')
+   WHERE closed_at IS NULL AND kind NOT IN ('api_key', 'attack', 'audit_tampered', 'endpoint_disabled')
      AND (expedited_at IS NULL OR expedited_at <= now() - make_interval(secs => $1))
   RETURNING id`;
 

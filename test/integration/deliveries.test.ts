@@ -1,6 +1,7 @@
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEndpoint, endJob, passTime } from '../support/endpoints.js';
+import { AlertsService } from '../../src/alerts/alerts.service.js';
 import { eventually, startGateway, type Answer, type TestGateway } from '../support/gateway.js';
 import { answer, type Receive } from '../support/receiver.js';
 
@@ -276,6 +277,11 @@ describe('an endpoint', () => {
     await eventually('the log', () =>
       gateway.logs.some((line) => line.includes('endpoint disabled')) ? true : undefined,
     );
+    await gateway.app.get(AlertsService, { strict: false }).sweep();
+    const { rows: alerts } = await gateway.pool.query(
+      `SELECT message FROM alerts WHERE kind = 'endpoint_disabled' AND closed_at IS NULL`,
+    );
+    expect(alerts[0].message).toContain(endpoint.service);
     for (let n = 0; n < 3; n++) await endJob(gateway, endpoint.service);
     const listed = await eventually('all events', async () => {
       const { body } = await endpoint.call('GET', '/v1/events?after=0');
@@ -409,6 +415,6 @@ it('a dead endpoint does not delay the events of the others', async () => {
     await alive.requests(n);
   }
   expect((performance.now() - begin) / 20).toBeLessThan(500);
-  // An endpoint that has not answered yet gets few requests at a time.
-  expect(dead.receiver.requests.length).toBeLessThanOrEqual(4);
+  // An endpoint that has not answered yet gets few requests at a time, and then the circuit breaker opens.
+  expect(dead.receiver.requests.length).toBeLessThanOrEqual(8);
 });
