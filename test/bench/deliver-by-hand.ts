@@ -27,8 +27,10 @@ const agent = new Agent({ connections: 128 });
 async function deliver(plan: DeliverPlan): Promise<void> {
   let next = 0;
   const loop = async (): Promise<void> => {
-    for (let n = next++; n < plan.bodies.length; n = next++) {
-      const { id = '', body = '' } = plan.bodies[n] ?? {};
+    for (let n = next++; ; n = next++) {
+      const event = plan.bodies[n];
+      if (event === undefined) return;
+      const { id, body } = event;
       const path = plan.paths[n % plan.paths.length] ?? '/';
       const timestamp = Math.floor(Date.now() / 1000);
       const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`);
