@@ -123,7 +123,7 @@ export class AlertsService implements OnApplicationBootstrap {
     const finding = {
       kind: 'endpoint_disabled',
       ...text,
-      evidence: {},
+      evidence: { services },
       lastSeenAt: new Date(),
     } as const;
     const alert = await this.store.raiseAlert(finding);

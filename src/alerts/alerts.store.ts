@@ -3,14 +3,19 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 import type { AlertKind } from './alert-kinds.js';
-import type { AlertEvidence, ApiKeyEvidence, TamperingEvidence } from './detection-input.js';
+import type {
+  AlertEvidence,
+  ApiKeyEvidence,
+  EndpointEvidence,
+  TamperingEvidence,
+} from './detection-input.js';
 
 export interface Alert {
   readonly id: string;
   readonly kind: AlertKind;
   readonly message: string;
   readonly advice: string;
-  readonly evidence: AlertEvidence | ApiKeyEvidence | TamperingEvidence;
+  readonly evidence: AlertEvidence | ApiKeyEvidence | EndpointEvidence | TamperingEvidence;
   readonly openedAt: Date;
   /** When a callback or the API key was last refused, or tampering was last found. */
   readonly lastSeenAt: Date;

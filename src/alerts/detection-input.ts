@@ -79,6 +79,11 @@ export interface TamperingEvidence {
   readonly places: readonly string[];
 }
 
+/** The evidence of disabled endpoints: their services. */
+export interface EndpointEvidence {
+  readonly services: readonly string[];
+}
+
 /** The evidence of a refused API key: the status of Reducto’s answers. */
 export interface ApiKeyEvidence {
   readonly status: number;
