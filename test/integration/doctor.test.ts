@@ -31,6 +31,7 @@ beforeAll(async () => {
     REDUCTO_API_KEY: gateway.sandbox.apiKey,
     REDUCTO_BASE_URL: gateway.sandbox.url,
     PUBLIC_URL: gateway.url,
+    PUBLIC_API_URL: gateway.url,
     TOKEN_KEYS: tokenKeys,
     AUDIT_KEYS,
     DATA_KEYS: `1:${randomBytes(32).toString('base64')}`,
