@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EventsService } from '../../src/deliveries/events.service.js';
 import { createEndpoint, endJob, type TestEndpoint } from '../support/endpoints.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 
@@ -200,6 +201,19 @@ describe('events', () => {
       await ids('status=delivered&limit=200'),
     );
     expect(await ids('status=failed')).toEqual([]);
+  });
+
+  it('of all services are listed for admins by the same pages', async () => {
+    const events = gateway.app.get(EventsService, { strict: false });
+    const idsOf = (found: readonly { id: string }[]): string[] => found.map(({ id }) => id);
+    const all = idsOf(await events.list(null, {}, {}, 200));
+    expect(all).toEqual(all.toSorted().toReversed());
+    expect(all).toEqual(expect.arrayContaining(await ids('limit=200')));
+    const page = { before: all[1] };
+    expect(idsOf(await events.list(null, {}, page, 200))).toEqual(all.slice(2));
+    const after = all[1] ?? '';
+    expect(idsOf(await events.list(null, {}, { after }, 200))).toEqual(all.slice(0, 1));
+    expect(await events.get(null, after)).toMatchObject({ id: after });
   });
 
   it('are read with their body', async () => {

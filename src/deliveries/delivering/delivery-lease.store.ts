@@ -34,8 +34,8 @@ export interface Leased {
   readonly waitSeconds: number | null;
 }
 
-/** Longer than the longest request with its record. Renewals are not needed. */
-export const LEASE_SECONDS = 60;
+/** Added to the timeout of a request: its record may wait for the database. Renewals are not needed. */
+const RECORD_SECONDS = 60;
 /** Consecutive failures after which the circuit breaker opens. */
 export const BREAKER_FAILURES = 5;
 /** Concurrent deliveries to an endpoint that has not answered well yet. */
@@ -48,6 +48,7 @@ const UNPROVEN_CONCURRENCY = 4;
 @Injectable()
 export class DeliveryLeaseStore {
   private readonly concurrency: number;
+  private readonly leaseSeconds: number;
 
   constructor(
     settings: Settings,
@@ -55,6 +56,7 @@ export class DeliveryLeaseStore {
     @InjectEntityManager() private readonly database: EntityManager,
   ) {
     this.concurrency = settings.DELIVERY_ENDPOINT_CONCURRENCY;
+    this.leaseSeconds = settings.DELIVERY_TIMEOUT_SECONDS + RECORD_SECONDS;
   }
 
   /** Leases up to `limit` due deliveries; the endpoints take turns, and the longest due delivery of each is first. */
@@ -67,6 +69,7 @@ export class DeliveryLeaseStore {
         lease.id,
         lease.worker,
         this.concurrency,
+        this.leaseSeconds,
       ]);
       return {
         deliveries: found.filter(isDelivery),
@@ -172,7 +175,7 @@ const LEASE = {
      WHERE endpoints.id = plan.id AND rate_limit_per_second IS NOT NULL),
   leased AS (
     UPDATE deliveries AS delivery
-       SET lease = $2, worker = $3, next_attempt_at = now() + interval '${LEASE_SECONDS} s'
+       SET lease = $2, worker = $3, next_attempt_at = now() + make_interval(secs => $5)
       FROM taken
      WHERE delivery.event_id = taken.event_id AND delivery.endpoint_id = taken.endpoint_id
     RETURNING delivery.event_id, delivery.endpoint_id, attempts, failures),

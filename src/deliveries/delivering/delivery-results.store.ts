@@ -136,7 +136,10 @@ const RECORD = {
     INSERT INTO delivery_attempts (event_id, endpoint_id, attempt, at, duration_ms, status, error_code, error, response_headers,
                                    response_body, process)
     SELECT event_id, endpoint_id, attempt, at, duration_ms, status, error_code, error, response_headers, response_body, $14
-      FROM record ORDER BY at),
+      FROM record
+     WHERE EXISTS (SELECT FROM deliveries AS delivery
+                    WHERE delivery.event_id = record.event_id AND delivery.endpoint_id = record.endpoint_id)
+     ORDER BY at),
   recorded AS (
     UPDATE deliveries AS delivery
        SET status = status_after, attempts = delivery.attempts + 1, lease = NULL, worker = NULL,

@@ -46,34 +46,45 @@ export type Page = { readonly before?: string | undefined } | { readonly after: 
 export class EventsStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
+  /** Events of all services are in the order of their ids, those of one service in the order of the feed. */
   list(owner: Owner, filter: EventFilter, page: Page, limit: number): Promise<ShownEvent[]> {
     const parameters: unknown[] = [limit];
     const parameter = (value: unknown): string => `$${parameters.push(value)}`;
     const conditions: string[] = [];
-    if (owner !== null) conditions.push(`service = ${parameter(owner)}`);
+    const own = owner === null ? undefined : `service = ${parameter(owner)}`;
+    if (own !== undefined) conditions.push(own);
+    const order = own === undefined ? 'id' : 'position';
+    const placeOf = (id: string): string =>
+      own === undefined
+        ? `${parameter(id)}::uuid`
+        : `(SELECT position FROM events WHERE id = ${parameter(id)}::uuid AND ${own})`;
     const isFeed = 'after' in page;
     if (isFeed && page.after !== '0') {
       // Retention deletes the oldest events first: after one that is gone, all that are left follow.
-      conditions.push(
-        `position > coalesce(${positionOf(parameter(page.after), conditions[0])}, 0)`,
-      );
+      const first = own === undefined ? NIL : '0';
+      conditions.push(`${order} > coalesce(${placeOf(page.after)}, ${first})`);
     }
     if (!isFeed && page.before !== undefined) {
-      conditions.push(`position < ${positionOf(parameter(page.before), conditions[0])}`);
+      conditions.push(`${order} < ${placeOf(page.before)}`);
     }
     if (filter.type !== undefined) conditions.push(`type = ${parameter(filter.type)}`);
     if (filter.jobId !== undefined) conditions.push(`job_id = ${parameter(filter.jobId)}::uuid`);
-    if (filter.endpointId !== undefined || filter.status !== undefined) {
-      const endpoint = filter.endpointId === undefined ? null : parameter(filter.endpointId);
-      const status = filter.status === undefined ? null : parameter(filter.status);
-      conditions.push(`EXISTS (SELECT FROM deliveries LEFT JOIN endpoints ON endpoints.id = deliveries.endpoint_id
-        WHERE event_id = event.id ${endpoint === null ? '' : `AND deliveries.endpoint_id = ${endpoint}::uuid`}
-          ${status === null ? '' : `AND ${STATUS} = ${status}`})`);
+    const { endpointId, status } = filter;
+    if (endpointId !== undefined || status !== undefined) {
+      const ofEndpoint =
+        endpointId === undefined
+          ? ''
+          : `AND deliveries.endpoint_id = ${parameter(endpointId)}::uuid`;
+      const ofStatus = status === undefined ? '' : `AND ${STATUS} = ${parameter(status)}`;
+      conditions.push(`EXISTS (
+        SELECT FROM deliveries LEFT JOIN endpoints ON endpoints.id = deliveries.endpoint_id
+         WHERE event_id = event.id ${ofEndpoint} ${ofStatus})`);
     }
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
     return rows<ShownEvent>(
       this.database,
-      `SELECT ${COLUMNS} FROM events AS event ${where} ORDER BY position ${isFeed ? 'ASC' : 'DESC'} LIMIT $1`,
+      `SELECT ${COLUMNS} FROM events AS event ${where}
+        ORDER BY ${order} ${isFeed ? 'ASC' : 'DESC'} LIMIT $1`,
       parameters,
     );
   }
@@ -89,9 +100,7 @@ export class EventsStore {
   }
 }
 
-function positionOf(id: string, condition = 'true'): string {
-  return `(SELECT position FROM events WHERE id = ${id}::uuid AND ${condition})`;
-}
+const NIL = `'00000000-0000-0000-0000-000000000000'::uuid`;
 
 const STATUS = `
   CASE WHEN deliveries.status = 'pending' AND endpoints.id IS NULL THEN 'cancelled' ELSE deliveries.status END`;
