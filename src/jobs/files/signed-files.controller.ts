@@ -24,7 +24,16 @@ export class SignedFilesController {
    */
   @Get(':id/:name')
   @ApiFileResponse()
-  @ApiProblems('link_not_valid', 'invalid_query')
+  @ApiProblems(
+    'malformed_request',
+    'link_not_valid',
+    'not_found',
+    'job_not_found',
+    'file_not_found',
+    'invalid_query',
+    'internal_error',
+    'unavailable',
+  )
   async getFileByLink(
     @UuidParam() id: string,
     @Param('name') name: string,
