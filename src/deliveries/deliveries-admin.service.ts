@@ -126,5 +126,5 @@ function healthOf({ enabled, failingSince }: Endpoint): EndpointHealth {
 /** The URL of an endpoint without its query, which may hold a secret. */
 export function shownUrl(url: string): string {
   const { origin, pathname, search } = new URL(url);
-  return `${origin}${pathname}${search === '' ? '' : '?…'}`;
+  return `${origin}${pathname}${search === '' ? '' : '?[redacted]'}`;
 }

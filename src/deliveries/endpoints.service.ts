@@ -148,9 +148,17 @@ export class EndpointsService {
     return this.endpoints.countDisabled();
   }
 
-  private async enable({ id, service, failingSince, disabledAt }: Endpoint): Promise<void> {
+  /** The time since which events have not reached the endpoint; null if they reach it. */
+  async findMissedSince({ id, failingSince, disabledAt }: Endpoint): Promise<Date | null> {
+    if (failingSince === null) return disabledAt;
+    // The event of the first failed attempt is older than the failure.
+    return (await this.deliveries.findFirstFailed(id, failingSince)) ?? failingSince;
+  }
+
+  private async enable(endpoint: Endpoint): Promise<void> {
+    const { id, service } = endpoint;
+    const since = await this.findMissedSince(endpoint);
     await this.endpoints.enable(id);
-    const since = failingSince ?? disabledAt;
     if (since !== null) await this.deliveries.recover(id, since);
     this.fanOut.announce(service);
   }

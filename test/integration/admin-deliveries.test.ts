@@ -74,12 +74,17 @@ describe('an admin', () => {
   ] as const)('finds %s endpoints', async (state, receive) => {
     const endpoint = await createEndpoint(gateway, receive);
     await endJob(gateway, endpoint.service);
-    await eventOf(endpoint.service, attempted);
     await expect
-      .poll(async () => {
-        const { body } = await ask('GET', `/endpoints?service=${endpoint.service}&state=${state}`);
-        return idsOf(body.endpoints);
-      })
+      .poll(
+        async () => {
+          const { body } = await ask(
+            'GET',
+            `/endpoints?service=${endpoint.service}&state=${state}`,
+          );
+          return idsOf(body.endpoints);
+        },
+        { timeout: 10_000 },
+      )
       .toEqual([endpoint.id]);
   });
 
@@ -118,7 +123,7 @@ describe('an admin', () => {
       await ask('GET', `/events/${event.id}/attempts`),
     ];
     const text = JSON.stringify(answers.map(({ body }) => body));
-    expect(answers[0]?.body.url).toBe(`${endpoint.receiver.url}?…`);
+    expect(answers[0]?.body.url).toBe(`${endpoint.receiver.url}?[redacted]`);
     expect(text).not.toMatch(/whsec_|of-the-receiver|of-the-query/);
     expect(text).not.toContain(endpoint.secret.slice(6));
   });
@@ -147,6 +152,14 @@ describe('an admin', () => {
     expect([status, body.state, body.disabledReason]).toEqual([200, 'active', null]);
     await endpoint.requests(1);
     expect(await lastAction()).toMatchObject({ action: 'endpoint.enable', state: 'done' });
+  });
+
+  it('enables an endpoint, which also gets the event whose failure was the first', async () => {
+    const endpoint = await disabledEndpoint();
+    await ask('POST', `/endpoints/${endpoint.id}/enable`);
+    await endpoint.requests(2);
+    const [first, second] = endpoint.received();
+    expect(second).toBe(first);
   });
 
   it('counts what a recovery would send, without sending it', async () => {

@@ -128,6 +128,10 @@ class AdminAttemptDto {
   @ApiProperty({ type: 'integer', nullable: true })
   status!: number | null;
 
+  /** Why there was no answer; null with an answer. */
+  @ApiProperty({ type: String, nullable: true, example: 'connection_refused' })
+  errorCode!: string | null;
+
   /** Why the attempt failed; null if it succeeded. */
   error!: string | null;
 

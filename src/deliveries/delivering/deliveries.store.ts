@@ -18,6 +18,13 @@ export class DeliveriesStore {
     return counted?.count ?? 0;
   }
 
+  /** When the oldest event was made whose delivery failed since `since`. */
+  async findFirstFailed(endpointId: string, since: Date): Promise<Date | null> {
+    const parameters = [endpointId, since];
+    const [found] = await rows<{ at: Date | null }>(this.database, FIRST_FAILED, parameters);
+    return found?.at ?? null;
+  }
+
   /**
    * Makes the deliveries of the endpoint since `since` due that have not been delivered. Returns how many. Those under way
    * are left alone.
@@ -73,6 +80,12 @@ const UNDELIVERED_SINCE = (status: string): string => `
 const COUNT = `
   SELECT count(*)::integer AS count
     FROM (${UNDELIVERED_SINCE('failed')} UNION ALL ${UNDELIVERED_SINCE('pending')}) AS undelivered`;
+
+/** $2 has lost its microseconds, so it is not after the failure. */
+const FIRST_FAILED = `
+  SELECT min(events.created_at) AS at
+    FROM deliveries AS delivery JOIN events ON events.id = delivery.event_id
+   WHERE delivery.endpoint_id = $1 AND delivery.status = 'failed' AND delivery.ended_at >= $2`;
 
 const AGAIN = `status = 'pending', failures = 0, next_attempt_at = now(), ended_at = NULL`;
 
