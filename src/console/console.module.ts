@@ -4,10 +4,13 @@ import { AccessModule } from '../access/access.module.js';
 import { AdminModule } from '../admin/admin.module.js';
 import { AlertQueriesModule } from '../alerts/alert-queries.module.js';
 import { AuditModule } from '../audit/audit.module.js';
+import { DeliveriesAdminModule } from '../deliveries/deliveries-admin.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { ActionsPagesController } from './actions-pages.controller.js';
 import { AssetsController } from './layout/assets.controller.js';
 import { ConsoleAssets } from './layout/console-assets.js';
+import { EndpointsPagesController } from './endpoints-pages.controller.js';
+import { EventsPagesController } from './events-pages.controller.js';
 import { HomeController } from './home.controller.js';
 import { JobsPagesController } from './jobs-pages.controller.js';
 import { KeysPagesController } from './keys-pages.controller.js';
@@ -35,6 +38,7 @@ import { SignInController } from './sign-in.controller.js';
     AlertQueriesModule,
     AuditModule,
     JobsModule,
+    DeliveriesAdminModule,
   ],
   controllers: [
     HomeController,
@@ -43,6 +47,8 @@ import { SignInController } from './sign-in.controller.js';
     OverviewController,
     RefusalsPagesController,
     JobsPagesController,
+    EventsPagesController,
+    EndpointsPagesController,
     KeysPagesController,
     ServicesPagesController,
     ActionsPagesController,

@@ -4,6 +4,7 @@ import { h } from 'preact';
 import { AdminJobs } from '../admin/admin-jobs.js';
 import { RefusalsService } from '../admin/refusals.service.js';
 import { toRefusalDto } from '../admin/refusal.dto.js';
+import { DeliveriesAdminService } from '../deliveries/deliveries-admin.service.js';
 import { JobsAdminService } from '../jobs/jobs-admin.service.js';
 import { CallbackHistory } from '../webhooks/callback-history.js';
 import { CancelJob } from './pages/cancel-job.page.js';
@@ -19,6 +20,7 @@ import type { Session } from './session/sessions.service.js';
 const PAGE_SIZE = 50;
 const EVENTS_PAGE_SIZE = 100;
 const MAX_REFUSALS = 20;
+const MAX_TOLD = 5;
 
 @ConsolePages()
 @Controller('admin/jobs')
@@ -28,6 +30,7 @@ export class JobsPagesController {
     private readonly callbacks: CallbackHistory,
     private readonly refusals: RefusalsService,
     private readonly adminJobs: AdminJobs,
+    private readonly deliveries: DeliveriesAdminService,
   ) {}
 
   @Get()
@@ -55,12 +58,13 @@ export class JobsPagesController {
     @Query() query: Record<string, unknown>,
   ): Promise<Page> {
     const job = await this.jobs.get(id);
-    const [found, callbacks, refused, result, files] = await Promise.all([
+    const [found, callbacks, refused, result, files, told] = await Promise.all([
       this.jobs.events(job, cursorOf(query), EVENTS_PAGE_SIZE + 1),
       this.callbacks.listForJob(job.id),
       this.refusals.list({ job: job.id }, undefined, MAX_REFUSALS),
       this.jobs.resultFacts(job),
       this.jobs.filesIfAny(job),
+      this.deliveries.listEvents({ jobId: job.id }, undefined, MAX_TOLD),
     ]);
     const asked = query['done'];
     const done: JobProperties['done'] = asked === 'poll' || asked === 'cancel' ? asked : undefined;
@@ -71,6 +75,7 @@ export class JobsPagesController {
       session,
       job,
       events,
+      told,
       nextCursor,
       callbacks,
       refusals,

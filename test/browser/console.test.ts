@@ -2,17 +2,30 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noBrowser, openWindow, overflow, startBrowser, type Window } from '../support/browser.js';
 import { finishedUpstream, tokenKeysOf } from '../support/console.js';
-import { send, startGateway, type TestGateway } from '../support/gateway.js';
+import { createEndpoint, endJob } from '../support/endpoints.js';
+import { eventually, send, startGateway, type TestGateway } from '../support/gateway.js';
+import { answer } from '../support/receiver.js';
 
 /* The console in a real browser: by keyboard, without scripts, and in narrow windows. */
 
 const QUIET = { RECONCILE_INTERVAL_SECONDS: '3600', POLL_SCHEDULE_SECONDS: '600' };
-const HEADINGS = ['Overview', 'Refused callbacks', 'Jobs', 'Services', 'API keys', 'Admin actions'];
+const HEADINGS = [
+  'Overview',
+  'Refused callbacks',
+  'Jobs',
+  'Events',
+  'Endpoints',
+  'Services',
+  'API keys',
+  'Admin actions',
+];
 const PAGES = [
   '',
   '?range=1h',
   '/refusals',
   '/jobs',
+  '/events',
+  '/endpoints',
   '/services',
   '/services/invoices',
   '/keys',
@@ -153,6 +166,37 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     await closeAll();
   });
 
+  it('recovers a disabled endpoint without JavaScript, and shows the attempts of its event', async () => {
+    let isGone = true;
+    const endpoint = await createEndpoint(gateway, (socket) => {
+      socket.write(answer(isGone ? '410 Gone' : '204 No Content'));
+    });
+    await endJob(gateway, endpoint.service);
+    await eventually('the endpoint to be disabled', async () => {
+      const { body } = await endpoint.call('GET', `/v1/endpoints/${endpoint.id}`);
+      return body.state === 'disabled' || undefined;
+    });
+    isGone = false;
+    const { page, url, incidents, signIn } = await window({ javaScriptEnabled: false });
+    await signIn(key);
+    await page.goto(`${url}/admin/endpoints?service=${endpoint.service}`);
+    await page.getByRole('table').getByRole('link').first().click();
+    await page.getByText('it answered 410 (Gone)').waitFor();
+    await page.getByRole('button', { name: 'Recover…' }).click();
+    await page.getByText('1 delivery', { exact: true }).waitFor();
+    expect(endpoint.received()).toHaveLength(1);
+    await page.getByRole('button', { name: 'Recover, and send 1 delivery' }).click();
+    await endpoint.requests(2);
+    await page.getByRole('table').getByRole('link').first().click();
+    await eventually('both attempts', async () => {
+      await page.reload();
+      return (await page.getByRole('heading', { name: 'Attempt 2' }).count()) === 1 || undefined;
+    });
+    expect(await page.getByRole('listitem').filter({ hasText: '410' }).count()).toBe(1);
+    expect(incidents).toEqual([]);
+    await closeAll();
+  });
+
   it('refreshes its counts while it is open', async () => {
     const { page, url, incidents, signIn } = await window();
     await signIn(key);
@@ -191,16 +235,21 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     await page.goto(`${url}/admin/sign-in`);
     expect(await overflow(page)).toBe(0);
     await signIn(key);
-    const [refusal, job, revoke] = await Promise.all([
+    const [refusal, job, revoke, endpoint, event] = await Promise.all([
       gateway.pool.query(`SELECT id FROM audit_entries WHERE kind = 'refused' LIMIT 1`),
       gateway.pool.query(`SELECT id FROM jobs LIMIT 1`),
       gateway.pool.query(`SELECT id FROM api_keys WHERE revoked_at IS NULL LIMIT 1`),
+      gateway.pool.query(`SELECT id FROM endpoints LIMIT 1`),
+      gateway.pool.query(`SELECT event_id AS id FROM delivery_attempts LIMIT 1`),
     ]);
     for (const path of [
       ...PAGES,
       `/refusals/${refusal.rows[0].id}`,
       `/jobs/${job.rows[0].id}`,
       `/jobs/${job.rows[0].id}/cancel`,
+      `/endpoints/${endpoint.rows[0].id}`,
+      `/endpoints/${endpoint.rows[0].id}/recover`,
+      `/events/${event.rows[0].id}`,
       `/keys/${revoke.rows[0].id}/revoke`,
     ]) {
       await page.goto(`${url}/admin${path}`);

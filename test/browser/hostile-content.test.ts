@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { noBrowser, openWindow, overflow, startBrowser, type Window } from '../support/browser.js';
 import { upstreamId } from '../support/console.js';
-import { send, startGateway, type TestGateway } from '../support/gateway.js';
+import { createEndpoint } from '../support/endpoints.js';
+import { eventually, send, startGateway, type TestGateway } from '../support/gateway.js';
+import { answer } from '../support/receiver.js';
 
 /* The console shows untrusted content as text. */
 
@@ -110,6 +112,44 @@ describe.skipIf(noBrowser !== undefined)(`hostile content ${noBrowser ?? ''}`, (
     }
     await visit(`/admin/jobs/${id}`);
     await visit('/admin/jobs');
+    expect(window.incidents).toEqual([]);
+  });
+
+  it('of endpoints and the answers of receivers stays text', async () => {
+    const endpoints: string[] = [];
+    for (const text of STRINGS) {
+      const endpoint = await createEndpoint(
+        gateway,
+        (socket) =>
+          void socket.write(answer('500 No', text, { 'x-hostile': inHeader(text).trim() })),
+        {
+          description: text.replaceAll('\u0000', '').slice(0, 200),
+          metadata: { text: text.replaceAll('\u0000', '') },
+          channels: null,
+        },
+      );
+      const path = `${endpoint.receiver.url}/${encodeURIComponent(text)}?q=${encodeURIComponent(text)}`;
+      await endpoint.call('PATCH', `/v1/endpoints/${endpoint.id}`, { url: path });
+      await endpoint.call('POST', `/v1/endpoints/${endpoint.id}/test`);
+      await endpoint.requests(1);
+      endpoints.push(endpoint.id);
+    }
+    const { rows } = await eventually('all attempts', async () => {
+      const found = await gateway.pool.query('SELECT event_id FROM delivery_attempts');
+      return found.rows.length >= STRINGS.length ? found : undefined;
+    });
+    await visit('/admin/endpoints');
+    await visit('/admin/events');
+    for (const id of endpoints) {
+      await visit(`/admin/endpoints/${id}`);
+      await visit(`/admin/endpoints/${id}/recover`);
+    }
+    for (const { event_id: id } of rows) await visit(`/admin/events/${id}`);
+    for (const text of STRINGS) {
+      const asked = encodeURIComponent(text);
+      await visit(`/admin/endpoints?service=${asked}&state=${asked}&cursor=${asked}`);
+      await visit(`/admin/events?service=${asked}&jobId=${asked}&status=${asked}`);
+    }
     expect(window.incidents).toEqual([]);
   });
 

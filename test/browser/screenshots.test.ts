@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noBrowser, openWindow, startBrowser, type Window } from '../support/browser.js';
 import { finishedUpstream, tokenKeysOf } from '../support/console.js';
 import { addHistory } from '../support/console-history.js';
-import { send, startGateway, type TestGateway } from '../support/gateway.js';
+import { createEndpoint, endJob } from '../support/endpoints.js';
+import { eventually, send, startGateway, type TestGateway } from '../support/gateway.js';
+import { answer } from '../support/receiver.js';
 
 /*
  * The pictures of docs/console.md. Every run takes them, and checks their size; only `npm run docs:images`, which sets
@@ -134,6 +136,45 @@ describe.skipIf(noBrowser !== undefined)('the pictures of the console', () => {
       completedJob,
     );
     expect(bytes).toBeLessThanOrEqual(MAX_BYTES);
+  });
+
+  it('show the list of endpoints, and an event with its attempts', async () => {
+    let requests = 0;
+    const flaky = await createEndpoint(
+      gateway,
+      (socket) => {
+        requests += 1;
+        if (requests === 1) socket.write(answer('503 Service Unavailable', 'Down for maintenance'));
+        else if (requests === 2) socket.resetAndDestroy();
+        else socket.write(answer('200 OK', '{"received":true}'));
+      },
+      { description: 'Billing', retrySchedule: [0.1, 0.1] },
+      'billing',
+    );
+    await createEndpoint(gateway, undefined, { description: 'Archive' }, 'archive');
+    await endJob(gateway, 'archive', { status: 'completed' });
+    const job = await endJob(gateway, 'billing', { status: 'completed' });
+    const event = await eventually('the delivery', async () => {
+      const { body } = await flaky.call('GET', `/v1/events?jobId=${job}&status=delivered`);
+      return body.events[0]?.id as string | undefined;
+    });
+    const gone = await createEndpoint(
+      gateway,
+      (socket) => void socket.write(answer('410 Gone')),
+      { description: 'Old portal' },
+      'portal',
+    );
+    await endJob(gateway, 'portal', { status: 'completed' });
+    await eventually('the endpoint to be disabled', async () => {
+      const { body } = await gone.call('GET', `/v1/endpoints/${gone.id}`);
+      return body.state === 'disabled' || undefined;
+    });
+    expect(
+      await takePicture(window, 'console-endpoints', 560, '/endpoints', 'Endpoints'),
+    ).toBeLessThanOrEqual(MAX_BYTES);
+    expect(
+      await takePicture(window, 'console-event', 640, `/events/${event}`, 'Attempt 3'),
+    ).toBeLessThanOrEqual(MAX_BYTES);
   });
 
   it('show a re-check after the allowlist was corrected', async () => {

@@ -14,6 +14,11 @@ export function preciseDuration(milliseconds: number): string {
   return duration(milliseconds / 1000);
 }
 
+export function percent(part: number, whole: number): string {
+  const share = (part / whole) * 100;
+  return `${share > 0 && share < 10 ? share.toFixed(1) : Math.round(share)} %`;
+}
+
 /** `812 bytes`, `3.4 KB`, `12 MB`. */
 export function bytes(size: number): string {
   if (size < 1000) return `${size} bytes`;

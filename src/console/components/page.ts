@@ -4,6 +4,8 @@ export const SECTIONS = [
   { id: 'overview', label: 'Overview', href: '/admin' },
   { id: 'refusals', label: 'Refusals', href: '/admin/refusals' },
   { id: 'jobs', label: 'Jobs', href: '/admin/jobs' },
+  { id: 'events', label: 'Events', href: '/admin/events' },
+  { id: 'endpoints', label: 'Endpoints', href: '/admin/endpoints' },
   { id: 'services', label: 'Services', href: '/admin/services' },
   { id: 'keys', label: 'Keys', href: '/admin/keys' },
   { id: 'actions', label: 'Actions', href: '/admin/actions' },

@@ -145,6 +145,16 @@ export function Pager({ first, next }: { first?: string; next: string | undefine
   );
 }
 
+/** Untrusted text of several lines, as it was sent. */
+export function Sample({ text }: { text: string }): JSX.Element {
+  const lines = text.split('\n').map((line) => printable(line, line.length * 6));
+  return (
+    <pre class="sample" tabIndex={0}>
+      <bdi>{lines.join('\n')}</bdi>
+    </pre>
+  );
+}
+
 /** A list to choose from, with `any` unless it is `required`. */
 export function Options<T extends string>({
   name,

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import type { RefusalDto } from '../../admin/refusal.dto.js';
-import { printable } from '../../audit/redacted-request.js';
+import type { AdminEvent } from '../../deliveries/deliveries-admin.service.js';
 import type { TimelineEntry } from '../../jobs/jobs-admin.service.js';
 import { isRecord } from '../../platform/json/is-record.js';
 import { isTerminal } from '../../jobs/job-status.js';
@@ -10,6 +10,7 @@ import { reasonOf } from '../../jobs/job.dto.js';
 import type { JobFile, ResultFacts } from '../../jobs/jobs-admin.service.js';
 import type { JobCallback } from '../../webhooks/callback-history.js';
 import { DataTable } from '../components/data-table.js';
+import { EVENT_COLUMNS_OF_JOB } from '../components/deliveries.js';
 import { Details } from '../components/details.js';
 import { causeName } from '../text/refusal-help.js';
 import {
@@ -33,6 +34,7 @@ import {
   Moment,
   None,
   Note,
+  Sample,
   Tag,
 } from '../components/widgets.js';
 
@@ -40,6 +42,8 @@ export interface JobProperties {
   readonly session: Session;
   readonly job: Job;
   readonly events: readonly TimelineEntry[];
+  /** What its service is told. */
+  readonly told: readonly AdminEvent[];
   /** Where the next part of the timeline begins, if there is one. */
   readonly nextCursor: string | undefined;
   readonly callbacks: readonly JobCallback[];
@@ -59,6 +63,7 @@ export function JobDetail({
   session,
   job,
   events,
+  told,
   nextCursor,
   callbacks,
   refusals,
@@ -100,9 +105,7 @@ export function JobDetail({
       {job.metadata === null ? null : (
         <>
           <h2>Metadata</h2>
-          <pre class="sample" tabIndex={0}>
-            <bdi>{printableLines(job.metadata)}</bdi>
-          </pre>
+          <Sample text={job.metadata} />
         </>
       )}
       <h2>Timeline</h2>
@@ -127,6 +130,20 @@ export function JobDetail({
           <a href={link(`/admin/jobs/${job.id}`, { cursor: nextCursor })}>Later events</a>
         </p>
       )}
+      <h2>Events for its service</h2>
+      <DataTable<AdminEvent>
+        caption="Events about this job, and their deliveries"
+        columns={EVENT_COLUMNS_OF_JOB}
+        rows={told}
+        keyOf={({ id }) => id}
+        empty={
+          <p>
+            {open
+              ? 'The gateway makes an event when the job ends.'
+              : 'There is no event: it was deleted because of its age, or is not made yet.'}
+          </p>
+        }
+      />
       <h2>Accepted callbacks</h2>
       <DataTable<JobCallback>
         caption="Callbacks that were accepted for this job"
@@ -275,14 +292,6 @@ function stepsOf(events: readonly TimelineEntry[]): Step[] {
       before === undefined ? undefined : preciseDuration(event.at.getTime() - before.at.getTime());
     return { event, since };
   });
-}
-
-/** Metadata as the service wrote it. */
-function printableLines(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => printable(line, line.length * 6))
-    .join('\n');
 }
 
 function ErrorNote({ error }: { error: JobError }): JSX.Element {

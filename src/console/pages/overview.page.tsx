@@ -7,7 +7,7 @@ import { DataTable } from '../components/data-table.js';
 import type { ShownAlert } from '../layout/open-alerts.js';
 import { reasonLabel, SETTLED_BY, SETTLED_BY_NAMES } from '../components/job-labels.js';
 import { link } from '../components/page.js';
-import { count, duration } from '../components/format.js';
+import { count, duration, percent } from '../components/format.js';
 import { Code, Untrusted, Moment, None, Tag } from '../components/widgets.js';
 
 interface OverviewProperties {
@@ -200,11 +200,6 @@ function Reasons({
       )}
     </>
   );
-}
-
-function percent(part: number, whole: number): string {
-  const share = (part / whole) * 100;
-  return `${share > 0 && share < 10 ? share.toFixed(1) : Math.round(share)} %`;
 }
 
 function Card({

@@ -1,0 +1,146 @@
+import type { JSX } from 'preact';
+import {
+  shownUrl,
+  type AdminDelivery,
+  type AdminEvent,
+  type DisabledReason,
+  type EndpointHealth,
+  type ShownStatus,
+} from '../../deliveries/deliveries-admin.service.js';
+import { truncate } from '../../platform/text.js';
+import type { TableColumn } from './data-table.js';
+import { count } from './format.js';
+import { Moment, None, Tag, Untrusted, type Tone } from './widgets.js';
+
+export const STATE_TONES: Readonly<Record<EndpointHealth, Tone>> = {
+  active: 'good',
+  failing: 'warn',
+  disabled: 'bad',
+};
+
+export const DELIVERY_TONES: Readonly<Record<ShownStatus, Tone>> = {
+  pending: 'busy',
+  delivered: 'good',
+  failed: 'bad',
+  cancelled: 'idle',
+};
+
+export const DISABLED_LABELS: Readonly<Record<DisabledReason, string>> = {
+  service: 'its service disabled it',
+  failing: 'it failed for too long',
+  gone: 'it answered 410 (Gone)',
+  admin: 'an admin disabled it',
+};
+
+const MAX_SHOWN = 3;
+const MAX_URL_LENGTH = 60;
+
+/** The deliveries of an event in one cell. */
+function Deliveries({ deliveries }: { deliveries: readonly AdminDelivery[] }): JSX.Element {
+  if (deliveries.length === 0) return <span class="muted">No endpoint asked for it.</span>;
+  return (
+    <ul class="deliveries">
+      {deliveries.slice(0, MAX_SHOWN).map((delivery) => (
+        <li key={delivery.endpointId}>
+          <Tag tone={DELIVERY_TONES[delivery.status]}>{delivery.status}</Tag>{' '}
+          <span class="muted nowrap">{attemptCount(delivery.attempts)}</span>{' '}
+          <EndpointLink delivery={delivery} />
+        </li>
+      ))}
+      {deliveries.length > MAX_SHOWN ? (
+        <li class="muted">and {count(deliveries.length - MAX_SHOWN)} more</li>
+      ) : null}
+    </ul>
+  );
+}
+
+export function EndpointLink({
+  delivery: { endpointId, url },
+}: {
+  delivery: AdminDelivery;
+}): JSX.Element {
+  if (url === null) return <span class="muted">a deleted endpoint</span>;
+  return (
+    <a href={`/admin/endpoints/${endpointId}`}>
+      <ShortUrl url={url} />
+    </a>
+  );
+}
+
+/** For lists. */
+export function ShortUrl({ url }: { url: string }): JSX.Element {
+  const shown = shownUrl(url);
+  const short = truncate(shown, MAX_URL_LENGTH);
+  return <Untrusted text={short === shown ? shown : `${short}…`} />;
+}
+
+export function attemptCount(attempts: number): string {
+  return `${count(attempts)} ${attempts === 1 ? 'attempt' : 'attempts'}`;
+}
+
+const TIME: TableColumn<AdminEvent> = {
+  head: 'Time (UTC)',
+  main: true,
+  cell: ({ id, createdAt }) => (
+    <a href={`/admin/events/${id}`}>
+      <Moment at={createdAt} />
+    </a>
+  ),
+};
+
+const DELIVERIES: TableColumn<AdminEvent> = {
+  head: 'Deliveries',
+  wide: true,
+  cell: ({ deliveries }) => <Deliveries deliveries={deliveries} />,
+};
+
+const JOB: TableColumn<AdminEvent> = {
+  head: 'Job',
+  wide: true,
+  cell: ({ jobId }) =>
+    jobId === null ? (
+      <None />
+    ) : (
+      <a href={`/admin/jobs/${jobId}`}>
+        <code class="id">{jobId}</code>
+      </a>
+    ),
+};
+
+const TYPE: TableColumn<AdminEvent> = {
+  head: 'Type',
+  cell: ({ type }) => <code class="nowrap">{type}</code>,
+};
+
+export const EVENT_COLUMNS: readonly TableColumn<AdminEvent>[] = [
+  TIME,
+  TYPE,
+  { head: 'Service', cell: ({ service }) => <Untrusted text={service} /> },
+  JOB,
+  DELIVERIES,
+];
+
+/** For the page of a job. */
+export const EVENT_COLUMNS_OF_JOB: readonly TableColumn<AdminEvent>[] = [TIME, TYPE, DELIVERIES];
+
+/** For the page of an endpoint. */
+export function eventColumnsOf(endpointId: string): readonly TableColumn<AdminEvent>[] {
+  return [
+    TIME,
+    TYPE,
+    JOB,
+    {
+      head: 'Delivery',
+      cell: ({ deliveries }) => {
+        const delivery = deliveries.find((one) => one.endpointId === endpointId);
+        if (delivery === undefined) return <None />;
+        return (
+          <>
+            <Tag tone={DELIVERY_TONES[delivery.status]}>{delivery.status}</Tag>{' '}
+            <span class="muted nowrap">{attemptCount(delivery.attempts)}</span>
+          </>
+        );
+      },
+    },
+  ];
+}
