@@ -1,3 +1,5 @@
+import { setTimeout } from 'node:timers/promises';
+
 /** The parts of a job that the demo shows. */
 export interface DemoJob {
   readonly id: string;
@@ -11,6 +13,13 @@ export interface DemoFile {
   readonly contentType: string;
   readonly bytes: number;
   readonly url: string;
+}
+
+/** An attempt to deliver an event. */
+export interface DemoAttempt {
+  readonly attempt: number;
+  readonly status: number | null;
+  readonly error: string | null;
 }
 
 /** How an internal service uses the gateway: plain REST, nothing of the gateway's code. */
@@ -45,6 +54,22 @@ export class DemoClient {
     return (
       await this.call<{ events: { at: string; type: string }[] }>('GET', `/v1/jobs/${id}/events`)
     ).events;
+  }
+
+  /** Creates an endpoint for events that retries quickly, and returns its signing secret. */
+  async createEndpoint(url: string): Promise<string> {
+    const settings = { url, retrySchedule: [0.5, 0.5] };
+    return (await this.call<{ secret: string }>('POST', '/v1/endpoints', settings)).secret;
+  }
+
+  /** The attempts to deliver an event, once there are `count`. */
+  async attempts(event: string, count: number): Promise<DemoAttempt[]> {
+    for (;;) {
+      const path = `/v1/events/${event}/attempts`;
+      const { attempts } = await this.call<{ attempts: DemoAttempt[] }>('GET', path);
+      if (attempts.length >= count) return attempts;
+      await setTimeout(100);
+    }
   }
 
   /** The readable part of a result: the text of a parse, the fields of an extract. */

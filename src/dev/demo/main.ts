@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../free-port.js';
 import { DemoClient, type DemoJob } from './demo-client.js';
+import { DemoReceiver } from './demo-receiver.js';
 
 /*
  * The main job in front of the reader: a gateway with an embedded PostgreSQL and the sandbox, each a
@@ -19,7 +20,7 @@ const DOCUMENT = fileURLToPath(
 const GATEWAY = fileURLToPath(new URL('../../main.js', import.meta.url));
 
 /** Lines of a result that are shown. */
-const EXCERPT_LINES = 5;
+const EXCERPT_LINES = 3;
 
 const say = (text = ''): void => void process.stdout.write(`${text}\n`);
 
@@ -115,7 +116,12 @@ async function show(gatewayUrl: string): Promise<void> {
   const lost = await client.run({ type: 'parse', input, sim: { webhook: { send: 'never' } } });
   await report(client, lost, false);
 
-  say('\n8. Somebody forges a callback:');
+  say(
+    '\n8. The service wants to be told of ends. Its receiver fails twice, and gets the event all the same.',
+  );
+  await showEvent(client, input);
+
+  say('\n9. Somebody forges a callback:');
   const forged = await client.forgeCallback(parse.id);
   say(`   refused with ${forged.status}, ${forged.code}`);
 
@@ -125,6 +131,21 @@ async function show(gatewayUrl: string): Promise<void> {
   );
   say('   npm test    the tests, on a real PostgreSQL');
   say('   README.md   what the gateway does, and how to use it with your key for Reducto');
+}
+
+async function showEvent(client: DemoClient, input: string): Promise<void> {
+  const receiver = new DemoReceiver();
+  try {
+    receiver.secret = await client.createEndpoint(await receiver.start());
+    await client.run({ type: 'parse', input });
+    const event = await receiver.waitForEvent();
+    for (const { attempt, status, error } of await client.attempts(event, 3)) {
+      const outcome = error === null ? `accepted with ${status}, the signature is valid` : error;
+      say(`   attempt ${attempt}: ${outcome}`);
+    }
+  } finally {
+    receiver.stop();
+  }
 }
 
 async function report(client: DemoClient, job: DemoJob, withResult = true): Promise<void> {
