@@ -13,30 +13,41 @@ export const MISCONFIGURATIONS = [
 
 export type Misconfiguration = (typeof MISCONFIGURATIONS)[number];
 
+/** Alerts about the receivers of events. The gateway works as configured, but services miss events. */
+export const ENDPOINT_KINDS = [
+  'endpoint_failing',
+  'endpoint_disabled',
+  'deliveries_overdue',
+] as const;
+
+export type EndpointKind = (typeof ENDPOINT_KINDS)[number];
+
 /** `attack` only informs: forged callbacks are refused, and no setting needs a change. */
 export const ALERT_KINDS = [
   ...MISCONFIGURATIONS,
   'api_key',
   'audit_tampered',
-  'endpoint_disabled',
+  ...ENDPOINT_KINDS,
   'attack',
 ] as const;
 
 export type AlertKind = (typeof ALERT_KINDS)[number];
 
 /** Kinds that are detected from refused callbacks. */
-export type DetectedKind = Exclude<AlertKind, 'api_key' | 'audit_tampered' | 'endpoint_disabled'>;
+export type DetectedKind = Misconfiguration | 'attack';
 
-export const SEVERITIES = ['critical', 'info'] as const;
+/** `warning`: a service has to act. `info`: nothing has to be changed. */
+export const SEVERITIES = ['critical', 'warning', 'info'] as const;
 
 export type Severity = (typeof SEVERITIES)[number];
 
 export function severityOf(kind: AlertKind): Severity {
-  return onlyInforms(kind) ? 'info' : 'critical';
+  if (kind === 'attack') return 'info';
+  return isAboutEndpoints(kind) ? 'warning' : 'critical';
 }
 
-export function onlyInforms(kind: AlertKind): boolean {
-  return kind === 'attack';
+export function isAboutEndpoints(kind: AlertKind): kind is EndpointKind {
+  return ENDPOINT_KINDS.some((each) => each === kind);
 }
 
 export const KIND_OF_CAUSE: Readonly<Record<RefusalCause, Misconfiguration>> = {

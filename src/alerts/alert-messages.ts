@@ -1,7 +1,8 @@
 import { REFUSAL_REASONS, remediesFor } from '../audit/refusal-reasons.js';
 import type { RefusalCause } from '../audit/refusal.js';
 import { isPrivateAddress } from '../platform/config/private-host.js';
-import type { DetectedKind } from './alert-kinds.js';
+import type { UnhealthyEndpoints } from '../deliveries/deliveries-admin.service.js';
+import type { DetectedKind, EndpointKind } from './alert-kinds.js';
 import type { AlertEvidence, InstalledSettings, RefusalEvidence } from './detection-input.js';
 
 export interface AlertText {
@@ -38,16 +39,42 @@ export function describeRefusedKey(): AlertText {
   };
 }
 
-/** `services`: those of the disabled endpoints. */
-export function describeDisabledEndpoints(count: number, services: readonly string[]): AlertText {
-  const names = services.slice(0, 10).join(', ');
-  const which = count === 1 ? 'an endpoint' : `${count} endpoints`;
-  return {
-    message: `The gateway disabled ${which} of ${names}: the receivers failed for too long or answered 410.`,
+/** The endpoints that need attention, and what to do. */
+export function describeEndpoints(kind: EndpointKind, found: UnhealthyEndpoints): AlertText {
+  const services = servicesOf(found);
+  const names = services.slice(0, MAX_NAMES).join(', ');
+  const more = services.length > MAX_NAMES ? `, and ${services.length - MAX_NAMES} more` : '';
+  const number = found.count === 1 ? '1 endpoint' : `${found.count} endpoints`;
+  const since = found.since?.toISOString().slice(0, 16).replace('T', ' ') ?? '';
+  return ENDPOINT_TEXTS[kind](`${number} of ${names}${more}`, `${since} UTC`);
+}
+
+/** In alphabetical order. */
+export function servicesOf({ endpoints }: UnhealthyEndpoints): string[] {
+  return [...new Set(endpoints.map(({ service }) => service))].toSorted();
+}
+
+const MAX_NAMES = 10;
+
+const ENDPOINT_TEXTS: Readonly<
+  Record<EndpointKind, (endpoints: string, since: string) => AlertText>
+> = {
+  endpoint_failing: (endpoints, since) => ({
+    message: `Events do not reach ${endpoints}: the receivers have failed for more than an hour, the first since ${since}.`,
+    advice:
+      'Tell the services. The attempts say why; the gateway retries, and disables an endpoint after ENDPOINT_DISABLE_AFTER_HOURS of failure. See docs/runbook.md#endpoint_failing.',
+  }),
+  endpoint_disabled: (endpoints, since) => ({
+    message: `The gateway disabled ${endpoints}, the first on ${since}: the receivers failed for too long or answered 410.`,
     advice:
       'Tell the services. Their events are kept for EVENT_RETENTION_DAYS. Once the receiver works, enable the endpoint, which also sends what it has missed; or delete it. See docs/runbook.md#endpoint_disabled.',
-  };
-}
+  }),
+  deliveries_overdue: (endpoints, since) => ({
+    message: `Events for ${endpoints} wait, although the receivers accept events; the first is due since ${since}.`,
+    advice:
+      'The workers do not keep up, or a receiver is slow or has a low rate limit. See docs/runbook.md#deliveries_overdue.',
+  }),
+};
 
 interface Explanation {
   readonly problem: string;

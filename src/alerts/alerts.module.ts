@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuditChainModule } from '../audit/audit-chain.module.js';
-import { DeliveriesModule } from '../deliveries/deliveries.module.js';
+import { DeliveriesAdminModule } from '../deliveries/deliveries-admin.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { CallbackChecksModule } from '../webhooks/callback-checks.module.js';
 import { AlertMetrics } from './alert.metrics.js';
@@ -16,7 +16,7 @@ import { DetectionInputReader } from './detection-input.reader.js';
     AlertQueriesModule,
     AuditChainModule,
     JobsModule,
-    DeliveriesModule,
+    DeliveriesAdminModule,
     CallbackChecksModule,
   ],
   providers: [AlertsStore, DetectionInputReader, AlertMetrics, AlertWebhook, AlertsService],

@@ -1,13 +1,19 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { AuditAlarm } from '../audit/audit-alarm.js';
 import { AwaitingCallbackService } from '../jobs/awaiting-callback.service.js';
-import { EndpointsService } from '../deliveries/endpoints.service.js';
+import { DeliveriesAdminService, type Unhealthy } from '../deliveries/deliveries-admin.service.js';
 import { ApiKeyStatus } from '../reducto/api-key-status.js';
 import { Settings } from '../platform/config/settings.js';
 import { IntervalScheduler } from '../platform/schedule/interval-scheduler.js';
 import { AlertMetrics } from './alert.metrics.js';
 import { RefusalRechecker } from '../webhooks/refusal-rechecker.js';
-import { MISCONFIGURATIONS, onlyInforms, type Misconfiguration } from './alert-kinds.js';
+import {
+  ENDPOINT_KINDS,
+  MISCONFIGURATIONS,
+  severityOf,
+  type EndpointKind,
+  type Misconfiguration,
+} from './alert-kinds.js';
 import { AlertWebhook } from './alert-webhook.js';
 import { AlertsStore, type Alert } from './alerts.store.js';
 import { detect, evidenceFor, jobsToExpedite } from './detect.js';
@@ -15,9 +21,10 @@ import { DetectionInputReader } from './detection-input.reader.js';
 import type { DetectionInput } from './detection-input.js';
 import {
   currentAdvice,
-  describeDisabledEndpoints,
+  describeEndpoints,
   describeRefusedKey,
   describeTampering,
+  servicesOf,
 } from './alert-messages.js';
 
 /** The result of a sweep: alerts, and jobs whose poll was expedited. */
@@ -30,7 +37,7 @@ export interface AlertCounts {
 /**
  * Detects that the gateway refuses genuine callbacks, raises an alert with the probable reason, and expedites polls of
  * the jobs. Also raises an alert if this process found that the audit was tampered with, or that Reducto refuses the
- * API key, and while endpoints are disabled because their receivers failed.
+ * API key, and while endpoints need attention.
  */
 @Injectable()
 export class AlertsService implements OnApplicationBootstrap {
@@ -48,7 +55,7 @@ export class AlertsService implements OnApplicationBootstrap {
     private readonly rechecker: RefusalRechecker,
     private readonly alarm: AuditAlarm,
     private readonly apiKey: ApiKeyStatus,
-    private readonly endpoints: EndpointsService,
+    private readonly deliveries: DeliveriesAdminService,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -65,7 +72,7 @@ export class AlertsService implements OnApplicationBootstrap {
     const ofState =
       (await this.raiseTampering()) +
       (await this.raiseRefusedKey()) +
-      (await this.raiseDisabledEndpoints());
+      (await this.raiseEndpointAlerts());
     const input = await this.reader.readInput();
     const raised = ofState + (await this.raiseAlerts(input));
     const closed = await this.closeAlerts(input);
@@ -116,25 +123,29 @@ export class AlertsService implements OnApplicationBootstrap {
     return 1;
   }
 
-  private async raiseDisabledEndpoints(): Promise<number> {
-    const { count, services } = await this.endpoints.countDisabled();
-    if (count === 0) return 0;
-    const text = describeDisabledEndpoints(count, services);
-    const finding = {
-      kind: 'endpoint_disabled',
-      ...text,
-      evidence: { services },
-      lastSeenAt: new Date(),
-    } as const;
-    const alert = await this.store.raiseAlert(finding);
-    if (alert === undefined) return 0;
-    this.report(alert);
-    return 1;
+  private async raiseEndpointAlerts(): Promise<number> {
+    let count = 0;
+    for (const kind of ENDPOINT_KINDS) {
+      const found = await this.deliveries.findUnhealthy(UNHEALTHY[kind]);
+      if (found.count === 0) continue;
+      const alert = await this.store.raiseEndpoints({
+        kind,
+        ...describeEndpoints(kind, found),
+        evidence: {
+          services: servicesOf(found),
+          endpoints: found.endpoints.map(({ id }) => id),
+        },
+      });
+      if (alert === undefined) continue;
+      count += 1;
+      this.report(alert);
+    }
+    return count;
   }
 
   private report({ kind, message, advice, evidence }: Alert): void {
     this.metrics.recordRaised(kind);
-    const level = onlyInforms(kind) ? 'warn' : 'error';
+    const level = severityOf(kind) === 'critical' ? 'error' : 'warn';
     this.logger[level]({ msg: 'alert raised', kind, message, advice, evidence });
   }
 
@@ -197,3 +208,9 @@ export class AlertsService implements OnApplicationBootstrap {
 function openSeconds({ openedAt, closedAt }: Alert): number {
   return Math.round(((closedAt ?? openedAt).getTime() - openedAt.getTime()) / 1000);
 }
+
+const UNHEALTHY: Readonly<Record<EndpointKind, Unhealthy>> = {
+  endpoint_failing: 'failing',
+  endpoint_disabled: 'disabled',
+  deliveries_overdue: 'overdue',
+};

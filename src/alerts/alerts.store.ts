@@ -2,7 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
-import type { AlertKind } from './alert-kinds.js';
+import {
+  ENDPOINT_KINDS,
+  MISCONFIGURATIONS,
+  type AlertKind,
+  type EndpointKind,
+} from './alert-kinds.js';
 import type {
   AlertEvidence,
   ApiKeyEvidence,
@@ -17,7 +22,7 @@ export interface Alert {
   readonly advice: string;
   readonly evidence: AlertEvidence | ApiKeyEvidence | EndpointEvidence | TamperingEvidence;
   readonly openedAt: Date;
-  /** When a callback or the API key was last refused, or tampering was last found. */
+  /** When a callback or the API key was last refused, or tampering or the endpoints were last found. */
   readonly lastSeenAt: Date;
   readonly closedAt: Date | null;
   readonly notifiedAt: Date | null;
@@ -55,10 +60,7 @@ export class AlertsStore {
   ): Promise<Alert | undefined> {
     const { kind, message, advice, evidence, lastSeenAt } = finding;
     const values = [kind, message, advice, JSON.stringify(evidence), lastSeenAt];
-    const [seen] = await rows<Alert & { opened: boolean }>(this.database, RAISE_ALERT, values);
-    if (seen === undefined) return undefined;
-    const { opened, ...alert } = seen;
-    return opened ? alert : undefined;
+    return openedAlert(await rows<RaisedAlert>(this.database, RAISE_ALERT, values));
   }
 
   /**
@@ -66,14 +68,30 @@ export class AlertsStore {
    * alert if this call opened it.
    */
   async raiseTampering(place: string, message: string, advice: string): Promise<Alert | undefined> {
-    const [seen] = await rows<Alert & { opened: boolean }>(this.database, RAISE_TAMPERING, [
-      place,
-      message,
-      advice,
-    ]);
-    if (seen === undefined) return undefined;
-    const { opened, ...alert } = seen;
-    return opened ? alert : undefined;
+    return openedAlert(
+      await rows<RaisedAlert>(this.database, RAISE_TAMPERING, [place, message, advice]),
+    );
+  }
+
+  /**
+   * Opens or updates the alert about endpoints. If the gateway disabled another endpoint, a new alert replaces the open
+   * one, so that it is sent and shown again. Returns the alert if this call opened it.
+   */
+  async raiseEndpoints(finding: {
+    readonly kind: EndpointKind;
+    readonly message: string;
+    readonly advice: string;
+    readonly evidence: EndpointEvidence;
+  }): Promise<Alert | undefined> {
+    const { kind, message, advice, evidence } = finding;
+    const values = [kind, message, advice, JSON.stringify(evidence)];
+    const seen = await this.database.transaction(async (manager) => {
+      if (kind === 'endpoint_disabled') {
+        await rows(manager, CLOSE_OUTGROWN, [kind, JSON.stringify(evidence.endpoints)]);
+      }
+      return rows<RaisedAlert>(manager, RAISE_ENDPOINTS, values);
+    });
+    return openedAlert(seen);
   }
 
   /** Closes alerts not seen for some minutes if callbacks are accepted again. */
@@ -163,6 +181,14 @@ export class AlertsStore {
   }
 }
 
+type RaisedAlert = Alert & { readonly opened: boolean };
+
+function openedAlert([raised]: readonly RaisedAlert[]): Alert | undefined {
+  if (raised === undefined) return undefined;
+  const { opened, ...alert } = raised;
+  return opened ? alert : undefined;
+}
+
 const COLUMNS = `id, kind, message, advice, evidence, opened_at AS "openedAt",
   last_seen_at AS "lastSeenAt", closed_at AS "closedAt", notified_at AS "notifiedAt",
   fixed_since AS "fixedSince", acknowledged_at AS "acknowledgedAt",
@@ -202,6 +228,17 @@ const RAISE_ALERT = `
          last_seen_at = greatest(alerts.last_seen_at, excluded.last_seen_at)
   RETURNING ${COLUMNS}, xmax = 0 AS opened`;
 
+const CLOSE_OUTGROWN = `
+  UPDATE alerts SET closed_at = now()
+   WHERE kind = $1 AND closed_at IS NULL AND NOT coalesce(evidence->'endpoints' @> $2::jsonb, false)`;
+
+const RAISE_ENDPOINTS = `
+  INSERT INTO alerts (kind, message, advice, evidence, last_seen_at)
+  VALUES ($1, $2, $3, $4::jsonb, now())
+  ON CONFLICT (kind) WHERE closed_at IS NULL DO UPDATE
+     SET message = excluded.message, advice = excluded.advice, evidence = excluded.evidence, last_seen_at = now()
+  RETURNING ${COLUMNS}, xmax = 0 AS opened`;
+
 const RAISE_TAMPERING = `
   INSERT INTO alerts AS open (kind, message, advice, evidence, last_seen_at)
   VALUES ('audit_tampered', $2, $3, jsonb_build_object('places', jsonb_build_array($1::text)), now())
@@ -226,7 +263,7 @@ const CLOSE_ALERTS = `
      AND CASE kind
            WHEN 'attack' THEN true
            WHEN 'api_key' THEN true
-           WHEN 'endpoint_disabled' THEN true
+           ${ENDPOINT_KINDS.map((kind) => `WHEN '${kind}' THEN true`).join(' ')}
            WHEN 'audit_tampered'
              THEN acknowledged_at IS NOT NULL AND last_seen_at <= now() - interval '3 hours'
            ELSE last_seen_at < $3::timestamptz
@@ -236,7 +273,7 @@ const CLOSE_ALERTS = `
 
 const ACQUIRE_EXPEDITE = `
   UPDATE alerts SET expedited_at = now()
-   WHERE closed_at IS NULL AND kind NOT IN ('api_key', 'attack', 'audit_tampered', 'endpoint_disabled')
+   WHERE closed_at IS NULL AND kind IN (${MISCONFIGURATIONS.map((kind) => `'${kind}'`).join(', ')})
      AND (expedited_at IS NULL OR expedited_at <= now() - make_interval(secs => $1))
   RETURNING id`;
 

@@ -79,9 +79,11 @@ export interface TamperingEvidence {
   readonly places: readonly string[];
 }
 
-/** The evidence of disabled endpoints: their services. */
+/** The evidence of an alert about endpoints. */
 export interface EndpointEvidence {
   readonly services: readonly string[];
+  /** The ids of up to 100 endpoints. */
+  readonly endpoints: readonly string[];
 }
 
 /** The evidence of a refused API key: the status of Reducto’s answers. */

@@ -29,11 +29,7 @@ export type {
   EndpointSearch,
   EventSearch,
 } from './admin/admin-deliveries.store.js';
-export type {
-  Unhealthy,
-  UnhealthyEndpoint,
-  UnhealthyEndpoints,
-} from './admin/unhealthy-endpoints.store.js';
+export type { Unhealthy, UnhealthyEndpoints } from './admin/unhealthy-endpoints.store.js';
 
 /** An endpoint of any service with its health. */
 export interface AdminEndpoint {

@@ -9,12 +9,7 @@ import { DeliveriesStore } from './delivering/deliveries.store.js';
 import type { Endpoint } from './endpoints/endpoint.entity.js';
 import type { EndpointSettings } from './endpoints/endpoint-input.js';
 import { newSecret, rowOf } from './endpoints/endpoint-secret.js';
-import {
-  EndpointsStore,
-  type Backlog,
-  type DisabledEndpoints,
-  type Owner,
-} from './endpoints/endpoints.store.js';
+import { EndpointsStore, type Backlog, type Owner } from './endpoints/endpoints.store.js';
 import { FanOut } from './events/fan-out.js';
 import { AddressPolicy } from './sending/address-policy.js';
 
@@ -141,11 +136,6 @@ export class EndpointsService {
     const count = await this.deliveries.recover(endpoint.id, since);
     this.fanOut.announce(endpoint.service);
     return count;
-  }
-
-  /** Endpoints that the gateway disabled, and their services. */
-  countDisabled(): Promise<DisabledEndpoints> {
-    return this.endpoints.countDisabled();
   }
 
   /** The time since which events have not reached the endpoint; null if they reach it. */

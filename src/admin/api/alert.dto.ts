@@ -42,7 +42,7 @@ export class AlertDto {
   @ApiProperty({ enum: ALERT_KINDS })
   kind!: AlertKind;
 
-  /** `info`: nothing has to be changed. */
+  /** `warning`: a service has to act. `info`: nothing has to be changed. */
   @ApiProperty({ enum: SEVERITIES })
   severity!: Severity;
 
@@ -54,7 +54,7 @@ export class AlertDto {
 
   openedAt!: Date;
 
-  /** When a callback or the API key was last refused, or the audit last found changed. */
+  /** When a callback or the API key was last refused, or the audit or endpoints were last found as described. */
   lastSeenAt!: Date;
 
   closedAt!: Date | null;
@@ -67,7 +67,7 @@ export class AlertDto {
   /** The service of the API key with which it was acknowledged. */
   acknowledgedBy!: string | null;
 
-  /** The filter of `GET /v1/admin/refusals` for the callbacks of the alert; null for an alert about the audit or the API key. */
+  /** The filter of `GET /v1/admin/refusals` for the callbacks of the alert; null for another alert. */
   refusals!: AlertRefusalsDto | null;
 }
 

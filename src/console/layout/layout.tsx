@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import type { ConsoleAssets } from './console-assets.js';
-import type { ShownAlert } from './open-alerts.js';
+import { toneOf, type ShownAlert } from './open-alerts.js';
 import { SECTIONS, type Page } from '../components/page.js';
 import type { Session } from '../session/sessions.service.js';
 import { CsrfField, Untrusted, Moment } from '../components/widgets.js';
@@ -89,9 +89,9 @@ function AlertLine({ alerts }: { alerts: readonly ShownAlert[] }): JSX.Element |
   if (unacknowledged.length === 0) return null;
   return (
     <section class="banner" aria-label="Open alerts">
-      {unacknowledged.map(({ id, message, advice, fixed, onlyInforms }) => (
-        <p class={onlyInforms ? 'alert line warn' : 'alert line bad'} key={id}>
-          <a href="/admin">{onlyInforms ? 'Note' : 'Alert'}</a>:{' '}
+      {unacknowledged.map(({ id, message, advice, fixed, severity }) => (
+        <p class={`alert line ${toneOf(severity)}`} key={id}>
+          <a href="/admin">{severity === 'info' ? 'Note' : 'Alert'}</a>:{' '}
           <Untrusted text={fixed ? advice : message} />
         </p>
       ))}
@@ -109,20 +109,21 @@ function Banner({
   return (
     <section class="banner" aria-label="Open alerts">
       {alerts.map((alert) => (
-        <div class={alert.onlyInforms ? 'alert warn' : 'alert bad'} key={alert.id}>
+        <div class={`alert ${toneOf(alert.severity)}`} key={alert.id}>
           <p class="alert-message">
-            <strong>{alert.onlyInforms ? 'Note.' : 'Alert.'}</strong>{' '}
+            <strong>{alert.severity === 'info' ? 'Note.' : 'Alert.'}</strong>{' '}
             <Untrusted text={alert.message} />
           </p>
           <p class="alert-advice">
             <Untrusted text={alert.advice} />
           </p>
           <p class="alert-more">
-            Since <Moment at={alert.openedAt} /> ·{' '}
-            {alert.refusals === undefined ? (
-              <a href="/admin/actions">Verify the audit</a>
-            ) : (
-              <a href={alert.refusals}>Show its refusals</a>
+            Since <Moment at={alert.openedAt} />
+            {alert.page === undefined ? null : (
+              <>
+                {' '}
+                · <a href={alert.page.href}>{alert.page.label}</a>
+              </>
             )}
             {alert.acknowledgedAt === null ? null : (
               <>

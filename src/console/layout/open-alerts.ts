@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { onlyInforms } from '../../alerts/alert-kinds.js';
+import { severityOf, type AlertKind, type Severity } from '../../alerts/alert-kinds.js';
 import { AlertQueries, type Alert } from '../../alerts/alert-queries.js';
 import { refusalsOf, type AlertRefusals } from '../../alerts/alert-refusals.js';
 import { link } from '../components/page.js';
@@ -11,13 +11,12 @@ export interface ShownAlert {
   readonly advice: string;
   readonly openedAt: Date;
   readonly closedAt: Date | null;
-  /** The gateway works as configured: nothing is to be fixed. */
-  readonly onlyInforms: boolean;
+  readonly severity: Severity;
   readonly fixed: boolean;
   readonly acknowledgedAt: Date | null;
   readonly acknowledgedBy: string | null;
-  /** A link to its refusals; `undefined` for an alert about the audit itself. */
-  readonly refusals: string | undefined;
+  /** The page that shows what it is about. */
+  readonly page: { readonly href: string; readonly label: string } | undefined;
 }
 
 @Injectable()
@@ -42,14 +41,28 @@ function shown(alert: Alert): ShownAlert {
     advice,
     openedAt,
     closedAt,
-    onlyInforms: onlyInforms(kind),
+    severity: severityOf(kind),
     fixed: alert.fixedSince !== null,
     acknowledgedAt: alert.acknowledgedAt,
     acknowledgedBy: alert.acknowledgedBy,
-    refusals: refusals && refusalsLink(refusals),
+    page:
+      refusals === undefined
+        ? PAGES[kind]
+        : { href: refusalsLink(refusals), label: 'Show its refusals' },
   };
 }
 
 function refusalsLink({ cause, from, to }: AlertRefusals): string {
   return link('/admin/refusals', { cause, from: from.toISOString(), to: to?.toISOString() });
+}
+
+const PAGES: Readonly<Partial<Record<AlertKind, ShownAlert['page']>>> = {
+  audit_tampered: { href: '/admin/actions', label: 'Verify the audit' },
+  endpoint_failing: { href: '/admin/endpoints?state=failing', label: 'Show the endpoints' },
+  endpoint_disabled: { href: '/admin/endpoints?state=disabled', label: 'Show the endpoints' },
+  deliveries_overdue: { href: '/admin/events?status=pending', label: 'Show the events' },
+};
+
+export function toneOf(severity: Severity): 'bad' | 'warn' {
+  return severity === 'critical' ? 'bad' : 'warn';
 }

@@ -162,7 +162,7 @@ function Actions({
         </form>
       )}
       {isDisabled && isByGateway(endpoint) ? (
-        <p class="muted">“Keep it disabled” ends the alert.</p>
+        <p class="muted">“Keep it disabled” ends the alert within 5 minutes.</p>
       ) : null}
     </div>
   );

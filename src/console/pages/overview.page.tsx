@@ -4,7 +4,7 @@ import { JOB_STATUSES, TERMINAL_STATUSES, type JobStatus } from '../../jobs/job-
 import type { EndedJobs, SearchedStatus } from '../../jobs/jobs-admin.service.js';
 import { CallbackCharts } from './callback-charts.js';
 import { DataTable } from '../components/data-table.js';
-import type { ShownAlert } from '../layout/open-alerts.js';
+import { toneOf, type ShownAlert } from '../layout/open-alerts.js';
 import { reasonLabel, SETTLED_BY, SETTLED_BY_NAMES } from '../components/job-labels.js';
 import { link } from '../components/page.js';
 import { count, duration, percent } from '../components/format.js';
@@ -92,28 +92,28 @@ export function Overview({ range, overview, lastAlerts }: OverviewProperties): J
             { head: 'Opened (UTC)', cell: ({ openedAt }) => <Moment at={openedAt} /> },
             {
               head: 'State',
-              cell: ({ closedAt, fixed, onlyInforms }) =>
+              cell: ({ closedAt, fixed, severity }) =>
                 closedAt !== null ? (
                   <Tag tone="good">closed</Tag>
                 ) : fixed ? (
                   <Tag tone="busy">seems fixed</Tag>
                 ) : (
-                  <Tag tone={onlyInforms ? 'warn' : 'bad'}>open</Tag>
+                  <Tag tone={toneOf(severity)}>open</Tag>
                 ),
             },
             { head: 'Alert', main: true, cell: ({ message }) => <Untrusted text={message} /> },
             {
-              head: 'Refusals',
-              cell: ({ refusals }) =>
-                refusals === undefined ? <None /> : <a href={refusals}>Show</a>,
+              head: 'About',
+              cell: ({ page }) =>
+                page === undefined ? <None /> : <a href={page.href}>{page.label}</a>,
             },
           ]}
           rows={lastAlerts}
           keyOf={({ id }) => id}
           empty={
             <p>
-              There was no alert. The gateway raises one if it seems to refuse genuine callbacks,
-              and says what to do.
+              There was no alert. The gateway raises one if it seems to refuse genuine callbacks or
+              if events do not reach a service, and says what to do.
             </p>
           }
         />

@@ -24,13 +24,6 @@ export interface Backlog {
   readonly failed: number;
 }
 
-/** Endpoints that the gateway disabled. */
-export interface DisabledEndpoints {
-  readonly count: number;
-  /** In alphabetical order. */
-  readonly services: readonly string[];
-}
-
 /** A count beyond it is not exact. */
 export const MAX_COUNT = 10_000;
 
@@ -108,11 +101,6 @@ export class EndpointsStore {
     return preparedRows<EndpointFilter>(manager, LIST_FILTERS, [services]);
   }
 
-  async countDisabled(): Promise<DisabledEndpoints> {
-    const [disabled] = await rows<DisabledEndpoints>(this.endpoints.manager, COUNT_DISABLED);
-    return disabled ?? { count: 0, services: [] };
-  }
-
   async countBacklogs(ids: readonly string[]): Promise<Map<string, Backlog>> {
     const counted = await rows<Backlog & { id: string }>(this.endpoints.manager, BACKLOGS, [
       ids,
@@ -151,10 +139,6 @@ const LIST_FILTERS = {
   SELECT id, service, event_types AS "eventTypes", channels, job_types AS "jobTypes", metadata
     FROM endpoints WHERE service = ANY ($1::text[])`,
 };
-
-const COUNT_DISABLED = `
-  SELECT count(*)::integer AS count, coalesce(array_agg(DISTINCT service ORDER BY service), '{}') AS services
-    FROM endpoints WHERE NOT enabled AND disabled_reason <> 'service'`;
 
 const BACKLOGS = `
   SELECT id,
