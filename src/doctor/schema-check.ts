@@ -37,14 +37,15 @@ export const GATEWAY_TABLES = [
   'workers',
 ];
 
-/** Checks the migrations, the keys of the audit and of stored secrets, and the privileges of the user. */
+/** Checks the migrations, the keys of the audit and of stored secrets, the endpoints, and the privileges of the user. */
 export async function checkSchema(client: WatchedClient, settings: Settings): Promise<Finding[]> {
   const migrations = await checkMigrations(client);
   return [
     migrations,
-    // Both need their tables.
+    // These need their tables.
     ...(migrations.status === 'fail' ? [] : await checkAuditKeys(client, settings)),
     ...(migrations.status === 'fail' ? [] : await checkDataKeys(client, settings)),
+    ...(migrations.status === 'fail' ? [] : await checkEndpoints(client)),
     ...(await checkPrivileges(client, settings)),
   ];
 }
@@ -114,6 +115,21 @@ async function checkDataKeys(client: WatchedClient, settings: Settings): Promise
     );
   }
   return found;
+}
+
+/** Warns about endpoints that the gateway disabled because their receivers failed. */
+async function checkEndpoints(client: WatchedClient): Promise<Finding[]> {
+  const disabled = await ask<{ service: string; count: number }>(
+    client,
+    `SELECT service, count(*)::int AS count FROM endpoints
+      WHERE NOT enabled AND disabled_reason IN ('failing', 'gone') GROUP BY service ORDER BY service`,
+  );
+  if (disabled.length === 0) return [];
+  const names = disabled.map(({ service, count }) => `${service} (${count})`).join(', ');
+  const message = `the gateway disabled endpoints of ${names}: their receivers failed for too long or answered 410`;
+  return [
+    warn('endpoints', message, 'see docs/runbook.md#endpoint_disabled; their events are kept'),
+  ];
 }
 
 async function checkPrivileges(client: WatchedClient, settings: Settings): Promise<Finding[]> {

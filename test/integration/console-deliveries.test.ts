@@ -25,9 +25,12 @@ const pageWith = (path: string, text: string): Promise<string> =>
     return String(body).includes(text) ? String(body) : undefined;
   });
 
-const eventOf = ({ id, call }: TestEndpoint, status: string): Promise<string> =>
+const eventOf = (endpoint: TestEndpoint, status: string): Promise<string> =>
   eventually(`an event that is ${status}`, async () => {
-    const { body } = await call('GET', `/v1/events?endpointId=${id}&status=${status}`);
+    const { body } = await endpoint.call(
+      'GET',
+      `/v1/events?endpointId=${endpoint.id}&status=${status}`,
+    );
     return body.events[0]?.id as string | undefined;
   });
 

@@ -213,6 +213,22 @@ describe('the database', () => {
     );
   });
 
+  it('warns about endpoints that the gateway disabled, and not about others', async () => {
+    cleanUps.push(() => gateway.pool.query('DELETE FROM endpoints'));
+    const disable = (service: string, reason: string): Promise<unknown> =>
+      gateway.pool.query(
+        `INSERT INTO endpoints (id, service, url, secret, enabled, disabled_reason, disabled_at)
+         VALUES (gen_random_uuid(), $1, 'https://example.com/', '', false, $2, now())`,
+        [service, reason],
+      );
+    for (const reason of ['service', 'admin']) await disable('leases', reason);
+    expect(await finding('endpoints')).toBe('');
+    for (const reason of ['failing', 'gone']) await disable('invoices', reason);
+    expect(await finding('endpoints')).toMatch(
+      /^warn: the gateway disabled endpoints of invoices \(2\): .* → see docs\/runbook\.md#endpoint_disabled/,
+    );
+  });
+
   it('reports pending migrations, and those of a newer version', async () => {
     const database = await newDatabase();
     const client = new Client({ connectionString: database.url });
