@@ -26,6 +26,7 @@ import { JobFiles1790950000000 } from './1790950000000-job-files.js';
 import { Events1790960000000 } from './1790960000000-events.js';
 import { JobCalls1790970000000 } from './1790970000000-job-calls.js';
 import { JobDeletions1790971000000 } from './1790971000000-job-deletions.js';
+import { JobWebhooks1790972000000 } from './1790972000000-job-webhooks.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -57,4 +58,5 @@ export const MIGRATIONS = [
   Events1790960000000,
   JobCalls1790970000000,
   JobDeletions1790971000000,
+  JobWebhooks1790972000000,
 ];

@@ -7,7 +7,7 @@ import { GatewayError } from '../platform/errors/error-codes.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { DeliveriesStore } from './delivering/deliveries.store.js';
 import type { Endpoint } from './endpoints/endpoint.entity.js';
-import type { EndpointSettings } from './endpoints/endpoint-input.js';
+import { DEFAULTS, type EndpointSettings } from './endpoints/endpoint-input.js';
 import { newSecret, rowOf } from './endpoints/endpoint-secret.js';
 import { EndpointsStore, type Backlog, type Owner } from './endpoints/endpoints.store.js';
 import { FanOut } from './events/fan-out.js';
@@ -42,6 +42,43 @@ export class EndpointsService {
     private readonly transactions: Transactions,
   ) {}
 
+  /**
+   * The endpoint of `service` for webhooks of jobs that go to the origin of `text`; the first such job makes it. Throws
+   * `endpoint_address_refused` or `too_many_endpoints`.
+   */
+  async forJob(service: string, text: string): Promise<{ endpointId: string; url: string }> {
+    const url = await this.urlOf(text);
+    const origin = `${new URL(url).origin}/`;
+    const { ENDPOINTS_PER_SERVICE: max } = this.settings;
+    const endpointId = await this.transactions.run((manager) =>
+      this.endpoints.findForJobs(manager, service, origin, max, () =>
+        this.endpointForJobs(service, origin),
+      ),
+    );
+    if (endpointId === undefined) throw tooMany(max);
+    return { endpointId, url };
+  }
+
+  private endpointForJobs(service: string, url: string): Endpoint {
+    const id = uuidv7();
+    const now = new Date();
+    return {
+      ...HEALTHY,
+      ...DEFAULTS,
+      id,
+      service,
+      url,
+      forJobs: true,
+      description: 'Webhooks that single jobs name.',
+      headers: null,
+      secret: this.cipher.encrypt(newSecret(), rowOf(id)),
+      disabledReason: null,
+      disabledAt: null,
+      createdAt: now,
+      updatedAt: now,
+    };
+  }
+
   /** Throws `endpoint_address_refused` or `too_many_endpoints`. */
   async create(service: string, given: EndpointSettings): Promise<NewEndpoint> {
     const id = uuidv7();
@@ -54,6 +91,7 @@ export class EndpointsService {
       id,
       service,
       url,
+      forJobs: false,
       secret: this.cipher.encrypt(secret, rowOf(id)),
       disabledReason: given.enabled ? null : 'service',
       disabledAt: given.enabled ? null : now,
@@ -64,10 +102,7 @@ export class EndpointsService {
     const isInserted = await this.transactions.run((manager) =>
       this.endpoints.insertEndpoint(manager, endpoint, max),
     );
-    if (!isInserted) {
-      const detail = `A service has at most ${max} endpoints. Delete one that is no longer needed.`;
-      throw new GatewayError('too_many_endpoints', detail);
-    }
+    if (!isInserted) throw tooMany(max);
     addLogFields({ endpointId: endpoint.id });
     return { ...(await this.stateOf(endpoint)), secret };
   }
@@ -204,6 +239,13 @@ export class EndpointsService {
     url.hash = '';
     return url.href;
   }
+}
+
+function tooMany(max: number): GatewayError {
+  return new GatewayError(
+    'too_many_endpoints',
+    `A service has at most ${max} endpoints. Delete one that is no longer needed.`,
+  );
 }
 
 function disabled(): GatewayError {

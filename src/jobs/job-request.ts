@@ -10,6 +10,13 @@ import { findReferences, MAX_REFERENCES, type JobReference } from './submission/
 
 export { readIdempotencyKey } from './api/idempotency-key.js';
 
+/** A webhook of one job. */
+export interface JobWebhook {
+  /** An endpoint of the service for URLs of this origin. */
+  readonly endpointId: string;
+  readonly url: string;
+}
+
 /** A validated request for a job. */
 export interface JobRequest {
   readonly type: JobType;
@@ -18,6 +25,8 @@ export interface JobRequest {
   readonly metadata: string | null;
   /** Channels of the event of its end. */
   readonly channels: string[] | null;
+  /** Where the client wants the end of this job posted. */
+  readonly webhook: JobWebhook | null;
   /** JSON text: Reducto’s members as the service wrote them. */
   readonly body: string;
   /** The jobs that `body` refers to. */

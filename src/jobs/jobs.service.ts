@@ -87,7 +87,7 @@ export class JobsService {
 
   private async newJob(
     service: string,
-    { type, priority, metadata, channels, body, references }: JobRequest,
+    { type, priority, metadata, channels, webhook, body, references }: JobRequest,
     key: Pick<NewJob, 'idempotencyKey' | 'requestHash'>,
   ): Promise<Dependent<NewJob>> {
     const inputs = await this.inputs.checkReferences(service, references);
@@ -96,6 +96,8 @@ export class JobsService {
     addLogFields({ jobId: id });
     const refersToJobs = references.length > 0;
     const trace = currentTraceparent() ?? null;
+    const webhookEndpointId = webhook?.endpointId ?? null;
+    const webhookUrl = webhook?.url ?? null;
     const job = {
       id,
       service,
@@ -105,6 +107,8 @@ export class JobsService {
       channels,
       request: body,
       refersToJobs,
+      webhookEndpointId,
+      webhookUrl,
       trace,
     };
     return { job: { ...job, ...key }, inputs };

@@ -10,6 +10,8 @@ import type { JobType } from '../jobs/job-type.js';
 /** A request to one of Reducto’s endpoints for documents. */
 export interface CallRequest {
   readonly job: JobRequest;
+  /** Where the client wants the end of the job posted. */
+  readonly webhook: { readonly path: string; readonly url: string } | null;
   /** The request has members of the asynchronous form. */
   readonly isQueued: boolean;
 }
@@ -58,6 +60,7 @@ export async function readCallRequest(
     priority: given === true,
     metadata: metadataOf(text, async) ?? metadataOf(text, webhook),
     channels: channelsOf(webhook.value),
+    webhook: null,
     body,
     // For idempotency keys: a parse and an extract can have the same body.
     text: `${type} ${text}`,
@@ -69,7 +72,13 @@ export async function readCallRequest(
       ...webhookErrors(webhookPath, webhook),
     ],
   });
-  return { job, isQueued: isGiven(value['async']) || isGiven(value['queue_priority']) };
+  const { mode, url } = webhook.value;
+  return {
+    job,
+    webhook:
+      mode === 'direct' && typeof url === 'string' ? { path: `${webhookPath}.url`, url } : null,
+    isQueued: isGiven(value['async']) || isGiven(value['queue_priority']),
+  };
 }
 
 /** A member that is an object. */

@@ -3,15 +3,22 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../access/caller.js';
-import { readIdempotencyKey } from '../jobs/job-request.js';
+import { EndpointsService } from '../deliveries/endpoints.service.js';
+import { readIdempotencyKey, type JobWebhook } from '../jobs/job-request.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import type { JobType } from '../jobs/job-type.js';
 import { FairTurns } from '../platform/fair-turns.js';
 import { encodePieces } from '../platform/text.js';
 import { releaseBody } from '../platform/http/body-parsers.js';
-import { readCallRequest } from './call-request.js';
+import { GatewayError, type ErrorCode } from '../platform/errors/error-codes.js';
+import { readCallRequest, type CallRequest } from './call-request.js';
 
 const RETRY_HEADERS = ['x-stainless-retry-count', 'x-reducto-retry-count'] as const;
+/** Of the URL of a webhook. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'endpoint_address_refused',
+  'too_many_endpoints',
+]);
 const MAX_RETRIES = 1000;
 
 /** A job that a request has made or joined. */
@@ -23,7 +30,10 @@ export interface AcceptedCall {
 /** Submits of the SDKs. */
 @Injectable()
 export class CallsService {
-  constructor(private readonly jobs: JobsService) {}
+  constructor(
+    private readonly jobs: JobsService,
+    private readonly endpoints: EndpointsService,
+  ) {}
 
   /**
    * Accepts the job of a request, or joins that of the request that it repeats, and releases the body, because the caller
@@ -36,7 +46,9 @@ export class CallsService {
     isUrgent: boolean,
   ): Promise<AcceptedCall> {
     const body = { value: request.body, text: request.jsonText ?? '' };
-    const { job, isQueued } = await readCallRequest(type, body, isUrgent);
+    const { job: read, webhook, isQueued } = await readCallRequest(type, body, isUrgent);
+    const job =
+      webhook === null ? read : { ...read, webhook: await this.endpointOf(service, webhook) };
     const key = readIdempotencyKey(request.headers['idempotency-key']);
     const id =
       key === null
@@ -48,6 +60,21 @@ export class CallsService {
         : (await this.jobs.accept(service, job, key)).id;
     releaseBody(request);
     return { id, isQueued };
+  }
+
+  /** Throws `validation_failed` if events may not be sent there. */
+  private async endpointOf(
+    service: string,
+    { path, url }: NonNullable<CallRequest['webhook']>,
+  ): Promise<JobWebhook> {
+    try {
+      return await this.endpoints.forJob(service, url);
+    } catch (error) {
+      if (!(error instanceof GatewayError) || !REFUSALS.has(error.code)) throw error;
+      throw new GatewayError('validation_failed', undefined, {
+        errors: [{ path, message: error.message }],
+      });
+    }
   }
 }
 

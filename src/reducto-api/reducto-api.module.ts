@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { DeliveriesModule } from '../deliveries/deliveries.module.js';
 import { JobsApiModule } from '../jobs/jobs-api.module.js';
 import { AccountController } from './account.controller.js';
 import { CallsController } from './calls.controller.js';
@@ -12,7 +13,7 @@ import { UpstreamVersion } from './upstream-version.js';
  * processes with the role `api`.
  */
 @Module({
-  imports: [JobsApiModule],
+  imports: [JobsApiModule, DeliveriesModule],
   controllers: [CallsController, SdkJobsController, SdkUploadsController, AccountController],
   providers: [CallsService, UpstreamVersion],
 })

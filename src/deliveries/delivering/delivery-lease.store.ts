@@ -23,6 +23,8 @@ export interface DueDelivery {
   /** Only while it is valid. */
   readonly previousSecret: string | null;
   readonly svixHeaders: boolean;
+  /** The job names the URL. */
+  readonly forJobs: boolean;
   readonly includeResult: boolean;
   readonly retrySchedule: readonly number[] | null;
 }
@@ -184,13 +186,15 @@ const LEASE = {
       FROM due LEFT JOIN plan USING (id)
      WHERE rate_limit_per_second IS NOT NULL AND count > coalesce(planned, 0) AND room > coalesce(planned, 0))
   SELECT held_back.wait AS "waitSeconds", leased.event_id AS "eventId", leased.endpoint_id AS "endpointId", $2::uuid AS lease,
-         attempts, failures, event.service, event.job_id AS "jobId", event.body,
-         endpoint.url, endpoint.headers, secret, svix_headers AS "svixHeaders", include_result AS "includeResult",
+         leased.attempts, leased.failures, event.service, event.job_id AS "jobId", event.body,
+         CASE WHEN for_jobs THEN coalesce(job.webhook_url, endpoint.url) ELSE endpoint.url END AS url,
+         for_jobs AS "forJobs", endpoint.headers, secret, svix_headers AS "svixHeaders", include_result AS "includeResult",
          CASE WHEN previous_secret_until > now() THEN previous_secret END AS "previousSecret",
          retry_schedule AS "retrySchedule"
     FROM held_back
     LEFT JOIN (leased JOIN events AS event ON event.id = leased.event_id
-                      JOIN endpoints AS endpoint ON endpoint.id = leased.endpoint_id) ON true`,
+                      JOIN endpoints AS endpoint ON endpoint.id = leased.endpoint_id
+                      LEFT JOIN jobs AS job ON for_jobs AND job.id = event.job_id) ON true`,
 };
 
 const RELEASE = {

@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { JobsService } from '../../jobs/jobs.service.js';
 import { GatewayError } from '../../platform/errors/error-codes.js';
+import { findValue } from '../../platform/json/json-members.js';
 import type { DueDelivery } from './delivery-lease.store.js';
 
 /** Larger results are not sent with their events. */
@@ -15,7 +16,9 @@ const decompress = promisify(gunzip);
 export class EventBody {
   constructor(private readonly jobs: JobsService) {}
 
-  async bodyFor({ body, jobId, service, includeResult }: DueDelivery): Promise<string> {
+  async bodyFor(delivery: DueDelivery): Promise<string> {
+    const { body, jobId, service, includeResult, forJobs } = delivery;
+    if (forJobs && jobId !== null) return callbackOf(jobId, body);
     if (!includeResult || jobId === null || !body.startsWith('{"type":"job.completed"'))
       return body;
     const member = await this.resultMember(service, jobId);
@@ -36,4 +39,12 @@ export class EventBody {
       return '"resultOmitted":"expired"';
     }
   }
+}
+
+/** The event as Reducto’s own callback says it. */
+function callbackOf(jobId: string, body: string): string {
+  const status = body.startsWith('{"type":"job.completed"') ? 'Completed' : 'Failed';
+  const span = findValue(body, ['data', 'metadata']);
+  const metadata = span === undefined ? 'null' : body.slice(span.start, span.end);
+  return `{"status":"${status}","job_id":"${jobId}","metadata":${metadata}}`;
 }

@@ -30,7 +30,7 @@ export const MAX_RATE = 10_000;
 export const MAX_RETRIES = 20;
 export const MAX_RETRY_SECONDS = 259_200;
 
-const DEFAULTS: Omit<EndpointSettings, 'url'> = {
+export const DEFAULTS: Omit<EndpointSettings, 'url'> = {
   description: null,
   enabled: true,
   eventTypes: null,

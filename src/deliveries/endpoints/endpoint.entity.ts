@@ -18,6 +18,10 @@ export class Endpoint {
   @Column({ type: 'text' })
   url!: string;
 
+  /** Gets only the events of jobs that name a URL of this origin, there and in the form of Reducto’s callbacks. */
+  @Column({ name: 'for_jobs', type: 'boolean', default: false })
+  forJobs!: boolean;
+
   @Column({ type: 'text', nullable: true })
   description!: string | null;
 

@@ -11,6 +11,7 @@ export type Owner = string | null;
 export interface EndpointFilter {
   readonly id: string;
   readonly service: string;
+  readonly forJobs: boolean;
   readonly eventTypes: readonly string[] | null;
   readonly channels: readonly string[] | null;
   readonly jobTypes: readonly string[] | null;
@@ -40,6 +41,24 @@ export class EndpointsStore {
     if (count >= max) return false;
     await manager.insert(Endpoint, endpoint);
     return true;
+  }
+
+  /** The endpoint of jobs whose webhooks go to the origin `url`; `make` makes it if the service has fewer than `max`. */
+  async findForJobs(
+    manager: EntityManager,
+    service: string,
+    url: string,
+    max: number,
+    make: () => Endpoint,
+  ): Promise<string | undefined> {
+    const where = { service, url, forJobs: true };
+    const known = await manager.findOneBy(Endpoint, where);
+    if (known !== null) return known.id;
+    await preparedRows(manager, LOCK_SERVICE, [service]);
+    const made = await manager.findOneBy(Endpoint, where);
+    if (made !== null) return made.id;
+    const endpoint = make();
+    return (await this.insertEndpoint(manager, endpoint, max)) ? endpoint.id : undefined;
   }
 
   find(owner: Owner, id: string): Promise<Endpoint | null> {
@@ -136,7 +155,7 @@ const ROTATE = `
 const LIST_FILTERS = {
   name: 'endpoints-filters',
   text: `
-  SELECT id, service, event_types AS "eventTypes", channels, job_types AS "jobTypes", metadata
+  SELECT id, service, for_jobs AS "forJobs", event_types AS "eventTypes", channels, job_types AS "jobTypes", metadata
     FROM endpoints WHERE service = ANY ($1::text[])`,
 };
 

@@ -10,6 +10,8 @@ export interface NewEvent {
   readonly job?: {
     readonly type: string;
     readonly channels: readonly string[] | null;
+    /** The endpoint for the webhook that the job names. */
+    readonly webhookEndpointId: string | null;
     /** JSON text. */
     readonly metadata: string | null;
   };
@@ -37,9 +39,10 @@ export function matchEndpoints(
 
 function passes(
   { type, job }: NewEvent,
-  { eventTypes, channels, jobTypes, metadata }: EndpointFilter,
+  { id, forJobs, eventTypes, channels, jobTypes, metadata }: EndpointFilter,
   metadataOf: () => Readonly<Record<string, unknown>>,
 ): boolean {
+  if (forJobs) return job?.webhookEndpointId === id;
   if (eventTypes !== null && !eventTypes.includes(type)) return false;
   if (job === undefined) return true;
   if (jobTypes !== null && !jobTypes.includes(job.type)) return false;

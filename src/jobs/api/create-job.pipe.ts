@@ -36,7 +36,7 @@ export class CreateJobPipe implements PipeTransform<JsonBody, Promise<JobRequest
     await turns.pause();
     const priority = value['priority'] === true;
     const channels = channelsOf(value);
-    const read = { type, priority, metadata, channels, body, text };
+    const read = { type, priority, metadata, channels, webhook: null, body, text };
     return checkRequest({ ...read, value, members, errors: [] });
   }
 }
