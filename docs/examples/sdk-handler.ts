@@ -19,10 +19,10 @@ const server = createServer((request, response) => {
     // Answer first: the sender waits for at most 15 seconds.
     response.writeHead(204).end();
     const job = await reducto.job.get(callback.job_id);
-    console.log('ended', job.status, JSON.stringify(callback.metadata));
+    process.stdout.write(`ended ${job.status} ${JSON.stringify(callback.metadata)}\n`);
   })();
 });
 
 server.listen(Number(process.argv[2] ?? 0), '127.0.0.1');
 await once(server, 'listening');
-console.log('listening', JSON.stringify(server.address()));
+process.stdout.write(`listening ${JSON.stringify(server.address())}\n`);

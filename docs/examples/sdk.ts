@@ -8,21 +8,25 @@ const SCHEMA = {
   properties: { tenant: { type: 'string', description: 'Name of the tenant' } },
 };
 
+function print(what: string, value: unknown): void {
+  process.stdout.write(`${what} ${JSON.stringify(value)}\n`);
+}
+
 async function main(document: string, webhook: string): Promise<void> {
   const parsed = await reducto.parse.run({ input: document });
-  console.log('parsed', JSON.stringify(parsed));
+  print('parsed', parsed);
 
   const extracted = await reducto.extract.run({
     input: document,
     instructions: { schema: SCHEMA },
   });
-  console.log('extracted', JSON.stringify(extracted));
+  print('extracted', extracted);
 
   const { job_id: jobId } = await reducto.parse.runJob({
     input: document,
     async: { metadata: { order: 815 }, webhook: { mode: 'direct', url: webhook } },
   });
-  console.log('submitted', jobId);
+  print('submitted', jobId);
 }
 
 await main(process.argv[2] ?? '', process.argv[3] ?? '');

@@ -2,6 +2,7 @@ import { measureCallbacks, measureQuiet } from './callbacks.js';
 import { measureChains } from './chains.js';
 import { measureDeliveries } from './deliver.js';
 import { measureDrain } from './drain.js';
+import { measureDropIn } from './dropin.js';
 import { measureEndToEnd } from './end-to-end.js';
 import { measureFlood } from './flood.js';
 import { measureGrowth } from './growth.js';
@@ -31,6 +32,7 @@ const MEASURES: Record<Scenario, (world: World, say: (line: string) => void) => 
   e2e: measureEndToEnd,
   path: measurePath,
   chains: measureChains,
+  dropin: measureDropIn,
   deliver: measureDeliveries,
   growth: measureGrowth,
   soak: measureSoak,

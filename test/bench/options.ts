@@ -12,6 +12,7 @@ export const SCENARIOS = [
   'e2e',
   'path',
   'chains',
+  'dropin',
   'deliver',
   'growth',
   'soak',
