@@ -35,11 +35,23 @@ const IN_API: Readonly<Record<string, readonly string[]>> = {
     'GET /v1/admin/jobs/{id}/events',
     'GET /v1/admin/jobs/{id}/callbacks',
     'GET /v1/admin/refusals',
+    'GET /v1/admin/events',
   ],
+  'GET /admin/jobs/:id/files/:name': ['GET /v1/admin/jobs/{id}/files/{name}'],
   'GET /admin/jobs/:id/result': ['GET /v1/admin/jobs/{id}/result'],
   'POST /admin/jobs/:id/poll': ['POST /v1/admin/jobs/{id}/poll'],
   'GET /admin/jobs/:id/cancel': ['GET /v1/admin/jobs/{id}'],
   'POST /admin/jobs/:id/cancel': ['POST /v1/admin/jobs/{id}/cancel'],
+  'GET /admin/events': ['GET /v1/admin/events'],
+  'GET /admin/events/:id': ['GET /v1/admin/events/{id}', 'GET /v1/admin/events/{id}/attempts'],
+  'POST /admin/events/:id/resend': ['POST /v1/admin/events/{id}/resend'],
+  'GET /admin/endpoints': ['GET /v1/admin/endpoints'],
+  'GET /admin/endpoints/:id': ['GET /v1/admin/endpoints/{id}', 'GET /v1/admin/events'],
+  'POST /admin/endpoints/:id/enable': ['POST /v1/admin/endpoints/{id}/enable'],
+  'POST /admin/endpoints/:id/disable': ['POST /v1/admin/endpoints/{id}/disable'],
+  'POST /admin/endpoints/:id/test': ['POST /v1/admin/endpoints/{id}/test'],
+  'GET /admin/endpoints/:id/recover': ['POST /v1/admin/endpoints/{id}/recover'],
+  'POST /admin/endpoints/:id/recover': ['POST /v1/admin/endpoints/{id}/recover'],
   'GET /admin/services': ['GET /v1/admin/services'],
   'GET /admin/services/:service': ['GET /v1/admin/services/{service}'],
   'POST /admin/services/:service': ['PUT /v1/admin/services/{service}'],
@@ -133,6 +145,8 @@ describe('the admin API', () => {
     expect((await ask(`jobs/${id}`)).body.result).toEqual({
       bytes: Number(headers.get('content-length')),
       pages: expect.any(Number),
+      files: 0,
+      fileBytes: 0,
     });
   });
 
