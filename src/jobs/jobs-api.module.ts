@@ -1,7 +1,6 @@
 import { Module } from '@nestjs/common';
 import { JobsController } from './api/jobs.controller.js';
 import { INPUT_CLASSES, OPEN_CLASSES } from './api/create-job.dto.js';
-import { FileLinks } from './files/file-links.js';
 import { FilesController } from './files/files.controller.js';
 import { SignedFilesController } from './files/signed-files.controller.js';
 import { JobsModule } from './jobs.module.js';
@@ -12,7 +11,7 @@ import { UploadsService } from './uploads.service.js';
 @Module({
   imports: [JobsModule],
   controllers: [JobsController, FilesController, SignedFilesController, UploadsController],
-  providers: [UploadsService, FileLinks],
+  providers: [UploadsService],
   exports: [JobsModule, UploadsService],
 })
 export class JobsApiModule {}

@@ -34,6 +34,7 @@ import { ResultStore } from './results/result.store.js';
 import { DependentJobs } from './submission/dependent-jobs.js';
 import { InputJobs } from './submission/input-jobs.js';
 import { JobInput } from './submission/job-input.entity.js';
+import { FileLinks } from './files/file-links.js';
 import { JobDeletion } from './deletion/job-deletion.js';
 import { JobDeletionStore } from './deletion/job-deletion.store.js';
 import { UpstreamDeletion } from './deletion/upstream-deletion.entity.js';
@@ -93,6 +94,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     JobCallsStore,
     JobDeletion,
     JobDeletionStore,
+    FileLinks,
     JobsService,
     JobsAdminService,
     InputJobs,
@@ -125,6 +127,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     PollGrants,
     JobCancellation,
     JobDeletionStore,
+    FileLinks,
     JobsService,
     JobsAdminService,
     CallbackTokenService,

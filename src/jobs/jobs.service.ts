@@ -17,7 +17,10 @@ import { CoolDownReasons } from './leases/cool-down-reasons.js';
 import { JobCompletionNotifier, type CompletedJob } from './api/job-completion.notifier.js';
 import type { JobResult } from './results/job-result.entity.js';
 import type { JobFile } from './files/job-file.entity.js';
+import { FileLinks } from './files/file-links.js';
 import { JobFiles } from './files/job-files.js';
+import { replaceLinks } from './files/signed-links.js';
+import { decodedResult } from './result-response.js';
 import { isTerminal } from './job-status.js';
 import type { JobRequest } from './job-request.js';
 import { isJobId, Job } from './job.entity.js';
@@ -49,6 +52,7 @@ export class JobsService {
     private readonly uploads: UploadReferences,
     private readonly timelineSources: TimelineSources,
     private readonly jobFiles: JobFiles,
+    private readonly fileLinks: FileLinks,
   ) {}
 
   /**
@@ -173,6 +177,27 @@ export class JobsService {
   /** The gzip stream of a result; fails if retention deletes it meanwhile. */
   resultBytes(result: JobResult): AsyncIterable<Buffer> {
     return this.results.readContent(result);
+  }
+
+  /**
+   * The JSON of a result, with links to its files that need no API key for a while. `size` is undefined if links were
+   * replaced.
+   */
+  async openResult(
+    job: Job,
+    result: JobResult,
+  ): Promise<{ content: AsyncIterable<Buffer>; size: number | undefined }> {
+    const content = decodedResult(this.resultBytes(result));
+    const files = await this.jobFiles.list(job);
+    if (files.length === 0) return { content, size: Number(result.sizeBytes) };
+    const names = new Set(files.map(({ name }) => name));
+    const signed = this.fileLinks.signAll(job.id);
+    return {
+      content: replaceLinks(content, signed.prefix, (name) =>
+        names.has(name) ? signed.addressOf(name) : undefined,
+      ),
+      size: undefined,
+    };
   }
 
   /** The files of a result, by name. Throws as `result`. */

@@ -9,10 +9,10 @@ import { JOB_TYPES, type JobType } from '../jobs/job-type.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { JsonAnswer } from '../platform/http/json-answer.js';
-import { sendResult } from '../jobs/result-response.js';
 import { CallsService } from './calls.service.js';
 import { failureOf } from './job-failure.js';
 import { errorText } from './sdk-error.js';
+import { sendAroundResult } from './send-result.js';
 import { SDK_PATH } from './sdk-paths.js';
 import { waitSecondsOf } from './wait-seconds.js';
 
@@ -55,7 +55,7 @@ export class CallsController {
     const job = await this.jobs.get(caller.service, id, left, request.signal);
     if (job.status === 'completed') {
       const result = await this.jobs.resultOf(job);
-      return sendResult(request, reply, result, () => this.jobs.resultBytes(result));
+      return sendAroundResult(reply, ['', ''], await this.jobs.openResult(job, result));
     }
     if (isTerminal(job.status)) {
       const failure = failureOf(job);

@@ -32,7 +32,8 @@ export class SdkJobsController {
       return;
     }
     const result = await this.jobs.resultOf(job);
-    await sendAroundResult(reply, [before, after], result, this.jobs.resultBytes(result));
+    const opened = await this.jobs.openResult(job, result);
+    await sendAroundResult(reply, [before, after], opened);
   }
 
   @Get('jobs')

@@ -1,21 +1,24 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
-import { decodedResult } from '../jobs/result-response.js';
 
-/** Streams a stored result within other JSON. The result is never whole in memory. */
+/** The JSON of a result. `size` is undefined if it is not known. */
+export interface OpenResult {
+  readonly content: AsyncIterable<Buffer>;
+  readonly size: number | undefined;
+}
+
+/** Streams a result within other JSON. The result is never whole in memory. */
 export async function sendAroundResult(
   reply: FastifyReply,
   [before, after]: readonly [string, string],
-  { sizeBytes }: { readonly sizeBytes: string },
-  bytes: AsyncIterable<Buffer>,
+  { content, size }: OpenResult,
 ): Promise<void> {
   const around = Buffer.byteLength(before) + Buffer.byteLength(after);
-  void reply
-    .type('application/json; charset=utf-8')
-    .header('content-length', around + Number(sizeBytes));
+  void reply.type('application/json; charset=utf-8');
+  if (size !== undefined) void reply.header('content-length', around + size);
   async function* pieces(): AsyncGenerator<Buffer> {
     yield Buffer.from(before);
-    yield* decodedResult(bytes);
+    yield* content;
     yield Buffer.from(after);
   }
   await reply.send(Readable.from(pieces(), { objectMode: false }));

@@ -401,3 +401,33 @@ it('answers 410 for a job whose result has expired', async () => {
   const answer = await call('GET', `/job/${id}`);
   expect(answer).toMatchObject({ status: 410, body: { error: { name: 'JOB_DELETED' } } });
 });
+
+describe('links in a result', () => {
+  const edited = async (path: string): Promise<string> => {
+    const id = await submitted('/edit_async', EDIT);
+    await finished(sdk, id);
+    const { body } = await call('GET', `${path}/${id}`);
+    return body.result.document_url;
+  };
+
+  it('of a job lead to the gateway and need no API key', async () => {
+    const url = await edited('/job');
+    expect(url).toMatch(`${gateway.url}/files/`);
+    const file = await fetch(url);
+    expect([file.status, file.headers.get('content-type')]).toEqual([200, 'application/pdf']);
+  });
+
+  it('of a synchronous call need no API key, either', async () => {
+    const { document_url: url } = await sdk.edit.run(EDIT);
+    expect(url).toMatch(`${gateway.url}/files/`);
+    expect((await fetch(url)).status).toBe(200);
+  });
+
+  it('of the gateway’s own API need the API key, as before', async () => {
+    const id = await submitted('/edit_async', EDIT);
+    await finished(sdk, id);
+    const { body } = await gateway.call('GET', `/v1/jobs/${id}/result`);
+    expect(body.document_url).toMatch(`${gateway.url}/v1/jobs/${id}/files/`);
+    expect((await fetch(body.document_url)).status).toBe(401);
+  });
+});

@@ -6,6 +6,9 @@ import { GatewayError } from '../../platform/errors/error-codes.js';
 /** Separates the keys of links from those of callback tokens. */
 const PURPOSE = 'signed links to files';
 
+/** As long as Reducto’s own links. */
+const RESULT_LINK_SECONDS = 3600;
+
 /** The address of a file, for requests with an API key. */
 export function fileAddress(settings: Settings, jobId: string, name: string): string {
   return `${settings.apiUrl}/v1/jobs/${jobId}/files/${name}`;
@@ -35,6 +38,16 @@ export class FileLinks {
     const expires = Math.floor(now / 1000) + seconds;
     const signature = key.prefix + key.hmac.of(signedText(jobId, name, String(expires)));
     return `${apiUrl}/files/${jobId}/${name}?expires=${expires}&signature=${signature}`;
+  }
+
+  /** For the links to all files of a result: how their addresses begin in JSON, and the signed ones; unsigned without keys. */
+  signAll(jobId: string): { prefix: string; addressOf: (name: string) => string | undefined } {
+    const seconds = Math.min(RESULT_LINK_SECONDS, this.settings.FILE_LINK_MAX_SECONDS);
+    const isPossible = this.keys.length > 0;
+    return {
+      prefix: JSON.stringify(fileAddress(this.settings, jobId, '')).slice(1, -1),
+      addressOf: (name) => (isPossible ? this.signedAddress(jobId, name, seconds) : undefined),
+    };
   }
 
   /** Throws `link_not_valid` if the gateway did not sign the link, or if it has expired. */
