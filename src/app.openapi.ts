@@ -62,7 +62,10 @@ export function describeApi(app: INestApplication, settings: Settings): OpenAPIO
   for (const name of OPEN_SCHEMAS)
     Object.assign(schemas[name] ?? {}, { additionalProperties: true });
   for (const name of INPUT_SCHEMAS) {
-    const oneOf = ['input', 'document_url'].map((member) => ({ required: [member] }));
+    const oneOf = ['input', 'document_url'].map((member) => ({
+      required: [member],
+      properties: { [member]: {} },
+    }));
     Object.assign(schemas[name] ?? {}, { oneOf });
   }
   convertSchemas(document);
