@@ -40,7 +40,6 @@ const IN_API: Readonly<Record<string, readonly string[]>> = {
   'GET /admin/jobs/:id/files/:name': ['GET /v1/admin/jobs/{id}/files/{name}'],
   'GET /admin/jobs/:id/result': ['GET /v1/admin/jobs/{id}/result'],
   'POST /admin/jobs/:id/poll': ['POST /v1/admin/jobs/{id}/poll'],
-  'GET /admin/jobs/:id/files/:name': ['GET /v1/admin/jobs/{id}/files/{name}'],
   'GET /admin/jobs/:id/cancel': ['GET /v1/admin/jobs/{id}'],
   'POST /admin/jobs/:id/cancel': ['POST /v1/admin/jobs/{id}/cancel'],
   'GET /admin/events': ['GET /v1/admin/events'],
