@@ -105,11 +105,13 @@ function isDelivery(row: LeasedRow): row is LeasedRow & DueDelivery {
   return row.eventId !== null;
 }
 
+/** A lease need not wait for the disk: the record of its attempt is after it in the log, so no crash loses the lease alone. */
 const LOCK = {
   name: 'deliveries-lock',
   text: `
-  WITH ${SHORT_TRANSACTION}
-  SELECT pg_advisory_xact_lock(hashtextextended('deliveries', 0)) FROM short`,
+  WITH ${SHORT_TRANSACTION},
+  lazy AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+  SELECT pg_advisory_xact_lock(hashtextextended('deliveries', 0)) FROM short, lazy`,
 };
 
 const SLOTS = '(SELECT $1::integer)';
@@ -130,9 +132,10 @@ const CONCURRENCY = `
 /**
  * - `waiting`: the endpoints with pending deliveries, by a loose scan of an index.
  * - `open`: those that may get requests now, and how many.
- * - `due`: counts up to $1 due deliveries of each.
+ * - `due`: counts up to $1 due deliveries of each, and no more than it has room for.
  * - `plan`: divides the slots, so that all endpoints have as many requests under way as each can use.
- * - `taken`: locks that many deliveries of each.
+ * - `taken`: locks that many deliveries of each. They are updated by their place, because a join that PostgreSQL planned
+ *   while the table was small would read all of it.
  */
 const LEASE = {
   name: 'deliveries-lease',
@@ -157,7 +160,7 @@ const LEASE = {
            LATERAL (SELECT count(*)::integer AS count
                       FROM (SELECT FROM deliveries
                              WHERE endpoint_id = open.id AND status = 'pending' AND next_attempt_at <= now()
-                             ORDER BY next_attempt_at LIMIT ${SLOTS}) AS found) AS counted
+                             ORDER BY next_attempt_at LIMIT least(${SLOTS}, greatest(room, 0))) AS found) AS counted
      WHERE count > 0),
   plan AS MATERIALIZED (
     SELECT id, count(*)::integer AS planned
@@ -165,9 +168,9 @@ const LEASE = {
              ORDER BY in_flight + place, random() LIMIT ${SLOTS}) AS slots
      GROUP BY id),
   taken AS MATERIALIZED (
-    SELECT event_id, endpoint_id
+    SELECT row
       FROM plan,
-           LATERAL (SELECT event_id, endpoint_id FROM deliveries
+           LATERAL (SELECT ctid AS row FROM deliveries
                      WHERE endpoint_id = plan.id AND status = 'pending' AND next_attempt_at <= now()
                      ORDER BY next_attempt_at LIMIT plan.planned FOR NO KEY UPDATE SKIP LOCKED) AS found),
   charged AS (
@@ -176,11 +179,10 @@ const LEASE = {
       FROM plan, clock
      WHERE endpoints.id = plan.id AND rate_limit_per_second IS NOT NULL),
   leased AS (
-    UPDATE deliveries AS delivery
+    UPDATE deliveries
        SET lease = $2, worker = $3, next_attempt_at = now() + make_interval(secs => $5)
-      FROM taken
-     WHERE delivery.event_id = taken.event_id AND delivery.endpoint_id = taken.endpoint_id
-    RETURNING delivery.event_id, delivery.endpoint_id, attempts, failures),
+     WHERE ctid = ANY (ARRAY(SELECT row FROM taken))
+    RETURNING event_id, endpoint_id, attempts, failures),
   held_back AS (
     SELECT max(1.0 / rate_limit_per_second)::float8 AS wait
       FROM due LEFT JOIN plan USING (id)
@@ -200,10 +202,13 @@ const LEASE = {
 const RELEASE = {
   name: 'deliveries-release',
   text: `
-  UPDATE deliveries AS delivery SET lease = NULL, worker = NULL, next_attempt_at = now()
-    FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::uuid[])) AS held (event_id, endpoint_id, lease)
-   WHERE delivery.event_id = held.event_id AND delivery.endpoint_id = held.endpoint_id
-     AND delivery.lease = held.lease AND status = 'pending'`,
+  UPDATE deliveries SET lease = NULL, worker = NULL, next_attempt_at = now()
+   WHERE ctid = ANY (ARRAY(
+     SELECT row
+       FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::uuid[])) AS held (event_id, endpoint_id, lease),
+            LATERAL (SELECT ctid AS row FROM deliveries
+                      WHERE event_id = held.event_id AND endpoint_id = held.endpoint_id AND lease = held.lease
+                        FOR NO KEY UPDATE) AS found))`,
 };
 
 const RELEASE_LOST = `

@@ -120,7 +120,8 @@ const FAILURES_AFTER = `
 
 /**
  * The row of an endpoint is written if it fails, recovers, or has not been written for 10 s. Rows are locked in the order
- * of their ids, so that two processes never wait for each other.
+ * of their ids, so that two processes never wait for each other. Deliveries are found by their key and updated by their place:
+ * a join that PostgreSQL planned while the table was small would read all pending ones.
  */
 const RECORD = {
   name: 'deliveries-record',
@@ -137,18 +138,23 @@ const RECORD = {
                                    response_body, process)
     SELECT event_id, endpoint_id, attempt, at, duration_ms, status, error_code, error, response_headers, response_body, $14
       FROM record
-     WHERE EXISTS (SELECT FROM deliveries AS delivery
-                    WHERE delivery.event_id = record.event_id AND delivery.endpoint_id = record.endpoint_id)
+     WHERE (SELECT true FROM deliveries AS delivery
+             WHERE delivery.event_id = record.event_id AND delivery.endpoint_id = record.endpoint_id)
      ORDER BY at),
+  held AS MATERIALIZED (
+    SELECT row, status_after, retry_seconds
+      FROM record,
+           LATERAL (SELECT ctid AS row FROM deliveries
+                     WHERE event_id = record.event_id AND endpoint_id = record.endpoint_id AND lease = record.lease
+                       FOR NO KEY UPDATE) AS found),
   recorded AS (
-    UPDATE deliveries AS delivery
-       SET status = status_after, attempts = delivery.attempts + 1, lease = NULL, worker = NULL,
+    UPDATE deliveries
+       SET status = status_after, attempts = attempts + 1, lease = NULL, worker = NULL,
            failures = CASE WHEN status_after = 'delivered' THEN failures ELSE failures + 1 END,
            next_attempt_at = now() + make_interval(secs => retry_seconds),
            ended_at = CASE WHEN status_after <> 'pending' THEN now() END
-      FROM record
-     WHERE delivery.event_id = record.event_id AND delivery.endpoint_id = record.endpoint_id
-       AND delivery.lease = record.lease AND delivery.status = 'pending'),
+      FROM held
+     WHERE ctid = row AND ctid = ANY (ARRAY(SELECT row FROM held))),
   health AS MATERIALIZED (
     SELECT * FROM unnest((SELECT $15::uuid[]), (SELECT $16::boolean[]), (SELECT $17::integer[]), (SELECT $18::float8[]))
       AS health (endpoint_id, has_succeeded, failures, pause_seconds)),

@@ -27,6 +27,7 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
   readonly table = 'deliveries';
   private readonly logger = new Logger('Deliveries');
   private waitsForRate = false;
+  private wakesSoon = false;
 
   constructor(
     private readonly settings: Settings,
@@ -77,7 +78,7 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
     const isRecorded = await withLogFields(fields, () => this.deliver(delivery));
     if (!isRecorded) return 'release';
     // Its endpoint may have been at its limit.
-    this.wake();
+    this.wakeSoon();
     return undefined;
   }
 
@@ -87,6 +88,16 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
 
   releaseLost(leases: readonly Lease[]): Promise<void> {
     return this.leases.releaseLost(leases);
+  }
+
+  /** Deliveries that were recorded together free their slots for one lease. */
+  private wakeSoon(): void {
+    if (this.wakesSoon) return;
+    this.wakesSoon = true;
+    setImmediate(() => {
+      this.wakesSoon = false;
+      this.wake();
+    });
   }
 
   private wake(): void {
