@@ -1,5 +1,6 @@
 import type { Injected } from './faults.js';
 import { outcomeOf, type JobRecord } from './job-record.js';
+import type { Receipt } from './receivers.js';
 import { PROMISES, type Verdict, type Violation } from './verdict.js';
 
 /** What a run found, for people. */
@@ -10,6 +11,7 @@ export interface RunFacts {
   /** From the end of the last fault to the end of the last job. */
   readonly settledAfterSeconds: number;
   readonly records: readonly JobRecord[];
+  readonly receipts: readonly Receipt[];
   readonly upstreamCount: number;
   readonly injected: readonly Injected[];
   readonly answers: ReadonlyMap<string, number>;
@@ -36,6 +38,10 @@ export function describeRun(facts: RunFacts): string {
     line('polls without an end per job', distribution(polls)),
     line('uncertain submits', uncertain(records)),
     line('upstream jobs', `${facts.upstreamCount}, ${duplicates(verdict)}`),
+    line(
+      'deliveries',
+      tally(facts.receipts.map(({ isAccepted }) => (isAccepted ? 'accepted' : 'failed'))),
+    ),
     line('faults of the world', tally(injected.map(({ kind }) => kind))),
     line('faults of jobs', tally(records.flatMap(({ planned }) => planned.faults))),
     line('replica starts that failed', String(facts.failedStarts)),

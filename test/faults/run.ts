@@ -2,9 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GatewayClient } from './client.js';
+import { isDelivered, judgeEvents } from './event-verdict.js';
 import { planFaults, type FaultKind } from './fault-schedule.js';
 import { FaultInjector } from './faults.js';
 import { planJobs, SERVICES } from './job-mix.js';
+import { EventReceivers, listEvents } from './receivers.js';
 import { describeFaults, describeLast, describeRun, describeViolation } from './report.js';
 import { SandboxControl } from './sandbox-control.js';
 import { SimulatedServices } from './service.js';
@@ -40,16 +42,22 @@ const PROGRESS_MS = 10_000;
 /** One run: faults and jobs at once, and then the comparison. */
 export async function runFaults(options: RunOptions): Promise<readonly Violation[]> {
   const world = await startWorld(REPLICAS);
+  const receivers = new EventReceivers(options.seed);
   let violations: readonly Violation[] | undefined;
   try {
-    violations = await runIn(world, options);
+    violations = await runIn(world, receivers, options);
     return violations;
   } finally {
+    receivers.close();
     await world.close(options.keep || violations?.length !== 0);
   }
 }
 
-async function runIn(world: World, options: RunOptions): Promise<readonly Violation[]> {
+async function runIn(
+  world: World,
+  receivers: EventReceivers,
+  options: RunOptions,
+): Promise<readonly Violation[]> {
   const { seed, forMs, say } = options;
   const started = performance.now();
   const answers = new Map<string, number>();
@@ -60,6 +68,8 @@ async function runIn(world: World, options: RunOptions): Promise<readonly Violat
       keys.map(({ service, key }) => [service, new GatewayClient(world.url, key, answers, signal)]),
     );
 
+  for (const [service, client] of clients(AbortSignal.timeout(30_000)))
+    await receivers.add(service, client);
   const sandbox = new SandboxControl(world.sandboxUrl);
   const injector = new FaultInjector(world, sandbox);
   const services = new SimulatedServices(clients(over.signal));
@@ -78,17 +88,27 @@ async function runIn(world: World, options: RunOptions): Promise<readonly Violat
   await sleep(AFTERMATH_MS);
   await services.readAgain(clients(AbortSignal.timeout(30_000)));
 
-  const upstream = await sandbox.jobs();
   const { records } = services;
+  const { endpoints, receipts } = receivers;
+  const delivered = { records, endpoints, receipts, listed: [] };
+  await receivers.settle(() => isDelivered(delivered), STUCK_AFTER_MS);
+  const last = clients(AbortSignal.timeout(30_000));
+  const listed = (
+    await Promise.all([...last].map(([service, client]) => listEvents(service, client)))
+  ).flat();
+  const upstream = await sandbox.jobs();
   const { injected } = injector;
   const surprises = world.replicas.flatMap(({ program }) => program.surprises);
-  const verdict = judge({ records, upstream, injected, surprises });
+  const jobs = judge({ records, upstream, injected, surprises });
+  const events = judgeEvents({ records, endpoints, receipts, listed });
+  const verdict = { ...jobs, violations: [...jobs.violations, ...events] };
   const facts = {
     seed,
     directory: world.directory,
     seconds: (performance.now() - started) / 1_000,
     settledAfterSeconds,
     records,
+    receipts,
     upstreamCount: upstream.length,
     injected,
     answers,

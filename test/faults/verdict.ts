@@ -13,6 +13,9 @@ export const PROMISES = {
   stuck: 'stuck',
   keys: 'two jobs for one key',
   refused: 'good request refused or never taken',
+  event: 'end without exactly one event',
+  undelivered: 'event not delivered',
+  leaked: 'event at the wrong endpoint',
   crashed: 'replica ended by itself',
 } as const;
 
@@ -61,7 +64,10 @@ export function judge(evidence: Evidence): Verdict {
   };
 }
 
-const CHECKS: Record<Exclude<Promised, 'crashed'>, (one: Case) => Violation[]> = {
+/** Events have a verdict of their own. */
+type JobPromise = Exclude<Promised, 'crashed' | 'event' | 'undelivered' | 'leaked'>;
+
+const CHECKS: Record<JobPromise, (one: Case) => Violation[]> = {
   lost(one) {
     const { record, reported } = one;
     const unknown = `the gateway answered ${record.unknownAnswers} times that there is no such job`;

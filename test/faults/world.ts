@@ -22,6 +22,7 @@ const SHORT_WAITS = {
   RESULT_GRACE_SECONDS: '20',
   NOT_FOUND_GRACE_SECONDS: '3',
   SHUTDOWN_TIMEOUT_SECONDS: '5',
+  DELIVERY_TIMEOUT_SECONDS: '2',
 };
 
 const ANYTHING = { recursive: true, force: true } as const;
