@@ -20,6 +20,8 @@ export interface JobError {
   message: string;
   /** Reducto's own name for it, where it gave one. */
   upstreamName?: string;
+  /** HTTP status of the error at Reducto, where it is known. */
+  upstreamStatus?: number;
   /** Whether the same request may succeed if it is submitted again as a new job. */
   retryable: boolean;
 }

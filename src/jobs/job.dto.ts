@@ -38,6 +38,12 @@ class JobErrorDto implements JobError {
    */
   upstreamName?: string;
 
+  /**
+   * HTTP status of the error at Reducto, where it is known.
+   * @example 415
+   */
+  upstreamStatus?: number;
+
   /** Whether the same request may succeed as a new job. */
   retryable!: boolean;
 }

@@ -9,10 +9,17 @@ import { JobsService } from '../jobs/jobs.service.js';
 import type { JobType } from '../jobs/job-type.js';
 import { FairTurns } from '../platform/fair-turns.js';
 import { encodePieces } from '../platform/text.js';
+import { addLogFields } from '../platform/logging/log-context.js';
 import { releaseBody } from '../platform/http/body-parsers.js';
 import { GatewayError, type ErrorCode } from '../platform/errors/error-codes.js';
 import { readCallRequest, type CallRequest } from './call-request.js';
 
+const CLIENT_HEADERS = [
+  'x-stainless-lang',
+  'x-stainless-package-version',
+  'x-reducto-lang',
+  'x-reducto-package-version',
+] as const;
 const RETRY_HEADERS = ['x-stainless-retry-count', 'x-reducto-retry-count'] as const;
 /** Of the URL of a webhook. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
@@ -45,6 +52,7 @@ export class CallsService {
     request: FastifyRequest,
     isUrgent: boolean,
   ): Promise<AcceptedCall> {
+    logClient(request.headers);
     const body = { value: request.body, text: request.jsonText ?? '' };
     const { job: read, webhook, isQueued } = await readCallRequest(type, body, isUrgent);
     const job =
@@ -93,4 +101,12 @@ async function hashOf(names: readonly string[], body: string): Promise<Buffer> {
 function retryCountOf(headers: IncomingHttpHeaders): number {
   const counts = RETRY_HEADERS.map((name) => Number(headers[name]));
   return Math.max(0, ...counts.filter((count) => Number.isInteger(count) && count <= MAX_RETRIES));
+}
+
+/** Logs which SDK a service uses, so that an operator knows which ones to test before an upgrade. */
+function logClient(headers: IncomingHttpHeaders): void {
+  const known = CLIENT_HEADERS.map((name) => headers[name]).filter(
+    (value) => typeof value === 'string' && /^[\w .+/-]{1,40}$/.test(value),
+  );
+  if (known.length > 0) addLogFields({ client: known.join(' ') });
 }

@@ -42,8 +42,16 @@ const STATUSES = new Map(
 /** Why a job that ended has no result. */
 export function failureOf({ error }: Pick<Job, 'error'>): JobFailure {
   if (error === null) return { ...FAILURES.failed_upstream, message: 'The job failed.' };
-  const { code, message, upstreamName } = error;
+  const { code, message, upstreamName, upstreamStatus } = error;
   const known = FAILURES[code];
-  if (upstreamName === undefined) return { ...known, message };
-  return { status: STATUSES.get(upstreamName) ?? known.status, name: upstreamName, message };
+  // Reducto refused the key of the gateway, not that of the client.
+  if (upstreamStatus === 401 || upstreamStatus === 403) {
+    return { status: 502, name: 'SERVICE_UNAVAILABLE', message };
+  }
+  const byName = upstreamName === undefined ? undefined : STATUSES.get(upstreamName);
+  return {
+    status: upstreamStatus ?? byName ?? known.status,
+    name: upstreamName ?? known.name,
+    message,
+  };
 }

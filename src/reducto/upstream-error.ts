@@ -6,6 +6,8 @@ import { upstreamText } from './upstream-text.js';
 export interface UpstreamError {
   /** HTTP status; absent without an answer. */
   readonly status?: number;
+  /** `error.code` of a failed job: the HTTP status that the error has in a synchronous call. */
+  readonly code?: number;
   /** `error.name` or `error.type`, if any. */
   readonly name?: string;
   readonly message: string;
@@ -37,9 +39,17 @@ export function readJobFailure(reason: unknown, error: unknown): UpstreamError {
   const found = readBody({ error });
   const message = textOf(reason) ?? found.message ?? 'Reducto gave no reason';
   return {
+    ...codeOf(error),
     ...(found.name === undefined ? {} : { name: upstreamText(found.name, MAX_NAME) }),
     message: upstreamText(message, MAX_MESSAGE),
   };
+}
+
+function codeOf(error: unknown): { code?: number } {
+  const code = isRecord(error) ? error['code'] : undefined;
+  return typeof code === 'number' && Number.isInteger(code) && code >= 400 && code < 600
+    ? { code }
+    : {};
 }
 
 /** The error without Reducto’s message, which may quote the request. */

@@ -290,15 +290,12 @@ describe('a synchronous call that Reducto refuses', () => {
     [502, 'LLM_PROVIDER_ERROR', true],
     [500, 'PROCESSING_FAILED', false],
   ])('fails the job with the error of Reducto (%i %s)', async (code, name, retryable) => {
-    const error = { code, name, message: 'It failed' };
-    answers = [() => ({ status: code, body: JSON.stringify({ error, detail: 'It failed' }) })];
+    const message = 'It failed';
+    const error = { code, name, message };
+    answers = [() => ({ status: code, body: JSON.stringify({ error, detail: message }) })];
     const job = await gateway.ended(await classify());
-    expect(job.error).toEqual({
-      code: 'failed_upstream',
-      message: 'It failed',
-      upstreamName: name,
-      retryable,
-    });
+    const upstream = { upstreamName: name, upstreamStatus: code };
+    expect(job.error).toEqual({ code: 'failed_upstream', message, ...upstream, retryable });
     expect(calls()).toHaveLength(1);
   });
 

@@ -386,6 +386,19 @@ describe('a synchronous call', () => {
   });
 });
 
+it('answers a failed synchronous call with the status that Reducto gives the error', async () => {
+  const sim = { outcome: 'failed', error: { name: 'NEW_NAME', code: 418, message: 'no' } };
+  const answer = await call('POST', '/parse', { input: INPUT, sim });
+  expect(answer).toMatchObject({ status: 418, body: { error: { code: 418, name: 'NEW_NAME' } } });
+});
+
+it('logs the SDK of the client', async () => {
+  await sdk.parse.runJob({ input: INPUT });
+  await expect
+    .poll(() => gateway.logs.some((line) => line.includes('"client":"js 0.16.0"')))
+    .toBe(true);
+});
+
 describe('GET /version', () => {
   it('needs no key and names the version of the gateway in a header', async () => {
     const answer = await send(`${gateway.url}/reducto/version`, 'GET');

@@ -198,7 +198,10 @@ function stepAfterNotFound(polledJob: PolledJob, limits: PollLimits): WaitOrEnd 
   return tooOld(polledJob, limits) ?? { do: 'wait', seconds, because: 'missing' };
 }
 
-function endAsFailed(error: { name?: string; message: string }, polledJob: PolledJob): WaitOrEnd {
+function endAsFailed(
+  error: { code?: number; name?: string; message: string },
+  polledJob: PolledJob,
+): WaitOrEnd {
   // Reducto does not document how a cancelled job fails.
   if (polledJob.sinceCancelSeconds !== null && /cancel/i.test(error.message)) {
     return { do: 'end', status: 'cancelled', error: CANCELLED };
@@ -210,6 +213,7 @@ function endAsFailed(error: { name?: string; message: string }, polledJob: Polle
       code: 'failed_upstream',
       message: error.message,
       ...(error.name === undefined ? {} : { upstreamName: error.name }),
+      ...(error.code === undefined ? {} : { upstreamStatus: error.code }),
       retryable: mayHelpToRetry(error),
     },
   };

@@ -290,6 +290,7 @@ export class Submitter {
           code: answer.kind === 'rejected' ? 'rejected_upstream' : 'failed_upstream',
           message,
           ...upstreamName,
+          ...(status === undefined ? {} : { upstreamStatus: status }),
           retryable: mayHelpToRetry(answer.error),
         });
         return;

@@ -7,6 +7,8 @@ export interface LogFields {
   eventId?: string;
   endpointId?: string;
   service?: string;
+  /** Name and version of Reducto’s SDK that sent the request. */
+  client?: string;
   work?: string;
   traceId?: string;
 }
