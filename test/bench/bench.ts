@@ -1,5 +1,6 @@
 import { measureCallbacks, measureQuiet } from './callbacks.js';
 import { measureChains } from './chains.js';
+import { measureDeadEndpoint } from './dead-endpoint.js';
 import { measureDeliveries } from './deliver.js';
 import { measureDrain } from './drain.js';
 import { measureDropIn } from './dropin.js';
@@ -34,6 +35,7 @@ const MEASURES: Record<Scenario, (world: World, say: (line: string) => void) => 
   chains: measureChains,
   dropin: measureDropIn,
   deliver: measureDeliveries,
+  'dead-endpoint': measureDeadEndpoint,
   growth: measureGrowth,
   soak: measureSoak,
 };

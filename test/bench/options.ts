@@ -14,6 +14,7 @@ export const SCENARIOS = [
   'chains',
   'dropin',
   'deliver',
+  'dead-endpoint',
   'growth',
   'soak',
 ] as const;

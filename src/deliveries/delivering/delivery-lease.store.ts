@@ -137,7 +137,7 @@ const CONCURRENCY = `
  * - `taken`: locks that many deliveries of each. They are updated by their place, because a join that PostgreSQL planned
  *   while the table was small would read all of it.
  */
-const LEASE = {
+export const LEASE = {
   name: 'deliveries-lease',
   text: `
   WITH RECURSIVE clock AS MATERIALIZED (SELECT clock_timestamp() AS at),
@@ -199,7 +199,7 @@ const LEASE = {
                       LEFT JOIN jobs AS job ON for_jobs AND job.id = event.job_id) ON true`,
 };
 
-const RELEASE = {
+export const RELEASE = {
   name: 'deliveries-release',
   text: `
   UPDATE deliveries SET lease = NULL, worker = NULL, next_attempt_at = now()

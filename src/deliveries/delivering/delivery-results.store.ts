@@ -123,7 +123,7 @@ const FAILURES_AFTER = `
  * of their ids, so that two processes never wait for each other. Deliveries are found by their key and updated by their place:
  * a join that PostgreSQL planned while the table was small would read all pending ones.
  */
-const RECORD = {
+export const RECORD = {
   name: 'deliveries-record',
   text: `
   WITH record AS MATERIALIZED (
