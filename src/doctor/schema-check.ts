@@ -32,6 +32,7 @@ export const GATEWAY_TABLES = [
   'services',
   'upload_leases',
   'uploads',
+  'upstream_deletions',
   'upstream_rate',
   'wake_ups',
   'workers',
