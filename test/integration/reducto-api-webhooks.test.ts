@@ -68,6 +68,24 @@ describe('a direct webhook of a job', () => {
     expect(JSON.parse(request?.body.toString() ?? '')).toMatchObject({ metadata: 'order 7' });
   });
 
+  it('that answers 410 leaves the webhooks of other jobs at its origin enabled', async () => {
+    const hook = await receiver((socket, { line }) =>
+      socket.write(answer(line.includes('gone') ? '410 Gone' : '204 No Content')),
+    );
+    const client = await clientOf('gone');
+    await client.parse.runJob({ input: INPUT, async: direct(`${hook.url}?gone`) });
+    await received(hook);
+    await eventually('the attempt', async () => {
+      const { rows } = await gateway.pool.query(
+        `SELECT FROM deliveries JOIN events ON id = event_id WHERE service = 'gone' AND status = 'failed'`,
+      );
+      return rows.length > 0 ? true : undefined;
+    });
+    await client.parse.runJob({ input: INPUT, async: direct(`${hook.url}?next`) });
+    const [, next] = await received(hook, 2);
+    expect(next?.line).toContain('next');
+  });
+
   it('is told that a cancelled job has failed', async () => {
     const hook = await receiver();
     const client = await clientOf('cancelled');

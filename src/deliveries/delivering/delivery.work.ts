@@ -113,7 +113,12 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
     if (!isAnswer && answer.error.code === 'shutdown') return false;
     const { durationMilliseconds: durationMs } = answer;
     const given = isAnswer ? answer : { status: null };
-    const outcome = decide(given, failures, retrySchedule ?? RETRY_SCHEDULE);
+    const decided = decide(given, failures, retrySchedule ?? RETRY_SCHEDULE);
+    // The URL of one job is gone, not those of the other jobs of this origin.
+    const outcome =
+      decided.kind === 'gone' && delivery.forJobs
+        ? ({ kind: 'failed', pauseSeconds: 0 } as const)
+        : decided;
     this.metrics.recordAttempt(outcome.kind, durationMs);
     const failure = isAnswer ? errorOf(answer) : `${answer.error.code}: ${answer.error.message}`;
     await this.recorder.record({
