@@ -110,9 +110,11 @@ const RESEND = `
     UNION
     SELECT id FROM endpoints JOIN deliveries ON endpoint_id = id
      WHERE enabled AND event_id = $1 AND $2::uuid IS NULL),
+  event AS MATERIALIZED (
+    SELECT id FROM events WHERE id = $1 FOR KEY SHARE),
   due AS (
     INSERT INTO deliveries AS delivery (event_id, endpoint_id, next_attempt_at)
-    SELECT $1, id, now() - interval '7 days' FROM target
+    SELECT event.id, target.id, now() - interval '7 days' FROM target, event
     ON CONFLICT (event_id, endpoint_id) DO UPDATE
       SET status = 'pending', failures = 0, next_attempt_at = excluded.next_attempt_at, ended_at = NULL
     WHERE delivery.lease IS NULL),

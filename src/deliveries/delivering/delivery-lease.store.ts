@@ -184,7 +184,7 @@ export const LEASE = {
      WHERE ctid = ANY (ARRAY(SELECT row FROM taken))
     RETURNING event_id, endpoint_id, attempts, failures),
   held_back AS (
-    SELECT max(1.0 / rate_limit_per_second)::float8 AS wait
+    SELECT least(max(1.0 / rate_limit_per_second), 0.1)::float8 AS wait
       FROM due LEFT JOIN plan USING (id)
      WHERE rate_limit_per_second IS NOT NULL AND count > coalesce(planned, 0) AND room > coalesce(planned, 0))
   SELECT held_back.wait AS "waitSeconds", leased.event_id AS "eventId", leased.endpoint_id AS "endpointId", $2::uuid AS lease,
