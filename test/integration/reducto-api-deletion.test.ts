@@ -73,6 +73,32 @@ describe('DELETE /job', () => {
     expect(await settled('GET', `/job/${id}`)).toMatchObject({ status: 410 });
   });
 
+  it('leaves the metadata to the event of the end, which is not made yet', async () => {
+    const lock = await gateway.pool.connect();
+    try {
+      await lock.query(`BEGIN`);
+      await lock.query(`SELECT pg_advisory_xact_lock(hashtextextended('events', 0))`);
+      const { job_id: id } = await sdk.parse.runJob({
+        input: INPUT,
+        async: { metadata: { a: 1 } },
+      });
+      await gateway.ended(id);
+      expect(await call('DELETE', `/job/${id}`)).toMatchObject({ status: 202 });
+      await lock.query('ROLLBACK');
+      const body = await eventually('the event', async () => {
+        const { rows } = await gateway.pool.query('SELECT body FROM events WHERE job_id = $1', [
+          id,
+        ]);
+        return rows[0]?.body;
+      });
+      expect(JSON.parse(body).data.metadata).toEqual({ a: 1 });
+      const { rows } = await gateway.pool.query('SELECT metadata FROM jobs WHERE id = $1', [id]);
+      expect(rows).toEqual([{ metadata: null }]);
+    } finally {
+      lock.release();
+    }
+  });
+
   it('makes result, files, metadata, and listing of the job unreadable at once', async () => {
     const { job_id: id } = await sdk.parse.runJob({ input: INPUT, async: { metadata: { a: 1 } } });
     await gateway.ended(id);

@@ -8,7 +8,7 @@ import { JobDeletionStore, type DueDeletion } from './job-deletion.store.js';
 /** Well above the time limit of a request to Reducto. */
 const TAKEN_SECONDS = 120;
 const MAX_BACKOFF_SECONDS = 3600;
-/** More than a day of attempts: Reducto deletes jobs itself after 12 hours, except for persisted results. */
+/** Attempts that Reducto refuses: some 19 hours. While Reducto is unavailable, the gateway goes on. */
 const MAX_ATTEMPTS = 30;
 
 /** Due work: jobs to delete at Reducto. A repeated deletion is harmless, so a time limit is lease enough. */
@@ -42,7 +42,7 @@ export class DeletionWork implements BatchWork, OnModuleInit {
     const answer = await this.reducto.deleteJob(upstreamId, includePersisted);
     if (answer.kind === 'deleted') return this.store.finishDeletion(jobId);
     const { error } = answer;
-    if (attempts < MAX_ATTEMPTS) {
+    if (attempts < MAX_ATTEMPTS || answer.kind === 'unavailable') {
       this.logger.warn({ msg: 'Reducto did not delete a job', jobId, reason: error.message });
       const seconds = Math.min(2 ** attempts, MAX_BACKOFF_SECONDS);
       return this.store.deferDeletion(jobId, seconds);

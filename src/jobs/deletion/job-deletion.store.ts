@@ -36,11 +36,15 @@ export class JobDeletionStore {
   }
 }
 
+/** The metadata stays until the event of the end is made, which needs it. */
 const DELETE_JOB = `
-  WITH marked AS (
+  WITH unsent AS MATERIALIZED (
+    SELECT job_id FROM event_outbox WHERE job_id = $1 FOR UPDATE),
+  marked AS (
     UPDATE jobs
        SET deletion_requested_at = now(), deleted_at = CASE WHEN upstream_id IS NULL THEN now() END,
-           result_expired_at = coalesce(result_expired_at, now()), metadata = NULL
+           result_expired_at = coalesce(result_expired_at, now()),
+           metadata = CASE WHEN EXISTS (SELECT FROM unsent) THEN metadata END
      WHERE id = $1 AND ended_at IS NOT NULL AND deletion_requested_at IS NULL
     RETURNING id, upstream_id),
   queued AS (
