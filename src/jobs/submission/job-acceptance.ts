@@ -28,6 +28,12 @@ type Insert<Item> = (
   isAdmitted?: boolean,
 ) => Promise<readonly Job[]>;
 
+/** Jobs that are inserted in the same way. */
+interface Group {
+  readonly items: readonly Dependent<NewJob>[];
+  readonly insert: Insert<Dependent<NewJob>>;
+}
+
 /** A new job, and the call that asks for it. */
 interface CalledJob extends Dependent<NewJob> {
   readonly call: Call;
@@ -118,62 +124,71 @@ export class JobAcceptance {
     return outcomes;
   }
 
-  private async insertFresh(
+  private insertFresh(
     items: readonly CalledJob[],
     manager: EntityManager,
   ): Promise<Map<string, Acceptance>> {
-    const accepted = new Map<string, Acceptance>();
-    const dependents = items.filter(({ inputs }) => inputs.length > 0);
     const others = items.filter(({ inputs }) => inputs.length === 0);
-    if (others.length > 0) await this.insertAll(others, this.insertJobs, accepted, manager);
-    if (dependents.length > 0) {
-      await this.insertAll(dependents, this.insertDependents, accepted, manager);
-    }
-    return accepted;
+    const dependents = items.filter(({ inputs }) => inputs.length > 0);
+    const groups = [
+      { items: others, insert: this.insertJobs },
+      { items: dependents, insert: this.insertDependents },
+    ];
+    return this.insertAll(
+      groups.filter((group) => group.items.length > 0),
+      manager,
+    );
   }
 
   private async acceptBatch(
     items: readonly Dependent<NewJob>[],
     insert: Insert<Dependent<NewJob>>,
   ): Promise<Acceptance[]> {
-    const accepted = new Map<string, Acceptance>();
-    await this.insertAll(items, insert, accepted);
+    const accepted = await this.insertAll([{ items, insert }]);
     this.notifications.send(JOBS_QUEUED);
     return items.map(({ job }) => accepted.get(job.id) ?? 'repeated');
   }
 
   private async insertAll(
-    items: readonly Dependent<NewJob>[],
-    insert: Insert<Dependent<NewJob>>,
-    accepted: Map<string, Acceptance>,
+    groups: readonly Group[],
     transaction?: EntityManager,
-  ): Promise<void> {
-    for (const job of await insert(items, transaction)) accepted.set(job.id, job);
-    const left = items.filter(({ job }) => !accepted.has(job.id));
-    if (left.length === 0) return;
+  ): Promise<Map<string, Acceptance>> {
+    const accepted = new Map<string, Acceptance>();
+    const left: Group[] = [];
+    for (const { items, insert } of groups) {
+      for (const job of await insert(items, transaction)) accepted.set(job.id, job);
+      const others = items.filter(({ job }) => !accepted.has(job.id));
+      if (others.length > 0) left.push({ items: others, insert });
+    }
+    if (left.length === 0) return accepted;
     const insertLeft = (manager: EntityManager): Promise<void> =>
-      this.insertWithinLimits(left, insert, accepted, manager);
+      this.insertWithinLimits(left, accepted, manager);
     await (transaction === undefined ? this.transactions.run(insertLeft) : insertLeft(transaction));
+    return accepted;
   }
 
-  /** Inserts jobs of services that limit their queued jobs, while it holds the locks of their limits. */
+  /**
+   * Inserts jobs of services that limit their queued jobs, while it holds the locks of their limits. All locks are acquired by
+   * one statement, in the order that every transaction uses.
+   */
   private async insertWithinLimits(
-    items: readonly Dependent<NewJob>[],
-    insert: Insert<Dependent<NewJob>>,
+    groups: readonly Group[],
     accepted: Map<string, Acceptance>,
     manager: EntityManager,
   ): Promise<void> {
-    const services = new Set(items.map(({ job }) => job.service));
+    const services = new Set(groups.flatMap(({ items }) => items.map(({ job }) => job.service)));
     const room = await this.limits.lockRoom(manager, [...services]);
-    const admitted = items.filter(({ job: { id, service } }) => {
-      const left = room.get(service);
-      if (left === undefined) return true;
-      room.set(service, left - 1);
-      if (left <= 0) accepted.set(id, 'queue_full');
-      return left > 0;
-    });
-    if (admitted.length === 0) return;
-    for (const job of await insert(admitted, manager, true)) accepted.set(job.id, job);
+    for (const { items, insert } of groups) {
+      const admitted = items.filter(({ job: { id, service } }) => {
+        const left = room.get(service);
+        if (left === undefined) return true;
+        room.set(service, left - 1);
+        if (left <= 0) accepted.set(id, 'queue_full');
+        return left > 0;
+      });
+      if (admitted.length === 0) continue;
+      for (const job of await insert(admitted, manager, true)) accepted.set(job.id, job);
+    }
   }
 
   private readonly insertJobs: Insert<Dependent<NewJob>> = (items, transaction, isAdmitted) => {
