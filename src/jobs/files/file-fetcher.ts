@@ -53,6 +53,8 @@ export class FileFetcher {
   /** Throws only errors of the database. */
   async fetchFiles(jobId: string, links: readonly ResultLink[]): Promise<FetchedFiles> {
     const before = this.remembered.get(jobId) ?? new Map<string, NewFile>();
+    // Only one attempt may own them: the one that loses the job discards its files.
+    this.remembered.delete(jobId);
     const wanted = wantedFiles(links);
     const attempt = new Attempt(this.settings, this.download.deadline());
     const known = new Map<string, NewFile>();
