@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { AlertsService } from '../../src/alerts/alerts.service.js';
+import { ApiKeyStatus } from '../../src/reducto/api-key-status.js';
 import { closeAll, closeLater, logged, start, sweep } from '../support/alert-steps.js';
 import { send, type Answer, type TestGateway } from '../support/gateway.js';
 import { pollNow } from '../support/due-work.js';
@@ -33,6 +34,14 @@ it('logs an error with the remedy once, on the first 401 to a submit', async () 
   await gateway.ended(await gateway.submit());
   await gateway.ended(await gateway.submit());
   expect(refusals()).toEqual([expect.stringMatching(/"level":"error".*REDUCTO_API_KEY/)]);
+});
+
+it('keeps the refusal of the key when Reducto tells its version, for which it needs no key', async () => {
+  upstream.answers.submit = REFUSED;
+  await gateway.ended(await gateway.submit());
+  upstream.answers.other = { body: '"v1.12.12"' };
+  expect((await send(`${gateway.url}/reducto/version`, 'GET')).body).toBe('v1.12.12');
+  expect(gateway.app.get(ApiKeyStatus).isRefused).toBe(true);
 });
 
 it('raises a critical alert after a 401 to a poll', async () => {
