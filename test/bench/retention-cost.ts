@@ -157,6 +157,7 @@ async function callbacks(receiver: Awaited<ReturnType<World['gateway']>>): Promi
         RESULT_RETENTION_DAYS: String(DAYS),
         CALLBACK_RETENTION_DAYS: String(DAYS),
         JOB_RETENTION_DAYS: String(DAYS),
+        EVENT_RETENTION_DAYS: String(DAYS),
         POLL_SCHEDULE_SECONDS: '600000',
       },
     });

@@ -177,6 +177,7 @@ describe('an expired job', () => {
       RESULT_RETENTION_DAYS: '1',
       CALLBACK_RETENTION_DAYS: '1',
       JOB_RETENTION_DAYS: '1',
+      EVENT_RETENTION_DAYS: '1',
       RETENTION_INTERVAL_SECONDS: '86400',
     });
     try {
@@ -285,6 +286,7 @@ it('0 retains rows forever, and a result without its own retention is deleted wi
     RESULT_RETENTION_DAYS: '0',
     CALLBACK_RETENTION_DAYS: '0',
     JOB_RETENTION_DAYS: '10',
+    EVENT_RETENTION_DAYS: '10',
     RETENTION_INTERVAL_SECONDS: '86400',
   });
   try {

@@ -5,6 +5,7 @@ it('rejects retentions that are longer than that of the job', () => {
   const load = (days: Record<string, string>) => () => Settings.load(days);
   expect(load({ JOB_RETENTION_DAYS: '29' })).toThrow('RESULT_RETENTION_DAYS must not be longer');
   expect(load({ JOB_RETENTION_DAYS: '89' })).toThrow('CALLBACK_RETENTION_DAYS must not be longer');
+  expect(load({ EVENT_RETENTION_DAYS: '366' })).toThrow('EVENT_RETENTION_DAYS must not be longer');
   expect(load({ RESULT_RETENTION_DAYS: '366' })).toThrow(
     'RESULT_RETENTION_DAYS must not be longer',
   );

@@ -21,7 +21,11 @@ export function contradictions(settings: SettingValues): string[] {
   if (alerts !== undefined && alertSecret === undefined) {
     found.push('ALERT_WEBHOOK_SECRET is missing: it signs the alerts for ALERT_WEBHOOK_URL');
   }
-  for (const name of ['RESULT_RETENTION_DAYS', 'CALLBACK_RETENTION_DAYS'] as const) {
+  for (const name of [
+    'RESULT_RETENTION_DAYS',
+    'CALLBACK_RETENTION_DAYS',
+    'EVENT_RETENTION_DAYS',
+  ] as const) {
     const jobDays = settings.JOB_RETENTION_DAYS;
     if (jobDays > 0 && settings[name] > jobDays) {
       found.push(`${name} must not be longer than JOB_RETENTION_DAYS`);
