@@ -96,7 +96,7 @@ describe('the record of a refusal', () => {
       const text = JSON.stringify((await ask('refusals')).body);
       return text.includes('of-secret-fields') ? text : undefined;
     });
-    expect(refusals).not.toContain('ccc');
+    expect(refusals).not.toContain('c'.repeat(8));
   });
 
   it.each([

@@ -160,7 +160,7 @@ describe('an invalid path or method', () => {
   it.each([
     ['DELETE', '/v1/jobs', ['GET', 'HEAD', 'POST']],
     ['PUT', '/v1/jobs/', ['GET', 'HEAD', 'POST']],
-    ['PATCH', '/v1/jobs/01a2082b-ff8e-76c7-b113-fc1d5c8ed87a', ['GET', 'HEAD']],
+    ['PATCH', '/v1/jobs/01a2082b-ff8e-76c7-b113-fc1d5c8ed87a', ['DELETE', 'GET', 'HEAD']],
     ['GET', '/v1/jobs/01a2082b-ff8e-76c7-b113-fc1d5c8ed87a/cancel', ['POST']],
     ['GET', '/v1/uploads?extension=pdf', ['POST']],
     ['POST', '/health/live', ['GET', 'HEAD']],
