@@ -25,6 +25,8 @@ it('prints a result for the README example when it is pasted into a shell', asyn
 });
 
 describe('the curl examples of docs/api.md', () => {
+  const EXAMPLE = '-F file=@invoice.pdf';
+
   /** The commands of the first block of shell that contains `text`. */
   async function commandsWith(text: string): Promise<string[]> {
     const document = await readFile('docs/api.md', 'utf8');
@@ -39,9 +41,7 @@ describe('the curl examples of docs/api.md', () => {
   }
 
   it('upload a file, submit a job, wait for its end, and read its result', async () => {
-    const [upload = '', submit = '', wait = '', result = '', ...rest] =
-      await commandsWith('-F file=@invoice.pdf');
-    expect(rest).toEqual([]);
+    const [upload = '', submit = '', wait = '', result = ''] = await commandsWith(EXAMPLE);
     const environment = { URL: gateway.url, KEY: gateway.key };
     const document = upload.replace('@invoice.pdf', '@src/dev/demo/rental-agreement.pdf');
     expect(await output(document, environment)).toHaveProperty('file_id');
@@ -49,6 +49,22 @@ describe('the curl examples of docs/api.md', () => {
     const ended = { ...environment, ID: job.id };
     expect(await output(wait, ended)).toMatchObject({ id: job.id, status: 'completed' });
     expect(await output(result, ended)).toHaveProperty('result');
+  });
+
+  it('download the document of an edit under its name', async () => {
+    const [, , , , download = '', ...rest] = await commandsWith(EXAMPLE);
+    expect(rest).toEqual([]);
+    const request = {
+      type: 'edit',
+      input: undefined,
+      document_url: 'https://example.com/form.pdf',
+      edit_instructions: 'Sign it.',
+    };
+    const id = await gateway.submit(request);
+    await gateway.ended(id);
+    const environment = { URL: gateway.url, KEY: gateway.key, ID: id };
+    const { code, stdout } = await run(['-c', download.replace('-OJ', '')], environment, 'sh');
+    expect({ code, start: stdout.slice(0, 5) }).toEqual({ code: 0, start: '%PDF-' });
   });
 
   it('create an API key', async () => {
