@@ -279,11 +279,15 @@ test('property: a job that Reducto has is never absent, whatever the clocks and 
   );
 });
 
-test('property: a job that Reducto does not have is absent by a walk beside which no job is deleted', () => {
+test('property: a job that Reducto does not have is absent by a walk beside which jobs are created, or by the next one', () => {
   fc.assert(
     fc.property(worlds, (world) => {
       const created = world.events.map((event) => ({ ...event, deleted: [] }));
-      expect(search({ ...world, order: 'newestFirst', events: created })).toBe('absent');
+      const beside = search({ ...world, order: 'newestFirst', events: created });
+      // New jobs can move known ones to the next page just as it is read.
+      if (beside === 'absent') return;
+      expect(beside).toBe('undecided');
+      expect(search({ ...world, order: 'newestFirst', events: [] })).toBe('absent');
     }),
     { numRuns: 5000 },
   );
