@@ -9,8 +9,8 @@ import { FanOut } from './fan-out.js';
 import { FanOutStore } from './fan-out.store.js';
 
 const BATCH_SIZE = 500;
-/** After a batch of several, the next one gathers for this long: a single end never waits. */
-const GATHER_MILLISECONDS = 20;
+/** After a batch of several that was not full, the next one gathers for this long: a single end never waits. */
+const GATHER_MILLISECONDS = 50;
 /** How long a job is skipped whose event PostgreSQL refuses to store. */
 const SKIP_MILLISECONDS = 60_000;
 
@@ -45,7 +45,7 @@ export class FanOutWork implements BatchWork, OnModuleInit {
     try {
       const taken = await this.fanOut.fanOutEnds(limit, skipped);
       this.limit = BATCH_SIZE;
-      this.gathers = taken > 1;
+      this.gathers = taken > 1 && taken < limit;
       return taken < limit ? 0 : 1;
     } catch (error) {
       if (classifyDatabaseError(error) !== 'data') throw error;
