@@ -14,7 +14,7 @@ const FILTERS = [
   { eventTypes: ['job.failed', 'job.cancelled', 'job.expired'], jobTypes: ['extract', 'split'] },
 ] as const;
 
-/** So many that no delivery gives up during a run. */
+/** More retries than a run has time for: no delivery gives up. */
 const RETRY_SCHEDULE = [0.2, 0.5, 0.5, 1, 1, 1, 2, 2, 2, 2];
 const POLL_MS = 250;
 const PAGE = 100;

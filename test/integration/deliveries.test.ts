@@ -72,12 +72,12 @@ describe('an event', () => {
   it('goes to every endpoint of its service with one id', async () => {
     const one = await createEndpoint(gateway);
     const other = await createEndpoint(gateway, undefined, {}, one.service);
-    const stranger = await createEndpoint(gateway);
+    const ofOtherService = await createEndpoint(gateway);
     await endJob(gateway, one.service);
     await one.requests(1);
     await other.requests(1);
     expect(one.received()).toEqual(other.received());
-    expect(stranger.received()).toEqual([]);
+    expect(ofOtherService.received()).toEqual([]);
   });
 
   it('goes only to endpoints whose filters it passes', async () => {
