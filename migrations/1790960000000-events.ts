@@ -5,7 +5,7 @@ export class Events1790960000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`ALTER TABLE jobs ADD channels text[]`);
     await runner.query(
-      `CREATE TABLE event_outbox (job_id uuid NOT NULL, CONSTRAINT event_outbox_pk PRIMARY KEY (job_id))`,
+      `CREATE TABLE event_outbox (job_id uuid NOT NULL, metadata text, CONSTRAINT event_outbox_pk PRIMARY KEY (job_id))`,
     );
     await runner.query(`
       CREATE TABLE events (

@@ -25,11 +25,7 @@ export const takeEnds = (limit: string, skipped: string, after: string): string 
        SELECT job_id FROM event_outbox, ${after}
         WHERE job_id <> ALL (${skipped}::uuid[])
         ORDER BY job_id LIMIT (SELECT ${limit}::integer)))
-    RETURNING job_id),
-  forgotten AS (
-    UPDATE jobs SET metadata = NULL
-      FROM taken
-     WHERE jobs.id = taken.job_id AND deletion_requested_at IS NOT NULL),
+    RETURNING job_id, metadata AS kept_metadata),
   ended AS (
-    SELECT jobs.id, service, type, status, metadata, error, channels, ended_at, webhook_endpoint_id
+    SELECT jobs.id, service, type, status, coalesce(kept_metadata, metadata) AS metadata, error, channels, ended_at, webhook_endpoint_id
       FROM taken JOIN jobs ON jobs.id = taken.job_id)`;

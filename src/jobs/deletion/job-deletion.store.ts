@@ -36,16 +36,18 @@ export class JobDeletionStore {
   }
 }
 
-/** The metadata stays until the event of the end is made, which needs it. */
+/** The metadata moves to the outbox if the event of the end, which needs it, does not exist yet. */
 const DELETE_JOB = `
-  WITH unsent AS MATERIALIZED (
-    SELECT job_id FROM event_outbox WHERE job_id = $1 FOR UPDATE),
+  WITH own AS MATERIALIZED (
+    SELECT id, metadata FROM jobs
+     WHERE id = $1 AND ended_at IS NOT NULL AND deletion_requested_at IS NULL FOR UPDATE),
+  kept AS (
+    UPDATE event_outbox SET metadata = own.metadata FROM own WHERE job_id = own.id),
   marked AS (
     UPDATE jobs
        SET deletion_requested_at = now(), deleted_at = CASE WHEN upstream_id IS NULL THEN now() END,
-           result_expired_at = coalesce(result_expired_at, now()),
-           metadata = CASE WHEN EXISTS (SELECT FROM unsent) THEN metadata END
-     WHERE id = $1 AND ended_at IS NOT NULL AND deletion_requested_at IS NULL
+           result_expired_at = coalesce(result_expired_at, now()), metadata = NULL
+     WHERE id = (SELECT id FROM own)
     RETURNING id, upstream_id),
   queued AS (
     INSERT INTO upstream_deletions (job_id, upstream_id, include_persisted)
