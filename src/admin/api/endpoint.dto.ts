@@ -1,5 +1,5 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsIn, IsOptional, IsUUID } from 'class-validator';
+import { ApiProperty } from '@nestjs/swagger';
+import { IsIn, IsOptional, IsUUID } from 'class-validator';
 import { IsServiceName } from '../../access/service-name.js';
 import {
   DISABLED_REASONS,
@@ -9,7 +9,6 @@ import {
   type DisabledReason,
   type EndpointHealth,
 } from '../../deliveries/deliveries-admin.service.js';
-import { IsMoment } from '../../platform/http/moment.js';
 import { IsWholeNumber } from '../../platform/http/whole-number.js';
 
 export class AdminEndpointsQuery {
@@ -116,32 +115,6 @@ export class AdminEndpointPageDto {
 
   /** Pass it as `cursor` to get the next page; null on the last page. */
   nextCursor!: string | null;
-}
-
-export class AdminRecoverDto {
-  /** Events since this moment. */
-  @ApiProperty({ example: '2026-11-25T18:13:00Z' })
-  @IsMoment()
-  since!: string;
-
-  /** Only counts the deliveries. */
-  @IsOptional()
-  @IsBoolean()
-  @ApiPropertyOptional({ default: false })
-  dryRun: boolean = false;
-}
-
-export class AdminRecoveryDto {
-  /** Deliveries that are sent again, or would be. */
-  @ApiProperty({ type: 'integer' })
-  deliveries!: number;
-
-  dryRun!: boolean;
-}
-
-export class AdminTestEventDto {
-  @ApiProperty({ format: 'uuid' })
-  eventId!: string;
 }
 
 export function toAdminEndpointDto(found: AdminEndpoint): AdminEndpointDto {

@@ -4,6 +4,7 @@ import { RequiresScope } from '../../access/api-key.guard.js';
 import type { Caller } from '../../access/caller.js';
 import { CurrentCaller } from '../../access/caller.decorator.js';
 import { DeliveriesAdminService } from '../../deliveries/deliveries-admin.service.js';
+import { RecoverDto, RecoveryDto, TestEventDto } from '../../deliveries/resend.dto.js';
 import { ApiProblems } from '../../platform/errors/api-problems.js';
 import { readMoment } from '../../platform/http/moment.js';
 import { UuidParam } from '../../platform/http/uuid-param.decorator.js';
@@ -13,9 +14,6 @@ import {
   AdminEndpointDto,
   AdminEndpointPageDto,
   AdminEndpointsQuery,
-  AdminRecoverDto,
-  AdminRecoveryDto,
-  AdminTestEventDto,
   toAdminEndpointDto,
   toAdminEndpointPageDto,
 } from './endpoint.dto.js';
@@ -79,15 +77,15 @@ export class AdminEndpointsController {
   @Post(':id/recover')
   @HttpCode(202)
   @ApiAcceptedResponse({
-    type: AdminRecoveryDto,
+    type: RecoveryDto,
     description: 'How many deliveries are sent again.',
   })
   @ApiProblems('validation_failed', 'endpoint_not_found')
   async recoverAnyEndpoint(
     @CurrentCaller() caller: Caller,
     @UuidParam() id: string,
-    @Body() { since, dryRun }: AdminRecoverDto,
-  ): Promise<AdminRecoveryDto> {
+    @Body() { since, dryRun }: RecoverDto,
+  ): Promise<RecoveryDto> {
     const begin = readMoment(since) ?? new Date(since);
     const deliveries = dryRun
       ? await this.deliveries.countRecoverable(id, begin)
@@ -101,12 +99,12 @@ export class AdminEndpointsController {
    */
   @Post(':id/test')
   @HttpCode(202)
-  @ApiAcceptedResponse({ type: AdminTestEventDto, description: 'The event, which is sent now.' })
+  @ApiAcceptedResponse({ type: TestEventDto, description: 'The event, which is sent now.' })
   @ApiProblems('endpoint_not_found', 'endpoint_disabled')
   async testAnyEndpoint(
     @CurrentCaller() caller: Caller,
     @UuidParam() id: string,
-  ): Promise<AdminTestEventDto> {
+  ): Promise<TestEventDto> {
     return { eventId: await this.deliveries.test(byApi(caller), id) };
   }
 }

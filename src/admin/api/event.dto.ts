@@ -1,5 +1,5 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsNumberString, IsOptional, IsUUID, MaxLength } from 'class-validator';
+import { ApiProperty } from '@nestjs/swagger';
+import { IsIn, IsOptional, IsUUID } from 'class-validator';
 import { IsServiceName } from '../../access/service-name.js';
 import {
   EVENT_TYPES,
@@ -9,7 +9,6 @@ import {
   type EventType,
   type ShownStatus,
 } from '../../deliveries/deliveries-admin.service.js';
-import type { Attempt } from '../../deliveries/events.service.js';
 import { IsWholeNumber } from '../../platform/http/whole-number.js';
 
 export class AdminEventsQuery {
@@ -44,18 +43,6 @@ export class AdminEventsQuery {
   @IsOptional()
   @IsWholeNumber(1, 200)
   limit: number = 50;
-}
-
-export class AdminAttemptsQuery {
-  /** `nextCursor` of the previous page. */
-  @IsOptional()
-  @IsNumberString({ no_symbols: true })
-  @MaxLength(18)
-  cursor?: string;
-
-  @IsOptional()
-  @IsWholeNumber(1, 200)
-  limit: number = 100;
 }
 
 class AdminDeliveryDto {
@@ -111,61 +98,6 @@ export class AdminEventPageDto {
   nextCursor!: string | null;
 }
 
-class AdminAttemptDto {
-  @ApiProperty({ format: 'uuid' })
-  endpointId!: string;
-
-  /** From 1. */
-  @ApiProperty({ type: 'integer' })
-  attempt!: number;
-
-  at!: Date;
-
-  @ApiProperty({ type: 'integer' })
-  durationMs!: number;
-
-  /** HTTP status; null without an answer. */
-  @ApiProperty({ type: 'integer', nullable: true })
-  status!: number | null;
-
-  /** Why there was no answer; null with an answer. */
-  @ApiProperty({ type: String, nullable: true, example: 'connection_refused' })
-  errorCode!: string | null;
-
-  /** Why the attempt failed; null if it succeeded. */
-  error!: string | null;
-
-  /** Without credentials. */
-  @ApiProperty({ type: 'object', additionalProperties: true, nullable: true })
-  responseHeaders!: unknown;
-
-  /** Its beginning. */
-  responseBody!: string | null;
-
-  /** The worker process. */
-  process!: string;
-}
-
-export class AdminAttemptPageDto {
-  attempts!: AdminAttemptDto[];
-
-  /** Pass it as `cursor` to get the next page; null on the last page. */
-  nextCursor!: string | null;
-}
-
-export class AdminResendDto {
-  /** The endpoint; default: all enabled endpoints that the event was for. */
-  @ApiPropertyOptional({ format: 'uuid' })
-  @IsOptional()
-  @IsUUID()
-  endpointId?: string;
-}
-
-export class AdminResentDto {
-  /** Endpoints that get the event again, with the same id. */
-  endpointIds!: string[];
-}
-
 export function toAdminEventDto(event: AdminEvent): AdminEventDto {
   return {
     id: event.id,
@@ -189,21 +121,6 @@ export function toAdminEventPageDto(
   const page = found.slice(0, limit);
   return {
     events: page.map(toAdminEventDto),
-    nextCursor: found.length > limit ? (page.at(-1)?.id ?? null) : null,
-  };
-}
-
-/** @param found one more than `limit` if there is a next page */
-export function toAdminAttemptPageDto(
-  found: readonly Attempt[],
-  limit: number,
-): AdminAttemptPageDto {
-  const page = found.slice(0, limit);
-  return {
-    attempts: page.map(({ id: _id, eventId: _eventId, responseHeaders, ...attempt }) => ({
-      ...attempt,
-      responseHeaders: responseHeaders === null ? null : JSON.parse(responseHeaders),
-    })),
     nextCursor: found.length > limit ? (page.at(-1)?.id ?? null) : null,
   };
 }

@@ -5,19 +5,16 @@ import type { Caller } from '../../access/caller.js';
 import { CurrentCaller } from '../../access/caller.decorator.js';
 import { DeliveriesAdminService } from '../../deliveries/deliveries-admin.service.js';
 import { EventsService } from '../../deliveries/events.service.js';
+import { AttemptPageDto, AttemptsQuery, toAttemptPageDto } from '../../deliveries/attempt.dto.js';
+import { ResendDto, ResentDto } from '../../deliveries/resend.dto.js';
 import { ApiProblems } from '../../platform/errors/api-problems.js';
 import { UuidParam } from '../../platform/http/uuid-param.decorator.js';
 import { byApi } from '../admin-actions.js';
 import { AdminDeliveries } from '../admin-deliveries.js';
 import {
-  AdminAttemptPageDto,
-  AdminAttemptsQuery,
   AdminEventDto,
   AdminEventPageDto,
   AdminEventsQuery,
-  AdminResendDto,
-  AdminResentDto,
-  toAdminAttemptPageDto,
   toAdminEventDto,
   toAdminEventPageDto,
 } from './event.dto.js';
@@ -52,12 +49,9 @@ export class AdminEventsController {
   @ApiProblems('event_not_found')
   async listAnyEventAttempts(
     @UuidParam() id: string,
-    @Query() { cursor, limit }: AdminAttemptsQuery,
-  ): Promise<AdminAttemptPageDto> {
-    return toAdminAttemptPageDto(
-      await this.events.listAttempts(null, id, cursor, limit + 1),
-      limit,
-    );
+    @Query() { cursor, limit }: AttemptsQuery,
+  ): Promise<AttemptPageDto> {
+    return toAttemptPageDto(await this.events.listAttempts(null, id, cursor, limit + 1), limit);
   }
 
   /**
@@ -66,13 +60,13 @@ export class AdminEventsController {
    */
   @Post(':id/resend')
   @HttpCode(202)
-  @ApiAcceptedResponse({ type: AdminResentDto, description: 'The endpoints that get it again.' })
+  @ApiAcceptedResponse({ type: ResentDto, description: 'The endpoints that get it again.' })
   @ApiProblems('validation_failed', 'event_not_found', 'endpoint_not_found', 'endpoint_disabled')
   async resendAnyEvent(
     @CurrentCaller() caller: Caller,
     @UuidParam() id: string,
-    @Body() { endpointId }: AdminResendDto,
-  ): Promise<AdminResentDto> {
+    @Body() { endpointId }: ResendDto,
+  ): Promise<ResentDto> {
     const endpointIds = await this.deliveries.resend(byApi(caller), id, endpointId ?? null);
     return { endpointIds };
   }

@@ -1,7 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsInt, IsOptional, Max, Min, IsBoolean, IsUUID } from 'class-validator';
+import { IsInt, IsOptional, IsUUID, Max, Min } from 'class-validator';
 import { CHANNEL, MAX_CHANNELS } from '../../jobs/job-ends.js';
-import { IsMoment } from '../../platform/http/moment.js';
 import { IsWholeNumber } from '../../platform/http/whole-number.js';
 import { JOB_TYPES } from '../../jobs/job-type.js';
 import { DISABLED_REASONS, type DisabledReason } from '../endpoints/endpoint.entity.js';
@@ -210,32 +209,6 @@ export class RotateSecretDto {
   @Min(0)
   @Max(MAX_OVERLAP_SECONDS)
   overlapSeconds: number = DAY_SECONDS;
-}
-
-export class RecoverDto {
-  /** Events since this moment. */
-  @ApiProperty({ example: '2026-11-25T18:13:00Z' })
-  @IsMoment()
-  since!: string;
-
-  /** Only counts the deliveries. */
-  @IsOptional()
-  @IsBoolean()
-  @ApiPropertyOptional({ default: false })
-  dryRun: boolean = false;
-}
-
-export class RecoveryDto {
-  /** Deliveries that are sent again, or would be. */
-  @ApiProperty({ type: 'integer' })
-  deliveries!: number;
-
-  dryRun!: boolean;
-}
-
-export class TestEventDto {
-  @ApiProperty({ format: 'uuid' })
-  eventId!: string;
 }
 
 export function toEndpointDto({ endpoint, headerNames, backlog }: EndpointState): EndpointDto {

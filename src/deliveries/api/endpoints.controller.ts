@@ -16,6 +16,7 @@ import { JsonBody } from '../../platform/http/json-body.decorator.js';
 import { readMoment } from '../../platform/http/moment.js';
 import { UuidParam } from '../../platform/http/uuid-param.decorator.js';
 import { readFields, readNewEndpoint } from '../endpoints/endpoint-input.js';
+import { RecoverDto, RecoveryDto, TestEventDto } from '../resend.dto.js';
 import { EndpointsService } from '../endpoints.service.js';
 import {
   ChangeEndpointDto,
@@ -24,10 +25,7 @@ import {
   EndpointPageDto,
   ListEndpointsQuery,
   NewEndpointDto,
-  RecoverDto,
-  RecoveryDto,
   RotateSecretDto,
-  TestEventDto,
   toEndpointDto,
   toEndpointPageDto,
   toNewEndpointDto,

@@ -1,11 +1,11 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsNumberString, IsOptional, IsUUID, Matches, MaxLength } from 'class-validator';
+import { ApiProperty } from '@nestjs/swagger';
+import { IsIn, IsOptional, IsUUID, Matches } from 'class-validator';
 import { JsonAnswer } from '../../platform/http/json-answer.js';
 import { IsWholeNumber } from '../../platform/http/whole-number.js';
 import { appendMembers } from '../../platform/json/json-edits.js';
 import { EVENT_TYPES, type EventType } from '../events/event.entity.js';
 import { SHOWN_STATUSES, type ShownStatus } from '../events/events.store.js';
-import type { Attempt, ShownDelivery, ShownEvent } from '../events.service.js';
+import type { ShownDelivery, ShownEvent } from '../events.service.js';
 
 export class ListEventsQuery {
   /** `nextCursor` of the previous page. */
@@ -46,18 +46,6 @@ export class ListEventsQuery {
   @IsOptional()
   @IsWholeNumber(1, 200)
   limit: number = 50;
-}
-
-export class AttemptsQuery {
-  /** `nextCursor` of the previous page. */
-  @IsOptional()
-  @IsNumberString({ no_symbols: true })
-  @MaxLength(18)
-  cursor?: string;
-
-  @IsOptional()
-  @IsWholeNumber(1, 200)
-  limit: number = 100;
 }
 
 export class DeliveryDto implements ShownDelivery {
@@ -107,61 +95,6 @@ export class EventPageDto {
   nextCursor!: string | null;
 }
 
-export class AttemptDto {
-  @ApiProperty({ format: 'uuid' })
-  endpointId!: string;
-
-  /** From 1. */
-  @ApiProperty({ type: 'integer' })
-  attempt!: number;
-
-  at!: Date;
-
-  @ApiProperty({ type: 'integer' })
-  durationMs!: number;
-
-  /** HTTP status; null without an answer. */
-  @ApiProperty({ type: 'integer', nullable: true })
-  status!: number | null;
-
-  /** Why there was no answer; null with an answer. */
-  @ApiProperty({ type: String, nullable: true, example: 'connection_refused' })
-  errorCode!: string | null;
-
-  /** Why the attempt failed; null if it succeeded. */
-  error!: string | null;
-
-  /** Without credentials. */
-  @ApiProperty({ type: 'object', additionalProperties: true, nullable: true })
-  responseHeaders!: unknown;
-
-  /** Its beginning. */
-  responseBody!: string | null;
-
-  /** The worker process. */
-  process!: string;
-}
-
-export class AttemptPageDto {
-  attempts!: AttemptDto[];
-
-  /** Pass it as `cursor` to get the next page; null on the last page. */
-  nextCursor!: string | null;
-}
-
-export class ResendDto {
-  /** The endpoint; default: all enabled endpoints that the event was for. */
-  @ApiPropertyOptional({ format: 'uuid' })
-  @IsOptional()
-  @IsUUID()
-  endpointId?: string;
-}
-
-export class ResentDto {
-  /** Endpoints that get the event again, with the same id. */
-  endpointIds!: string[];
-}
-
 export function toEventDto({ id, type, jobId, createdAt, deliveries }: ShownEvent): EventDto {
   return { id, type, jobId, createdAt, deliveries: [...deliveries] };
 }
@@ -183,23 +116,4 @@ export function toFeedPageDto(events: readonly ShownEvent[], after: string): Eve
 /** The body is as it was delivered. */
 export function eventAnswer(event: ShownEvent & { readonly body: string }): JsonAnswer {
   return new JsonAnswer(appendMembers(JSON.stringify(toEventDto(event)), { body: event.body }));
-}
-
-export function toAttemptPageDto(found: readonly Attempt[], limit: number): AttemptPageDto {
-  const page = found.slice(0, limit);
-  return {
-    attempts: page.map(({ responseHeaders, ...attempt }) => ({
-      endpointId: attempt.endpointId,
-      attempt: attempt.attempt,
-      at: attempt.at,
-      durationMs: attempt.durationMs,
-      status: attempt.status,
-      errorCode: attempt.errorCode,
-      error: attempt.error,
-      responseHeaders: responseHeaders === null ? null : JSON.parse(responseHeaders),
-      responseBody: attempt.responseBody,
-      process: attempt.process,
-    })),
-    nextCursor: found.length > limit ? (page.at(-1)?.id ?? null) : null,
-  };
 }

@@ -8,17 +8,14 @@ import { ApiProblems } from '../../platform/errors/api-problems.js';
 import { GatewayError } from '../../platform/errors/error-codes.js';
 import type { JsonAnswer } from '../../platform/http/json-answer.js';
 import { UuidParam } from '../../platform/http/uuid-param.decorator.js';
+import { AttemptPageDto, AttemptsQuery, toAttemptPageDto } from '../attempt.dto.js';
+import { ResendDto, ResentDto } from '../resend.dto.js';
 import { EventsService } from '../events.service.js';
 import {
-  AttemptPageDto,
-  AttemptsQuery,
   eventAnswer,
   EventPageDto,
   EventWithBodyDto,
   ListEventsQuery,
-  ResendDto,
-  ResentDto,
-  toAttemptPageDto,
   toEventPageDto,
   toFeedPageDto,
 } from './event.dto.js';
