@@ -25,8 +25,8 @@ export interface JobRequest {
   readonly metadata: string | null;
   /** Channels of the event of its end. */
   readonly channels: string[] | null;
-  /** Where the client wants the end of this job posted. */
-  readonly webhook: JobWebhook | null;
+  /** Finds where the client wants the end of this job posted; only for a new job. Throws `validation_failed`. */
+  readonly webhook: (() => Promise<JobWebhook>) | null;
   /** JSON text: Reducto’s members as the service wrote them. */
   readonly body: string;
   /** The jobs that `body` refers to. */

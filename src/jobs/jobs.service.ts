@@ -9,7 +9,7 @@ import { addLogFields } from '../platform/logging/log-context.js';
 import { currentTraceparent } from '../platform/tracing/spans.js';
 import type { Call } from './calls/call-plan.js';
 import type { Dependent } from './submission/dependent-jobs.js';
-import { JobAcceptance } from './submission/job-acceptance.js';
+import { JobAcceptance, type Joined } from './submission/job-acceptance.js';
 import type { NewJob } from './submission/job-submission.store.js';
 import { JobCancellation } from './cancellation/job-cancellation.js';
 import { checkNotDeleted, JobDeletion } from './deletion/job-deletion.js';
@@ -61,32 +61,33 @@ export class JobsService {
    */
   async accept(service: string, request: JobRequest, idempotencyKey: string | null): Promise<Job> {
     const requestHash = idempotencyKey === null ? null : await hashOf(request.text);
-    const repeated = await this.findRepeat(service, idempotencyKey, requestHash);
-    if (repeated !== null) return repeated;
-    const { job, inputs } = await this.newJob(service, request, { idempotencyKey, requestHash });
-    const accepted = await this.jobAcceptance.acceptJob(job, request.text.length, inputs);
-    if (typeof accepted !== 'string') return accepted;
-    const first = await this.findRepeat(service, idempotencyKey, requestHash);
-    if (first !== null) return first;
-    throw notAccepted(service, accepted);
+    const find = (): Promise<Job | null> => this.findRepeat(service, idempotencyKey, requestHash);
+    return firstOr(find, async () => {
+      const { job, inputs } = await this.newJob(service, request, { idempotencyKey, requestHash });
+      const accepted = await this.jobAcceptance.acceptJob(job, request.text.length, inputs);
+      if (typeof accepted === 'string') throw notAccepted(service, accepted);
+      return accepted;
+    });
   }
 
   /**
    * As `accept` without an idempotency key, unless `call` repeats a call of the last 70 minutes: then it joins the job of
-   * that call. Returns the id of the job.
+   * that call, and is not validated again. Returns the id of the job.
    */
   async acceptOrJoin(service: string, request: JobRequest, call: Call): Promise<string> {
-    const none = { idempotencyKey: null, requestHash: null };
-    const { job, inputs } = await this.newJob(service, request, none);
-    const { length } = request.text;
-    const accepted = await this.jobAcceptance.acceptCall(job, length, inputs, call);
-    if (typeof accepted === 'string') throw notAccepted(service, accepted);
-    if ('joined' in accepted) {
-      addLogFields({ jobId: accepted.joined });
-      this.logger.log({ msg: 'a repeated request joins a job', retries: call.retries });
-      return accepted.joined;
-    }
-    return accepted.id;
+    const find = async (): Promise<Joined | null> =>
+      call.retries === 0 ? null : this.jobAcceptance.joinCall(call);
+    const accepted = await firstOr<Job | Joined>(find, async () => {
+      const { job, inputs } = await this.newJob(service, request, NO_KEY);
+      const { length } = request.text;
+      const outcome = await this.jobAcceptance.acceptCall(job, length, inputs, call);
+      if (typeof outcome === 'string') throw notAccepted(service, outcome);
+      return outcome;
+    });
+    if (!('joined' in accepted)) return accepted.id;
+    addLogFields({ jobId: accepted.joined });
+    this.logger.log({ msg: 'a repeated request joins a job', retries: call.retries });
+    return accepted.joined;
   }
 
   private async newJob(
@@ -100,8 +101,9 @@ export class JobsService {
     addLogFields({ jobId: id });
     const refersToJobs = references.length > 0;
     const trace = currentTraceparent() ?? null;
-    const webhookEndpointId = webhook?.endpointId ?? null;
-    const webhookUrl = webhook?.url ?? null;
+    const hook = webhook === null ? null : await webhook();
+    const webhookEndpointId = hook?.endpointId ?? null;
+    const webhookUrl = hook?.url ?? null;
     const job = {
       id,
       service,
@@ -255,6 +257,27 @@ export class JobsService {
       );
     }
     return job;
+  }
+}
+
+const NO_KEY = { idempotencyKey: null, requestHash: null };
+
+/**
+ * What `find` finds of the first request, else what `make` makes. `make` may refuse a repeat whose first request was
+ * accepted, even since `find`: a document can be deleted, and a DNS answer can change.
+ */
+async function firstOr<Found>(
+  find: () => Promise<Found | null>,
+  make: () => Promise<Found>,
+): Promise<Found> {
+  const first = await find();
+  if (first !== null) return first;
+  try {
+    return await make();
+  } catch (error) {
+    const accepted = await find();
+    if (accepted === null) throw error;
+    return accepted;
   }
 }
 

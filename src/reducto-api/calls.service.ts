@@ -56,7 +56,7 @@ export class CallsService {
     const body = { value: request.body, text: request.jsonText ?? '' };
     const { job: read, webhook, isQueued } = await readCallRequest(type, body, isUrgent);
     const job =
-      webhook === null ? read : { ...read, webhook: await this.endpointOf(service, webhook) };
+      webhook === null ? read : { ...read, webhook: () => this.endpointOf(service, webhook) };
     const key = readIdempotencyKey(request.headers['idempotency-key']);
     const id =
       key === null
@@ -64,6 +64,7 @@ export class CallsService {
             hash: await hashOf([keyId, request.routeOptions.url ?? ''], body.text),
             retries: retryCountOf(request.headers),
             arrivedAt: request.arrivedAt,
+            isAbandoned: () => request.socket.destroyed,
           })
         : (await this.jobs.accept(service, job, key)).id;
     releaseBody(request);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { request } from 'undici';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { AddressResolver } from '../../src/deliveries/sending/address-resolver.js';
 import { freePort } from '../../src/dev/free-port.js';
 import { startSandbox } from '../../src/sandbox/sandbox.js';
 import {
@@ -12,6 +13,7 @@ import {
   type TestGateway,
 } from '../support/gateway.js';
 import { ADMIN_KEY, cleanUp, cleanUps, end, start } from '../support/processes.js';
+import { head, openConnection, type RawConnection } from '../support/raw-connection.js';
 
 let gateway: TestGateway;
 
@@ -20,6 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 afterEach(cleanUp);
+afterEach(() => vi.restoreAllMocks());
 
 let made = 0;
 /** A request that equals no other one. */
@@ -158,16 +161,178 @@ it('counts a joined request once for the limit of queued jobs', async () => {
   expect(await jobOf(body, { key, retries: 2 })).toBe(second);
 });
 
-it('makes 1,000 jobs of 1,000 submits whose connections are cut at random', async () => {
+/** Something that makes the gateway refuse a request that it would have accepted before. */
+interface Change {
+  /** The request before the change. */
+  readonly body: () => Promise<object>;
+  readonly change: (body: { readonly input?: string }) => Promise<unknown>;
+}
+
+const CHANGES: Record<string, Change> = {
+  'whose upload was deleted': {
+    body: async () => ({ input: await uploaded() }),
+    change: async ({ input }) => {
+      const path = `/reducto/upload/${input}`;
+      expect(await gateway.call('DELETE', path)).toMatchObject({ status: 200 });
+    },
+  },
+  'whose upload has expired': {
+    body: async () => ({ input: await uploaded() }),
+    change: ({ input }) => gateway.pool.query('DELETE FROM uploads WHERE id = $1', [input]),
+  },
+  'whose input job was deleted': {
+    body: async () => {
+      const id = await gateway.submit();
+      await gateway.ended(id);
+      return { input: `jobid://${id}` };
+    },
+    change: async ({ input = '' }) => {
+      const path = `/reducto/job/${input.slice('jobid://'.length)}`;
+      expect(await gateway.call('DELETE', path)).toMatchObject({ status: 202 });
+    },
+  },
+  'whose input job was cancelled': {
+    body: async () => ({ input: `jobid://${await gateway.submit({ sim: { runMs: 60_000 } })}` }),
+    change: async ({ input = '' }) => {
+      const id = input.slice('jobid://'.length);
+      await gateway.call('POST', `/reducto/cancel/${id}`);
+      await gateway.ended(id);
+    },
+  },
+  'whose webhook has a forbidden address now': {
+    body: async () => {
+      resolveTo('127.0.0.1');
+      const webhook = { mode: 'direct', url: `http://hook-${made++}.test:9/` };
+      return { ...newBody(), async: { webhook } };
+    },
+    change: async () => resolveTo('10.0.0.1'),
+  },
+};
+
+/** How a client repeats a request. */
+const REPEATS: Record<string, (retries: number, key: string) => Sent> = {
+  'a retry': (retries) => ({ retries }),
+  'a repeat by an idempotency key': (_, key) => ({ headers: { 'idempotency-key': key } }),
+};
+
+describe.each(Object.entries(REPEATS))('%s', (_, repeat) => {
+  it.each(Object.entries(CHANGES))('%s joins its job', async (name, { body, change }) => {
+    const request = await body();
+    const key = name.replaceAll(' ', '-');
+    const first = await jobOf(request, repeat(0, key));
+    await change(request);
+    expect(await submit(request)).toMatchObject({ status: 422 });
+    expect(await jobOf(request, repeat(1, key))).toBe(first);
+  });
+
+  it('joins its job that has ended', async () => {
+    const body = newBody();
+    const first = await jobOf(body, repeat(0, 'ended'));
+    await gateway.ended(first);
+    expect(await jobOf(body, repeat(1, 'ended'))).toBe(first);
+  });
+
+  it('that is refused joins a job that was accepted meanwhile', async () => {
+    const resolver = gateway.app.get(AddressResolver, { strict: false });
+    const refusal = Promise.withResolvers<{ address: string; family: number }[]>();
+    const resolve = vi.spyOn(resolver, 'resolve').mockImplementationOnce(() => refusal.promise);
+    const webhook = { mode: 'direct', url: `http://hook-${made++}.test:9/` };
+    const body = { ...newBody(), async: { webhook } };
+    const repeated = jobOf(body, repeat(1, 'meanwhile'));
+    await eventually('the check of the repeat', () => resolve.mock.calls[0]);
+    resolveTo('127.0.0.1');
+    const first = await jobOf(body, repeat(0, 'meanwhile'));
+    refusal.resolve([{ address: '10.0.0.1', family: 4 }]);
+    expect(await repeated).toBe(first);
+  });
+});
+
+it('joins a job of the gateway’s API by its idempotency key, though its upload was deleted', async () => {
+  const input = await uploaded();
+  const submitJob = (): Promise<Answer> =>
+    gateway.call('POST', '/v1/jobs', { type: 'parse', input }, { 'idempotency-key': 'upload' });
+  const first = await submitJob();
+  await gateway.call('DELETE', `/reducto/upload/${input}`);
+  expect(await submitJob()).toMatchObject({ status: 202, body: { id: first.body.id } });
+});
+
+it('refuses an idempotency key of another body', async () => {
+  const headers = { 'idempotency-key': 'body' };
+  await jobOf(newBody(), { headers });
+  expect(await submit(newBody(), { headers })).toMatchObject({ status: 422 });
+});
+
+it('makes no endpoint for the webhook of a request that is refused for another reason', async () => {
+  resolveTo('127.0.0.1');
+  const key = await gateway.newKey('refused');
+  const webhook = { mode: 'direct', url: 'http://hook.test:9/' };
+  const refused = await submit({ input: 'reducto://unknown.pdf', async: { webhook } }, { key });
+  expect(refused).toMatchObject({ status: 422 });
+  const { rows } = await gateway.pool.query(`SELECT FROM endpoints WHERE service = 'refused'`);
+  expect(rows).toEqual([]);
+});
+
+it('gives a first request that arrives after its retry the job of the retry', async () => {
+  const body = newBody();
+  const retried = await jobOf(body, { retries: 1 });
+  expect(await jobOf(body)).toBe(retried);
+  expect(await jobOf(body)).not.toBe(retried);
+});
+
+it('gives a first request the job of its retry, however late it is read, if its client has gone', async () => {
+  const body = newBody();
+  const retried = await jobOf(body, { retries: 1 });
+  await gateway.pool.query(
+    `UPDATE job_calls SET seen_at = now() - interval '1 hour' WHERE job_id = $1`,
+    [retried],
+  );
+  const client = await gateway.pool.connect();
+  await client.query('BEGIN');
+  await client.query('LOCK TABLE job_calls IN ACCESS EXCLUSIVE MODE');
+  const late = await sendAndLeave(body, gateway.key);
+  await waitingFor(1);
+  await late.closed;
+  await client.query('COMMIT');
+  client.release();
+  const known = await eventually('the late request has a job', async () => {
+    const { rows } = await gateway.pool.query(
+      `SELECT job_id FROM job_calls
+        WHERE hash = (SELECT hash FROM job_calls WHERE job_id = $1) AND seen & 1 = 1`,
+      [retried],
+    );
+    return rows.length > 0 ? rows : undefined;
+  });
+  expect(known).toEqual([{ job_id: retried }]);
+});
+
+it('makes 1,000 jobs of 1,000 submits whose connections are cut at random and whose retries overtake', async () => {
   const cut = await gateway.newKey('cut');
   const bodies = Array.from({ length: 1000 }, newBody);
   const waiting = [...bodies];
+  const overtaken = new Map<string, object>();
   const worker = async (): Promise<void> => {
     for (let body = waiting.pop(); body !== undefined; body = waiting.pop()) {
-      for (let retries = 0; !(await survives(body, retries, cut)); retries++);
+      const isOvertaken = Math.random() < 0.2;
+      let id: string | undefined;
+      for (let retries = isOvertaken ? 1 : 0; id === undefined; retries++) {
+        id = await submitAndCut(body, retries, cut);
+      }
+      if (isOvertaken) overtaken.set(id, body);
     }
   };
   await Promise.all(Array.from({ length: 25 }, worker));
+  // The gateway reads these first requests only now; their clients have given up.
+  await gateway.pool.query(`UPDATE job_calls SET seen_at = now() - interval '1 minute'`);
+  const late = await Promise.all([...overtaken.values()].map((body) => sendAndLeave(body, cut)));
+  await Promise.all(late.map(({ closed }) => closed));
+  await eventually('the gateway has read all first requests', async () => {
+    const { rows } = await gateway.pool.query(
+      `SELECT count(*)::integer AS unread FROM job_calls
+        WHERE job_id = ANY ($1::uuid[]) AND seen & 1 = 0`,
+      [[...overtaken.keys()]],
+    );
+    return rows[0].unread === 0 || undefined;
+  });
   const all = await eventually('all jobs have ended', async () => {
     const { rows } = await gateway.pool.query(
       `SELECT count(*)::integer AS jobs, count(ended_at)::integer AS ended FROM jobs WHERE service = 'cut'`,
@@ -224,8 +389,42 @@ it('gives the repeat of a synchronous call its result after kill -9', async () =
   expect(sandbox.jobs.all()).toHaveLength(1);
 }, 60_000);
 
-/** Sends a request and cuts the connection after a random time. True if the answer arrived. */
-async function survives(body: unknown, retries: number, key: string): Promise<boolean> {
+async function uploaded(): Promise<string> {
+  const form = new FormData();
+  form.append('file', new Blob(['%PDF-1.4']), 'a.pdf');
+  const { body } = await gateway.call('POST', '/reducto/upload', form);
+  return body.file_id;
+}
+
+/** What the DNS answers from now on. */
+function resolveTo(address: string): void {
+  const resolver = gateway.app.get(AddressResolver, { strict: false });
+  vi.spyOn(resolver, 'resolve').mockResolvedValue([{ address, family: 4 }]);
+}
+
+/** Sends a first request like a client that gives up before its bytes are read. */
+async function sendAndLeave(body: object, key: string): Promise<RawConnection> {
+  const text = JSON.stringify(body);
+  const headers = {
+    authorization: `Bearer ${key}`,
+    'content-type': 'application/json',
+    'content-length': text.length,
+    'x-reducto-retry-count': '0',
+  };
+  const sent = await openConnection(
+    gateway.url,
+    `${head('POST /reducto/parse_async', headers)}${text}`,
+  );
+  sent.socket.end();
+  return sent;
+}
+
+/** Sends a request and cuts the connection after a random time. Returns the id of the job if the answer arrived. */
+async function submitAndCut(
+  body: unknown,
+  retries: number,
+  key: string,
+): Promise<string | undefined> {
   // The last attempt is not cut, as the test must end.
   const signal = retries < 4 ? AbortSignal.timeout(Math.floor(Math.random() * 40)) : null;
   try {
@@ -239,10 +438,10 @@ async function survives(body: unknown, retries: number, key: string): Promise<bo
       body: JSON.stringify(body),
       signal,
     });
-    await answer.body.dump();
-    return answer.statusCode === 200;
+    const { job_id } = (await answer.body.json()) as { job_id?: string };
+    return job_id;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -8,17 +8,26 @@ const NOW = 10_000;
 const bits = (...retries: readonly number[]): number =>
   retries.reduce((mask, n) => mask | (1 << n), 0);
 
-/** Calls by their retry counts, each with a new job `new 1`, `new 2`, …; `arrivedSecondsAgo` is of all. */
+/** How all calls of a test arrive. */
+interface Arrival {
+  readonly secondsAgo?: number;
+  readonly isAbandoned?: boolean;
+  /** Without new jobs. */
+  readonly joinsOnly?: boolean;
+}
+
+/** Calls by their retry counts, each with a new job `new 1`, `new 2`, … */
 function jobsOf(
   retries: readonly number[],
   known: readonly Partial<KnownCall>[] = [],
-  arrivedSecondsAgo = 0.01,
-): string[] {
+  { secondsAgo = 0.01, isAbandoned = false, joinsOnly = false }: Arrival = {},
+): (string | undefined)[] {
   const calls = retries.map((count, n) => ({
     hash: HASH,
     retries: count,
-    arrivedAt: NOW - arrivedSecondsAgo * 1000,
-    newJobId: `new ${n + 1}`,
+    arrivedAt: NOW - secondsAgo * 1000,
+    isAbandoned: () => isAbandoned,
+    newJobId: joinsOnly ? null : `new ${n + 1}`,
   }));
   const stored = known.map((one) => ({
     jobId: 'known',
@@ -27,7 +36,7 @@ function jobsOf(
     seenSeconds: 60,
     ...one,
   }));
-  return planCalls(calls, stored, NOW).map(({ jobId }) => jobId);
+  return planCalls(calls, stored, NOW).map((planned) => planned?.jobId);
 }
 
 it('gives two first requests two jobs', () => {
@@ -63,17 +72,39 @@ it('makes a job for a retry if another client’s retry has joined each equal jo
 
 it('lets a first request join the job that its own retry made while it was under way', () => {
   const own = { seen: bits(1), seenSeconds: 2 };
-  expect(jobsOf([0], [own], 3)).toEqual(['known']);
+  expect(jobsOf([0], [own], { secondsAgo: 3 })).toEqual(['known']);
+});
+
+it('lets a first request whose client has gone join the job of a retry, however late', () => {
+  const own = { seen: bits(1), seenSeconds: 3600 };
+  expect(jobsOf([0], [own], { isAbandoned: true })).toEqual(['known']);
+});
+
+it('gives a first request whose client has gone a job of its own if each equal job has its first request', () => {
+  expect(jobsOf([0], [{ seen: bits(0, 1) }], { isAbandoned: true })).toEqual(['new 1']);
+});
+
+it('lets only one of two first requests whose clients have gone join the job of a retry', () => {
+  const own = { seen: bits(1), seenSeconds: 3600 };
+  expect(jobsOf([0, 0], [own], { isAbandoned: true })).toEqual(['known', 'new 2']);
+});
+
+it('gives a call that only joins no job if there is none', () => {
+  expect(jobsOf([1, 2], [], { joinsOnly: true })).toEqual([undefined, undefined]);
+});
+
+it('lets a call that only joins join a known job', () => {
+  expect(jobsOf([1], [{}], { joinsOnly: true })).toEqual(['known']);
 });
 
 it('gives a first request a job of its own if a retry made one before it arrived', () => {
   const earlier = { seen: bits(1), seenSeconds: 20 };
-  expect(jobsOf([0], [earlier], 3)).toEqual(['new 1']);
+  expect(jobsOf([0], [earlier], { secondsAgo: 3 })).toEqual(['new 1']);
 });
 
 it('lets only one first request join the job of a retry', () => {
   const own = { seen: bits(1), seenSeconds: 2 };
-  expect(jobsOf([0, 0], [own], 3)).toEqual(['known', 'new 2']);
+  expect(jobsOf([0, 0], [own], { secondsAgo: 3 })).toEqual(['known', 'new 2']);
 });
 
 it('keeps calls of different hashes apart', () => {
@@ -83,7 +114,7 @@ it('keeps calls of different hashes apart', () => {
 
 it('lets a retry join the job of a later retry that has overtaken it', () => {
   const overtaker = { seen: bits(2), seenSeconds: 2 };
-  expect(jobsOf([1, 0], [overtaker], 3)).toEqual(['known', 'known']);
+  expect(jobsOf([1, 0], [overtaker], { secondsAgo: 3 })).toEqual(['known', 'known']);
 });
 
 it('lets all retries after the thirtieth join one job', () => {

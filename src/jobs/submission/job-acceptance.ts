@@ -34,9 +34,10 @@ interface Group {
   readonly insert: Insert<Dependent<NewJob>>;
 }
 
-/** A new job, and the call that asks for it. */
-interface CalledJob extends Dependent<NewJob> {
+/** A call, and the new job that it asks for; null: it only joins a known one. */
+interface CalledJob {
   readonly call: Call;
+  readonly made: Dependent<NewJob> | null;
 }
 
 /** Id of the job that a call joins. */
@@ -56,7 +57,7 @@ export class JobAcceptance {
     (jobs) => this.acceptBatch(jobs, this.insertDependents),
     BATCH_LIMITS,
   );
-  private readonly calls = new Batches<CalledJob, Acceptance | Joined>(
+  private readonly calls = new Batches<CalledJob, Acceptance | Joined | null>(
     (jobs) => this.acceptCalls(jobs),
     BATCH_LIMITS,
   );
@@ -91,30 +92,44 @@ export class JobAcceptance {
     inputs: readonly string[],
     call: Call,
   ): Promise<Acceptance | Joined> {
-    if (bytes <= LARGE_BYTES) return this.calls.addItem({ job, inputs, call });
-    const [accepted = 'repeated'] = await this.acceptCalls([{ job, inputs: [], call }]);
-    return accepted;
+    const accepted =
+      bytes <= LARGE_BYTES
+        ? await this.calls.addItem({ call, made: { job, inputs } })
+        : (await this.acceptCalls([{ call, made: { job, inputs: [] } }]))[0];
+    return accepted ?? 'repeated';
+  }
+
+  /** Joins the job of the call that this one repeats; null if there is none. */
+  async joinCall(call: Call): Promise<Joined | null> {
+    const known = await this.calls.addItem({ call, made: null });
+    return known !== null && typeof known === 'object' && 'joined' in known ? known : null;
   }
 
   /** The locks of the calls are held until the jobs are committed, so that no repeat misses its first request. */
-  private async acceptCalls(items: readonly CalledJob[]): Promise<(Acceptance | Joined)[]> {
+  private async acceptCalls(items: readonly CalledJob[]): Promise<(Acceptance | Joined | null)[]> {
     const outcomes = await this.transactions.run(async (manager) => {
       const known = await this.callStore.lockCalls(
         manager,
         items.map(({ call }) => call.hash),
       );
       const plan = planCalls(
-        items.map(({ call, job }) => ({ ...call, newJobId: job.id })),
+        items.map(({ call, made }) => ({ ...call, newJobId: made?.job.id ?? null })),
         known,
       );
-      const fresh = items.filter((_, n) => plan[n]?.isJoined === false);
+      const fresh = items.flatMap(({ made }, n) =>
+        made !== null && plan[n]?.isJoined === false ? [made] : [],
+      );
       const accepted = await this.insertFresh(fresh, manager);
       const isRefused = (jobId: string): boolean => typeof accepted.get(jobId) === 'string';
-      const stored = plan.filter(({ jobId }) => !isRefused(jobId));
+      const stored = plan.flatMap((planned) =>
+        planned === null || isRefused(planned.jobId) ? [] : [planned.stored],
+      );
       // The last one of a job has all its requests.
-      const byJob = new Map(stored.map((planned) => [planned.jobId, planned.stored]));
+      const byJob = new Map(stored.map((call) => [call.jobId, call]));
       if (byJob.size > 0) await this.callStore.storeCalls(manager, [...byJob.values()]);
-      return plan.map(({ jobId, isJoined }) => {
+      return plan.map((planned) => {
+        if (planned === null) return null;
+        const { jobId, isJoined } = planned;
         const outcome = accepted.get(jobId);
         if (typeof outcome === 'string' || (!isJoined && outcome !== undefined)) return outcome;
         return { joined: jobId };
@@ -125,7 +140,7 @@ export class JobAcceptance {
   }
 
   private insertFresh(
-    items: readonly CalledJob[],
+    items: readonly Dependent<NewJob>[],
     manager: EntityManager,
   ): Promise<Map<string, Acceptance>> {
     const others = items.filter(({ inputs }) => inputs.length === 0);

@@ -28,7 +28,7 @@ export interface InputPair {
 export class JobInputsStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
-  /** Jobs with one of `ids`, of all services. */
+  /** Jobs with one of `ids`, of all services, except deleted ones. */
   findInputs(ids: readonly string[]): Promise<InputJob[]> {
     return preparedRows<InputJob>(this.database, FIND_INPUTS, [ids]);
   }
@@ -91,7 +91,8 @@ const FIND_INPUTS = {
   text: `
   SELECT job.* FROM unnest((SELECT $1::uuid[])) AS input (id)
    CROSS JOIN LATERAL (
-     SELECT id, service, status, upstream_id AS "upstreamId" FROM jobs WHERE jobs.id = input.id LIMIT 1) AS job`,
+     SELECT id, service, status, upstream_id AS "upstreamId" FROM jobs
+      WHERE jobs.id = input.id AND deletion_requested_at IS NULL LIMIT 1) AS job`,
 };
 
 const LOCK_OPEN = {
