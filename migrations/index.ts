@@ -27,6 +27,7 @@ import { Events1790960000000 } from './1790960000000-events.js';
 import { JobCalls1790970000000 } from './1790970000000-job-calls.js';
 import { JobDeletions1790971000000 } from './1790971000000-job-deletions.js';
 import { JobWebhooks1790972000000 } from './1790972000000-job-webhooks.js';
+import { PayloadFormats1790982000000 } from './1790982000000-payload-formats.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -59,4 +60,5 @@ export const MIGRATIONS = [
   JobCalls1790970000000,
   JobDeletions1790971000000,
   JobWebhooks1790972000000,
+  PayloadFormats1790982000000,
 ];

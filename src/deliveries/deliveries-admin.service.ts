@@ -18,7 +18,12 @@ import {
 import type { Endpoint } from './endpoints/endpoint.entity.js';
 import { EndpointsStore, type Backlog } from './endpoints/endpoints.store.js';
 
-export { DISABLED_REASONS, type DisabledReason } from './endpoints/endpoint.entity.js';
+export {
+  DISABLED_REASONS,
+  PAYLOAD_FORMATS,
+  type DisabledReason,
+  type PayloadFormat,
+} from './endpoints/endpoint.entity.js';
 export { EVENT_TYPES, type EventType } from './events/event.entity.js';
 export { SHOWN_STATUSES, type ShownStatus } from './events/events.store.js';
 export { ENDPOINT_STATES } from './admin/admin-deliveries.store.js';

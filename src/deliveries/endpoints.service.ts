@@ -69,6 +69,7 @@ export class EndpointsService {
       service,
       url,
       forJobs: true,
+      payloadFormat: 'reducto',
       description: 'Webhooks that single jobs name.',
       headers: null,
       secret: this.cipher.encrypt(newSecret(), rowOf(id)),
@@ -116,13 +117,19 @@ export class EndpointsService {
     return this.stateOf(await this.find(owner, id));
   }
 
-  /** Enabling also sends what the endpoint has missed. Throws `endpoint_address_refused`. */
+  /** Enabling also sends what the endpoint has missed. Throws `endpoint_address_refused` or `validation_failed`. */
   async update(
     owner: Owner,
     id: string,
     changes: Partial<EndpointSettings>,
   ): Promise<EndpointState> {
     const endpoint = await this.find(owner, id);
+    if (endpoint.forJobs && changes.payloadFormat === 'event') {
+      const message = 'must be reducto, which the webhooks of single jobs have';
+      throw new GatewayError('validation_failed', undefined, {
+        errors: [{ path: 'payloadFormat', message }],
+      });
+    }
     const { enabled, url, ...rest } = changes;
     const others = url === undefined ? rest : { ...rest, url: await this.urlOf(url) };
     if (Object.keys(others).length > 0)

@@ -1,8 +1,8 @@
 /** Maximum channels of a job or an endpoint. */
 export const MAX_CHANNELS = 10;
-export const CHANNEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-export const CHANNEL_RULE =
-  'must be 1 to 128 letters, digits, dots, dashes or underscores, and begin with a letter or digit';
+/** As Svix, so that every channel of Reducto’s portal is one. */
+export const CHANNEL = /^[A-Za-z0-9._-]{1,128}$/;
+export const CHANNEL_RULE = 'must be 1 to 128 letters, digits, dots, dashes or underscores';
 
 /** Topic with the id of each job that ends. */
 export const JOB_ENDED = 'job_ended';

@@ -5,6 +5,7 @@ import { isRecord } from '../platform/json/is-record.js';
 import { removeMembers } from '../platform/json/json-edits.js';
 import { readMembers, readMembersFairly, type JsonMember } from '../platform/json/json-members.js';
 import { checkRequest, repeatedFields, type JobRequest } from '../jobs/job-request.js';
+import { CHANNEL, CHANNEL_RULE, MAX_CHANNELS } from '../jobs/job-ends.js';
 import type { JobType } from '../jobs/job-type.js';
 
 /** A request to one of Reducto’s endpoints for documents. */
@@ -47,6 +48,8 @@ export async function readCallRequest(
   const nested = partOf(text, 'webhook', async.members, async.value);
   const webhook = nested.isGiven ? nested : partOf(text, 'webhook', members, value);
   const webhookPath = nested.isGiven ? 'async.webhook' : 'webhook';
+  const mode = nested.isGiven ? modeOf(nested.value) : (webhook.value['mode'] ?? 'disabled');
+  const channels = mode === 'svix' ? webhook.value['channels'] : undefined;
   const given = async.value['priority'] ?? value['priority'] ?? priority;
   const {
     async: _async,
@@ -59,20 +62,21 @@ export async function readCallRequest(
     type,
     priority: given === true,
     metadata: metadataOf(text, async) ?? metadataOf(text, webhook),
-    channels: channelsOf(webhook.value),
+    channels: channelsOf(channels),
     webhook: null,
     body,
     // For idempotency keys: a parse and an extract can have the same body.
     text: `${type} ${text}`,
-    value: { ...rest, type, priority: given, ...shownChannels(webhook.value) },
+    value: { ...rest, type, priority: given },
     members,
     errors: [
       ...partErrors('async', async, MEMBERS_OF_ASYNC),
       ...partErrors(webhookPath, webhook, MEMBERS_OF_WEBHOOK),
-      ...webhookErrors(webhookPath, webhook),
+      ...webhookErrors(webhookPath, mode, webhook),
+      ...channelErrors(webhookPath, channels),
     ],
   });
-  const { mode, url } = webhook.value;
+  const { url } = webhook.value;
   return {
     job,
     webhook:
@@ -114,14 +118,14 @@ function metadataOf(text: string, { members }: Part): string | null {
   return metadata === 'null' ? null : metadata;
 }
 
-function channelsOf({ mode, channels }: Part['value']): string[] | null {
-  if (mode !== 'svix' || !Array.isArray(channels) || channels.length === 0) return null;
-  return [...new Set(channels.map(String))];
+/** Reducto’s two forms of `async.webhook` default `mode` to their own names. */
+function modeOf({ mode, url }: Part['value']): unknown {
+  return mode ?? (url === undefined ? 'svix' : 'direct');
 }
 
-/** Validated like the channels of the gateway’s own API. */
-function shownChannels({ mode, channels }: Part['value']): { channels?: unknown } {
-  return mode === 'svix' && isGiven(channels) ? { channels } : {};
+function channelsOf(channels: unknown): string[] | null {
+  if (!Array.isArray(channels) || channels.length === 0) return null;
+  return [...new Set(channels.map(String))];
 }
 
 /** A member that the gateway does not know would be lost: Reducto gets the gateway’s own `async`. */
@@ -134,9 +138,23 @@ function partErrors(path: string, part: Part, known: ReadonlySet<string>): Field
   ].map((error) => ({ ...error, path: `${path}.${error.path}` }));
 }
 
-function webhookErrors(path: string, { isGiven: given, isObject, value }: Part): FieldError[] {
+function channelErrors(path: string, channels: unknown): FieldError[] {
+  if (!isGiven(channels)) return [];
+  const isChannel = (one: unknown): boolean => typeof one === 'string' && CHANNEL.test(one);
+  if (!Array.isArray(channels) || channels.length > MAX_CHANNELS) {
+    const message = `must be a list of at most ${MAX_CHANNELS} channels`;
+    return [{ path: `${path}.channels`, message }];
+  }
+  const invalid = channels.findIndex((one: unknown) => !isChannel(one));
+  return invalid < 0 ? [] : [{ path: `${path}.channels.${invalid}`, message: CHANNEL_RULE }];
+}
+
+function webhookErrors(
+  path: string,
+  mode: unknown,
+  { isGiven: given, isObject, value: { url } }: Part,
+): FieldError[] {
   if (!given || !isObject) return [];
-  const { mode = 'disabled', url } = value;
   if (!MODES.includes(mode)) {
     return [{ path: `${path}.mode`, message: 'must be disabled, svix, or direct' }];
   }

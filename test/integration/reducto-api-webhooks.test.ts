@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { DataCipher } from '../../src/platform/crypto/data-cipher.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { cleanUp, cleanUps } from '../support/processes.js';
-import { answer, startReceiver, type Receiver } from '../support/receiver.js';
+import { createEndpoint, endJob, type TestEndpoint } from '../support/endpoints.js';
+import { answer, startReceiver, type ReceivedRequest, type Receiver } from '../support/receiver.js';
 import { outcomeOf, sdksOf } from '../support/reducto-sdk.js';
 
 const INPUT = 'https://example.com/a.pdf';
@@ -28,6 +29,12 @@ async function receiver(...args: Parameters<typeof startReceiver>): Promise<Rece
   return started;
 }
 
+/** An endpoint in the form of Reducto. */
+function endpointOf(service: string, settings: object = {}): Promise<TestEndpoint> {
+  const given = { payloadFormat: 'reducto', ...settings };
+  return createEndpoint(gateway, undefined, given, service, (close) => cleanUps.push(close));
+}
+
 /** A client of a service of its own. */
 async function clientOf(service: string): Promise<Reducto> {
   return sdksOf({ ...gateway, key: await gateway.newKey(service) }).gateway;
@@ -37,6 +44,9 @@ const received = (hook: Receiver, count = 1) =>
   eventually(`${count} callbacks`, () =>
     hook.requests.length >= count ? hook.requests : undefined,
   );
+
+const bodyOf = (request: ReceivedRequest | undefined): unknown =>
+  JSON.parse(request?.body.toString() ?? '');
 
 const direct = (url: string, metadata?: unknown) => ({
   ...(metadata === undefined ? {} : { metadata }),
@@ -124,6 +134,7 @@ describe('a direct webhook of a job', () => {
     const secret = cipher.decrypt(rows[0].secret, `endpoints/${rows[0].id}`);
     const { body, headers } = request ?? { body: '', headers: {} };
     expect(() => new Webhook(secret).verify(body, headers)).not.toThrow();
+    expect(headers).not.toHaveProperty('svix-id');
   });
 
   it('is called again after a failure', async () => {
@@ -173,26 +184,181 @@ describe('a direct webhook of a job', () => {
   });
 });
 
-it('lets the channels of a Svix webhook select the endpoints of the service', async () => {
-  const [wanted, other] = [await receiver(), await receiver()];
-  const key = await gateway.newKey('channels');
-  const authorization = { authorization: `Bearer ${key}` };
-  for (const [hook, channel] of [
-    [wanted, 'finance'],
-    [other, 'legal'],
-  ] as const) {
-    const created = await gateway.call(
-      'POST',
-      '/v1/endpoints',
-      { url: hook.url, channels: [channel] },
-      authorization,
-    );
-    expect(created.status).toBe(201);
-  }
-  await sdksOf({ ...gateway, key }).gateway.parse.runJob({
-    input: INPUT,
-    async: { webhook: { mode: 'svix', channels: ['finance'] } },
+it('without a mode is a direct webhook if it has a URL', async () => {
+  const hook = await receiver();
+  const client = await clientOf('no-mode');
+  const webhook = { url: hook.url } as never;
+  const { job_id } = await client.parse.runJob({ input: INPUT, async: { webhook } });
+  const [request] = await received(hook);
+  expect(JSON.parse(request?.body.toString() ?? '')).toMatchObject({ job_id });
+});
+
+describe('a Svix webhook of a job', () => {
+  const svix = (channels?: string[]) => ({
+    webhook: { mode: 'svix' as const, ...(channels === undefined ? {} : { channels }) },
   });
-  await received(wanted);
-  expect(other.requests).toEqual([]);
+
+  it('sends the body of Reducto to an endpoint in the form of Reducto', async () => {
+    const endpoint = await endpointOf('svix');
+    const client = await clientOf('svix');
+    const async = { ...svix(), metadata: { order: 7 } };
+    const { job_id } = await client.parse.runJob({ input: INPUT, async });
+    const [request] = await endpoint.requests(1);
+    expect(bodyOf(request)).toEqual({ status: 'Completed', job_id, metadata: { order: 7 } });
+  });
+
+  it('is signed with the headers svix-* by the secret of the endpoint', async () => {
+    const endpoint = await endpointOf('svix-signed');
+    const client = await clientOf('svix-signed');
+    await client.parse.runJob({ input: INPUT, async: svix() });
+    const [request] = await endpoint.requests(1);
+    const headers = Object.entries(request?.headers ?? {}).filter(([name]) =>
+      name.startsWith('svix-'),
+    );
+    const verify = () =>
+      new Webhook(endpoint.secret).verify(
+        request?.body ?? '',
+        Object.fromEntries(
+          headers.map(([name, value]) => [name.replace('svix', 'webhook'), value]),
+        ),
+      );
+    expect(verify).not.toThrow();
+  });
+
+  it('lets its channels select the endpoints of the service', async () => {
+    const wanted = await endpointOf('channels', { channels: ['finance', '_all.x'] });
+    const other = await endpointOf('channels', { channels: ['legal'] });
+    const all = await endpointOf('channels');
+    const client = await clientOf('channels');
+    await client.parse.runJob({ input: INPUT, async: svix(['hr', '_all.x']) });
+    await wanted.requests(1);
+    await all.requests(1);
+    expect(other.received()).toEqual([]);
+  });
+
+  it('without channels reaches no endpoint that has channels', async () => {
+    const other = await endpointOf('no-channels', { channels: ['legal'] });
+    const all = await endpointOf('no-channels');
+    const client = await clientOf('no-channels');
+    await client.parse.runJob({ input: INPUT, async: svix() });
+    await all.requests(1);
+    expect(other.received()).toEqual([]);
+  });
+
+  it.each([
+    ['a channel with a space', ['a b'], ['channels', 0]],
+    ['a channel that is no text', ['a', 7], ['channels', 1]],
+    ['too many channels', Array.from({ length: 11 }, (_, n) => `c${n}`), ['channels']],
+    ['channels that are no list', 'a', ['channels']],
+  ])('with %s is refused with its path', async (_, channels, path) => {
+    const refused = await outcomeOf(
+      sdk.parse.runJob({ input: INPUT, async: svix(channels as string[]) }),
+    );
+    expect(refused).toMatchObject({
+      status: 422,
+      body: { detail: [{ loc: ['body', 'async', 'webhook', ...path] }] },
+    });
+  });
+});
+
+describe('an endpoint in the form of Reducto', () => {
+  it('gets the body of Reducto for a job of the gateway’s API', async () => {
+    const endpoint = await endpointOf('v1', { includeResult: true });
+    const submitted = await endpoint.call('POST', '/v1/jobs', {
+      type: 'parse',
+      input: INPUT,
+      metadata: { n: 1 },
+    });
+    const [request] = await endpoint.requests(1);
+    expect(bodyOf(request)).toEqual({
+      status: 'Completed',
+      job_id: submitted.body.id,
+      metadata: { n: 1 },
+    });
+  });
+
+  it('is told that an expired job has failed', async () => {
+    const endpoint = await endpointOf('expired');
+    const id = await endJob(gateway, 'expired', { status: 'expired' });
+    const [request] = await endpoint.requests(1);
+    expect(bodyOf(request)).toEqual({ status: 'Failed', job_id: id, metadata: null });
+  });
+
+  it('gets its test event in the form of Reducto, with a job id that no job has', async () => {
+    const endpoint = await endpointOf('tested');
+    const { body } = await endpoint.call('POST', `/v1/endpoints/${endpoint.id}/test`);
+    const [request] = await endpoint.requests(1);
+    expect(bodyOf(request)).toEqual({
+      status: 'Failed',
+      job_id: body.eventId,
+      metadata: { type: 'endpoint.test' },
+    });
+  });
+
+  it('is not told of other endpoints, which Reducto does not know', async () => {
+    const endpoint = await endpointOf('disabled');
+    const other = await createEndpoint(
+      gateway,
+      (socket) => socket.write(answer('410 Gone')),
+      {},
+      'disabled',
+      (close) => cleanUps.push(close),
+    );
+    const plain = await createEndpoint(gateway, undefined, {}, 'disabled', (close) =>
+      cleanUps.push(close),
+    );
+    await other.call('POST', `/v1/endpoints/${other.id}/test`);
+    const [request] = await plain.requests(1);
+    expect(bodyOf(request)).toMatchObject({ type: 'endpoint.disabled' });
+    await endJob(gateway, 'disabled');
+    const requests = await endpoint.requests(1);
+    expect(requests.map(bodyOf)).toEqual([expect.objectContaining({ status: 'Failed' })]);
+  });
+
+  it('gets the body of the gateway again once it is changed back', async () => {
+    const endpoint = await endpointOf('changed');
+    const changed = await endpoint.call('PATCH', `/v1/endpoints/${endpoint.id}`, {
+      payloadFormat: null,
+    });
+    expect(changed.body.payloadFormat).toBe('event');
+    await endJob(gateway, 'changed');
+    const [request] = await endpoint.requests(1);
+    expect(bodyOf(request)).toMatchObject({ type: 'job.failed' });
+    expect(request?.headers).not.toHaveProperty('svix-id');
+  });
+
+  it('is shown to admins', async () => {
+    const { id } = await endpointOf('shown');
+    const authorization = `Bearer ${await gateway.newKey('operators', ['admin'])}`;
+    const read = await gateway.call('GET', `/v1/admin/endpoints/${id}`, undefined, {
+      authorization,
+    });
+    expect(read.body.payloadFormat).toBe('reducto');
+  });
+});
+
+it('refuses a payload format that does not exist', async () => {
+  const refused = await gateway.call('POST', '/v1/endpoints', {
+    url: 'http://127.0.0.1:9/',
+    payloadFormat: 'xml',
+  });
+  expect(refused).toMatchObject({
+    status: 422,
+    body: { errors: [{ path: 'payloadFormat', message: 'must be one of event, reducto' }] },
+  });
+});
+
+it('refuses the gateway’s payload format for the endpoint of direct webhooks', async () => {
+  const hook = await receiver();
+  const client = await clientOf('for-jobs');
+  await client.parse.runJob({ input: INPUT, async: direct(hook.url) });
+  const authorization = `Bearer ${await gateway.newKey('for-jobs')}`;
+  const { body } = await gateway.call('GET', '/v1/endpoints', undefined, { authorization });
+  const [endpoint] = body.endpoints;
+  expect(endpoint.payloadFormat).toBe('reducto');
+  const change = { payloadFormat: 'event' };
+  const refused = await gateway.call('PATCH', `/v1/endpoints/${endpoint.id}`, change, {
+    authorization,
+  });
+  expect(refused).toMatchObject({ status: 422, body: { errors: [{ path: 'payloadFormat' }] } });
 });

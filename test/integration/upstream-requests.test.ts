@@ -24,9 +24,25 @@ async function sent(type: string, request: string, own = ''): Promise<RawRequest
     'content-type': 'application/json',
   });
   expect(response).toMatchObject({ status: 202 });
-  return eventually('the submit', () =>
-    upstream.requests.find(({ body }) => body.includes(String(response.body.id))),
-  );
+  return submitOf(response.body.id);
+}
+
+function submitOf(id: string): Promise<RawRequest> {
+  return eventually('the submit', () => upstream.requests.find(({ body }) => body.includes(id)));
+}
+
+/** Submits `request` as an SDK does, and returns what Reducto got. */
+async function sentBySdk(
+  type: string,
+  request: string,
+  headers: Record<string, string> = {},
+): Promise<RawRequest> {
+  const response = await gateway.call('POST', `/reducto/${type}_async`, request, {
+    'content-type': 'application/json',
+    ...headers,
+  });
+  expect(response).toMatchObject({ status: 200 });
+  return submitOf(response.body.job_id);
 }
 
 /** The members that the gateway has appended to `request`. */
@@ -93,6 +109,27 @@ describe('a request of the legacy form keeps every field', () => {
     const submitted = await sent('parse', LEGACY_REQUESTS.parse, '"priority":true,');
     expect(addedTo(LEGACY_REQUESTS.parse, submitted)).toEqual({ priority: true, ...TOP_LEVEL });
   });
+});
+
+describe('a request of an SDK keeps every field', () => {
+  it.each(Object.entries(V3_REQUESTS))('of %s', async (type, request) => {
+    const submitted = await sentBySdk(type, request);
+    expect(submitted.path).toBe(`/${type}_async`);
+    expect(addedTo(request, submitted)).toEqual(type === 'edit' ? TOP_LEVEL : { async: ASYNC });
+  });
+
+  it.each(Object.entries(LEGACY_REQUESTS))('of %s in the legacy form', async (type, request) => {
+    expect(addedTo(request, await sentBySdk(type, request))).toEqual(TOP_LEVEL);
+  });
+});
+
+it('sends Reducto neither the key nor the headers of a client', async () => {
+  const headers = { 'user-id': 'u1', 'x-reducto-client': 'invoices', 'x-stainless-lang': 'js' };
+  const submitted = await sentBySdk('parse', V3_REQUESTS.parse, headers);
+  expect(Object.keys(submitted.headers)).not.toEqual(
+    expect.arrayContaining([expect.stringMatching(/^(user-id|x-reducto-|x-stainless-)/)]),
+  );
+  expect(submitted.headers.authorization).not.toContain(gateway.key);
 });
 
 it('replaces the id of an earlier job in a request of the legacy form', async () => {

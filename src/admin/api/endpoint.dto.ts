@@ -4,10 +4,12 @@ import { IsServiceName } from '../../access/service-name.js';
 import {
   DISABLED_REASONS,
   ENDPOINT_STATES,
+  PAYLOAD_FORMATS,
   shownUrl,
   type AdminEndpoint,
   type DisabledReason,
   type EndpointHealth,
+  type PayloadFormat,
 } from '../../deliveries/deliveries-admin.service.js';
 import { IsWholeNumber } from '../../platform/http/whole-number.js';
 
@@ -103,6 +105,10 @@ export class AdminEndpointDto {
   @ApiProperty({ type: 'array', items: { type: 'number', format: 'double' }, nullable: true })
   retrySchedule!: number[] | null;
 
+  /** The body that it gets: the gateway’s event, or that of Reducto’s webhooks. */
+  @ApiProperty({ enum: PAYLOAD_FORMATS })
+  payloadFormat!: PayloadFormat;
+
   includeResult!: boolean;
 
   createdAt!: Date;
@@ -143,6 +149,7 @@ export function toAdminEndpointDto(found: AdminEndpoint): AdminEndpointDto {
     metadata: metadata === null ? null : JSON.parse(metadata),
     rateLimitPerSecond: endpoint.rateLimitPerSecond,
     retrySchedule: endpoint.retrySchedule,
+    payloadFormat: endpoint.payloadFormat,
     includeResult: endpoint.includeResult,
     createdAt: endpoint.createdAt,
     updatedAt: endpoint.updatedAt,

@@ -208,11 +208,22 @@ function factsOf(found: AdminEndpoint): Parameters<typeof Facts>[0]['facts'] {
       rateLimitPerSecond === null ? 'none' : `${count(rateLimitPerSecond)} per second`,
     ],
     ['Retries', retrySchedule === null ? 'default' : `after ${retrySchedule.join(', ')} s`],
-    ['Results', endpoint.includeResult ? 'with the event, up to 256 KB' : 'not with the event'],
+    ['Payload format', FORMAT_LABELS[endpoint.payloadFormat]],
+    [
+      'Results',
+      endpoint.includeResult && endpoint.payloadFormat === 'event'
+        ? 'with the event, up to 256 KB'
+        : 'not with the event',
+    ],
     ['Created', <Moment at={endpoint.createdAt} />],
     ['Changed', <Moment at={endpoint.updatedAt} />],
   ];
 }
+
+const FORMAT_LABELS = {
+  event: 'event',
+  reducto: 'reducto: the body of Reducto’s webhooks',
+} as const;
 
 function Names({ names }: { names: readonly string[] | null }): JSX.Element {
   return <>{names === null ? 'all' : <Untrusted text={names.join(', ')} />}</>;

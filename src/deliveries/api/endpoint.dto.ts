@@ -3,7 +3,12 @@ import { IsInt, IsOptional, IsUUID, Max, Min } from 'class-validator';
 import { CHANNEL, MAX_CHANNELS } from '../../jobs/job-ends.js';
 import { IsWholeNumber } from '../../platform/http/whole-number.js';
 import { JOB_TYPES } from '../../jobs/job-type.js';
-import { DISABLED_REASONS, type DisabledReason } from '../endpoints/endpoint.entity.js';
+import {
+  DISABLED_REASONS,
+  PAYLOAD_FORMATS,
+  type DisabledReason,
+  type PayloadFormat,
+} from '../endpoints/endpoint.entity.js';
 import {
   MAX_DESCRIPTION,
   MAX_RATE,
@@ -79,11 +84,23 @@ export class ChangeEndpointDto {
   })
   retrySchedule?: number[] | null;
 
+  /**
+   * The body: `event` is the gateway’s; `reducto` is that of Reducto’s webhooks, `{status, job_id, metadata}`, with the
+   * headers `svix-*`. An endpoint in the form of Reducto gets the ends of jobs alone, and no results.
+   */
+  @ApiPropertyOptional({
+    enum: PAYLOAD_FORMATS,
+    type: String,
+    nullable: true,
+    default: 'event',
+  })
+  payloadFormat?: PayloadFormat | null;
+
   /** Whether `job.completed` contains the result, if it has at most 256 KB. */
   @ApiPropertyOptional({ type: Boolean, nullable: true, default: false })
   includeResult?: boolean | null;
 
-  /** Whether the signature is also in the headers `svix-*`. */
+  /** Whether the signature is also in the headers `svix-*`; in the form of Reducto it always is. */
   @ApiPropertyOptional({ type: Boolean, nullable: true, default: false })
   svixHeaders?: boolean | null;
 }
@@ -157,6 +174,10 @@ export class EndpointDto {
 
   @ApiProperty({ type: 'array', items: { type: 'number', format: 'double' }, nullable: true })
   retrySchedule!: number[] | null;
+
+  /** The body that it gets. */
+  @ApiProperty({ enum: PAYLOAD_FORMATS })
+  payloadFormat!: PayloadFormat;
 
   includeResult!: boolean;
 
@@ -236,6 +257,7 @@ export function toEndpointDto({ endpoint, headerNames, backlog }: EndpointState)
     headerNames: [...headerNames],
     rateLimitPerSecond: endpoint.rateLimitPerSecond,
     retrySchedule: endpoint.retrySchedule,
+    payloadFormat: endpoint.payloadFormat,
     includeResult: endpoint.includeResult,
     svixHeaders: endpoint.svixHeaders,
     previousSecretUntil: isOverlap ? previousSecretUntil : null,

@@ -5,6 +5,7 @@ import { Settings } from '../../platform/config/settings.js';
 import { preparedRows, rows, SHORT_TRANSACTION } from '../../platform/database/sql.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import type { Held, Lease } from '../../platform/work/due-work.js';
+import type { PayloadFormat } from '../endpoints/endpoint.entity.js';
 
 /** A leased delivery, with its event and its endpoint. */
 export interface DueDelivery {
@@ -25,6 +26,7 @@ export interface DueDelivery {
   readonly svixHeaders: boolean;
   /** The job names the URL. */
   readonly forJobs: boolean;
+  readonly payloadFormat: PayloadFormat;
   readonly includeResult: boolean;
   readonly retrySchedule: readonly number[] | null;
 }
@@ -190,7 +192,8 @@ export const LEASE = {
   SELECT held_back.wait AS "waitSeconds", leased.event_id AS "eventId", leased.endpoint_id AS "endpointId", $2::uuid AS lease,
          leased.attempts, leased.failures, event.service, event.job_id AS "jobId", event.body,
          CASE WHEN for_jobs THEN coalesce(job.webhook_url, endpoint.url) ELSE endpoint.url END AS url,
-         for_jobs AS "forJobs", endpoint.headers, secret, svix_headers AS "svixHeaders", include_result AS "includeResult",
+         for_jobs AS "forJobs", CASE WHEN for_jobs THEN 'reducto' ELSE payload_format END AS "payloadFormat",
+         endpoint.headers, secret, svix_headers AS "svixHeaders", include_result AS "includeResult",
          CASE WHEN previous_secret_until > now() THEN previous_secret END AS "previousSecret",
          retry_schedule AS "retrySchedule"
     FROM held_back

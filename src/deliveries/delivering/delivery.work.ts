@@ -140,7 +140,7 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
 
   /** Throws only what a working database would prevent. */
   private async send(delivery: DueDelivery, timestamp: Date): Promise<SendOutcome> {
-    const { eventId: id, endpointId, url, secret, previousSecret, svixHeaders } = delivery;
+    const { eventId: id, endpointId, url, secret, previousSecret } = delivery;
     const row = rowOf(endpointId);
     try {
       const headers = delivery.headers === null ? '{}' : this.cipher.decrypt(delivery.headers, row);
@@ -148,7 +148,7 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
         url,
         id,
         timestamp,
-        sendSvixHeaders: svixHeaders,
+        sendSvixHeaders: hasSvixHeaders(delivery),
         body: Buffer.from(await this.bodies.bodyFor(delivery)),
         headers: headersOf(headers),
         secrets: [this.cipher.decrypt(secret, row), ...this.previousOf(previousSecret, row)],
@@ -174,6 +174,11 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
 
 /** Of the stored beginning of an answer. */
 const MAX_BODY = 2048;
+
+/** As Reducto: its webhooks by Svix have the headers, and those that name a URL do not. */
+function hasSvixHeaders({ svixHeaders, payloadFormat, forJobs }: DueDelivery): boolean {
+  return svixHeaders || (payloadFormat === 'reducto' && !forJobs);
+}
 
 function errorOf({ status }: Answered): string {
   return status >= 300 && status < 400

@@ -11,14 +11,14 @@ export const MAX_RESULT_BYTES = 262_144;
 
 const decompress = promisify(gunzip);
 
-/** Makes the body that an endpoint gets: the event, with the result of its job where the endpoint asks for it. */
+/** Makes the body that an endpoint gets: in Reducto’s form, or the event, with the result of its job if the endpoint asks for it. */
 @Injectable()
 export class EventBody {
   constructor(private readonly jobs: JobsService) {}
 
   async bodyFor(delivery: DueDelivery): Promise<string> {
-    const { body, jobId, service, includeResult, forJobs } = delivery;
-    if (forJobs && jobId !== null) return callbackOf(jobId, body);
+    const { body, eventId, jobId, service, includeResult, payloadFormat } = delivery;
+    if (payloadFormat === 'reducto') return callbackOf(jobId, eventId, body);
     if (!includeResult || jobId === null || !body.startsWith('{"type":"job.completed"'))
       return body;
     const member = await this.resultMember(service, jobId);
@@ -41,8 +41,11 @@ export class EventBody {
   }
 }
 
-/** The event as Reducto’s own callback says it. */
-function callbackOf(jobId: string, body: string): string {
+/** The event as Reducto’s own webhooks say it. A test event has a job id that no job has. */
+function callbackOf(jobId: string | null, eventId: string, body: string): string {
+  if (jobId === null) {
+    return `{"status":"Failed","job_id":"${eventId}","metadata":{"type":"endpoint.test"}}`;
+  }
   const status = body.startsWith('{"type":"job.completed"') ? 'Completed' : 'Failed';
   const span = findValue(body, ['data', 'metadata']);
   const metadata = span === undefined ? 'null' : body.slice(span.start, span.end);

@@ -5,6 +5,7 @@ import { cutName, MAX_FIELD_ERRORS } from '../../platform/errors/field-errors.js
 import { isRecord } from '../../platform/json/is-record.js';
 import { EVENT_TYPES } from '../events/event.entity.js';
 import { problemOfHeaders } from '../sending/custom-headers.js';
+import { PAYLOAD_FORMATS, type PayloadFormat } from './endpoint.entity.js';
 
 /** What a service decides about its endpoint. */
 export interface EndpointSettings {
@@ -19,6 +20,7 @@ export interface EndpointSettings {
   readonly headers: Readonly<Record<string, string>> | null;
   readonly rateLimitPerSecond: number | null;
   readonly retrySchedule: number[] | null;
+  readonly payloadFormat: PayloadFormat;
   readonly includeResult: boolean;
   readonly svixHeaders: boolean;
 }
@@ -40,6 +42,7 @@ export const DEFAULTS: Omit<EndpointSettings, 'url'> = {
   headers: null,
   rateLimitPerSecond: null,
   retrySchedule: null,
+  payloadFormat: 'event',
   includeResult: false,
   svixHeaders: false,
 };
@@ -95,7 +98,7 @@ const listOf =
   };
 
 const oneOf =
-  (allowed: readonly string[]): Read<string> =>
+  <T extends string>(allowed: readonly T[]): Read<T> =>
   (value) => {
     const found = allowed.find((one) => one === value);
     if (found === undefined) throw new Invalid(`must be one of ${allowed.join(', ')}`);
@@ -162,6 +165,7 @@ const READERS: { readonly [Name in keyof EndpointSettings]: Read<EndpointSetting
   headers: orNull(headers),
   rateLimitPerSecond: orNull(integer(1, MAX_RATE)),
   retrySchedule: orNull(listOf(0, MAX_RETRIES, seconds)),
+  payloadFormat: orDefault(oneOf(PAYLOAD_FORMATS), 'event'),
   includeResult: orDefault(boolean, false),
   svixHeaders: orDefault(boolean, false),
 };

@@ -4,6 +4,10 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 export const DISABLED_REASONS = ['service', 'failing', 'gone', 'admin'] as const;
 export type DisabledReason = (typeof DISABLED_REASONS)[number];
 
+/** The body that an endpoint gets: the event, or what Reducto’s own webhooks send. */
+export const PAYLOAD_FORMATS = ['event', 'reducto'] as const;
+export type PayloadFormat = (typeof PAYLOAD_FORMATS)[number];
+
 /** Where a service receives events, which events, and how the receiver fares. */
 @Entity({ name: 'endpoints' })
 @Index('endpoints_by_service', ['service', 'id'])
@@ -18,7 +22,7 @@ export class Endpoint {
   @Column({ type: 'text' })
   url!: string;
 
-  /** Gets only the events of jobs that name a URL of this origin, there and in the form of Reducto’s callbacks. */
+  /** Gets only the events of jobs that name a URL of this origin, at that URL. */
   @Column({ name: 'for_jobs', type: 'boolean', default: false })
   forJobs!: boolean;
 
@@ -49,6 +53,9 @@ export class Endpoint {
   /** Seconds after each failed attempt; null: the default. */
   @Column({ name: 'retry_schedule', type: 'double precision', array: true, nullable: true })
   retrySchedule!: number[] | null;
+
+  @Column({ name: 'payload_format', type: 'text', default: 'event' })
+  payloadFormat!: PayloadFormat;
 
   @Column({ name: 'include_result', type: 'boolean', default: false })
   includeResult!: boolean;

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { MoreThan, Repository, type EntityManager, type QueryDeepPartialEntity } from 'typeorm';
 import { preparedRows, rows } from '../../platform/database/sql.js';
-import { Endpoint, type DisabledReason } from './endpoint.entity.js';
+import { Endpoint, type DisabledReason, type PayloadFormat } from './endpoint.entity.js';
 
 /** Only endpoints of this service; null: of all. */
 export type Owner = string | null;
@@ -12,6 +12,7 @@ export interface EndpointFilter {
   readonly id: string;
   readonly service: string;
   readonly forJobs: boolean;
+  readonly payloadFormat: PayloadFormat;
   readonly eventTypes: readonly string[] | null;
   readonly channels: readonly string[] | null;
   readonly jobTypes: readonly string[] | null;
@@ -155,7 +156,8 @@ const ROTATE = `
 const LIST_FILTERS = {
   name: 'endpoints-filters',
   text: `
-  SELECT id, service, for_jobs AS "forJobs", event_types AS "eventTypes", channels, job_types AS "jobTypes", metadata
+  SELECT id, service, for_jobs AS "forJobs", payload_format AS "payloadFormat", event_types AS "eventTypes", channels,
+         job_types AS "jobTypes", metadata
     FROM endpoints WHERE service = ANY ($1::text[])`,
 };
 

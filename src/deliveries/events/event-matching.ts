@@ -39,12 +39,13 @@ export function matchEndpoints(
 
 function passes(
   { type, job }: NewEvent,
-  { id, forJobs, eventTypes, channels, jobTypes, metadata }: EndpointFilter,
+  { id, forJobs, payloadFormat, eventTypes, channels, jobTypes, metadata }: EndpointFilter,
   metadataOf: () => Readonly<Record<string, unknown>>,
 ): boolean {
   if (forJobs) return job?.webhookEndpointId === id;
   if (eventTypes !== null && !eventTypes.includes(type)) return false;
-  if (job === undefined) return true;
+  // Reducto’s webhooks are only about jobs.
+  if (job === undefined) return payloadFormat === 'event';
   if (jobTypes !== null && !jobTypes.includes(job.type)) return false;
   if (channels !== null && job.channels?.some((one) => channels.includes(one)) !== true) {
     return false;
