@@ -37,7 +37,8 @@ async function sentBySdk(
   request: string,
   headers: Record<string, string> = {},
 ): Promise<RawRequest> {
-  const response = await gateway.call('POST', `/reducto/${type}_async`, request, {
+  const body = request.replace(/^\{\s+/, '{');
+  const response = await gateway.call('POST', `/reducto/${type}_async`, body, {
     'content-type': 'application/json',
     ...headers,
   });
