@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { request } from 'undici';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { AddressResolver } from '../../src/deliveries/sending/address-resolver.js';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { freePort } from '../../src/dev/free-port.js';
 import { startSandbox } from '../../src/sandbox/sandbox.js';
 import {
@@ -22,7 +21,6 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 afterEach(cleanUp);
-afterEach(() => vi.restoreAllMocks());
 
 let made = 0;
 /** A request that equals no other one. */
@@ -161,117 +159,6 @@ it('counts a joined request once for the limit of queued jobs', async () => {
   expect(await jobOf(body, { key, retries: 2 })).toBe(second);
 });
 
-/** Something that makes the gateway refuse a request that it would have accepted before. */
-interface Change {
-  /** The request before the change. */
-  readonly body: () => Promise<object>;
-  readonly change: (body: { readonly input?: string }) => Promise<unknown>;
-}
-
-const CHANGES: Record<string, Change> = {
-  'whose upload was deleted': {
-    body: async () => ({ input: await uploaded() }),
-    change: async ({ input }) => {
-      const path = `/reducto/upload/${input}`;
-      expect(await gateway.call('DELETE', path)).toMatchObject({ status: 200 });
-    },
-  },
-  'whose upload has expired': {
-    body: async () => ({ input: await uploaded() }),
-    change: ({ input }) => gateway.pool.query('DELETE FROM uploads WHERE id = $1', [input]),
-  },
-  'whose input job was deleted': {
-    body: async () => {
-      const id = await gateway.submit();
-      await gateway.ended(id);
-      return { input: `jobid://${id}` };
-    },
-    change: async ({ input = '' }) => {
-      const path = `/reducto/job/${input.slice('jobid://'.length)}`;
-      expect(await gateway.call('DELETE', path)).toMatchObject({ status: 202 });
-    },
-  },
-  'whose input job was cancelled': {
-    body: async () => ({ input: `jobid://${await gateway.submit({ sim: { runMs: 60_000 } })}` }),
-    change: async ({ input = '' }) => {
-      const id = input.slice('jobid://'.length);
-      await gateway.call('POST', `/reducto/cancel/${id}`);
-      await gateway.ended(id);
-    },
-  },
-  'whose webhook has a forbidden address now': {
-    body: async () => {
-      resolveTo('127.0.0.1');
-      const webhook = { mode: 'direct', url: `http://hook-${made++}.test:9/` };
-      return { ...newBody(), async: { webhook } };
-    },
-    change: async () => resolveTo('10.0.0.1'),
-  },
-};
-
-/** How a client repeats a request. */
-const REPEATS: Record<string, (retries: number, key: string) => Sent> = {
-  'a retry': (retries) => ({ retries }),
-  'a repeat by an idempotency key': (_, key) => ({ headers: { 'idempotency-key': key } }),
-};
-
-describe.each(Object.entries(REPEATS))('%s', (_, repeat) => {
-  it.each(Object.entries(CHANGES))('%s joins its job', async (name, { body, change }) => {
-    const request = await body();
-    const key = name.replaceAll(' ', '-');
-    const first = await jobOf(request, repeat(0, key));
-    await change(request);
-    expect(await submit(request)).toMatchObject({ status: 422 });
-    expect(await jobOf(request, repeat(1, key))).toBe(first);
-  });
-
-  it('joins its job that has ended', async () => {
-    const body = newBody();
-    const first = await jobOf(body, repeat(0, 'ended'));
-    await gateway.ended(first);
-    expect(await jobOf(body, repeat(1, 'ended'))).toBe(first);
-  });
-
-  it('that is refused joins a job that was accepted meanwhile', async () => {
-    const resolver = gateway.app.get(AddressResolver, { strict: false });
-    const refusal = Promise.withResolvers<{ address: string; family: number }[]>();
-    const resolve = vi.spyOn(resolver, 'resolve').mockImplementationOnce(() => refusal.promise);
-    const webhook = { mode: 'direct', url: `http://hook-${made++}.test:9/` };
-    const body = { ...newBody(), async: { webhook } };
-    const repeated = jobOf(body, repeat(1, 'meanwhile'));
-    await eventually('the check of the repeat', () => resolve.mock.calls[0]);
-    resolveTo('127.0.0.1');
-    const first = await jobOf(body, repeat(0, 'meanwhile'));
-    refusal.resolve([{ address: '10.0.0.1', family: 4 }]);
-    expect(await repeated).toBe(first);
-  });
-});
-
-it('joins a job of the gateway’s API by its idempotency key, though its upload was deleted', async () => {
-  const input = await uploaded();
-  const submitJob = (): Promise<Answer> =>
-    gateway.call('POST', '/v1/jobs', { type: 'parse', input }, { 'idempotency-key': 'upload' });
-  const first = await submitJob();
-  await gateway.call('DELETE', `/reducto/upload/${input}`);
-  expect(await submitJob()).toMatchObject({ status: 202, body: { id: first.body.id } });
-});
-
-it('refuses an idempotency key of another body', async () => {
-  const headers = { 'idempotency-key': 'body' };
-  await jobOf(newBody(), { headers });
-  expect(await submit(newBody(), { headers })).toMatchObject({ status: 422 });
-});
-
-it('makes no endpoint for the webhook of a request that is refused for another reason', async () => {
-  resolveTo('127.0.0.1');
-  const key = await gateway.newKey('refused');
-  const webhook = { mode: 'direct', url: 'http://hook.test:9/' };
-  const refused = await submit({ input: 'reducto://unknown.pdf', async: { webhook } }, { key });
-  expect(refused).toMatchObject({ status: 422 });
-  const { rows } = await gateway.pool.query(`SELECT FROM endpoints WHERE service = 'refused'`);
-  expect(rows).toEqual([]);
-});
-
 it('gives a first request that arrives after its retry the job of the retry', async () => {
   const body = newBody();
   const retried = await jobOf(body, { retries: 1 });
@@ -388,19 +275,6 @@ it('gives the repeat of a synchronous call its result after kill -9', async () =
   });
   expect(sandbox.jobs.all()).toHaveLength(1);
 }, 60_000);
-
-async function uploaded(): Promise<string> {
-  const form = new FormData();
-  form.append('file', new Blob(['%PDF-1.4']), 'a.pdf');
-  const { body } = await gateway.call('POST', '/reducto/upload', form);
-  return body.file_id;
-}
-
-/** What the DNS answers from now on. */
-function resolveTo(address: string): void {
-  const resolver = gateway.app.get(AddressResolver, { strict: false });
-  vi.spyOn(resolver, 'resolve').mockResolvedValue([{ address, family: 4 }]);
-}
 
 /** Sends a first request like a client that gives up before its bytes are read. */
 async function sendAndLeave(body: object, key: string): Promise<RawConnection> {
