@@ -9,6 +9,7 @@ import { ResultStore } from '../../src/jobs/results/result.store.js';
 import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
 import { SubmissionWork } from '../../src/jobs/submission/submission.work.js';
 import { Transactions } from '../../src/platform/database/transactions.js';
+import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
 import { leaseJob, newLease, pollDue, pollNow } from '../support/due-work.js';
 import type { TestGateway } from '../support/gateway.js';
 import { startIdleGateway } from '../support/idle-worker.js';
@@ -50,6 +51,9 @@ const secondsUntilDue = async (id: string): Promise<number> => {
   );
   return rows[0].seconds;
 };
+/** Keeps Reducto from being polled until `endCoolDowns`. */
+const beginCoolDown = () =>
+  get(UpstreamRateLimiter).polls.reportOutcome('unavailable', { retryAfterSeconds: 60 });
 async function leased(id: string): Promise<LeasedJob> {
   const job = await leaseJob(gateway, id);
   if (job === undefined) throw new Error('the job could not be leased');
@@ -145,11 +149,7 @@ describe('leasing polls', () => {
 
   it('leaves due jobs untouched while Reducto is unavailable', async () => {
     const { id } = await waitingJob();
-    await gateway.pool.query(
-      `INSERT INTO upstream_rate (upstream, failures, next_permit_at, cool_down_until)
-       VALUES ($1, 3, now(), now() + interval '1 minute')`,
-      [gateway.settings.REDUCTO_BASE_URL.origin],
-    );
+    await beginCoolDown();
     const before = await row(id);
     expect(await get(PollWork).permitsFor(5)).toBe(0);
     expect(await row(id)).toEqual(before);
@@ -157,6 +157,24 @@ describe('leasing polls', () => {
     expect(await get(PollWork).permitsFor(5)).toBeGreaterThan(0);
     expect(await get(PollWork).lease(10, newLease())).toMatchObject([{ id }]);
   });
+});
+
+it('a job whose poll a cool-down prevents keeps its turn before one that was polled meanwhile', async () => {
+  const [prevented, polled] = [await waitingJob(), await waitingJob()];
+  const job = await leased(prevented.id);
+  await beginCoolDown();
+  try {
+    await get(PollTransitions).reschedule(await leased(polled.id), { ...OPEN, seconds: 0 });
+    expect(await get(PollWork).perform(job)).toBe('release');
+    await get(PollWork).release([asHeld(job)]);
+  } finally {
+    await endCoolDowns(gateway);
+  }
+  const { rows } = await gateway.pool.query(
+    'SELECT id FROM jobs WHERE id = ANY ($1) AND next_check_at <= now() ORDER BY next_check_at',
+    [[prevented.id, polled.id]],
+  );
+  expect(rows).toEqual([{ id: prevented.id }, { id: polled.id }]);
 });
 
 describe('the leases of a dead worker', () => {

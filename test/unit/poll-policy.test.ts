@@ -4,11 +4,12 @@ import {
   stepAfterPoll,
   stepAfterMissingResult,
   secondsUntilNextPoll,
+  type AskedAnswer,
   type PollLimits,
   type PolledJob,
 } from '../../src/jobs/polling/poll-policy.js';
 import { CANCELLED } from '../../src/jobs/job-error.js';
-import type { JobAnswer, PollAnswer } from '../../src/reducto/answers.js';
+import type { JobAnswer } from '../../src/reducto/answers.js';
 
 const LIMITS: PollLimits = {
   scheduleSeconds: [10, 20, 40],
@@ -29,11 +30,14 @@ const waiting = (some: Partial<PolledJob> = {}): PolledJob => ({
   ...some,
 });
 
-const polled = (answer: JobAnswer): PollAnswer => ({ ...answer, rawConfig: null });
+const polled = (answer: Exclude<JobAnswer, { kind: 'not_asked' }>): AskedAnswer => ({
+  ...answer,
+  rawConfig: null,
+});
 const OPEN = polled({ kind: 'open', progress: null });
 const GONE = polled({ kind: 'not_found', error: { status: 404, message: 'no' } });
 const UNAVAILABLE = polled({ kind: 'unavailable', error: { message: 'x' } });
-const after = (answer: PollAnswer, some: Partial<PolledJob> = {}) =>
+const after = (answer: AskedAnswer, some: Partial<PolledJob> = {}) =>
   stepAfterPoll(answer, waiting(some), LIMITS);
 
 describe('stepAfterPoll for a final answer', () => {

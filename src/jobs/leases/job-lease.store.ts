@@ -100,16 +100,12 @@ export class JobLeaseStore {
     await preparedRows(this.database, RENEW, [ids, leases, LEASE_SECONDS]);
   }
 
-  /** Makes jobs due in `seconds` on which nothing was done. `reason` is for the service; null keeps the last one. */
-  async releaseJobs(
-    held: readonly HeldJob[],
-    seconds: number,
-    reason: string | null = null,
-  ): Promise<void> {
+  /** Makes jobs due again on which nothing was done. */
+  async releaseJobs(held: readonly HeldJob[]): Promise<void> {
     const inOrder = inLockOrder(held);
     const ids = inOrder.map(({ id }) => id);
     const leases = inOrder.map(({ lease }) => lease);
-    await preparedRows(this.database, RELEASE, [ids, leases, seconds, reason]);
+    await preparedRows(this.database, RELEASE, [ids, leases]);
   }
 
   /** Makes due what was leased by statements whose answers were lost: nothing was done. */
@@ -284,17 +280,17 @@ const RENEW = {
    WHERE jobs.id = held.id AND jobs.lease = held.lease AND next_check_at IS NOT NULL`,
 };
 
+/**
+ * Due since its lease, before a job that was asked for meanwhile; but no more than 1 s ago, because leases read only the
+ * rows that became due since `SAFE_BOUND`.
+ */
 const RELEASE = {
   name: 'jobs-lease-release',
   text: `
   UPDATE jobs
      SET lease = NULL, worker = NULL,
          poll_requested = poll_requested OR callback_received_at IS NOT NULL OR cancel_sent_at IS NOT NULL,
-         next_check_at = now() + CASE WHEN poll_requested OR ${CANCEL_PENDING} THEN interval '0'
-                                    ELSE make_interval(secs => $3) END,
-         deferral_reason = coalesce($4::text, deferral_reason),
-         deferred_until = CASE WHEN $4::text IS NULL THEN deferred_until
-                               ELSE now() + make_interval(secs => $3) END
+         next_check_at = greatest(next_check_at - interval '${LEASE_SECONDS} s', now() - interval '1 s')
     FROM unnest($1::uuid[], $2::uuid[]) AS held (id, lease)
    WHERE jobs.id = held.id AND jobs.lease = held.lease AND next_check_at IS NOT NULL`,
 };

@@ -37,7 +37,7 @@ export abstract class JobWork implements LeasedWork<LeasedJob>, OnModuleInit {
   abstract lease(limit: number, lease: Lease): Promise<readonly LeasedJob[]>;
 
   /** What it throws goes to `JobFailureHandler`. */
-  protected abstract handle(job: LeasedJob): Promise<void>;
+  protected abstract handle(job: LeasedJob): Promise<void | 'release'>;
 
   onModuleInit(): void {
     this.engine.addLeased(this);
@@ -47,7 +47,7 @@ export abstract class JobWork implements LeasedWork<LeasedJob>, OnModuleInit {
     return this.concurrency - running;
   }
 
-  perform(job: LeasedJob): Promise<void> {
+  perform(job: LeasedJob): Promise<void | 'release'> {
     return asJobWork(this.name, job, () =>
       this.handle(job).catch((error: unknown) => this.failureHandler.handle(job, error)),
     );
@@ -58,10 +58,7 @@ export abstract class JobWork implements LeasedWork<LeasedJob>, OnModuleInit {
   }
 
   release(held: readonly Held<LeasedJob>[]): Promise<void> {
-    return this.leases.releaseJobs(
-      held.map(({ item }) => item),
-      0,
-    );
+    return this.leases.releaseJobs(held.map(({ item }) => item));
   }
 
   releaseLost(leases: readonly Lease[]): Promise<void> {

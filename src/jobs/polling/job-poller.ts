@@ -1,6 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
-import type { PollAnswer } from '../../reducto/answers.js';
 import { summaryOf, type UpstreamError } from '../../reducto/upstream-error.js';
 import { ReductoClient } from '../../reducto/reducto.client.js';
 import type { Permit } from '../../reducto/request-limiter.js';
@@ -14,6 +13,7 @@ import {
   stepAfterMissingResult,
   jittered,
   pollLimits,
+  type AskedAnswer,
   type PollLimits,
   type PollStep,
   type PolledJob,
@@ -51,7 +51,8 @@ export class JobPoller {
     this.limits = pollLimits(settings);
   }
 
-  async pollJob(job: LeasedJob): Promise<void> {
+  /** Resolves to `release` if Reducto must not be asked now: the job keeps its turn. */
+  async pollJob(job: LeasedJob): Promise<void | 'release'> {
     const claim = this.reducto.claimPoll();
     let permit: Permit | undefined;
     const found = await this.slots.withSlot(
@@ -60,6 +61,7 @@ export class JobPoller {
         permit = await claim.spend();
       },
     );
+    if (found === undefined) return 'release';
     // Outside the slot, so that the next poll does not wait for this write.
     return this.applyResult(job, found);
   }
@@ -78,9 +80,13 @@ export class JobPoller {
     }
   }
 
-  private async askReducto(job: LeasedJob, permit: Permit | undefined): Promise<PollResult> {
+  private async askReducto(
+    job: LeasedJob,
+    permit: Permit | undefined,
+  ): Promise<PollResult | undefined> {
     if (job.upstreamId === null) throw new Error('a submitted job has no upstream id');
     const answer = await this.reducto.pollJob(job.upstreamId, permit);
+    if (answer.kind === 'not_asked') return undefined;
     if (answer.kind === 'unavailable' || answer.kind === 'unusable') {
       this.logger.warn({ msg: 'poll failed', reason: answer.error.message });
     }
@@ -110,7 +116,7 @@ export class JobPoller {
     }
   }
 
-  private async stepAfter(answer: PollAnswer, job: LeasedJob): Promise<PollStep> {
+  private async stepAfter(answer: AskedAnswer, job: LeasedJob): Promise<PollStep> {
     const polledJob = polledJobOf(job);
     const step = stepAfterPoll(answer, polledJob, this.limits);
     if (answer.kind !== 'unusable' || step.do !== 'end' || answer.aboutJob) return step;
@@ -175,7 +181,6 @@ export class JobPoller {
     }
     const { progress, reason } = step;
     const seconds = jittered(step.seconds);
-    if (step.because === 'not_asked') return this.leases.releaseJobs([job], seconds, reason);
     await this.transitions.reschedule(job, {
       seconds,
       reason,
@@ -200,8 +205,6 @@ function reasonOf(because: WaitReason, error: UpstreamError | undefined): string
       return `Reducto completed the job, but its result cannot be fetched; the gateway tries again`;
     case 'unavailable':
       return `${summaryOf(error)}; ${next}`;
-    case 'not_asked':
-      return `Polling backs off; ${next}`;
   }
 }
 

@@ -36,8 +36,7 @@ export function pollLimits(settings: Settings): PollLimits {
   };
 }
 
-export type WaitReason =
-  'open' | 'missing' | 'unusable' | 'result_missing' | 'unavailable' | 'not_asked';
+export type WaitReason = 'open' | 'missing' | 'unusable' | 'result_missing' | 'unavailable';
 
 export type WaitOrEnd =
   | {
@@ -56,9 +55,12 @@ export type PollStep = WaitOrEnd | { readonly do: 'fetch-result' };
 /** Two "not found" answers this far apart confirm each other. */
 const CONFIRM_NOT_FOUND_SECONDS = 5;
 
+/** What a request to Reducto found. */
+export type AskedAnswer = Exclude<PollAnswer, { kind: 'not_asked' }>;
+
 /** Decides the next step after Reducto’s answer. */
 export function stepAfterPoll(
-  answer: PollAnswer,
+  answer: AskedAnswer,
   polledJob: PolledJob,
   limits: PollLimits,
 ): PollStep {
@@ -90,14 +92,6 @@ export function stepAfterPoll(
             secondsLeft(polledJob, limits),
           ),
           because: 'unavailable',
-        }
-      );
-    case 'not_asked':
-      return (
-        tooOld(polledJob, limits) ?? {
-          do: 'wait',
-          seconds: Math.min(answer.retryAfterSeconds, secondsLeft(polledJob, limits)),
-          because: 'not_asked',
         }
       );
   }

@@ -60,7 +60,7 @@ export class PollWork extends JobWork {
     return jobs;
   }
 
-  protected handle(job: LeasedJob): Promise<void> {
+  protected handle(job: LeasedJob): Promise<void | 'release'> {
     return this.poller.pollJob(job);
   }
 }
