@@ -85,7 +85,7 @@ export class PollRequests {
  * leases jobs for the grant. `callbacks` are CTEs; the last one is `callback` with the columns job_id, upstream_id, status,
  * proven, repeated (adds no timeline entry), deliveries, received_at, trace, and place (their order). They have
  * `parameters` parameters. It locks jobs in the order of their ids to avoid deadlocks. A leased job is due again once its
- * holder is done.
+ * holder is done. PostgreSQL expects one row of most CTEs, so none is joined with another: it would compare each with each.
  */
 export function recordingStatement(name: string, callbacks: string, parameters: number): Statement {
   const [lease, worker, limit] = [1, 2, 3].map((n) => `$${parameters + n}`);
@@ -94,7 +94,8 @@ export function recordingStatement(name: string, callbacks: string, parameters: 
     text: `
   WITH ${callbacks},
   first AS (
-    SELECT job_id, min(received_at) AS received_at, max(trace) AS trace, min(place) AS place
+    SELECT job_id, min(received_at) AS received_at, max(trace) AS trace, min(place) AS place,
+           (array_agg(upstream_id ORDER BY place) FILTER (WHERE proven))[1] AS asserted
       FROM callback GROUP BY job_id),
   event AS (
     INSERT INTO job_events (job_id, type, detail)
@@ -102,30 +103,28 @@ export function recordingStatement(name: string, callbacks: string, parameters: 
            jsonb_build_object('status', status, 'upstreamId', upstream_id)
       FROM callback WHERE NOT repeated ORDER BY place),
   open AS MATERIALIZED (
-    SELECT id, status = 'submitted' AND lease IS NULL AND cancel_requested_at IS NULL AS is_free
-      FROM jobs
-     WHERE id = ANY (ARRAY(SELECT job_id FROM first)) AND ended_at IS NULL
-     ORDER BY id FOR NO KEY UPDATE),
-  handed AS (
-    SELECT id, true AS handed FROM open JOIN first ON first.job_id = open.id
-     WHERE is_free ORDER BY place LIMIT (SELECT ${limit}::integer)),
-  asserted AS (
-    SELECT DISTINCT ON (job_id) job_id, upstream_id FROM callback WHERE proven ORDER BY job_id, place),
+    SELECT first.*, status = 'submitted' AND lease IS NULL AND cancel_requested_at IS NULL AS is_free
+      FROM first JOIN jobs ON jobs.id = first.job_id
+     WHERE ended_at IS NULL
+     ORDER BY jobs.id FOR NO KEY UPDATE OF jobs),
+  planned_poll AS (
+    SELECT *, is_free AND row_number() OVER (PARTITION BY is_free ORDER BY place)
+                          <= (SELECT ${limit}::integer) AS handed
+      FROM open),
   requested AS (
     UPDATE jobs
-       SET poll_requested = handed IS NULL,
+       SET poll_requested = NOT handed,
            lease = CASE WHEN handed THEN ${lease}::uuid ELSE lease END,
            worker = CASE WHEN handed THEN ${worker}::integer ELSE worker END,
-           callback_received_at = coalesce(callback_received_at, first.received_at),
+           callback_received_at = coalesce(callback_received_at, received_at),
            next_check_at = CASE WHEN handed THEN now() + interval '${LEASE_SECONDS} s'
                                 WHEN lease IS NOT NULL OR status = 'queued' THEN next_check_at
                                 ELSE least(next_check_at, now()) END,
-           asserted_upstream_id = coalesce(asserted_upstream_id, asserted.upstream_id),
-           trigger_trace = coalesce(first.trace, trigger_trace)
-      FROM open JOIN first ON first.job_id = open.id LEFT JOIN asserted ON asserted.job_id = open.id
-           LEFT JOIN handed USING (id)
-     WHERE jobs.id = open.id
-    RETURNING jobs.*, coalesce(handed, false) AS handed)
+           asserted_upstream_id = coalesce(asserted_upstream_id, asserted),
+           trigger_trace = coalesce(planned_poll.trace, trigger_trace)
+      FROM planned_poll
+     WHERE jobs.id = planned_poll.job_id
+    RETURNING jobs.*, handed)
   SELECT total, handed, ${LEASED_COLUMNS}
     FROM (SELECT coalesce(sum(deliveries), 0)::integer AS total FROM callback) AS callbacks
          LEFT JOIN requested AS jobs ON true`,

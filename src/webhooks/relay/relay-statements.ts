@@ -27,18 +27,16 @@ const FAIR_ENTRIES = `
              ORDER BY place LIMIT (SELECT $1::integer)) AS turns
      GROUP BY service, first)`;
 
-/** Without the entries that another relay is taking. */
+/** Without the entries that another relay is taking. A locked entry keeps its place in the table, because none is updated. */
 const TAKE_ENTRIES = `${FAIR_ENTRIES},
   locked AS MATERIALIZED (
-    SELECT planned.service, id
+    SELECT place
       FROM planned,
-           LATERAL (SELECT id FROM callback_inbox AS inbox
+           LATERAL (SELECT ctid AS place FROM callback_inbox AS inbox
                      WHERE inbox.service = planned.service AND id >= first AND id <> ALL ($2::bigint[])
                      ORDER BY id LIMIT planned.count FOR UPDATE SKIP LOCKED) AS oldest),
   taken AS (
-    DELETE FROM callback_inbox AS inbox USING locked
-     WHERE inbox.service = locked.service AND inbox.id = locked.id
-    RETURNING inbox.*)`;
+    DELETE FROM callback_inbox WHERE ctid = ANY (ARRAY(SELECT place FROM locked)) RETURNING *)`;
 
 const TAKE_ENTRY = `
   taken AS (DELETE FROM callback_inbox WHERE service = $1 AND id = $2 RETURNING *)`;
@@ -81,7 +79,8 @@ const MESSAGES = `
 
 /**
  * Enters them in the order of the key, so that two processes never wait for each other. The services take turns here as well,
- * because free slots for polls go to the first callbacks.
+ * because free slots for polls go to the first callbacks. Each message has been entered: the join is full because PostgreSQL
+ * then never compares each row with each, whatever it expects.
  */
 const ENTER_MESSAGES = `
   entered AS (
@@ -96,7 +95,7 @@ const ENTER_MESSAGES = `
   callback AS (
     SELECT message.*, proved_by <> 'none' AS proven, entered.deliveries > message.deliveries AS repeated,
            row_number() OVER (ORDER BY turn, id) AS place
-      FROM message JOIN entered USING (job_id, upstream_id, status))`;
+      FROM message FULL JOIN entered USING (job_id, upstream_id, status))`;
 
 const relay = (name: string, take: string) =>
   recordingStatement(name, [take, RELAXED, MESSAGES, ENTER_MESSAGES].join(',\n  '), 2);
