@@ -61,10 +61,11 @@ export class JobCompletionStore {
       content('sha256'),
       content('sizeBytes'),
       content('storedBytes'),
-      content('bytes'),
+      Buffer.concat(content('bytes').filter((bytes) => bytes !== null)),
       predecessorsOf('completed'),
       this.notifications.id,
       inOrder.map(({ isAnswer = false }) => isAnswer),
+      startsOf(content('bytes')),
     ];
     const haveFiles = inOrder.some(
       ({ files, missingFiles }) => files.length > 0 || missingFiles.length > 0,
@@ -79,6 +80,17 @@ export class JobCompletionStore {
       woken: completed[0]?.woken ?? 0,
     };
   }
+}
+
+/** Where each of `parts` begins in the concatenation of all, from 1. One value costs much less than an array of them. */
+function startsOf(parts: readonly (Buffer | null)[]): (number | null)[] {
+  let next = 1;
+  return parts.map((part) => {
+    if (part === null) return null;
+    const start = next;
+    next += part.length;
+    return start;
+  });
 }
 
 /** The parameters of `COMPLETE_JOBS_WITH_FILES` beyond those of `COMPLETE_JOBS`. */
@@ -104,10 +116,10 @@ function filesOf(completions: readonly Completion[]): unknown[] {
 const completeJobs = (withFiles: boolean): string => `
   WITH fetched AS MATERIALIZED (
     SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::uuid[]), (SELECT $4::text[]),
-                         (SELECT $5::bigint[]), (SELECT $6::bigint[]), (SELECT $7::bytea[]), (SELECT $10::boolean[])${
-                           withFiles ? ', (SELECT $11::jsonb[])' : ''
+                         (SELECT $5::bigint[]), (SELECT $6::bigint[]), (SELECT $11::integer[]), (SELECT $10::boolean[])${
+                           withFiles ? ', (SELECT $12::jsonb[])' : ''
                          })
-      AS fetched (job_id, lease, content_id, sha256, size_bytes, stored_bytes, bytes, is_answer${
+      AS fetched (job_id, lease, content_id, sha256, size_bytes, stored_bytes, start, is_answer${
         withFiles ? ', missing_files' : ''
       })),
   completed AS (
@@ -126,8 +138,9 @@ const completeJobs = (withFiles: boolean): string => `
               }),
   chunk AS (
     INSERT INTO result_chunks (content_id, seq, bytes)
-    SELECT content_id, 0, bytes FROM fetched JOIN completed USING (content_id)
-     WHERE bytes IS NOT NULL),
+    SELECT content_id, 0, substr((SELECT $7::bytea), start, stored_bytes::integer)
+      FROM fetched JOIN completed USING (content_id)
+     WHERE start IS NOT NULL),
   result AS (
     INSERT INTO job_results (job_id, content_id, sha256, size_bytes, stored_bytes)
     SELECT job_id, content_id, sha256, size_bytes, stored_bytes
@@ -137,8 +150,8 @@ const completeJobs = (withFiles: boolean): string => `
   file AS (
     INSERT INTO job_files (job_id, name, content_id, content_type, size_bytes, sha256)
     SELECT completed.id, file.name, file.content_id, content_type, size_bytes, sha256
-      FROM unnest((SELECT $12::uuid[]), (SELECT $13::text[]), (SELECT $14::uuid[]), (SELECT $15::text[]),
-                  (SELECT $16::bigint[]), (SELECT $17::text[]))
+      FROM unnest((SELECT $13::uuid[]), (SELECT $14::text[]), (SELECT $15::uuid[]), (SELECT $16::text[]),
+                  (SELECT $17::bigint[]), (SELECT $18::text[]))
         AS file (result_id, name, content_id, content_type, size_bytes, sha256)
       JOIN completed ON completed.content_id = file.result_id),`
           : ''
