@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { FairTurns } from '../platform/fair-turns.js';
 import type { ByteRange } from '../platform/http/byte-range.js';
 import { withoutWhitespace } from '../platform/json/json-edits.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { currentTraceparent } from '../platform/tracing/spans.js';
+import { timeOrderedId } from '../platform/time-ordered-id.js';
 import type { Call } from './calls/call-plan.js';
 import type { Dependent } from './submission/dependent-jobs.js';
 import { JobAcceptance, type Joined } from './submission/job-acceptance.js';
@@ -97,7 +97,7 @@ export class JobsService {
   ): Promise<Dependent<NewJob>> {
     const inputs = await this.inputs.checkReferences(service, references);
     await this.uploads.check(service, body);
-    const id = uuidv7();
+    const id = timeOrderedId();
     addLogFields({ jobId: id });
     const refersToJobs = references.length > 0;
     const trace = currentTraceparent() ?? null;

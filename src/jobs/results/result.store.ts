@@ -5,8 +5,8 @@ import { createGunzip, createGzip, gzipSync } from 'node:zlib';
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
 import { preparedRows } from '../../platform/database/sql.js';
+import { timeOrderedId } from '../../platform/time-ordered-id.js';
 import { JobResult } from './job-result.entity.js';
 import { ResultChunk } from './result-chunk.entity.js';
 
@@ -56,7 +56,7 @@ export class ResultStore {
   }
 
   private async writeChunks(content: AsyncIterable<Buffer>): Promise<NewContent> {
-    const contentId = uuidv7();
+    const contentId = timeOrderedId();
     const hash = createHash('sha256');
     let size = 0;
     let stored = 0;
@@ -176,7 +176,7 @@ async function* withEdits(
 function smallContent(content: Buffer): NewContent {
   const bytes = gzipSync(content, SMALL_COMPRESSION);
   return {
-    contentId: uuidv7(),
+    contentId: timeOrderedId(),
     sha256: createHash('sha256').update(content).digest('hex'),
     sizeBytes: String(content.length),
     storedBytes: String(bytes.length),
