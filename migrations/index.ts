@@ -28,6 +28,7 @@ import { JobCalls1790970000000 } from './1790970000000-job-calls.js';
 import { JobDeletions1790971000000 } from './1790971000000-job-deletions.js';
 import { JobWebhooks1790972000000 } from './1790972000000-job-webhooks.js';
 import { PayloadFormats1790982000000 } from './1790982000000-payload-formats.js';
+import { GenericPlans1790984000000 } from './1790984000000-generic-plans.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -61,4 +62,5 @@ export const MIGRATIONS = [
   JobDeletions1790971000000,
   JobWebhooks1790972000000,
   PayloadFormats1790982000000,
+  GenericPlans1790984000000,
 ];

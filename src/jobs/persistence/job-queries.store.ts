@@ -230,11 +230,12 @@ export function countOpenJobs(jobs: Repository<Job>): Promise<OpenJobs[]> {
   );
 }
 
+/** Arrays as subqueries give PostgreSQL one generic plan for all array lengths. */
 const FIND_BY_ID = {
   name: 'jobs-find-by-id',
-  text: `SELECT id, status, upstream_id AS "upstreamId", service FROM jobs WHERE id = ANY ($1::uuid[])`,
+  text: `SELECT id, status, upstream_id AS "upstreamId", service FROM jobs WHERE id = ANY ((SELECT $1::uuid[])::uuid[])`,
 };
 const FIND_BY_UPSTREAM_ID = {
   name: 'jobs-find-by-upstream-id',
-  text: `SELECT id, status, upstream_id AS "upstreamId", service FROM jobs WHERE upstream_id = ANY ($1::text[])`,
+  text: `SELECT id, status, upstream_id AS "upstreamId", service FROM jobs WHERE upstream_id = ANY ((SELECT $1::text[])::text[])`,
 };

@@ -110,10 +110,15 @@ export function replacementOf(
   return parsed(value) === ids.upstream ? Buffer.from(JSON.stringify(ids.own)) : undefined;
 }
 
+const LETTER_H = 0x68;
+/** Turns an upper-case letter into its lower case. */
+const LOWER_CASE = 0x20;
 /** The beginning of a URL as JSON, which has no escapes there. */
 const BEGIN_OF_URL = /^"(?:https?|HTTPS?):/;
 
 function linkPart(label: string, json: Buffer): LinkPart | undefined {
+  // Most strings are no links.
+  if (((json[1] ?? 0) | LOWER_CASE) !== LETTER_H) return undefined;
   if (!BEGIN_OF_URL.test(json.toString('latin1', 0, 7))) return undefined;
   return { kind: label.replace('file:', ''), link: String(parsed(json)), json };
 }
