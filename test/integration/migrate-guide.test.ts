@@ -1,9 +1,13 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
+import { promisify } from 'node:util';
+import Reducto from 'reductoai';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startGateway, type TestGateway } from '../support/gateway.js';
+import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { cleanUp, cleanUps, run } from '../support/processes.js';
+import { startReceiver } from '../support/receiver.js';
 
 let gateway: TestGateway;
 
@@ -55,6 +59,39 @@ it.each(['gateway', 'reducto'] as const)(
   },
   60_000,
 );
+
+it('creates the endpoint of docs/migrate.md, whose webhooks verify with its secret', async () => {
+  const receiver = await startReceiver();
+  cleanUps.push(() => receiver.close());
+  const page = readFileSync('docs/migrate.md', 'utf8');
+  const command = /```sh\n(curl [^`]+)```/.exec(page)?.[1] ?? '';
+  const own = command
+    .replace('https://gateway.example.com', gateway.url)
+    .replace('https://invoices.example.com/reducto', receiver.url);
+  const environment = { PATH: process.env['PATH'], ...variables().gateway };
+  const { stdout } = await promisify(execFile)('sh', ['-c', own], { env: environment });
+  const { secret } = JSON.parse(stdout) as { secret: string };
+  const { job_id } = await new Reducto({
+    apiKey: gateway.key,
+    baseURL: `${gateway.url}/reducto`,
+  }).parse.runJob({ input: 'https://example.com/a.pdf', async: { webhook: { mode: 'svix' } } });
+  const request = await eventually('the webhook', () => receiver.requests[0]);
+  const {
+    'svix-id': id,
+    'svix-timestamp': timestamp,
+    'svix-signature': signature,
+  } = request.headers;
+  const headers = {
+    'webhook-id': id ?? '',
+    'webhook-timestamp': timestamp ?? '',
+    'webhook-signature': signature ?? '',
+  };
+  expect(new Webhook(secret).verify(request.body, headers)).toEqual({
+    status: 'Completed',
+    job_id,
+    metadata: null,
+  });
+});
 
 it('lists both variables of docs/migrate.md as the SDK reads them', () => {
   const page = readFileSync('docs/migrate.md', 'utf8');

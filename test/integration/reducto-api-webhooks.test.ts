@@ -236,12 +236,30 @@ describe('a Svix webhook of a job', () => {
     expect(other.received()).toEqual([]);
   });
 
-  it('without channels reaches no endpoint that has channels', async () => {
-    const other = await endpointOf('no-channels', { channels: ['legal'] });
-    const all = await endpointOf('no-channels');
-    const client = await clientOf('no-channels');
-    await client.parse.runJob({ input: INPUT, async: svix() });
+  it.each([
+    ['without channels', undefined],
+    ['with an empty list of channels', []],
+  ])('%s reaches no endpoint that has channels', async (name, channels) => {
+    const service = name.replaceAll(' ', '-');
+    const other = await endpointOf(service, { channels: ['legal'] });
+    const all = await endpointOf(service);
+    const client = await clientOf(service);
+    await client.parse.runJob({ input: INPUT, async: svix(channels) });
     await all.requests(1);
+    expect(other.received()).toEqual([]);
+  });
+
+  it('of an edit selects endpoints by the channels at its top level', async () => {
+    const wanted = await endpointOf('edit-channels', { channels: ['forms'] });
+    const other = await endpointOf('edit-channels', { channels: ['legal'] });
+    const client = await clientOf('edit-channels');
+    const { job_id } = await client.edit.runJob({
+      document_url: INPUT,
+      edit_instructions: 'Sign it.',
+      webhook: { mode: 'svix', channels: ['forms'], metadata: 7 },
+    });
+    const [request] = await wanted.requests(1);
+    expect(bodyOf(request)).toEqual({ status: 'Completed', job_id, metadata: 7 });
     expect(other.received()).toEqual([]);
   });
 

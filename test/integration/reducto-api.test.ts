@@ -164,12 +164,14 @@ describe('the Node SDK', () => {
     expect(jobs[0]).not.toHaveProperty('raw_config');
   });
 
-  it('upload with a file answers an id that a parse can use', async () => {
+  it('upload with a file answers an id that a parse and an edit can use', async () => {
     const file = await toFile(Buffer.from('%PDF-1.4 text'), 'a.pdf');
     const uploaded = await sdk.upload({ file });
     expect(uploaded.file_id).toMatch(/^reducto:\/\//);
     await expect(sdk.parse.runJob({ input: uploaded.file_id })).resolves.toHaveProperty('job_id');
     await expect(sdk.parse.runJob({ input: uploaded })).resolves.toHaveProperty('job_id');
+    const edit = { ...EDIT, document_url: uploaded };
+    await expect(sdk.edit.runJob(edit)).resolves.toHaveProperty('job_id');
   });
 
   it.each([

@@ -83,7 +83,7 @@ export class EventDto {
 }
 
 export class EventWithBodyDto extends EventDto {
-  /** What is delivered; without the result. */
+  /** What endpoints with the payload format `event` get; without the result. */
   @ApiProperty({ type: 'object', additionalProperties: true })
   body!: Record<string, unknown>;
 }
@@ -113,7 +113,7 @@ export function toFeedPageDto(events: readonly ShownEvent[], after: string): Eve
   return { events: events.map(toEventDto), nextCursor: events.at(-1)?.id ?? after };
 }
 
-/** The body is as it was delivered. */
+/** The body is as it is stored. */
 export function eventAnswer(event: ShownEvent & { readonly body: string }): JsonAnswer {
   return new JsonAnswer(appendMembers(JSON.stringify(toEventDto(event)), { body: event.body }));
 }
