@@ -27,6 +27,7 @@ import { Events1790960000000 } from './1790960000000-events.js';
 import { JobCalls1790970000000 } from './1790970000000-job-calls.js';
 import { JobDeletions1790971000000 } from './1790971000000-job-deletions.js';
 import { JobWebhooks1790972000000 } from './1790972000000-job-webhooks.js';
+import { EventOrder1790980000000 } from './1790980000000-event-order.js';
 import { PayloadFormats1790982000000 } from './1790982000000-payload-formats.js';
 import { GenericPlans1790984000000 } from './1790984000000-generic-plans.js';
 
@@ -61,6 +62,7 @@ export const MIGRATIONS = [
   JobCalls1790970000000,
   JobDeletions1790971000000,
   JobWebhooks1790972000000,
+  EventOrder1790980000000,
   PayloadFormats1790982000000,
   GenericPlans1790984000000,
 ];

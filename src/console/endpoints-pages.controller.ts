@@ -56,7 +56,7 @@ export class EndpointsPagesController {
     const found = await this.reads.getEndpoint(id);
     const { service } = found.endpoint;
     const search = { service, endpointId: found.endpoint.id };
-    const events = await this.reads.listEvents(search, undefined, LATEST_EVENTS);
+    const { events } = await this.reads.listEvents(search, undefined, LATEST_EVENTS);
     const done = DONE.find((action) => action === asked);
     return new Page('Endpoint', 'endpoints', h(EndpointDetail, { session, found, events, done }));
   }

@@ -33,13 +33,11 @@ export class EventsPagesController {
     const asked = askedEvents(query);
     const { search, cursor, problems } = asked;
     if (problems.length > 0) void reply.status(422);
-    const [found, services] = await Promise.all([
-      this.reads.listEvents(search, cursor, PAGE_SIZE + 1),
+    const [page, services] = await Promise.all([
+      this.reads.listEvents(search, cursor, PAGE_SIZE),
       this.reads.listServices(),
     ]);
-    const events = found.slice(0, PAGE_SIZE);
-    const next = found.length > PAGE_SIZE ? events.at(-1)?.id : undefined;
-    return new Page('Events', 'events', h(Events, { asked, services, events, next }));
+    return new Page('Events', 'events', h(Events, { asked, services, page }));
   }
 
   @Get(':id')

@@ -58,7 +58,7 @@ export class JobsPagesController {
     @Query() query: Record<string, unknown>,
   ): Promise<Page> {
     const job = await this.jobs.get(id);
-    const [found, callbacks, refused, result, files, told] = await Promise.all([
+    const [found, callbacks, refused, result, files, { events: told }] = await Promise.all([
       this.jobs.events(job, cursorOf(query), EVENTS_PAGE_SIZE + 1),
       this.callbacks.listForJob(job.id),
       this.refusals.list({ job: job.id }, undefined, MAX_REFUSALS),

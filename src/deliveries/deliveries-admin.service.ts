@@ -4,10 +4,8 @@ import { validate as isUuid } from 'uuid';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import {
   AdminDeliveriesStore,
-  type AdminEvent,
   type EndpointHealth,
   type EndpointSearch,
-  type EventSearch,
   type RecentAttempts,
 } from './admin/admin-deliveries.store.js';
 import {
@@ -17,6 +15,12 @@ import {
 } from './admin/unhealthy-endpoints.store.js';
 import type { Endpoint } from './endpoints/endpoint.entity.js';
 import { EndpointsStore, type Backlog } from './endpoints/endpoints.store.js';
+import {
+  EventsStore,
+  type EventFilter,
+  type EventPage,
+  type ShownEvent,
+} from './events/events.store.js';
 
 export {
   DISABLED_REASONS,
@@ -25,16 +29,21 @@ export {
   type PayloadFormat,
 } from './endpoints/endpoint.entity.js';
 export { EVENT_TYPES, type EventType } from './events/event.entity.js';
-export { SHOWN_STATUSES, type ShownStatus } from './events/events.store.js';
+export {
+  MAX_EXAMINED,
+  SHOWN_STATUSES,
+  type EventPage,
+  type ShownDelivery,
+  type ShownEvent,
+  type ShownStatus,
+} from './events/events.store.js';
 export { ENDPOINT_STATES } from './admin/admin-deliveries.store.js';
-export type {
-  AdminDelivery,
-  AdminEvent,
-  EndpointHealth,
-  EndpointSearch,
-  EventSearch,
-} from './admin/admin-deliveries.store.js';
+export type { EndpointHealth, EndpointSearch } from './admin/admin-deliveries.store.js';
 export type { Unhealthy, UnhealthyEndpoints } from './admin/unhealthy-endpoints.store.js';
+
+export interface EventSearch extends EventFilter {
+  readonly service?: string | undefined;
+}
 
 /** An endpoint of any service with its health. */
 export interface AdminEndpoint {
@@ -51,6 +60,7 @@ export class DeliveriesAdminService {
   constructor(
     private readonly store: AdminDeliveriesStore,
     private readonly endpoints: EndpointsStore,
+    private readonly events: EventsStore,
     private readonly unhealthy: UnhealthyEndpointsStore,
   ) {}
 
@@ -84,18 +94,18 @@ export class DeliveriesAdminService {
     return this.store.disable(manager, id);
   }
 
-  /** Up to `limit` events before the event `before`, newest first. */
+  /** Up to `limit` events before the id `before`, newest first. */
   listEvents(
-    search: EventSearch,
+    { service, ...filter }: EventSearch,
     before: string | undefined,
     limit: number,
-  ): Promise<AdminEvent[]> {
-    return this.store.listEvents(search, before, limit);
+  ): Promise<EventPage> {
+    return this.events.list(service ?? null, filter, { before }, limit);
   }
 
   /** Throws `event_not_found`. */
-  async getEvent(id: string): Promise<AdminEvent> {
-    const event = isUuid(id) ? await this.store.findEvent(id) : undefined;
+  async getEvent(id: string): Promise<ShownEvent> {
+    const event = isUuid(id) ? await this.events.find(null, id) : undefined;
     if (event === undefined) throw new GatewayError('event_not_found');
     return event;
   }

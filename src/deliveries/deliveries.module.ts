@@ -37,8 +37,9 @@ import { SendingModule } from './sending/sending.module.js';
     EventsService,
   ],
   exports: [
-    // For `DeliveriesWorkerModule`; other features cannot import them.
+    // For the other modules of this feature; other features cannot import them.
     EndpointsStore,
+    EventsStore,
     FanOutStore,
     FanOut,
     EndpointsService,

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
 import type { EntityManager } from 'typeorm';
 import { rows } from '../platform/database/sql.js';
 
@@ -18,19 +17,19 @@ export class EventRetention {
     now: Date,
     limit: number,
   ): Promise<number> {
-    // The ids are UUIDv7 by the clock of the database.
-    const before = uuidv7({
-      msecs: now.getTime() - days * DAY_MILLISECONDS,
-      random: new Uint8Array(16),
-    });
+    const before = new Date(now.getTime() - days * DAY_MILLISECONDS);
     return (await rows(manager, DELETE_EVENTS, [before, limit])).length;
   }
 }
 
-/** Arrays prevent joins with whole tables. */
+/**
+ * The ids increase also while the clock is behind them, so they do not say the age. Arrays prevent joins with whole tables.
+ */
 export const DELETE_EVENTS = `
   WITH old AS (
-    SELECT id FROM events WHERE id < $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED),
+    SELECT id FROM events
+     WHERE id = ANY (ARRAY(SELECT id FROM events ORDER BY id LIMIT $2)) AND created_at < $1
+       FOR UPDATE SKIP LOCKED),
   attempt AS (
     DELETE FROM delivery_attempts WHERE event_id = ANY (ARRAY(SELECT id FROM old))),
   delivery AS (

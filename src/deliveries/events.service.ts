@@ -8,13 +8,20 @@ import { EndpointsStore, type Owner } from './endpoints/endpoints.store.js';
 import {
   EventsStore,
   type EventFilter,
+  type EventPage,
   type Page,
   type ShownEvent,
 } from './events/events.store.js';
 import { DELIVERIES_DUE } from './events/fan-out.js';
 import { FeedRequests } from './events/feed-requests.js';
 
-export type { EventFilter, Page, ShownDelivery, ShownEvent } from './events/events.store.js';
+export type {
+  EventFilter,
+  EventPage,
+  Page,
+  ShownDelivery,
+  ShownEvent,
+} from './events/events.store.js';
 export type { Attempt } from './delivering/attempt.entity.js';
 
 /** How long a request may wait for the next event. */
@@ -37,21 +44,27 @@ export class EventsService {
     private readonly notifications: Notifications,
   ) {}
 
-  list(owner: Owner, filter: EventFilter, page: Page, limit: number): Promise<ShownEvent[]> {
+  list(owner: Owner, filter: EventFilter, page: Page, limit: number): Promise<EventPage> {
     return this.events.list(owner, filter, page, limit);
   }
 
-  /** The events of `service` after the event `after` (`0`: all), oldest first. Without one it waits for the next. */
+  /**
+   * The events of `service` after the id `after` (`0`: all), oldest first. Without one it examines the next ones, and waits
+   * for more.
+   */
   readFeed(
     service: string,
     filter: EventFilter,
     after: string,
     limit: number,
     { seconds, signal }: FeedWait,
-  ): Promise<ShownEvent[]> {
-    return this.feed.readUntilEvent(service, seconds, signal, () =>
-      this.events.list(service, filter, { after }, limit),
-    );
+  ): Promise<EventPage> {
+    let examined = after;
+    return this.feed.readUntilEvent(service, seconds, signal, async () => {
+      const page = await this.events.list(service, filter, { after: examined }, limit);
+      examined = page.next ?? examined;
+      return page;
+    });
   }
 
   /** With its body: JSON text. */

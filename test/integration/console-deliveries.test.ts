@@ -138,6 +138,18 @@ describe('the console', () => {
     expect([status, String(body).includes('Enable it first.')]).toEqual([409, true]);
   });
 
+  it('offers older events where none of those that it examined matches', async () => {
+    await gateway.pool.query(
+      `INSERT INTO events (id, service, type, body)
+       SELECT new_event_id(), 'quiet', 'job.completed', '{}' FROM generate_series(1, 5000)`,
+    );
+    const { body } = await user.get('/admin/events?service=quiet&status=pending');
+    expect(String(body)).toMatch(/None of these 5\u202f000 events matches\./);
+    const older = /href="([^"]+cursor[^"]+)" rel="next"/.exec(String(body))?.[1] ?? '';
+    const next = await user.get(older.replaceAll('&amp;', '&'));
+    expect(String(next.body)).toContain('No event matches.');
+  });
+
   it('finds events by service, status, endpoint, and job', async () => {
     const endpoint = await createEndpoint(gateway);
     const job = await endJob(gateway, endpoint.service);

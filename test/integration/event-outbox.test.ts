@@ -71,14 +71,13 @@ async function outboxOf(id: string): Promise<number> {
 
 interface EventRow {
   id: string;
-  position: string;
   type: string;
   service: string;
   job_id: string;
   body: string;
 }
 const events = async (): Promise<EventRow[]> =>
-  (await gateway.pool.query<EventRow>('SELECT * FROM events ORDER BY position')).rows;
+  (await gateway.pool.query<EventRow>('SELECT * FROM events ORDER BY id')).rows;
 
 async function fanOutAll(): Promise<void> {
   while ((await fanOut.perform()) > 0);
@@ -172,6 +171,23 @@ describe('the fan-out', () => {
     expect(Math.abs(milliseconds - before)).toBeLessThan(60_000);
   });
 
+  it('gives events ids in the order of their inserts, also after the clock was set back', async () => {
+    const made: string[] = [];
+    const makeEvent = async () => {
+      const job = await jobIn('submitted');
+      await end(job, 'failed');
+      await fanOutAll();
+      made.push(job);
+    };
+    await makeEvent();
+    // As if the clock had been an hour ahead.
+    await gateway.pool.query(
+      `SELECT setval('event_times', last_value + 14745600000) FROM event_times`,
+    );
+    for (let n = 0; n < 5; n++) await makeEvent();
+    expect((await events()).map(({ job_id }) => job_id)).toEqual(made);
+  });
+
   it('makes one event per end where several processes fan out at once', async () => {
     const ids = await Promise.all(Array.from({ length: 50 }, () => jobIn('submitted')));
     await Promise.all([
@@ -187,12 +203,12 @@ describe('the fan-out', () => {
     const done = new AbortController();
     const reader = (async () => {
       while (!done.signal.aborted) {
-        const last = seen.at(-1) ?? '0';
+        const last = seen.at(-1) ?? '00000000-0000-0000-0000-000000000000';
         const { rows } = await gateway.pool.query<EventRow>(
-          'SELECT job_id, position FROM events WHERE position > $1 ORDER BY position',
+          'SELECT id FROM events WHERE id > $1 ORDER BY id',
           [last],
         );
-        seen.push(...rows.map(({ position }) => position));
+        seen.push(...rows.map(({ id }) => id));
       }
     })();
     for (let round = 0; round < 10; round++) {
@@ -207,7 +223,7 @@ describe('the fan-out', () => {
     await fanOutAll();
     done.abort();
     await reader;
-    const all = (await events()).map(({ position }) => position);
+    const all = (await events()).map(({ id }) => id);
     expect(all).toHaveLength(100);
     expect(seen).toEqual(all.slice(0, seen.length));
   });
@@ -244,6 +260,9 @@ it('deletes events past their retention', async () => {
   await gateway.pool.query(
     `INSERT INTO events (id, service, type, body)
      VALUES ('018c0000-0000-7000-8000-000000000000', 'invoices', 'endpoint.test', '{}')`,
+  );
+  await gateway.pool.query(
+    `UPDATE events SET created_at = now() - interval '1000 days' WHERE type = 'endpoint.test'`,
   );
   const retention = gateway.app.get(RetentionService, { strict: false });
   expect((await retention.sweep()).events).toBe(1);

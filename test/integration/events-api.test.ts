@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EventsService } from '../../src/deliveries/events.service.js';
+import { EventsService, type EventPage } from '../../src/deliveries/events.service.js';
 import { createEndpoint, endJob, type TestEndpoint } from '../support/endpoints.js';
-import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
+import { eventually, startGateway, type Answer, type TestGateway } from '../support/gateway.js';
 
 /* The API of endpoints and events. */
 
@@ -205,7 +206,7 @@ describe('events', () => {
 
   it('of all services are listed for admins by the same pages', async () => {
     const events = gateway.app.get(EventsService, { strict: false });
-    const idsOf = (found: readonly { id: string }[]): string[] => found.map(({ id }) => id);
+    const idsOf = (page: EventPage): string[] => page.events.map(({ id }) => id);
     const all = idsOf(await events.list(null, {}, {}, 200));
     expect(all).toEqual(all.toSorted().toReversed());
     expect(all).toEqual(expect.arrayContaining(await ids('limit=200')));
@@ -248,6 +249,156 @@ describe('events', () => {
     expect(
       deliveries.find(({ endpointId }: { endpointId: string }) => endpointId === other.id),
     ).toMatchObject({ status: 'cancelled', nextAttemptAt: null });
+  });
+
+  describe('behind a long stretch of events that do not match', () => {
+    const service = 'stretch';
+    const STRETCH = 12_000;
+    let last: string;
+    let hook: TestEndpoint;
+    const call = (method: string, path: string): Promise<Answer> => hook.call(method, path);
+
+    beforeAll(async () => {
+      hook = await createEndpoint(gateway, undefined, {}, service, (close) => closers.push(close));
+      await gateway.pool.query(
+        `INSERT INTO events (id, service, type, body)
+         SELECT new_event_id(), $1, 'job.completed', '{}' FROM generate_series(1, $2)`,
+        [service, STRETCH],
+      );
+      const jobId = await endJob(gateway, service);
+      last = await eventually('the delivery of the last event', async () => {
+        const { rows } = await gateway.pool.query<{ id: string }>(
+          `SELECT id FROM events JOIN deliveries ON event_id = id
+            WHERE job_id = $1 AND deliveries.status = 'delivered'`,
+          [jobId],
+        );
+        return rows[0]?.id;
+      });
+    });
+
+    it('are found by a feed without wait that follows nextCursor', async () => {
+      const cursors = ['0'];
+      for (;;) {
+        const path = `/v1/events?status=delivered&after=${cursors.at(-1)}`;
+        const { body } = await call('GET', path);
+        cursors.push(body.nextCursor);
+        if (body.events.length === 0) continue;
+        expect(body.events.map(({ id }: { id: string }) => id)).toEqual([last]);
+        break;
+      }
+      expect(cursors).toEqual([...new Set(cursors)].toSorted());
+      expect(cursors.length - 1).toBe(Math.ceil(STRETCH / 5000));
+    });
+
+    it('are found by one request of a feed that waits', async () => {
+      const { body } = await call('GET', '/v1/events?status=delivered&after=0&wait=30');
+      expect(body.events.map(({ id }: { id: string }) => id)).toEqual([last]);
+    });
+
+    it.each(['status=pending', 'type=job.completed&status=failed', 'type=job.expired'])(
+      'leave the cursor of a feed with ?%s at the last event, although none matches',
+      async (filter) => {
+        const { body } = await call('GET', `/v1/events?${filter}&after=0&wait=1`);
+        expect(body).toEqual({ events: [], nextCursor: last });
+      },
+    );
+
+    it('are in pages whose nextCursor leads through all events, newest first', async () => {
+      const deliver = `INSERT INTO deliveries (event_id, endpoint_id, status)
+        SELECT id, gen_random_uuid(), 'failed' FROM events WHERE service = $1 ORDER BY id LIMIT 1 RETURNING event_id AS id`;
+      const { rows } = await gateway.pool.query<{ id: string }>(deliver, [service]);
+      const admin = { authorization: `Bearer ${await gateway.newKey('platform', ['admin'])}` };
+      for (const read of [
+        (cursor: string) => call('GET', `/v1/events?status=failed${cursor}`),
+        (cursor: string) =>
+          gateway.call(
+            'GET',
+            `/v1/admin/events?service=${service}&status=failed${cursor}`,
+            undefined,
+            admin,
+          ),
+      ]) {
+        const pages: string[][] = [];
+        for (let cursor: string | null = ''; cursor !== null;) {
+          const { body }: Answer = await read(cursor === '' ? '' : `&cursor=${cursor}`);
+          pages.push(body.events.map(({ id }: { id: string }) => id));
+          cursor = body.nextCursor;
+        }
+        expect(pages).toEqual([[], [], [rows[0]?.id]]);
+      }
+    });
+
+    it('of a rare type are found by one request', async () => {
+      for (const query of [`type=job.failed`, `type=job.failed&after=0`]) {
+        const { body } = await call('GET', `/v1/events?${query}`);
+        expect(body.events.map(({ id }: { id: string }) => id)).toEqual([last]);
+      }
+    });
+  });
+
+  it('continue after and before an event that was deleted meanwhile', async () => {
+    const made = await gateway.pool.query<{ id: string }>(
+      `INSERT INTO events (id, service, type, body)
+       SELECT new_event_id(), 'gaps', 'job.completed', '{}' FROM generate_series(1, 3) RETURNING id`,
+    );
+    const [first, second, third] = made.rows.map(({ id }) => id);
+    await gateway.pool.query('DELETE FROM events WHERE id = $1', [second]);
+    const headers = { authorization: `Bearer ${await gateway.newKey('gaps')}` };
+    for (const [query, id] of [
+      [`after=${second}`, third],
+      [`after=${second?.toUpperCase()}`, third],
+      [`cursor=${second}`, first],
+    ]) {
+      const { body } = await gateway.call('GET', `/v1/events?${query}`, undefined, headers);
+      expect(body.events.map((event: { id: string }) => event.id)).toEqual([id]);
+    }
+  });
+
+  it('that failed are found in all services by one request of an admin', async () => {
+    const event = await gateway.pool.query<{ id: string }>(
+      `INSERT INTO events (id, service, type, body) VALUES (new_event_id(), 'early', 'job.completed', '{}') RETURNING id`,
+    );
+    const id = event.rows[0]?.id;
+    await gateway.pool.query(
+      `INSERT INTO deliveries (event_id, endpoint_id, status)
+       SELECT $1, gen_random_uuid(), 'failed' FROM generate_series(1, 2)`,
+      [id],
+    );
+    await gateway.pool.query(
+      `INSERT INTO events (id, service, type, body)
+       SELECT new_event_id(), 'later', 'job.completed', '{}' FROM generate_series(1, 5000)`,
+    );
+    const admin = { authorization: `Bearer ${await gateway.newKey('platform', ['admin'])}` };
+    const path = '/v1/admin/events?status=failed&limit=1';
+    const { body } = await gateway.call('GET', path, undefined, admin);
+    expect(body.events.map((found: { id: string }) => found.id)).toEqual([id]);
+  });
+
+  it('that failed are found by their endpoint, and only by its service', async () => {
+    const endpointId = randomUUID();
+    await gateway.pool.query(
+      `WITH event AS (
+         INSERT INTO events (id, service, type, body)
+         SELECT new_event_id(), 'failures', 'job.completed', '{}' FROM generate_series(1, 3) RETURNING id)
+       INSERT INTO deliveries (event_id, endpoint_id, status) SELECT id, $1, 'failed' FROM event`,
+      [endpointId],
+    );
+    const query = `endpointId=${endpointId}&status=failed&limit=2`;
+    const counts = async (service: string) => {
+      const headers = { authorization: `Bearer ${await gateway.newKey(service)}` };
+      const first = await gateway.call('GET', `/v1/events?${query}`, undefined, headers);
+      const path = `/v1/events?${query}&cursor=${first.body.nextCursor ?? randomUUID()}`;
+      const next = await gateway.call('GET', path, undefined, headers);
+      return [first, next].map(({ body }) => [body.events.length, body.nextCursor === null]);
+    };
+    expect(await counts('failures')).toEqual([
+      [2, false],
+      [1, true],
+    ]);
+    expect(await counts('somebody-else')).toEqual([
+      [0, true],
+      [0, true],
+    ]);
   });
 
   it.each([

@@ -266,12 +266,17 @@ it.each(['', '?after=0', '?type=job.completed', '?status=pending'])(
   },
 );
 
-it('reads the event of another service as an unknown position', async () => {
-  const events = async (query: string) => (await callAsB('GET', `/v1/events?${query}`)).body.events;
-  expect(await events(`cursor=${event}`)).toEqual(await events(`cursor=${UNKNOWN_JOB}`));
-  expect(await events(`after=${event}`)).toEqual(await events(`after=${UNKNOWN_JOB}`));
+it('lists own events alone around the event of another service', async () => {
+  const { body: own } = await callAsB('POST', '/v1/endpoints', { url: 'http://127.0.0.1:1/' });
+  const { body: sent } = await callAsB('POST', `/v1/endpoints/${own.id}/test`);
+  const events = async (query: string) =>
+    (await callAsB('GET', `/v1/events?${query}`)).body.events.map(({ id }: { id: string }) => id);
+  expect(await events(`cursor=${event}`)).toEqual([]);
+  expect(await events(`after=${event}`)).toContain(sent.eventId);
+  expect(await events(`after=${event}`)).not.toContain(event);
   expect(await events(`jobId=${done}`)).toEqual([]);
   expect(await events(`endpointId=${endpoint}`)).toEqual([]);
+  await callAsB('DELETE', `/v1/endpoints/${own.id}`);
 });
 
 it('covers every route for services in this file', async () => {

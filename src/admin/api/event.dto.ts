@@ -5,8 +5,9 @@ import {
   EVENT_TYPES,
   SHOWN_STATUSES,
   shownUrl,
-  type AdminEvent,
+  type EventPage,
   type EventType,
+  type ShownEvent,
   type ShownStatus,
 } from '../../deliveries/deliveries-admin.service.js';
 import { IsWholeNumber } from '../../platform/http/whole-number.js';
@@ -92,13 +93,14 @@ export class AdminEventDto {
 }
 
 export class AdminEventPageDto {
+  /** With a filter, a page can be empty although others follow. */
   events!: AdminEventDto[];
 
   /** Pass it as `cursor` to get the next page; null on the last page. */
   nextCursor!: string | null;
 }
 
-export function toAdminEventDto(event: AdminEvent): AdminEventDto {
+export function toAdminEventDto(event: ShownEvent): AdminEventDto {
   return {
     id: event.id,
     service: event.service,
@@ -113,14 +115,6 @@ export function toAdminEventDto(event: AdminEvent): AdminEventDto {
   };
 }
 
-/** @param found one more than `limit` if there is a next page */
-export function toAdminEventPageDto(
-  found: readonly AdminEvent[],
-  limit: number,
-): AdminEventPageDto {
-  const page = found.slice(0, limit);
-  return {
-    events: page.map(toAdminEventDto),
-    nextCursor: found.length > limit ? (page.at(-1)?.id ?? null) : null,
-  };
+export function toAdminEventPageDto({ events, next }: EventPage): AdminEventPageDto {
+  return { events: events.map(toAdminEventDto), nextCursor: next };
 }

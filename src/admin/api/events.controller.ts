@@ -29,12 +29,15 @@ export class AdminEventsController {
     private readonly deliveries: AdminDeliveries,
   ) {}
 
-  /** List the events of all services, newest first */
+  /**
+   * List the events of all services, newest first
+   * @remarks A filter by `endpointId`, `status`, or `job.completed` examines up to 5,000 events per request, so that pages can be empty: continue with `nextCursor`.
+   */
   @Get()
   async listAllEvents(
     @Query() { cursor, limit, ...search }: AdminEventsQuery,
   ): Promise<AdminEventPageDto> {
-    return toAdminEventPageDto(await this.reads.listEvents(search, cursor, limit + 1), limit);
+    return toAdminEventPageDto(await this.reads.listEvents(search, cursor, limit));
   }
 
   /** Read an event of any service with its deliveries */

@@ -1,8 +1,8 @@
 import type { JSX } from 'preact';
 import {
   shownUrl,
-  type AdminDelivery,
-  type AdminEvent,
+  type ShownDelivery,
+  type ShownEvent,
   type DisabledReason,
   type EndpointHealth,
   type ShownStatus,
@@ -36,7 +36,7 @@ const MAX_SHOWN = 3;
 const MAX_URL_LENGTH = 60;
 
 /** The deliveries of an event in one cell. */
-function Deliveries({ deliveries }: { deliveries: readonly AdminDelivery[] }): JSX.Element {
+function Deliveries({ deliveries }: { deliveries: readonly ShownDelivery[] }): JSX.Element {
   if (deliveries.length === 0) return <span class="muted">No endpoint asked for it.</span>;
   return (
     <ul class="deliveries">
@@ -57,7 +57,7 @@ function Deliveries({ deliveries }: { deliveries: readonly AdminDelivery[] }): J
 export function EndpointLink({
   delivery: { endpointId, url },
 }: {
-  delivery: AdminDelivery;
+  delivery: ShownDelivery;
 }): JSX.Element {
   if (url === null) return <span class="muted">a deleted endpoint</span>;
   return (
@@ -78,7 +78,7 @@ export function attemptCount(attempts: number): string {
   return `${count(attempts)} ${attempts === 1 ? 'attempt' : 'attempts'}`;
 }
 
-const TIME: TableColumn<AdminEvent> = {
+const TIME: TableColumn<ShownEvent> = {
   head: 'Time (UTC)',
   main: true,
   cell: ({ id, createdAt }) => (
@@ -88,13 +88,13 @@ const TIME: TableColumn<AdminEvent> = {
   ),
 };
 
-const DELIVERIES: TableColumn<AdminEvent> = {
+const DELIVERIES: TableColumn<ShownEvent> = {
   head: 'Deliveries',
   wide: true,
   cell: ({ deliveries }) => <Deliveries deliveries={deliveries} />,
 };
 
-const JOB: TableColumn<AdminEvent> = {
+const JOB: TableColumn<ShownEvent> = {
   head: 'Job',
   wide: true,
   cell: ({ jobId }) =>
@@ -107,12 +107,12 @@ const JOB: TableColumn<AdminEvent> = {
     ),
 };
 
-const TYPE: TableColumn<AdminEvent> = {
+const TYPE: TableColumn<ShownEvent> = {
   head: 'Type',
   cell: ({ type }) => <code class="nowrap">{type}</code>,
 };
 
-export const EVENT_COLUMNS: readonly TableColumn<AdminEvent>[] = [
+export const EVENT_COLUMNS: readonly TableColumn<ShownEvent>[] = [
   TIME,
   TYPE,
   { head: 'Service', cell: ({ service }) => <Untrusted text={service} /> },
@@ -121,10 +121,10 @@ export const EVENT_COLUMNS: readonly TableColumn<AdminEvent>[] = [
 ];
 
 /** For the page of a job. */
-export const EVENT_COLUMNS_OF_JOB: readonly TableColumn<AdminEvent>[] = [TIME, TYPE, DELIVERIES];
+export const EVENT_COLUMNS_OF_JOB: readonly TableColumn<ShownEvent>[] = [TIME, TYPE, DELIVERIES];
 
 /** For the page of an endpoint. */
-export function eventColumnsOf(endpointId: string): readonly TableColumn<AdminEvent>[] {
+export function eventColumnsOf(endpointId: string): readonly TableColumn<ShownEvent>[] {
   return [
     TIME,
     TYPE,

@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import {
   shownUrl,
   type AdminEndpoint,
-  type AdminEvent,
+  type ShownEvent,
 } from '../../deliveries/deliveries-admin.service.js';
 import { DataTable } from '../components/data-table.js';
 import { DISABLED_LABELS, eventColumnsOf, STATE_TONES } from '../components/deliveries.js';
@@ -26,7 +26,7 @@ export interface EndpointProperties {
   readonly session: Session;
   readonly found: AdminEndpoint;
   /** The latest events that it gets. */
-  readonly events: readonly AdminEvent[];
+  readonly events: readonly ShownEvent[];
   /** What was just done. */
   readonly done: 'enable' | 'disable' | 'recover' | undefined;
 }

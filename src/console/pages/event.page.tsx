@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import type { AdminDelivery, AdminEvent } from '../../deliveries/deliveries-admin.service.js';
+import type { ShownDelivery, ShownEvent } from '../../deliveries/deliveries-admin.service.js';
 import type { Attempt } from '../../deliveries/events.service.js';
 import { attemptCount, DELIVERY_TONES, EndpointLink } from '../components/deliveries.js';
 import { Details } from '../components/details.js';
@@ -21,7 +21,7 @@ import type { Session } from '../session/sessions.service.js';
 
 export interface EventProperties {
   readonly session: Session;
-  readonly event: AdminEvent;
+  readonly event: ShownEvent;
   readonly attempts: readonly Attempt[];
   /** Where the next part of the attempts begins, if there is one. */
   readonly next: string | undefined;
@@ -93,7 +93,7 @@ export function EventDetail({
   );
 }
 
-function factsOf(event: AdminEvent): Parameters<typeof Facts>[0]['facts'] {
+function factsOf(event: ShownEvent): Parameters<typeof Facts>[0]['facts'] {
   const { type, service, jobId, endpointId, createdAt } = event;
   return [
     ['Type', <a href={link('/admin/events', { type })}>{type}</a>],
@@ -134,7 +134,7 @@ function ResendForm({
   children,
 }: {
   session: Session;
-  event: AdminEvent;
+  event: ShownEvent;
   endpointId?: string;
   children: string;
 }): JSX.Element {
@@ -158,8 +158,8 @@ function Delivery({
   attempts,
 }: {
   session: Session;
-  event: AdminEvent;
-  delivery: AdminDelivery;
+  event: ShownEvent;
+  delivery: ShownDelivery;
   attempts: readonly Attempt[];
 }): JSX.Element {
   const { endpointId, url, status } = delivery;
@@ -193,7 +193,7 @@ function Delivery({
 function Progress({
   delivery: { status, nextAttemptAt, endedAt },
 }: {
-  delivery: AdminDelivery;
+  delivery: ShownDelivery;
 }): JSX.Element {
   switch (status) {
     case 'delivered':

@@ -1,12 +1,14 @@
 import type { JSX } from 'preact';
 import {
   EVENT_TYPES,
+  MAX_EXAMINED,
   SHOWN_STATUSES,
-  type AdminEvent,
+  type EventPage,
   type EventSearch,
 } from '../../deliveries/deliveries-admin.service.js';
 import { DataTable } from '../components/data-table.js';
 import { EVENT_COLUMNS } from '../components/deliveries.js';
+import { count } from '../components/format.js';
 import { link } from '../components/page.js';
 import { Note, Options, Pager } from '../components/widgets.js';
 import type { AskedEvents } from '../delivery-search.js';
@@ -15,17 +17,14 @@ import { withChosen } from './endpoints.page.js';
 interface EventsProperties {
   readonly asked: AskedEvents;
   readonly services: readonly string[];
-  readonly events: readonly AdminEvent[];
-  /** Where the next page begins, if there is one. */
-  readonly next: string | undefined;
+  readonly page: EventPage;
 }
 
 /** The events of all services with their deliveries. */
 export function Events({
   asked: { search, cursor, problems },
   services,
-  events,
-  next,
+  page: { events, next },
 }: EventsProperties): JSX.Element {
   const values = { ...search };
   const isFiltered = Object.values(search).some((value) => value !== undefined);
@@ -49,7 +48,11 @@ export function Events({
         empty={
           isFiltered ? (
             <>
-              <p>No event matches.</p>
+              <p>
+                {next === null
+                  ? 'No event matches.'
+                  : `None of these ${count(MAX_EXAMINED)} events matches. Older ones were not examined yet.`}
+              </p>
               <p>
                 <a href="/admin/events">Show all events</a>
               </p>
@@ -59,10 +62,10 @@ export function Events({
           )
         }
       />
-      {events.length === 0 ? null : (
+      {events.length === 0 && next === null ? null : (
         <Pager
           {...(cursor === undefined ? {} : { first: link('/admin/events', values) })}
-          next={next === undefined ? undefined : link('/admin/events', { ...values, cursor: next })}
+          next={next === null ? undefined : link('/admin/events', { ...values, cursor: next })}
         />
       )}
     </>

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import type { RefusalDto } from '../../admin/refusal.dto.js';
-import type { AdminEvent } from '../../deliveries/deliveries-admin.service.js';
+import type { ShownEvent } from '../../deliveries/deliveries-admin.service.js';
 import type { TimelineEntry } from '../../jobs/jobs-admin.service.js';
 import { isRecord } from '../../platform/json/is-record.js';
 import { isTerminal } from '../../jobs/job-status.js';
@@ -43,7 +43,7 @@ export interface JobProperties {
   readonly job: Job;
   readonly events: readonly TimelineEntry[];
   /** What its service is told. */
-  readonly told: readonly AdminEvent[];
+  readonly told: readonly ShownEvent[];
   /** Where the next part of the timeline begins, if there is one. */
   readonly nextCursor: string | undefined;
   readonly callbacks: readonly JobCallback[];
@@ -131,7 +131,7 @@ export function JobDetail({
         </p>
       )}
       <h2>Events for its service</h2>
-      <DataTable<AdminEvent>
+      <DataTable<ShownEvent>
         caption="Events about this job, and their deliveries"
         columns={EVENT_COLUMNS_OF_JOB}
         rows={told}

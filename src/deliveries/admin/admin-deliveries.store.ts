@@ -3,8 +3,6 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { rows } from '../../platform/database/sql.js';
 import { Endpoint } from '../endpoints/endpoint.entity.js';
-import type { EventType } from '../events/event.entity.js';
-import type { ShownDelivery, ShownStatus } from '../events/events.store.js';
 
 /** The health of an endpoint. `failing`: its last attempt failed. */
 export const ENDPOINT_STATES = ['active', 'failing', 'disabled'] as const;
@@ -21,34 +19,10 @@ export interface RecentAttempts {
   readonly successes: number;
 }
 
-export interface EventSearch {
-  readonly service?: string | undefined;
-  readonly type?: EventType | undefined;
-  readonly jobId?: string | undefined;
-  /** Only events with a delivery to this endpoint. */
-  readonly endpointId?: string | undefined;
-  /** Only events with a delivery of this status. */
-  readonly status?: ShownStatus | undefined;
-}
-
-/** `url` is null if the endpoint was deleted. */
-export type AdminDelivery = ShownDelivery & { readonly url: string | null };
-
-export interface AdminEvent {
-  readonly id: string;
-  readonly service: string;
-  readonly type: EventType;
-  readonly jobId: string | null;
-  /** The endpoint that the event is about. */
-  readonly endpointId: string | null;
-  readonly createdAt: Date;
-  readonly deliveries: readonly AdminDelivery[];
-}
-
 /** Events of a service over which attempts are counted. */
 const RECENT_EVENTS = 200;
 
-/** Reads of the endpoints and events of all services. */
+/** Reads of the endpoints of all services. */
 @Injectable()
 export class AdminDeliveriesStore {
   constructor(@InjectEntityManager() private readonly database: EntityManager) {}
@@ -94,53 +68,6 @@ export class AdminDeliveriesStore {
   async disable(manager: EntityManager, id: string): Promise<void> {
     await rows(manager, DISABLE, [id]);
   }
-
-  /** Up to `limit` events before the event `before`, newest first. */
-  listEvents(
-    { service, type, jobId, endpointId, status }: EventSearch,
-    before: string | undefined,
-    limit: number,
-  ): Promise<AdminEvent[]> {
-    const parameters: unknown[] = [limit];
-    const parameter = (value: unknown): string => `$${parameters.push(value)}`;
-    const conditions: string[] = [];
-    if (service !== undefined) conditions.push(`service = ${parameter(service)}`);
-    if (type !== undefined) conditions.push(`type = ${parameter(type)}`);
-    if (jobId !== undefined) conditions.push(`job_id = ${parameter(jobId)}::uuid`);
-    if (before !== undefined) {
-      // An index leads through the events of a service by position, and through all events by id.
-      conditions.push(
-        service === undefined
-          ? `event.id < ${parameter(before)}::uuid`
-          : `position < (SELECT position FROM events WHERE id = ${parameter(before)}::uuid)`,
-      );
-    }
-    if (endpointId !== undefined || status !== undefined) {
-      const delivery = [
-        ...(endpointId === undefined ? [] : [`endpoint_id = ${parameter(endpointId)}::uuid`]),
-        ...(status === undefined ? [] : [STATUS_CONDITIONS[status]]),
-      ];
-      conditions.push(
-        `EXISTS (SELECT FROM deliveries WHERE event_id = event.id AND ${delivery.join(' AND ')})`,
-      );
-    }
-    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-    const order = service === undefined ? 'event.id' : 'position';
-    return rows<AdminEvent>(
-      this.database,
-      `SELECT ${EVENT_COLUMNS} FROM events AS event ${where} ORDER BY ${order} DESC LIMIT $1`,
-      parameters,
-    );
-  }
-
-  async findEvent(id: string): Promise<AdminEvent | undefined> {
-    const [event] = await rows<AdminEvent>(
-      this.database,
-      `SELECT ${EVENT_COLUMNS} FROM events AS event WHERE id = $1`,
-      [id],
-    );
-    return event;
-  }
 }
 
 const STATE_CONDITIONS: Readonly<Record<EndpointHealth, string>> = {
@@ -170,7 +97,7 @@ const RECENT_ATTEMPTS = `
     FROM endpoints AS endpoint
     LEFT JOIN LATERAL (
            SELECT delivery.attempts, delivery.status
-             FROM (SELECT id FROM events WHERE service = endpoint.service ORDER BY position DESC LIMIT $2) AS event
+             FROM (SELECT id FROM events WHERE service = endpoint.service ORDER BY id DESC LIMIT $2) AS event
              JOIN deliveries AS delivery ON delivery.event_id = event.id AND delivery.endpoint_id = endpoint.id) AS recent
       ON true
    WHERE endpoint.id = ANY ($1::uuid[])
@@ -180,29 +107,3 @@ const DISABLE = `
   UPDATE endpoints
      SET enabled = false, disabled_reason = 'admin', disabled_at = coalesce(disabled_at, now()), updated_at = now()
    WHERE id = $1`;
-
-const IS_DELETED = `NOT EXISTS (SELECT FROM endpoints WHERE id = endpoint_id)`;
-
-/** A pending delivery of a deleted endpoint is shown as cancelled. */
-const STATUS_CONDITIONS: Readonly<Record<ShownStatus, string>> = {
-  pending: `status = 'pending' AND NOT (${IS_DELETED})`,
-  cancelled: `status = 'pending' AND ${IS_DELETED}`,
-  delivered: `status = 'delivered'`,
-  failed: `status = 'failed'`,
-};
-
-const ISO = (column: string): string =>
-  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
-
-/** A lease moves the time of the next attempt. */
-const EVENT_COLUMNS = `
-  event.id, event.service, event.type, event.job_id AS "jobId", event.endpoint_id AS "endpointId",
-  event.created_at AS "createdAt",
-  coalesce((SELECT json_agg(json_build_object(
-              'endpointId', delivery.endpoint_id, 'url', endpoint.url, 'attempts', attempts,
-              'status', CASE WHEN status = 'pending' AND endpoint.id IS NULL THEN 'cancelled' ELSE status END,
-              'nextAttemptAt', CASE WHEN status = 'pending' AND lease IS NULL AND endpoint.enabled
-                                    THEN ${ISO('greatest(next_attempt_at, delivery.created_at)')} END,
-              'endedAt', ${ISO('ended_at')}) ORDER BY delivery.created_at, delivery.endpoint_id)
-      FROM deliveries AS delivery LEFT JOIN endpoints AS endpoint ON endpoint.id = delivery.endpoint_id
-     WHERE event_id = event.id), '[]') AS deliveries`;

@@ -5,7 +5,7 @@ import { IsWholeNumber } from '../../platform/http/whole-number.js';
 import { appendMembers } from '../../platform/json/json-edits.js';
 import { EVENT_TYPES, type EventType } from '../events/event.entity.js';
 import { SHOWN_STATUSES, type ShownStatus } from '../events/events.store.js';
-import type { ShownDelivery, ShownEvent } from '../events.service.js';
+import type { EventPage, ShownDelivery, ShownEvent } from '../events.service.js';
 
 export class ListEventsQuery {
   /** `nextCursor` of the previous page. */
@@ -13,7 +13,7 @@ export class ListEventsQuery {
   @IsUUID()
   cursor?: string;
 
-  /** Oldest first, from after this event, whose id you have kept; `0` begins with the first event. */
+  /** Oldest first, from after this `nextCursor` that you have kept; `0` begins with the first event. */
   @IsOptional()
   @Matches(/^(?:0|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i, {
     message: 'must be the id of an event, or 0',
@@ -48,7 +48,7 @@ export class ListEventsQuery {
   limit: number = 50;
 }
 
-export class DeliveryDto implements ShownDelivery {
+export class DeliveryDto implements Omit<ShownDelivery, 'url'> {
   @ApiProperty({ format: 'uuid' })
   endpointId!: string;
 
@@ -59,6 +59,7 @@ export class DeliveryDto implements ShownDelivery {
   @ApiProperty({ type: 'integer' })
   attempts!: number;
 
+  /** Null if an attempt is under way, and while the endpoint is disabled. */
   @ApiProperty({ type: String, format: 'date-time', nullable: true })
   nextAttemptAt!: string | null;
 
@@ -89,6 +90,7 @@ export class EventWithBodyDto extends EventDto {
 }
 
 export class EventPageDto {
+  /** With a filter, a page can be empty although others follow. */
   events!: EventDto[];
 
   /** Newest first: pass it as `cursor`; null on the last page. With `after`: pass it as `after`; never null. */
@@ -96,21 +98,23 @@ export class EventPageDto {
 }
 
 export function toEventDto({ id, type, jobId, createdAt, deliveries }: ShownEvent): EventDto {
-  return { id, type, jobId, createdAt, deliveries: [...deliveries] };
-}
-
-/** A page, newest first. */
-export function toEventPageDto(found: readonly ShownEvent[], limit: number): EventPageDto {
-  const page = found.slice(0, limit);
   return {
-    events: page.map(toEventDto),
-    nextCursor: found.length > limit ? (page.at(-1)?.id ?? null) : null,
+    id,
+    type,
+    jobId,
+    createdAt,
+    deliveries: deliveries.map(({ endpointId, status, attempts, nextAttemptAt, endedAt }) => ({
+      endpointId,
+      status,
+      attempts,
+      nextAttemptAt,
+      endedAt,
+    })),
   };
 }
 
-/** The next events of a feed after the event `after`. */
-export function toFeedPageDto(events: readonly ShownEvent[], after: string): EventPageDto {
-  return { events: events.map(toEventDto), nextCursor: events.at(-1)?.id ?? after };
+export function toEventPageDto({ events, next }: EventPage): EventPageDto {
+  return { events: events.map(toEventDto), nextCursor: next };
 }
 
 /** The body is as it is stored. */

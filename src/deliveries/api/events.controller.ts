@@ -17,7 +17,6 @@ import {
   EventWithBodyDto,
   ListEventsQuery,
   toEventPageDto,
-  toFeedPageDto,
 } from './event.dto.js';
 
 @Controller('v1/events')
@@ -28,7 +27,7 @@ export class EventsController {
 
   /**
    * List your events, or follow them
-   * @remarks Newest first. With `after`, oldest first: keep `nextCursor` and pass it as the next `after`; with `wait`, the request waits for the next event. No event appears before one that was answered already.
+   * @remarks Newest first. With `after`, oldest first: keep `nextCursor` and pass it as the next `after`; with `wait`, the request waits for the next event. No event appears before one that was answered already. A filter by `endpointId`, `status`, or `job.completed` examines up to 5,000 events per request, so that pages can be empty: continue with `nextCursor`.
    */
   @Get()
   async listEvents(
@@ -39,13 +38,13 @@ export class EventsController {
     if (after === undefined) {
       if (wait > 0) throw new GatewayError('invalid_query', '`wait` needs `after`.');
       const page = { before: cursor };
-      return toEventPageDto(await this.events.list(service, filter, page, limit + 1), limit);
+      return toEventPageDto(await this.events.list(service, filter, page, limit));
     }
     if (cursor !== undefined) {
       throw new GatewayError('invalid_query', 'Give either `cursor` or `after`.');
     }
     const feed = { seconds: wait, signal };
-    return toFeedPageDto(await this.events.readFeed(service, filter, after, limit, feed), after);
+    return toEventPageDto(await this.events.readFeed(service, filter, after, limit, feed));
   }
 
   /** Read an event with its body and its deliveries */

@@ -9,6 +9,7 @@ export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 @Index('deliveries_due', ['endpointId', 'nextAttemptAt'], { where: `status = 'pending'` })
 @Index('deliveries_leased', ['endpointId'], { where: 'lease IS NOT NULL' })
 @Index('deliveries_failed', ['endpointId', 'eventId'], { where: `status = 'failed'` })
+@Index('deliveries_failed_by_event', ['eventId'], { where: `status = 'failed'` })
 export class Delivery {
   @PrimaryColumn({ name: 'event_id', type: 'uuid' })
   eventId!: string;

@@ -14,16 +14,19 @@ export type EventType = (typeof EVENT_TYPES)[number];
 
 /** Something that a service is told. It never changes. */
 @Entity({ name: 'events' })
-@Index('events_by_service', ['service', 'position'], { unique: true })
+@Index('events_by_service', ['service', 'id'])
+@Index('events_by_type', ['type', 'id'], { where: `type <> 'job.completed'` })
+@Index('events_by_service_and_type', ['service', 'type', 'id'], {
+  where: `type <> 'job.completed'`,
+})
 @Index('events_by_job', ['jobId'], { unique: true, where: 'job_id IS NOT NULL' })
 export class Event {
-  /** UUIDv7 by the database’s clock. The `webhook-id` of all its deliveries. */
+  /**
+   * UUIDv7 by the database’s clock. The `webhook-id` of all its deliveries, and its place in the feed: no event becomes
+   * visible with a lower id than one that was visible before.
+   */
   @PrimaryColumn({ type: 'uuid' })
   id!: string;
-
-  /** Order in the feed: no event becomes visible with a lower position than one that was visible before. */
-  @Column({ type: 'bigint', generated: 'identity', generatedIdentity: 'ALWAYS' })
-  position!: string;
 
   @Column({ type: 'text' })
   service!: string;

@@ -102,8 +102,8 @@ export class FanOutStore {
 }
 
 /**
- * SQL of the CTE `turn`. Its lock is held until the commit, so positions become visible in their order: a reader that
- * has seen one never misses a lower one. Every insert of events has it.
+ * SQL of the CTE `turn`. Its lock is held until the commit, so ids become visible in their order: a reader that has
+ * seen one never misses a lower one. Every insert of events has it.
  */
 const TURN = `turn AS MATERIALIZED (
     SELECT pg_advisory_xact_lock(hashtextextended('events', 0)) AS held)`;

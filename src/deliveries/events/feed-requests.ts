@@ -1,5 +1,6 @@
 import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { Notifications } from '../../platform/work/notifications.js';
+import type { EventPage } from './events.store.js';
 import { EVENTS_STORED } from './fan-out.store.js';
 
 /** Payload for all services. */
@@ -22,13 +23,16 @@ export class FeedRequests implements OnModuleInit, BeforeApplicationShutdown {
     );
   }
 
-  /** Reads until there is an event, `seconds` have passed, or `signal` aborts. A wake-up can be spurious. */
-  async readUntilEvent<Event>(
+  /**
+   * Reads pages until one has an event, `seconds` have passed, or `signal` aborts. Without `hasMore` it waits before the next
+   * one. A wake-up can be spurious.
+   */
+  async readUntilEvent(
     service: string,
     seconds: number,
     signal: AbortSignal,
-    read: () => Promise<Event[]>,
-  ): Promise<Event[]> {
+    read: () => Promise<EventPage>,
+  ): Promise<EventPage> {
     const end = performance.now() + seconds * 1000;
     for (;;) {
       const left = Math.max(end - performance.now(), 0) / 1000;
@@ -37,9 +41,9 @@ export class FeedRequests implements OnModuleInit, BeforeApplicationShutdown {
       // It waits before it reads, so that no event in between is missed.
       const woken = this.wait(service, left, AbortSignal.any([signal, done.signal]));
       try {
-        const events = await read();
-        if (events.length > 0 || signal.aborted) return events;
-        await woken;
+        const page = await read();
+        if (page.events.length > 0 || signal.aborted) return page;
+        if (!page.hasMore) await woken;
       } finally {
         done.abort();
       }
