@@ -162,7 +162,34 @@ describe('a file that cannot be fetched', () => {
         missingFiles: [],
       });
       expect(job.error.message).toContain('1 of its files');
-      expect(await countOf(other.pool, 'result_chunks')).toBe(0);
+      await eventually('no bytes are left', async () =>
+        (await countOf(other.pool, 'result_chunks')) === 0 ? true : undefined,
+      );
+    });
+  });
+
+  it('leaves its files to the next holder of the lease if the job was not failed under a lost lease', async () => {
+    await withGateway({ MISSING_FILES: 'fail' }, async (other) => {
+      const first = results.link('first');
+      const late = results.link('late');
+      let attempts = 0;
+      results.files.set('/stored/late', async () => {
+        attempts += 1;
+        if (attempts > 1) return answerOf('late');
+        // As if this process had been paused beyond its lease.
+        await other.pool.query(
+          `UPDATE jobs SET lease = gen_random_uuid(), next_check_at = now() + interval '0.5 s'`,
+        );
+        return { status: 403 };
+      });
+      results.completeWith(withImages(first, late));
+      const id = await other.submit();
+      expect(await other.ended(id)).toMatchObject({ status: 'completed', missingFiles: [] });
+      expect(results.requestsOf('first')).toBe(1);
+      const links = await linksOf(other, id);
+      const texts = links.map(async (link) => (await getWithKey(other, link)).text());
+      expect(await Promise.all(texts)).toEqual(['content of first', 'late']);
+      expect(await orphans(other)).toBe(0);
     });
   });
 });

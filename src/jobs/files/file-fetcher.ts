@@ -23,6 +23,8 @@ const MAX_REMEMBERED_FILES = 50_000;
 export interface FetchedFiles {
   /** By the URL of the link. */
   readonly files: ReadonlyMap<string, NewFile>;
+  /** The same files by what identifies them in another result of the job. */
+  readonly byKey: ReadonlyMap<string, NewFile>;
   readonly missing: readonly MissingFile[];
   /** Whether a further attempt may fetch one that is missing. */
   readonly mayHelpToRetry: boolean;
@@ -50,10 +52,10 @@ export class FileFetcher {
     });
   }
 
-  /** Throws only errors of the database. */
+  /** The files belong to the caller. Throws only errors of the database. */
   async fetchFiles(jobId: string, links: readonly ResultLink[]): Promise<FetchedFiles> {
     const before = this.remembered.get(jobId) ?? new Map<string, NewFile>();
-    // Only one attempt may own them: the one that loses the job discards its files.
+    // Only one attempt may own them: it may discard them.
     this.remembered.delete(jobId);
     const wanted = wantedFiles(links);
     const attempt = new Attempt(this.settings, this.download.deadline());
@@ -71,8 +73,9 @@ export class FileFetcher {
       // A link that has expired needs another poll.
       const again = [...failed].filter(([, error]) => isTransient(error)).map(([file]) => file);
       await this.fetchAll(again, attempt, known, failed);
-    } finally {
-      this.remembered.set(jobId, known);
+    } catch (error) {
+      this.rememberFiles(jobId, known);
+      throw error;
     }
     const used = new Set(known.values());
     const dropped = [...before.values()].filter((file) => !used.has(file));
@@ -85,14 +88,16 @@ export class FileFetcher {
     );
     return {
       files,
+      byKey: known,
       missing: [...failed].map(([{ stem }, { message }]) => ({ name: stem, reason: message })),
       mayHelpToRetry: [...failed.values()].some(({ isFinal }) => !isFinal),
     };
   }
 
-  /** The files belong to the job now, or to nothing. */
-  forgetFiles(jobId: string): void {
-    this.remembered.delete(jobId);
+  /** Leaves the files to the next attempt, if this process makes it. */
+  rememberFiles(jobId: string, byKey: ReadonlyMap<string, NewFile>): void {
+    if (byKey.size === 0) return;
+    this.remembered.set(jobId, new Map([...(this.remembered.get(jobId) ?? []), ...byKey]));
   }
 
   private async fetchAll(

@@ -26,7 +26,12 @@ import { PollSlots } from './poll-slots.js';
 import { PollTransitions } from './poll-transitions.js';
 
 /** What a poll found that does not complete the job; `reason` is for its service. */
-type FoundStep = WaitOrEnd & { readonly progress: number | null; readonly reason: string | null };
+type FoundStep = WaitOrEnd & {
+  readonly progress: number | null;
+  readonly reason: string | null;
+  /** A stored result that does not complete the job. */
+  readonly unused?: FetchedResult;
+};
 
 type PollResult = FoundStep | { readonly do: 'complete'; readonly result: NewResult };
 
@@ -136,7 +141,7 @@ export class JobPoller {
     try {
       const fetched = await this.results.fetchResult(job.type, ids, answer);
       if (fetched.missing.length > 0) {
-        const step = await this.stepWithoutFiles(job, fetched);
+        const step = this.stepWithoutFiles(job, fetched);
         if (step !== undefined) {
           this.metrics.recordFetched('missing', seconds());
           return step;
@@ -156,29 +161,37 @@ export class JobPoller {
   }
 
   /** Another attempt or the failure of a job whose result misses files; `undefined` to complete it without them. */
-  private async stepWithoutFiles(
-    job: LeasedJob,
-    fetched: FetchedResult,
-  ): Promise<FoundStep | undefined> {
+  private stepWithoutFiles(job: LeasedJob, fetched: FetchedResult): FoundStep | undefined {
     const { missing } = fetched;
     this.logger.warn({ msg: 'could not fetch files', count: missing.length, ...missing[0] });
     const { MISSING_FILES: inTheEnd } = this.settings;
     const step = stepAfterMissingFiles(fetched, inTheEnd, polledJobOf(job), this.limits);
     if (step === undefined) return undefined;
-    if (step.do === 'end') await this.results.discardResult(job.id, fetched);
-    else await this.results.discardContent(fetched.content);
     const reason = `Reducto completed the job, but ${missing.length} of its files cannot be fetched; the gateway tries again`;
-    return { ...step, progress: null, reason: step.do === 'wait' ? reason : null };
+    return {
+      ...step,
+      progress: null,
+      reason: step.do === 'wait' ? reason : null,
+      unused: fetched,
+    };
   }
 
   private async applyStep(job: LeasedJob, step: FoundStep): Promise<void> {
+    const { unused } = step;
     if (step.do === 'end') {
       const ended = await this.transitions.endJob(job, step.status, step.error);
+      // The next holder of a lost lease may need the files.
+      if (unused !== undefined) {
+        await (ended
+          ? this.results.discardResult(unused)
+          : this.results.discardForRetry(job.id, unused));
+      }
       if (!ended) return;
       const level = step.status === 'expired' ? 'error' : 'log';
       this.logger[level]({ msg: `job ${step.status}`, code: step.error.code });
       return;
     }
+    if (unused !== undefined) await this.results.discardForRetry(job.id, unused);
     const { progress, reason } = step;
     const seconds = jittered(step.seconds);
     await this.transitions.reschedule(job, {

@@ -29,7 +29,12 @@ export interface FetchedResult extends FetchedFiles {
   readonly unknownLinks: number;
 }
 
-const NO_FILES: FetchedFiles = { files: new Map(), missing: [], mayHelpToRetry: false };
+const NO_FILES: FetchedFiles = {
+  files: new Map(),
+  byKey: new Map(),
+  missing: [],
+  mayHelpToRetry: false,
+};
 
 /** Fetches the result of a job, and the files that it links to. */
 @Injectable()
@@ -77,7 +82,6 @@ export class ResultFetcher {
   /** Replaces the links to the files by the gateway’s own. */
   async completeResult(jobId: string, fetched: FetchedResult): Promise<NewResult> {
     const { content, links, files, missing } = fetched;
-    this.files.forgetFiles(jobId);
     const missingFiles = missing.slice(0, MAX_MISSING_FILES);
     if (files.size === 0) return { content, files: [], missingFiles };
     const edits = links.flatMap(({ link, start, end }) => {
@@ -93,16 +97,20 @@ export class ResultFetcher {
     };
   }
 
-  /** Deletes a result that will be fetched again. Its files are remembered. */
-  async discardContent({ contentId, bytes }: NewContent): Promise<void> {
-    if (bytes === null) await this.results.discardContents([contentId]);
+  /** Deletes a result that will be fetched again, and leaves its files to the next attempt. */
+  async discardForRetry(jobId: string, { content, byKey }: FetchedResult): Promise<void> {
+    this.files.rememberFiles(jobId, byKey);
+    await this.discardContent(content);
   }
 
-  /** Deletes a result whose job fails, with its files. */
-  async discardResult(jobId: string, { content, files }: FetchedResult): Promise<void> {
-    this.files.forgetFiles(jobId);
+  /** Deletes a result whose job has failed, with its files. */
+  async discardResult({ content, byKey }: FetchedResult): Promise<void> {
     await this.discardContent(content);
-    await this.results.discardContents([...files.values()].map(({ contentId }) => contentId));
+    await this.results.discardContents([...byKey.values()].map(({ contentId }) => contentId));
+  }
+
+  private async discardContent({ contentId, bytes }: NewContent): Promise<void> {
+    if (bytes === null) await this.results.discardContents([contentId]);
   }
 
   /** Whether a link leads to a file that expires, as its place in the result or its query tells. */
