@@ -31,11 +31,11 @@ export function describeTampering(reason: string, entry: string | undefined): Al
   };
 }
 
-export function describeRefusedKey(): AlertText {
+export function describeRefusedKey(status: number): AlertText {
   return {
-    message: 'Reducto refuses the API key (401): jobs fail, polls back off.',
+    message: `Reducto refuses the API key (${status}): submits and polls wait.`,
     advice:
-      'Keys expire. Create a key in Reducto’s console, set REDUCTO_API_KEY, and restart all processes. “gateway doctor” checks the key. See docs/runbook.md#api_key.',
+      'Keys expire. Jobs wait until their maximum age. Create a key in Reducto’s console, set REDUCTO_API_KEY, and restart all processes. “gateway doctor” checks the key. See docs/runbook.md#api_key.',
   };
 }
 

@@ -113,10 +113,16 @@ export class AlertsService implements OnApplicationBootstrap {
   }
 
   private async raiseRefusedKey(): Promise<number> {
-    if (!this.apiKey.isRefused) return 0;
-    const evidence = { status: 401 };
+    const status = this.apiKey.refusedWith;
+    if (status === undefined) return 0;
+    const evidence = { status };
     const lastSeenAt = new Date();
-    const finding = { kind: 'api_key', ...describeRefusedKey(), evidence, lastSeenAt } as const;
+    const finding = {
+      kind: 'api_key',
+      ...describeRefusedKey(status),
+      evidence,
+      lastSeenAt,
+    } as const;
     const alert = await this.store.raiseAlert(finding);
     if (alert === undefined) return 0;
     this.report(alert);

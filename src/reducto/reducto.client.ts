@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Settings } from '../platform/config/settings.js';
+import { ApiKeyStatus } from './api-key-status.js';
 import type {
   CallAnswer,
   CancelAnswer,
@@ -11,6 +12,7 @@ import type {
 } from './answers.js';
 import { readCallAnswer, readList, readPollAnswer, readUpstreamId } from './read-answers.js';
 import type { Permit, PermitClaim, RequestLimiter } from './request-limiter.js';
+import { UPSTREAM_ERROR_NAMES } from './errors/upstream-error-names.js';
 import { upstreamText } from './upstream-text.js';
 import { UpstreamMetrics } from './upstream.metrics.js';
 import { UpstreamRateLimiter } from './upstream-rate-limiter.js';
@@ -31,6 +33,9 @@ const SUBMIT_PATH = {
 const MAX_UNKNOWN_IN_ROW = 5;
 
 const MAX_VERSION = 200;
+
+const FORBIDDEN = 403;
+const PROXY_NEEDS_LOGIN = 407;
 
 type Failure = Extract<Outcome, { ok: false }>;
 
@@ -55,6 +60,7 @@ export class ReductoClient {
     private readonly requests: UpstreamRequests,
     private readonly rateLimiter: UpstreamRateLimiter,
     private readonly metrics: UpstreamMetrics,
+    private readonly apiKey: ApiKeyStatus,
   ) {}
 
   /** Submits `body`, JSON text. The caller has a permit of the rate limiter. */
@@ -83,7 +89,7 @@ export class ReductoClient {
     if (job.type === 'classify' && isNoEndpoint(outcome)) {
       return { kind: 'no_endpoint', error: outcome.error };
     }
-    return answerAfterFailure(outcome);
+    return this.answerAfterFailure(outcome);
   }
 
   /**
@@ -115,7 +121,45 @@ export class ReductoClient {
     if (status >= 500 && status !== 503 && reductos && name !== undefined) {
       return { kind: 'failed', error };
     }
-    return answerAfterFailure(outcome);
+    return this.answerAfterFailure(outcome);
+  }
+
+  /** What a failed submit or synchronous call says about the job. */
+  private async answerAfterFailure(
+    outcome: Failure,
+  ): Promise<Extract<SubmitAnswer, { kind: 'rejected' | 'deferred' | 'unknown' }>> {
+    const { error, reductos, delay } = outcome;
+    const { status } = error;
+    if (outcome.neverSent) return { kind: 'deferred', error };
+    const refuses = await this.whatIsRefused(outcome);
+    if (refuses === 'key') {
+      return { kind: 'deferred', error: { ...error, refusesKey: true }, ...delay };
+    }
+    if (refuses === 'unknown') return { kind: 'deferred', error, ...delay };
+    if (status === 429 || status === 503 || isRedirect(status) || status === PROXY_NEEDS_LOGIN) {
+      return { kind: 'deferred', error, ...delay };
+    }
+    if (status !== undefined && [404, 405].includes(status) && !reductos) {
+      return { kind: 'deferred', error };
+    }
+    if (status !== undefined && status >= 400 && status < 500 && status !== 408) {
+      return { kind: 'rejected', error };
+    }
+    return { kind: 'unknown', error };
+  }
+
+  /**
+   * Whether Reducto refuses the key or the account, or this job alone. A 403 may mean either: the listing, which needs the key
+   * alone, decides.
+   */
+  private async whatIsRefused({ error, reductos }: Failure): Promise<'key' | 'job' | 'unknown'> {
+    const { status, name = '' } = error;
+    if (error.refusesKey === true) return 'key';
+    const isOfJob = reductos && name !== 'AUTH_ERROR' && UPSTREAM_ERROR_NAMES.has(name);
+    if (status !== FORBIDDEN || isOfJob) return 'job';
+    const listing = await this.listJobs(null, false, 1);
+    if (listing.kind !== 'unavailable') return 'job';
+    return listing.error.refusesKey === true ? 'key' : 'unknown';
   }
 
   private userIdOf({ service }: JobToSubmit): { userId?: string } {
@@ -171,13 +215,21 @@ export class ReductoClient {
     if (outcome.ok) return readList(outcome.answer.body);
     const { error, reductos, delay } = outcome;
     if (reductos && [404, 405, 501].includes(error.status ?? 0)) return { kind: 'unsupported' };
-    return { kind: 'unavailable', error, ...delay };
+    if (error.status !== FORBIDDEN) return { kind: 'unavailable', error, ...delay };
+    // The listing needs the key alone.
+    this.apiKey.recordRefusal(FORBIDDEN);
+    return { kind: 'unavailable', error: { ...error, refusesKey: true }, ...delay };
   }
 
-  /** Deletes a job that has ended. Outside the rate limit, like cancels. */
-  deleteJob(upstreamId: string, includePersisted: boolean): Promise<DeleteAnswer> {
+  /** Deletes a job that has ended. Outside the rate limit, like cancels; a failure begins a cool-down of polls. */
+  async deleteJob(upstreamId: string, includePersisted: boolean): Promise<DeleteAnswer> {
+    const begin = performance.now();
     const query = { include_persisted: String(includePersisted) };
-    return this.delete(`/job/${upstreamId}`, query);
+    const answer = await this.delete(`/job/${upstreamId}`, query);
+    const error =
+      answer.kind === 'unavailable' && concernsAll(answer.error) ? answer.error : undefined;
+    await this.report(this.rateLimiter.polls, begin, error, upstreamId, undefined);
+    return answer;
   }
 
   /** Deletes an uploaded file. */
@@ -219,7 +271,7 @@ export class ReductoClient {
     if (outcome.ok) return { kind: 'accepted' };
     const { error, reductos, delay } = outcome;
     const { status = 0 } = error;
-    const refused = status >= 400 && status < 500 && ![401, 403, 408, 429].includes(status);
+    const refused = status >= 400 && status < 500 && !concernsAll(error);
     return reductos && refused
       ? { kind: 'refused', error }
       : { kind: 'unavailable', error, ...delay };
@@ -276,6 +328,8 @@ export class ReductoClient {
       if (job !== undefined) this.failing.delete(job);
       const seconds = (performance.now() - begin) / 1000;
       await limiter.reportOutcome('answered', { seconds });
+    } else if (error.refusesKey === true) {
+      await limiter.reportOutcome('unavailable', { retryAfterSeconds, isPersistent: true });
     } else if (job === undefined || !this.isFailing(job, error)) {
       await limiter.reportOutcome('unavailable', { retryAfterSeconds });
     }
@@ -287,25 +341,6 @@ export class ReductoClient {
     this.failing.set(job, true);
     return known && status !== undefined && status !== 429;
   }
-}
-
-/** What a failed submit or synchronous call says about the job. */
-function answerAfterFailure(
-  outcome: Failure,
-): Extract<SubmitAnswer, { kind: 'rejected' | 'deferred' | 'unknown' }> {
-  const { error, reductos, delay } = outcome;
-  const { status } = error;
-  if (outcome.neverSent) return { kind: 'deferred', error };
-  if (status === 429 || status === 503 || isRedirect(status)) {
-    return { kind: 'deferred', error, ...delay };
-  }
-  if (status !== undefined && [404, 405].includes(status) && !reductos) {
-    return { kind: 'deferred', error };
-  }
-  if (status !== undefined && status >= 400 && status < 500 && status !== 408) {
-    return { kind: 'rejected', error };
-  }
-  return { kind: 'unknown', error };
 }
 
 /** Reducto does not know the job, has deleted it, or deletes it. Another 409 may pass. */
@@ -324,7 +359,7 @@ function isNoEndpoint({ error, reductos }: Failure): boolean {
 
 /** No answer, an invalid answer, a rejected key, 429, and 5xx concern all jobs; a 409 concerns one. */
 function concernsAll({ status = 500 }: UpstreamError): boolean {
-  return status >= 500 || status < 400 || [401, 403, 408, 429].includes(status);
+  return status >= 500 || status < 400 || [401, 402, 403, 407, 408, 429].includes(status);
 }
 
 /** Reducto does not redirect; a redirecting proxy did not forward the request. */

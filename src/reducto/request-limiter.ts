@@ -146,10 +146,13 @@ export class RequestLimiter {
     return (await this.readState()).until;
   }
 
-  /** Call with the outcome of each request and its duration. `retryAfterSeconds`: as Reducto asked. */
+  /**
+   * Call with the outcome of each request and its duration. `retryAfterSeconds`: as Reducto asked. `isPersistent`: an
+   * operator has to act, so that only probes follow.
+   */
   async reportOutcome(
     outcome: 'answered' | 'unavailable',
-    { seconds = 0, retryAfterSeconds = 0 } = {},
+    { seconds = 0, retryAfterSeconds = 0, isPersistent = false } = {},
   ): Promise<void> {
     if (outcome === 'answered') {
       if (!this.isUnavailable) return;
@@ -160,7 +163,7 @@ export class RequestLimiter {
     }
     this.isUnavailable = true;
     this.dropPermits();
-    const begun = await this.store.beginCoolDown(retryAfterSeconds);
+    const begun = await this.store.beginCoolDown(retryAfterSeconds, isPersistent);
     // Otherwise another caller reported the same failure, and the cool-down has begun.
     if (begun === undefined) return;
     this.announce();

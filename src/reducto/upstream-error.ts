@@ -11,6 +11,8 @@ export interface UpstreamError {
   /** `error.name` or `error.type`, if any. */
   readonly name?: string;
   readonly message: string;
+  /** Reducto refuses the API key or the account: the error is about no request of its own. */
+  readonly refusesKey?: true;
 }
 
 const MAX_MESSAGE = 1000;
@@ -54,6 +56,8 @@ function codeOf(error: unknown): { code?: number } {
 
 /** The error without Reducto’s message, which may quote the request. */
 export function summaryOf(error: UpstreamError | undefined): string {
+  if (error?.refusesKey === true)
+    return `Reducto refuses the API key of the gateway (${error.status}), which an operator has to correct`;
   if (error?.status !== undefined) return `Reducto answered ${error.status}`;
   return error?.message.replace(/\.$/, '') ?? 'Reducto gave no answer';
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { retryAfterSeconds } from '../platform/retry-after.js';
 import { Settings } from '../platform/config/settings.js';
-import { ApiKeyStatus } from './api-key-status.js';
+import { ApiKeyStatus, isKeyRefusal } from './api-key-status.js';
 import type { AnswerBody } from './answer-body.js';
 import {
   neverBuilt,
@@ -51,7 +51,10 @@ export class UpstreamRequests {
       if (status >= 200 && status < 300) return { ok: true, answer };
       return {
         ok: false,
-        error: readUpstreamError(status, body),
+        error: {
+          ...readUpstreamError(status, body),
+          ...(isKeyRefusal(status) ? { refusesKey: true } : {}),
+        },
         reductos: typeof body === 'object' && body !== null,
         neverSent: false,
         delay: this.delayOf(headers['retry-after']),

@@ -49,7 +49,7 @@ const SUBMIT: readonly JobFault[] = [
   ),
   fault('submit 503 soon', { submit: { fault: '503retryAfter', times: 1, retryAfterSeconds: 1 } }),
   fault('submit 503 in 300 s', { submit: { fault: '503retryAfter', times: 1 } }),
-  fault('submit 401', { submit: { fault: '401', times: 1 } }, REFUSED_ONCE),
+  fault('submit 401', { submit: { fault: '401', times: 1 } }),
   fault('submit 403 page', { submit: { fault: '403html', times: 1 } }, REFUSED_ONCE),
   fault('submit 422', { submit: { fault: 'status', status: 422 } }, REFUSED),
   fault('submit 500', { submit: { fault: 'status', status: 500, times: 1 } }),

@@ -50,7 +50,7 @@ it('expects of each job what its faults lead to', () => {
   expect(expectedWith('')).toEqual(new Set(['completed']));
   expect(expectedWith('fails')).toEqual(new Set(['failed_upstream']));
   expect(expectedWith('submit 422')).toEqual(new Set(['rejected_upstream']));
-  expect(expectedWith('submit 401')).toEqual(new Set(['rejected_upstream or completed']));
+  expect(expectedWith('submit 401')).toEqual(new Set(['completed']));
   expect(expectedWith('submit createdButReset')).toEqual(new Set(['completed']));
   expect(expectedWith('result link never good')).toEqual(new Set(['result_unavailable']));
   expect(expectedWith('result link forbidden')).toEqual(new Set(['completed']));

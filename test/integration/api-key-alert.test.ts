@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { AlertsService } from '../../src/alerts/alerts.service.js';
 import { ApiKeyStatus } from '../../src/reducto/api-key-status.js';
 import { closeAll, closeLater, logged, start, sweep } from '../support/alert-steps.js';
-import { send, type Answer, type TestGateway } from '../support/gateway.js';
+import { eventually, send, type Answer, type TestGateway } from '../support/gateway.js';
 import { pollNow } from '../support/due-work.js';
 import { endCoolDowns } from '../support/rate-limits.js';
 import { startRawUpstream, type RawAnswer, type RawUpstream } from '../support/raw-upstream.js';
@@ -27,21 +27,30 @@ const alerts = async (): Promise<Answer['body']> => {
   });
   return body.alerts;
 };
+/** A job that waits because Reducto refuses the key. */
+async function refusedJob(): Promise<string> {
+  const id = await gateway.submit();
+  await eventually('the submit is deferred', async () =>
+    (await gateway.events(id)).includes('submit_deferred') ? true : undefined,
+  );
+  return id;
+}
 const refusals = (): string[] => logged().filter((line) => line.includes('refuses the API key'));
 
 it('logs an error with the remedy once, on the first 401 to a submit', async () => {
   upstream.answers.submit = REFUSED;
-  await gateway.ended(await gateway.submit());
-  await gateway.ended(await gateway.submit());
+  await refusedJob();
+  await endCoolDowns(gateway);
+  await refusedJob();
   expect(refusals()).toEqual([expect.stringMatching(/"level":"error".*REDUCTO_API_KEY/)]);
 });
 
 it('keeps the refusal of the key when Reducto tells its version, for which it needs no key', async () => {
   upstream.answers.submit = REFUSED;
-  await gateway.ended(await gateway.submit());
+  await refusedJob();
   upstream.answers.other = { body: '"v1.12.12"' };
   expect((await send(`${gateway.url}/reducto/version`, 'GET')).body).toBe('v1.12.12');
-  expect(gateway.app.get(ApiKeyStatus).isRefused).toBe(true);
+  expect(gateway.app.get(ApiKeyStatus).refusedWith).toBe(401);
 });
 
 it('raises a critical alert after a 401 to a poll', async () => {
@@ -64,7 +73,7 @@ it('raises a critical alert after a 401 to a poll', async () => {
 
 it('raises the alert once while the key stays refused', async () => {
   upstream.answers.submit = REFUSED;
-  await gateway.ended(await gateway.submit());
+  await refusedJob();
   await sweep(gateway);
   expect(await sweep(gateway)).toMatchObject({ raised: 0 });
   expect(await alerts()).toHaveLength(1);
@@ -85,9 +94,19 @@ it('raises no alert after a 403, which may be about a document', async () => {
   expect(refusals()).toEqual([]);
 });
 
+it('raises the alert after a 403 to a submit and to the listing, which needs the key alone', async () => {
+  const forbidden = { status: 403, body: '<html><title>403 Forbidden</title></html>' };
+  Object.assign(upstream.answers, { submit: forbidden, list: forbidden });
+  await refusedJob();
+  expect(await sweep(gateway)).toMatchObject({ raised: 1 });
+  expect(await alerts()).toMatchObject([
+    { kind: 'api_key', message: expect.stringContaining('403') },
+  ]);
+});
+
 it('closes the alert five minutes after Reducto accepts the key again', async () => {
   upstream.answers.submit = REFUSED;
-  await gateway.ended(await gateway.submit());
+  await refusedJob();
   await sweep(gateway);
   upstream.answers.submit = { body: '{"job_id":"job_accepted"}' };
   await endCoolDowns(gateway);

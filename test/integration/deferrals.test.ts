@@ -65,7 +65,7 @@ it.each([
   [
     'a poll that gets no answer',
     { poll: { breakOff: true } },
-    /^(The connection to Reducto failed( \(\w+\))?|Polling backs off( because Reducto is unavailable or limits requests)?); the gateway polls the job again at …$/,
+    /^(The connection to Reducto failed( \(\w+\))?|Polling backs off( because Reducto is unavailable, limits requests, or refuses the API key of the gateway)?); the gateway polls the job again at …$/,
   ],
   [
     'an answer that cannot be used',
@@ -123,7 +123,7 @@ it('shows reason and end of a cool-down in every view of a job', async () => {
       .get(UpstreamRateLimiter, { strict: false })
       .polls.reportOutcome('unavailable', { retryAfterSeconds: 100 });
     const expected =
-      /^Polling backs off( because Reducto is unavailable or limits requests)?; the gateway polls the job again at …$/;
+      /^Polling backs off( because Reducto is unavailable, limits requests, or refuses the API key of the gateway)?; the gateway polls the job again at …$/;
     for (const id of ids) {
       const reason = await reasonOf(id);
       expect(reason).toMatch(expected);

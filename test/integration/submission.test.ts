@@ -24,7 +24,6 @@ function madeUpstream(id: string): number {
 
 describe('a submit that Reducto refuses', () => {
   it.each([
-    ['401', 401],
     ['403html', 403],
     ['status', 422],
     ['status', 442],
@@ -42,7 +41,7 @@ describe('a submit that Reducto refuses', () => {
 });
 
 describe('a submit that Reducto defers', () => {
-  it.each(['429code1000', '429code2000', '429bare', '503retryAfter'])(
+  it.each(['429code1000', '429code2000', '429bare', '503retryAfter', '401'])(
     'is tried again (%s)',
     async (fault) => {
       const id = await gateway.submit({

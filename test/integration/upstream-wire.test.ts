@@ -43,11 +43,13 @@ async function clientOf(answer: RequestListener): Promise<ReductoClient> {
   };
   const rateLimiter = { polls: limiter, submits: limiter };
   const metrics = { measure: (_: string, ask: () => unknown) => ask() };
+  const apiKey = new ApiKeyStatus();
   return new ReductoClient(
     settings,
-    new UpstreamRequests(settings, transport, new ApiKeyStatus()),
+    new UpstreamRequests(settings, transport, apiKey),
     rateLimiter as unknown as UpstreamRateLimiter,
     metrics as unknown as UpstreamMetrics,
+    apiKey,
   );
 }
 

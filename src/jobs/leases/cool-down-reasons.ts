@@ -3,9 +3,9 @@ import { UpstreamRateLimiter } from '../../reducto/upstream-rate-limiter.js';
 import { Job } from '../job.entity.js';
 
 const POLL_REASON =
-  'Polling backs off because Reducto is unavailable or limits requests; the gateway polls the job again';
+  'Polling backs off because Reducto is unavailable, limits requests, or refuses the API key of the gateway; the gateway polls the job again';
 const SUBMIT_REASON =
-  'Submitting backs off because Reducto is unavailable or limits requests; the gateway submits the job then';
+  'Submitting backs off because Reducto is unavailable, limits requests, or refuses the API key of the gateway; the gateway submits the job then';
 
 /**
  * Adds the reason and the time to jobs whose submits or polls wait for a cool-down. It is derived on read: one row

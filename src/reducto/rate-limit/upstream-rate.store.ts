@@ -67,15 +67,16 @@ export class UpstreamRateStore {
     return (await rows(this.database, END_COOL_DOWN, [this.key, seconds])).length === 1;
   }
 
-  /** Begins a cool-down, or a longer one. `undefined` if one has begun already. */
+  /** Begins a cool-down, or a longer one; `isPersistent`: as after failures in a row. `undefined` if one has begun already. */
   async beginCoolDown(
     retryAfterSeconds: number,
+    isPersistent: boolean,
   ): Promise<{ failures: number; seconds: number } | undefined> {
     const jitter = 0.9 + Math.random() * 0.2;
     const [begun] = await rows<{ failures: number; seconds: number }>(
       this.database,
       BEGIN_COOL_DOWN,
-      [this.key, COOL_DOWN_SECONDS, retryAfterSeconds, jitter],
+      [this.key, COOL_DOWN_SECONDS, retryAfterSeconds, jitter, isPersistent ? 2 : 1],
     );
     return begun;
   }
@@ -132,12 +133,13 @@ const END_COOL_DOWN = `
      AND cool_down_until <= clock_timestamp() - make_interval(secs => $2::float8)
   RETURNING upstream`;
 
-/** $2 cool-downs, $3 Retry-After, $4 jitter. Requests that fail together count once; the longest Retry-After holds. */
+/** $2 cool-downs, $3 Retry-After, $4 jitter, $5 failures at least. Requests that fail together count once; the longest Retry-After holds. */
 const BEGIN_COOL_DOWN = `
   INSERT INTO upstream_rate AS rate (upstream, failures, cool_down_until)
-  VALUES ($1, 1, clock_timestamp() + make_interval(secs => greatest(($2::float8[])[1] * $4::float8, $3::float8)))
+  VALUES ($1, $5::integer, clock_timestamp() + make_interval(secs => greatest(($2::float8[])[1] * $4::float8, $3::float8)))
   ON CONFLICT (upstream) DO UPDATE
-     SET failures = rate.failures + CASE WHEN rate.cool_down_until <= clock_timestamp() THEN 1 ELSE 0 END,
+     SET failures = greatest($5::integer,
+           rate.failures + CASE WHEN rate.cool_down_until <= clock_timestamp() THEN 1 ELSE 0 END),
          cool_down_until = clock_timestamp() + make_interval(secs => greatest(
            CASE WHEN rate.cool_down_until <= clock_timestamp()
                 THEN ($2::float8[])[least(rate.failures + 1, cardinality($2::float8[]))] * $4::float8 END,
