@@ -29,6 +29,7 @@ import { JobDeletions1790971000000 } from './1790971000000-job-deletions.js';
 import { JobWebhooks1790972000000 } from './1790972000000-job-webhooks.js';
 import { EventOrder1790980000000 } from './1790980000000-event-order.js';
 import { PayloadFormats1790982000000 } from './1790982000000-payload-formats.js';
+import { OrphanedUpstreamJobs1790983000000 } from './1790983000000-orphaned-upstream-jobs.js';
 import { GenericPlans1790984000000 } from './1790984000000-generic-plans.js';
 
 /** All migrations, in their order. A new one is added here. */
@@ -64,5 +65,6 @@ export const MIGRATIONS = [
   JobWebhooks1790972000000,
   EventOrder1790980000000,
   PayloadFormats1790982000000,
+  OrphanedUpstreamJobs1790983000000,
   GenericPlans1790984000000,
 ];

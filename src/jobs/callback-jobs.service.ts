@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Batches } from '../platform/batches.js';
 import { Settings } from '../platform/config/settings.js';
 import { Notifications } from '../platform/work/notifications.js';
+import { OrphanedJobs } from './deletion/orphaned-jobs.js';
 import { isTerminal } from './job-status.js';
 import { isJobId, type Job } from './job.entity.js';
 import { JobQueries } from './persistence/job-queries.store.js';
@@ -29,6 +30,7 @@ export class CallbackJobsService {
   constructor(
     private readonly grants: PollGrants,
     private readonly notifications: Notifications,
+    private readonly orphans: OrphanedJobs,
     queries: JobQueries,
     settings: Settings,
   ) {
@@ -53,6 +55,14 @@ export class CallbackJobsService {
   async findJob(gatewayJobId: string | undefined, upstreamId: string): Promise<CallbackJob | null> {
     if (gatewayJobId === undefined) return this.byUpstreamId.addItem(upstreamId);
     return isJobId(gatewayJobId) ? this.byId.addItem(gatewayJobId) : null;
+  }
+
+  /**
+   * An authentic callback asserts an upstream job for `job`, which has another one: it is deleted with `job`. Without a signature
+   * Reducto has to confirm it.
+   */
+  discardMismatch({ id }: KnownJob, upstreamId: string, isSigned: boolean): Promise<void> {
+    return this.orphans.discardFound([{ jobId: id, upstreamId }], isSigned ? 'orphan' : 'callback');
   }
 
   isOpen(job: CallbackJob): boolean {

@@ -37,6 +37,7 @@ import { JobInput } from './submission/job-input.entity.js';
 import { FileLinks } from './files/file-links.js';
 import { JobDeletion } from './deletion/job-deletion.js';
 import { JobDeletionStore } from './deletion/job-deletion.store.js';
+import { OrphanedJobs } from './deletion/orphaned-jobs.js';
 import { UpstreamDeletion } from './deletion/upstream-deletion.entity.js';
 import { JobCall } from './calls/job-call.entity.js';
 import { JobCallsStore } from './calls/job-calls.store.js';
@@ -94,6 +95,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     JobCallsStore,
     JobDeletion,
     JobDeletionStore,
+    OrphanedJobs,
     FileLinks,
     JobsService,
     JobsAdminService,
@@ -127,6 +129,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     PollGrants,
     JobCancellation,
     JobDeletionStore,
+    OrphanedJobs,
     FileLinks,
     JobsService,
     JobsAdminService,

@@ -9,6 +9,7 @@ import { SourceIpGuard } from './guards/source-ip.guard.js';
 import { WellFormedGuard } from './guards/well-formed.guard.js';
 import { CallbackInbox } from './receiving/callback-inbox.js';
 import { CallbackMetrics } from './receiving/callback.metrics.js';
+import { MismatchedCallbacks } from './receiving/mismatched-callbacks.js';
 import { ObservedRefusals } from './receiving/observed-refusals.js';
 
 /** Receives the callbacks of Reducto. The guards run in this order, cheap ones first. */
@@ -21,6 +22,7 @@ export class WebhooksController {
     private readonly inbox: CallbackInbox,
     private readonly metrics: CallbackMetrics,
     private readonly observed: ObservedRefusals,
+    private readonly mismatches: MismatchedCallbacks,
   ) {}
 
   /** Accepts every method, so that a guard refuses wrong ones and the audit records them. */
@@ -31,6 +33,8 @@ export class WebhooksController {
     if (job !== undefined) {
       await this.inbox.storeCallback(job, callback);
       this.metrics.countAccepted(callback.provedBy);
+    } else {
+      await this.mismatches.discardUpstream(callback);
     }
     this.observed.recordObserved(callback);
     return { received: true };

@@ -9,6 +9,7 @@ import { CallbackMetrics } from './receiving/callback.metrics.js';
 import { CallbackRefusals } from './receiving/callback-refusals.js';
 import { CallbackInbox } from './receiving/callback-inbox.js';
 import { InboxEntry } from './receiving/inbox-entry.entity.js';
+import { MismatchedCallbacks } from './receiving/mismatched-callbacks.js';
 import { ObservedRefusals } from './receiving/observed-refusals.js';
 import { WebhooksController } from './webhooks.controller.js';
 
@@ -26,6 +27,7 @@ import { WebhooksController } from './webhooks.controller.js';
     CallbackBodyReader,
     CallbackInbox,
     CallbackMetrics,
+    MismatchedCallbacks,
     ObservedRefusals,
   ],
 })

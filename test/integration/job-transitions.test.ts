@@ -147,23 +147,6 @@ it('a job that is cancelled during its submit is cancelled at Reducto, though th
   expect(cancelled()).toEqual(['made']);
 });
 
-it.each(['expired', 'cancelled'])(
-  'what a submit makes is cancelled at Reducto where the job was %s meanwhile',
-  async (status) => {
-    const id = await gateway.submit();
-    upstream.answers.submit = async () => {
-      await gateway.pool.query(
-        `UPDATE jobs SET status = $2, ended_at = now(), next_check_at = NULL WHERE id = $1`,
-        [id, status],
-      );
-      return { body: '{"job_id":"orphan"}' };
-    };
-    await submitDue(gateway);
-    expect((await row(id)).status).toBe(status);
-    expect(cancelled()).toEqual(['orphan']);
-  },
-);
-
 it('rejects an asserted upstream id whose request has the job id without a token', async () => {
   const id = await uncertain(`asserted_upstream_id = 'theirs'`);
   const rawConfig = JSON.stringify({ system_prompt: `{"gateway_job_id":"${id}"}` });

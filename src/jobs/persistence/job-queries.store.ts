@@ -82,13 +82,6 @@ export class JobQueries {
     return this.jobs.findOneBy({ service, idempotencyKey });
   }
 
-  /** For the job id guard. */
-  findForCallback(
-    where: { id: string } | { upstreamId: string },
-  ): Promise<Pick<Job, 'id' | 'status' | 'upstreamId'> | null> {
-    return this.jobs.findOne({ select: { id: true, status: true, upstreamId: true }, where });
-  }
-
   /** Returns a job or null for each of `values`, in their order. */
   async findForCallbacks(
     key: 'id' | 'upstreamId',
@@ -165,6 +158,7 @@ export class JobQueries {
       .select('job.upstream_id', 'upstreamId')
       .where('job.created_at >= :since', { since: new Date(acceptedSince) })
       .andWhere('job.submitted_at < now() - make_interval(secs => :lagSeconds)', { lagSeconds })
+      .andWhere({ deletionRequestedAt: IsNull() })
       // Whether the listing shows synchronous calls is not documented.
       .andWhere(`job.type <> 'classify'`)
       .orderBy('job.created_at', 'DESC')

@@ -4,6 +4,7 @@ import type { LeaseGrant } from '../../platform/work/due-work.js';
 import type { Notifications } from '../../platform/work/notifications.js';
 import { LEASE_SECONDS, LEASED_COLUMNS, type LeasedJob } from '../leases/leased-job.js';
 import { POLLS_DUE, UNCERTAIN_DUE } from '../persistence/job-transitions.store.js';
+import { jobOfFound } from '../deletion/job-deletion.store.js';
 import type { PollGrants } from './poll-grants.js';
 
 /** A callback that passed the guards. */
@@ -83,8 +84,9 @@ export class PollRequests {
 /**
  * A statement that records callbacks, the first asserted upstream id of each job, and the polls that they request, and
  * leases jobs for the grant. `callbacks` are CTEs; the last one is `callback` with the columns job_id, upstream_id, status,
- * proven, repeated (adds no timeline entry), deliveries, received_at, trace, and place (their order). They have
- * `parameters` parameters. It locks jobs in the order of their ids to avoid deadlocks. A leased job is due again once its
+ * proven, signed (Reducto asserts the upstream id), repeated (adds no timeline entry), deliveries, received_at, trace, and place
+ * (their order). They have `parameters` parameters. A callback of an ended job with another upstream job or none shows one
+ * that is deleted with the job. It locks jobs in the order of their ids to avoid deadlocks. A leased job is due again once its
  * holder is done. PostgreSQL expects one row of most CTEs, so none is joined with another: it would compare each with each.
  */
 export function recordingStatement(name: string, callbacks: string, parameters: number): Statement {
@@ -111,6 +113,14 @@ export function recordingStatement(name: string, callbacks: string, parameters: 
     SELECT *, is_free AND row_number() OVER (PARTITION BY is_free ORDER BY place)
                           <= (SELECT ${limit}::integer) AS handed
       FROM open),
+  late AS (
+    INSERT INTO upstream_deletions (job_id, upstream_id, include_persisted, origin, next_attempt_at)
+    SELECT DISTINCT job_id, found.upstream_id, true, CASE WHEN signed THEN 'orphan' ELSE 'callback' END,
+           CASE WHEN deletion_requested_at IS NOT NULL THEN now() END
+      FROM callback AS found,
+           ${jobOfFound('jobs.upstream_id IS DISTINCT FROM found.upstream_id')} AS job
+     WHERE proven AND job_id NOT IN (SELECT job_id FROM open)
+    ON CONFLICT DO NOTHING),
   requested AS (
     UPDATE jobs
        SET poll_requested = NOT handed,
@@ -134,7 +144,7 @@ export function recordingStatement(name: string, callbacks: string, parameters: 
 const RECORD_CALLBACKS = recordingStatement(
   'jobs-record-callbacks',
   `callback AS (
-    SELECT *, false AS repeated, 1 AS deliveries, now() AS received_at, NULL::text AS trace
+    SELECT *, false AS signed, false AS repeated, 1 AS deliveries, now() AS received_at, NULL::text AS trace
       FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[])
       WITH ORDINALITY AS callback (job_id, upstream_id, status, proven, place))`,
   4,

@@ -112,7 +112,12 @@ export class SubmissionRecovery {
           });
           return;
         }
-        await this.submissionTransitions.markSubmitted(job, step.upstreamId, step.via);
+        await this.submissionTransitions.markSubmitted(
+          job,
+          step.upstreamId,
+          step.via,
+          step.via === 'listing',
+        );
         return;
       case 'resubmit':
         if (

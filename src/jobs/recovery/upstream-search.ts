@@ -2,7 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
 import type { ListedJob } from '../../reducto/answers.js';
 import { UpstreamListing, type Walk } from '../../reducto/upstream-listing.js';
+import { isJobId } from '../job.entity.js';
 import { JobQueries, type KnownSubmit } from '../persistence/job-queries.store.js';
+import { OrphanedJobs } from '../deletion/orphaned-jobs.js';
+import type { FoundUpstream } from '../deletion/job-deletion.store.js';
 import { CallbackTokenService } from '../callback-token.service.js';
 import { isWholeRequest, jobIdsOf } from './upstream-metadata.js';
 import { WalkRecord, type Attempt, type SeenJob } from './walk-record.js';
@@ -37,6 +40,14 @@ interface Shown {
   readonly found: ReadonlyMap<string, string>;
 }
 
+/** What a walk has found so far. */
+interface Found {
+  readonly sought: ReadonlySet<string>;
+  readonly upstreamIds: Map<string, string>;
+  /** Upstream jobs that the gateway does not know, of jobs that it does not search for. */
+  readonly others: FoundUpstream[];
+}
+
 const FIRST_WALK = { withConfigs: true, maxPages: 30, maxSeconds: 30 };
 const SECOND_WALK = { withConfigs: false, maxPages: 10, maxSeconds: 30 };
 /** Maximum number of the gateway’s own new jobs that the listing must show. */
@@ -53,6 +64,7 @@ export class UpstreamSearch {
     private readonly listing: UpstreamListing,
     private readonly queries: JobQueries,
     private readonly tokens: CallbackTokenService,
+    private readonly orphans: OrphanedJobs,
   ) {}
 
   /** The result for each of `sought`, by its id. */
@@ -79,28 +91,33 @@ export class UpstreamSearch {
 
   private async walk(sought: readonly SearchedJob[]): Promise<Shown> {
     const record = new WalkRecord<Entry>();
-    const found = new Map<string, string>();
-    const ids = new Set(sought.map(({ id }) => id));
+    const upstreamIds = new Map<string, string>();
+    const found = { sought: new Set(sought.map(({ id }) => id)), upstreamIds, others: [] };
     const walk = await this.listing.walkListing(FIRST_WALK, async (page) => {
       const submits = await this.queries.findSubmits(upstreamIdsOf(page));
-      record.addPage(page.map((job) => this.readEntry(job, submits, ids, found)));
-      const missing = sought.filter(({ id }) => !found.has(id));
+      record.addPage(page.map((job) => this.readEntry(job, submits, found)));
+      const missing = sought.filter(({ id }) => !upstreamIds.has(id));
       return missing.length === 0 || record.reachesBack(earliest(missing));
     });
     record.hasEnded = walk.end === 'complete';
-    return { walk, record, found };
+    await this.orphans.discardFound(found.others);
+    return { walk, record, found: upstreamIds };
   }
 
   private readEntry(
     job: ListedJob,
     submits: ReadonlyMap<string, KnownSubmit>,
-    sought: ReadonlySet<string>,
-    found: Map<string, string>,
+    { sought, upstreamIds, others }: Found,
   ): Entry {
     const { upstreamId, rawConfig } = job;
     const marks = jobIdsOf(rawConfig ?? '', this.tokens);
     const named = marks.filter((id) => sought.has(id));
-    if (upstreamId !== null) for (const id of named) found.set(id, upstreamId);
+    if (upstreamId !== null) {
+      for (const id of named) upstreamIds.set(id, upstreamId);
+      const [jobId] = marks;
+      const isOther = named.length === 0 && !submits.has(upstreamId);
+      if (isOther && jobId !== undefined && isJobId(jobId)) others.push({ jobId, upstreamId });
+    }
     const isMarked = marks.length > 0 && (upstreamId !== null || named.length === 0);
     return {
       upstreamId,

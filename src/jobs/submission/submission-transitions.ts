@@ -26,6 +26,7 @@ import {
   UNCERTAIN_DUE,
   type Fence,
 } from '../persistence/job-transitions.store.js';
+import { OrphanedJobs } from '../deletion/orphaned-jobs.js';
 import { inLockOrder } from '../leases/job-lease.store.js';
 import { attemptSeconds, LEASE_SECONDS, type LeasedJob } from '../leases/leased-job.js';
 import { jittered } from '../polling/poll-policy.js';
@@ -61,6 +62,7 @@ export class SubmissionTransitions {
     private readonly notifications: Notifications,
     private readonly transactions: Transactions,
     private readonly metrics: JobMetrics,
+    private readonly orphans: OrphanedJobs,
   ) {}
 
   /** How long an attempt may take until it counts as lost. */
@@ -108,12 +110,22 @@ export class SubmissionTransitions {
     this.notifications.send(JOBS_QUEUED);
   }
 
-  /** Needs no fence: Reducto has the job, whichever attempt created it. */
-  markSubmitted(job: JobId, upstreamId: string, via: AcceptedUpstream['via']): Promise<boolean> {
+  /**
+   * Needs no fence: Reducto has the job, whichever attempt created it. If the job has ended or has another upstream job, this
+   * one is cancelled and deleted, unless it is only asserted.
+   */
+  async markSubmitted(
+    { id }: JobId,
+    upstreamId: string,
+    via: AcceptedUpstream['via'],
+    isProven = true,
+  ): Promise<boolean> {
     // One that was found has been at Reducto for a while, and its callback may be lost.
     const [first = 15] = this.settings.POLL_SCHEDULE_SECONDS;
     const firstPollSeconds = via === 'answer' ? jittered(first) : 0;
-    return this.marks.addItem({ id: job.id, upstreamId, via, firstPollSeconds });
+    const moved = await this.marks.addItem({ id, upstreamId, via, firstPollSeconds });
+    if (!moved && isProven) await this.orphans.discardMade({ jobId: id, upstreamId });
+    return moved;
   }
 
   private async markAll(made: readonly AcceptedUpstream[]): Promise<readonly boolean[]> {

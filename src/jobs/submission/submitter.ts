@@ -25,7 +25,6 @@ import { JobFailureHandler } from '../leases/job-failure.handler.js';
 import { JobPoller } from '../polling/job-poller.js';
 import type { QueuedJob } from './submission-queue.store.js';
 import { CallbackTokenService } from '../callback-token.service.js';
-import { JobQueries } from '../persistence/job-queries.store.js';
 import { ClassifyEndpoint } from './classify-endpoint.js';
 import { DependentJobs } from './dependent-jobs.js';
 import { InputJobs } from './input-jobs.js';
@@ -76,13 +75,12 @@ export class Submitter {
 
   constructor(
     private readonly settings: Settings,
-    private readonly queries: JobQueries,
     private readonly transitions: SubmissionTransitions,
     private readonly inputs: InputJobs,
     private readonly dependents: DependentJobs,
     private readonly tokens: CallbackTokenService,
-    private readonly reducto: ReductoClient,
-    private readonly slots: SubmissionSlots,
+    reducto: ReductoClient,
+    slots: SubmissionSlots,
     private readonly rateLimiter: UpstreamRateLimiter,
     private readonly lock: WorkerLock,
     private readonly shutdownDeadline: ShutdownDeadline,
@@ -273,11 +271,9 @@ export class Submitter {
 
   private async recordAnswer(job: QueuedJob, attempt: number, answer: Answer): Promise<void> {
     switch (answer.kind) {
-      case 'accepted': {
-        const kept = await this.transitions.markSubmitted(job, answer.upstreamId, 'answer');
-        if (!kept) await this.dropOrphan(job, answer.upstreamId);
+      case 'accepted':
+        await this.transitions.markSubmitted(job, answer.upstreamId, 'answer');
         return;
-      }
       case 'completed':
         await this.completeJob(job, answer.upstreamId, answer.result);
         return;
@@ -342,17 +338,6 @@ export class Submitter {
     if (!(await this.transitions.endUnsubmitted(job, job.attempts, 'expired', error))) return;
     const { attempts } = job;
     this.logger.error({ msg: 'job expired before it reached Reducto', attempts });
-  }
-
-  /** Cancels the upstream job of a late submit, because the job has ended or has another upstream job. */
-  private async dropOrphan(job: QueuedJob, upstreamId: string): Promise<void> {
-    const current = await this.queries.findForCallback({ id: job.id });
-    if (current === null || current.upstreamId === upstreamId) return;
-    this.logger.warn({
-      msg: 'a late submit created a job that is not needed; cancelling it',
-      upstreamId,
-    });
-    await this.reducto.cancelJob(upstreamId);
   }
 
   private submitBodyOf(job: QueuedJob, request: string): string | Promise<string> {

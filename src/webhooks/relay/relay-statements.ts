@@ -93,7 +93,7 @@ const ENTER_MESSAGES = `
                   last_received_at = greatest(callbacks.last_received_at, excluded.last_received_at)
     RETURNING job_id, upstream_id, status, deliveries),
   callback AS (
-    SELECT message.*, proved_by <> 'none' AS proven, entered.deliveries > message.deliveries AS repeated,
+    SELECT message.*, proved_by <> 'none' AS proven, proved_by = 'svix' AS signed, entered.deliveries > message.deliveries AS repeated,
            row_number() OVER (ORDER BY turn, id) AS place
       FROM message FULL JOIN entered USING (job_id, upstream_id, status))`;
 
