@@ -41,6 +41,9 @@ beforeAll(async () => {
   await pool.query(
     `INSERT INTO job_files SELECT job_id, 'document.pdf', gen_random_uuid(), 'application/pdf', 1, '' FROM job_results`,
   );
+  await pool.query(
+    `INSERT INTO upstream_deletions (job_id, upstream_id, include_persisted) SELECT id, 'a', true FROM jobs`,
+  );
   await pool.query('VACUUM ANALYZE');
 });
 afterAll(async () => {

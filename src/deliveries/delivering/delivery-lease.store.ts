@@ -136,6 +136,7 @@ const CONCURRENCY = `
  * - `open`: those that may get requests now, and how many.
  * - `due`: counts up to $1 due deliveries of each, and no more than it has room for.
  * - `plan`: divides the slots, so that all endpoints have as many requests under way as each can use.
+ * - `limited`: locks the endpoints that `charged` changes, before deliveries and in order, as `deliveries-record` does.
  * - `taken`: locks that many deliveries of each. They are updated by their place, because a join that PostgreSQL planned
  *   while the table was small would read all of it.
  */
@@ -169,9 +170,12 @@ export const LEASE = {
       FROM (SELECT id FROM due, generate_series(1, least(count, room, rate_room)) AS place
              ORDER BY in_flight + place, random() LIMIT ${SLOTS}) AS slots
      GROUP BY id),
+  limited AS MATERIALIZED (
+    SELECT id FROM endpoints JOIN plan USING (id)
+     WHERE rate_limit_per_second IS NOT NULL ORDER BY id FOR NO KEY UPDATE OF endpoints),
   taken AS MATERIALIZED (
     SELECT row
-      FROM plan,
+      FROM (SELECT * FROM plan WHERE (SELECT count(*) FROM limited) IS NOT NULL) AS plan,
            LATERAL (SELECT ctid AS row FROM deliveries
                      WHERE endpoint_id = plan.id AND status = 'pending' AND next_attempt_at <= now()
                      ORDER BY next_attempt_at LIMIT plan.planned FOR NO KEY UPDATE SKIP LOCKED) AS found),
@@ -208,17 +212,21 @@ export const RELEASE = {
   UPDATE deliveries SET lease = NULL, worker = NULL, next_attempt_at = now()
    WHERE ctid = ANY (ARRAY(
      SELECT row
-       FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::uuid[])) AS held (event_id, endpoint_id, lease),
+       FROM (SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::uuid[]))
+                         AS held (event_id, endpoint_id, lease)
+              ORDER BY event_id, endpoint_id) AS held,
             LATERAL (SELECT ctid AS row FROM deliveries
                       WHERE event_id = held.event_id AND endpoint_id = held.endpoint_id AND lease = held.lease
                         FOR NO KEY UPDATE) AS found))`,
 };
 
-const RELEASE_LOST = `
+const releaseAll = (condition: string): string => `
   UPDATE deliveries SET lease = NULL, worker = NULL, next_attempt_at = now()
-   WHERE lease IS NOT NULL AND lease = ANY ($1::uuid[])`;
-
-const FREE_WORKER = `
-  UPDATE deliveries SET lease = NULL, worker = NULL, next_attempt_at = now()
-   WHERE lease IS NOT NULL AND worker = $1
+   WHERE ctid = ANY (ARRAY(
+     SELECT ctid FROM deliveries WHERE lease IS NOT NULL AND ${condition}
+      ORDER BY event_id, endpoint_id FOR NO KEY UPDATE))
   RETURNING event_id`;
+
+const RELEASE_LOST = releaseAll('lease = ANY ($1::uuid[])');
+
+const FREE_WORKER = releaseAll('worker = $1');

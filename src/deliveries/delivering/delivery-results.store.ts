@@ -120,7 +120,7 @@ const FAILURES_AFTER = `
 
 /**
  * The row of an endpoint is written if it fails, recovers, or has not been written for 10 s. Rows are locked in the order
- * of their ids, so that two processes never wait for each other. Deliveries are found by their key and updated by their place:
+ * of their keys, endpoints first, so that two processes never wait for each other. Deliveries are found by their key and updated by their place:
  * a join that PostgreSQL planned while the table was small would read all pending ones.
  */
 export const RECORD = {
@@ -141,9 +141,18 @@ export const RECORD = {
      WHERE (SELECT true FROM deliveries AS delivery
              WHERE delivery.event_id = record.event_id AND delivery.endpoint_id = record.endpoint_id)
      ORDER BY at),
+  health AS MATERIALIZED (
+    SELECT * FROM unnest((SELECT $15::uuid[]), (SELECT $16::boolean[]), (SELECT $17::integer[]), (SELECT $18::float8[]))
+      AS health (endpoint_id, has_succeeded, failures, pause_seconds)),
+  locked AS MATERIALIZED (
+    SELECT id FROM endpoints JOIN health ON health.endpoint_id = endpoints.id
+     WHERE health.failures > 0 OR consecutive_failures > 0 OR failing_since IS NOT NULL
+        OR coalesce(last_success_at < now() - interval '10 s', true)
+     ORDER BY id FOR NO KEY UPDATE OF endpoints),
   held AS MATERIALIZED (
     SELECT row, status_after, retry_seconds
-      FROM record,
+      FROM (SELECT * FROM record WHERE (SELECT count(*) FROM locked) IS NOT NULL
+             ORDER BY event_id, endpoint_id) AS record,
            LATERAL (SELECT ctid AS row FROM deliveries
                      WHERE event_id = record.event_id AND endpoint_id = record.endpoint_id AND lease = record.lease
                        FOR NO KEY UPDATE) AS found),
@@ -155,14 +164,6 @@ export const RECORD = {
            ended_at = CASE WHEN status_after <> 'pending' THEN now() END
       FROM held
      WHERE ctid = row AND ctid = ANY (ARRAY(SELECT row FROM held))),
-  health AS MATERIALIZED (
-    SELECT * FROM unnest((SELECT $15::uuid[]), (SELECT $16::boolean[]), (SELECT $17::integer[]), (SELECT $18::float8[]))
-      AS health (endpoint_id, has_succeeded, failures, pause_seconds)),
-  locked AS MATERIALIZED (
-    SELECT id FROM endpoints JOIN health ON health.endpoint_id = endpoints.id
-     WHERE health.failures > 0 OR consecutive_failures > 0 OR failing_since IS NOT NULL
-        OR coalesce(last_success_at < now() - interval '10 s', true)
-     ORDER BY id FOR NO KEY UPDATE OF endpoints),
   changed AS (
     UPDATE endpoints
        SET consecutive_failures = ${FAILURES_AFTER},

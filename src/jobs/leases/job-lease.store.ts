@@ -134,6 +134,7 @@ export class JobLeaseStore {
     lagSeconds: number,
     reason: string,
   ): Promise<FreedJobs> {
+    await rows(manager, LOCK_WORKERS_JOBS, [id]);
     const uncertain = await rows(manager, FREE_ATTEMPTS, [
       id,
       since,
@@ -324,6 +325,10 @@ const RELEASE_FAILED = `
          deferred_until = now() + make_interval(secs => $3)
    WHERE id = $1 AND lease = $2 AND next_check_at IS NOT NULL
   RETURNING id`;
+
+/** Both updates change rows of any id: together they lock them in order. */
+const LOCK_WORKERS_JOBS = `
+  SELECT FROM jobs WHERE worker = $1 AND lease IS NOT NULL ORDER BY id FOR NO KEY UPDATE`;
 
 /** The row of a job without an outcome says when its attempt began; nobody knows whether it was sent. */
 const FREE_ATTEMPTS = `

@@ -61,11 +61,14 @@ export class JobRetentionStore {
 
 /* Arrays prevent joins with whole tables if the row estimate is wrong (`npm run bench:retention` prints the plans). */
 export const EXPIRE_RESULTS = `
-  WITH old AS (
-    SELECT job_id, content_id FROM job_results
+  WITH old AS MATERIALIZED (
+    SELECT job_id, content_id
+      FROM job_results
+     CROSS JOIN LATERAL (
+       SELECT FROM jobs WHERE jobs.id = job_id AND result_expired_at IS NULL LIMIT 1
+          FOR NO KEY UPDATE SKIP LOCKED) AS job
      WHERE stored_at < now() - make_interval(days => $1)
-     ORDER BY stored_at LIMIT $2
-       FOR UPDATE SKIP LOCKED),
+     ORDER BY stored_at LIMIT $2),
   file AS (
     DELETE FROM job_files WHERE job_id = ANY (ARRAY(SELECT job_id FROM old)) RETURNING content_id),
   discarded AS (
@@ -91,7 +94,10 @@ export const DELETE_JOBS = `
     INSERT INTO discarded_contents (content_id)
     SELECT content_id FROM result UNION ALL SELECT content_id FROM file ON CONFLICT DO NOTHING),
   event AS (
-    DELETE FROM job_events WHERE job_id = ANY (ARRAY(SELECT id FROM old)))
+    DELETE FROM job_events WHERE job_id = ANY (ARRAY(SELECT id FROM old))),
+  orphan AS (
+    DELETE FROM upstream_deletions
+     WHERE job_id = ANY (ARRAY(SELECT id FROM old)) AND next_attempt_at IS NULL)
   DELETE FROM jobs WHERE id = ANY (ARRAY(SELECT id FROM old))
   RETURNING id`;
 
