@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { freePort } from '../../src/dev/free-port.js';
 import { listenForBench } from './listen.js';
 import type { DeadEndpoint, ReceiverAnswer, ReceiverCommand } from './dead-endpoint-plan.js';
 
@@ -56,13 +56,10 @@ function becomes(next: DeadEndpoint): void {
   }
 }
 
-let port = 0;
-let deadUrl = '';
-other.listen(0, '127.0.0.1', () => {
-  ({ port } = other.address() as AddressInfo);
-  deadUrl = `http://127.0.0.1:${port}/dead`;
-  listenForBench(server);
-});
+// It listens on this port again after it refused.
+const port = await freePort();
+const deadUrl = `http://127.0.0.1:${port}/dead`;
+other.listen(port, '127.0.0.1', () => listenForBench(server));
 
 process.on('message', (command: ReceiverCommand) => {
   if ('dead' in command) return becomes(command.dead);

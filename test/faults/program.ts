@@ -26,6 +26,11 @@ export class Program {
     private readonly logFile: string,
   ) {}
 
+  /** Where it listens; `undefined` while it does not. */
+  get port(): number | undefined {
+    return this.url === undefined ? undefined : Number(new URL(this.url).port);
+  }
+
   /** Starts it, again and again as a supervisor would, until it listens. */
   async start(): Promise<string> {
     this.wanted = true;
@@ -96,7 +101,9 @@ export class Program {
 
   /** Only a program that had been up is started again here; `start` repeats the starts that fail. */
   private onExit(child: ChildProcess): void {
-    if (!this.wanted || this.url === undefined) return;
+    const wasUp = this.url !== undefined;
+    this.url = undefined;
+    if (!this.wanted || !wasUp) return;
     this.surprises.push(`${this.name} ended by itself: ${endOf(child)}`);
     this.start().catch((error: unknown) => this.surprises.push(String(error)));
   }

@@ -3,7 +3,6 @@ import { existsSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { freePort } from '../../src/dev/free-port.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { undoAtExit } from './clean-up.js';
 import { startPostgres, type CrashablePostgres } from './postgres.js';
@@ -92,8 +91,8 @@ async function build(
   await mkdir(join(directory, 'database'));
   const postgres = await startPostgres(join(directory, 'database'), installation);
   closers.push(() => postgres.close());
-  const proxy = async (ports: readonly number[]): Promise<TcpProxy> => {
-    const started = await startTcpProxy(() => ports);
+  const proxy = async (targets: () => readonly number[]): Promise<TcpProxy> => {
+    const started = await startTcpProxy(targets);
     closers.push(() => started.close());
     return started;
   };
@@ -107,9 +106,11 @@ async function build(
     SANDBOX_PORT: '0',
     SANDBOX_PLATFORM: JSON.stringify(SANDBOX_PLATFORM),
   }).start();
-  const upstream = await proxy([Number(new URL(sandboxUrl).port)]);
-  const ports = await freePorts(replicaCount);
-  const front = await proxy(ports);
+  const sandboxPort = Number(new URL(sandboxUrl).port);
+  const upstream = await proxy(() => [sandboxPort]);
+  const replicas: Replica[] = [];
+  // Each start of a replica listens on another port.
+  const front = await proxy(() => replicas.flatMap(({ program: { port } }) => port ?? []));
   const url = `http://127.0.0.1:${front.port}`;
   const adminKey = randomBytes(24).toString('hex');
   const common = {
@@ -127,12 +128,11 @@ async function build(
     DATA_DIR: directory,
     ...changes,
   };
-  const replicas: Replica[] = [];
-  for (const [n, port] of ports.entries()) {
-    const database = await proxy([postgres.port]);
+  for (let n = 0; n < replicaCount; n++) {
+    const database = await proxy(() => [postgres.port]);
     const address = new URL(postgres.url);
     address.port = String(database.port);
-    const environment = { ...common, PORT: String(port), DATABASE_URL: address.href };
+    const environment = { ...common, PORT: '0', DATABASE_URL: address.href };
     const replica = {
       program: program(`gateway-${n}`, builtFile('main.js', from), environment),
       database,
@@ -142,12 +142,6 @@ async function build(
     replicas.push(replica);
   }
   return { directory, url, sandboxUrl, adminKey, postgres, replicas, upstream, front };
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) ports.add(await freePort());
-  return [...ports];
 }
 
 /** A program of a build: `file` below its `dist/src`. Without `folder`, of this one. */

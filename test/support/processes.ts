@@ -1,7 +1,6 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { freePort } from '../../src/dev/free-port.js';
 
 /* Starts the built gateway as a process. `npm test` builds it first. */
 
@@ -25,7 +24,7 @@ export async function start(environment: Record<string, string>): Promise<Starte
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
       PATH: process.env['PATH'],
-      PORT: String(await freePort()),
+      PORT: '0',
       BOOTSTRAP_ADMIN_KEY: ADMIN_KEY,
       ...environment,
     },
