@@ -3,6 +3,7 @@ import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import {
   DeliveryLeaseStore,
+  LEASE,
   type DueDelivery,
 } from '../../src/deliveries/delivering/delivery-lease.store.js';
 import {
@@ -35,15 +36,20 @@ async function endpointWith(due: number, changes = 'last_success_at = now()'): P
     [id],
   );
   await gateway.pool.query(`UPDATE endpoints SET ${changes} WHERE id = $1`, [id]);
+  await addDeliveries(id, due);
+  return id;
+}
+
+/** Due deliveries to an endpoint. */
+async function addDeliveries(endpointId: string, count: number): Promise<void> {
   await gateway.pool.query(
     `WITH event AS (
        INSERT INTO events (id, service, type, body)
        SELECT new_event_id(), 'invoices', 'job.failed', '{}' FROM generate_series(1, $2) RETURNING id)
      INSERT INTO deliveries (event_id, endpoint_id, next_attempt_at)
      SELECT id, $1, now() - interval '1 s' FROM event`,
-    [id, due],
+    [endpointId, count],
   );
-  return id;
 }
 
 const lease = async (limit: number, worker = 0): Promise<readonly DueDelivery[]> =>
@@ -98,6 +104,61 @@ it('a hanging endpoint of a hundred holds no more slots than its own', async () 
   const leased = await lease(128);
   expect(countOf(leased, dead)).toBe(10);
   expect(others.every((id) => countOf(leased, id) === 1)).toBe(true);
+});
+
+/** How many rows of deliveries a lease reads. */
+async function rowsRead(): Promise<number> {
+  await gateway.pool.query('ANALYZE deliveries, endpoints, events');
+  const client = await gateway.pool.connect();
+  try {
+    const values = [128, randomUUID(), 0, 10, 75];
+    await client.query('BEGIN');
+    const { rows } = await client.query({
+      text: `EXPLAIN (ANALYZE, FORMAT JSON) ${LEASE.text}`,
+      values,
+    });
+    return rowsOf(rows[0]['QUERY PLAN'][0].Plan);
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
+}
+
+interface PlanNode {
+  'Relation Name'?: string;
+  'Actual Rows': number;
+  'Actual Loops': number;
+  'Rows Removed by Filter'?: number;
+  Plans?: PlanNode[];
+}
+
+function rowsOf(node: PlanNode): number {
+  const { 'Actual Rows': rows, 'Actual Loops': loops, Plans: inner = [] } = node;
+  const read = (rows + (node['Rows Removed by Filter'] ?? 0)) * loops;
+  const own = node['Relation Name'] === 'deliveries' ? read : 0;
+  return inner.reduce((sum, one) => sum + rowsOf(one), own);
+}
+
+it.each([
+  ['hangs', `last_success_at = now()`],
+  [
+    'has an open circuit breaker',
+    `consecutive_failures = 5, paused_until = now() + interval '5 s'`,
+  ],
+  ['is probed', `consecutive_failures = 5, paused_until = now() - interval '1 s'`],
+  ['is disabled', 'enabled = false'],
+])('a lease reads no backlog of an endpoint that %s', async (_case, changes) => {
+  for (let n = 0; n < 99; n++) await endpointWith(1);
+  const dead = await endpointWith(20, changes);
+  // All requests that the endpoint may have are under way.
+  await lease(128);
+  await gateway.pool.query(
+    `UPDATE deliveries SET lease = NULL, next_attempt_at = now() - interval '1 s' WHERE endpoint_id <> $1`,
+    [dead],
+  );
+  const short = await rowsRead();
+  await addDeliveries(dead, 10_000);
+  expect(await rowsRead()).toBeLessThanOrEqual(short + 5);
 });
 
 it.each([
