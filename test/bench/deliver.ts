@@ -2,8 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import type { BenchProcess } from './bench-process.js';
+import { costOf, costTable, type Cost } from './cost.js';
 import type { DeliverPlan } from './deliver-by-hand.js';
-import { median, spread } from './statistics.js';
+import { median, percentile } from './statistics.js';
 import { ratioLine } from './turns.js';
 import type { Side, World } from './world.js';
 
@@ -36,25 +37,31 @@ export async function measureDeliveries(world: World, say: (line: string) => voi
     },
   });
   await addEndpoints(world, gateway, receiver.url, secret);
-  await loopTurn(loop, receiver, WARM_UP_EVENTS);
-  await gatewayTurn(world, gateway, receiver, WARM_UP_EVENTS);
-  const loops: number[] = [];
-  const gateways: number[] = [];
+  const takeTurn = {
+    'bare loop': (events: number) => loopTurn(world, loop, receiver, events),
+    gateway: (events: number) => gatewayTurn(world, gateway, receiver, events),
+  };
+  const turns = new Map<string, Cost[]>();
+  for (const take of Object.values(takeTurn)) await take(WARM_UP_EVENTS);
   for (let round = 0; round < world.options.rounds; round++) {
-    loops.push(await loopTurn(loop, receiver, EVENTS));
-    gateways.push(await gatewayTurn(world, gateway, receiver, EVENTS));
+    const sides = Object.entries(takeTurn);
+    for (const [name, take] of round % 2 === 0 ? sides : sides.toReversed()) {
+      turns.set(name, [...(turns.get(name) ?? []), await take(EVENTS)]);
+    }
   }
-  say(`  bare loop  ${spread(loops, 0)} events/s`);
-  say(`  gateway    ${spread(gateways, 0)} events/s`);
-  const ratios = gateways.map((rate, round) => rate / (loops[round] ?? Number.NaN));
+  for (const line of costTable(turns, 'deliveries')) say(line);
+  const loops = turns.get('bare loop') ?? [];
+  const ratios = (turns.get('gateway') ?? []).map(
+    ({ perSecond }, round) => perSecond / (loops[round]?.perSecond ?? Number.NaN),
+  );
   say(ratioLine('gateway / bare loop', ratios, 'at least', WANTED));
   const idle = await idleTurn(world, gateway, receiver);
-  const p95 = idle.toSorted((a, b) => a - b)[Math.floor(idle.length * 0.95)] ?? Number.NaN;
+  const p95 = percentile(idle, 0.95);
   say(`  from the end of a job to the arrival, idle: median ${median(idle).toFixed(0)} ms`);
   say(ratioLine('p95 of it in ms', [p95], 'at most', WANTED_P95_MS));
 }
 
-async function byHand(world: World, secret: string): Promise<BenchProcess> {
+async function byHand(world: World, secret: string): Promise<Side> {
   const name = world.nextName('deliver_by_hand');
   const databaseUrl = await world.postgres.create(name);
   await world.postgres.query(
@@ -62,11 +69,12 @@ async function byHand(world: World, secret: string): Promise<BenchProcess> {
     `CREATE TABLE delivered (event_id uuid PRIMARY KEY, path text NOT NULL, status integer NOT NULL,
                              at timestamptz NOT NULL DEFAULT now())`,
   );
-  return world.run(name, 'dist/test/bench/deliver-by-hand.js', {
+  const process = await world.run(name, 'dist/test/bench/deliver-by-hand.js', {
     DATABASE_URL: databaseUrl,
     SECRET: secret,
     NODE_ENV: 'production',
   });
+  return { process, databaseUrl };
 }
 
 async function addEndpoints(
@@ -84,12 +92,13 @@ async function addEndpoints(
   }
 }
 
-/** Events per second. */
 async function loopTurn(
-  { child }: BenchProcess,
+  world: World,
+  side: Side,
   receiver: BenchProcess,
   events: number,
-): Promise<number> {
+): Promise<Cost> {
+  const { child } = side.process;
   const bodies = Array.from({ length: events }, (_, n) => ({
     id: randomUUID(),
     body: JSON.stringify({
@@ -106,12 +115,12 @@ async function loopTurn(
   }));
   const paths = Array.from({ length: ENDPOINTS }, (_, n) => `/${n}`);
   const plan: DeliverPlan = { origin: receiver.url, paths, bodies, concurrency: CONCURRENCY };
-  const begin = performance.now();
-  child.send(plan);
-  await once(child, 'message');
-  const seconds = (performance.now() - begin) / 1000;
+  const cost = await costOf(world, side, events, async () => {
+    child.send(plan);
+    await once(child, 'message');
+  });
   await arrivalsOf(receiver);
-  return events / seconds;
+  return cost;
 }
 
 const ERROR = {
@@ -125,27 +134,25 @@ async function gatewayTurn(
   side: Side,
   receiver: BenchProcess,
   events: number,
-): Promise<number> {
+): Promise<Cost> {
   const delivered = async (): Promise<number> => {
     const [row] = await world.postgres.query<{ count: number }>(side.databaseUrl, DELIVERED);
     return row?.count ?? 0;
   };
   const before = await delivered();
-  const begin = performance.now();
-  await world.postgres.query(side.databaseUrl, END_JOBS, [
-    events,
-    ENDPOINTS,
-    JSON.stringify(ERROR),
-  ]);
-  await world.postgres.query(side.databaseUrl, NOTIFY);
-  while ((await countOf(receiver)) < events) {
-    await setTimeout(20);
-    if (performance.now() - begin > TIMEOUT_MILLISECONDS) throw new Error('events do not arrive');
-  }
-  while ((await delivered()) < before + events) await setTimeout(10);
-  const seconds = (performance.now() - begin) / 1000;
+  const cost = await costOf(world, side, events, async () => {
+    const end = performance.now() + TIMEOUT_MILLISECONDS;
+    const values = [events, ENDPOINTS, JSON.stringify(ERROR)];
+    await world.postgres.query(side.databaseUrl, END_JOBS, values);
+    await world.postgres.query(side.databaseUrl, NOTIFY);
+    while ((await countOf(receiver)) < events) {
+      await setTimeout(20);
+      if (performance.now() > end) throw new Error('events do not arrive');
+    }
+    while ((await delivered()) < before + events) await setTimeout(10);
+  });
   await arrivalsOf(receiver);
-  return events / seconds;
+  return cost;
 }
 
 /** Milliseconds from the commit of an end to the arrival of its event, one at a time. */

@@ -3,10 +3,9 @@ import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { freePort } from '../../src/dev/free-port.js';
 import type { BenchProcess } from './bench-process.js';
-import { cpuSecondsOf } from './cpu-time.js';
+import { costOf, costTable, type Cost } from './cost.js';
 import { PATH_TABLES } from './path-tables.js';
 import type { PathPlan, PathProgress } from './path-plan.js';
-import { median, spread } from './statistics.js';
 import { submissionHeaders } from './submissions.js';
 import { ratioLine } from './turns.js';
 import type { Side, World } from './world.js';
@@ -21,15 +20,6 @@ interface Contestant {
   readonly name: string;
   readonly side: Side;
   readonly apiKey: string;
-}
-
-/** Of one turn. Times of the CPU in microseconds a job. */
-interface PathResult {
-  readonly perSecond: number;
-  readonly own: number;
-  readonly database: number;
-  readonly statements: number;
-  readonly commits: number;
 }
 
 /** Whole path: submission, submit upstream, callback, poll, stored result. All roles in one process. */
@@ -48,7 +38,7 @@ export async function measurePath(world: World, say: (line: string) => void): Pr
   }
   for (const resultBytes of SIZES) {
     say(`results of ${resultBytes} bytes`);
-    const turns = new Map<string, PathResult[]>(contestants.map(({ name }) => [name, []]));
+    const turns = new Map<string, Cost[]>(contestants.map(({ name }) => [name, []]));
     for (const one of contestants) await turn(world, ends, one, WARM_UP_JOBS, resultBytes);
     for (let round = 0; round < rounds; round++) {
       const order = round % 2 === 0 ? contestants : contestants.toReversed();
@@ -61,19 +51,8 @@ export async function measurePath(world: World, say: (line: string) => void): Pr
   }
 }
 
-function report(turns: ReadonlyMap<string, readonly PathResult[]>, say: (line: string) => void) {
-  const line = (...cells: string[]): void =>
-    say(`  ${cells.map((cell, n) => (n === 0 ? cell.padEnd(18) : cell.padStart(16))).join('')}`);
-  line('', 'jobs/s', 'CPU µs each', 'database µs', 'statements', 'commits');
-  for (const [name, all] of turns) {
-    const of = (key: keyof PathResult, digits: number): string =>
-      median(all.map((one) => one[key])).toFixed(digits);
-    const rate = spread(
-      all.map(({ perSecond }) => perSecond),
-      0,
-    );
-    line(name, rate, of('own', 0), of('database', 0), of('statements', 2), of('commits', 2));
-  }
+function report(turns: ReadonlyMap<string, readonly Cost[]>, say: (line: string) => void): void {
+  for (const line of costTable(turns, 'jobs')) say(line);
   const hand = turns.get('by hand') ?? [];
   for (const [name, all] of turns) {
     if (name === 'by hand') continue;
@@ -128,8 +107,8 @@ async function turn(
   { side, apiKey }: Contestant,
   jobs: number,
   resultBytes: number,
-): Promise<PathResult> {
-  const before = await read(world, side);
+): Promise<Cost> {
+  const endedBefore = await endedIn(world, side);
   const plan: PathPlan = {
     url: `${side.process.url}/v1/jobs`,
     headers: submissionHeaders(apiKey),
@@ -137,18 +116,10 @@ async function turn(
     connections: world.options.connections,
     resultBytes,
   };
-  const begin = performance.now();
-  ends.child.send(plan);
-  await untilEnded(world, ends, side, jobs, before.ended);
-  const seconds = (performance.now() - begin) / 1000;
-  const after = await read(world, side);
-  return {
-    perSecond: jobs / seconds,
-    own: ((after.own - before.own) * 1e6) / jobs,
-    database: ((after.database - before.database) * 1e6) / jobs,
-    statements: (after.statements - before.statements) / jobs,
-    commits: (after.commits - before.commits) / jobs,
-  };
+  return costOf(world, side, jobs, async () => {
+    ends.child.send(plan);
+    await untilEnded(world, ends, side, jobs, endedBefore);
+  });
 }
 
 /** Asks the database only once the upstream has been asked for every result. */
@@ -184,26 +155,4 @@ async function endedIn({ postgres }: World, { databaseUrl }: Side): Promise<numb
   return row?.count ?? 0;
 }
 
-async function read(world: World, side: Side) {
-  const { databaseUrl } = side;
-  await world.postgres.query(databaseUrl, 'CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
-  const [row] = await world.postgres.query<{ statements: number; commits: number }>(
-    databaseUrl,
-    COUNTS,
-  );
-  return {
-    own: cpuSecondsOf(side.process.child.pid) ?? Number.NaN,
-    database: world.postgres.cpuSeconds() ?? Number.NaN,
-    ended: await endedIn(world, side),
-    statements: row?.statements ?? Number.NaN,
-    commits: row?.commits ?? Number.NaN,
-  };
-}
-
 const ENDED = `SELECT count(*)::integer AS count FROM jobs WHERE ended_at IS NOT NULL`;
-const COUNTS = `
-  SELECT (SELECT sum(calls)::float8 FROM pg_stat_statements
-           WHERE dbid = database.oid AND query NOT IN ('BEGIN', 'COMMIT')) AS statements,
-         xact_commit::float8 AS commits
-    FROM pg_stat_database JOIN pg_database AS database ON database.oid = datid
-   WHERE database.datname = current_database()`;
