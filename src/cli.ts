@@ -3,6 +3,7 @@ import { verifyAudit } from './cli/audit-commands.js';
 import { describeCommandError, EXIT } from './cli/command-error.js';
 import { runDoctor } from './cli/doctor-command.js';
 import { addKeysCommands } from './cli/keys-commands.js';
+import { rekey } from './cli/rekey-command.js';
 import { runMigrations } from './cli/migrate-command.js';
 import { logCrashes } from './platform/logging/crash-log.js';
 import { redact } from './platform/logging/redaction.js';
@@ -56,6 +57,10 @@ function newProgram(): Command {
       'head of the audit from the log; verify that the audit still contains it',
     )
     .action(verifyAudit);
+  program
+    .command('rekey')
+    .description('encrypt stored secrets of endpoints with the first key of DATA_KEYS')
+    .action(rekey);
   program
     .command('doctor')
     .description('check settings, database, Reducto, and the callback address; changes nothing')

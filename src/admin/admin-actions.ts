@@ -16,6 +16,7 @@ export const ADMIN_ACTIONS = [
   'refusals.export',
   'alert.acknowledge',
   'audit.verify',
+  'data_keys.rekey',
   'job.poll',
   'job.cancel',
   'job.result',

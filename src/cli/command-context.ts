@@ -2,10 +2,11 @@ import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { ApiKeysService } from '../access/api-keys.service.js';
-import type { Actor } from '../admin/admin-actions.js';
+import { AdminActions, type Actor } from '../admin/admin-actions.js';
 import { AdminKeys } from '../admin/admin-keys.js';
 import { AuditVerifier } from '../audit/audit-verifier.js';
 import { CliModule } from '../cli.module.js';
+import { DataKeysService } from '../deliveries/data-keys.service.js';
 import { reasonOf } from '../doctor/reasons.js';
 import { Settings, SettingsError } from '../platform/config/settings.js';
 import { dataSourceOptions } from '../platform/database/data-source-options.js';
@@ -21,6 +22,9 @@ export interface CommandContext {
   readonly keys: ApiKeysService;
   readonly adminKeys: AdminKeys;
   readonly verifier: AuditVerifier;
+  readonly dataKeys: DataKeysService;
+  readonly actions: AdminActions;
+  readonly settings: Settings;
   /** The user who runs the command, for the audit. */
   readonly actor: Actor;
 }
@@ -39,6 +43,9 @@ export async function withContext(work: (context: CommandContext) => Promise<voi
         keys: app.get(ApiKeysService, { strict: false }),
         adminKeys: app.get(AdminKeys, { strict: false }),
         verifier: app.get(AuditVerifier, { strict: false }),
+        dataKeys: app.get(DataKeysService, { strict: false }),
+        actions: app.get(AdminActions, { strict: false }),
+        settings,
       });
     } finally {
       await app.close();

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { DataKeysService } from './data-keys.service.js';
 import { DeliveriesModule } from './deliveries.module.js';
 import { DeliveryLeaseStore } from './delivering/delivery-lease.store.js';
 import { DeliveryMetrics } from './delivering/delivery.metrics.js';
@@ -7,6 +8,7 @@ import { DeliveryResultsStore } from './delivering/delivery-results.store.js';
 import { DeliveryWork } from './delivering/delivery.work.js';
 import { EndpointDisabler } from './delivering/endpoint-disabler.js';
 import { EventBody } from './delivering/event-body.js';
+import { MissingKeys } from './delivering/missing-keys.js';
 import { FanOutWork } from './events/fan-out.work.js';
 
 /** Makes events and delivers them, in processes with the role `worker`. */
@@ -21,6 +23,8 @@ import { FanOutWork } from './events/fan-out.work.js';
     DeliveryRecorder,
     EventBody,
     DeliveryWork,
+    DataKeysService,
+    MissingKeys,
   ],
 })
 export class DeliveriesWorkerModule {}

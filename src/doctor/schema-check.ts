@@ -1,5 +1,6 @@
 import { MIGRATIONS } from '../../migrations/index.js';
 import { AuditKeys } from '../audit/audit-keys.js';
+import { KEYS_IN_USE, type KeyInUse } from '../deliveries/data-keys.service.js';
 import type { Settings } from '../platform/config/settings.js';
 import type { WatchedClient } from '../platform/database/watched-client.js';
 import { fail, ok, warn, type Finding } from './finding.js';
@@ -89,33 +90,36 @@ async function checkAuditKeys(client: WatchedClient, settings: Settings): Promis
   ];
 }
 
-/** Reports keys that encrypted secrets of endpoints and are missing in `DATA_KEYS`, and secrets in plain text. */
+/** Reports under which keys of `DATA_KEYS` the values of endpoints are stored, and which keys are not needed. */
 async function checkDataKeys(client: WatchedClient, settings: Settings): Promise<Finding[]> {
-  const stored = await ask<{ key: string; endpoints: number }>(
-    client,
-    `SELECT CASE WHEN value LIKE 'aes256gcm:%' THEN split_part(value, ':', 2) ELSE '' END AS key,
-            count(DISTINCT id)::int AS endpoints
-       FROM endpoints, unnest(ARRAY[secret, previous_secret, headers]) AS value
-      WHERE value IS NOT NULL GROUP BY 1 ORDER BY 1`,
-  );
-  const keys = new Set((settings.DATA_KEYS ?? []).map(({ version }) => String(version)));
-  const found = stored
-    .filter(({ key }) => key !== '' && !keys.has(key))
+  const check = 'data keys';
+  const stored = await ask<KeyInUse>(client, KEYS_IN_USE);
+  const keys = (settings.DATA_KEYS ?? []).map(({ version }) => version);
+  const [current, ...others] = keys;
+  const missing = stored
+    .filter(({ key }) => key !== null && !keys.includes(key))
     .map(({ key, endpoints }) =>
       fail(
-        'data keys',
-        `DATA_KEYS lacks key ${key}, which encrypted secrets of endpoints (${endpoints}): the gateway cannot send events to them`,
+        check,
+        `DATA_KEYS lacks key ${key}, which encrypted secrets or headers of endpoints (${endpoints}): the gateway cannot send events to them`,
         'add the old key again after the new one, or rotate the secrets and set the headers of these endpoints again',
       ),
     );
-  const plain = stored.find(({ key }) => key === '');
-  if (plain !== undefined && settings.DATA_KEYS !== undefined) {
-    const message = `secrets of endpoints (${plain.endpoints}) are in plain text, because they are older than DATA_KEYS`;
-    found.push(
-      warn('data keys', message, 'rotate the secrets and set the headers of these endpoints again'),
-    );
-  }
-  return found;
+  if (current === undefined) return missing;
+  const stale = stored.filter(({ key }) => key === null || others.includes(key));
+  const rekey = `run: gateway rekey; see docs/operations.md#rotate-data_keys`;
+  const warnings = stale.map(({ key, endpoints }) =>
+    key === null
+      ? warn(check, `secrets or headers of endpoints (${endpoints}) are in plain text`, rekey)
+      : warn(
+          check,
+          `key ${key} still encrypts secrets or headers of endpoints (${endpoints}): it cannot be removed`,
+          rekey,
+        ),
+  );
+  if (missing.length + warnings.length > 0) return [...missing, ...warnings];
+  const unused = others.length === 0 ? '' : `; key ${others.join(', ')} is not in use`;
+  return [ok(check, `key ${current} encrypts all secrets of endpoints${unused}`)];
 }
 
 /** Warns about endpoints that the gateway disabled because their receivers failed. */

@@ -80,7 +80,7 @@ describe('the doctor of a working gateway', () => {
       ['durability', expect.stringContaining('fsync is off')],
     ]);
     expect(found.map(({ check }) => check).join(', ')).toBe(
-      'settings, database, durability, migrations, privileges, connections, database clock, reducto, reducto clock, callback address',
+      'settings, database, durability, migrations, data keys, privileges, connections, database clock, reducto, reducto clock, callback address',
     );
   });
 

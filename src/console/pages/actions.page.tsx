@@ -41,6 +41,7 @@ const ACTION_LABELS: Readonly<Record<string, string>> = {
   'refusals.accept': 'Accepted refusals',
   'refusals.export': 'Exported refusals',
   'audit.verify': 'Verified the audit',
+  'data_keys.rekey': 'Encrypted stored secrets again',
   'job.poll': 'Polled a job',
   'job.result': 'Downloaded a result',
   'job.file': 'Downloaded a file of a result',

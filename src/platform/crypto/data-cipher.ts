@@ -74,9 +74,13 @@ export class DataCipher {
     }
   }
 
+  /** What values begin with that are encrypted with the first key; without keys, those in plain text. */
+  get currentPrefix(): string {
+    return this.current === undefined ? PLAIN : `aes256gcm:${this.current.version}:`;
+  }
+
   /** Whether `stored` is encrypted with the first key, or there is no key. */
   isCurrent(stored: string): boolean {
-    const prefix = this.current === undefined ? PLAIN : `aes256gcm:${this.current.version}:`;
-    return stored.startsWith(prefix);
+    return stored.startsWith(this.currentPrefix);
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { Settings } from '../config/settings.js';
 import { rows } from '../database/sql.js';
 import { Transactions } from '../database/transactions.js';
 import { DatabaseSession, SESSION_NAME, type Query, type SessionUser } from './database-session.js';
@@ -30,6 +31,7 @@ export class WorkerLock implements SessionUser {
   private provedAt = -Infinity;
 
   constructor(
+    private readonly settings: Settings,
     private readonly session: DatabaseSession,
     private readonly transactions: Transactions,
   ) {}
@@ -62,7 +64,8 @@ export class WorkerLock implements SessionUser {
     this.gone.reset();
     const begin = performance.now();
     if (this.worker === undefined || !(await lockAgain(query, this.worker))) {
-      this.worker = await newWorker(query);
+      const keys = (this.settings.DATA_KEYS ?? []).map(({ version }) => version);
+      this.worker = await newWorker(query, keys);
     }
     this.provedAt = begin;
     for (const listener of this.heldListeners) listener();
@@ -130,14 +133,24 @@ async function lockAgain(query: Query, worker: number): Promise<boolean> {
 }
 
 /** Locked before others can see it. */
-async function newWorker(query: Query): Promise<number> {
+async function newWorker(query: Query, dataKeys: readonly number[]): Promise<number> {
   const [next] = await query<{ id: number }>(`SELECT nextval('worker_ids')::integer AS id`);
   if (next === undefined) throw new Error('the sequence of workers has no value');
   const [lock] = await query<{ taken: boolean }>(TAKE, [LOCK_CLASS, next.id]);
   if (lock?.taken !== true) throw new Error('the lock of a new worker is taken');
-  await query('INSERT INTO workers (id) VALUES ($1)', [next.id]);
+  await query('INSERT INTO workers (id, data_keys) VALUES ($1, $2)', [next.id, dataKeys]);
   return next.id;
 }
+
+/** The workers that live and lack key $1 of `DATA_KEYS`. */
+export const WORKERS_WITHOUT_KEY = `
+  SELECT workers.id
+    FROM workers
+    JOIN pg_locks AS locked
+      ON locked.locktype = 'advisory' AND locked.classid = ${LOCK_CLASS} AND locked.objsubid = 2
+     AND locked.objid = workers.id::bigint::oid AND locked.granted
+     AND locked.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+   WHERE $1 <> ALL (data_keys)`;
 
 const TAKE = 'SELECT pg_try_advisory_lock($1, $2) AS taken';
 const TAKE_IN_TRANSACTION = 'SELECT pg_try_advisory_xact_lock($1, $2) AS taken';
