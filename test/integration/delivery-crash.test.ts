@@ -162,7 +162,7 @@ const MAX_OPEN = 60;
 it('connections cut at every statement on the way of an event lose no event, and make no second one', async () => {
   const scene = await prepare();
   const cuts = new Map<string, number>();
-  const total = (): number => cuts.values().reduce((sum, count) => sum + count, 0);
+  const total = (): number => [...cuts.values()].reduce((sum, count) => sum + count, 0);
   const decide = (statement: string): Cut | undefined => {
     if (total() >= CUTS || Math.random() < 0.5) return undefined;
     const where = Math.random() < 0.5 ? 'before' : 'after';
