@@ -13,7 +13,7 @@ describe('POST /v1/jobs', () => {
     ['no type', { input: 'x' }, 'type'],
     ['an unknown type', { type: 'shred', input: 'x' }, 'type'],
     ['a parse without input', { type: 'parse' }, 'input'],
-    ['an empty input', { type: 'parse', input: [] }, 'input'],
+    ['an input of numbers', { type: 'parse', input: [7] }, 'input'],
     ['a number as input', { type: 'parse', input: 7 }, 'input'],
     ['a split without description', { type: 'split', input: 'x' }, 'split_description'],
     [

@@ -8,19 +8,17 @@ import {
 } from '@nestjs/swagger';
 import {
   ArrayMaxSize,
-  ArrayNotEmpty,
   IsArray,
   IsBoolean,
   IsDefined,
   IsIn,
-  IsNotEmpty,
   IsObject,
   IsOptional,
   IsString,
   Matches,
   ValidateIf,
 } from 'class-validator';
-import { IsAbsent, IsDocumentInput, IsWithout, MAX_LIST_ITEMS } from './create-job.validators.js';
+import { IsAbsent, IsDocumentInput, IsWithout } from './create-job.validators.js';
 import { CHANNEL, CHANNEL_RULE, MAX_CHANNELS } from '../job-ends.js';
 import { JOB_TYPES, type JobType } from '../job-type.js';
 
@@ -29,16 +27,11 @@ const GATEWAY_MEMBERS = 'is set by the gateway and must be absent';
 
 const DOCUMENT_SCHEMA = {
   oneOf: [
-    { type: 'string', minLength: 1 },
-    {
-      type: 'array',
-      items: { type: 'string', minLength: 1 },
-      minItems: 1,
-      maxItems: MAX_LIST_ITEMS,
-    },
+    { type: 'string' },
+    { type: 'array', items: { type: 'string' } },
     {
       type: 'object',
-      properties: { file_id: { type: 'string', minLength: 1 } },
+      properties: { file_id: { type: 'string' } },
       required: ['file_id'],
       additionalProperties: true,
     },
@@ -82,7 +75,7 @@ export abstract class CreateJobDto {
 }
 
 const isLegacy = (request: { document_url?: unknown }): boolean =>
-  request.document_url !== undefined;
+  (request.document_url ?? undefined) !== undefined;
 
 /** Job types that take a document in `input`, or in `document_url` as Reducto’s legacy requests do. */
 abstract class CreateInputJobDto extends CreateJobDto {
@@ -124,10 +117,8 @@ export class CreateExtractJobDto extends CreateInputJobDto {
 
 /** `splitDescriptionErrors` validates it, because class-validator needs 30 µs per item. */
 export class SplitDescriptionDto {
-  @ApiProperty({ minLength: 1 })
   name!: string;
 
-  @ApiProperty({ minLength: 1 })
   description!: string;
 }
 
@@ -136,9 +127,6 @@ export class CreateSplitJobDto extends CreateInputJobDto {
   type!: 'split';
 
   @IsArray()
-  @ArrayNotEmpty()
-  @ArrayMaxSize(MAX_LIST_ITEMS)
-  @ApiProperty({ maxItems: MAX_LIST_ITEMS })
   split_description!: SplitDescriptionDto[];
 }
 
@@ -152,15 +140,13 @@ export class CreateEditJobDto extends CreateJobDto {
   document_url!: unknown;
 
   @IsString()
-  @IsNotEmpty()
-  @ApiProperty({ minLength: 1, example: 'Fill in the name "Ada Lovelace".' })
+  @ApiProperty({ example: 'Fill in the name "Ada Lovelace".' })
   edit_instructions!: string;
 }
 
 /** `classificationErrors` validates it. */
 export class ClassificationCategoryDto {
   /** @example 'invoice' */
-  @ApiProperty({ minLength: 1 })
   category!: string;
 
   /** @example ['It states a total amount.'] */
@@ -178,8 +164,6 @@ export class CreateClassifyJobDto extends CreateJobDto {
 
   @IsOptional()
   @IsArray()
-  @ArrayMaxSize(MAX_LIST_ITEMS)
-  @ApiProperty({ maxItems: MAX_LIST_ITEMS })
   classification_schema?: ClassificationCategoryDto[];
 }
 
@@ -189,8 +173,6 @@ export class CreatePipelineJobDto extends CreateInputJobDto {
 
   /** @example 'invoices-v2' */
   @IsString()
-  @IsNotEmpty()
-  @ApiProperty({ minLength: 1 })
   pipeline_id!: string;
 }
 

@@ -1,9 +1,7 @@
 import { buildMessage, ValidateBy, type ValidationOptions } from 'class-validator';
 import type { FieldError } from '../../platform/errors/error-codes.js';
+import { MAX_FIELD_ERRORS } from '../../platform/errors/field-errors.js';
 import { isRecord } from '../../platform/json/is-record.js';
-
-/** Maximum length of a list of documents or split descriptions. */
-export const MAX_LIST_ITEMS = 1000;
 
 /** Rejects any value of a field. */
 export const IsAbsent = (message: string): PropertyDecorator =>
@@ -18,7 +16,7 @@ export const IsWithout = (other: string): PropertyDecorator =>
     name: 'isWithout',
     validator: {
       validate: (_value: unknown, given) =>
-        given === undefined || Reflect.get(given.object, other) === undefined,
+        given === undefined || (Reflect.get(given.object, other) ?? undefined) === undefined,
       defaultMessage: () => `cannot be given together with \`${other}\``,
     },
   });
@@ -31,8 +29,7 @@ export const IsDocumentInput = (options?: ValidationOptions): PropertyDecorator 
       validator: {
         validate: isDocumentInput,
         defaultMessage: buildMessage(
-          () =>
-            `is required: a URL, an upload id, a list of at most ${MAX_LIST_ITEMS} of these, or the answer of an upload`,
+          () => 'is required: a URL, an upload id, a list of these, or the answer of an upload',
           options,
         ),
       },
@@ -40,49 +37,47 @@ export const IsDocumentInput = (options?: ValidationOptions): PropertyDecorator 
     options,
   );
 
-/** Validates the items of a split description. */
+/** The errors of the items of a split description. */
 export function splitDescriptionErrors(parts: unknown): FieldError[] {
-  if (!Array.isArray(parts) || parts.length > MAX_LIST_ITEMS) return [];
-  return parts.flatMap((part: unknown, index) =>
-    ['name', 'description']
-      .filter((field) => !isRecord(part) || !isText(part[field]))
-      .map((field) => ({
-        path: `split_description.${index}.${field}`,
-        message: 'must be a non-empty string',
-      })),
-  );
+  return errorsOfItems('split_description', parts, ({ name, description }) => [
+    ...(isText(name) ? [] : [{ path: 'name', message: 'must be a string' }]),
+    ...(isText(description) ? [] : [{ path: 'description', message: 'must be a string' }]),
+  ]);
 }
 
-/** Validates the items of a classification schema. */
+/** The errors of the items of a classification schema. */
 export function classificationErrors(categories: unknown): FieldError[] {
-  if (!Array.isArray(categories) || categories.length > MAX_LIST_ITEMS) return [];
-  return categories.flatMap((item: unknown, index) => {
-    const { category, criteria } = isRecord(item) ? item : {};
-    const path = `classification_schema.${index}`;
-    return [
-      ...(isText(category)
-        ? []
-        : [{ path: `${path}.category`, message: 'must be a non-empty string' }]),
-      ...(Array.isArray(criteria) && criteria.every(isText)
-        ? []
-        : [{ path: `${path}.criteria`, message: 'must be a list of non-empty strings' }]),
-    ];
-  });
+  return errorsOfItems('classification_schema', categories, ({ category, criteria }) => [
+    ...(isText(category) ? [] : [{ path: 'category', message: 'must be a string' }]),
+    ...(Array.isArray(criteria) && criteria.every(isText)
+      ? []
+      : [{ path: 'criteria', message: 'must be a list of strings' }]),
+  ]);
+}
+
+/** As many as an answer shows. */
+function errorsOfItems(
+  field: string,
+  items: unknown,
+  errorsOf: (item: Record<string, unknown>) => FieldError[],
+): FieldError[] {
+  const errors: FieldError[] = [];
+  if (!Array.isArray(items)) return errors;
+  for (const [index, item] of items.entries()) {
+    for (const { path, message } of errorsOf(isRecord(item) ? item : {}))
+      errors.push({ path: `${field}.${index}.${path}`, message });
+    if (errors.length >= MAX_FIELD_ERRORS) break;
+  }
+  return errors;
 }
 
 function isText(value: unknown): boolean {
-  return typeof value === 'string' && value !== '';
+  return typeof value === 'string';
 }
 
 function isDocumentInput(value: unknown): boolean {
-  if (Array.isArray(value)) {
-    return value.length > 0 && value.length <= MAX_LIST_ITEMS && value.every(isLocation);
-  }
+  if (Array.isArray(value)) return value.every(isText);
   if (typeof value === 'object' && value !== null)
-    return 'file_id' in value && isLocation(value.file_id);
-  return isLocation(value);
-}
-
-function isLocation(value: unknown): boolean {
-  return typeof value === 'string' && value.length <= 16_384 && value.trim() !== '';
+    return 'file_id' in value && isText(value.file_id);
+  return isText(value);
 }

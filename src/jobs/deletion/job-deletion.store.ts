@@ -19,7 +19,7 @@ export interface FoundUpstream {
   readonly upstreamId: string;
 }
 
-/** A job has no more upstream jobs, but whoever knows its token can assert any number. */
+/** No job has more upstream jobs; a sender with its token can assert any number. */
 const MAX_PER_JOB = 20;
 
 /** All SQL on deletions of single jobs. */
