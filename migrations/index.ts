@@ -31,6 +31,7 @@ import { EventOrder1790980000000 } from './1790980000000-event-order.js';
 import { WorkerDataKeys1790981000000 } from './1790981000000-worker-data-keys.js';
 import { PayloadFormats1790982000000 } from './1790982000000-payload-formats.js';
 import { OrphanedUpstreamJobs1790983000000 } from './1790983000000-orphaned-upstream-jobs.js';
+import { AuditedDeletions1790983100000 } from './1790983100000-audited-deletions.js';
 import { GenericPlans1790984000000 } from './1790984000000-generic-plans.js';
 
 /** All migrations, in their order. A new one is added here. */
@@ -68,5 +69,6 @@ export const MIGRATIONS = [
   WorkerDataKeys1790981000000,
   PayloadFormats1790982000000,
   OrphanedUpstreamJobs1790983000000,
+  AuditedDeletions1790983100000,
   GenericPlans1790984000000,
 ];

@@ -8,7 +8,8 @@ import { AuditWriter } from '../audit/audit-writer.js';
 import { Settings } from '../platform/config/settings.js';
 import { IntervalScheduler } from '../platform/schedule/interval-scheduler.js';
 import { clientAddress } from '../platform/http/client-address.js';
-import { actionEntry, type ActionRecord, type Actor, type AdminAction } from './admin-actions.js';
+import { actionEntry, type ActionRecord, type Actor } from '../audit/audit-entry.js';
+import type { AdminAction } from './admin-actions.js';
 
 /** Maximum entries per minute and process; further failures are counted. */
 const MAX_ENTRIES_PER_MINUTE = 20;

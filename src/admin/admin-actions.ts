@@ -1,12 +1,11 @@
 import type { Caller } from '../access/caller.js';
 import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { NewEntry } from '../audit/audit-entry.js';
+import { actionEntry, type ActionRecord, type Actor } from '../audit/audit-entry.js';
 import { AuditLog } from '../audit/audit-log.js';
-import { printable } from '../audit/redacted-request.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 
-/** The names of admin actions in the audit. */
+/** The names of actions in the audit: those of admins, and `job.delete` of services. */
 export const ADMIN_ACTIONS = [
   'key.create',
   'key.revoke',
@@ -20,6 +19,7 @@ export const ADMIN_ACTIONS = [
   'job.poll',
   'job.cancel',
   'job.result',
+  'job.delete',
   'endpoint.enable',
   'endpoint.disable',
   'endpoint.recover',
@@ -33,24 +33,12 @@ export const ADMIN_ACTIONS = [
 
 export type AdminAction = (typeof ADMIN_ACTIONS)[number];
 
-/** `started`: recorded before it is done; a second entry, `done` or `failed`, names it in `intent`. */
-export type ActionState = 'started' | 'done' | 'failed';
-
-/** The owner of an API key, in the API or the console, or the user of a command. */
-export interface Actor {
-  /** Empty for a command, or without a valid key. */
-  readonly keyId: string;
-  /** The service of the key; for a command, the user of the operating system. */
-  readonly service: string;
-  readonly via: 'api' | 'console' | 'command';
-}
-
 /** The owner of the API key that made a request. */
 export function byApi({ keyId, service }: Caller): Actor {
   return { keyId, service, via: 'api' };
 }
 
-type Detail = Readonly<Record<string, unknown>>;
+type Detail = ActionRecord['detail'];
 
 /** The result of an action, and details for the audit. */
 interface Outcome<T> {
@@ -126,36 +114,7 @@ export class AdminActions {
   }
 }
 
-export interface ActionRecord {
-  readonly actor: Actor;
-  readonly action: AdminAction;
-  readonly state: ActionState;
-  readonly detail: Detail;
-  /** Why it failed. */
-  readonly reason?: string;
-  /** The id of the entry `started`. */
-  readonly intent?: string;
-}
-
-export function actionEntry(
-  { detail, ...action }: ActionRecord,
-  at: Date = new Date(),
-  count = 1,
-): NewEntry {
-  const counted = count === 1 ? {} : { count };
-  const data = { ...action, actor: { ...action.actor }, ...counted };
-  const shown: Record<string, unknown> = JSON.parse(
-    JSON.stringify({ ...data, detail: { ...detail } }, asPrintable),
-  );
-  return { at, kind: 'action', data: shown };
-}
-
 function failure(error: unknown): { state: 'failed'; reason: string } {
   const reason = error instanceof GatewayError ? error.code : 'internal_error';
   return { state: 'failed', reason };
-}
-
-/** Admins' input is untrusted, too. */
-function asPrintable(_name: string, value: unknown): unknown {
-  return typeof value === 'string' ? printable(value, 300) : value;
 }

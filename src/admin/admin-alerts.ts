@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { isUUID } from 'class-validator';
 import { AlertQueries, type Alert } from '../alerts/alert-queries.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
-import { AdminActions, type Actor } from './admin-actions.js';
+import type { Actor } from '../audit/audit-entry.js';
+import { AdminActions } from './admin-actions.js';
 
 /** Admin actions on alerts, recorded in the audit. */
 @Injectable()

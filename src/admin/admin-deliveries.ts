@@ -5,7 +5,8 @@ import {
 } from '../deliveries/deliveries-admin.service.js';
 import { EndpointsService } from '../deliveries/endpoints.service.js';
 import { EventsService } from '../deliveries/events.service.js';
-import { AdminActions, type Actor } from './admin-actions.js';
+import type { Actor } from '../audit/audit-entry.js';
+import { AdminActions } from './admin-actions.js';
 
 /** Admin actions on endpoints and events of any service, recorded in the audit. */
 @Injectable()

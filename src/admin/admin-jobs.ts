@@ -3,7 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Job } from '../jobs/job.entity.js';
 import { JobsAdminService, sendFile } from '../jobs/jobs-admin.service.js';
 import { sendResult } from '../jobs/result-response.js';
-import { AdminActions, type Actor } from './admin-actions.js';
+import type { Actor } from '../audit/audit-entry.js';
+import { AdminActions } from './admin-actions.js';
 
 /** Admin actions on jobs of any service, recorded in the audit. */
 @Injectable()

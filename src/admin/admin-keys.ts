@@ -3,7 +3,8 @@ import { validate as isUuid } from 'uuid';
 import type { ApiKey, Scope } from '../access/api-key.entity.js';
 import { ApiKeysService } from '../access/api-keys.service.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
-import { AdminActions, type Actor } from './admin-actions.js';
+import type { Actor } from '../audit/audit-entry.js';
+import { AdminActions } from './admin-actions.js';
 
 /** Admin actions on API keys, recorded in the audit. */
 @Injectable()

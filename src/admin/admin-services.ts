@@ -5,7 +5,8 @@ import {
   type ServiceLimits,
   type ServiceShare,
 } from '../jobs/service-limits.service.js';
-import { AdminActions, type Actor } from './admin-actions.js';
+import type { Actor } from '../audit/audit-entry.js';
+import { AdminActions } from './admin-actions.js';
 
 /** Weights and limits of services; changes are recorded in the audit. */
 @Injectable()

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { AuditAlarm } from '../audit/audit-alarm.js';
 import { AuditVerifier, type Verification } from '../audit/audit-verifier.js';
-import { AdminActions, type Actor } from './admin-actions.js';
+import type { Actor } from '../audit/audit-entry.js';
+import { AdminActions } from './admin-actions.js';
 
 /** Verifies the audit for an admin, and records the action. */
 @Injectable()

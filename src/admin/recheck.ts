@@ -8,7 +8,8 @@ import {
 } from '../jobs/callback-jobs.service.js';
 import type { Judgement } from '../webhooks/callback-checks.js';
 import { RefusalRechecker, type RecheckResult } from '../webhooks/refusal-rechecker.js';
-import { AdminActions, type Actor } from './admin-actions.js';
+import type { Actor } from '../audit/audit-entry.js';
+import { AdminActions } from './admin-actions.js';
 
 /** The result of a re-check, with the refusals that could not be checked. */
 export interface Recheck extends RecheckResult {

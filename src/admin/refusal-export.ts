@@ -4,7 +4,8 @@ import type { FastifyReply } from 'fastify';
 import { stringify } from 'csv-stringify';
 import { AuditQueries, type AuditEntry, type RefusalFilter } from '../audit/audit-queries.js';
 import { AuditWriter } from '../audit/audit-writer.js';
-import { AdminActions, type Actor } from './admin-actions.js';
+import type { Actor } from '../audit/audit-entry.js';
+import { AdminActions } from './admin-actions.js';
 import { toRefusalDto, type RefusalDto } from './refusal.dto.js';
 
 const PAGE_SIZE = 500;

@@ -10,6 +10,7 @@ import {
 } from 'class-validator';
 import type { RefusalFilter } from '../audit/audit-queries.js';
 import { GUARDS, REFUSAL_CAUSES, type GuardName, type RefusalCause } from '../audit/refusal.js';
+import { ADMIN_ACTIONS, type AdminAction } from './admin-actions.js';
 import { IsMoment, readMoment } from '../platform/http/moment.js';
 import { IsWholeNumber } from '../platform/http/whole-number.js';
 
@@ -80,6 +81,19 @@ export class PageQuery {
   @IsOptional()
   @IsWholeNumber(1, 200)
   limit: number = 50;
+}
+
+export class ActionsQuery extends PageQuery {
+  @IfGiven()
+  @IsIn(ADMIN_ACTIONS)
+  action?: AdminAction;
+
+  /** The record contains it: the id of a job, or a service. */
+  @IfGiven()
+  @IsString()
+  @MaxLength(128)
+  @HasNoControlCharacters()
+  text?: string;
 }
 
 export class VerificationQuery {

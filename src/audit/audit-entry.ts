@@ -1,9 +1,11 @@
 import { canonicalJson } from '../platform/json/canonical-json.js';
 import { authenticate, type AuditKey } from './audit-keys.js';
+import { printable } from './redacted-request.js';
 
 /**
  * `refused`: a refused callback. `observed`: one that a guard in mode `observe` would have refused, or a genuine one
- * of another environment. `counted`: a number of refusals of one cause beyond the budget. `action`: an admin action.
+ * of another environment. `counted`: a number of refusals of one cause beyond the budget. `action`: one of an admin, or the deletion of a job by
+ * its service.
  * `tampering`: a process found that the chain before this entry was changed.
  */
 export const ENTRY_KINDS = ['refused', 'observed', 'counted', 'action', 'tampering'] as const;
@@ -15,6 +17,48 @@ export interface NewEntry {
   readonly at: Date;
   readonly kind: EntryKind;
   readonly data: Record<string, unknown>;
+}
+
+/** `started`: recorded before it is done; a second entry, `done` or `failed`, names it in `intent`. */
+export type ActionState = 'started' | 'done' | 'failed';
+
+/** The owner of an API key, the user of a command, or the gateway. */
+export interface Actor {
+  /** Empty for a command, for the gateway, or without a valid key. */
+  readonly keyId: string;
+  /** The service of the key; for a command, the user of the operating system. */
+  readonly service: string;
+  /** `sdk`: the surface for Reducto's SDKs. `gateway`: nobody asked for it. */
+  readonly via: 'api' | 'sdk' | 'console' | 'command' | 'gateway';
+}
+
+export interface ActionRecord {
+  readonly actor: Actor;
+  readonly action: string;
+  readonly state: ActionState;
+  readonly detail: Readonly<Record<string, unknown>>;
+  /** Why it failed. */
+  readonly reason?: string;
+  /** The id of the entry `started`. */
+  readonly intent?: string;
+}
+
+export function actionEntry(
+  { detail, ...action }: ActionRecord,
+  at: Date = new Date(),
+  count = 1,
+): NewEntry {
+  const counted = count === 1 ? {} : { count };
+  const data = { ...action, actor: { ...action.actor }, ...counted };
+  const shown: Record<string, unknown> = JSON.parse(
+    JSON.stringify({ ...data, detail: { ...detail } }, asPrintable),
+  );
+  return { at, kind: 'action', data: shown };
+}
+
+/** The input of actors is untrusted, too. */
+function asPrintable(_name: string, value: unknown): unknown {
+  return typeof value === 'string' ? printable(value, 300) : value;
 }
 
 /** An entry of the chain. */

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccessModule } from '../access/access.module.js';
+import { AuditChainModule } from '../audit/audit-chain.module.js';
 import { ReductoModule } from '../reducto/reducto.module.js';
 import { WorkModule } from '../platform/work/work.module.js';
 import { JobAcceptance } from './submission/job-acceptance.js';
@@ -71,6 +72,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
       Service,
     ]),
     AccessModule,
+    AuditChainModule,
     ReductoModule,
     WorkModule,
   ],
@@ -140,6 +142,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
     UploadStore,
     ServiceLimitsService,
     AccessModule,
+    AuditChainModule,
     ReductoModule,
     WorkModule,
   ],

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
+import type { Caller } from '../access/caller.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { FairTurns } from '../platform/fair-turns.js';
 import type { ByteRange } from '../platform/http/byte-range.js';
@@ -230,8 +231,14 @@ export class JobsService {
    * Deletes a job that has ended: its result, files, and metadata at once, and at Reducto soon. Later requests throw
    * `job_deletion_in_progress`, then `job_deleted`. Throws `job_not_found` or `job_not_completed`.
    */
-  async delete(service: string, id: string, includePersisted: boolean): Promise<void> {
-    await this.deletion.deleteJob(await this.find(service, id), includePersisted);
+  async delete(
+    { keyId, service }: Caller,
+    id: string,
+    includePersisted: boolean,
+    via: 'api' | 'sdk',
+  ): Promise<void> {
+    const job = await this.find(service, id);
+    await this.deletion.deleteJob(job, includePersisted, { keyId, service, via });
   }
 
   private async find(service: string, id: string): Promise<Job> {

@@ -71,7 +71,7 @@ export class SdkJobsController {
     @Param('id') id: string,
     @Query() query: unknown,
   ): Promise<{ job_id: string }> {
-    await this.jobs.delete(caller.service, id, readIncludePersisted(query));
+    await this.jobs.delete(caller, id, readIncludePersisted(query), 'sdk');
     return { job_id: id };
   }
 }

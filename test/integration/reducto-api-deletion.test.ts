@@ -8,6 +8,7 @@ import {
   type Answer,
   type TestGateway,
 } from '../support/gateway.js';
+import { endCoolDowns } from '../support/rate-limits.js';
 import { outcomeOf, sdksOf } from '../support/reducto-sdk.js';
 
 const INPUT = 'https://example.com/a.pdf';
@@ -169,6 +170,126 @@ describe('DELETE /job', () => {
       body: { id },
     });
     expect(await settled('GET', `/job/${id}`)).toMatchObject({ status: 410 });
+  });
+});
+
+describe('the audit of deleted jobs', () => {
+  let admin: string;
+  beforeAll(async () => {
+    admin = await gateway.newKey('platform', ['admin']);
+  });
+
+  const get = (path: string): Promise<Answer> =>
+    send(`${gateway.url}/v1/admin${path}`, 'GET', undefined, { authorization: `Bearer ${admin}` });
+  /** The entries about a job, oldest first, once one has an outcome. */
+  const entriesOf = (id: string): Promise<Answer['body'][]> =>
+    eventually('the outcome', async () => {
+      const { body } = await get(`/actions?action=job.delete&text=${id}`);
+      const entries: Answer['body'][] = body.actions.toReversed();
+      return entries.some(({ state }) => state !== 'started') ? entries : undefined;
+    });
+
+  it.each([
+    ['api', (id: string) => gateway.call('DELETE', `/v1/jobs/${id}`)],
+    ['sdk', (id: string) => call('DELETE', `/job/${id}`)],
+  ] as const)(
+    'says who deleted a job by the surface %s, and that Reducto did',
+    async (via, del) => {
+      const id = await completedJob();
+      const upstreamId = await upstreamIdOf(id);
+      expect((await del(id)).status).toBe(202);
+      const actor = { keyId: expect.stringMatching(/.+/), service: 'invoices', via };
+      const [started, ...outcomes] = await entriesOf(id);
+      expect(started).toMatchObject({
+        action: 'job.delete',
+        state: 'started',
+        at: expect.stringMatching(/Z$/),
+        actor,
+        detail: { jobId: id, upstreamIds: [upstreamId], includePersisted: false },
+      });
+      expect(outcomes).toMatchObject([
+        {
+          state: 'done',
+          intent: started.id,
+          actor,
+          detail: { jobId: id, upstreamId, reducto: 'deletes it' },
+        },
+      ]);
+    },
+  );
+
+  it('says that a job was never at Reducto', async () => {
+    gateway.sandbox.platform.set({ outageStatus: 503 });
+    try {
+      const id = await gateway.submit();
+      await eventually('the submit is deferred', async () =>
+        (await gateway.events(id)).includes('submit_deferred') ? true : undefined,
+      );
+      await gateway.call('POST', `/v1/jobs/${id}/cancel`);
+      expect((await gateway.call('DELETE', `/v1/jobs/${id}`)).status).toBe(202);
+      expect(await entriesOf(id)).toMatchObject([{ state: 'done', detail: { upstreamIds: [] } }]);
+    } finally {
+      gateway.sandbox.platform.set({ outageStatus: 0 });
+      await endCoolDowns(gateway);
+    }
+  });
+
+  it('says that Reducto refused', async () => {
+    const id = await completedJob();
+    gateway.sandbox.platform.set({ jobDelete: false });
+    try {
+      await gateway.call('DELETE', `/v1/jobs/${id}`);
+      await gateway.pool.query(
+        'UPDATE upstream_deletions SET attempts = 29, next_attempt_at = now()',
+      );
+      expect((await entriesOf(id)).at(-1)).toMatchObject({
+        state: 'failed',
+        reason: 'refused_upstream',
+        detail: { jobId: id, reducto: 'Reducto answered 405' },
+      });
+    } finally {
+      gateway.sandbox.platform.set({ jobDelete: true });
+    }
+  });
+
+  it('says so of an upstream job that the gateway deletes by itself', async () => {
+    const id = await gateway.submit();
+    await gateway.ended(id);
+    const { job_id: upstreamId } = (
+      await send(
+        `${gateway.sandbox.url}/parse_async`,
+        'POST',
+        { input: INPUT },
+        {
+          authorization: `Bearer ${gateway.sandbox.apiKey}`,
+        },
+      )
+    ).body;
+    await gateway.pool.query(
+      `INSERT INTO upstream_deletions (job_id, upstream_id, include_persisted, origin)
+       VALUES ($1, $2, true, 'orphan')`,
+      [id, upstreamId],
+    );
+    expect(await entriesOf(id)).toMatchObject([
+      { state: 'done', actor: { via: 'gateway' }, detail: { upstreamId, origin: 'orphan' } },
+    ]);
+  });
+
+  it('is recorded once for repeated requests', async () => {
+    const id = await completedJob();
+    await Promise.all([1, 2, 3].map(() => gateway.call('DELETE', `/v1/jobs/${id}`)));
+    const entries = await entriesOf(id);
+    expect(entries.filter(({ state }) => state === 'started')).toHaveLength(1);
+  });
+
+  it('has no entry for the attempt on the job of another service', async () => {
+    const id = await completedJob();
+    await call('DELETE', `/job/${id}`, await gateway.newKey('others'));
+    expect((await get(`/actions?text=${id}`)).body.actions).toEqual([]);
+  });
+
+  it('stays verifiable', async () => {
+    expect((await get('/audit/verify')).body).toMatchObject({ ok: true });
   });
 });
 

@@ -8,7 +8,7 @@ import { AuditWriter } from '../../audit/audit-writer.js';
 import { ActionPageDto, toActionPageDto } from '../action.dto.js';
 import { AuditVerification } from '../audit-verification.js';
 import { byApi } from '../admin-actions.js';
-import { PageQuery, VerificationQuery } from '../refusals.query.js';
+import { ActionsQuery, VerificationQuery } from '../refusals.query.js';
 import { VerificationDto } from './verification.dto.js';
 
 @Controller('v1/admin')
@@ -33,10 +33,15 @@ export class AuditController {
     return this.verification.verify(byApi(caller), since);
   }
 
-  /** List admin actions, newest first */
+  /**
+   * List admin actions and deletions of jobs, newest first
+   * @remarks Services delete jobs: the action is `job.delete`. It starts with the request; its outcomes are what became of each upstream job.
+   */
   @Get('actions')
-  async listAdminActions(@Query() { limit, cursor }: PageQuery): Promise<ActionPageDto> {
+  async listAdminActions(
+    @Query() { limit, cursor, ...filter }: ActionsQuery,
+  ): Promise<ActionPageDto> {
     await this.writer.flushAudit();
-    return toActionPageDto(await this.queries.listActions(cursor, limit + 1), limit);
+    return toActionPageDto(await this.queries.listActions(cursor, limit + 1, filter), limit);
   }
 }

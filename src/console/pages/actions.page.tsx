@@ -46,6 +46,7 @@ const ACTION_LABELS: Readonly<Record<string, string>> = {
   'job.result': 'Downloaded a result',
   'job.file': 'Downloaded a file of a result',
   'job.cancel': 'Cancelled a job',
+  'job.delete': 'Deleted a job',
   'endpoint.enable': 'Enabled an endpoint',
   'endpoint.disable': 'Disabled an endpoint',
   'endpoint.recover': 'Recovered an endpoint',
@@ -105,7 +106,7 @@ export function Actions({ page, asked, cursor, verified }: ActionsProperties): J
         </div>
       </form>
       <DataTable
-        caption="What admins did, newest first"
+        caption="What admins did and which jobs services deleted, newest first"
         columns={COLUMNS}
         rows={page.actions}
         keyOf={({ id }) => id}
@@ -113,7 +114,10 @@ export function Actions({ page, asked, cursor, verified }: ActionsProperties): J
           isFiltered ? (
             <p>No action matches this filter.</p>
           ) : (
-            <p>The gateway lists here what admins do in the console, the API, and commands.</p>
+            <p>
+              The gateway lists here what admins do in the console, the API, and commands, and which
+              jobs services delete.
+            </p>
           )
         }
       />
@@ -206,4 +210,5 @@ const VIA_NAMES: Readonly<Record<string, string>> = {
   api: 'API',
   console: 'console',
   command: 'command line',
+  sdk: 'SDK',
 };

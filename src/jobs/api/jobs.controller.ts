@@ -148,7 +148,7 @@ export class JobsController {
     @CurrentCaller() caller: Caller,
     @UuidParam() id: string,
   ): Promise<DeletedJobDto> {
-    await this.jobs.delete(caller.service, id, false);
+    await this.jobs.delete(caller, id, false, 'api');
     return { id };
   }
 }

@@ -2,12 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { preparedRows, rows } from '../../platform/database/sql.js';
-import { Transactions } from '../../platform/database/transactions.js';
-import type { DeletionOrigin, UpstreamDeletion } from './upstream-deletion.entity.js';
+import type {
+  DeletionOrigin,
+  DeletionRequest,
+  UpstreamDeletion,
+} from './upstream-deletion.entity.js';
 
 export type DueDeletion = Pick<
   UpstreamDeletion,
-  'jobId' | 'upstreamId' | 'includePersisted' | 'origin' | 'attempts'
+  'jobId' | 'upstreamId' | 'includePersisted' | 'origin' | 'attempts' | 'requestedBy'
 > & {
   /** It is the upstream job of a job that is not deleted, as the gateway has learned since. */
   readonly isNeeded: boolean;
@@ -25,21 +28,31 @@ const MAX_PER_JOB = 20;
 /** All SQL on deletions of single jobs. */
 @Injectable()
 export class JobDeletionStore {
-  constructor(
-    private readonly transactions: Transactions,
-    @InjectEntityManager() private readonly database: EntityManager,
-  ) {}
+  constructor(@InjectEntityManager() private readonly database: EntityManager) {}
 
   /**
    * Deletes what the gateway stores of a job that has ended, except for the job itself, and queues the deletion at Reducto.
-   * False if the job has not ended or is deleted already.
+   * Returns the upstream jobs to delete; `undefined` if the job has not ended or is deleted already.
    */
-  async deleteJob(jobId: string, includePersisted: boolean): Promise<boolean> {
-    return this.transactions.run(async (manager) => {
-      // The snapshot of the next statement has what others queued for the job until they released it.
-      await rows(manager, LOCK_ENDED, [jobId]);
-      return (await rows(manager, DELETE_JOB, [jobId, includePersisted])).length === 1;
-    });
+  async deleteJob(
+    manager: EntityManager,
+    jobId: string,
+    includePersisted: boolean,
+  ): Promise<string[] | undefined> {
+    // The snapshot of the next statement has what others queued for the job until they released it.
+    await rows(manager, LOCK_ENDED, [jobId]);
+    if ((await rows(manager, DELETE_JOB, [jobId, includePersisted])).length === 0) return undefined;
+    const queued = await rows<{ id: string }>(manager, FIND_QUEUED, [jobId]);
+    return queued.map(({ id }) => id);
+  }
+
+  /** Records who deleted the job, for the audit entries of the outcome. */
+  async recordRequest(
+    manager: EntityManager,
+    jobId: string,
+    request: DeletionRequest,
+  ): Promise<void> {
+    await rows(manager, RECORD_REQUEST, [jobId, JSON.stringify(request)]);
   }
 
   /** Takes up to `limit` due deletions. Others take them again after `seconds`, unless they are done by then. */
@@ -70,13 +83,14 @@ export class JobDeletionStore {
   }
 
   /** The job is deleted with the last of its upstream jobs. */
-  async finishDeletion({ jobId, upstreamId }: FoundUpstream): Promise<void> {
-    await this.transactions.run(async (manager) => {
-      // Of two that finish at once, the second one must see that the first one is gone.
-      await rows(manager, LOCK_JOB, [jobId]);
-      await rows(manager, REMOVE, [jobId, upstreamId]);
-      await rows(manager, MARK_DELETED, [jobId]);
-    });
+  async finishDeletion(
+    manager: EntityManager,
+    { jobId, upstreamId }: FoundUpstream,
+  ): Promise<void> {
+    // Of two that finish at once, the second one must see that the first one is gone.
+    await rows(manager, LOCK_JOB, [jobId]);
+    await rows(manager, REMOVE, [jobId, upstreamId]);
+    await rows(manager, MARK_DELETED, [jobId]);
   }
 }
 
@@ -125,6 +139,10 @@ const DELETE_JOB = `
     SELECT content_id FROM result UNION SELECT content_id FROM file ON CONFLICT DO NOTHING)
   SELECT id FROM marked`;
 
+const FIND_QUEUED = `SELECT upstream_id AS id FROM upstream_deletions WHERE job_id = $1 ORDER BY 1`;
+
+const RECORD_REQUEST = `UPDATE upstream_deletions SET requested_by = $2 WHERE job_id = $1`;
+
 /** An upstream job that belongs to any job is never deleted for another one. */
 function isOrphan(upstreamId: string): string {
   return `NOT EXISTS (SELECT FROM jobs AS owner WHERE owner.upstream_id = ${upstreamId})`;
@@ -161,7 +179,7 @@ const TAKE_DUE = {
      SET attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $2)
     FROM due WHERE deletion.job_id = due.job_id AND deletion.upstream_id = due.upstream_id
   RETURNING deletion.job_id AS "jobId", deletion.upstream_id AS "upstreamId", origin,
-            include_persisted AS "includePersisted", attempts,
+            include_persisted AS "includePersisted", attempts, requested_by AS "requestedBy",
             EXISTS (SELECT FROM jobs AS owner
                      WHERE owner.upstream_id = deletion.upstream_id AND deletion_requested_at IS NULL) AS "isNeeded"`,
 };

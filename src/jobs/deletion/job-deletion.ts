@@ -1,9 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { GatewayError } from '../../platform/errors/error-codes.js';
+import { actionEntry, type Actor } from '../../audit/audit-entry.js';
+import { AuditLog } from '../../audit/audit-log.js';
 import { Notifications } from '../../platform/work/notifications.js';
 import { isTerminal } from '../job-status.js';
 import type { Job } from '../job.entity.js';
 import { JobDeletionStore } from './job-deletion.store.js';
+
+/** The action in the audit: its outcome is what became of an upstream job. */
+export const DELETE_ACTION = 'job.delete';
 
 /** Topic: Reducto has jobs to delete. */
 export const DELETIONS_DUE = 'deletions_due';
@@ -13,15 +18,25 @@ export const DELETIONS_DUE = 'deletions_due';
 export class JobDeletion {
   constructor(
     private readonly store: JobDeletionStore,
+    private readonly audit: AuditLog,
     private readonly notifications: Notifications,
   ) {}
 
-  /** Throws `job_not_completed` if the job has not ended. */
-  async deleteJob({ id, status }: Job, includePersisted: boolean): Promise<void> {
+  /** In one transaction with its audit entry. Throws `job_not_completed` if the job has not ended. */
+  async deleteJob({ id, status }: Job, includePersisted: boolean, actor: Actor): Promise<void> {
     if (!isTerminal(status)) {
       throw new GatewayError('job_not_completed', `The job is ${status}. Cancel it first.`);
     }
-    await this.store.deleteJob(id, includePersisted);
+    await this.audit.transact(async (manager, append) => {
+      const upstreamIds = await this.store.deleteJob(manager, id, includePersisted);
+      if (upstreamIds === undefined) return;
+      const detail = { jobId: id, includePersisted, upstreamIds };
+      const state = upstreamIds.length === 0 ? 'done' : 'started';
+      const entry = actionEntry({ actor, action: DELETE_ACTION, state, detail });
+      const [appended] = await append([{ entry }]);
+      if (appended !== undefined)
+        await this.store.recordRequest(manager, id, { actor, intent: appended.id });
+    });
     this.notifications.send(DELETIONS_DUE);
   }
 }
