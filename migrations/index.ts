@@ -28,6 +28,7 @@ import { JobCalls1790970000000 } from './1790970000000-job-calls.js';
 import { JobDeletions1790971000000 } from './1790971000000-job-deletions.js';
 import { JobWebhooks1790972000000 } from './1790972000000-job-webhooks.js';
 import { EventOrder1790980000000 } from './1790980000000-event-order.js';
+import { WebhooksByOrigin1790980100000 } from './1790980100000-webhooks-by-origin.js';
 import { WorkerDataKeys1790981000000 } from './1790981000000-worker-data-keys.js';
 import { PayloadFormats1790982000000 } from './1790982000000-payload-formats.js';
 import { OrphanedUpstreamJobs1790983000000 } from './1790983000000-orphaned-upstream-jobs.js';
@@ -66,6 +67,7 @@ export const MIGRATIONS = [
   JobDeletions1790971000000,
   JobWebhooks1790972000000,
   EventOrder1790980000000,
+  WebhooksByOrigin1790980100000,
   WorkerDataKeys1790981000000,
   PayloadFormats1790982000000,
   OrphanedUpstreamJobs1790983000000,

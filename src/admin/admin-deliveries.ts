@@ -63,7 +63,7 @@ export class AdminDeliveries {
     });
   }
 
-  /** Returns the ids of the endpoints that get the event again. Throws `event_not_found`, `endpoint_not_found`, `endpoint_disabled`. */
+  /** Returns the ids of the endpoints that get the event again. Throws `event_not_found`, `endpoint_not_found`, `event_not_for_endpoint`, `endpoint_disabled`. */
   async resend(actor: Actor, id: string, endpointId: string | null): Promise<string[]> {
     const { service } = await this.reads.getEvent(id);
     const intent = { event: id, service, endpoint: endpointId };

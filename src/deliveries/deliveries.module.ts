@@ -8,6 +8,7 @@ import { Delivery } from './delivering/delivery.entity.js';
 import { EndpointsService } from './endpoints.service.js';
 import { Endpoint } from './endpoints/endpoint.entity.js';
 import { EndpointsStore } from './endpoints/endpoints.store.js';
+import { JobEndpoints } from './endpoints/job-endpoints.js';
 import { EventsService } from './events.service.js';
 import { Event } from './events/event.entity.js';
 import { DeliveryTimeline } from './events/delivery-timeline.js';
@@ -27,6 +28,7 @@ import { SendingModule } from './sending/sending.module.js';
   ],
   providers: [
     EndpointsStore,
+    JobEndpoints,
     EventsStore,
     DeliveriesStore,
     FanOutStore,

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
+import { JobsService } from '../jobs/jobs.service.js';
 import { Settings } from '../platform/config/settings.js';
 import { DataCipher, DataKeyError } from '../platform/crypto/data-cipher.js';
 import { Transactions } from '../platform/database/transactions.js';
@@ -7,9 +9,10 @@ import { GatewayError } from '../platform/errors/error-codes.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { DeliveriesStore } from './delivering/deliveries.store.js';
 import type { Endpoint } from './endpoints/endpoint.entity.js';
-import { DEFAULTS, type EndpointSettings } from './endpoints/endpoint-input.js';
-import { newSecret, rowOf } from './endpoints/endpoint-secret.js';
+import type { EndpointSettings } from './endpoints/endpoint-input.js';
+import { HEALTHY, newSecret, rowOf } from './endpoints/endpoint-secret.js';
 import { EndpointsStore, type Backlog, type Owner } from './endpoints/endpoints.store.js';
+import { JobEndpoints } from './endpoints/job-endpoints.js';
 import { FanOut } from './events/fan-out.js';
 import { AddressPolicy } from './sending/address-policy.js';
 
@@ -37,47 +40,25 @@ export class EndpointsService {
     private readonly endpoints: EndpointsStore,
     private readonly deliveries: DeliveriesStore,
     private readonly fanOut: FanOut,
+    private readonly jobEndpoints: JobEndpoints,
+    private readonly jobs: JobsService,
     private readonly addresses: AddressPolicy,
     private readonly cipher: DataCipher,
     private readonly transactions: Transactions,
   ) {}
 
   /**
-   * The endpoint of `service` for webhooks of jobs that go to the origin of `text`; the first such job makes it. Throws
+   * The URL of a job’s webhook as it is called. The first job with a webhook of its origin makes the endpoint. Throws
    * `endpoint_address_refused` or `too_many_endpoints`.
    */
-  async forJob(service: string, text: string): Promise<{ endpointId: string; url: string }> {
-    const url = await this.urlOf(text);
-    const origin = `${new URL(url).origin}/`;
+  async forJob(service: string, text: string): Promise<string> {
+    const webhookUrl = await this.urlOf(text);
     const { ENDPOINTS_PER_SERVICE: max } = this.settings;
-    const endpointId = await this.transactions.run((manager) =>
-      this.endpoints.findForJobs(manager, service, origin, max, () =>
-        this.endpointForJobs(service, origin),
-      ),
+    const endpoint = await this.transactions.run((manager) =>
+      this.jobEndpoints.ensure(manager, { service, webhookUrl }, max),
     );
-    if (endpointId === undefined) throw tooMany(max);
-    return { endpointId, url };
-  }
-
-  private endpointForJobs(service: string, url: string): Endpoint {
-    const id = uuidv7();
-    const now = new Date();
-    return {
-      ...HEALTHY,
-      ...DEFAULTS,
-      id,
-      service,
-      url,
-      forJobs: true,
-      payloadFormat: 'reducto',
-      description: 'Webhooks that single jobs name.',
-      headers: null,
-      secret: this.cipher.encrypt(newSecret(), rowOf(id)),
-      disabledReason: null,
-      disabledAt: null,
-      createdAt: now,
-      updatedAt: now,
-    };
+    if (endpoint === undefined) throw tooMany(max);
+    return webhookUrl;
   }
 
   /** Throws `endpoint_address_refused` or `too_many_endpoints`. */
@@ -124,12 +105,7 @@ export class EndpointsService {
     changes: Partial<EndpointSettings>,
   ): Promise<EndpointState> {
     const endpoint = await this.find(owner, id);
-    if (endpoint.forJobs && changes.payloadFormat === 'event') {
-      const message = 'must be reducto, which the webhooks of single jobs have';
-      throw new GatewayError('validation_failed', undefined, {
-        errors: [{ path: 'payloadFormat', message }],
-      });
-    }
+    if (endpoint.forJobs) checkForJobs(endpoint, changes);
     const { enabled, url, ...rest } = changes;
     const others = url === undefined ? rest : { ...rest, url: await this.urlOf(url) };
     if (Object.keys(others).length > 0)
@@ -141,8 +117,25 @@ export class EndpointsService {
     return this.get(owner, id);
   }
 
+  /** Throws `endpoint_in_use` if jobs need it for their webhooks. */
   async delete(owner: Owner, id: string): Promise<void> {
-    await this.endpoints.delete((await this.find(owner, id)).id);
+    const endpoint = await this.find(owner, id);
+    await this.transactions.run(async (manager) => {
+      if (endpoint.forJobs) await this.checkUnused(manager, endpoint);
+      await this.endpoints.delete(manager, endpoint.id);
+    });
+  }
+
+  /** The fan-out of a job that ends meanwhile waits for the lock, and makes the endpoint again. */
+  private async checkUnused(manager: EntityManager, { id, service, url }: Endpoint): Promise<void> {
+    const isEnabled = await this.endpoints.lock(manager, id);
+    if (await this.jobs.hasOpenWebhooks(manager, service, url)) {
+      throw inUse(`Jobs that have not ended name a webhook at ${url}.`);
+    }
+    const backlogs = await this.endpoints.countBacklogs([id], manager);
+    if (isEnabled && (backlogs.get(id)?.pending ?? 0) > 0) {
+      throw inUse(`Webhooks at ${url} wait for their delivery. To cancel them, disable it first.`);
+    }
   }
 
   /** Makes a new secret. For `overlapSeconds` the last one signs too. */
@@ -248,6 +241,28 @@ export class EndpointsService {
   }
 }
 
+/** What an endpoint for webhooks of jobs sends, and where, is up to the jobs. */
+function checkForJobs({ url }: Endpoint, changes: Partial<EndpointSettings>): void {
+  const errors = [
+    ...(changes.payloadFormat === 'event'
+      ? [
+          {
+            path: 'payloadFormat',
+            message: 'must be reducto, which the webhooks of single jobs have',
+          },
+        ]
+      : []),
+    ...(changes.url === undefined || changes.url === url
+      ? []
+      : [{ path: 'url', message: `must be ${url}, the origin of the webhooks of single jobs` }]),
+  ];
+  if (errors.length > 0) throw new GatewayError('validation_failed', undefined, { errors });
+}
+
+function inUse(why: string): GatewayError {
+  return new GatewayError('endpoint_in_use', why);
+}
+
 function tooMany(max: number): GatewayError {
   return new GatewayError(
     'too_many_endpoints',
@@ -258,14 +273,3 @@ function tooMany(max: number): GatewayError {
 function disabled(): GatewayError {
   return new GatewayError('endpoint_disabled', 'Enable it first: PATCH it with {"enabled":true}.');
 }
-
-const HEALTHY = {
-  previousSecret: null,
-  previousSecretUntil: null,
-  failingSince: null,
-  consecutiveFailures: 0,
-  pausedUntil: null,
-  lastSuccessAt: null,
-  lastFailureAt: null,
-  nextSendAt: null,
-} as const;

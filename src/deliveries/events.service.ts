@@ -4,7 +4,9 @@ import { GatewayError } from '../platform/errors/error-codes.js';
 import { Notifications } from '../platform/work/notifications.js';
 import type { Attempt } from './delivering/attempt.entity.js';
 import { DeliveriesStore } from './delivering/deliveries.store.js';
+import type { Endpoint } from './endpoints/endpoint.entity.js';
 import { EndpointsStore, type Owner } from './endpoints/endpoints.store.js';
+import { matchEndpoints } from './events/event-matching.js';
 import {
   EventsStore,
   type EventFilter,
@@ -87,7 +89,7 @@ export class EventsService {
 
   /**
    * Sends the event again, with the same id: to `endpointId`, or to all enabled endpoints that it was for. Returns the ids of
-   * the endpoints. Throws `endpoint_not_found` or `endpoint_disabled`.
+   * the endpoints. Throws `endpoint_not_found`, `event_not_for_endpoint`, or `endpoint_disabled`.
    */
   async resend(owner: Owner, id: string, endpointId: string | null): Promise<string[]> {
     const event = await this.get(owner, id);
@@ -96,10 +98,25 @@ export class EventsService {
         ? await this.endpoints.find(event.service, endpointId)
         : null;
       if (endpoint === null) throw new GatewayError('endpoint_not_found');
+      if (!(await this.isFor(event, endpoint))) {
+        throw new GatewayError(
+          'event_not_for_endpoint',
+          endpoint.forJobs
+            ? 'It gets only the events of jobs that name a webhook there.'
+            : 'Its filters exclude the event.',
+        );
+      }
       if (!endpoint.enabled) throw new GatewayError('endpoint_disabled', 'Enable it first.');
     }
     const resent = await this.deliveries.resend(event.id, endpointId);
     this.notifications.send(DELIVERIES_DUE);
     return resent;
+  }
+
+  /** An endpoint that was made later gets what it would have got. */
+  private async isFor(event: ShownEvent, endpoint: Endpoint): Promise<boolean> {
+    if (event.deliveries.some(({ endpointId }) => endpointId === endpoint.id)) return true;
+    const made = await this.events.findForMatching(event.id);
+    return made !== undefined && matchEndpoints([made], [endpoint]).length > 0;
   }
 }

@@ -27,5 +27,5 @@ export const takeEnds = (limit: string, skipped: string, after: string): string 
         ORDER BY job_id LIMIT (SELECT ${limit}::integer)))
     RETURNING job_id, metadata AS kept_metadata),
   ended AS (
-    SELECT jobs.id, service, type, status, coalesce(kept_metadata, metadata) AS metadata, error, channels, ended_at, webhook_endpoint_id
+    SELECT jobs.id, service, type, status, coalesce(kept_metadata, metadata) AS metadata, error, channels, ended_at, webhook_url
       FROM taken JOIN jobs ON jobs.id = taken.job_id)`;

@@ -10,13 +10,6 @@ import { findReferences, MAX_REFERENCES, type JobReference } from './submission/
 
 export { readIdempotencyKey } from './api/idempotency-key.js';
 
-/** A webhook of one job. */
-export interface JobWebhook {
-  /** An endpoint of the service for URLs of this origin. */
-  readonly endpointId: string;
-  readonly url: string;
-}
-
 /** A validated request for a job. */
 export interface JobRequest {
   readonly type: JobType;
@@ -25,8 +18,8 @@ export interface JobRequest {
   readonly metadata: string | null;
   /** Channels of the event of its end. */
   readonly channels: string[] | null;
-  /** Finds where the client wants the end of this job posted; only for a new job. Throws `validation_failed`. */
-  readonly webhook: (() => Promise<JobWebhook>) | null;
+  /** Checks the URL to which the client wants the end of this job posted; only for a new job. Throws `validation_failed`. */
+  readonly webhook: (() => Promise<string>) | null;
   /** JSON text: Reducto’s members as the service wrote them. */
   readonly body: string;
   /** The jobs that `body` refers to. */

@@ -68,10 +68,7 @@ export class Job {
   @Column({ type: 'text', array: true, nullable: true })
   channels!: string[] | null;
 
-  /** The endpoint that gets the event of its end at `webhookUrl`; null: the request names no URL. */
-  @Column({ name: 'webhook_endpoint_id', type: 'uuid', nullable: true })
-  webhookEndpointId!: string | null;
-
+  /** Where the event of its end is also sent, by the endpoint of its origin; null: the request names no URL. */
   @Column({ name: 'webhook_url', type: 'text', nullable: true })
   webhookUrl!: string | null;
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import type { Caller } from '../access/caller.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { FairTurns } from '../platform/fair-turns.js';
@@ -102,9 +103,7 @@ export class JobsService {
     addLogFields({ jobId: id });
     const refersToJobs = references.length > 0;
     const trace = currentTraceparent() ?? null;
-    const hook = webhook === null ? null : await webhook();
-    const webhookEndpointId = hook?.endpointId ?? null;
-    const webhookUrl = hook?.url ?? null;
+    const webhookUrl = webhook === null ? null : await webhook();
     const job = {
       id,
       service,
@@ -114,7 +113,6 @@ export class JobsService {
       channels,
       request: body,
       refersToJobs,
-      webhookEndpointId,
       webhookUrl,
       trace,
     };
@@ -148,6 +146,11 @@ export class JobsService {
 
   async list(service: string, filter: JobFilter, limit: number): Promise<Job[]> {
     return this.coolDowns.explain(await this.queries.listJobs(service, filter, limit));
+  }
+
+  /** Whether open jobs of `service` name a webhook whose URL begins with `origin`. */
+  hasOpenWebhooks(manager: EntityManager, service: string, origin: string): Promise<boolean> {
+    return this.queries.hasOpenWebhooks(manager, service, origin);
   }
 
   /** For features above jobs: `source` adds entries to the timelines. Call it in `onModuleInit`. */

@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../access/caller.js';
 import { EndpointsService } from '../deliveries/endpoints.service.js';
-import { readIdempotencyKey, type JobWebhook } from '../jobs/job-request.js';
+import { readIdempotencyKey } from '../jobs/job-request.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import type { JobType } from '../jobs/job-type.js';
 import { FairTurns } from '../platform/fair-turns.js';
@@ -56,7 +56,7 @@ export class CallsService {
     const body = { value: request.body, text: request.jsonText ?? '' };
     const { job: read, webhook, isQueued } = await readCallRequest(type, body, isUrgent);
     const job =
-      webhook === null ? read : { ...read, webhook: () => this.endpointOf(service, webhook) };
+      webhook === null ? read : { ...read, webhook: () => this.checkWebhook(service, webhook) };
     const key = readIdempotencyKey(request.headers['idempotency-key']);
     const id =
       key === null
@@ -71,11 +71,11 @@ export class CallsService {
     return { id, isQueued };
   }
 
-  /** Throws `validation_failed` if events may not be sent there. */
-  private async endpointOf(
+  /** The URL as it is called. Throws `validation_failed` if events may not be sent there. */
+  private async checkWebhook(
     service: string,
     { path, url }: NonNullable<CallRequest['webhook']>,
-  ): Promise<JobWebhook> {
+  ): Promise<string> {
     try {
       return await this.endpoints.forJob(service, url);
     } catch (error) {

@@ -67,7 +67,6 @@ it('fails only the job that PostgreSQL refuses', async () => {
     refersToJobs: false,
     metadata: null,
     channels: null,
-    webhookEndpointId: null,
     webhookUrl: null,
     idempotencyKey: null,
     requestHash: null,

@@ -376,33 +376,6 @@ describe('an endpoint', () => {
   });
 });
 
-describe('a resend', () => {
-  it('sends the event again with its id', async () => {
-    const endpoint = await createEndpoint(gateway);
-    await endJob(gateway, endpoint.service);
-    const { eventId } = await delivery(endpoint, ({ status }) => status === 'delivered');
-    const { status, body } = await endpoint.call(
-      'POST',
-      `/v1/events/${String(eventId)}/resend`,
-      {},
-    );
-    expect([status, body.endpointIds]).toEqual([202, [endpoint.id]]);
-    await endpoint.requests(2);
-    expect(endpoint.received()).toEqual([eventId, eventId]);
-  });
-
-  it('goes to an endpoint that was made later', async () => {
-    const one = await createEndpoint(gateway);
-    await endJob(gateway, one.service);
-    const { eventId } = await delivery(one, ({ status }) => status === 'delivered');
-    const other = await createEndpoint(gateway, undefined, {}, one.service);
-    await one.call('POST', `/v1/events/${String(eventId)}/resend`, { endpointId: other.id });
-    await other.requests(1);
-    expect(other.received()).toEqual([eventId]);
-    expect(one.received()).toHaveLength(1);
-  });
-});
-
 it('a dead endpoint does not delay the events of the others', async () => {
   const dead = await createEndpoint(gateway, () => undefined);
   const jobs = Array.from({ length: 60 }, () => endJob(gateway, dead.service));

@@ -100,11 +100,14 @@ export class EndpointsController {
     return toEndpointDto(await this.endpoints.update(caller.service, id, readFields(value)));
   }
 
-  /** Delete an endpoint; what it has not received is cancelled */
+  /**
+   * Delete an endpoint; what it has not received is cancelled
+   * @remarks An endpoint that jobs made for their own webhooks is refused while open jobs name it, and while deliveries to it wait, unless it is disabled.
+   */
   @Delete(':id')
   @HttpCode(204)
   @ApiNoContentResponse({ description: 'It is deleted.' })
-  @ApiProblems('endpoint_not_found')
+  @ApiProblems('endpoint_not_found', 'endpoint_in_use')
   async deleteEndpoint(@CurrentCaller() caller: Caller, @UuidParam() id: string): Promise<void> {
     await this.endpoints.delete(caller.service, id);
   }

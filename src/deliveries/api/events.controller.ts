@@ -74,7 +74,13 @@ export class EventsController {
   @Post(':id/resend')
   @HttpCode(202)
   @ApiAcceptedResponse({ type: ResentDto, description: 'The endpoints that get it again.' })
-  @ApiProblems('validation_failed', 'event_not_found', 'endpoint_not_found', 'endpoint_disabled')
+  @ApiProblems(
+    'validation_failed',
+    'event_not_found',
+    'endpoint_not_found',
+    'endpoint_disabled',
+    'event_not_for_endpoint',
+  )
   async resendEvent(
     @CurrentCaller() caller: Caller,
     @UuidParam() id: string,

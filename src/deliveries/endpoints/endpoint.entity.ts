@@ -11,6 +11,7 @@ export type PayloadFormat = (typeof PAYLOAD_FORMATS)[number];
 /** Where a service receives events, which events, and how the receiver fares. */
 @Entity({ name: 'endpoints' })
 @Index('endpoints_by_service', ['service', 'id'])
+@Index('endpoints_for_jobs', ['service', 'url'], { unique: true, where: 'for_jobs' })
 export class Endpoint {
   /** UUIDv7 */
   @PrimaryColumn({ type: 'uuid' })

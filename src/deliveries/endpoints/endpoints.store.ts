@@ -11,6 +11,7 @@ export type Owner = string | null;
 export interface EndpointFilter {
   readonly id: string;
   readonly service: string;
+  readonly url: string;
   readonly forJobs: boolean;
   readonly payloadFormat: PayloadFormat;
   readonly eventTypes: readonly string[] | null;
@@ -51,15 +52,30 @@ export class EndpointsStore {
     url: string,
     max: number,
     make: () => Endpoint,
-  ): Promise<string | undefined> {
+  ): Promise<Endpoint | undefined> {
     const where = { service, url, forJobs: true };
     const known = await manager.findOneBy(Endpoint, where);
-    if (known !== null) return known.id;
+    if (known !== null) return known;
     await preparedRows(manager, LOCK_SERVICE, [service]);
     const made = await manager.findOneBy(Endpoint, where);
-    if (made !== null) return made.id;
+    if (made !== null) return made;
     const endpoint = make();
-    return (await this.insertEndpoint(manager, endpoint, max)) ? endpoint.id : undefined;
+    return (await this.insertEndpoint(manager, endpoint, max)) ? endpoint : undefined;
+  }
+
+  /** Those of the endpoints for jobs, each of a service and a URL, that exist. Nobody deletes them before the commit. */
+  lockForJobs(
+    manager: EntityManager,
+    services: readonly string[],
+    urls: readonly string[],
+  ): Promise<EndpointFilter[]> {
+    return preparedRows<EndpointFilter>(manager, LOCK_FOR_JOBS, [services, urls]);
+  }
+
+  /** Waits for those who have locked it, and locks it until the commit. Returns whether it is enabled. */
+  async lock(manager: EntityManager, id: string): Promise<boolean> {
+    const [locked] = await rows<{ enabled: boolean }>(manager, LOCK, [id]);
+    return locked?.enabled ?? false;
   }
 
   find(owner: Owner, id: string): Promise<Endpoint | null> {
@@ -82,8 +98,8 @@ export class EndpointsStore {
   }
 
   /** Its deliveries stay for the record, and none of them is due any more. */
-  async delete(id: string): Promise<void> {
-    await this.endpoints.delete({ id });
+  async delete(manager: EntityManager, id: string): Promise<void> {
+    await manager.delete(Endpoint, { id });
   }
 
   /** Enables the endpoint and forgets its failures. */
@@ -116,16 +132,16 @@ export class EndpointsStore {
     await rows(this.endpoints.manager, ROTATE, [id, secret, overlapSeconds]);
   }
 
-  /** The endpoints of `services`, enabled or not. */
+  /** The endpoints of `services`, enabled or not, except those for jobs. */
   listFilters(manager: EntityManager, services: readonly string[]): Promise<EndpointFilter[]> {
     return preparedRows<EndpointFilter>(manager, LIST_FILTERS, [services]);
   }
 
-  async countBacklogs(ids: readonly string[]): Promise<Map<string, Backlog>> {
-    const counted = await rows<Backlog & { id: string }>(this.endpoints.manager, BACKLOGS, [
-      ids,
-      MAX_COUNT,
-    ]);
+  async countBacklogs(
+    ids: readonly string[],
+    manager = this.endpoints.manager,
+  ): Promise<Map<string, Backlog>> {
+    const counted = await rows<Backlog & { id: string }>(manager, BACKLOGS, [ids, MAX_COUNT]);
     return new Map(counted.map(({ id, ...backlog }) => [id, backlog]));
   }
 }
@@ -153,13 +169,22 @@ const ROTATE = `
          previous_secret_until = now() + make_interval(secs => nullif($3::float8, 0)), updated_at = now()
    WHERE id = $1`;
 
+const FILTER = `
+  SELECT id, service, url, for_jobs AS "forJobs", payload_format AS "payloadFormat", event_types AS "eventTypes", channels,
+         job_types AS "jobTypes", metadata
+    FROM endpoints`;
+
 const LIST_FILTERS = {
   name: 'endpoints-filters',
-  text: `
-  SELECT id, service, for_jobs AS "forJobs", payload_format AS "payloadFormat", event_types AS "eventTypes", channels,
-         job_types AS "jobTypes", metadata
-    FROM endpoints WHERE service = ANY ($1::text[])`,
+  text: `${FILTER} WHERE service = ANY ($1::text[]) AND NOT for_jobs`,
 };
+
+const LOCK_FOR_JOBS = {
+  name: 'endpoints-lock-for-jobs',
+  text: `${FILTER} WHERE for_jobs AND (service, url) IN (SELECT * FROM unnest($1::text[], $2::text[])) FOR KEY SHARE OF endpoints`,
+};
+
+const LOCK = `SELECT enabled FROM endpoints WHERE id = $1 FOR UPDATE`;
 
 const BACKLOGS = `
   SELECT id,

@@ -1,17 +1,20 @@
 import { isRecord } from '../../platform/json/is-record.js';
 import type { EndpointFilter } from '../endpoints/endpoints.store.js';
+import { originOf } from '../endpoints/job-endpoints.js';
 
 /** What endpoints filter events by. */
 export interface NewEvent {
   readonly id: string;
   readonly service: string;
   readonly type: string;
+  /** The endpoint that the event is about. */
+  readonly endpointId?: string | null;
   /** Absent if the event is not about a job. */
   readonly job?: {
     readonly type: string;
     readonly channels: readonly string[] | null;
-    /** The endpoint for the webhook that the job names. */
-    readonly webhookEndpointId: string | null;
+    /** The webhook that the job names. */
+    readonly webhookUrl: string | null;
     /** JSON text. */
     readonly metadata: string | null;
   };
@@ -38,11 +41,13 @@ export function matchEndpoints(
 }
 
 function passes(
-  { type, job }: NewEvent,
-  { id, forJobs, payloadFormat, eventTypes, channels, jobTypes, metadata }: EndpointFilter,
+  { type, endpointId, job }: NewEvent,
+  { id, url, forJobs, payloadFormat, eventTypes, channels, jobTypes, metadata }: EndpointFilter,
   metadataOf: () => Readonly<Record<string, unknown>>,
 ): boolean {
-  if (forJobs) return job?.webhookEndpointId === id;
+  // A test goes to its endpoint alone, and no other event goes to the endpoint that it is about.
+  if (type === 'endpoint.test' || endpointId === id) return false;
+  if (forJobs) return typeof job?.webhookUrl === 'string' && originOf(job.webhookUrl) === url;
   if (eventTypes !== null && !eventTypes.includes(type)) return false;
   // Reducto’s webhooks are only about jobs.
   if (job === undefined) return payloadFormat === 'event';

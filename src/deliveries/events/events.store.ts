@@ -4,6 +4,7 @@ import { EntityManager } from 'typeorm';
 import { rows } from '../../platform/database/sql.js';
 import { DELIVERY_STATUSES } from '../delivering/delivery.entity.js';
 import type { Owner } from '../endpoints/endpoints.store.js';
+import type { NewEvent } from './event-matching.js';
 import type { EventType } from './event.entity.js';
 
 /** `cancelled`: the endpoint was deleted before the event was delivered. */
@@ -106,6 +107,22 @@ export class EventsStore {
     const [event] = await rows<ShownEvent & { body: string }>(this.database, FIND, [id, owner]);
     return event;
   }
+
+  /** The event with what endpoints filter it by. */
+  async findForMatching(id: string): Promise<NewEvent | undefined> {
+    const [found] = await rows<MatchingRow>(this.database, FIND_FOR_MATCHING, [id]);
+    if (found === undefined) return undefined;
+    const { jobType, channels, webhookUrl, metadata, ...event } = found;
+    if (jobType === null) return event;
+    return { ...event, job: { type: jobType, channels, webhookUrl, metadata } };
+  }
+}
+
+interface MatchingRow extends Required<Omit<NewEvent, 'job'>> {
+  readonly jobType: string | null;
+  readonly channels: readonly string[] | null;
+  readonly webhookUrl: string | null;
+  readonly metadata: string | null;
 }
 
 /** The condition of an admin’s list. */
@@ -195,3 +212,8 @@ const COLUMNS = `
 
 const FIND = `
   SELECT ${COLUMNS}, body FROM events AS event WHERE id = $1 AND ($2::text IS NULL OR service = $2)`;
+
+const FIND_FOR_MATCHING = `
+  SELECT event.id, event.service, event.type, endpoint_id AS "endpointId", job.type AS "jobType", channels,
+         webhook_url AS "webhookUrl", metadata
+    FROM events AS event LEFT JOIN jobs AS job ON job.id = job_id WHERE event.id = $1`;

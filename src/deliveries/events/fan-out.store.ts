@@ -27,7 +27,7 @@ interface MadeRow {
   readonly type: string;
   readonly jobType: string;
   readonly channels: readonly string[] | null;
-  readonly webhookEndpointId: string | null;
+  readonly webhookUrl: string | null;
   readonly metadata: string | null;
 }
 
@@ -59,11 +59,10 @@ export class FanOutStore {
   ): Promise<FannedOut> {
     const made = await preparedRows<MadeRow>(manager, INSERT_EVENTS, [limit, skipped, this.apiUrl]);
     const { taken = 0, services = [] } = made[0] ?? {};
-    const events = made.flatMap(
-      ({ id, service, type, jobType, channels, webhookEndpointId, metadata }) =>
-        id === null
-          ? []
-          : [{ id, service, type, job: { type: jobType, channels, webhookEndpointId, metadata } }],
+    const events = made.flatMap(({ id, service, type, jobType, channels, webhookUrl, metadata }) =>
+      id === null
+        ? []
+        : [{ id, service, type, job: { type: jobType, channels, webhookUrl, metadata } }],
     );
     return { taken, services, events };
   }
@@ -78,7 +77,7 @@ export class FanOutStore {
       body,
     ]);
     if (made === undefined) throw new Error('an event was not inserted');
-    return { id: made.id, service, type };
+    return { id: made.id, service, type, endpointId };
   }
 
   /** Inserts deliveries that are due. `isFirst`: before all others of their endpoint. */
@@ -139,12 +138,13 @@ const INSERT_EVENTS = {
              || CASE WHEN length(names) < ${MAX_NOTIFIED_BYTES} THEN names ELSE '*' END)
       FROM made WHERE names IS NOT NULL),
   wanted AS (
-    SELECT event.id, event.service, event.type, ended.type AS job_type, ended.channels, ended.webhook_endpoint_id, ended.metadata
+    SELECT event.id, event.service, event.type, ended.type AS job_type, ended.channels, ended.webhook_url, ended.metadata
       FROM event JOIN ended ON ended.id = event.job_id
-     WHERE EXISTS (SELECT FROM endpoints WHERE endpoints.service = event.service)),
+     WHERE ended.webhook_url IS NOT NULL
+        OR EXISTS (SELECT FROM endpoints WHERE endpoints.service = event.service)),
   ${SHORT_TRANSACTION}
   SELECT (SELECT count(*)::integer FROM taken) AS taken, coalesce(services, '{}') AS services,
-         wanted.id, wanted.service, wanted.type, job_type AS "jobType", channels, webhook_endpoint_id AS "webhookEndpointId", metadata
+         wanted.id, wanted.service, wanted.type, job_type AS "jobType", channels, webhook_url AS "webhookUrl", metadata
     FROM short, made LEFT JOIN notified ON true LEFT JOIN wanted ON true`,
 };
 

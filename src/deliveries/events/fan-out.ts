@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { Transactions } from '../../platform/database/transactions.js';
 import { Notifications } from '../../platform/work/notifications.js';
 import { EndpointsStore } from '../endpoints/endpoints.store.js';
+import { JobEndpoints } from '../endpoints/job-endpoints.js';
 import { matchEndpoints, type NewEvent } from './event-matching.js';
 import { EVENTS_STORED, FanOutStore, type EndpointEvent } from './fan-out.store.js';
 
@@ -15,6 +16,7 @@ export class FanOut {
   constructor(
     private readonly store: FanOutStore,
     private readonly endpoints: EndpointsStore,
+    private readonly jobEndpoints: JobEndpoints,
     private readonly transactions: Transactions,
     private readonly notifications: Notifications,
   ) {}
@@ -33,7 +35,7 @@ export class FanOut {
   /** Makes an event about an endpoint for the other endpoints of its service. Call `announce` after the commit. */
   async addEndpointEvent(manager: EntityManager, event: EndpointEvent): Promise<string> {
     const made = await this.store.insertEndpointEvent(manager, event);
-    await this.insertMatches(manager, [made], event.endpointId);
+    await this.insertMatches(manager, [made]);
     return made.id;
   }
 
@@ -54,18 +56,21 @@ export class FanOut {
     this.notifications.send(DELIVERIES_DUE);
   }
 
-  /** Returns the number of deliveries. `except`: an endpoint that gets none. */
+  /** Returns the number of deliveries. */
   private async insertMatches(
     manager: EntityManager,
     events: readonly NewEvent[],
-    except?: string,
   ): Promise<number> {
     if (events.length === 0) return 0;
     const services = [...new Set(events.map(({ service }) => service))];
-    const filters = await this.endpoints.listFilters(manager, services);
-    const matches = matchEndpoints(events, filters).filter(
-      ({ endpointId }) => endpointId !== except,
+    const webhooks = events.flatMap(({ service, job }) =>
+      typeof job?.webhookUrl === 'string' ? [{ service, webhookUrl: job.webhookUrl }] : [],
     );
+    const filters = [
+      ...(await this.endpoints.listFilters(manager, services)),
+      ...(await this.jobEndpoints.lock(manager, webhooks)),
+    ];
+    const matches = matchEndpoints(events, filters);
     if (matches.length > 0) await this.store.insertDeliveries(manager, matches);
     return matches.length;
   }

@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { In, IsNull, LessThan, Repository, type FindOptionsWhere } from 'typeorm';
+import {
+  In,
+  IsNull,
+  LessThan,
+  Repository,
+  type EntityManager,
+  type FindOptionsWhere,
+} from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
 import { JobEvent } from '../timeline/job-event.entity.js';
 import { JobResult } from '../results/job-result.entity.js';
@@ -73,6 +80,15 @@ export class JobQueries {
     @InjectRepository(JobResult) private readonly results: Repository<JobResult>,
     private readonly timelineSources: TimelineSources,
   ) {}
+
+  /** Whether open jobs of `service` name a webhook whose URL begins with `origin`. */
+  async hasOpenWebhooks(manager: EntityManager, service: string, origin: string): Promise<boolean> {
+    const [found] = await preparedRows<{ named: boolean }>(manager, OPEN_WEBHOOKS, [
+      service,
+      origin,
+    ]);
+    return found?.named ?? false;
+  }
 
   findOwn(service: string, id: string): Promise<Job | null> {
     return this.jobs.findOneBy({ id, service });
@@ -223,6 +239,17 @@ export function countOpenJobs(jobs: Repository<Job>): Promise<OpenJobs[]> {
       .getRawMany<OpenJobs>()
   );
 }
+
+/** Each status has an index of its own. */
+const OPEN_WEBHOOKS = {
+  name: 'jobs-open-webhooks',
+  text: `SELECT ${['queued', 'submitted', 'uncertain']
+    .map(
+      (status) =>
+        `EXISTS (SELECT FROM jobs WHERE status = '${status}' AND service = $1 AND starts_with(webhook_url, $2))`,
+    )
+    .join(' OR ')} AS named`,
+};
 
 /** Arrays as subqueries give PostgreSQL one generic plan for all array lengths. */
 const FIND_BY_ID = {

@@ -18,7 +18,6 @@ export interface NewJob {
   refersToJobs: boolean;
   metadata: string | null;
   channels: string[] | null;
-  webhookEndpointId: string | null;
   webhookUrl: string | null;
   idempotencyKey: string | null;
   requestHash: Buffer | null;
@@ -70,19 +69,10 @@ export class JobSubmissionStore {
     const alone =
       jobs.length === 1 && first !== undefined ? await encodeFairly(first.request) : undefined;
     const rows = jobs.map(
-      ({
-        refersToJobs,
-        requestHash,
-        idempotencyKey,
-        request,
-        webhookEndpointId,
-        webhookUrl,
-        ...job
-      }) => ({
+      ({ refersToJobs, requestHash, idempotencyKey, request, webhookUrl, ...job }) => ({
         ...job,
         request: alone === undefined ? request : null,
         refers_to_jobs: refersToJobs,
-        webhook_endpoint_id: webhookEndpointId,
         webhook_url: webhookUrl,
         idempotency_key: idempotencyKey,
         request_hash: requestHash === null ? null : `\\x${requestHash.toString('hex')}`,
@@ -133,13 +123,13 @@ const INSERT_JOBS = {
   name: 'jobs-insert',
   text: `
     INSERT INTO jobs (id, service, type, priority, request, refers_to_jobs, metadata, channels,
-                      webhook_endpoint_id, webhook_url,
+                      webhook_url,
                       idempotency_key, request_hash, trace, next_check_at, deferral_reason, deferred_until)
-    SELECT id, service, type, priority, coalesce(request, $2), refers_to_jobs, metadata, channels, webhook_endpoint_id, webhook_url,
+    SELECT id, service, type, priority, coalesce(request, $2), refers_to_jobs, metadata, channels, webhook_url,
            idempotency_key, request_hash, trace, now() + make_interval(secs => coalesce(defer_seconds, 0)),
            deferral_reason, now() + make_interval(secs => defer_seconds)
       FROM json_to_recordset($1::json) AS job (id uuid, service text, type text, priority boolean,
-             request text, refers_to_jobs boolean, metadata text, channels text[], webhook_endpoint_id uuid, webhook_url text,
+             request text, refers_to_jobs boolean, metadata text, channels text[], webhook_url text,
              idempotency_key text, request_hash bytea, trace text, defer_seconds float8, deferral_reason text)
      WHERE (SELECT $3::boolean) OR NOT EXISTS (
              SELECT FROM services WHERE services.service = job.service AND max_queued IS NOT NULL)

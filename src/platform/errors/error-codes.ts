@@ -25,6 +25,8 @@ export const ERROR_CODES = {
   job_already_ended: { status: 409, title: 'The job has already ended' },
   too_many_endpoints: { status: 409, title: 'The service has too many endpoints' },
   endpoint_disabled: { status: 409, title: 'The endpoint is disabled' },
+  endpoint_in_use: { status: 409, title: 'Jobs need the endpoint for their webhooks' },
+  event_not_for_endpoint: { status: 409, title: 'The event is not for this endpoint' },
   idempotency_key_in_use: {
     status: 409,
     title: 'A request with this Idempotency-Key is in progress',
