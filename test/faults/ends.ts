@@ -64,9 +64,10 @@ export function isExplained({ evidence, record }: Case, reported: ReportedJob): 
     );
   switch (outcomeOf(reported)) {
     case 'submit_outcome_unknown':
-      // The policy of the harness: a job of which the listing cannot tell is failed.
+      // The policy of the harness: a job of which the listing cannot tell is failed. It cannot tell of synchronous calls.
       return (
-        record.events.some(({ type }) => type === 'submit_uncertain') && met(NO_LISTING, accepted)
+        record.events.some(({ type }) => type === 'submit_uncertain') &&
+        (record.planned.type === 'classify' || met(NO_LISTING, accepted))
       );
     case 'rejected_upstream':
       return met(['lostRoute'], accepted);

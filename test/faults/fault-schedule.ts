@@ -46,6 +46,12 @@ export const FAULT_KINDS = {
     forMs: [1_000, 4_000],
     platform: (random) => ({ jobReadsPerSecond: random.between(1, 8) }),
   },
+  /** A version before v1.12.16: classify jobs run in synchronous calls, also later, until a replica starts again. */
+  noClassifyQueue: {
+    lane: 'platform',
+    forMs: [2_000, 5_000],
+    platform: () => ({ classifyAsync: false }),
+  },
   noListing: { lane: 'platform', forMs: [1_000, 4_000], platform: () => ({ jobsList: false }) },
   /** Well below the schedule by which the gateway concludes that a submit made nothing. */
   lateListing: {
@@ -87,6 +93,7 @@ export const NORMAL_PLATFORM: PlatformSettings = {
   outageStatus: 0,
   rateLimitPerSecond: 0,
   jobReadsPerSecond: 0,
+  classifyAsync: true,
   jobsList: true,
   listDelayMs: 0,
   clockSkewMs: 0,

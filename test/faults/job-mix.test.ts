@@ -39,6 +39,16 @@ it('puts the marker, and no other, where the sandbox finds it', () => {
   expect(direct.map(markersOf)).toEqual(direct.map(({ marker }) => [marker]));
 });
 
+it('has classify jobs, with faults that a synchronous call can have too', () => {
+  const classify = jobs.filter(({ type }) => type === 'classify');
+  expect(classify.length).toBeGreaterThan(500);
+  const groups = new Set(
+    classify.flatMap(({ faults }) => faults.map((name) => name.split(' ')[0])),
+  );
+  expect(groups).toEqual(new Set(['submit', 'webhook', 'poll']));
+  expect(classify.every(({ cancelAfterMs }) => cancelAfterMs === undefined)).toBe(true);
+});
+
 it('expects of each job what its faults lead to', () => {
   const expectedWith = (fault: string): Set<string> =>
     new Set(

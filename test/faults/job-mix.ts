@@ -10,7 +10,7 @@ export type InputForm = 'url' | 'urls' | 'upload' | 'uploadObject' | 'earlierJob
 export interface PlannedJob {
   readonly key: string;
   readonly service: (typeof SERVICES)[number];
-  readonly type: 'parse' | 'extract' | 'split' | 'edit' | 'pipeline';
+  readonly type: 'parse' | 'extract' | 'split' | 'edit' | 'pipeline' | 'classify';
   readonly input: InputForm;
   /** The job whose result is the input of this one; it is submitted first. */
   readonly buildsOn: PlannedJob | undefined;
@@ -26,7 +26,16 @@ export interface PlannedJob {
   readonly expected: readonly Outcome[];
 }
 
-const TYPES = ['parse', 'parse', 'parse', 'extract', 'split', 'edit', 'pipeline'] as const;
+const TYPES = [
+  'parse',
+  'parse',
+  'parse',
+  'extract',
+  'split',
+  'edit',
+  'pipeline',
+  'classify',
+] as const;
 
 /** Every marker of any job, as it may turn up in a result. */
 export const MARKERS = /MK\d{6}/g;
@@ -52,16 +61,17 @@ function faultsOf(random: Random): JobFault[] {
 
 function planJob(
   own: string,
-  hits: readonly JobFault[],
+  drawn: readonly JobFault[],
   before: readonly PlannedJob[],
   random: Random,
 ): Omit<PlannedJob, 'key' | 'submitAfterMs'> {
   const service = random.pick(SERVICES);
   const type = random.pick(TYPES);
+  const hits = type === 'classify' ? drawn.filter(isOfRequests) : drawn;
   const recent = before.slice(-20).filter((job) => job.service === service && job.type === 'parse');
   const buildsOn = type === 'extract' && recent.length > 0 ? random.pick(recent) : undefined;
   const followsUp = buildsOn !== undefined && random.chance(0.5);
-  const cancelled = isCancelled(hits, random);
+  const cancelled = isCancelled(hits, random) && type !== 'classify';
   return {
     service,
     type,
@@ -80,16 +90,24 @@ function planJob(
   };
 }
 
+/**
+ * A classify job may run in one synchronous call: it cannot be cancelled, and its answer differs where the job fails or its
+ * result is bent.
+ */
+function isOfRequests({ name }: JobFault): boolean {
+  return /^(submit|webhook|poll) /.test(name);
+}
+
 function isCancelled(hits: readonly JobFault[], random: Random): boolean {
   const byChance = random.chance(0.12);
   if (hits.some(({ cancel }) => cancel === 'always')) return true;
   return byChance && !hits.some(({ cancel }) => cancel === 'never');
 }
 
-/** Edit takes one document, and no list. */
+/** Edit and the synchronous classify take one document here, and no list. */
 function formOf(type: PlannedJob['type'], random: Random): InputForm {
   return random.pick(
-    type === 'edit'
+    type === 'edit' || type === 'classify'
       ? (['url', 'upload', 'uploadObject'] as const)
       : (['url', 'url', 'urls', 'upload', 'uploadObject'] as const),
   );

@@ -29,6 +29,12 @@ export function requestOf(job: PlannedJob, reference: string | undefined): Recor
         edit_instructions: 'Fill in the name "Ada Lovelace".',
         form_schema: [{ bbox: FIELD, description: marker, type: 'text' }],
       };
+    case 'classify':
+      return {
+        ...common,
+        input,
+        classification_schema: [{ category: marker, criteria: ['It states a monthly rent.'] }],
+      };
     case 'pipeline':
       return { ...common, input, pipeline_id: 'pipeline-1' };
   }

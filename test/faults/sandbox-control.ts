@@ -1,3 +1,4 @@
+import { MARKERS } from './job-mix.js';
 import type { PlatformSettings } from '../../src/sandbox/faults/platform-switches.js';
 
 /** A job as the sandbox knows it: the truth that the gateway's answers are held against. */
@@ -7,6 +8,8 @@ export interface UpstreamJob {
   readonly createdAt: number;
   readonly gatewayJobId: string | undefined;
   readonly token: string | undefined;
+  /** Of a request without the gateway's metadata: a synchronous call. */
+  readonly marker?: string | undefined;
   /** The whole of it, for reports. */
   readonly raw: Record<string, unknown>;
 }
@@ -63,6 +66,7 @@ function readJob(raw: unknown): UpstreamJob {
     createdAt: Number(job['createdAt']),
     gatewayJobId: typeof gatewayJobId === 'string' ? gatewayJobId : undefined,
     token: typeof token === 'string' ? token : undefined,
+    marker: gatewayJobId === undefined ? JSON.stringify(body).match(MARKERS)?.[0] : undefined,
     raw: job,
   };
 }

@@ -129,6 +129,24 @@ it('finds a failed, cancelled, refused, or expired job wrong that completed upst
   expect(broken({ records: [ended('expired', 'unknown_upstream')] })).toContain('wrong');
 });
 
+it('knows the upstream job of a synchronous call by its marker', () => {
+  const called = upstream({ gatewayJobId: undefined, marker: 'MK000001' });
+  const classify = { type: 'classify' } as const;
+  expect(broken({ records: [record({}, classify)], upstream: [called] })).toEqual([]);
+  expect(broken({ records: [record({}, classify)], upstream: [called, called] })).toEqual([
+    'duplicate',
+  ]);
+  expect(broken({ upstream: [called] })).toContain('keys');
+});
+
+it('lets an uncertain classify job fail, of whose call the listing cannot tell', () => {
+  const events = [event('submit_uncertain'), event('failed')];
+  const failed = (type: PlannedJob['type']): JobRecord =>
+    ended('failed', 'submit_outcome_unknown', { events }, { type });
+  expect(broken({ records: [failed('classify')] })).toEqual([]);
+  expect(broken({ records: [failed('parse')] })).toEqual(['unexpected']);
+});
+
 it('finds an end that neither the job nor the platform explains', () => {
   const unknown = (injected: readonly Injected[]): string[] =>
     broken({

@@ -36,7 +36,8 @@ export interface Verdict {
 }
 
 /** Compares the answers to services with the truth in the sandbox. */
-export function judge(evidence: Evidence): Verdict {
+export function judge(given: Evidence): Verdict {
+  const evidence = { ...given, upstream: given.upstream.map((job) => ownedBy(given.records, job)) };
   const byGatewayId = Map.groupBy(evidence.upstream, (job) => job.gatewayJobId);
   const cases = evidence.records.map((record) => caseOf(record, byGatewayId, evidence));
   const violations = cases.flatMap((one) =>
@@ -62,6 +63,15 @@ export function judge(evidence: Evidence): Verdict {
       ),
     },
   };
+}
+
+/** A synchronous call has no id of the gateway: its job is that of the same marker. */
+function ownedBy(records: readonly JobRecord[], job: UpstreamJob): UpstreamJob {
+  if (job.gatewayJobId !== undefined || job.marker === undefined) return job;
+  const owner = records.find(
+    ({ planned: { type, marker } }) => type === 'classify' && marker === job.marker,
+  );
+  return { ...job, gatewayJobId: owner?.ids[0] };
 }
 
 /** Events have a verdict of their own. */

@@ -15,6 +15,7 @@ const SHORT_WAITS = {
   SUBMIT_BACKOFF_SECONDS: '0.2,0.5,1',
   UNCERTAIN_SCHEDULE_SECONDS: '1,1,2,2',
   REDUCTO_SUBMIT_TIMEOUT_SECONDS: '2',
+  REDUCTO_CLASSIFY_TIMEOUT_SECONDS: '4',
   REDUCTO_READ_TIMEOUT_SECONDS: '2',
   REDUCTO_RETRY_AFTER_CAP_SECONDS: '3',
   RESULT_TIMEOUT_SECONDS: '5',
@@ -26,7 +27,14 @@ const SHORT_WAITS = {
 
 const ANYTHING = { recursive: true, force: true } as const;
 
-const SANDBOX_PLATFORM = { queueMs: 50, runMs: 100, completingMs: 20, directTimeoutMs: 2_000 };
+/** Until the first fault of the platform ends, classify jobs need a synchronous call. */
+const SANDBOX_PLATFORM = {
+  queueMs: 50,
+  runMs: 100,
+  completingMs: 20,
+  directTimeoutMs: 2_000,
+  classifyAsync: false,
+};
 
 /** A gateway process and its own way to the database. */
 export interface Replica {
