@@ -55,6 +55,7 @@ describe.each<[string, string, string]>([
   ['read a file of', 'GET', '/files/document.pdf'],
   ['read the events of', 'GET', '/events'],
   ['cancel', 'POST', '/cancel'],
+  ['delete', 'DELETE', ''],
 ])('a service cannot %s a job of another', (_verb, method, suffix) => {
   it.each<[string, () => string]>([
     ['that has ended', () => done],
@@ -67,6 +68,62 @@ describe.each<[string, string, string]>([
     expect([answer.status, answer.body.code]).toEqual([404, 'job_not_found']);
     const unknown = await callAsB(method, `/v1/jobs/${UNKNOWN_JOB}${suffix}`);
     expect(comparable(answer, id())).toEqual(comparable(unknown, UNKNOWN_JOB));
+  });
+});
+
+it('does not delete a job for another service', async () => {
+  await callAsB('DELETE', `/v1/jobs/${done}`);
+  await callAsB('DELETE', `/reducto/job/${done}`);
+  const { rows } = await gateway.pool.query(
+    'SELECT deletion_requested_at FROM jobs WHERE id = $1',
+    [done],
+  );
+  expect(rows).toEqual([{ deletion_requested_at: null }]);
+});
+
+describe.each<[string, string, string]>([
+  ['read', 'GET', '/job/'],
+  ['cancel', 'POST', '/cancel/'],
+  ['delete', 'DELETE', '/job/'],
+])('a service cannot %s a job of another below /reducto', (_verb, method, path) => {
+  it.each<[string, () => string]>([
+    ['that has ended', () => done],
+    ['that is open', () => open],
+    ['whose id is in upper case', () => done.toUpperCase()],
+    ['whose id is percent-encoded', () => done.replace('-', '%2D')],
+  ])('%s', async (_case, id) => {
+    const answer = await callAsB(method, `/reducto${path}${id()}`);
+    expect([answer.status, answer.body.error.name]).toEqual([404, 'NOT_FOUND']);
+    const unknown = await callAsB(method, `/reducto${path}${UNKNOWN_JOB}`);
+    expect(comparable(answer, id())).toEqual(comparable(unknown, UNKNOWN_JOB));
+  });
+});
+
+describe('a job that its service has deleted', () => {
+  let deleted: string;
+  beforeAll(async () => {
+    deleted = await gateway.submit();
+    await gateway.ended(deleted);
+    await gateway.call('DELETE', `/v1/jobs/${deleted}`);
+  });
+
+  it.each([
+    ['GET', ''],
+    ['GET', '?wait=1'],
+    ['GET', '/result'],
+    ['GET', '/files'],
+    ['GET', '/files/document.pdf'],
+    ['GET', '/events'],
+    ['POST', '/cancel'],
+    ['DELETE', ''],
+  ])('does not exist for another service (%s /v1/jobs/{id}%s)', async (method, suffix) => {
+    const answer = await callAsB(method, `/v1/jobs/${deleted}${suffix}`);
+    expect([answer.status, answer.body.code]).toEqual([404, 'job_not_found']);
+  });
+
+  it('is deleted for its own', async () => {
+    const { status } = await gateway.call('GET', `/v1/jobs/${deleted}`);
+    expect([409, 410]).toContain(status);
   });
 });
 

@@ -98,10 +98,11 @@ function isUploadId(text: string): boolean {
 }
 
 /**
- * Whether the text cannot be an upload: a URL, or `jobid://`, which is checked elsewhere. Text without a scheme may be an id,
- * because Reducto adds the scheme.
+ * Whether the text cannot be an upload: empty, a URL, or `jobid://`, which is checked elsewhere. Text without a scheme may be an
+ * id, because Reducto adds the scheme.
  */
 function isOtherDocument(text: string): boolean {
+  if (text.trim() === '') return true;
   if (/^\s*jobid:\/\//i.test(text)) return true;
   if (/^\s*https?:\/\//i.test(text)) return !/reducto:[/\\]/i.test(text);
   return /^[a-z][a-z\d+.-]*:/i.test(text) && !/(?:reducto|jobid):/i.test(text);
