@@ -15,15 +15,15 @@ export const recordEnds = (ended: string): string =>
   `INSERT INTO event_outbox (job_id) SELECT id FROM ${ended}`;
 
 /**
- * SQL of the CTE `ended`: up to `limit` jobs that are removed from the outbox, except those of the array `skipped`, after
- * the CTE `after`. The same transaction must insert their events.
+ * SQL of the CTE `ended`: up to `limit` jobs that are removed from the outbox, with ids above `from`, except those of the array
+ * `skipped`, after the CTE `after`. The same transaction must insert their events.
  */
-export const takeEnds = (limit: string, skipped: string, after: string): string => `
+export const takeEnds = (limit: string, skipped: string, from: string, after: string): string => `
   taken AS (
     DELETE FROM event_outbox
      WHERE job_id = ANY (ARRAY(
        SELECT job_id FROM event_outbox, ${after}
-        WHERE job_id <> ALL (${skipped}::uuid[])
+        WHERE job_id > ${from}::uuid AND job_id <> ALL (${skipped}::uuid[])
         ORDER BY job_id LIMIT (SELECT ${limit}::integer)))
     RETURNING job_id, metadata AS kept_metadata),
   ended AS (

@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { EndpointsStore } from '../../src/deliveries/endpoints/endpoints.store.js';
+import { FanOutStore } from '../../src/deliveries/events/fan-out.store.js';
 import { FanOutWork } from '../../src/deliveries/events/fan-out.work.js';
 import { TERMINAL_STATUSES, predecessorsOf } from '../../src/jobs/job-status.js';
 import { JobTransitionsStore } from '../../src/jobs/persistence/job-transitions.store.js';
 import { JobCompletionStore } from '../../src/jobs/polling/job-completion.store.js';
 import { RetentionService } from '../../src/retention/retention.service.js';
-import type { TestGateway } from '../support/gateway.js';
+import { eventually, type TestGateway } from '../support/gateway.js';
 import { startIdleGateway } from '../support/idle-worker.js';
 import { acceptRows, refuseRows } from '../support/refusing-database.js';
 
@@ -33,6 +35,7 @@ beforeEach(async () => {
 });
 
 const LEASE = randomUUID();
+const ENDPOINT = randomUUID();
 
 async function jobIn(status: string, metadata: string | null = null): Promise<string> {
   const id = randomUUID();
@@ -226,6 +229,78 @@ describe('the fan-out', () => {
     const all = (await events()).map(({ id }) => id);
     expect(all).toHaveLength(100);
     expect(seen).toEqual(all.slice(0, seen.length));
+  });
+
+  it('does not read what earlier batches have deleted, while an old snapshot keeps it', async () => {
+    const BACKLOG = 5000;
+    await gateway.pool.query(
+      `WITH job AS (
+         INSERT INTO jobs (id, service, type, status, ended_at)
+         SELECT gen_random_uuid(), 'backlog', 'parse', 'completed', now() FROM generate_series(1, $1) RETURNING id)
+       INSERT INTO event_outbox (job_id) SELECT id FROM job`,
+      [BACKLOG],
+    );
+    const backup = await gateway.pool.connect();
+    const entriesRead = async (): Promise<number> => {
+      const { rows } = await gateway.pool.query<{ read: string }>(
+        `SELECT idx_tup_read AS read, pg_stat_clear_snapshot() FROM pg_stat_user_indexes WHERE indexrelname = 'event_outbox_pk'`,
+      );
+      return Number(rows[0]?.read);
+    };
+    try {
+      await backup.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+      await backup.query('SELECT count(*) FROM event_outbox');
+      const before = await entriesRead();
+      await fanOutAll();
+      expect(await events()).toHaveLength(BACKLOG);
+      const read = await eventually('the statistics of PostgreSQL', async () => {
+        // A connection reports what it has read when it is used again, a second later.
+        await Promise.all(Array.from({ length: 5 }, () => manager.query('SELECT pg_sleep(0.01)')));
+        const now = (await entriesRead()) - before;
+        return now > 2 * BACKLOG ? now : undefined;
+      });
+      // Each entry is found, deleted, and read once more by the batch that finds nothing.
+      expect(read).toBeLessThan(4 * BACKLOG);
+    } finally {
+      await backup.query('ROLLBACK');
+      backup.release();
+    }
+  });
+
+  it.each<[string, (manager: EntityManager) => Promise<unknown>]>([
+    [
+      'an event about an endpoint',
+      (transaction) =>
+        gateway.app.get(FanOutStore, { strict: false }).insertEndpointEvent(transaction, {
+          service: 'invoices',
+          type: 'endpoint.test',
+          endpointId: randomUUID(),
+          body: '{}',
+        }),
+    ],
+    [
+      'the lock of an endpoint',
+      (transaction) =>
+        gateway.app.get(EndpointsStore, { strict: false }).lock(transaction, ENDPOINT),
+    ],
+    [
+      'the disabling of an endpoint',
+      (transaction) =>
+        gateway.app
+          .get(EndpointsStore, { strict: false })
+          .disable(ENDPOINT, 'gone', 0, transaction),
+    ],
+  ])('is not blocked by a process that hangs in the transaction of %s', async (_what, begin) => {
+    await gateway.pool.query(
+      `INSERT INTO endpoints (id, service, url, secret) VALUES ($1, 'invoices', 'https://example.com/', 'x')
+       ON CONFLICT DO NOTHING`,
+      [ENDPOINT],
+    );
+    const limit = await manager.transaction(async (transaction) => {
+      await begin(transaction);
+      return transaction.query(`SHOW idle_in_transaction_session_timeout`);
+    });
+    expect(limit).toEqual([{ idle_in_transaction_session_timeout: '5s' }]);
   });
 
   it('skips a job whose event PostgreSQL refuses, and makes the events of the others', async () => {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { MoreThan, Repository, type EntityManager, type QueryDeepPartialEntity } from 'typeorm';
-import { preparedRows, rows } from '../../platform/database/sql.js';
+import { preparedRows, rows, SHORT_TRANSACTION } from '../../platform/database/sql.js';
 import { Endpoint, type DisabledReason, type PayloadFormat } from './endpoint.entity.js';
 
 /** Only endpoints of this service; null: of all. */
@@ -148,7 +148,8 @@ export class EndpointsStore {
 
 const LOCK_SERVICE = {
   name: 'endpoints-lock-service',
-  text: `SELECT pg_advisory_xact_lock(hashtextextended('endpoints ' || $1::text, 0))`,
+  text: `WITH ${SHORT_TRANSACTION}
+  SELECT pg_advisory_xact_lock(hashtextextended('endpoints ' || $1::text, 0)) FROM short`,
 };
 
 const ENABLE = `
@@ -158,7 +159,9 @@ const ENABLE = `
    WHERE id = $1`;
 
 const DISABLE = `
+  WITH ${SHORT_TRANSACTION}
   UPDATE endpoints SET enabled = false, disabled_reason = $2, disabled_at = now(), updated_at = now()
+    FROM short
    WHERE id = $1 AND enabled
      AND ($3::integer = 0 OR failing_since <= now() - make_interval(hours => $3))
   RETURNING id`;
@@ -184,7 +187,9 @@ const LOCK_FOR_JOBS = {
   text: `${FILTER} WHERE for_jobs AND (service, url) IN (SELECT * FROM unnest($1::text[], $2::text[])) FOR KEY SHARE OF endpoints`,
 };
 
-const LOCK = `SELECT enabled FROM endpoints WHERE id = $1 FOR UPDATE`;
+const LOCK = `
+  WITH ${SHORT_TRANSACTION}
+  SELECT enabled FROM short, endpoints WHERE id = $1 FOR UPDATE OF endpoints`;
 
 const BACKLOGS = `
   SELECT id,

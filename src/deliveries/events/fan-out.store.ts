@@ -14,6 +14,8 @@ export const EVENTS_STORED = 'events_stored';
 export interface FannedOut {
   /** Number of jobs that were taken from the outbox. */
   readonly taken: number;
+  /** The greatest id of these jobs. */
+  readonly last: string | null;
   readonly services: readonly string[];
   /** The events of services with endpoints. */
   readonly events: readonly NewEvent[];
@@ -21,6 +23,7 @@ export interface FannedOut {
 
 interface MadeRow {
   readonly taken: number;
+  readonly last: string | null;
   readonly services: readonly string[];
   readonly id: string | null;
   readonly service: string;
@@ -51,20 +54,26 @@ export class FanOutStore {
     this.apiUrl = JSON.stringify(settings.apiUrl).slice(1, -1);
   }
 
-  /** Makes the events of up to `limit` jobs that ended, except those of `skipped`. */
+  /** Makes the events of up to `limit` jobs that ended with ids above `from`, except those of `skipped`. */
   async insertEvents(
     manager: EntityManager,
     limit: number,
     skipped: readonly string[],
+    from: string,
   ): Promise<FannedOut> {
-    const made = await preparedRows<MadeRow>(manager, INSERT_EVENTS, [limit, skipped, this.apiUrl]);
-    const { taken = 0, services = [] } = made[0] ?? {};
+    const made = await preparedRows<MadeRow>(manager, INSERT_EVENTS, [
+      limit,
+      skipped,
+      this.apiUrl,
+      from,
+    ]);
+    const { taken = 0, last = null, services = [] } = made[0] ?? {};
     const events = made.flatMap(({ id, service, type, jobType, channels, webhookUrl, metadata }) =>
       id === null
         ? []
         : [{ id, service, type, job: { type: jobType, channels, webhookUrl, metadata } }],
     );
-    return { taken, services, events };
+    return { taken, last, services, events };
   }
 
   /** Makes one event about an endpoint. */
@@ -94,8 +103,8 @@ export class FanOutStore {
   }
 
   /** The job that `insertEvents` takes first. */
-  async findFirst(skipped: readonly string[]): Promise<string | undefined> {
-    const [first] = await preparedRows<{ id: string }>(this.database, FIND_FIRST, [skipped]);
+  async findFirst(skipped: readonly string[], from: string): Promise<string | undefined> {
+    const [first] = await preparedRows<{ id: string }>(this.database, FIND_FIRST, [skipped, from]);
     return first?.id;
   }
 }
@@ -126,7 +135,7 @@ const INSERT_EVENTS = {
   name: 'events-insert',
   text: `
   WITH ${TURN},
-  ${takeEnds('$1', '$2', 'turn')},
+  ${takeEnds('$1', '$2', '$4', 'turn')},
   event AS (
     INSERT INTO events (id, service, type, job_id, body)
     SELECT new_event_id(), service, 'job.' || status, id, ${BODY} FROM ended ORDER BY ended_at, id
@@ -143,7 +152,8 @@ const INSERT_EVENTS = {
      WHERE ended.webhook_url IS NOT NULL
         OR EXISTS (SELECT FROM endpoints WHERE endpoints.service = event.service)),
   ${SHORT_TRANSACTION}
-  SELECT (SELECT count(*)::integer FROM taken) AS taken, coalesce(services, '{}') AS services,
+  SELECT (SELECT count(*)::integer FROM taken) AS taken,
+         (SELECT job_id FROM taken ORDER BY job_id DESC LIMIT 1) AS last, coalesce(services, '{}') AS services,
          wanted.id, wanted.service, wanted.type, job_type AS "jobType", channels, webhook_url AS "webhookUrl", metadata
     FROM short, made LEFT JOIN notified ON true LEFT JOIN wanted ON true`,
 };
@@ -155,8 +165,9 @@ const INSERT_EVENT = {
   event AS (
     INSERT INTO events (id, service, type, endpoint_id, body)
     SELECT new_event_id(), $1, $2, $3, $4 FROM turn
-    RETURNING id, service)
-  SELECT id, pg_notify('reducto_gateway', '${EVENTS_STORED} ' || service) FROM event`,
+    RETURNING id, service),
+  ${SHORT_TRANSACTION}
+  SELECT id, pg_notify('reducto_gateway', '${EVENTS_STORED} ' || service) FROM event, short`,
 };
 
 const INSERT_DELIVERIES = {
@@ -171,5 +182,5 @@ const INSERT_DELIVERIES = {
 const FIND_FIRST = {
   name: 'event-outbox-first',
   text: `
-  SELECT job_id AS id FROM event_outbox WHERE job_id <> ALL ($1::uuid[]) ORDER BY job_id LIMIT 1`,
+  SELECT job_id AS id FROM event_outbox WHERE job_id > $2::uuid AND job_id <> ALL ($1::uuid[]) ORDER BY job_id LIMIT 1`,
 };

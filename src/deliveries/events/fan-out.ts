@@ -5,7 +5,7 @@ import { Notifications } from '../../platform/work/notifications.js';
 import { EndpointsStore } from '../endpoints/endpoints.store.js';
 import { JobEndpoints } from '../endpoints/job-endpoints.js';
 import { matchEndpoints, type NewEvent } from './event-matching.js';
-import { EVENTS_STORED, FanOutStore, type EndpointEvent } from './fan-out.store.js';
+import { EVENTS_STORED, FanOutStore, type EndpointEvent, type FannedOut } from './fan-out.store.js';
 
 /** Topic that announces due deliveries. */
 export const DELIVERIES_DUE = 'deliveries_due';
@@ -21,15 +21,22 @@ export class FanOut {
     private readonly notifications: Notifications,
   ) {}
 
-  /** Makes the events of up to `limit` jobs that ended. Returns how many it took from the outbox. */
-  async fanOutEnds(limit: number, skipped: readonly string[]): Promise<number> {
-    const { taken, services, deliveries } = await this.transactions.run(async (manager) => {
-      const made = await this.store.insertEvents(manager, limit, skipped);
+  /**
+   * Makes the events of up to `limit` jobs that ended with ids above `from`. Returns how many it took from the outbox, and
+   * the greatest of their ids.
+   */
+  async fanOutEnds(
+    limit: number,
+    skipped: readonly string[],
+    from: string,
+  ): Promise<Pick<FannedOut, 'taken' | 'last'>> {
+    const { taken, last, services, deliveries } = await this.transactions.run(async (manager) => {
+      const made = await this.store.insertEvents(manager, limit, skipped, from);
       return { ...made, deliveries: await this.insertMatches(manager, made.events) };
     });
     this.notifications.deliver(EVENTS_STORED, services);
     if (deliveries > 0) this.notifications.send(DELIVERIES_DUE);
-    return taken;
+    return { taken, last };
   }
 
   /** Makes an event about an endpoint for the other endpoints of its service. Call `announce` after the commit. */
