@@ -23,6 +23,12 @@ export class AdminJobDto extends JobDto {
 
   /** When the first callback for the job was accepted. */
   callbackReceivedAt!: Date | null;
+
+  /** When its service deleted the job. */
+  deletionRequestedAt!: Date | null;
+
+  /** When Reducto had deleted it, or the gateway gave that up: the action `job.delete` says which. */
+  deletedAt!: Date | null;
 }
 
 class ResultFactsDto {
@@ -115,6 +121,8 @@ function adminJobText(job: Job): string {
     polls: job.polls,
     nextPollAt: job.nextCheckAt,
     callbackReceivedAt: job.callbackReceivedAt,
+    deletionRequestedAt: job.deletionRequestedAt,
+    deletedAt: job.deletedAt,
   };
   const texts = Object.entries(more).map(([name, value]) => [name, JSON.stringify(value)] as const);
   return appendMembers(jobText(job), Object.fromEntries(texts));

@@ -8,6 +8,7 @@ import {
   type Answer,
   type TestGateway,
 } from '../support/gateway.js';
+import { consoleUser } from '../support/console.js';
 import { endCoolDowns } from '../support/rate-limits.js';
 import { outcomeOf, sdksOf } from '../support/reducto-sdk.js';
 
@@ -217,6 +218,24 @@ describe('the audit of deleted jobs', () => {
       ]);
     },
   );
+
+  it('is reached from the job, as the API and the console show it', async () => {
+    const id = await completedJob();
+    await gateway.call('DELETE', `/v1/jobs/${id}`);
+    await entriesOf(id);
+    expect((await get(`/jobs/${id}`)).body).toMatchObject({
+      deletionRequestedAt: expect.stringMatching(/Z$/),
+      deletedAt: expect.stringMatching(/Z$/),
+    });
+    const user = await consoleUser(gateway, admin);
+    const page = async (path: string): Promise<string> => String((await user.get(path)).body);
+    expect(await page(`/admin/jobs/${id}`)).toContain(
+      `href="/admin/actions?action=job.delete&amp;text=${id}"`,
+    );
+    const actions = await page(`/admin/actions?action=job.delete&text=${id}`);
+    expect(actions).toContain('Deleted a job');
+    expect(actions).toContain('deletes it');
+  });
 
   it('says that a job was never at Reducto', async () => {
     gateway.sandbox.platform.set({ outageStatus: 503 });

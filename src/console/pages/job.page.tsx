@@ -201,7 +201,10 @@ function Result({
   result,
   files,
 }: Pick<JobProperties, 'job' | 'result' | 'files'>): JSX.Element {
-  if (result === undefined) return <p class="muted">The result was deleted because of its age.</p>;
+  if (result === undefined) {
+    const why = job.deletionRequestedAt === null ? 'because of its age' : 'by its service';
+    return <p class="muted">The result was deleted {why}.</p>;
+  }
   return (
     <>
       <h2>Result</h2>
@@ -360,6 +363,17 @@ function factsOf(job: Job): Parameters<typeof Facts>[0]['facts'] {
     ...(job.resultExpiredAt === null
       ? []
       : ([['Result deleted', <Moment at={job.resultExpiredAt} />]] as const)),
+    ...(job.deletionRequestedAt === null
+      ? []
+      : ([
+          [
+            'Deleted by its service',
+            <>
+              <Moment at={job.deletionRequestedAt} />{' '}
+              <a href={link('/admin/actions', { action: 'job.delete', text: job.id })}>audit</a>
+            </>,
+          ],
+        ] as const)),
     ['Submits', String(job.submitAttempts)],
     ['Polls that found it open', String(job.polls)],
     ['Next poll', <Moment at={job.nextCheckAt} />],

@@ -53,3 +53,45 @@ describe('an upload that a queued job refers to', () => {
     expect((await deleteUpload(upload)).status).toBe(404);
   });
 });
+
+describe('a completed job that its service deletes', () => {
+  let idle: TestGateway;
+  beforeAll(async () => {
+    idle = await startIdleGateway();
+  });
+  afterAll(() => idle.close());
+
+  const endOf = (job: string): Promise<Answer['body']> =>
+    eventually('the end', async () => {
+      await pollNow(idle, job);
+      const { body } = await idle.call('GET', `/v1/jobs/${job}`);
+      return body.endedAt === null ? undefined : body;
+    });
+  async function completedJob(): Promise<string> {
+    const id = await idle.submit();
+    await submitDue(idle);
+    expect((await endOf(id)).status).toBe('completed');
+    return id;
+  }
+  const extractOf = (id: string): Promise<Answer> =>
+    idle.call('POST', '/v1/jobs', { type: 'extract', input: `jobid://${id}` });
+
+  it('is no input of a new job', async () => {
+    const id = await completedJob();
+    await idle.call('DELETE', `/v1/jobs/${id}`);
+    const { status, body } = await extractOf(id);
+    expect([status, body.errors[0].path]).toEqual([422, 'input']);
+    expect(body.errors[0].message).toContain('does not exist');
+  });
+
+  it('fails a queued job that needs its result', async () => {
+    const id = await completedJob();
+    const { body: extract } = await extractOf(id);
+    await idle.call('DELETE', `/v1/jobs/${id}`);
+    await submitDue(idle);
+    expect((await idle.call('GET', `/v1/jobs/${extract.id}`)).body).toMatchObject({
+      status: 'failed',
+      error: { code: 'source_unusable', message: expect.stringContaining('deleted') },
+    });
+  });
+});
