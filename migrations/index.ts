@@ -29,6 +29,7 @@ import { JobDeletions1790971000000 } from './1790971000000-job-deletions.js';
 import { JobWebhooks1790972000000 } from './1790972000000-job-webhooks.js';
 import { EventOrder1790980000000 } from './1790980000000-event-order.js';
 import { WebhooksByOrigin1790980100000 } from './1790980100000-webhooks-by-origin.js';
+import { EventErasures1790980200000 } from './1790980200000-event-erasures.js';
 import { WorkerDataKeys1790981000000 } from './1790981000000-worker-data-keys.js';
 import { PayloadFormats1790982000000 } from './1790982000000-payload-formats.js';
 import { OrphanedUpstreamJobs1790983000000 } from './1790983000000-orphaned-upstream-jobs.js';
@@ -68,6 +69,7 @@ export const MIGRATIONS = [
   JobWebhooks1790972000000,
   EventOrder1790980000000,
   WebhooksByOrigin1790980100000,
+  EventErasures1790980200000,
   WorkerDataKeys1790981000000,
   PayloadFormats1790982000000,
   OrphanedUpstreamJobs1790983000000,

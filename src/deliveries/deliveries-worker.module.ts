@@ -9,6 +9,8 @@ import { DeliveryWork } from './delivering/delivery.work.js';
 import { EndpointDisabler } from './delivering/endpoint-disabler.js';
 import { EventBody } from './delivering/event-body.js';
 import { MissingKeys } from './delivering/missing-keys.js';
+import { EventErasureStore } from './events/event-erasure.store.js';
+import { EventErasureWork } from './events/event-erasure.work.js';
 import { FanOutWork } from './events/fan-out.work.js';
 
 /** Makes events and delivers them, in processes with the role `worker`. */
@@ -16,6 +18,8 @@ import { FanOutWork } from './events/fan-out.work.js';
   imports: [DeliveriesModule],
   providers: [
     FanOutWork,
+    EventErasureStore,
+    EventErasureWork,
     DeliveryLeaseStore,
     DeliveryResultsStore,
     DeliveryMetrics,

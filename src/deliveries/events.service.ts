@@ -113,9 +113,10 @@ export class EventsService {
     return resent;
   }
 
-  /** An endpoint that was made later gets what it would have got. */
+  /** An endpoint that was made later gets what it would have got. The URL of a direct webhook is deleted with its job. */
   private async isFor(event: ShownEvent, endpoint: Endpoint): Promise<boolean> {
-    if (event.deliveries.some(({ endpointId }) => endpointId === endpoint.id)) return true;
+    const hasIt = event.deliveries.some(({ endpointId }) => endpointId === endpoint.id);
+    if (hasIt && !endpoint.forJobs) return true;
     const made = await this.events.findForMatching(event.id);
     return made !== undefined && matchEndpoints([made], [endpoint]).length > 0;
   }

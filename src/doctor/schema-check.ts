@@ -19,6 +19,7 @@ export const GATEWAY_TABLES = [
   'delivery_attempts',
   'discarded_contents',
   'endpoints',
+  'event_erasures',
   'event_outbox',
   'events',
   'installation',

@@ -7,6 +7,9 @@ export const CHANNEL_RULE = 'must be 1 to 128 letters, digits, dots, dashes or u
 /** Topic with the id of each job that ends. */
 export const JOB_ENDED = 'job_ended';
 
+/** Topic: jobs were deleted, here or at Reducto, and what remains of them is to be deleted. */
+export const DELETIONS_DUE = 'deletions_due';
+
 /**
  * SQL of a CTE that records the ends of the jobs of the CTE `ended`, whose ids are in `id`. Every statement that ends jobs
  * has it: a job that ended is in the outbox until its event exists, and nothing is in it twice.

@@ -39,6 +39,7 @@ import { FileLinks } from './files/file-links.js';
 import { JobDeletion } from './deletion/job-deletion.js';
 import { JobDeletionStore } from './deletion/job-deletion.store.js';
 import { OrphanedJobs } from './deletion/orphaned-jobs.js';
+import { EventErasure } from './deletion/event-erasure.entity.js';
 import { UpstreamDeletion } from './deletion/upstream-deletion.entity.js';
 import { JobCall } from './calls/job-call.entity.js';
 import { JobCallsStore } from './calls/job-calls.store.js';
@@ -64,6 +65,7 @@ import { AwaitingCallbackService } from './awaiting-callback.service.js';
       WakeUp,
       JobCall,
       UpstreamDeletion,
+      EventErasure,
       JobEvent,
       EndedJob,
       JobResult,

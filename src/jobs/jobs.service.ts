@@ -148,6 +148,11 @@ export class JobsService {
     return this.coolDowns.explain(await this.queries.listJobs(service, filter, limit));
   }
 
+  /** Erases the URLs of the webhooks of deleted jobs. */
+  eraseWebhooks(manager: EntityManager, ids: readonly string[]): Promise<void> {
+    return this.deletion.eraseWebhooks(manager, ids);
+  }
+
   /** Whether open jobs of `service` name a webhook whose URL begins with `origin`. */
   hasOpenWebhooks(manager: EntityManager, service: string, origin: string): Promise<boolean> {
     return this.queries.hasOpenWebhooks(manager, service, origin);

@@ -238,7 +238,9 @@ function AttemptCard({ attempt }: { attempt: Attempt }): JSX.Element {
           <Untrusted text={error} />
         </p>
       )}
-      {status === null ? null : responseBody === null || responseBody === '' ? (
+      {status === null ? null : responseHeaders === null ? (
+        <p class="muted">The answer was deleted with the job.</p>
+      ) : responseBody === null || responseBody === '' ? (
         <p class="muted">The answer has no body.</p>
       ) : (
         <>

@@ -109,7 +109,9 @@ const RESEND = `
      WHERE enabled AND id = $2
     UNION
     SELECT id FROM endpoints JOIN deliveries ON endpoint_id = id
-     WHERE enabled AND event_id = $1 AND $2::uuid IS NULL),
+     WHERE enabled AND event_id = $1 AND $2::uuid IS NULL
+       AND (NOT for_jobs OR EXISTS (SELECT FROM events AS event JOIN jobs ON jobs.id = event.job_id
+                                     WHERE event.id = $1 AND webhook_url IS NOT NULL))),
   event AS MATERIALIZED (
     SELECT id FROM events WHERE id = $1 FOR KEY SHARE),
   due AS (

@@ -12,7 +12,7 @@ export const EVENT_TYPES = [
 
 export type EventType = (typeof EVENT_TYPES)[number];
 
-/** Something that a service is told. It never changes. */
+/** Something that a service is told. It never changes, except that the deletion of its job erases the data of the job. */
 @Entity({ name: 'events' })
 @Index('events_by_service', ['service', 'id'])
 @Index('events_by_type', ['type', 'id'], { where: `type <> 'job.completed'` })

@@ -116,16 +116,16 @@ export class FanOutStore {
 const TURN = `turn AS MATERIALIZED (
     SELECT pg_advisory_xact_lock(hashtextextended('events', 0)) AS held)`;
 
-/** JSON of the event of the job in `ended`; the metadata is as the service wrote it. $3: URL of the API. */
-const BODY = `
+/** SQL of the JSON of the event of the job in `ended`; the metadata is as the service wrote it. `apiUrl`: the parameter. */
+export const bodyOf = (apiUrl: string): string => `
   '{"type":"job.' || status
   || '","timestamp":"' || to_char(ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
   || '","data":{"id":"' || id || '","type":"' || type || '","status":"' || status
   || '","metadata":' || coalesce(metadata, 'null')
   || ',"error":' || coalesce(error::text, 'null')
-  || ',"links":{"job":"' || $3::text || '/v1/jobs/' || id
-  || CASE WHEN status = 'completed' THEN '","result":"' || $3::text || '/v1/jobs/' || id || '/result' ELSE '' END
-  || '","events":"' || $3::text || '/v1/jobs/' || id || '/events"}}}'`;
+  || ',"links":{"job":"' || ${apiUrl}::text || '/v1/jobs/' || id
+  || CASE WHEN status = 'completed' THEN '","result":"' || ${apiUrl}::text || '/v1/jobs/' || id || '/result' ELSE '' END
+  || '","events":"' || ${apiUrl}::text || '/v1/jobs/' || id || '/events"}}}'`;
 
 /** A notification has at most 8000 bytes. */
 const MAX_NOTIFIED_BYTES = 7000;
@@ -138,7 +138,7 @@ const INSERT_EVENTS = {
   ${takeEnds('$1', '$2', '$4', 'turn')},
   event AS (
     INSERT INTO events (id, service, type, job_id, body)
-    SELECT new_event_id(), service, 'job.' || status, id, ${BODY} FROM ended ORDER BY ended_at, id
+    SELECT new_event_id(), service, 'job.' || status, id, ${bodyOf('$3')} FROM ended ORDER BY ended_at, id
     RETURNING id, service, type, job_id),
   made AS MATERIALIZED (
     SELECT array_agg(DISTINCT service) AS services, string_agg(DISTINCT service, ',') AS names FROM event),

@@ -55,6 +55,10 @@ export class JobDeletionStore {
     await rows(manager, RECORD_REQUEST, [jobId, JSON.stringify(request)]);
   }
 
+  async eraseWebhooks(manager: EntityManager, jobIds: readonly string[]): Promise<void> {
+    await rows(manager, ERASE_WEBHOOKS, [jobIds]);
+  }
+
   /** Takes up to `limit` due deletions. Others take them again after `seconds`, unless they are done by then. */
   takeDue(limit: number, seconds: number): Promise<DueDeletion[]> {
     return preparedRows<DueDeletion>(this.database, TAKE_DUE, [limit, seconds]);
@@ -94,6 +98,9 @@ export class JobDeletionStore {
   }
 }
 
+const ERASE_WEBHOOKS = `
+  UPDATE jobs SET webhook_url = NULL WHERE id = ANY ($1::uuid[]) AND webhook_url IS NOT NULL`;
+
 const LOCK_ENDED = `SELECT FROM jobs WHERE id = $1 AND ended_at IS NOT NULL FOR UPDATE`;
 
 /**
@@ -118,7 +125,8 @@ const DELETE_JOB = `
        SET deletion_requested_at = now(),
            deleted_at = CASE WHEN NOT EXISTS (SELECT FROM upstream) AND NOT EXISTS (
                                     SELECT FROM upstream_deletions WHERE job_id = jobs.id) THEN now() END,
-           result_expired_at = coalesce(result_expired_at, now()), metadata = NULL
+           result_expired_at = coalesce(result_expired_at, now()), metadata = NULL,
+           error = error || '{"message":"Its service deleted the job."}'
      WHERE id = (SELECT id FROM own)
     RETURNING id),
   queued AS (
@@ -128,6 +136,8 @@ const DELETE_JOB = `
   orphaned AS (
     UPDATE upstream_deletions SET next_attempt_at = now()
      WHERE job_id = (SELECT id FROM own) AND next_attempt_at IS NULL),
+  erasure AS (
+    INSERT INTO event_erasures (job_id) SELECT id FROM marked),
   call AS (
     DELETE FROM job_calls WHERE job_id = (SELECT id FROM marked)),
   result AS (

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { GatewayError } from '../../platform/errors/error-codes.js';
 import { actionEntry, type Actor } from '../../audit/audit-entry.js';
 import { AuditLog } from '../../audit/audit-log.js';
 import { Notifications } from '../../platform/work/notifications.js';
+import { DELETIONS_DUE } from '../job-ends.js';
 import { isTerminal } from '../job-status.js';
 import type { Job } from '../job.entity.js';
 import { JobDeletionStore } from './job-deletion.store.js';
@@ -10,8 +12,7 @@ import { JobDeletionStore } from './job-deletion.store.js';
 /** The action in the audit: its outcome is what became of an upstream job. */
 export const DELETE_ACTION = 'job.delete';
 
-/** Topic: Reducto has jobs to delete. */
-export const DELETIONS_DUE = 'deletions_due';
+export { DELETIONS_DUE };
 
 /** Deletes jobs for their services: what the gateway stores at once, and at Reducto as due work. */
 @Injectable()
@@ -38,6 +39,10 @@ export class JobDeletion {
         await this.store.recordRequest(manager, id, { actor, intent: appended.id });
     });
     this.notifications.send(DELETIONS_DUE);
+  }
+
+  eraseWebhooks(manager: EntityManager, ids: readonly string[]): Promise<void> {
+    return this.store.eraseWebhooks(manager, ids);
   }
 }
 
