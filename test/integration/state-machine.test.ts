@@ -20,6 +20,7 @@ import {
   submitDue,
 } from '../support/due-work.js';
 import { startIdleGateway } from '../support/idle-worker.js';
+import { endCoolDowns } from '../support/rate-limits.js';
 import { submitNow } from '../support/submit-now.js';
 
 /*
@@ -111,7 +112,8 @@ const STEPS = {
 type Step = keyof typeof STEPS;
 const isStep = (name: string): name is Step => name in STEPS;
 
-function letPass(id: string, seconds: number): Promise<unknown> {
+async function letPass(id: string, seconds: number): Promise<unknown> {
+  await endCoolDowns(gateway);
   const earlier = MOMENTS.split(' ').map((moment) => `${moment} = ${moment} - $2::interval`);
   return gateway.pool.query(
     `UPDATE jobs SET ${earlier.join(', ')} WHERE id = $1 AND ended_at IS NULL`,
@@ -183,7 +185,7 @@ const SUBMIT_FAULTS = [
   { fault: 'createdButReset', times: 1 },
   { fault: 'status', status: 502, times: 1 },
   { fault: '429code1000', times: 1 },
-  { fault: '401' },
+  { fault: '401', times: 1 },
 ];
 
 const ENDING: Step[] = ['aMinute', 'submit', 'recover', 'upstreamCompletes', 'sweep', 'poll'];
