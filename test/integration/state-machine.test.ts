@@ -186,6 +186,7 @@ const SUBMIT_FAULTS = [
   { fault: 'status', status: 502, times: 1 },
   { fault: '429code1000', times: 1 },
   { fault: '401', times: 1 },
+  { fault: 'status', status: 422 },
 ];
 
 const ENDING: Step[] = ['aMinute', 'submit', 'recover', 'upstreamCompletes', 'sweep', 'poll'];
