@@ -219,10 +219,12 @@ describe('an answer of Reducto', () => {
 /** The statuses that Reducto documents, and how a submit, a synchronous call, and a poll read them. */
 const STATUSES = [
   [400, 'rejected', 'rejected', 'unavailable'],
-  [401, 'rejected', 'rejected', 'unavailable'],
-  [402, 'rejected', 'rejected', 'unavailable'],
-  [403, 'rejected', 'rejected', 'unavailable'],
+  [401, 'deferred', 'deferred', 'unavailable'],
+  [402, 'deferred', 'deferred', 'unavailable'],
+  // The listing answers the same.
+  [403, 'deferred', 'deferred', 'unavailable'],
   [404, 'rejected', 'rejected', 'not_found'],
+  [407, 'deferred', 'deferred', 'unavailable'],
   [408, 'unknown', 'unknown', 'unavailable'],
   [409, 'rejected', 'rejected', 'unavailable'],
   [410, 'rejected', 'rejected', 'not_found'],
