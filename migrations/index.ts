@@ -35,6 +35,7 @@ import { PayloadFormats1790982000000 } from './1790982000000-payload-formats.js'
 import { OrphanedUpstreamJobs1790983000000 } from './1790983000000-orphaned-upstream-jobs.js';
 import { AuditedDeletions1790983100000 } from './1790983100000-audited-deletions.js';
 import { GenericPlans1790984000000 } from './1790984000000-generic-plans.js';
+import { DeliveryLanes1790986000000 } from './1790986000000-delivery-lanes.js';
 
 /** All migrations, in their order. A new one is added here. */
 export const MIGRATIONS = [
@@ -75,4 +76,5 @@ export const MIGRATIONS = [
   OrphanedUpstreamJobs1790983000000,
   AuditedDeletions1790983100000,
   GenericPlans1790984000000,
+  DeliveryLanes1790986000000,
 ];

@@ -40,14 +40,14 @@ async function endpointWith(due: number, changes = 'last_success_at = now()'): P
   return id;
 }
 
-/** Due deliveries to an endpoint. */
-async function addDeliveries(endpointId: string, count: number): Promise<void> {
+/** Due deliveries to an endpoint. `lanes`: SQL of their lanes, by their number `n`. */
+async function addDeliveries(endpointId: string, count: number, lanes = '0'): Promise<void> {
   await gateway.pool.query(
     `WITH event AS (
        INSERT INTO events (id, service, type, body)
        SELECT new_event_id(), 'invoices', 'job.failed', '{}' FROM generate_series(1, $2) RETURNING id)
-     INSERT INTO deliveries (event_id, endpoint_id, next_attempt_at)
-     SELECT id, $1, now() - interval '1 s' FROM event`,
+     INSERT INTO deliveries (event_id, endpoint_id, lane, next_attempt_at)
+     SELECT id, $1, ${lanes}, now() - interval '1 s' FROM (SELECT id, row_number() OVER () AS n FROM event) AS event`,
     [endpointId, count],
   );
 }
@@ -147,6 +147,7 @@ it.each([
   ],
   ['is probed', `consecutive_failures = 5, paused_until = now() - interval '1 s'`],
   ['is disabled', 'enabled = false'],
+  ['is for webhooks of jobs that hang', 'for_jobs = true'],
 ])('a lease reads no backlog of an endpoint that %s', async (_case, changes) => {
   for (let n = 0; n < 99; n++) await endpointWith(1);
   const dead = await endpointWith(20, changes);
@@ -251,4 +252,52 @@ it('an endpoint that has failed for too long is reported with each further failu
   const [one] = await lease(1);
   if (one === undefined) throw new Error('nothing was leased');
   expect(await record(recordOf(one, RETRY))).toEqual([{ id, isOverdue: true }]);
+});
+
+const laneOf = async (leased: readonly DueDelivery[]): Promise<number[]> => {
+  const { rows } = await gateway.pool.query(
+    'SELECT lane FROM deliveries WHERE event_id = ANY ($1)',
+    [leased.map(({ eventId }) => eventId)],
+  );
+  return rows.map(({ lane }) => lane);
+};
+
+it('webhooks of jobs with one kind of URL get the slots of an endpoint, however often they failed', async () => {
+  const id = await endpointWith(0, 'for_jobs = true, consecutive_failures = 9');
+  await addDeliveries(id, 50, '2');
+  expect(countOf(await lease(128), id)).toBe(10);
+});
+
+it('retries of webhooks of jobs get a quarter of the slots of an endpoint', async () => {
+  const id = await endpointWith(0, 'for_jobs = true');
+  await addDeliveries(id, 50, '3');
+  expect(countOf(await lease(128), id)).toBe(3);
+});
+
+it('webhooks of a service’s jobs that hang in many lanes leave slots for other endpoints', async () => {
+  const origins = [
+    await endpointWith(0, 'for_jobs = true'),
+    await endpointWith(0, `for_jobs = true, url = 'http://127.0.0.1:10'`),
+  ];
+  for (const id of origins) await addDeliveries(id, 1000, '2 + n % 200');
+  const leased = [...(await lease(100)), ...(await lease(100)), ...(await lease(100))];
+  expect(leased).toHaveLength(40);
+  const other = await endpointWith(5);
+  expect(countOf(await lease(100), other)).toBe(5);
+});
+
+it('a working webhook is called while others of the service hang in many slots', async () => {
+  const id = await endpointWith(0, 'for_jobs = true');
+  await addDeliveries(id, 100, '2 + n % 4');
+  await lease(100);
+  await addDeliveries(id, 5, '100');
+  expect(await laneOf(await lease(100))).toEqual([100]);
+});
+
+it('the rate limit of an endpoint holds for all lanes of its webhooks together', async () => {
+  const id = await endpointWith(0, 'for_jobs = true, rate_limit_per_second = 30');
+  await addDeliveries(id, 50, '2 + 2 * (n % 10)');
+  expect(countOf(await lease(100), id)).toBe(3);
+  const { next_send_at: next } = await endpointOf(id);
+  expect(next.getTime() - Date.now()).toBeGreaterThan(0);
 });

@@ -55,16 +55,25 @@ export async function endJob(
     status = 'failed',
     metadata = null as object | null,
     channels = null as string[] | null,
+    webhookUrl = null as string | null,
   } = {},
 ): Promise<string> {
   const id = randomUUID();
   await pool.query(
     `WITH job AS (
-       INSERT INTO jobs (id, service, type, status, metadata, channels, ended_at, error, settled_by)
-       VALUES ($1, $2, $3, $4, $5, $6, now(), '{"code":"failed_upstream","message":"No.","retryable":false}', 'webhook')
+       INSERT INTO jobs (id, service, type, status, metadata, channels, webhook_url, ended_at, error, settled_by)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, now(), '{"code":"failed_upstream","message":"No.","retryable":false}', 'webhook')
        RETURNING id)
      INSERT INTO event_outbox (job_id) SELECT id FROM job`,
-    [id, service, type, status, metadata === null ? null : JSON.stringify(metadata), channels],
+    [
+      id,
+      service,
+      type,
+      status,
+      metadata === null ? null : JSON.stringify(metadata),
+      channels,
+      webhookUrl,
+    ],
   );
   await pool.query(`SELECT pg_notify('reducto_gateway', 'job_ended ' || $1)`, [id]);
   return id;

@@ -125,17 +125,26 @@ const RATE_ROOM = `
                   - rate_limit_per_second * extract(epoch FROM greatest(next_send_at, clock.at) - clock.at))::integer
   END`;
 
-/** While the circuit breaker is half open, one request at a time probes the endpoint. */
+/** While the circuit breaker is half open, one request at a time probes the endpoint. A lane of webhooks has no breaker. */
 const CONCURRENCY = `
-  CASE WHEN consecutive_failures >= ${BREAKER_FAILURES} THEN 1
+  CASE WHEN for_jobs THEN CASE WHEN lane % 2 = 1 THEN ceil($4::integer / 4.0)::integer ELSE $4::integer END
+       WHEN consecutive_failures >= ${BREAKER_FAILURES} THEN 1
        WHEN consecutive_failures > 0 OR last_success_at IS NULL THEN least($4::integer, ${UNPROVEN_CONCURRENCY})
        ELSE $4::integer END`;
 
 /**
- * - `waiting`: the endpoints with pending deliveries, by a loose scan of an index.
+ * All webhooks of a service’s jobs have twice the slots of an endpoint, of which retries take only the first half. Up to twice
+ * as many go to lanes with nothing under way, so that webhooks that hang hold up no others.
+ */
+const WEBHOOK_SLOTS = `
+  (nth <= $4::integer * CASE WHEN lane % 2 = 1 THEN 1 ELSE 2 END OR (in_flight + place = 1 AND nth <= $4::integer * 4))`;
+
+/**
+ * - `waiting`: the lanes with pending deliveries, by a loose scan of an index. Only webhooks of jobs have several for an endpoint.
  * - `open`: those that may get requests now, and how many.
  * - `due`: counts up to $1 due deliveries of each, and no more than it has room for.
- * - `plan`: divides the slots, so that all endpoints have as many requests under way as each can use.
+ * - `plan`: divides the slots, so that all endpoints have as many requests under way as each can use. The webhooks of the
+ *   jobs of a service count as one endpoint.
  * - `limited`: locks the endpoints that `charged` changes, before deliveries and in order, as `deliveries-record` does.
  * - `taken`: locks that many deliveries of each. They are updated by their place, because a join that PostgreSQL planned
  *   while the table was small would read all of it.
@@ -145,44 +154,56 @@ export const LEASE = {
   text: `
   WITH RECURSIVE clock AS MATERIALIZED (SELECT clock_timestamp() AS at),
   waiting AS (
-    (SELECT endpoint_id FROM deliveries WHERE status = 'pending' ORDER BY endpoint_id LIMIT 1)
+    (SELECT endpoint_id, lane FROM deliveries WHERE status = 'pending' ORDER BY endpoint_id, lane LIMIT 1)
     UNION ALL
-    SELECT (SELECT delivery.endpoint_id FROM deliveries AS delivery
-             WHERE status = 'pending' AND delivery.endpoint_id > waiting.endpoint_id
-             ORDER BY delivery.endpoint_id LIMIT 1)
-      FROM waiting WHERE waiting.endpoint_id IS NOT NULL),
+    SELECT next.endpoint_id, next.lane
+      FROM waiting,
+           LATERAL (SELECT endpoint_id, lane FROM deliveries AS delivery
+                     WHERE status = 'pending'
+                       AND (delivery.endpoint_id, delivery.lane) > (waiting.endpoint_id, waiting.lane)
+                     ORDER BY endpoint_id, lane LIMIT 1) AS next),
   open AS (
-    SELECT id, rate_limit_per_second, in_flight, ${RATE_ROOM} AS rate_room, ${CONCURRENCY} - in_flight AS room
+    SELECT id, lane, for_jobs, rate_limit_per_second, in_flight, turn,
+           (sum(in_flight) OVER (PARTITION BY turn))::integer AS in_flight_of_turn,
+           ${RATE_ROOM} AS rate_room, ${CONCURRENCY} - in_flight AS room
       FROM clock, waiting JOIN endpoints ON endpoints.id = waiting.endpoint_id
                            AND enabled AND coalesce(paused_until <= now(), true),
            LATERAL (SELECT count(*)::integer AS in_flight FROM deliveries
-                     WHERE endpoint_id = endpoints.id AND lease IS NOT NULL AND next_attempt_at > now()) AS leased),
+                     WHERE endpoint_id = endpoints.id AND lane = waiting.lane AND lease IS NOT NULL
+                       AND next_attempt_at > now()) AS leased,
+           LATERAL (SELECT CASE WHEN for_jobs THEN service ELSE id::text END AS turn) AS turns),
   due AS MATERIALIZED (
     SELECT open.*, count
       FROM open,
            LATERAL (SELECT count(*)::integer AS count
                       FROM (SELECT FROM deliveries
-                             WHERE endpoint_id = open.id AND status = 'pending' AND next_attempt_at <= now()
+                             WHERE endpoint_id = open.id AND lane = open.lane AND status = 'pending' AND next_attempt_at <= now()
                              ORDER BY next_attempt_at LIMIT least(${SLOTS}, greatest(room, 0))) AS found) AS counted
      WHERE count > 0),
   plan AS MATERIALIZED (
-    SELECT id, count(*)::integer AS planned
-      FROM (SELECT id FROM due, generate_series(1, least(count, room, rate_room)) AS place
-             ORDER BY in_flight + place, random() LIMIT ${SLOTS}) AS slots
-     GROUP BY id),
+    SELECT id, lane, count(*)::integer AS planned
+      FROM (SELECT id, lane
+              FROM (SELECT due.*, place,
+                           row_number() OVER (PARTITION BY id ORDER BY place) AS nth_of_endpoint,
+                           in_flight_of_turn
+                             + row_number() OVER (PARTITION BY turn ORDER BY in_flight + place, lane % 2, random()) AS nth
+                      FROM due, generate_series(1, least(count, room, rate_room)) AS place) AS wanted
+             WHERE nth_of_endpoint <= rate_room AND (NOT for_jobs OR ${WEBHOOK_SLOTS})
+             ORDER BY nth, random() LIMIT ${SLOTS}) AS slots
+     GROUP BY id, lane),
   limited AS MATERIALIZED (
-    SELECT id FROM endpoints JOIN plan USING (id)
-     WHERE rate_limit_per_second IS NOT NULL ORDER BY id FOR NO KEY UPDATE OF endpoints),
+    SELECT id FROM endpoints
+     WHERE id = ANY (ARRAY(SELECT id FROM plan)) AND rate_limit_per_second IS NOT NULL ORDER BY id FOR NO KEY UPDATE OF endpoints),
   taken AS MATERIALIZED (
     SELECT row
       FROM (SELECT * FROM plan WHERE (SELECT count(*) FROM limited) IS NOT NULL) AS plan,
            LATERAL (SELECT ctid AS row FROM deliveries
-                     WHERE endpoint_id = plan.id AND status = 'pending' AND next_attempt_at <= now()
+                     WHERE endpoint_id = plan.id AND lane = plan.lane AND status = 'pending' AND next_attempt_at <= now()
                      ORDER BY next_attempt_at LIMIT plan.planned FOR NO KEY UPDATE SKIP LOCKED) AS found),
   charged AS (
     UPDATE endpoints
        SET next_send_at = greatest(next_send_at, clock.at) + make_interval(secs => planned::float8 / rate_limit_per_second)
-      FROM plan, clock
+      FROM (SELECT id, sum(planned) AS planned FROM plan GROUP BY id) AS plan, clock
      WHERE endpoints.id = plan.id AND rate_limit_per_second IS NOT NULL),
   leased AS (
     UPDATE deliveries
@@ -191,7 +212,7 @@ export const LEASE = {
     RETURNING event_id, endpoint_id, attempts, failures),
   held_back AS (
     SELECT least(max(1.0 / rate_limit_per_second), 0.1)::float8 AS wait
-      FROM due LEFT JOIN plan USING (id)
+      FROM due LEFT JOIN plan USING (id, lane)
      WHERE rate_limit_per_second IS NOT NULL AND count > coalesce(planned, 0) AND room > coalesce(planned, 0))
   SELECT held_back.wait AS "waitSeconds", leased.event_id AS "eventId", leased.endpoint_id AS "endpointId", $2::uuid AS lease,
          leased.attempts, leased.failures, event.service, event.job_id AS "jobId", event.body,

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
+import { SINGLE_LANE } from './delivery-lane.js';
 import { BREAKER_FAILURES } from './delivery-lease.store.js';
 import type { Outcome } from './retry-policy.js';
 
@@ -119,6 +120,7 @@ const FAILURES_AFTER = `
        ELSE consecutive_failures + 1 END`;
 
 /**
+ * An endpoint of jobs’ webhooks is neither paused nor disabled: its other URLs may work, and each delivery has its own retries.
  * The row of an endpoint is written if it fails, recovers, or has not been written for 10 s. Rows are locked in the order
  * of their keys, endpoints first, so that two processes never wait for each other. Deliveries are found by their key and updated by their place:
  * a join that PostgreSQL planned while the table was small would read all pending ones.
@@ -160,6 +162,7 @@ export const RECORD = {
     UPDATE deliveries
        SET status = status_after, attempts = attempts + 1, lease = NULL, worker = NULL,
            failures = CASE WHEN status_after = 'delivered' THEN failures ELSE failures + 1 END,
+           lane = CASE WHEN lane > ${SINGLE_LANE} THEN lane | 1 ELSE lane END,
            next_attempt_at = now() + make_interval(secs => retry_seconds),
            ended_at = CASE WHEN status_after <> 'pending' THEN now() END
       FROM held
@@ -171,14 +174,14 @@ export const RECORD = {
                                 WHEN has_succeeded THEN now() ELSE coalesce(failing_since, now()) END,
            last_success_at = CASE WHEN has_succeeded THEN now() ELSE last_success_at END,
            last_failure_at = CASE WHEN health.failures > 0 THEN now() ELSE last_failure_at END,
-           paused_until = CASE WHEN health.failures > 0 THEN nullif(greatest(
+           paused_until = CASE WHEN health.failures > 0 AND NOT for_jobs THEN nullif(greatest(
              now() + make_interval(secs => pause_seconds),
              CASE WHEN (${FAILURES_AFTER}) >= ${BREAKER_FAILURES}
                   THEN now() + make_interval(secs => least(${MAX_BREAKER_SECONDS},
                          ${BREAKER_SECONDS} * 2 ^ least((${FAILURES_AFTER}) - ${BREAKER_FAILURES}, 6))) END), now()) END
       FROM health
      WHERE endpoints.id = health.endpoint_id AND endpoints.id = ANY (ARRAY(SELECT id FROM locked))
-    RETURNING endpoints.id, failing_since)
-  SELECT id, failing_since <= now() - make_interval(hours => $19) AS "isOverdue"
+    RETURNING endpoints.id, failing_since, for_jobs)
+  SELECT id, NOT for_jobs AND failing_since <= now() - make_interval(hours => $19) AS "isOverdue"
     FROM changed WHERE failing_since IS NOT NULL`,
 };

@@ -6,8 +6,8 @@ export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
 /** One event for one endpoint. */
 @Entity({ name: 'deliveries' })
-@Index('deliveries_due', ['endpointId', 'nextAttemptAt'], { where: `status = 'pending'` })
-@Index('deliveries_leased', ['endpointId'], { where: 'lease IS NOT NULL' })
+@Index('deliveries_due', ['endpointId', 'lane', 'nextAttemptAt'], { where: `status = 'pending'` })
+@Index('deliveries_leased', ['endpointId', 'lane'], { where: 'lease IS NOT NULL' })
 @Index('deliveries_failed', ['endpointId', 'eventId'], { where: `status = 'failed'` })
 @Index('deliveries_failed_by_event', ['eventId'], { where: `status = 'failed'` })
 export class Delivery {
@@ -26,6 +26,10 @@ export class Delivery {
   /** Failed attempts of the current schedule; a resend or recovery begins anew. */
   @Column({ type: 'integer', default: 0 })
   failures!: number;
+
+  /** Deliveries of an endpoint that have slots of their own (`delivery-lane.ts`). */
+  @Column({ type: 'smallint', default: 0 })
+  lane!: number;
 
   /** When it is due, or when its lease ends. */
   @Column({ name: 'next_attempt_at', type: 'timestamptz', nullable: true })

@@ -1,5 +1,6 @@
 import { isRecord } from '../../platform/json/is-record.js';
 import type { EndpointFilter } from '../endpoints/endpoints.store.js';
+import { laneOf, SINGLE_LANE } from '../delivering/delivery-lane.js';
 import { originOf } from '../endpoints/job-endpoints.js';
 
 /** What endpoints filter events by. */
@@ -24,6 +25,7 @@ export interface NewEvent {
 export interface Match {
   readonly eventId: string;
   readonly endpointId: string;
+  readonly lane: number;
 }
 
 /** The deliveries of `events`: each event for each endpoint of its service whose filters it passes. */
@@ -36,7 +38,11 @@ export function matchEndpoints(
     const metadataOf = onceRead(event.job?.metadata ?? null);
     return (byService.get(event.service) ?? [])
       .filter((endpoint) => passes(event, endpoint, metadataOf))
-      .map((endpoint) => ({ eventId: event.id, endpointId: endpoint.id }));
+      .map((endpoint) => ({
+        eventId: event.id,
+        endpointId: endpoint.id,
+        lane: endpoint.forJobs ? laneOf(event.job?.webhookUrl) : SINGLE_LANE,
+      }));
   });
 }
 

@@ -99,6 +99,7 @@ export class FanOutStore {
       matches.map(({ eventId }) => eventId),
       matches.map(({ endpointId }) => endpointId),
       isFirst,
+      matches.map(({ lane }) => lane),
     ]);
   }
 
@@ -173,9 +174,9 @@ const INSERT_EVENT = {
 const INSERT_DELIVERIES = {
   name: 'deliveries-insert',
   text: `
-  INSERT INTO deliveries (event_id, endpoint_id, next_attempt_at)
-  SELECT event_id, endpoint_id, now() - CASE WHEN $3::boolean THEN interval '7 days' ELSE interval '0' END
-    FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[])) AS delivery (event_id, endpoint_id)
+  INSERT INTO deliveries (event_id, endpoint_id, lane, next_attempt_at)
+  SELECT event_id, endpoint_id, lane, now() - CASE WHEN $3::boolean THEN interval '7 days' ELSE interval '0' END
+    FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $4::smallint[])) AS delivery (event_id, endpoint_id, lane)
   ON CONFLICT DO NOTHING`,
 };
 

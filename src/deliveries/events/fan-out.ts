@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Transactions } from '../../platform/database/transactions.js';
 import { Notifications } from '../../platform/work/notifications.js';
+import { SINGLE_LANE } from '../delivering/delivery-lane.js';
 import { EndpointsStore } from '../endpoints/endpoints.store.js';
 import { JobEndpoints } from '../endpoints/job-endpoints.js';
 import { matchEndpoints, type NewEvent } from './event-matching.js';
@@ -50,7 +51,7 @@ export class FanOut {
   async addTestEvent(event: EndpointEvent): Promise<string> {
     const id = await this.transactions.run(async (manager) => {
       const made = await this.store.insertEndpointEvent(manager, event);
-      const match = { eventId: made.id, endpointId: event.endpointId };
+      const match = { eventId: made.id, endpointId: event.endpointId, lane: SINGLE_LANE };
       await this.store.insertDeliveries(manager, [match], true);
       return made.id;
     });
