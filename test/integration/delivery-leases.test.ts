@@ -288,7 +288,7 @@ it('webhooks of a service’s jobs that hang in many lanes leave slots for other
 
 it('a working webhook is called while others of the service hang in many slots', async () => {
   const id = await endpointWith(0, 'for_jobs = true');
-  await addDeliveries(id, 100, '2 + n % 4');
+  await addDeliveries(id, 100, '2 + 2 * (n % 4)');
   await lease(100);
   await addDeliveries(id, 5, '100');
   expect(await laneOf(await lease(100))).toEqual([100]);
