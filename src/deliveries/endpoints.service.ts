@@ -53,11 +53,11 @@ export class EndpointsService {
    */
   async forJob(service: string, text: string): Promise<string> {
     const webhookUrl = await this.urlOf(text);
-    const { ENDPOINTS_PER_SERVICE: max } = this.settings;
+    const { WEBHOOK_ORIGINS_PER_SERVICE: max } = this.settings;
     const endpoint = await this.transactions.run((manager) =>
       this.jobEndpoints.ensure(manager, { service, webhookUrl }, max),
     );
-    if (endpoint === undefined) throw tooMany(max);
+    if (endpoint === undefined) throw tooManyOrigins(max);
     return webhookUrl;
   }
 
@@ -267,6 +267,13 @@ function tooMany(max: number): GatewayError {
   return new GatewayError(
     'too_many_endpoints',
     `A service has at most ${max} endpoints. Delete one that is no longer needed.`,
+  );
+}
+
+function tooManyOrigins(max: number): GatewayError {
+  return new GatewayError(
+    'too_many_endpoints',
+    `The webhooks of a service’s jobs go to at most ${max} origins. Delete the endpoint of one that is no longer needed.`,
   );
 }
 

@@ -16,6 +16,7 @@ let sdk: Reducto;
 beforeAll(async () => {
   gateway = await startGateway({
     DATA_KEYS: `1:${'A'.repeat(43)}=`,
+    WEBHOOK_ORIGINS_PER_SERVICE: '3',
     ENDPOINTS_PER_SERVICE: '3',
   });
   sdk = sdksOf(gateway).gateway;
@@ -175,12 +176,40 @@ describe('a direct webhook of a job', () => {
     },
   );
 
-  it('is refused if the service has too many endpoints', async () => {
+  it('leaves the endpoints that a service may create for itself', async () => {
+    const client = await clientOf('own');
+    for (const host of ['a', 'b', 'c']) {
+      await client.parse.runJob({ input: INPUT, async: direct(`https://${host}.example.com/`) });
+    }
+    await endpointOf('own');
+    await endpointOf('own');
+  });
+
+  it('is accepted if the service has all endpoints that it may create', async () => {
+    const hook = await receiver();
+    for (let n = 0; n < 3; n++) await endpointOf('full');
+    const client = await clientOf('full');
+    await client.parse.runJob({ input: INPUT, async: direct(hook.url) });
+    await received(hook);
+  });
+
+  it('is refused if jobs of the service name too many origins', async () => {
     const client = await clientOf('many');
     const submit = (host: string) =>
       client.parse.runJob({ input: INPUT, async: direct(`https://${host}.example.com/`) });
     for (const host of ['a', 'b', 'c']) await submit(host);
-    expect(await outcomeOf(submit('d'))).toMatchObject({ status: 422 });
+    expect(await outcomeOf(submit('d'))).toMatchObject({
+      status: 422,
+      body: {
+        detail: [
+          {
+            loc: ['body', 'async', 'webhook', 'url'],
+            msg: expect.stringContaining('go to at most 3 origins'),
+          },
+        ],
+      },
+    });
+    await submit('a');
   });
 });
 

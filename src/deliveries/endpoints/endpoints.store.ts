@@ -35,17 +35,18 @@ export const MAX_COUNT = 10_000;
 export class EndpointsStore {
   constructor(@InjectRepository(Endpoint) private readonly endpoints: Repository<Endpoint>) {}
 
-  /** Inserts the endpoint if its service has fewer than `max`. */
+  /** Inserts the endpoint if its service has fewer than `max` of its kind: for jobs, or created by the service. */
   async insertEndpoint(manager: EntityManager, endpoint: Endpoint, max: number): Promise<boolean> {
     await preparedRows(manager, LOCK_SERVICE, [endpoint.service]);
     // A statement of its own: its snapshot has what the last holder of the lock inserted.
-    const count = await manager.countBy(Endpoint, { service: endpoint.service });
+    const { service, forJobs } = endpoint;
+    const count = await manager.countBy(Endpoint, { service, forJobs });
     if (count >= max) return false;
     await manager.insert(Endpoint, endpoint);
     return true;
   }
 
-  /** The endpoint of jobs whose webhooks go to the origin `url`; `make` makes it if the service has fewer than `max`. */
+  /** The endpoint of jobs whose webhooks go to the origin `url`; `make` makes it if the service has fewer than `max` of them. */
   async findForJobs(
     manager: EntityManager,
     service: string,

@@ -21,7 +21,7 @@ export class JobEndpoints {
     private readonly cipher: DataCipher,
   ) {}
 
-  /** The endpoint of the webhook; makes it if its service has fewer than `max`. */
+  /** The endpoint of the webhook; makes it if its service has fewer than `max` of them. */
   ensure(
     manager: EntityManager,
     { service, webhookUrl }: JobWebhook,

@@ -284,7 +284,16 @@ export const SETTING_TABLE = {
     'PEM file with certificates of authorities that receivers of events may use, in addition to the usual ones',
   ),
 
-  ENDPOINTS_PER_SERVICE: setting(integer(1, 10_000), '50', 'maximum endpoints of a service'),
+  ENDPOINTS_PER_SERVICE: setting(
+    integer(1, 10_000),
+    '50',
+    'maximum endpoints that a service creates',
+  ),
+  WEBHOOK_ORIGINS_PER_SERVICE: setting(
+    integer(1, 10_000),
+    '100',
+    'maximum origins of the direct webhooks that jobs of a service name',
+  ),
   DELIVERY_CONCURRENCY: setting(
     integer(1, 1000),
     '128',
@@ -293,7 +302,7 @@ export const SETTING_TABLE = {
   DELIVERY_ENDPOINT_CONCURRENCY: setting(
     integer(1, 1000),
     '16',
-    'maximum concurrent deliveries to one endpoint, of all processes together',
+    'maximum concurrent deliveries to one endpoint, of all processes together; direct webhooks of the jobs of a service: up to four times as many',
   ),
   ENDPOINT_DISABLE_AFTER_HOURS: setting(
     integer(1, 8760),
