@@ -182,15 +182,17 @@ describe('a direct webhook of a job', () => {
       await client.parse.runJob({ input: INPUT, async: direct(`https://${host}.example.com/`) });
     }
     await endpointOf('own');
-    await endpointOf('own');
+    const other = await endpointOf('own');
+    expect((await other.call('GET', '/v1/endpoints')).body.endpoints).toHaveLength(5);
   });
 
   it('is accepted if the service has all endpoints that it may create', async () => {
     const hook = await receiver();
     for (let n = 0; n < 3; n++) await endpointOf('full');
     const client = await clientOf('full');
-    await client.parse.runJob({ input: INPUT, async: direct(hook.url) });
-    await received(hook);
+    const { job_id } = await client.parse.runJob({ input: INPUT, async: direct(hook.url) });
+    const [request] = await received(hook);
+    expect(JSON.parse(request?.body.toString() ?? '')).toMatchObject({ job_id });
   });
 
   it('is refused if jobs of the service name too many origins', async () => {

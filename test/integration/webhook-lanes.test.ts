@@ -33,12 +33,12 @@ const endJobs = (service: string, urls: readonly string[]) =>
 const arrived = (hook: Receiver, part: string): number =>
   hook.requests.filter(({ line }) => line.includes(part)).length;
 
-/** Ends a job with a webhook at `url`, and expects its call promptly. */
-async function expectPrompt(service: string, hook: Receiver, path: string): Promise<void> {
+/** Ends a job with a webhook at `path`. Returns the milliseconds until its call. */
+async function timeOfCall(service: string, hook: Receiver, path: string): Promise<number> {
   const begin = performance.now();
   await endJobs(service, [new URL(path, hook.url).href]);
   await eventually(`the call of ${path}`, () => (arrived(hook, path) > 0 ? true : undefined));
-  expect(performance.now() - begin).toBeLessThan(PROMPT_MILLISECONDS);
+  return performance.now() - begin;
 }
 
 const numbered = (hook: Receiver, path: string, count: number, from = 0): string[] =>
@@ -65,7 +65,7 @@ it.each(broken)(
       await eventually('failures', () =>
         arrived(hook, '/bad/') >= before + 10 ? true : undefined,
       );
-      await expectPrompt(service, hook, `/ok/${round}`);
+      expect(await timeOfCall(service, hook, `/ok/${round}`)).toBeLessThan(PROMPT_MILLISECONDS);
     }
   },
 );
@@ -74,7 +74,8 @@ it('a hundred webhooks of jobs that hang do not delay a working one at their ori
   const hook = await receiver(() => undefined);
   await endJobs('hangs', numbered(hook, '/bad/', 100));
   await eventually('requests', () => (arrived(hook, '/bad/') >= 10 ? true : undefined));
-  for (let n = 0; n < 5; n++) await expectPrompt('hangs', hook, `/ok/${n}`);
+  for (let n = 0; n < 5; n++)
+    expect(await timeOfCall('hangs', hook, `/ok/${n}`)).toBeLessThan(PROMPT_MILLISECONDS);
 });
 
 it('retries of webhooks that hang do not delay a new one at their URL', async () => {
@@ -94,10 +95,7 @@ it('retries of webhooks that hang do not delay a new one at their URL', async ()
   );
   await gateway.pool.query(`SELECT pg_notify('reducto_gateway', 'deliveries_due ')`);
   await eventually('retries', () => (arrived(hook, 'POST / ') > 3 ? true : undefined));
-  const begin = performance.now();
-  await endJobs(service, [new URL('/hook?n=1', hook.url).href]);
-  await eventually('the call', () => (arrived(hook, '/hook?n=1') > 0 ? true : undefined));
-  expect(performance.now() - begin).toBeLessThan(PROMPT_MILLISECONDS);
+  expect(await timeOfCall(service, hook, '/hook?n=1')).toBeLessThan(PROMPT_MILLISECONDS);
 });
 
 it('an origin whose webhooks have failed for days stays enabled', async () => {
@@ -120,5 +118,5 @@ it('an origin whose webhooks have failed for days stays enabled', async () => {
     return (rowCount ?? 0) > 1 ? true : undefined;
   });
   expect((await endpoint()).rows[0].enabled).toBe(true);
-  await expectPrompt('days', hook, '/ok/1');
+  expect(await timeOfCall('days', hook, '/ok/1')).toBeLessThan(PROMPT_MILLISECONDS);
 });

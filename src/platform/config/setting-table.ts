@@ -284,11 +284,7 @@ export const SETTING_TABLE = {
     'PEM file with certificates of authorities that receivers of events may use, in addition to the usual ones',
   ),
 
-  ENDPOINTS_PER_SERVICE: setting(
-    integer(1, 10_000),
-    '50',
-    'maximum endpoints that a service creates',
-  ),
+  ENDPOINTS_PER_SERVICE: setting(integer(1, 10_000), '50', 'maximum own endpoints of a service'),
   WEBHOOK_ORIGINS_PER_SERVICE: setting(
     integer(1, 10_000),
     '100',
