@@ -7,6 +7,7 @@ import { CurrentCaller } from '../access/caller.decorator.js';
 import { isTerminal } from '../jobs/job-status.js';
 import { JOB_TYPES, type JobType } from '../jobs/job-type.js';
 import { JobsService } from '../jobs/jobs.service.js';
+import { ClientSignal } from '../platform/client-signal.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { JsonAnswer } from '../platform/http/json-answer.js';
 import { CallsService } from './calls.service.js';
@@ -46,13 +47,16 @@ export class CallsController {
     @CurrentCaller() caller: Caller,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
+    @ClientSignal() signal: AbortSignal,
   ): Promise<void> {
     const type = typeOf(request);
     const end = request.arrivedAt + waitSecondsOf(request.headers) * 1000;
     const { id, isQueued } = await this.calls.accept(caller, type, request, true);
     if (isQueued && QUEUEING.has(type)) return sendQueued(reply, id);
     const left = (end - performance.now()) / 1000;
-    const job = await this.jobs.get(caller.service, id, left, request.signal);
+    const job = await this.jobs.get(caller.service, id, left, signal);
+    // Nobody reads the answer. The job goes on, and a repeat gets its result.
+    if (signal.aborted) return;
     if (job.status === 'completed') {
       const result = await this.jobs.resultOf(job);
       return sendAroundResult(reply, ['', ''], await this.jobs.openResult(job, result));

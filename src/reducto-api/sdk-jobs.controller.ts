@@ -1,10 +1,11 @@
-import { Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { RequiresScope } from '../access/api-key.guard.js';
 import type { Caller } from '../access/caller.js';
 import { CurrentCaller } from '../access/caller.decorator.js';
 import { JobsService } from '../jobs/jobs.service.js';
+import { ClientSignal } from '../platform/client-signal.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { JsonAnswer } from '../platform/http/json-answer.js';
 import { readIncludePersisted, readListQuery } from './list-query.js';
@@ -22,7 +23,7 @@ export class SdkJobsController {
   async getJob(
     @CurrentCaller() caller: Caller,
     @Param('id') id: string,
-    @Req() { signal }: FastifyRequest,
+    @ClientSignal() signal: AbortSignal,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const job = await this.jobs.get(caller.service, id, 0, signal);

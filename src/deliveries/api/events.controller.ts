@@ -1,9 +1,9 @@
-import { Body, Controller, Get, HttpCode, Post, Query, Req } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
 import { RequiresScope } from '../../access/api-key.guard.js';
 import type { Caller } from '../../access/caller.js';
 import { CurrentCaller } from '../../access/caller.decorator.js';
+import { ClientSignal } from '../../platform/client-signal.js';
 import { ApiProblems } from '../../platform/errors/api-problems.js';
 import { GatewayError } from '../../platform/errors/error-codes.js';
 import type { JsonAnswer } from '../../platform/http/json-answer.js';
@@ -33,7 +33,7 @@ export class EventsController {
   async listEvents(
     @CurrentCaller() { service }: Caller,
     @Query() { cursor, after, wait, limit, ...filter }: ListEventsQuery,
-    @Req() { signal }: FastifyRequest,
+    @ClientSignal() signal: AbortSignal,
   ): Promise<EventPageDto> {
     if (after === undefined) {
       if (wait > 0) throw new GatewayError('invalid_query', '`wait` needs `after`.');

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RequiresScope } from '../../access/api-key.guard.js';
 import type { Caller } from '../../access/caller.js';
 import { CurrentCaller } from '../../access/caller.decorator.js';
+import { ClientSignal } from '../../platform/client-signal.js';
 import { ApiProblems } from '../../platform/errors/api-problems.js';
 import type { JsonAnswer } from '../../platform/http/json-answer.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
@@ -92,9 +93,9 @@ export class JobsController {
     @CurrentCaller() caller: Caller,
     @UuidParam() id: string,
     @Query() { wait }: WaitQuery,
-    @Req() request: FastifyRequest,
+    @ClientSignal() signal: AbortSignal,
   ): Promise<JsonAnswer> {
-    return jobAnswer(await this.jobs.get(caller.service, id, wait, request.signal));
+    return jobAnswer(await this.jobs.get(caller.service, id, wait, signal));
   }
 
   /**

@@ -5,7 +5,7 @@ import {
   type ArgumentsHost,
   type ExceptionFilter,
 } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   classifyDatabaseError,
   isDatabaseOutage,
@@ -43,6 +43,9 @@ export class ProblemFilter implements ExceptionFilter {
   );
 
   catch(thrown: unknown, host: ArgumentsHost): void {
+    const { raw } = host.switchToHttp().getRequest<FastifyRequest>();
+    // The client has left: nobody reads an answer, and the stream that was to be sent did not fail.
+    if (raw.socket.destroyed && isPrematureClose(thrown)) return;
     this.answer(toGatewayError(thrown), host);
   }
 
@@ -79,6 +82,12 @@ export function toGatewayError(thrown: unknown): GatewayError {
     return new GatewayError('unavailable', detail, { retryAfterSeconds: 2, cause: thrown });
   }
   return new GatewayError('internal_error', undefined, { cause: thrown });
+}
+
+function isPrematureClose(thrown: unknown): boolean {
+  return (
+    thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_STREAM_PREMATURE_CLOSE'
+  );
 }
 
 /** The status of an error of Nest or Fastify, such as a malformed body or an unknown route. */
