@@ -159,11 +159,45 @@ it('counts a joined request once for the limit of queued jobs', async () => {
   expect(await jobOf(body, { key, retries: 2 })).toBe(second);
 });
 
-it('gives a first request that arrives after its retry the job of the retry', async () => {
+it('gives a first request that was under way before its retry the job of the retry', async () => {
+  const body = newBody();
+  const text = JSON.stringify(body);
+  const first = await openConnection(
+    gateway.url,
+    head('POST /reducto/parse_async', {
+      authorization: `Bearer ${gateway.key}`,
+      'content-type': 'application/json',
+      'content-length': text.length,
+      expect: '100-continue',
+    }),
+  );
+  // The gateway has read the headers: it asks for the body.
+  await eventually('the request is under way', () => first.received().includes('100') || undefined);
+  const retried = await jobOf(body, { retries: 1 });
+  first.socket.write(text);
+  const answer = await eventually(
+    'the answer',
+    () => /"job_id":"([^"]+)"/.exec(first.received())?.[1],
+  );
+  first.socket.destroy();
+  expect(answer).toBe(retried);
+  expect(await jobOf(body)).not.toBe(retried);
+});
+
+it('gives a call that begins after the answer to an equal retry a job of its own', async () => {
   const body = newBody();
   const retried = await jobOf(body, { retries: 1 });
-  expect(await jobOf(body)).toBe(retried);
   expect(await jobOf(body)).not.toBe(retried);
+});
+
+it('does not answer a new call with the failure of an equal retry that has been answered', async () => {
+  const failing = { ...newBody(), sim: { outcome: 'failed' } };
+  const [first, second] = [
+    await submit(failing, { path: '/parse', retries: 1 }),
+    await submit(failing, { path: '/parse' }),
+  ];
+  expect(first.body.error.job_id).toBeTruthy();
+  expect(second.body.error.job_id).not.toBe(first.body.error.job_id);
 });
 
 it('gives a first request the job of its retry, however late it is read, if its client has gone', async () => {

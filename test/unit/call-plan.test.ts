@@ -33,10 +33,10 @@ function jobsOf(
     jobId: 'known',
     hash: HASH.toString('hex'),
     seen: bits(0),
-    seenSeconds: 60,
+    seenAt: NOW - 60_000,
     ...one,
   }));
-  return planCalls(calls, stored, NOW).map((planned) => planned?.jobId);
+  return planCalls(calls, stored).map((planned) => planned?.jobId);
 }
 
 it('gives two first requests two jobs', () => {
@@ -71,12 +71,12 @@ it('makes a job for a retry if another client’s retry has joined each equal jo
 });
 
 it('lets a first request join the job that its own retry made while it was under way', () => {
-  const own = { seen: bits(1), seenSeconds: 2 };
+  const own = { seen: bits(1), seenAt: NOW - 2000 };
   expect(jobsOf([0], [own], { secondsAgo: 3 })).toEqual(['known']);
 });
 
 it('lets a first request whose client has gone join the job of a retry, however late', () => {
-  const own = { seen: bits(1), seenSeconds: 3600 };
+  const own = { seen: bits(1), seenAt: NOW - 3_600_000 };
   expect(jobsOf([0], [own], { isAbandoned: true })).toEqual(['known']);
 });
 
@@ -85,7 +85,7 @@ it('gives a first request whose client has gone a job of its own if each equal j
 });
 
 it('lets only one of two first requests whose clients have gone join the job of a retry', () => {
-  const own = { seen: bits(1), seenSeconds: 3600 };
+  const own = { seen: bits(1), seenAt: NOW - 3_600_000 };
   expect(jobsOf([0, 0], [own], { isAbandoned: true })).toEqual(['known', 'new 2']);
 });
 
@@ -97,13 +97,13 @@ it('lets a call that only joins join a known job', () => {
   expect(jobsOf([1], [{}], { joinsOnly: true })).toEqual(['known']);
 });
 
-it('gives a first request a job of its own if a retry made one before it arrived', () => {
-  const earlier = { seen: bits(1), seenSeconds: 20 };
+it('gives a first request a job of its own if it began after a retry could be answered', () => {
+  const earlier = { seen: bits(1), seenAt: NOW - 3001 };
   expect(jobsOf([0], [earlier], { secondsAgo: 3 })).toEqual(['new 1']);
 });
 
 it('lets only one first request join the job of a retry', () => {
-  const own = { seen: bits(1), seenSeconds: 2 };
+  const own = { seen: bits(1), seenAt: NOW - 2000 };
   expect(jobsOf([0, 0], [own], { secondsAgo: 3 })).toEqual(['known', 'new 2']);
 });
 
@@ -113,7 +113,7 @@ it('keeps calls of different hashes apart', () => {
 });
 
 it('lets a retry join the job of a later retry that has overtaken it', () => {
-  const overtaker = { seen: bits(2), seenSeconds: 2 };
+  const overtaker = { seen: bits(2), seenAt: NOW - 2000 };
   expect(jobsOf([1, 0], [overtaker], { secondsAgo: 3 })).toEqual(['known', 'known']);
 });
 

@@ -27,25 +27,22 @@ export interface PlannedCall {
 interface Candidate {
   readonly jobId: string;
   seen: number;
-  seenSeconds: number;
+  seenAt: number;
 }
 
 /** Later retries count as this one: a mask has 31 bits. */
 const LAST_RETRY = 30;
 
-/** A proxy may keep the connection of a request whose client gave up, and send it after the retry. */
-const UNREAD_SECONDS = 10;
-
 /**
  * Decides which calls join a known job. Retry n joins the oldest equal one that no retry n has joined: the retries of two
  * clients join two jobs, and all retries of one client the same. A request that a later retry has overtaken joins the job of
- * that retry: always if its client has gone, else if it was under way then. `calls` are in their order of arrival. Null for
- * a call that has no job.
+ * that retry: always if its client has gone, else if it was under way before that retry could be answered. A request that
+ * began later may be a new call by the program that got the answer. `calls` are in their order of arrival. Null for a call
+ * that has no job.
  */
 export function planCalls(
   calls: readonly CallToPlan[],
   known: readonly KnownCall[],
-  now = performance.now(),
 ): (PlannedCall | null)[] {
   const candidates = new Map<string, Candidate[]>();
   for (const { hash, ...candidate } of known) {
@@ -54,19 +51,18 @@ export function planCalls(
   return calls.map(({ hash, retries, arrivedAt, newJobId, ...call }) => {
     const equal = candidates.get(hash.toString('hex')) ?? [];
     candidates.set(hash.toString('hex'), equal);
-    const underWaySeconds = call.isAbandoned()
-      ? Infinity
-      : (now - arrivedAt) / 1000 + UNREAD_SECONDS;
+    const hasLeft = call.isAbandoned();
     const joined = equal.find(
-      ({ seen, seenSeconds }) =>
-        isFirst(retries, seen) || (isMissing(retries, seen) && seenSeconds < underWaySeconds),
+      ({ seen, seenAt }) =>
+        isFirst(retries, seen) || (isMissing(retries, seen) && (hasLeft || arrivedAt < seenAt)),
     );
     const jobId = joined?.jobId ?? newJobId;
     if (jobId === null) return null;
-    const candidate = joined ?? { jobId, seen: 0, seenSeconds: 0 };
+    const candidate = joined ?? { jobId, seen: 0, seenAt: 0 };
     if (joined === undefined) equal.push(candidate);
     candidate.seen |= bitOf(retries);
-    candidate.seenSeconds = 0;
+    // Nothing is answered before the transaction ends.
+    candidate.seenAt = Infinity;
     const { seen } = candidate;
     return { jobId, isJoined: joined !== undefined, stored: { jobId, hash, seen } };
   });

@@ -6,7 +6,11 @@ import type { JobCall } from './job-call.entity.js';
 export interface KnownCall extends Pick<JobCall, 'jobId' | 'seen'> {
   /** Hexadecimal. */
   readonly hash: string;
-  /** Since the last of its requests. */
+  /** When the last of its requests was stored, by `performance.now()`; at the latest then. */
+  readonly seenAt: number;
+}
+
+interface FoundCall extends Omit<KnownCall, 'seenAt'> {
   readonly seenSeconds: number;
 }
 
@@ -22,7 +26,9 @@ export class JobCallsStore {
   async lockCalls(manager: EntityManager, hashes: readonly Buffer[]): Promise<KnownCall[]> {
     await preparedRows(manager, LOCK, [hashes.map((hash) => hash.readBigInt64BE().toString())]);
     // A statement of its own: its snapshot has what the last holders of the locks inserted.
-    return preparedRows<KnownCall>(manager, FIND, [hashes]);
+    const now = performance.now();
+    const found = await preparedRows<FoundCall>(manager, FIND, [hashes]);
+    return found.map(({ seenSeconds, ...call }) => ({ ...call, seenAt: now - seenSeconds * 1000 }));
   }
 
   /** Inserts calls, or updates those of known jobs. */
@@ -61,9 +67,9 @@ const FIND = {
 const STORE = {
   name: 'job-calls-store',
   text: `
-  INSERT INTO job_calls (job_id, hash, seen)
-  SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::integer[])
-  ON CONFLICT (job_id) DO UPDATE SET seen = excluded.seen, seen_at = now()`,
+  INSERT INTO job_calls (job_id, hash, seen, seen_at)
+  SELECT *, clock_timestamp() FROM unnest($1::uuid[], $2::bytea[], $3::integer[])
+  ON CONFLICT (job_id) DO UPDATE SET seen = excluded.seen, seen_at = excluded.seen_at`,
 };
 
 const DELETE_OLD = `
