@@ -20,7 +20,7 @@ afterEach(() => {
 });
 
 let made = 0;
-const openJob = (): object => ({
+const openJob = (): Record<string, unknown> => ({
   input: `https://example.com/${made++}.pdf`,
   sim: { runMs: 60_000 },
 });
@@ -42,8 +42,8 @@ async function leave({ socket }: RawConnection): Promise<void> {
   if (!socket.closed) await once(socket, 'close');
 }
 
-async function stateOf(wait: Promise<unknown> | undefined): Promise<string> {
-  return Promise.race([wait?.then(() => 'ended'), new Promise(setImmediate).then(() => 'waiting')]);
+async function stateOf(wait: Promise<unknown>): Promise<string> {
+  return Promise.race([wait.then(() => 'ended'), new Promise(setImmediate).then(() => 'waiting')]);
 }
 
 const failures = (): string[] => gateway.logs.filter((line) => line.includes('request failed'));
