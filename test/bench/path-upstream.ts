@@ -51,7 +51,7 @@ function answerUpstream(path: string, body: string): string {
     return JSON.stringify({ job_id: id });
   }
   const id = path.slice('/job/'.length);
-  if (!running.delete(id)) progress.failures.push('polled again or unknown');
+  if (!running.delete(id)) progress.failures.push(`no such job runs: ${path}`);
   progress.polled += 1;
   return `{"status":"Completed","progress":1,"reason":null,"result":${resultText.replace('JOB_ID', id)}}`;
 }
