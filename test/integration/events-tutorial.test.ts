@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../src/dev/free-port.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
@@ -39,4 +41,50 @@ test('the commands of docs/events.md lead to a verified event of a job', async (
       : undefined,
   );
   expect(errors).toBe('');
+});
+
+test('the loop of docs/events.md reads each event of the feed once, also if it or the gateway stops', async () => {
+  const page = await readFile('docs/events.md', 'utf8');
+  const [, loop = ''] = /```sh\n(while true[\s\S]+?)```/.exec(page) ?? [];
+  const [, field = ''] = /^(field\(\) .+)$/m.exec(page) ?? [];
+  const directory = await mkdtemp(join(tmpdir(), 'feed-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  /** Runs the loop until it has printed `expected` times, or once a request has failed. */
+  const read = async (url: string, expected: number): Promise<string[]> => {
+    const shell = spawn('sh', ['-c', `${field}\n${loop.replace('wait=60', 'wait=1')}`], {
+      cwd: directory,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { PATH: process.env['PATH'], URL: url, AUTH: `Authorization: Bearer ${gateway.key}` },
+    });
+    let output = '';
+    shell.stdout.on('data', (text: Buffer) => (output += text.toString()));
+    const ids = (): string[] =>
+      [...output.matchAll(/"id":"([0-9a-f-]{36})"/g)].map(([, id = '']) => id);
+    if (expected > 0) {
+      await expect.poll(() => ids().length, { timeout: 20_000 }).toBe(expected);
+      const cursor = (): Promise<string> => readFile(join(directory, 'cursor'), 'utf8');
+      await expect.poll(() => cursor().catch(() => '')).toBe(`${ids().at(-1)}\n`);
+    } else await expect.poll(() => shell.exitCode, { timeout: 500 }).toBeNull();
+    const closed = once(shell, 'close');
+    process.kill(-(shell.pid ?? 0));
+    await closed;
+    return ids();
+  };
+  /** Waits for the event of a new job. Returns the number of all events. */
+  const endJob = async (): Promise<number> => {
+    const id = await gateway.submit();
+    return eventually('the job has an event', async () => {
+      const { events } = (await gateway.call('GET', '/v1/events?limit=100')).body;
+      return events.some(({ jobId }: { jobId: string | null }) => jobId === id)
+        ? events.length
+        : undefined;
+    });
+  };
+  const before = await endJob();
+  const seen = await read(gateway.url, before);
+  expect(await read(`http://127.0.0.1:${await freePort()}`, 0)).toEqual([]);
+  const after = await endJob();
+  const later = await read(gateway.url, after - before);
+  expect(new Set([...seen, ...later]).size).toBe(after);
 });

@@ -21,7 +21,8 @@ it('prints a result for the README example when it is pasted into a shell', asyn
   const [job, events, result] = stdout.trim().split('\n');
   expect(JSON.parse(job ?? '')).toMatchObject({ status: 'completed', settledBy: 'webhook' });
   expect(JSON.parse(events ?? '').events.at(-1)).toMatchObject({ type: 'completed' });
-  expect(JSON.parse(result ?? '').result.chunks[0].content).toContain('Rental Agreement');
+  expect(result).toMatch(/^\{.*Rental Agreement/);
+  expect(result?.length).toBeLessThanOrEqual(600);
 });
 
 describe('the curl examples of docs/api.md', () => {
