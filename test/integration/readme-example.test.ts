@@ -5,7 +5,8 @@ import { run } from '../support/processes.js';
 
 let gateway: TestGateway;
 beforeAll(async () => {
-  gateway = await startGateway();
+  // No poll before the callback, however slow the machine is.
+  gateway = await startGateway({ POLL_SCHEDULE_SECONDS: '60' });
 });
 afterAll(() => gateway.close());
 
