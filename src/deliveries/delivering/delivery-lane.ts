@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 export const SINGLE_LANE = 0;
 
 const KINDS = 16;
-const PATHS = 8;
+const PATHS = 4;
 /** A part of a URL that may differ for each job: it has a digit, or is long. */
 const VARIABLE = /[^/?&=]*\d[^/?&=]*|[^/?&=]{21,}/g;
 

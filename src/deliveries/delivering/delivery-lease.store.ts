@@ -132,6 +132,9 @@ const CONCURRENCY = `
        WHEN consecutive_failures > 0 OR last_success_at IS NULL THEN least($4::integer, ${UNPROVEN_CONCURRENCY})
        ELSE $4::integer END`;
 
+/** What a lease gives to a lane at most: of many lanes of webhooks none gets all slots, so that their counts are cheap. */
+const SHARE = `CASE WHEN for_jobs THEN ceil($4::integer * 8.0 / count(*) OVER (PARTITION BY turn))::integer END`;
+
 /**
  * All webhooks of a service’s jobs have twice the slots of an endpoint, of which retries take only the first half. Up to twice
  * as many go to lanes with nothing under way, so that webhooks that hang hold up no others.
@@ -165,7 +168,7 @@ export const LEASE = {
   open AS (
     SELECT id, lane, for_jobs, rate_limit_per_second, in_flight, turn,
            (sum(in_flight) OVER (PARTITION BY turn))::integer AS in_flight_of_turn,
-           ${RATE_ROOM} AS rate_room, ${CONCURRENCY} - in_flight AS room
+           ${RATE_ROOM} AS rate_room, least(${CONCURRENCY} - in_flight, ${SHARE}) AS room
       FROM clock, waiting JOIN endpoints ON endpoints.id = waiting.endpoint_id
                            AND enabled AND coalesce(paused_until <= now(), true),
            LATERAL (SELECT count(*)::integer AS in_flight FROM deliveries
