@@ -8,6 +8,7 @@ import { collectYoungGarbage } from '../platform/collect-garbage.js';
 import { ReductoClient } from '../reducto/reducto.client.js';
 import { UploadsClient } from '../reducto/uploads.client.js';
 import { UploadForm } from './uploads/upload-form.js';
+import { isUploadId } from './uploads/upload-references.js';
 import {
   UploadStore,
   type StoredUpload,
@@ -58,7 +59,7 @@ export class UploadsService {
 
   /** Deletes an upload of `service`, here and at Reducto. Throws `upload_not_found` and `upstream_unavailable`. */
   async delete(service: string, id: string): Promise<void> {
-    const isOwn = (await this.store.findIssued(service, [id])).has(id);
+    const isOwn = isUploadId(id) && (await this.store.findIssued(service, [id])).has(id);
     if (!isOwn) throw new GatewayError('upload_not_found');
     const answer = await this.reducto.deleteUpload(id);
     if (answer.kind !== 'deleted') {

@@ -93,7 +93,8 @@ function problemOf(text: string, isDocument: boolean): string | undefined {
   return 'must be a URL, the id of an upload exactly as the gateway returned it, or jobid:// and the id of a job';
 }
 
-function isUploadId(text: string): boolean {
+/** Whether the gateway can have issued `text`. PostgreSQL refuses other characters, such as NUL. */
+export function isUploadId(text: string): boolean {
   return /^reducto:\/\/[\w.-]{1,200}$/.test(text);
 }
 
