@@ -1,3 +1,5 @@
+import type { UpstreamFieldError } from '../reducto/upstream-error.js';
+
 /** Why a job did not complete. Stable; docs/job-lifecycle.md explains each. */
 export const JOB_ERROR_CODES = [
   'rejected_upstream',
@@ -22,6 +24,8 @@ export interface JobError {
   upstreamName?: string;
   /** HTTP status of the error at Reducto, where it is known. */
   upstreamStatus?: number;
+  /** Reducto's findings in a request that it refused as not valid. */
+  upstreamFields?: readonly UpstreamFieldError[];
   /** Whether the same request may succeed if it is submitted again as a new job. */
   retryable: boolean;
 }

@@ -8,6 +8,7 @@ import { MissingFileDto } from './files/file.dto.js';
 import { JOB_EVENT_TYPES, type JobEventType } from './timeline/job-event.entity.js';
 import { JOB_STATUSES, type JobStatus } from './job-status.js';
 import { JOB_TYPES, type JobType } from './job-type.js';
+import type { UpstreamFieldError } from '../reducto/upstream-error.js';
 import { JOB_ERROR_CODES, type JobError, type JobErrorCode } from './job-error.js';
 import type { Job, SettledBy } from './job.entity.js';
 import type { TimelineEntry } from './timeline/timeline.js';
@@ -20,6 +21,21 @@ const ANY_JSON = [
   { type: 'boolean' },
   { type: 'null' },
 ];
+
+class UpstreamFieldErrorDto implements UpstreamFieldError {
+  @ApiProperty({
+    type: 'array',
+    items: { oneOf: [{ type: 'string' }, { type: 'number' }] },
+    example: ['body', 'settings', 'page_range'],
+  })
+  loc!: readonly (string | number)[];
+
+  /** @example 'Input should be a valid list' */
+  msg!: string;
+
+  /** @example 'list_type' */
+  type!: string;
+}
 
 class JobErrorDto implements JobError {
   /** Stable; programs branch on it. */
@@ -43,6 +59,10 @@ class JobErrorDto implements JobError {
    * @example 415
    */
   upstreamStatus?: number;
+
+  /** What Reducto found in a request that it refused with 422. */
+  @ApiProperty({ type: [UpstreamFieldErrorDto] })
+  upstreamFields?: readonly UpstreamFieldErrorDto[];
 
   /** Whether the same request may succeed as a new job. */
   retryable!: boolean;

@@ -63,7 +63,12 @@ export class CallsController {
     }
     if (isTerminal(job.status)) {
       const failure = failureOf(job);
-      return sendError(reply, failure.status, false, errorText(failure, failure.message, id));
+      const fields = job.error?.upstreamFields;
+      const text =
+        fields === undefined
+          ? errorText(failure, failure.message, id)
+          : JSON.stringify({ detail: fields });
+      return sendError(reply, failure.status, false, text);
     }
     if (performance.now() < end) {
       throw new GatewayError('unavailable', `The gateway is stopping. Job ${id} goes on.`, {

@@ -2,6 +2,13 @@ import { isRecord } from '../platform/json/is-record.js';
 import { UPSTREAM_ERROR_NAMES } from './errors/upstream-error-names.js';
 import { upstreamText } from './upstream-text.js';
 
+/** An item of the `detail` of a 422, without the echoed `input`. */
+export interface UpstreamFieldError {
+  readonly loc: readonly (string | number)[];
+  readonly msg: string;
+  readonly type: string;
+}
+
 /** An error of Reducto, short and without secrets. */
 export interface UpstreamError {
   /** HTTP status; absent without an answer. */
@@ -11,12 +18,22 @@ export interface UpstreamError {
   /** `error.name` or `error.type`, if any. */
   readonly name?: string;
   readonly message: string;
+  /** Of a request that Reducto finds not valid. */
+  readonly fields?: readonly UpstreamFieldError[];
   /** Reducto refuses the API key or the account: the error is about no request of its own. */
   readonly refusesKey?: true;
 }
 
 const MAX_MESSAGE = 1000;
 const MAX_NAME = 100;
+const MAX_FIELDS = 50;
+/** The message of a failure that Reducto does not explain. */
+const NO_REASON = 'Reducto gave no reason';
+
+/** Whether a failed job has neither a reason nor an error. */
+export function isUnexplained({ message, name, code }: UpstreamError): boolean {
+  return message === NO_REASON && name === undefined && code === undefined;
+}
 
 /** Whether the same request may succeed as a new job. Without a known name it probably does not. */
 export function mayHelpToRetry({ name }: UpstreamError): boolean {
@@ -33,13 +50,14 @@ export function readUpstreamError(status: number | undefined, body: unknown): Up
     ...(status === undefined ? {} : { status }),
     ...(found.name === undefined ? {} : { name: upstreamText(found.name, MAX_NAME) }),
     message: upstreamText(found.message ?? `Reducto answered ${status ?? 'nothing'}`, MAX_MESSAGE),
+    ...(status === 422 ? fieldsOf(body) : {}),
   };
 }
 
 /** The `reason` and `error` of a failed job. */
 export function readJobFailure(reason: unknown, error: unknown): UpstreamError {
   const found = readBody({ error });
-  const message = textOf(reason) ?? found.message ?? 'Reducto gave no reason';
+  const message = textOf(reason) ?? found.message ?? NO_REASON;
   return {
     ...codeOf(error),
     ...(found.name === undefined ? {} : { name: upstreamText(found.name, MAX_NAME) }),
@@ -77,12 +95,35 @@ function readBody(body: unknown): { name?: string | undefined; message?: string 
   return { message: textOf(detail) ?? textOf(message) ?? textOf(error) };
 }
 
+/** Nothing if an item is not in the shape of a field’s error. */
+function fieldsOf(body: unknown): Pick<UpstreamError, 'fields'> {
+  const detail: unknown[] =
+    isRecord(body) && Array.isArray(body['detail']) ? body['detail'].slice(0, MAX_FIELDS) : [];
+  const fields = detail.flatMap((item) => {
+    if (!isRecord(item) || !Array.isArray(item['loc'])) return [];
+    const loc: unknown[] = item['loc'];
+    const type = textOf(item['type']) ?? 'value_error';
+    return [
+      {
+        loc: loc
+          .filter(isLocation)
+          .map((part) => (typeof part === 'number' ? part : upstreamText(part, MAX_NAME))),
+        msg: upstreamText(textOf(item['msg']) ?? 'not valid', MAX_MESSAGE),
+        type: upstreamText(type, MAX_NAME),
+      },
+    ];
+  });
+  return fields.length > 0 && fields.length === detail.length ? { fields } : {};
+}
+
+function isLocation(part: unknown): part is string | number {
+  return typeof part === 'string' || typeof part === 'number';
+}
+
 function validationMessage(item: unknown): string {
   if (!isRecord(item)) return 'not valid';
   const location: unknown[] = Array.isArray(item['loc']) ? item['loc'].slice(1) : [];
-  const path = location
-    .filter((part) => typeof part === 'string' || typeof part === 'number')
-    .join('.');
+  const path = location.filter(isLocation).join('.');
   return `${path === '' ? '' : `${path}: `}${textOf(item['msg']) ?? 'not valid'}`;
 }
 

@@ -279,7 +279,7 @@ export class Submitter {
         return;
       case 'rejected':
       case 'failed': {
-        const { status, name, message } = answer.error;
+        const { status, name, message, fields } = answer.error;
         this.logger.warn({ msg: `Reducto ${answer.kind} a job`, status, name });
         const upstreamName = name === undefined ? {} : { upstreamName: name };
         await this.transitions.endUnsubmitted(job, attempt, 'failed', {
@@ -287,6 +287,7 @@ export class Submitter {
           message,
           ...upstreamName,
           ...(status === undefined ? {} : { upstreamStatus: status }),
+          ...(fields === undefined ? {} : { upstreamFields: fields }),
           retryable: mayHelpToRetry(answer.error),
         });
         return;
