@@ -42,6 +42,7 @@ it.each([
   ['as Cancelled', { body: '{"status":"Cancelled"}' }],
   ['as Failed with the name', { body: '{"status":"Failed","error":{"name":"JOB_CANCELLED"}}' }],
   ['as Failed with such a reason', { body: '{"status":"Failed","reason":"Job was cancelled"}' }],
+  ['as Failed without a reason', { body: '{"status":"Failed","reason":null,"error":null}' }],
   ['as not found', { status: 404, body: '{}' }],
 ])('after it was asked for, where Reducto shows it %s', async (_, answer) => {
   const id = await gateway.submit();

@@ -1,6 +1,6 @@
 import type { Settings } from '../../platform/config/settings.js';
 import type { PollAnswer } from '../../reducto/answers.js';
-import { mayHelpToRetry } from '../../reducto/upstream-error.js';
+import { isUnexplained, mayHelpToRetry } from '../../reducto/upstream-error.js';
 import type { FetchedFiles } from '../files/file-fetcher.js';
 import { CANCELLED, expiredAfter, type JobError } from '../job-error.js';
 
@@ -197,7 +197,8 @@ function endAsFailed(
   polledJob: PolledJob,
 ): WaitOrEnd {
   // Reducto does not document how a cancelled job fails.
-  if (polledJob.sinceCancelSeconds !== null && /cancel/i.test(error.message)) {
+  const mayBeCancelled = isUnexplained(error) || /cancel/i.test(error.message);
+  if (polledJob.sinceCancelSeconds !== null && mayBeCancelled) {
     return { do: 'end', status: 'cancelled', error: CANCELLED };
   }
   return {
