@@ -204,7 +204,7 @@ export class JobsService {
     const names = new Set(files.map(({ name }) => name));
     const signed = this.fileLinks.signAll(job.id);
     return {
-      content: replaceLinks(content, signed.prefix, (name) =>
+      content: replaceLinks(content, signed.path, (name) =>
         names.has(name) ? signed.addressOf(name) : undefined,
       ),
       size: undefined,

@@ -11,7 +11,11 @@ const RESULT_LINK_SECONDS = 3600;
 
 /** The address of a file, for requests with an API key. */
 export function fileAddress(settings: Settings, jobId: string, name: string): string {
-  return `${settings.apiUrl}/v1/jobs/${jobId}/files/${name}`;
+  return settings.apiUrl + filePath(jobId, name);
+}
+
+function filePath(jobId: string, name: string): string {
+  return `/v1/jobs/${jobId}/files/${name}`;
 }
 
 /**
@@ -40,13 +44,16 @@ export class FileLinks {
     return `${apiUrl}/files/${jobId}/${name}?expires=${expires}&signature=${signature}`;
   }
 
-  /** For the links to all files of a result: how their addresses begin in JSON, and the signed ones; unsigned without keys. */
-  signAll(jobId: string): { prefix: string; addressOf: (name: string) => string | undefined } {
+  /** For the links to all files of a result: the path before their names, and the signed addresses; unsigned without keys. */
+  signAll(jobId: string): { path: string; addressOf: (name: string) => string } {
     const seconds = Math.min(RESULT_LINK_SECONDS, this.settings.FILE_LINK_MAX_SECONDS);
     const isPossible = this.keys.length > 0;
     return {
-      prefix: JSON.stringify(fileAddress(this.settings, jobId, '')).slice(1, -1),
-      addressOf: (name) => (isPossible ? this.signedAddress(jobId, name, seconds) : undefined),
+      path: filePath(jobId, ''),
+      addressOf: (name) =>
+        isPossible
+          ? this.signedAddress(jobId, name, seconds)
+          : fileAddress(this.settings, jobId, name),
     };
   }
 
