@@ -16,7 +16,7 @@ import { formatErrors, type ErrorFormat } from './platform/errors/send-problem.j
 import { BodyBudget } from './platform/http/body-budget.js';
 import { registerBodyParsers, type BodyKind } from './platform/http/body-parsers.js';
 import { compressAnswers } from './platform/http/compression.js';
-import { answerClientError, protectAnswers } from './platform/http/early-answers.js';
+import { answerClientErrors, protectAnswers } from './platform/http/early-answers.js';
 import { serializeJsonAnswers } from './platform/http/json-answer.js';
 import { measureRequests } from './platform/http/http.metrics.js';
 import { closeOrderly } from './platform/http/orderly-close.js';
@@ -61,6 +61,7 @@ export async function createApp(
 ): Promise<NestFastifyApplication> {
   const stopTracing = await startTracing(settings);
   const headersMilliseconds = settings.REQUEST_HEADERS_TIMEOUT_SECONDS * 1000;
+  const rewriteUrl = withoutPrefix(settings.pathPrefix, settings.apiPathPrefix);
   const adapter = new FastifyAdapter({
     trustProxy: false,
     bodyLimit: settings.REQUEST_MAX_BYTES,
@@ -73,8 +74,8 @@ export async function createApp(
       connectionsCheckingInterval: headersMilliseconds / 2,
     },
     frameworkErrors: answerRouterErrors(consoleHeadersOf, errorFormatOf),
-    clientErrorHandler: answerClientError,
-    rewriteUrl: withoutPrefix(settings.pathPrefix, settings.apiPathPrefix),
+    clientErrorHandler: answerClientErrors((url) => errorFormatOf(rewriteUrl({ url }))),
+    rewriteUrl,
     skipMiddie: true,
   });
   const app = await NestFactory.create<NestFastifyApplication>(

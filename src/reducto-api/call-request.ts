@@ -4,7 +4,12 @@ import type { JsonBody } from '../platform/http/json-body.decorator.js';
 import { isRecord } from '../platform/json/is-record.js';
 import { removeMembers } from '../platform/json/json-edits.js';
 import { readMembers, readMembersFairly, type JsonMember } from '../platform/json/json-members.js';
-import { checkRequest, repeatedFields, type JobRequest } from '../jobs/job-request.js';
+import {
+  checkRequest,
+  repeatedFields,
+  type JobRequest,
+  type UncheckedRequest,
+} from '../jobs/job-request.js';
 import { CHANNEL, CHANNEL_RULE, MAX_CHANNELS } from '../jobs/job-ends.js';
 import type { JobType } from '../jobs/job-type.js';
 
@@ -58,24 +63,31 @@ export async function readCallRequest(
     channels: _channels,
     ...rest
   } = value;
-  const job = await checkRequest({
-    type,
-    priority: given === true,
-    metadata: metadataOf(text, async) ?? metadataOf(text, webhook),
-    channels: channelsOf(channels),
-    webhook: null,
-    body,
-    // For idempotency keys: a parse and an extract can have the same body.
-    text: `${type} ${text}`,
-    value: { ...rest, type, priority: given },
-    members,
-    errors: [
-      ...partErrors('async', async, MEMBERS_OF_ASYNC),
-      ...partErrors(webhookPath, webhook, MEMBERS_OF_WEBHOOK),
-      ...webhookErrors(webhookPath, mode, webhook),
-      ...channelErrors(webhookPath, channels),
-    ],
-  });
+  const metadata = metadataOf(text, async);
+  const job = await checkedWithPaths(
+    {
+      metadata: metadata === null ? `${webhookPath}.metadata` : 'async.metadata',
+      priority: isGiven(async.value['priority']) ? 'async.priority' : 'priority',
+    },
+    {
+      type,
+      priority: given === true,
+      metadata: metadata ?? metadataOf(text, webhook),
+      channels: channelsOf(channels),
+      webhook: null,
+      body,
+      // For idempotency keys: a parse and an extract can have the same body.
+      text: `${type} ${text}`,
+      value: { ...rest, type, priority: given },
+      members,
+      errors: [
+        ...partErrors('async', async, MEMBERS_OF_ASYNC),
+        ...partErrors(webhookPath, webhook, MEMBERS_OF_WEBHOOK),
+        ...webhookErrors(webhookPath, mode, webhook),
+        ...channelErrors(webhookPath, channels),
+      ],
+    },
+  );
   const { url } = webhook.value;
   return {
     job,
@@ -83,6 +95,23 @@ export async function readCallRequest(
       mode === 'direct' && typeof url === 'string' ? { path: `${webhookPath}.url`, url } : null,
     isQueued: isGiven(value['async']) || isGiven(value['queue_priority']),
   };
+}
+
+/** As `checkRequest`, with the `paths` of the client in errors of the gateway’s members. */
+async function checkedWithPaths(
+  paths: Readonly<Record<'metadata' | 'priority', string>>,
+  request: UncheckedRequest,
+): Promise<JobRequest> {
+  try {
+    return await checkRequest(request);
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    const errors = error.options.errors?.map(({ path, message }) => ({
+      path: path === 'metadata' || path === 'priority' ? paths[path] : path,
+      message,
+    }));
+    throw new GatewayError(error.code, error.detail, errors === undefined ? {} : { errors });
+  }
 }
 
 /** A member that is an object. */

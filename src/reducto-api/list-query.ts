@@ -18,11 +18,15 @@ export function readIncludePersisted(query: unknown): boolean {
   return typeof included === 'string' && TRUE.test(included);
 }
 
+function wholeNumber(value: unknown): number {
+  return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : NaN;
+}
+
 /** Reads the query of `GET /jobs`. Like Reducto, it ignores other parameters. Throws `invalid_query`. */
 export function readListQuery(query: unknown): ListQuery {
   const { limit, cursor, exclude_configs: excluded } = isRecord(query) ? query : {};
   const errors: FieldError[] = [];
-  const count = limit === undefined ? DEFAULT_LIMIT : Number(limit);
+  const count = limit === undefined ? DEFAULT_LIMIT : wholeNumber(limit);
   if (!Number.isInteger(count) || count < 1 || count > MAX_LIMIT) {
     errors.push({ path: 'limit', message: `must be a whole number from 1 to ${MAX_LIMIT}` });
   }

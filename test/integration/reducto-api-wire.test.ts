@@ -375,6 +375,44 @@ describe('an error', () => {
     expect(answer).toMatchObject({ status: 415, body: { error: { code: 415 } } });
   });
 
+  it('for the deletion of an upload whose id has a NUL is a 404', async () => {
+    const answer = await call('DELETE /upload/reducto://a%00b.pdf');
+    expect(answer).toMatchObject({ status: 404, body: { error: { name: 'NOT_FOUND' } } });
+  });
+
+  it('for a compressed body is a 415 that names the header', async () => {
+    const headers = { ...JSON_TYPE, 'content-encoding': 'gzip' };
+    const answer = await call('POST /parse_async', headers, '{}');
+    expect(answer).toMatchObject({ status: 415, body: { error: { code: 415 } } });
+    expect(answer.body.detail).toContain('Content-Encoding');
+  });
+
+  it.each(['0x10', '1e2', '%201', '1.0', ''])('for the limit %s is a 422', async (limit) => {
+    const answer = await call(`GET /jobs?limit=${limit}`);
+    expect(answer).toMatchObject({ status: 422, body: { detail: [{ loc: ['query', 'limit'] }] } });
+  });
+
+  it('for headers that are too large is a 431 with Reducto’s members', async () => {
+    const answer = await call('GET /jobs', { 'x-long': 'x'.repeat(17_000) });
+    expect(answer).toMatchObject({ status: 431, body: { error: { code: 431 } } });
+    expect(answer.headers['x-should-retry']).toBe('false');
+  });
+
+  it('for a request that is not HTTP is a 400 with Reducto’s members', async () => {
+    const answer = await call('GET /jobs', { 'bad name': 'x' });
+    expect(answer).toMatchObject({ status: 400, body: { error: { name: 'INVALID_CONFIG' } } });
+  });
+
+  it.each([
+    ['async.metadata', { async: { metadata: 'x'.repeat(17_000) } }, ['async', 'metadata']],
+    ['async.priority', { async: { priority: 'high' } }, ['async', 'priority']],
+    ['priority', { priority: 'high' }, ['priority']],
+    ['webhook.metadata', { webhook: { metadata: 'x'.repeat(17_000) } }, ['webhook', 'metadata']],
+  ])('of %s names its place in the request', async (_, body, place) => {
+    const answer = await post('/parse_async', { input: INPUT, ...body });
+    expect(answer).toMatchObject({ status: 422, body: { detail: [{ loc: ['body', ...place] }] } });
+  });
+
   it('for the path of Reducto’s old version is a 404', async () => {
     expect(await post('/async_parse', { document_url: INPUT })).toMatchObject({ status: 404 });
   });

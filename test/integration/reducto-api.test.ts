@@ -261,7 +261,11 @@ describe('a request', () => {
       { input: INPUT, async: { webhook: { mode: 'direct' } } },
       ['async', 'webhook', 'url'],
     ],
-    ['a priority that is no boolean', { input: INPUT, async: { priority: 'x' } }, ['priority']],
+    [
+      'a priority that is no boolean',
+      { input: INPUT, async: { priority: 'x' } },
+      ['async', 'priority'],
+    ],
     ['no document', {}, ['input']],
     ['a job of another service', { input: `jobid://${NO_JOB}` }, ['input']],
   ])('with %s is refused with its path', async (_, body, path) => {

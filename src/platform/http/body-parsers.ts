@@ -65,6 +65,7 @@ export function registerBodyParsers(fastify: FastifyInstance, rules: BodyRules):
     route.onRequest = [...[route.onRequest ?? []].flat(), mark];
     if (kind === 'unread') return;
     const invite: preParsingHookHandler = (request, reply, payload, done) => {
+      if (isEncoded(request)) return done(ENCODED_BODY);
       const reservation = rules.budget.open(rules.ownerOf(request));
       request.bodyReservation = reservation;
       // Until the answer is sent: the parsed body takes more memory than its bytes.
@@ -127,6 +128,15 @@ export function releaseBody(request: FastifyRequest): void {
   request.jsonText = undefined;
   request.bodyReservation?.release();
 }
+
+function isEncoded({ headers }: FastifyRequest): boolean {
+  return !/^(identity)?$/i.test(headers['content-encoding'] ?? '');
+}
+
+const ENCODED_BODY = new GatewayError(
+  'unsupported_media_type',
+  'Send the body without Content-Encoding.',
+);
 
 const JSON_TYPE = /^application\/([\w.-]+\+)?json(\s*;|$)/i;
 
