@@ -33,7 +33,7 @@ export class ActionsPagesController {
     const asked = askedActions(query);
     const cursor = cursorOf(query);
     const page = await this.page(cursor, asked);
-    return new Page('Admin actions', 'actions', h(Actions, { page, cursor, asked }));
+    return new Page('Actions', 'actions', h(Actions, { page, cursor, asked }));
   }
 
   /** Only reads, so that it can be reloaded and linked. */

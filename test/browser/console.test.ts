@@ -17,7 +17,7 @@ const HEADINGS = [
   'Endpoints',
   'Services',
   'API keys',
-  'Admin actions',
+  'Actions',
 ];
 const PAGES = [
   '',

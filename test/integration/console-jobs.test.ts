@@ -232,6 +232,44 @@ describe('the page of a job', () => {
     });
   });
 
+  describe('of a job that its service deleted', () => {
+    let id: string;
+    let html: string;
+    beforeAll(async () => {
+      id = await gateway.submit();
+      await gateway.ended(id);
+      expect((await gateway.call('DELETE', `/v1/jobs/${id}`)).status).toBe(202);
+      html = await page(`/admin/jobs/${id}`);
+    });
+
+    it('says when it was deleted, and that its result is deleted with it', () => {
+      const text = html.replaceAll(/<[^>]+>/g, '');
+      expect(text).toMatch(
+        /The job completed\. Its service deleted it on [-\d]+ [:\d]+ UTC, and its result with it\./,
+      );
+      expect(text).not.toMatch(/is stored|because of its age\./);
+    });
+
+    it('has the deletion as the last entry of its timeline', () => {
+      const rows = html.split('What happened to the job')[1]?.split('</table>')[0]?.split('<tr');
+      expect(rows?.at(-1)).toContain('Deleted by its service');
+    });
+
+    it('and the list of jobs mark it as deleted', async () => {
+      const list = (await page(`/admin/jobs?id=${id}`)).split('<tbody').at(-1);
+      for (const shown of [html, list]) expect(shown).toMatch(/–<\/span>deleted<\/span>/);
+    });
+  });
+
+  it('says that the result of a job was deleted because of its age', async () => {
+    const id = await gateway.submit();
+    await gateway.ended(id);
+    await gateway.pool.query('DELETE FROM job_results WHERE job_id = $1', [id]);
+    const html = await page(`/admin/jobs/${id}`);
+    expect(html).toContain('Its result was deleted because of its age.');
+    expect(html).not.toContain('is stored');
+  });
+
   it('offers no download for a job without a result', async () => {
     const id = await gateway.submit({ sim: { outcome: 'fail' } });
     await gateway.ended(id);

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { examine } from '../../src/doctor/doctor.js';
 import { DataCipher } from '../../src/platform/crypto/data-cipher.js';
 import { Settings } from '../../src/platform/config/settings.js';
+import { consoleUser } from '../support/console.js';
 import { createEndpoint, type TestEndpoint } from '../support/endpoints.js';
 import { AUDIT_KEYS, eventually, startGateway, type TestGateway } from '../support/gateway.js';
 import { run, type Finished } from '../support/processes.js';
@@ -141,6 +142,16 @@ describe('the command rekey', () => {
     expect(stderr).toContain(`DATA_KEYS lacks key 7, which encrypted a value of endpoints/`);
     expect(await keysOf(readable)).toEqual(['aes256gcm:2']);
     expect(await keysOf(unreadable)).toEqual(['aes256gcm:7']);
+  });
+
+  test('is shown as incomplete if it left values unreadable', async () => {
+    await storeSecret({ DATA_KEYS: newKey(7) });
+    expect((await rekey(`${SECOND},${KEY}`)).code).toBe(1);
+    const user = await consoleUser(gateway);
+    const { body } = await user.get('/admin/actions?action=data_keys.rekey');
+    const row = String(body).split('<tbody')[1]?.split('<tr')[1] ?? '';
+    expect(row).toMatch(/tag warn.*incomplete.*1 unreadable/s);
+    expect(row).not.toContain('tag good');
   });
 
   test('changes nothing while a running worker lacks the new key', async () => {

@@ -4,8 +4,16 @@ import { Untrusted, None } from './widgets.js';
 
 const MAX_FIELDS = 20;
 
-/** A small object as names with values. `ours`: the gateway chose the names. */
-export function Details({ value, ours }: { value: unknown; ours?: boolean }): JSX.Element {
+/** A small object as names with values. `ours`: the gateway chose the names; `labels`: words for some of them. */
+export function Details({
+  value,
+  ours,
+  labels = {},
+}: {
+  value: unknown;
+  ours?: boolean;
+  labels?: Readonly<Record<string, string>>;
+}): JSX.Element {
   const fields = isRecord(value) ? Object.entries(value) : [];
   const given = ours === true ? fields.filter(([, field]) => field !== null) : fields;
   if (given.length === 0) return <None />;
@@ -14,7 +22,7 @@ export function Details({ value, ours }: { value: unknown; ours?: boolean }): JS
       {given.slice(0, MAX_FIELDS).map(([name, field]) => (
         <li key={name}>
           <span class="muted">
-            <Untrusted text={ours === true ? spreadOut(name) : name} />
+            <Untrusted text={labels[name] ?? (ours === true ? spreadOut(name) : name)} />
           </span>{' '}
           <Untrusted text={wordsOf(field)} />
         </li>

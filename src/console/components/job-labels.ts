@@ -20,7 +20,7 @@ export const STATUS_LABELS: Readonly<Record<JobStatus, string>> = {
   uncertain:
     'The gateway sent it and got no answer. It asks Reducto for the job before it sends it again.',
   submitted: 'Reducto has it. The gateway waits for a callback, and polls it on a schedule.',
-  completed: 'The job completed, and its result is stored.',
+  completed: 'The job completed.',
   failed: 'The job failed.',
   cancelled: 'The job was cancelled.',
   expired: 'It expired: it was still open at its maximum age, or Reducto no longer knows it.',

@@ -17,6 +17,7 @@ import {
   Options,
   Pager,
   Tag,
+  type Tone,
 } from '../components/widgets.js';
 
 interface Verified {
@@ -66,13 +67,14 @@ export function Actions({ page, asked, cursor, verified }: ActionsProperties): J
   const isFiltered = Object.keys(asked).length > 0;
   return (
     <>
-      <h1>Admin actions</h1>
+      <h1>Actions</h1>
       <section class="verify" aria-labelledby="verify">
         <h2 id="verify">Is the audit intact?</h2>
         <p class="muted">
-          Refusals and admin actions are entries in a chain. The verification reads all of it, and
-          finds entries that were changed, removed, or cut off. Give it an “audit head” line from
-          the log to find also that the whole database was put back to an earlier state.
+          Refusals, admin actions, and deletions of jobs are entries in a chain. The verification
+          reads all of it, and finds entries that were changed, removed, or cut off. Give it an
+          “audit head” line from the log to find also that the whole database was put back to an
+          earlier state.
         </p>
         {verified === undefined ? null : <Result {...verified} />}
         <form class="verify-form" method="get" action="/admin/actions/verify">
@@ -182,18 +184,65 @@ const COLUMNS: readonly TableColumn<ActionDto>[] = [
   },
   {
     head: 'State',
-    cell: ({ state, reason }) => (
-      <>
-        <Tag tone={state === 'done' ? 'good' : state === 'failed' ? 'bad' : 'busy'}>
-          {String(state)}
-        </Tag>
-        {typeof reason === 'string' ? <Untrusted text={` ${reason}`} /> : null}
-        {state === 'started' ? <span class="muted"> No outcome is recorded.</span> : null}
-      </>
-    ),
+    cell: (action) => {
+      const { tone, label, note } = outcomeOf(action);
+      return (
+        <>
+          <Tag tone={tone}>{label}</Tag>
+          {note === undefined ? null : <Untrusted text={` ${note}`} />}
+          {action.state === 'started' ? <span class="muted"> No outcome is recorded.</span> : null}
+        </>
+      );
+    },
   },
-  { head: 'Detail', cell: ({ detail }) => <Details value={detail} ours /> },
+  { head: 'Detail', wide: true, cell: (action) => <Detail action={action} /> },
 ];
+
+interface Outcome {
+  readonly tone: Tone;
+  readonly label: string;
+  readonly note?: string;
+}
+
+/** An action can end without error, and yet not have done or found what it was for. */
+function outcomeOf({ action, state, reason, detail }: ActionDto): Outcome {
+  const note = typeof reason === 'string' ? { note: reason } : {};
+  if (state === 'failed') return { tone: 'bad', label: 'failed', ...note };
+  if (state !== 'done') return { tone: 'busy', label: String(state), ...note };
+  const { unreadable, complete, result } = isRecord(detail) ? detail : {};
+  if (action === 'data_keys.rekey' && typeof unreadable === 'number' && unreadable > 0)
+    return { tone: 'warn', label: 'incomplete', note: `${count(unreadable)} unreadable` };
+  if (action === 'refusals.export' && complete === false)
+    return { tone: 'warn', label: 'incomplete' };
+  if (action === 'audit.verify' && result === 'changed') return { tone: 'bad', label: 'changed' };
+  if (action === 'audit.verify' && result === 'unverifiable')
+    return { tone: 'warn', label: 'unverifiable' };
+  return { tone: 'good', label: 'done', ...note };
+}
+
+const DETAIL_LABELS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'job.delete': { origin: 'why', reducto: 'at Reducto' },
+  'data_keys.rekey': { key: 'with key', values: 're-encrypted' },
+};
+
+/** Values in the audit of `job.delete` in words. The deletion of the upstream job of a job needs no reason. */
+const DELETION_WORDS: Readonly<Record<string, Readonly<Record<string, string | null>>>> = {
+  origin: { job: null, orphan: 'no job needs it', callback: 'a callback named it' },
+  reducto: { 'deletes it': 'being deleted', 'does not have it': 'already gone' },
+};
+
+function Detail({ action: { action, detail } }: { action: ActionDto }): JSX.Element {
+  const fields = Object.entries(isRecord(detail) ? detail : {}).map(([name, value]) => {
+    const words =
+      action === 'job.delete' && Object.hasOwn(DELETION_WORDS, name)
+        ? DELETION_WORDS[name]
+        : undefined;
+    const isKnown = words !== undefined && typeof value === 'string' && Object.hasOwn(words, value);
+    return [name, isKnown ? words[value] : value] as const;
+  });
+  const labels = DETAIL_LABELS[String(action)] ?? {};
+  return <Details value={Object.fromEntries(fields)} labels={labels} ours />;
+}
 
 function Who({ actor }: { actor: unknown }): JSX.Element {
   if (!isRecord(actor)) return <None />;
@@ -201,7 +250,7 @@ function Who({ actor }: { actor: unknown }): JSX.Element {
   const name = service === '' ? 'unknown' : String(service);
   return (
     <span {...(keyId === '' ? {} : { title: `API key ${String(keyId)}` })}>
-      <Untrusted text={name} /> <span class="muted">{VIA_NAMES[String(via)] ?? null}</span>
+      <Untrusted text={name} /> <span class="muted nowrap">{VIA_NAMES[String(via)] ?? null}</span>
     </span>
   );
 }

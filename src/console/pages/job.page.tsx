@@ -73,7 +73,7 @@ export function JobDetail({
 }: JobProperties): JSX.Element {
   const open = !isTerminal(job.status);
   const reason = reasonOf(job);
-  const steps = stepsOf(events);
+  const steps = stepsOf(job, events, nextCursor === undefined);
   return (
     <>
       <p class="back">
@@ -84,13 +84,16 @@ export function JobDetail({
           Job <Copyable text={job.id} />
         </h1>
         <Tag tone={STATUS_TONES[job.status]}>{job.status}</Tag>
+        {job.deletionRequestedAt === null ? null : <Tag tone="idle">deleted</Tag>}
       </div>
       {done === undefined ? null : (
         <Note tone="good">
           <p>{DONE_WORDS[done]}</p>
         </Note>
       )}
-      <p>{STATUS_LABELS[job.status]}</p>
+      <p>
+        {STATUS_LABELS[job.status]} <Remains job={job} result={result} />
+      </p>
       {job.error === null ? null : <ErrorNote error={job.error} />}
       {job.error !== null || reason === null ? null : (
         <Note tone="warn">
@@ -112,17 +115,17 @@ export function JobDetail({
       <DataTable
         caption="What happened to the job"
         columns={[
-          { head: 'Time (UTC)', cell: ({ event }) => <Moment at={event.at} precise /> },
+          { head: 'Time (UTC)', cell: ({ at }) => <Moment at={at} precise /> },
           { head: 'Step took', numeric: true, cell: ({ since }) => since ?? <None /> },
-          { head: 'Event', main: true, cell: ({ event }) => EVENT_LABELS[event.type] },
+          { head: 'Event', main: true, cell: ({ label }) => label },
           {
             head: 'Detail',
             wide: true,
-            cell: ({ event }) => <Details value={detailOf(event)} ours />,
+            cell: ({ detail }) => <Details value={detail} ours />,
           },
         ]}
         rows={steps}
-        keyOf={({ event }) => event.id}
+        keyOf={({ id }) => id}
         empty={<p>The timeline has no events.</p>}
       />
       {nextCursor === undefined ? null : (
@@ -189,8 +192,32 @@ export function JobDetail({
         </p>
       )}
       <p>
-        <a href={link('/admin/actions', { text: job.id })}>What admins did with this job</a>
+        <a href={link('/admin/actions', { text: job.id })}>What was done with this job</a>
       </p>
+    </>
+  );
+}
+
+/** What the gateway still stores of a job that has ended. */
+function Remains({ job, result }: Pick<JobProperties, 'job' | 'result'>): JSX.Element | null {
+  const { status, deletionRequestedAt, resultExpiredAt } = job;
+  const isCompleted = status === 'completed';
+  if (deletionRequestedAt === null) {
+    if (!isCompleted) return null;
+    return (
+      <>
+        {result === undefined
+          ? 'Its result was deleted because of its age.'
+          : 'Its result is stored.'}
+      </>
+    );
+  }
+  // A deletion sets both at the same time, unless the result had expired.
+  const hadResult = isCompleted && resultExpiredAt?.getTime() === deletionRequestedAt.getTime();
+  return (
+    <>
+      Its service deleted it on <Moment at={deletionRequestedAt} />
+      {hadResult ? ', and its result with it.' : '.'}
     </>
   );
 }
@@ -200,11 +227,8 @@ function Result({
   job,
   result,
   files,
-}: Pick<JobProperties, 'job' | 'result' | 'files'>): JSX.Element {
-  if (result === undefined) {
-    const why = job.deletionRequestedAt === null ? 'because of its age' : 'by its service';
-    return <p class="muted">The result was deleted {why}.</p>;
-  }
+}: Pick<JobProperties, 'job' | 'result' | 'files'>): JSX.Element | null {
+  if (result === undefined) return null;
   return (
     <>
       <h2>Result</h2>
@@ -276,8 +300,14 @@ function Files({ job, files }: Pick<JobProperties, 'job' | 'files'>): JSX.Elemen
   );
 }
 
-interface Step {
-  readonly event: TimelineEntry;
+interface Entry {
+  readonly id: string;
+  readonly at: Date;
+  readonly label: string;
+  readonly detail: object;
+}
+
+interface Step extends Entry {
   /** How long after the event before it. */
   readonly since: string | undefined;
 }
@@ -288,12 +318,26 @@ function detailOf({ detail }: TimelineEntry): object {
   return by === undefined ? detail : { ...detail, settledBy: SETTLED_BY_NAMES[by] };
 }
 
-function stepsOf(events: readonly TimelineEntry[]): Step[] {
-  return events.map((event, n) => {
-    const before = events[n - 1];
+/** `isLast`: the last part of the timeline, which has the deletion. */
+function stepsOf(job: Job, events: readonly TimelineEntry[], isLast: boolean): Step[] {
+  const entries = events.map((event): Entry => {
+    return {
+      id: event.id,
+      at: event.at,
+      label: EVENT_LABELS[event.type],
+      detail: detailOf(event),
+    };
+  });
+  if (isLast && job.deletionRequestedAt !== null) {
+    const at = job.deletionRequestedAt;
+    entries.push({ id: 'deletion', at, label: 'Deleted by its service', detail: {} });
+    entries.sort((one, other) => one.at.getTime() - other.at.getTime());
+  }
+  return entries.map((entry, n) => {
+    const before = entries[n - 1];
     const since =
-      before === undefined ? undefined : preciseDuration(event.at.getTime() - before.at.getTime());
-    return { event, since };
+      before === undefined ? undefined : preciseDuration(entry.at.getTime() - before.at.getTime());
+    return { ...entry, since };
   });
 }
 

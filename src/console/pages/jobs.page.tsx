@@ -150,9 +150,10 @@ const COLUMNS: readonly TableColumn<Job>[] = [
   },
   {
     head: 'Status',
-    cell: ({ status, settledBy }) => (
+    cell: ({ status, settledBy, deletionRequestedAt }) => (
       <>
         <Tag tone={STATUS_TONES[status]}>{status}</Tag>
+        {deletionRequestedAt === null ? null : <Tag tone="idle">deleted</Tag>}
         {settledBy === null ? null : (
           <span class="muted by"> by {SETTLED_BY_NAMES[settledBy]}</span>
         )}
