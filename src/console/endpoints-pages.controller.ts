@@ -78,7 +78,7 @@ export class EndpointsPagesController {
     @Param('id') id: string,
   ): Promise<{ url: string }> {
     const { endpoint } = await this.deliveries.disable(actor, id);
-    return { url: `/admin/endpoints/${endpoint.id}?done=disable` };
+    return { url: `/admin/endpoints/${endpoint.id}` };
   }
 
   @Post(':id/test')
@@ -122,7 +122,7 @@ export class EndpointsPagesController {
   }
 }
 
-const DONE: readonly NonNullable<EndpointProperties['done']>[] = ['enable', 'disable', 'recover'];
+const DONE: readonly NonNullable<EndpointProperties['done']>[] = ['enable', 'recover'];
 
 function momentOf(given: unknown): Date {
   const moment = typeof given === 'string' ? readFormMoment(given.trim()) : undefined;

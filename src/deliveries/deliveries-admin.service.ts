@@ -24,6 +24,7 @@ import {
 
 export {
   DISABLED_REASONS,
+  overlapEndOf,
   PAYLOAD_FORMATS,
   type DisabledReason,
   type PayloadFormat,

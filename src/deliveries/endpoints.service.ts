@@ -9,7 +9,7 @@ import { GatewayError } from '../platform/errors/error-codes.js';
 import { addLogFields } from '../platform/logging/log-context.js';
 import { DeliveriesStore } from './delivering/deliveries.store.js';
 import type { Endpoint } from './endpoints/endpoint.entity.js';
-import type { EndpointSettings } from './endpoints/endpoint-input.js';
+import { checkFormat, type EndpointSettings } from './endpoints/endpoint-input.js';
 import { HEALTHY, newSecret, rowOf } from './endpoints/endpoint-secret.js';
 import { EndpointsStore, type Backlog, type Owner } from './endpoints/endpoints.store.js';
 import { JobEndpoints } from './endpoints/job-endpoints.js';
@@ -61,8 +61,9 @@ export class EndpointsService {
     return webhookUrl;
   }
 
-  /** Throws `endpoint_address_refused` or `too_many_endpoints`. */
+  /** Throws `endpoint_address_refused`, `too_many_endpoints`, or `validation_failed`. */
   async create(service: string, given: EndpointSettings): Promise<NewEndpoint> {
+    checkFormat(given);
     const id = uuidv7();
     const url = await this.urlOf(given.url);
     const secret = newSecret();
@@ -106,6 +107,7 @@ export class EndpointsService {
   ): Promise<EndpointState> {
     const endpoint = await this.find(owner, id);
     if (endpoint.forJobs) checkForJobs(endpoint, changes);
+    checkFormat({ ...endpoint, ...changes });
     const { enabled, url, ...rest } = changes;
     const others = url === undefined ? rest : { ...rest, url: await this.urlOf(url) };
     if (Object.keys(others).length > 0)

@@ -65,6 +65,35 @@ describe('the console', () => {
     const { headers } = await user.post(`/admin/endpoints/${id}/disable`);
     const { body } = await user.get(headers.get('location') ?? '');
     expect(String(body)).toContain('an admin disabled it');
+    expect(String(body)).not.toContain('class="note good"');
+  });
+
+  it('shows until when the old secret of an endpoint signs', async () => {
+    const { id, call } = await createEndpoint(gateway);
+    const path = `/admin/endpoints/${id}`;
+    expect(String((await user.get(path)).body)).not.toContain('Old secret signs until');
+    const { body } = await call('POST', `/v1/endpoints/${id}/rotate-secret`, {});
+    const page = String((await user.get(path)).body);
+    expect(page).toContain('Old secret signs until');
+    expect(page).toContain(body.previousSecretUntil);
+  });
+
+  it('distinguishes endpoints without a description by their ids', async () => {
+    const { id, service } = await createEndpoint(gateway);
+    const { body } = await user.get(`/admin/endpoints?service=${service}`);
+    expect(String(body)).toContain(`…${id.slice(-8)}</code>`);
+  });
+
+  it('lists the failed delivery of an event first, and counts the rest by status', async () => {
+    const service = `service-${randomUUID().slice(0, 8)}`;
+    for (let n = 0; n < 3; n++) await createEndpoint(gateway, undefined, {}, service);
+    const failed = await createEndpoint(gateway, failing, { retrySchedule: [] }, service);
+    await endJob(gateway, service);
+    await eventOf(failed, 'failed');
+    const list = `/admin/events?service=${service}`;
+    const page = await pageWith(list, 'and 2 more, delivered');
+    const [first = ''] = /<ul class="deliveries">.*?<\/li>/s.exec(page) ?? [];
+    expect(first).toContain(failed.id);
   });
 
   it('counts what a recovery sends, from the first event that was missed, before it sends it', async () => {
@@ -128,6 +157,9 @@ describe('the console', () => {
     expect(headers.get('location')).toBe(`/admin/events/${id}?done=resend`);
     await endpoint.requests(2);
     expect(endpoint.received()).toEqual([id, id]);
+    const page = await pageWith(`/admin/events/${id}`, 'Attempt 2');
+    expect(page).toContain('Attempt 2, sent again');
+    expect(page).not.toContain('Attempt 1, sent again');
   });
 
   it('explains that an event cannot be sent to a disabled endpoint', async () => {

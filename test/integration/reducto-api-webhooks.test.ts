@@ -312,7 +312,7 @@ describe('a Svix webhook of a job', () => {
 
 describe('an endpoint in the form of Reducto', () => {
   it('gets the body of Reducto for a job of the gateway’s API', async () => {
-    const endpoint = await endpointOf('v1', { includeResult: true });
+    const endpoint = await endpointOf('v1');
     const submitted = await endpoint.call('POST', '/v1/jobs', {
       type: 'parse',
       input: INPUT,
@@ -395,6 +395,42 @@ it('refuses a payload format that does not exist', async () => {
     status: 422,
     body: { errors: [{ path: 'payloadFormat', message: 'must be one of event, reducto' }] },
   });
+});
+
+describe('an endpoint in the form of Reducto refuses', () => {
+  const reducto = { url: 'http://127.0.0.1:9/', payloadFormat: 'reducto' };
+
+  it.each([
+    ['results', { includeResult: true }, 'includeResult'],
+    ['a type of event that it cannot get', { eventTypes: ['endpoint.disabled'] }, 'eventTypes.0'],
+    ['such a type beside others', { eventTypes: ['job.failed', 'endpoint.test'] }, 'eventTypes.1'],
+  ])('%s', async (_, settings, path) => {
+    const body = { ...reducto, ...settings };
+    expect(await gateway.call('POST', '/v1/endpoints', body)).toMatchObject({
+      status: 422,
+      body: { errors: [{ path }] },
+    });
+  });
+
+  it('a change after which a setting has no effect', async () => {
+    const { body } = await gateway.call('POST', '/v1/endpoints', { ...reducto, eventTypes: null });
+    const path = `/v1/endpoints/${body.id}`;
+    expect(await gateway.call('PATCH', path, { includeResult: true })).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: 'includeResult' }] },
+    });
+    const back = { payloadFormat: 'event', includeResult: true };
+    expect((await gateway.call('PATCH', path, back)).status).toBe(200);
+    expect((await gateway.call('PATCH', path, { payloadFormat: 'reducto' })).status).toBe(422);
+  });
+});
+
+it('answers that an endpoint in the form of Reducto gets the headers svix-*', async () => {
+  const { body } = await gateway.call('POST', '/v1/endpoints', {
+    url: 'http://127.0.0.1:9/',
+    payloadFormat: 'reducto',
+  });
+  expect(body.svixHeaders).toBe(true);
 });
 
 it('refuses the gateway’s payload format for the endpoint of direct webhooks', async () => {

@@ -4,6 +4,7 @@ import { IsServiceName } from '../../access/service-name.js';
 import {
   DISABLED_REASONS,
   ENDPOINT_STATES,
+  overlapEndOf,
   PAYLOAD_FORMATS,
   shownUrl,
   type AdminEndpoint,
@@ -111,6 +112,9 @@ export class AdminEndpointDto {
 
   includeResult!: boolean;
 
+  /** Until then the previous secret signs too. */
+  previousSecretUntil!: Date | null;
+
   createdAt!: Date;
 
   updatedAt!: Date;
@@ -151,6 +155,7 @@ export function toAdminEndpointDto(found: AdminEndpoint): AdminEndpointDto {
     retrySchedule: endpoint.retrySchedule,
     payloadFormat: endpoint.payloadFormat,
     includeResult: endpoint.includeResult,
+    previousSecretUntil: overlapEndOf(endpoint),
     createdAt: endpoint.createdAt,
     updatedAt: endpoint.updatedAt,
   };

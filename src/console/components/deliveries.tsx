@@ -32,26 +32,46 @@ export const DISABLED_LABELS: Readonly<Record<DisabledReason, string>> = {
   admin: 'an admin disabled it',
 };
 
-const MAX_SHOWN = 3;
+const MAX_SHOWN = 2;
 const MAX_URL_LENGTH = 60;
+
+/** What needs attention stands first, so that the rest of a list hides none of it. */
+const BY_URGENCY: readonly ShownStatus[] = ['failed', 'pending', 'cancelled', 'delivered'];
 
 /** The deliveries of an event in one cell. */
 function Deliveries({ deliveries }: { deliveries: readonly ShownDelivery[] }): JSX.Element {
   if (deliveries.length === 0) return <span class="muted">No endpoint asked for it.</span>;
+  const sorted = BY_URGENCY.flatMap((status) => deliveries.filter((one) => one.status === status));
+  const rest = sorted.slice(MAX_SHOWN);
   return (
     <ul class="deliveries">
-      {deliveries.slice(0, MAX_SHOWN).map((delivery) => (
+      {sorted.slice(0, MAX_SHOWN).map((delivery) => (
         <li key={delivery.endpointId}>
           <Tag tone={DELIVERY_TONES[delivery.status]}>{delivery.status}</Tag>{' '}
-          <span class="muted nowrap">{attemptCount(delivery.attempts)}</span>{' '}
-          <EndpointLink delivery={delivery} />
+          <EndpointLink delivery={delivery} />{' '}
+          {delivery.attempts === 1 ? null : (
+            <span class="muted nowrap">{attemptCount(delivery.attempts)}</span>
+          )}
         </li>
       ))}
-      {deliveries.length > MAX_SHOWN ? (
-        <li class="muted">and {count(deliveries.length - MAX_SHOWN)} more</li>
-      ) : null}
+      {rest.length === 0 ? null : (
+        <li class="muted">
+          and {count(rest.length)} more{numbersOf(rest)}
+        </li>
+      )}
     </ul>
   );
+}
+
+/** `, delivered` or `: 1 failed, 2 delivered`. */
+function numbersOf(deliveries: readonly ShownDelivery[]): string {
+  const numbers = BY_URGENCY.flatMap((status) => {
+    const number = deliveries.filter((one) => one.status === status).length;
+    return number === 0 ? [] : [[status, number] as const];
+  });
+  const [[only] = ['']] = numbers;
+  if (numbers.length === 1) return `, ${only}`;
+  return `: ${numbers.map(([status, number]) => `${count(number)} ${status}`).join(', ')}`;
 }
 
 export function EndpointLink({

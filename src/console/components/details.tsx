@@ -33,7 +33,6 @@ export function Details({
 }
 
 const LABELS: Readonly<Record<string, string>> = {
-  polls: 'polls while open',
   settledBy: 'reported by',
   sizeBytes: 'bytes',
 };

@@ -7,7 +7,7 @@ export const SECTIONS = [
   { id: 'events', label: 'Events', href: '/admin/events' },
   { id: 'endpoints', label: 'Endpoints', href: '/admin/endpoints' },
   { id: 'services', label: 'Services', href: '/admin/services' },
-  { id: 'keys', label: 'Keys', href: '/admin/keys' },
+  { id: 'keys', label: 'API keys', href: '/admin/keys' },
   { id: 'actions', label: 'Actions', href: '/admin/actions' },
 ] as const;
 

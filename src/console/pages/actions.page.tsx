@@ -250,7 +250,8 @@ function Who({ actor }: { actor: unknown }): JSX.Element {
   const name = service === '' ? 'unknown' : String(service);
   return (
     <span {...(keyId === '' ? {} : { title: `API key ${String(keyId)}` })}>
-      <Untrusted text={name} /> <span class="muted nowrap">{VIA_NAMES[String(via)] ?? null}</span>
+      <Untrusted text={name} />
+      <span class="via">{VIA_NAMES[String(via)] ?? null}</span>
     </span>
   );
 }

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import {
+  overlapEndOf,
   shownUrl,
   type AdminEndpoint,
   type ShownEvent,
@@ -28,13 +29,12 @@ export interface EndpointProperties {
   /** The latest events that it gets. */
   readonly events: readonly ShownEvent[];
   /** What was just done. */
-  readonly done: 'enable' | 'disable' | 'recover' | undefined;
+  readonly done: 'enable' | 'recover' | undefined;
 }
 
 const DONE_LABELS = {
-  enable: 'The endpoint is enabled. It gets now what it has missed.',
-  disable: 'The endpoint is disabled. Its deliveries wait.',
-  recover: 'The endpoint gets now what it has not received.',
+  enable: 'The endpoint is enabled. It now gets what it missed.',
+  recover: 'The endpoint now gets what it has not received.',
 } as const;
 
 export function EndpointDetail({ session, found, events, done }: EndpointProperties): JSX.Element {
@@ -145,7 +145,7 @@ function Actions({
       <form method="post" action={`${address}/${isDisabled ? 'enable' : 'test'}`}>
         <CsrfField session={session} />
         <button type="submit">
-          {isDisabled ? 'Enable, and send what it has missed' : 'Send a test event'}
+          {isDisabled ? 'Enable, and send what it missed' : 'Send a test event'}
         </button>
       </form>
       <form method="get" action={`${address}/recover`}>
@@ -175,6 +175,7 @@ function isByGateway({ disabledReason }: AdminEndpoint['endpoint']): boolean {
 function factsOf(found: AdminEndpoint): Parameters<typeof Facts>[0]['facts'] {
   const { endpoint, backlog, recent } = found;
   const { service, rateLimitPerSecond, retrySchedule } = endpoint;
+  const oldSecretUntil = overlapEndOf(endpoint);
   const metadata: unknown = endpoint.metadata === null ? null : JSON.parse(endpoint.metadata);
   return [
     ['Endpoint ID', <Copyable text={endpoint.id} />],
@@ -215,6 +216,9 @@ function factsOf(found: AdminEndpoint): Parameters<typeof Facts>[0]['facts'] {
         ? 'with the event, up to 256 KB'
         : 'not with the event',
     ],
+    ...(oldSecretUntil === null
+      ? []
+      : ([['Old secret signs until', <Moment at={oldSecretUntil} />]] as const)),
     ['Created', <Moment at={endpoint.createdAt} />],
     ['Changed', <Moment at={endpoint.updatedAt} />],
   ];

@@ -113,6 +113,9 @@ export function withChosen(
   return chosen === undefined || services.includes(chosen) ? services : [chosen, ...services];
 }
 
+/** Distinguishes endpoints with one URL. The beginning of an ID is a time, which they may share. */
+const SHORT_ID_LENGTH = 8;
+
 const COLUMNS: readonly TableColumn<AdminEndpoint>[] = [
   {
     head: 'Endpoint',
@@ -122,11 +125,13 @@ const COLUMNS: readonly TableColumn<AdminEndpoint>[] = [
         <a href={`/admin/endpoints/${id}`}>
           <ShortUrl url={url} />
         </a>
-        {description === null ? null : (
-          <div class="muted">
+        <div class="muted">
+          {description === null ? (
+            <code title={id}>…{id.slice(-SHORT_ID_LENGTH)}</code>
+          ) : (
             <Untrusted text={description} />
-          </div>
-        )}
+          )}
+        </div>
       </>
     ),
   },

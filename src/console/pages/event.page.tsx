@@ -181,8 +181,12 @@ function Delivery({
       </p>
       {attempts.length === 0 ? null : (
         <ol class="attempts">
-          {attempts.map((attempt) => (
-            <AttemptCard key={attempt.id} attempt={attempt} />
+          {attempts.map((attempt, n) => (
+            <AttemptCard
+              key={attempt.id}
+              attempt={attempt}
+              isAgain={attempts.slice(0, n).some(({ error }) => error === null)}
+            />
           ))}
         </ol>
       )}
@@ -221,13 +225,17 @@ function Progress({
   }
 }
 
-function AttemptCard({ attempt }: { attempt: Attempt }): JSX.Element {
+/** `isAgain`: an attempt after a success, so somebody had it sent again. */
+function AttemptCard({ attempt, isAgain }: { attempt: Attempt; isAgain: boolean }): JSX.Element {
   const { at, durationMs, status, error, responseHeaders, responseBody, process } = attempt;
   const headers: unknown = responseHeaders === null ? null : JSON.parse(responseHeaders);
   return (
     <li class={error === null ? 'attempt good' : 'attempt bad'}>
       <div class="headline">
-        <h4>Attempt {attempt.attempt}</h4>
+        <h4>
+          Attempt {attempt.attempt}
+          {isAgain ? ', sent again' : ''}
+        </h4>
         <Tag tone={error === null ? 'good' : 'bad'}>{status ?? 'no answer'}</Tag>
       </div>
       <p class="muted">

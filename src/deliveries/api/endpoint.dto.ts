@@ -5,6 +5,8 @@ import { IsWholeNumber } from '../../platform/http/whole-number.js';
 import { JOB_TYPES } from '../../jobs/job-type.js';
 import {
   DISABLED_REASONS,
+  hasSvixHeaders,
+  overlapEndOf,
   PAYLOAD_FORMATS,
   type DisabledReason,
   type PayloadFormat,
@@ -96,7 +98,7 @@ export class ChangeEndpointDto {
   })
   payloadFormat?: PayloadFormat | null;
 
-  /** Whether `job.completed` contains the result, if it has at most 256 KB. */
+  /** Whether `job.completed` contains the result, if it has at most 256 KB; not in the form of Reducto. */
   @ApiPropertyOptional({ type: Boolean, nullable: true, default: false })
   includeResult?: boolean | null;
 
@@ -181,6 +183,7 @@ export class EndpointDto {
 
   includeResult!: boolean;
 
+  /** Whether it gets the headers `svix-*`. */
   svixHeaders!: boolean;
 
   /** Until then the previous secret signs too. */
@@ -233,8 +236,7 @@ export class RotateSecretDto {
 }
 
 export function toEndpointDto({ endpoint, headerNames, backlog }: EndpointState): EndpointDto {
-  const { enabled, failingSince, previousSecretUntil, metadata } = endpoint;
-  const isOverlap = previousSecretUntil !== null && previousSecretUntil.getTime() > Date.now();
+  const { enabled, failingSince, metadata } = endpoint;
   return {
     id: endpoint.id,
     url: endpoint.url,
@@ -259,8 +261,8 @@ export function toEndpointDto({ endpoint, headerNames, backlog }: EndpointState)
     retrySchedule: endpoint.retrySchedule,
     payloadFormat: endpoint.payloadFormat,
     includeResult: endpoint.includeResult,
-    svixHeaders: endpoint.svixHeaders,
-    previousSecretUntil: isOverlap ? previousSecretUntil : null,
+    svixHeaders: hasSvixHeaders(endpoint),
+    previousSecretUntil: overlapEndOf(endpoint),
     createdAt: endpoint.createdAt,
     updatedAt: endpoint.updatedAt,
   };

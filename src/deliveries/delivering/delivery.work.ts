@@ -5,6 +5,7 @@ import { isTransient } from '../../platform/database/database-errors.js';
 import { DataCipher, DataKeyError } from '../../platform/crypto/data-cipher.js';
 import { truncate } from '../../platform/text.js';
 import { rowOf } from '../endpoints/endpoint-secret.js';
+import { hasSvixHeaders } from '../endpoints/endpoint.entity.js';
 import { withLogFields } from '../../platform/logging/log-context.js';
 import type { Held, Lease, LeasedWork } from '../../platform/work/due-work.js';
 import { Notifications } from '../../platform/work/notifications.js';
@@ -174,11 +175,6 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
 
 /** Of the stored beginning of an answer. */
 const MAX_BODY = 2048;
-
-/** As Reducto: its webhooks by Svix have the headers, and those that name a URL do not. */
-function hasSvixHeaders({ svixHeaders, payloadFormat, forJobs }: DueDelivery): boolean {
-  return svixHeaders || (payloadFormat === 'reducto' && !forJobs);
-}
 
 function errorOf({ status }: Answered): string {
   return status >= 300 && status < 400

@@ -179,6 +179,25 @@ export function readNewEndpoint(body: unknown): EndpointSettings {
   return { ...DEFAULTS, ...read, url: read.url };
 }
 
+/** Throws `validation_failed` if a setting has no effect in the form of Reducto, whose webhooks are only about jobs. */
+export function checkFormat({
+  payloadFormat,
+  includeResult,
+  eventTypes,
+}: Pick<EndpointSettings, 'payloadFormat' | 'includeResult' | 'eventTypes'>): void {
+  if (payloadFormat !== 'reducto') return;
+  const errors = (eventTypes ?? []).flatMap((type, n) => {
+    if (type.startsWith('job.')) return [];
+    const message = `${type} is not sent with payloadFormat reducto, which has only ends of jobs`;
+    return [{ path: `eventTypes.${n}`, message }];
+  });
+  if (includeResult) {
+    const message = 'must be false with payloadFormat reducto, which has no results';
+    errors.push({ path: 'includeResult', message });
+  }
+  if (errors.length > 0) throw invalid(errors);
+}
+
 /** Reads the body that changes an endpoint. Throws `validation_failed`. */
 export function readFields(body: unknown): Partial<EndpointSettings> {
   if (!isRecord(body)) throw new GatewayError('validation_failed', 'Send a JSON object.');

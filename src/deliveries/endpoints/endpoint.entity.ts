@@ -112,3 +112,20 @@ export class Endpoint {
   @Column({ name: 'updated_at', type: 'timestamptz', default: () => 'now()' })
   updatedAt!: Date;
 }
+
+/** As Reducto: its webhooks by Svix have the headers, and those that name a URL do not. */
+export function hasSvixHeaders({
+  svixHeaders,
+  payloadFormat,
+  forJobs,
+}: Pick<Endpoint, 'svixHeaders' | 'payloadFormat' | 'forJobs'>): boolean {
+  return svixHeaders || (payloadFormat === 'reducto' && !forJobs);
+}
+
+/** Until when the previous secret signs too; null if it no longer does. */
+export function overlapEndOf({
+  previousSecretUntil,
+}: Pick<Endpoint, 'previousSecretUntil'>): Date | null {
+  const isOver = previousSecretUntil === null || previousSecretUntil.getTime() <= Date.now();
+  return isOver ? null : previousSecretUntil;
+}
