@@ -107,7 +107,8 @@ export class EndpointsService {
   ): Promise<EndpointState> {
     const endpoint = await this.find(owner, id);
     if (endpoint.forJobs) checkForJobs(endpoint, changes);
-    checkFormat({ ...endpoint, ...changes });
+    const { payloadFormat, includeResult, eventTypes } = endpoint;
+    checkFormat({ payloadFormat, includeResult, eventTypes, ...changes });
     const { enabled, url, ...rest } = changes;
     const others = url === undefined ? rest : { ...rest, url: await this.urlOf(url) };
     if (Object.keys(others).length > 0)

@@ -69,10 +69,11 @@ describe('the console', () => {
   });
 
   it('shows until when the old secret of an endpoint signs', async () => {
-    const { id, call } = await createEndpoint(gateway);
+    const endpoint = await createEndpoint(gateway);
+    const { id } = endpoint;
     const path = `/admin/endpoints/${id}`;
     expect(String((await user.get(path)).body)).not.toContain('Old secret signs until');
-    const { body } = await call('POST', `/v1/endpoints/${id}/rotate-secret`, {});
+    const { body } = await endpoint.call('POST', `/v1/endpoints/${id}/rotate-secret`, {});
     const page = String((await user.get(path)).body);
     expect(page).toContain('Old secret signs until');
     expect(page).toContain(body.previousSecretUntil);

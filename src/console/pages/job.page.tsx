@@ -2,7 +2,6 @@ import type { JSX } from 'preact';
 import type { RefusalDto } from '../../admin/refusal.dto.js';
 import type { ShownEvent } from '../../deliveries/deliveries-admin.service.js';
 import type { TimelineEntry } from '../../jobs/jobs-admin.service.js';
-import { isRecord } from '../../platform/json/is-record.js';
 import { isTerminal } from '../../jobs/job-status.js';
 import type { JobError } from '../../jobs/job-error.js';
 import type { Job } from '../../jobs/job.entity.js';
@@ -11,17 +10,10 @@ import type { JobFile, ResultFacts } from '../../jobs/jobs-admin.service.js';
 import type { JobCallback } from '../../webhooks/callback-history.js';
 import { DataTable } from '../components/data-table.js';
 import { EVENT_COLUMNS_OF_JOB } from '../components/deliveries.js';
-import { Details } from '../components/details.js';
 import { causeName } from '../text/refusal-help.js';
-import {
-  EVENT_LABELS,
-  SETTLED_BY,
-  SETTLED_BY_LABELS,
-  SETTLED_BY_NAMES,
-  STATUS_TONES,
-  STATUS_LABELS,
-} from '../components/job-labels.js';
+import { SETTLED_BY_LABELS, STATUS_TONES, STATUS_LABELS } from '../components/job-labels.js';
 import { link } from '../components/page.js';
+import { JobTimeline } from './job-timeline.js';
 import { Outcome } from './refusals.page.js';
 import type { Session } from '../session/sessions.service.js';
 import { bytes, count, preciseDuration } from '../components/format.js';
@@ -73,7 +65,6 @@ export function JobDetail({
 }: JobProperties): JSX.Element {
   const open = !isTerminal(job.status);
   const reason = reasonOf(job);
-  const steps = stepsOf(job, events, nextCursor === undefined);
   return (
     <>
       <p class="back">
@@ -112,27 +103,7 @@ export function JobDetail({
         </>
       )}
       <h2>Timeline</h2>
-      <DataTable
-        caption="What happened to the job"
-        columns={[
-          { head: 'Time (UTC)', cell: ({ at }) => <Moment at={at} precise /> },
-          { head: 'Step took', numeric: true, cell: ({ since }) => since ?? <None /> },
-          { head: 'Event', main: true, cell: ({ label }) => label },
-          {
-            head: 'Detail',
-            wide: true,
-            cell: ({ detail }) => <Details value={detail} ours />,
-          },
-        ]}
-        rows={steps}
-        keyOf={({ id }) => id}
-        empty={<p>The timeline has no events.</p>}
-      />
-      {nextCursor === undefined ? null : (
-        <p>
-          <a href={link(`/admin/jobs/${job.id}`, { cursor: nextCursor })}>Later events</a>
-        </p>
-      )}
+      <JobTimeline job={job} events={events} nextCursor={nextCursor} />
       <h2>Events for its service</h2>
       <DataTable<ShownEvent>
         caption="Events about this job, and their deliveries"
@@ -298,47 +269,6 @@ function Files({ job, files }: Pick<JobProperties, 'job' | 'files'>): JSX.Elemen
       )}
     </>
   );
-}
-
-interface Entry {
-  readonly id: string;
-  readonly at: Date;
-  readonly label: string;
-  readonly detail: object;
-}
-
-interface Step extends Entry {
-  /** How long after the event before it. */
-  readonly since: string | undefined;
-}
-
-/** With the word of the page for how the gateway learned of an end. */
-function detailOf({ detail }: TimelineEntry): object {
-  const by = SETTLED_BY.find((known) => isRecord(detail) && known === detail['settledBy']);
-  return by === undefined ? detail : { ...detail, settledBy: SETTLED_BY_NAMES[by] };
-}
-
-/** `isLast`: the last part of the timeline, which has the deletion. */
-function stepsOf(job: Job, events: readonly TimelineEntry[], isLast: boolean): Step[] {
-  const entries = events.map((event): Entry => {
-    return {
-      id: event.id,
-      at: event.at,
-      label: EVENT_LABELS[event.type],
-      detail: detailOf(event),
-    };
-  });
-  if (isLast && job.deletionRequestedAt !== null) {
-    const at = job.deletionRequestedAt;
-    entries.push({ id: 'deletion', at, label: 'Deleted by its service', detail: {} });
-    entries.sort((one, other) => one.at.getTime() - other.at.getTime());
-  }
-  return entries.map((entry, n) => {
-    const before = entries[n - 1];
-    const since =
-      before === undefined ? undefined : preciseDuration(entry.at.getTime() - before.at.getTime());
-    return { ...entry, since };
-  });
 }
 
 function ErrorNote({ error }: { error: JobError }): JSX.Element {
