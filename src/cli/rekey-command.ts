@@ -7,7 +7,7 @@ const MAX_SHOWN = 10;
 /** Encrypts everything that older keys of `DATA_KEYS` encrypted with the first one. */
 export function rekey(): Promise<void> {
   return withContext(async ({ dataKeys, actions, actor, settings }) => {
-    const [first] = settings.DATA_KEYS ?? [];
+    const [first, ...others] = settings.DATA_KEYS ?? [];
     if (first === undefined) {
       throw new CommandError(
         'DATA_KEYS is not set, so there is no key to encrypt with. Set it as the gateway has it.',
@@ -49,6 +49,11 @@ export function rekey(): Promise<void> {
         `A process has stored secrets since, not with key ${key}. Restart all processes with key ${key} first in DATA_KEYS, then repeat.`,
       );
     }
-    print(`Everything is stored under key ${key}: the others can be removed from DATA_KEYS.`);
+    const removable = others.map(({ version }) => version).join(', ');
+    print(
+      removable === ''
+        ? `Everything is stored under key ${key}.`
+        : `Everything is stored under key ${key}: key ${removable} can be removed from DATA_KEYS.`,
+    );
   });
 }

@@ -21,10 +21,15 @@ export async function checkCallbackAddress(
   }
   if (url === undefined) {
     if (!settings.has('worker')) return [];
+    if (settings.NODE_ENV !== 'production' && settings.REDUCTO_API_KEY === undefined)
+      return [ok(CHECK, 'PUBLIC_URL is not set: the sandbox calls the gateway on this machine')];
     return [warn(CHECK, 'PUBLIC_URL is not set: Reducto cannot call back', 'set PUBLIC_URL')];
   }
   const [key] = settings.TOKEN_KEYS ?? [];
-  if (key === undefined) return [warn(CHECK, 'not checked, because TOKEN_KEYS is not set')];
+  if (key === undefined)
+    return [
+      warn(CHECK, 'not checked, because TOKEN_KEYS is not set', 'set it as the gateway has it'),
+    ];
   const reachable = await checkReachable(settings, new URL(url).hostname);
   const probe = newProbe(key);
   try {

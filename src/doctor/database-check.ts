@@ -138,7 +138,8 @@ function checkVersion({ version, size, encoding, readOnly }: Facts, host: string
     return fail(CHECK, `${what} is too old`, `upgrade it to ${TESTED_VERSION}`);
   }
   if (version < TESTED_VERSION) {
-    return warn(CHECK, `${what} answers; the gateway is tested with ${TESTED_VERSION}`);
+    const message = `${what} answers; the gateway is tested with ${TESTED_VERSION}`;
+    return warn(CHECK, message, `upgrade it to ${TESTED_VERSION}`);
   }
   return ok(CHECK, `${what} answers, ${size}`);
 }

@@ -10,6 +10,8 @@ import { checkSettings } from './setting-checks.js';
 
 const TIMEOUT_MILLISECONDS = 10_000;
 
+const AGAIN = 'check the network, and run the doctor again';
+
 type Check = (settings: Settings, signal: AbortSignal) => Promise<Finding[]>;
 
 export interface DoctorInput {
@@ -50,11 +52,14 @@ export async function withCheckTimeout(
   const timedOut = new Promise<Finding[]>((resolve) =>
     signal.addEventListener('abort', () =>
       // A check that obeys the signal reports more detail, so it gets time to answer first.
-      setTimeout(() => resolve([fail(name, `no answer within ${milliseconds / 1000} s`)]), 200),
+      setTimeout(
+        () => resolve([fail(name, `no answer within ${milliseconds / 1000} s`, AGAIN)]),
+        200,
+      ),
     ),
   );
   const findings = check(signal).catch((error: unknown) => [
-    fail(name, `the check itself failed: ${reasonOf(error)}`),
+    fail(name, `the check itself failed: ${reasonOf(error)}`, AGAIN),
   ]);
   return Promise.race([findings, timedOut]);
 }

@@ -9,8 +9,16 @@ export interface Finding {
 
 export const ok = (check: string, message: string): Finding => ({ check, status: 'ok', message });
 
-export const warn = (check: string, message: string, fix?: string): Finding =>
-  fix === undefined ? { check, status: 'warn', message } : { check, status: 'warn', message, fix };
+export const warn = (check: string, message: string, fix: string): Finding => ({
+  check,
+  status: 'warn',
+  message,
+  fix,
+});
 
-export const fail = (check: string, message: string, fix?: string): Finding =>
-  fix === undefined ? { check, status: 'fail', message } : { check, status: 'fail', message, fix };
+export const fail = (check: string, message: string, fix: string): Finding => ({
+  check,
+  status: 'fail',
+  message,
+  fix,
+});

@@ -86,9 +86,7 @@ async function checkAuditKeys(client: WatchedClient, settings: Settings): Promis
   const missing = written.filter(({ id }) => keys.find(id) === undefined).map(({ id }) => id);
   if (missing.length === 0) return [];
   const message = `AUDIT_KEYS lacks ${missing.join(', ')}, which signed audit entries: the whole audit cannot be verified`;
-  return [
-    warn('audit keys', message, 'add the old key again after the new one; see docs/audit.md'),
-  ];
+  return [warn('audit keys', message, 'add them to AUDIT_KEYS again; see docs/audit.md')];
 }
 
 /** Reports under which keys of `DATA_KEYS` the values of endpoints are stored, and which keys are not needed. */
@@ -103,12 +101,12 @@ async function checkDataKeys(client: WatchedClient, settings: Settings): Promise
       fail(
         check,
         `DATA_KEYS lacks key ${key}, which encrypted secrets or headers of endpoints (${endpoints}): the gateway cannot send events to them`,
-        'add the old key again after the new one, or rotate the secrets and set the headers of these endpoints again',
+        `add key ${key} to DATA_KEYS again, or rotate the secrets and set the headers of these endpoints again`,
       ),
     );
-  if (current === undefined) return missing;
   const stale = stored.filter(({ key }) => key === null || others.includes(key));
-  const rekey = `run: gateway rekey; see docs/operations.md#rotate-data_keys`;
+  const set = current === undefined ? 'set DATA_KEYS, then ' : '';
+  const rekey = `${set}run: gateway rekey; see docs/operations.md#rotate-data_keys`;
   const warnings = stale.map(({ key, endpoints }) =>
     key === null
       ? warn(check, `secrets or headers of endpoints (${endpoints}) are in plain text`, rekey)
@@ -119,6 +117,7 @@ async function checkDataKeys(client: WatchedClient, settings: Settings): Promise
         ),
   );
   if (missing.length + warnings.length > 0) return [...missing, ...warnings];
+  if (current === undefined) return [];
   const unused = others.length === 0 ? '' : `; key ${others.join(', ')} is not in use`;
   return [ok(check, `key ${current} encrypts all secrets of endpoints${unused}`)];
 }

@@ -5,13 +5,15 @@ import { fail, ok, warn, type Finding } from './finding.js';
 /** Checks the settings alone. No finding contains the value of a secret. */
 export function checkSettings(settings: Settings, problems: readonly string[]): Finding[] {
   const found = [
-    ...problems.map((problem) => fail('settings', problem)),
-    ...settings.warnings().map((warning) => warn('settings', warning)),
+    ...problems.map((problem) => fail('settings', problem, SEE)),
+    ...settings.warnings().map((warning) => warn('settings', warning, SEE)),
     ...checkKeys(settings),
     ...checkDatabaseUrl(settings),
   ];
   return found.length > 0 ? found : [ok('settings', 'all settings are valid')];
 }
+
+const SEE = 'set it as docs/configuration.md says';
 
 /** Keys with so few distinct bytes are not random: 32 random bytes have about 30. */
 const FEW_DISTINCT_BYTES = 16;

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { examine } from '../../src/doctor/doctor.js';
+import type { Finding } from '../../src/doctor/finding.js';
 import { DataCipher } from '../../src/platform/crypto/data-cipher.js';
 import { Settings } from '../../src/platform/config/settings.js';
 import { consoleUser } from '../support/console.js';
@@ -34,12 +35,14 @@ async function storeSecret(environment: Record<string, string>): Promise<string>
 
 /** What the doctor reports about the keys of stored secrets. */
 async function findings(dataKeys: string): Promise<string[]> {
+  return (await findingsOf(dataKeys)).map(({ status, message }) => `${status}: ${message}`);
+}
+
+async function findingsOf(dataKeys: string): Promise<Finding[]> {
   const { DATABASE_URL: url = '' } = gateway.settings;
   const read = Settings.read({ DATABASE_URL: url, DATA_KEYS: dataKeys, WEBHOOK_MODE: 'none' });
   const found = await examine({ ...read, timeoutMilliseconds: 2000 });
-  return found
-    .filter(({ check }) => check === 'data keys')
-    .map(({ status, message }) => `${status}: ${message}`);
+  return found.filter(({ check }) => check === 'data keys');
 }
 
 describe('the doctor', () => {
@@ -64,6 +67,28 @@ describe('the doctor', () => {
         /^fail: DATA_KEYS lacks key 1, which encrypted secrets or headers of endpoints \(1\)/,
       ),
     ]);
+  });
+
+  test('names the missing key to add, whether it is newer or older', async () => {
+    await storeSecret({ DATA_KEYS: SECOND });
+    const [finding] = await findingsOf(KEY);
+    expect(finding?.fix).toMatch(/^add key 2 to DATA_KEYS again, or /);
+  });
+
+  test('warns of secrets in plain text without DATA_KEYS', async () => {
+    await storeSecret({});
+    expect(await findingsOf('')).toEqual([
+      {
+        check: 'data keys',
+        status: 'warn',
+        message: 'secrets or headers of endpoints (1) are in plain text',
+        fix: 'set DATA_KEYS, then run: gateway rekey; see docs/operations.md#rotate-data_keys',
+      },
+    ]);
+  });
+
+  test('says nothing about keys without DATA_KEYS and endpoints', async () => {
+    expect(await findingsOf('')).toEqual([]);
   });
 
   test('warns of a secret that is older than DATA_KEYS', async () => {
@@ -121,6 +146,11 @@ describe('the command rekey', () => {
     const id = await storeSecret({});
     expect((await rekey(`${SECOND},${KEY}`)).code).toBe(0);
     expect(await keysOf(id)).toEqual(['aes256gcm:2']);
+  });
+
+  test('names no key to remove if there is only one', async () => {
+    const { stdout } = await rekey(SECOND);
+    expect(stdout).toMatch(/Everything is stored under key 2\.$/m);
   });
 
   test('removes a previous secret that is no longer valid', async () => {

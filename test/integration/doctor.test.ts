@@ -144,6 +144,8 @@ describe('settings', () => {
       expect.stringContaining('warn PUBLIC_URL is http'),
     ]);
     expect(found.some(({ check, status }) => check === 'reducto' && status === 'ok')).toBe(true);
+    const findings = found.filter(({ status }) => status !== 'ok');
+    expect(findings.filter(({ fix }) => fix === undefined)).toEqual([]);
   });
 
   it.each([
