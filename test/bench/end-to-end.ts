@@ -6,7 +6,10 @@ import { submissionHeaders } from './submissions.js';
 import type { World } from './world.js';
 
 const SAMPLES = 80;
-const WARM_UP = 40;
+/** Jobs before the samples of a process that has just started: its program is compiled and its statements are planned. */
+const STARTED = 40;
+/** Jobs before the samples of a process that has run for a while. */
+const WARM = 300;
 const WANTED_MS = 10;
 
 const DOCUMENT = 'src/dev/demo/rental-agreement.pdf';
@@ -37,8 +40,9 @@ export async function measureEndToEnd(world: World, say: (line: string) => void)
   const body = JSON.stringify({ type: 'parse', input: file });
   const submit = requestBytes(jobs, 'POST', headers, body);
   const connection = await Connection.open(jobs);
+  /** In the order of the jobs. */
   const ended = new Map<string, number>();
-  for (let n = 0; n < WARM_UP + SAMPLES; n++) {
+  for (let n = 0; n < WARM + SAMPLES; n++) {
     const { id } = read(await connection.ask(submit), 202);
     const wait = requestBytes(`${jobs}/${String(id)}?wait=30`, 'GET', headers, '');
     const answer = await connection.ask(wait);
@@ -47,16 +51,20 @@ export async function measureEndToEnd(world: World, say: (line: string) => void)
     if (status !== 'completed' || settledBy !== 'webhook') {
       throw new Error(`a job ended otherwise: ${answer.body}`);
     }
-    if (n >= WARM_UP) ended.set(String(id), at);
+    ended.set(String(id), at);
   }
   connection.close();
-  const waits = (await callbacks(sandbox.url)).flatMap(({ job, sentAt }) => {
-    const end = ended.get(job);
-    return end === undefined ? [] : [end - sentAt];
-  });
-  const p50 = median(waits);
+  const sent = new Map((await callbacks(sandbox.url)).map(({ job, sentAt }) => [job, sentAt]));
+  const waits = [...ended].map(([job, end]) => end - (sent.get(job) ?? Number.NaN));
+  const samples = (after: number): number[] => waits.slice(after, after + SAMPLES);
+  const times = (of: number[]): string =>
+    [0.1, 0.5, 0.99].map((part) => percentile(of, part).toFixed(1)).join(', ');
+  const warm = samples(WARM);
+  const isReached = median(warm) <= WANTED_MS;
+  say('  callback → answer: p10, p50, p99 in ms');
+  say(`    after ${STARTED} jobs   ${times(samples(STARTED))}`);
   say(
-    `  ${p50 <= WANTED_MS ? '✓' : '✗'} callback → answer: p10 ${percentile(waits, 0.1).toFixed(1)} ms, p50 ${p50.toFixed(1)} ms, p99 ${percentile(waits, 0.99).toFixed(1)} ms, wanted p50 at most ${WANTED_MS}`,
+    `  ${isReached ? '✓' : '✗'} after ${WARM} jobs  ${times(warm)}, wanted p50 at most ${WANTED_MS}`,
   );
 }
 
