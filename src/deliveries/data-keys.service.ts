@@ -119,5 +119,5 @@ const UPDATE = `
 export const KEYS_IN_USE = `
   SELECT CASE WHEN starts_with(value, 'aes256gcm:') THEN split_part(value, ':', 2)::integer END AS key,
          count(DISTINCT id)::integer AS endpoints
-    FROM endpoints, unnest(ARRAY[secret, previous_secret, headers]) AS value
+    FROM endpoints, unnest(ARRAY[secret, ${VALID_PREVIOUS}, headers]) AS value
    WHERE value IS NOT NULL GROUP BY 1 ORDER BY 1`;

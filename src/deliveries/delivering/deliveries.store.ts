@@ -116,7 +116,7 @@ const RESEND = `
     SELECT id FROM events WHERE id = $1 FOR KEY SHARE),
   due AS (
     INSERT INTO deliveries AS delivery (event_id, endpoint_id, next_attempt_at)
-    SELECT event.id, target.id, now() - interval '7 days' FROM target, event
+    SELECT event.id, target.id, now() - interval '7 days' FROM target, event ORDER BY target.id
     ON CONFLICT (event_id, endpoint_id) DO UPDATE
       SET status = 'pending', failures = 0, next_attempt_at = excluded.next_attempt_at, ended_at = NULL
     WHERE delivery.lease IS NULL),

@@ -17,7 +17,8 @@ export interface DueDelivery {
   readonly service: string;
   readonly jobId: string | null;
   readonly body: string;
-  readonly url: string;
+  /** Null if it was the webhook of a job and was deleted with it. */
+  readonly url: string | null;
   /** Encrypted, as are the secrets. */
   readonly headers: string | null;
   readonly secret: string;
@@ -219,7 +220,7 @@ export const LEASE = {
      WHERE rate_limit_per_second IS NOT NULL AND count > coalesce(planned, 0) AND room > coalesce(planned, 0))
   SELECT held_back.wait AS "waitSeconds", leased.event_id AS "eventId", leased.endpoint_id AS "endpointId", $2::uuid AS lease,
          leased.attempts, leased.failures, event.service, event.job_id AS "jobId", event.body,
-         CASE WHEN for_jobs THEN coalesce(job.webhook_url, endpoint.url) ELSE endpoint.url END AS url,
+         CASE WHEN for_jobs AND event.job_id IS NOT NULL THEN job.webhook_url ELSE endpoint.url END AS url,
          for_jobs AS "forJobs", CASE WHEN for_jobs THEN 'reducto' ELSE payload_format END AS "payloadFormat",
          endpoint.headers, secret, svix_headers AS "svixHeaders", include_result AS "includeResult",
          CASE WHEN previous_secret_until > now() THEN previous_secret END AS "previousSecret",

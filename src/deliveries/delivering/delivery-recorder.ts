@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { Batches } from '../../platform/batches.js';
 import { Settings } from '../../platform/config/settings.js';
-import { isDatabaseAway } from '../../platform/database/database-errors.js';
+import { isTransient } from '../../platform/database/database-errors.js';
 import { DeliveryResultsStore, type AttemptRecord } from './delivery-results.store.js';
 import { EndpointDisabler } from './endpoint-disabler.js';
 
@@ -35,7 +35,7 @@ export class DeliveryRecorder {
         await this.batches.addItem(record);
         return;
       } catch (error) {
-        if (!isDatabaseAway(error) || retry >= MAX_RETRIES) throw error;
+        if (!isTransient(error) || retry >= MAX_RETRIES) throw error;
         await setTimeout(RETRY_MILLISECONDS);
       }
     }

@@ -13,7 +13,7 @@ import { WorkEngine } from '../../platform/work/work-engine.js';
 import { WorkerLock } from '../../platform/work/worker-lock.js';
 import { DELIVERIES_DUE } from '../events/fan-out.js';
 import { EventSender, type Answered, type SendOutcome } from '../sending/event-sender.js';
-import { sendErrorOf } from '../sending/send-error.js';
+import { SEND_ERRORS, sendErrorOf } from '../sending/send-error.js';
 import { DeliveryLeaseStore, type DueDelivery } from './delivery-lease.store.js';
 import { DeliveryRecorder } from './delivery-recorder.js';
 import { DeliveryMetrics } from './delivery.metrics.js';
@@ -142,6 +142,10 @@ export class DeliveryWork implements LeasedWork<DueDelivery>, OnModuleInit {
   /** Throws only what a working database would prevent. */
   private async send(delivery: DueDelivery, timestamp: Date): Promise<SendOutcome> {
     const { eventId: id, endpointId, url, secret, previousSecret } = delivery;
+    if (url === null) {
+      const error = { code: 'url_deleted', message: SEND_ERRORS.url_deleted } as const;
+      return { error, durationMilliseconds: 0 };
+    }
     const row = rowOf(endpointId);
     try {
       const headers = delivery.headers === null ? '{}' : this.cipher.decrypt(delivery.headers, row);

@@ -41,9 +41,13 @@ export class EventBody {
   }
 }
 
-/** The event as Reducto’s own webhooks say it. A test event has a job id that no job has. */
+/**
+ * The event as Reducto’s own webhooks say it. A test event has a job id that no job has. Other events
+ * without a job stay as they are: their endpoint had another form when they were made.
+ */
 function callbackOf(jobId: string | null, eventId: string, body: string): string {
   if (jobId === null) {
+    if (!body.startsWith('{"type":"endpoint.test"')) return body;
     return `{"status":"Failed","job_id":"${eventId}","metadata":{"type":"endpoint.test"}}`;
   }
   const status = body.startsWith('{"type":"job.completed"') ? 'Completed' : 'Failed';

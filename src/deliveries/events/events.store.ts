@@ -108,17 +108,19 @@ export class EventsStore {
     return event;
   }
 
-  /** The event with what endpoints filter it by. */
+  /** The event with what endpoints filter it by. Undefined if it is about a job that was deleted. */
   async findForMatching(id: string): Promise<NewEvent | undefined> {
     const [found] = await rows<MatchingRow>(this.database, FIND_FOR_MATCHING, [id]);
     if (found === undefined) return undefined;
-    const { jobType, channels, webhookUrl, metadata, ...event } = found;
-    if (jobType === null) return event;
+    const { jobId, jobType, channels, webhookUrl, metadata, ...event } = found;
+    if (jobId === null) return event;
+    if (jobType === null) return undefined;
     return { ...event, job: { type: jobType, channels, webhookUrl, metadata } };
   }
 }
 
 interface MatchingRow extends Required<Omit<NewEvent, 'job'>> {
+  readonly jobId: string | null;
   readonly jobType: string | null;
   readonly channels: readonly string[] | null;
   readonly webhookUrl: string | null;
@@ -214,6 +216,6 @@ const FIND = `
   SELECT ${COLUMNS}, body FROM events AS event WHERE id = $1 AND ($2::text IS NULL OR service = $2)`;
 
 const FIND_FOR_MATCHING = `
-  SELECT event.id, event.service, event.type, endpoint_id AS "endpointId", job.type AS "jobType", channels,
+  SELECT event.id, event.service, event.type, endpoint_id AS "endpointId", job_id AS "jobId", job.type AS "jobType", channels,
          webhook_url AS "webhookUrl", metadata
     FROM events AS event LEFT JOIN jobs AS job ON job.id = job_id WHERE event.id = $1`;

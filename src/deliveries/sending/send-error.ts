@@ -20,6 +20,7 @@ export const SEND_ERRORS = {
     'the certificate of the receiver is not signed by a trusted authority; DELIVERY_CA_FILE adds one',
   tls_wrong_host: 'the certificate of the receiver is for another host name',
   unreachable: 'there is no route to the receiver',
+  url_deleted: 'the URL of the webhook was deleted with its job',
   unknown: 'the attempt failed',
 } as const;
 

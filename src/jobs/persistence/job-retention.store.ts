@@ -84,6 +84,7 @@ export const DELETE_JOBS = `
     SELECT id FROM jobs
      WHERE ended_at < now() - make_interval(days => $1)
        AND NOT EXISTS (SELECT FROM event_outbox WHERE job_id = jobs.id)
+       AND NOT EXISTS (SELECT FROM event_erasures WHERE job_id = jobs.id)
      ORDER BY ended_at LIMIT $2
        FOR UPDATE SKIP LOCKED),
   result AS (
