@@ -28,6 +28,7 @@ beforeAll(async () => {
   await pool.query(
     `INSERT INTO event_outbox SELECT id FROM jobs ORDER BY ended_at DESC LIMIT 5000`,
   );
+  await pool.query(`INSERT INTO event_erasures (job_id) SELECT job_id FROM event_outbox`);
   await pool.query(
     `INSERT INTO events (id, service, type, job_id, body) SELECT new_event_id(), service, 'job.failed', id, '{}' FROM jobs`,
   );
