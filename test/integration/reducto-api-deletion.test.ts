@@ -231,7 +231,7 @@ describe('the audit of deleted jobs', () => {
     );
     const actions = await page(`/admin/actions?action=job.delete&text=${id}`);
     expect(actions).toContain('Deleted a job');
-    expect(actions).toContain('deletes it');
+    expect(actions).toContain('being deleted');
   });
 
   it('says that a job was never at Reducto', async () => {

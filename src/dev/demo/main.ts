@@ -108,10 +108,8 @@ async function show(gatewayUrl: string): Promise<void> {
   for (const { name, contentType, bytes, url } of await client.files(edit.id)) {
     const document = await fetch(url);
     const { byteLength } = await document.arrayBuffer();
-    say(`   stored: ${name}, ${contentType}, ${bytes} bytes`);
+    say(`   stored: ${name}, ${contentType}, ${bytes} bytes (the sandbox does not change it)`);
     say(`   read by its signed link, without a key: ${document.status}, ${byteLength} bytes`);
-    say(`   ${new URL(url).pathname}?…`);
-    say('   The sandbox returns the document unchanged; Reducto edits it.');
   }
 
   say('\n7. A job whose callback never comes: the reconciler polls, and it ends all the same.');
