@@ -221,14 +221,18 @@ export class ReductoClient {
     return { kind: 'unavailable', error: { ...error, refusesKey: true }, ...delay };
   }
 
-  /** Deletes a job that has ended. Outside the rate limit, like cancels; a failure begins a cool-down of polls. */
+  /**
+   * Deletes a job that has ended. Outside the rate limit, like cancels. Polls get a cool-down if the key is refused, or if Reducto
+   * does not answer, answers 429, or 503: any other failure may be of deletions alone.
+   */
   async deleteJob(upstreamId: string, includePersisted: boolean): Promise<DeleteAnswer> {
     const begin = performance.now();
     const query = { include_persisted: String(includePersisted) };
     const answer = await this.delete(`/job/${upstreamId}`, query);
-    const error =
-      answer.kind === 'unavailable' && concernsAll(answer.error) ? answer.error : undefined;
-    await this.report(this.rateLimiter.polls, begin, error, upstreamId, undefined);
+    const error = answer.kind === 'unavailable' ? answer.error : undefined;
+    if (error === undefined || error.refusesKey === true || isOverloaded(error)) {
+      await this.report(this.rateLimiter.polls, begin, error, upstreamId, undefined);
+    }
     return answer;
   }
 
@@ -355,6 +359,10 @@ function isNoEndpoint({ error, reductos }: Failure): boolean {
   const { status, name, message } = error;
   if (status === 405) return true;
   return status === 404 && name === undefined && (!reductos || message === 'Not Found');
+}
+
+function isOverloaded({ status }: UpstreamError): boolean {
+  return status === undefined || status === 429 || status === 503;
 }
 
 /** No answer, an invalid answer, a rejected key, 429, and 5xx concern all jobs; a 409 concerns one. */
