@@ -182,9 +182,12 @@ describe('the upstream job of a deleted job', () => {
     expect(requests()).toEqual([]);
   });
 
-  it('waits for the confirmation while Reducto is away', async () => {
+  it.each([
+    ['Reducto is away', { status: 503, body: '{}' }],
+    ['a proxy answers without a status', { body: '{"message":"Sign in first"}' }],
+  ])('waits for the confirmation while %s', async (_, answer) => {
     const id = await deleted();
-    upstream.answers.poll = { status: 503, body: '{}' };
+    upstream.answers.poll = answer;
     await receiveCallback(id, 'called');
     expect(requests()).toEqual([]);
     await gateway.pool.query('DELETE FROM upstream_rate');

@@ -105,6 +105,8 @@ export class DeletionWork implements BatchWork, OnModuleInit {
     if (answer.rawConfig !== null && jobIdsOf(answer.rawConfig, this.tokens).includes(jobId))
       return 'verified';
     if (answer.kind === 'unavailable' || answer.kind === 'not_asked') return 'unavailable';
+    // It says nothing about the job.
+    if (answer.kind === 'unusable' && answer.rawConfig === null) return 'unavailable';
     this.logger.warn({ msg: 'Reducto does not confirm that a callback is of its job', jobId });
     return 'refuted';
   }
