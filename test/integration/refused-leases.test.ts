@@ -9,6 +9,9 @@ import { acceptRows, refuseRows } from '../support/refusing-database.js';
 
 /* One due job that PostgreSQL refuses to lease, among others of its kind. No worker runs by itself. */
 
+/** More than needed: a refused statement still locks its jobs for a moment, so the next one can skip them. */
+const LEASES = 20;
+
 let gateway: TestGateway;
 beforeAll(async () => {
   gateway = await startIdleGateway({ JOB_MAX_AGE_SECONDS: '600' });
@@ -96,7 +99,7 @@ describe.each(KINDS)('a lease of $name', (kind) => {
     const refused = all[place] ?? '';
     await refuseRows(gateway.pool, 'jobs', `NEW.id = '${refused}' AND NEW.lease IS NOT NULL`);
     const leased: string[] = [];
-    for (let n = 0; n < 8; n += 1) leased.push(...(await kind.lease(limit)));
+    for (let n = 0; n < LEASES; n += 1) leased.push(...(await kind.lease(limit)));
     expect(leased.toSorted()).toEqual(all.filter((id) => id !== refused).toSorted());
     expect(await jobsOf([refused])).toMatchObject([
       { status: 'failed', error: { code: kind.code } },
@@ -108,7 +111,7 @@ describe.each(KINDS)('a lease of $name', (kind) => {
     const refused = all[2] ?? '';
     await refuseRows(gateway.pool, 'jobs', `NEW.id = '${refused}'`);
     const leased: string[] = [];
-    for (let n = 0; n < 5; n += 1) leased.push(...(await kind.lease(2)));
+    for (let n = 0; n < LEASES; n += 1) leased.push(...(await kind.lease(2)));
     expect(leased.toSorted()).toEqual(all.filter((id) => id !== refused).toSorted());
   });
 
@@ -117,7 +120,8 @@ describe.each(KINDS)('a lease of $name', (kind) => {
     const refused = [all[0], all[1], all[5], all[8]];
     const list = refused.map((id) => `'${id}'`).join(', ');
     await refuseRows(gateway.pool, 'jobs', `NEW.id IN (${list}) AND NEW.lease IS NOT NULL`);
-    const leased = await kind.lease(9);
+    const leased: string[] = [];
+    for (let n = 0; n < LEASES; n += 1) leased.push(...(await kind.lease(9)));
     expect(leased.toSorted()).toEqual(all.filter((id) => !refused.includes(id)).toSorted());
     const left = await jobsOf(all);
     expect(left.filter(({ status }) => status === 'failed')).toHaveLength(4);
