@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { DataSource } from 'typeorm';
 import { AuditQueries } from '../../src/audit/audit-queries.js';
-import { startGateway, type TestGateway } from '../support/gateway.js';
+import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 
 /* Searches of refusals in an audit that is large enough to need its indexes. */
 
@@ -24,7 +24,14 @@ beforeAll(async () => {
        FROM generate_series(1, $1::int) AS n`,
     [ENTRIES, UPSTREAM],
   );
-  await gateway.pool.query('VACUUM ANALYZE audit_entries');
+  // Another transaction can keep pages from being marked as visible to all, which the plans depend on.
+  await eventually('a vacuumed table', async () => {
+    await gateway.pool.query('VACUUM ANALYZE audit_entries');
+    const { rows } = await gateway.pool.query(
+      `SELECT FROM pg_class WHERE relname = 'audit_entries' AND relallvisible >= relpages`,
+    );
+    return rows[0];
+  });
 });
 afterAll(() => gateway.close());
 
@@ -81,6 +88,8 @@ async function explained<T>(
     const result = await ask(gateway.app.get(AuditQueries, { strict: false }));
     const plans: Plan[] = [];
     for (const [text, values] of queries.flatMap(({ mock }) => mock.calls)) {
+      // The process may have queried something else meanwhile.
+      if (!/^\s*(?:SELECT|WITH)\b[^]*audit_entries/.test(String(text))) continue;
       const { rows } = await gateway.pool.query(
         `EXPLAIN (ANALYZE, FORMAT JSON) ${String(text)}`,
         Array.isArray(values) ? values : [],
