@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
 import { GatewayError } from '../platform/errors/error-codes.js';
+import { timeOrderedId } from '../platform/time-ordered-id.js';
 import type { ApiKey, Scope } from './api-key.entity.js';
 import { hashOfKey, prefixOfKey, newApiKey } from './api-key-format.js';
 import { ActiveKeys } from './active-keys.js';
@@ -50,7 +50,7 @@ export class ApiKeysService {
   ): Promise<{ stored: ApiKey; key: string }> {
     const key = newApiKey();
     const issued: Parameters<ApiKeyStore['insert']>[0] = {
-      id: uuidv7(),
+      id: timeOrderedId(),
       service,
       scopes: [...new Set(scopes)],
       keyHash: hashOfKey(key),

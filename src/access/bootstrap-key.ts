@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
 import { Settings } from '../platform/config/settings.js';
+import { timeOrderedId } from '../platform/time-ordered-id.js';
 import { hashOfKey, prefixOfKey } from './api-key-format.js';
 import { ApiKeyStore } from './api-key.store.js';
 
@@ -22,7 +22,7 @@ export class BootstrapKey implements OnApplicationBootstrap {
     const key = this.settings.BOOTSTRAP_ADMIN_KEY;
     if (key === undefined) return;
     const change = await this.store.setBootstrapKey({
-      id: uuidv7(),
+      id: timeOrderedId(),
       service: 'bootstrap',
       scopes: ['admin'],
       keyHash: hashOfKey(key),

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { v7 as uuidv7, validate as isUuid } from 'uuid';
+import { validate as isUuid } from 'uuid';
 import { JobsService } from '../jobs/jobs.service.js';
 import { Settings } from '../platform/config/settings.js';
 import { DataCipher, DataKeyError } from '../platform/crypto/data-cipher.js';
 import { Transactions } from '../platform/database/transactions.js';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { addLogFields } from '../platform/logging/log-context.js';
+import { timeOrderedId } from '../platform/time-ordered-id.js';
 import { DeliveriesStore } from './delivering/deliveries.store.js';
 import type { Endpoint } from './endpoints/endpoint.entity.js';
 import { checkFormat, type EndpointSettings } from './endpoints/endpoint-input.js';
@@ -64,7 +65,7 @@ export class EndpointsService {
   /** Throws `endpoint_address_refused`, `too_many_endpoints`, or `validation_failed`. */
   async create(service: string, given: EndpointSettings): Promise<NewEndpoint> {
     checkFormat(given);
-    const id = uuidv7();
+    const id = timeOrderedId();
     const url = await this.urlOf(given.url);
     const secret = newSecret();
     const now = new Date();

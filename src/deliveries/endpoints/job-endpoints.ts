@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
 import { DataCipher } from '../../platform/crypto/data-cipher.js';
+import { timeOrderedId } from '../../platform/time-ordered-id.js';
 import { DEFAULTS } from './endpoint-input.js';
 import { HEALTHY, newSecret, rowOf } from './endpoint-secret.js';
 import type { Endpoint } from './endpoint.entity.js';
@@ -53,7 +53,7 @@ export class JobEndpoints {
   }
 
   private make(service: string, url: string): Endpoint {
-    const id = uuidv7();
+    const id = timeOrderedId();
     const now = new Date();
     return {
       ...HEALTHY,

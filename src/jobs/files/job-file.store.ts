@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
 import type { ByteRange } from '../../platform/http/byte-range.js';
+import { timeOrderedId } from '../../platform/time-ordered-id.js';
 import { ResultChunk } from '../results/result-chunk.entity.js';
 import { ResultStore } from '../results/result.store.js';
 import { JobFile } from './job-file.entity.js';
@@ -28,7 +28,7 @@ export class JobFileStore {
 
   /** Stores the bytes of a file. On an error it deletes the written chunks and rethrows. */
   async writeBytes(bytes: AsyncIterable<Buffer>): Promise<NewBytes> {
-    const contentId = uuidv7();
+    const contentId = timeOrderedId();
     const hash = createHash('sha256');
     let size = 0;
     let seq = 0;
