@@ -68,8 +68,7 @@ export class EndpointsService {
     const id = timeOrderedId();
     const url = await this.urlOf(given.url);
     const secret = newSecret();
-    const now = new Date();
-    const endpoint: Endpoint = {
+    const endpoint = {
       ...HEALTHY,
       ...this.columnsOf(id, given),
       id,
@@ -78,17 +77,15 @@ export class EndpointsService {
       forJobs: false,
       secret: this.cipher.encrypt(secret, rowOf(id)),
       disabledReason: given.enabled ? null : 'service',
-      disabledAt: given.enabled ? null : now,
-      createdAt: now,
-      updatedAt: now,
-    };
+      disabledAt: given.enabled ? null : new Date(),
+    } as const;
     const { ENDPOINTS_PER_SERVICE: max } = this.settings;
-    const isInserted = await this.transactions.run((manager) =>
+    const inserted = await this.transactions.run((manager) =>
       this.endpoints.insertEndpoint(manager, endpoint, max),
     );
-    if (!isInserted) throw tooMany(max);
-    addLogFields({ endpointId: endpoint.id });
-    return { ...(await this.stateOf(endpoint)), secret };
+    if (inserted === undefined) throw tooMany(max);
+    addLogFields({ endpointId: id });
+    return { ...(await this.stateOf(inserted)), secret };
   }
 
   /** Up to `limit` endpoints after the endpoint `after`, oldest first. */

@@ -10,6 +10,7 @@ import { TERMINAL_STATUSES, predecessorsOf } from '../../src/jobs/job-status.js'
 import { JobTransitionsStore } from '../../src/jobs/persistence/job-transitions.store.js';
 import { JobCompletionStore } from '../../src/jobs/polling/job-completion.store.js';
 import { RetentionService } from '../../src/retention/retention.service.js';
+import { createEndpoint, endJob } from '../support/endpoints.js';
 import { eventually, type TestGateway } from '../support/gateway.js';
 import { startIdleGateway } from '../support/idle-worker.js';
 import { acceptRows, refuseRows } from '../support/refusing-database.js';
@@ -315,6 +316,18 @@ describe('the fan-out', () => {
     } finally {
       await acceptRows(gateway.pool, 'events');
     }
+  });
+
+  it('gives no endpoint the end of a job that ended before the endpoint was created', async () => {
+    const before = await createEndpoint(gateway);
+    const job = await endJob(gateway, before.service);
+    await createEndpoint(gateway, undefined, {}, before.service);
+    await fanOutAll();
+    const { rows } = await gateway.pool.query<{ endpoint_id: string }>(
+      'SELECT deliveries.endpoint_id FROM deliveries JOIN events ON events.id = event_id WHERE job_id = $1',
+      [job],
+    );
+    expect(rows).toEqual([{ endpoint_id: before.id }]);
   });
 
   it('still makes the event of a job past its retention', async () => {

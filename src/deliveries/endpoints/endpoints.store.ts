@@ -7,12 +7,18 @@ import { Endpoint, type DisabledReason, type PayloadFormat } from './endpoint.en
 /** Only endpoints of this service; null: of all. */
 export type Owner = string | null;
 
+type Times = Pick<Endpoint, 'createdAt' | 'updatedAt'>;
+
+/** The database sets the times, because the ends of jobs are by its clock too. */
+export type EndpointRow = Omit<Endpoint, keyof Times>;
+
 /** What decides whether an endpoint gets an event. */
 export interface EndpointFilter {
   readonly id: string;
   readonly service: string;
   readonly url: string;
   readonly forJobs: boolean;
+  readonly createdAt: Date;
   readonly payloadFormat: PayloadFormat;
   readonly eventTypes: readonly string[] | null;
   readonly channels: readonly string[] | null;
@@ -36,14 +42,18 @@ export class EndpointsStore {
   constructor(@InjectRepository(Endpoint) private readonly endpoints: Repository<Endpoint>) {}
 
   /** Inserts the endpoint if its service has fewer than `max` of its kind: for jobs, or created by the service. */
-  async insertEndpoint(manager: EntityManager, endpoint: Endpoint, max: number): Promise<boolean> {
+  async insertEndpoint(
+    manager: EntityManager,
+    endpoint: EndpointRow,
+    max: number,
+  ): Promise<Endpoint | undefined> {
     await preparedRows(manager, LOCK_SERVICE, [endpoint.service]);
     // A statement of its own: its snapshot has what the last holder of the lock inserted.
     const { service, forJobs } = endpoint;
     const count = await manager.countBy(Endpoint, { service, forJobs });
-    if (count >= max) return false;
-    await manager.insert(Endpoint, endpoint);
-    return true;
+    if (count >= max) return undefined;
+    const { generatedMaps } = await manager.insert(Endpoint, endpoint);
+    return { ...endpoint, ...(generatedMaps[0] as Times) };
   }
 
   /** The endpoint of jobs whose webhooks go to the origin `url`; `make` makes it if the service has fewer than `max` of them. */
@@ -52,7 +62,7 @@ export class EndpointsStore {
     service: string,
     url: string,
     max: number,
-    make: () => Endpoint,
+    make: () => EndpointRow,
   ): Promise<Endpoint | undefined> {
     const where = { service, url, forJobs: true };
     const known = await manager.findOneBy(Endpoint, where);
@@ -60,8 +70,7 @@ export class EndpointsStore {
     await preparedRows(manager, LOCK_SERVICE, [service]);
     const made = await manager.findOneBy(Endpoint, where);
     if (made !== null) return made;
-    const endpoint = make();
-    return (await this.insertEndpoint(manager, endpoint, max)) ? endpoint : undefined;
+    return this.insertEndpoint(manager, make(), max);
   }
 
   /** Those of the endpoints for jobs, each of a service and a URL, that exist. Nobody deletes them before the commit. */
@@ -174,8 +183,8 @@ const ROTATE = `
    WHERE id = $1`;
 
 const FILTER = `
-  SELECT id, service, url, for_jobs AS "forJobs", payload_format AS "payloadFormat", event_types AS "eventTypes", channels,
-         job_types AS "jobTypes", metadata
+  SELECT id, service, url, for_jobs AS "forJobs", created_at AS "createdAt", payload_format AS "payloadFormat",
+         event_types AS "eventTypes", channels, job_types AS "jobTypes", metadata
     FROM endpoints`;
 
 const LIST_FILTERS = {

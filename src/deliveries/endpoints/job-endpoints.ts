@@ -4,8 +4,7 @@ import { DataCipher } from '../../platform/crypto/data-cipher.js';
 import { timeOrderedId } from '../../platform/time-ordered-id.js';
 import { DEFAULTS } from './endpoint-input.js';
 import { HEALTHY, newSecret, rowOf } from './endpoint-secret.js';
-import type { Endpoint } from './endpoint.entity.js';
-import { EndpointsStore, type EndpointFilter } from './endpoints.store.js';
+import { EndpointsStore, type EndpointFilter, type EndpointRow } from './endpoints.store.js';
 
 /** A webhook that a job names. */
 export interface JobWebhook {
@@ -52,9 +51,8 @@ export class JobEndpoints {
     return [...locked, ...made];
   }
 
-  private make(service: string, url: string): Endpoint {
+  private make(service: string, url: string): EndpointRow {
     const id = timeOrderedId();
-    const now = new Date();
     return {
       ...HEALTHY,
       ...DEFAULTS,
@@ -68,8 +66,6 @@ export class JobEndpoints {
       secret: this.cipher.encrypt(newSecret(), rowOf(id)),
       disabledReason: null,
       disabledAt: null,
-      createdAt: now,
-      updatedAt: now,
     };
   }
 }

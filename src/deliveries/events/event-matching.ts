@@ -8,6 +8,8 @@ export interface NewEvent {
   readonly id: string;
   readonly service: string;
   readonly type: string;
+  /** When it happened, if only endpoints that existed then get it. */
+  readonly at?: Date;
   /** The endpoint that the event is about. */
   readonly endpointId?: string | null;
   /** Absent if the event is not about a job. */
@@ -47,13 +49,24 @@ export function matchEndpoints(
 }
 
 function passes(
-  { type, endpointId, job }: NewEvent,
-  { id, url, forJobs, payloadFormat, eventTypes, channels, jobTypes, metadata }: EndpointFilter,
+  { type, at, endpointId, job }: NewEvent,
+  {
+    id,
+    url,
+    forJobs,
+    createdAt,
+    payloadFormat,
+    eventTypes,
+    channels,
+    jobTypes,
+    metadata,
+  }: EndpointFilter,
   metadataOf: () => Readonly<Record<string, unknown>>,
 ): boolean {
   // A test goes to its endpoint alone, and no other event goes to the endpoint that it is about.
   if (type === 'endpoint.test' || endpointId === id) return false;
   if (forJobs) return typeof job?.webhookUrl === 'string' && originOf(job.webhookUrl) === url;
+  if (at !== undefined && at < createdAt) return false;
   if (eventTypes !== null && !eventTypes.includes(type)) return false;
   // Reducto’s webhooks are only about jobs.
   if (job === undefined) return payloadFormat === 'event';

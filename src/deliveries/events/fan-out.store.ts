@@ -28,6 +28,7 @@ interface MadeRow {
   readonly id: string | null;
   readonly service: string;
   readonly type: string;
+  readonly at: Date;
   readonly jobType: string;
   readonly channels: readonly string[] | null;
   readonly webhookUrl: string | null;
@@ -68,10 +69,11 @@ export class FanOutStore {
       from,
     ]);
     const { taken = 0, last = null, services = [] } = made[0] ?? {};
-    const events = made.flatMap(({ id, service, type, jobType, channels, webhookUrl, metadata }) =>
-      id === null
-        ? []
-        : [{ id, service, type, job: { type: jobType, channels, webhookUrl, metadata } }],
+    const events = made.flatMap(
+      ({ id, service, type, at, jobType, channels, webhookUrl, metadata }) =>
+        id === null
+          ? []
+          : [{ id, service, type, at, job: { type: jobType, channels, webhookUrl, metadata } }],
     );
     return { taken, last, services, events };
   }
@@ -148,14 +150,14 @@ const INSERT_EVENTS = {
              || CASE WHEN length(names) < ${MAX_NOTIFIED_BYTES} THEN names ELSE '*' END)
       FROM made WHERE names IS NOT NULL),
   wanted AS (
-    SELECT event.id, event.service, event.type, ended.type AS job_type, ended.channels, ended.webhook_url, ended.metadata
+    SELECT event.id, event.service, event.type, ended.ended_at, ended.type AS job_type, ended.channels, ended.webhook_url, ended.metadata
       FROM event JOIN ended ON ended.id = event.job_id
      WHERE ended.webhook_url IS NOT NULL
         OR EXISTS (SELECT FROM endpoints WHERE endpoints.service = event.service)),
   ${SHORT_TRANSACTION}
   SELECT (SELECT count(*)::integer FROM taken) AS taken,
          (SELECT job_id FROM taken ORDER BY job_id DESC LIMIT 1) AS last, coalesce(services, '{}') AS services,
-         wanted.id, wanted.service, wanted.type, job_type AS "jobType", channels, webhook_url AS "webhookUrl", metadata
+         wanted.id, wanted.service, wanted.type, ended_at AS at, job_type AS "jobType", channels, webhook_url AS "webhookUrl", metadata
     FROM short, made LEFT JOIN notified ON true LEFT JOIN wanted ON true`,
 };
 
