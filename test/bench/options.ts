@@ -53,7 +53,7 @@ export const HELP = `Measures the gateway as it ships beside a bare server and o
   --rounds       number of turns of each side; default 5
   --seconds      duration of a turn; default 3
   --connections  connections that are never idle; default 64
-  --backlog      jobs that wait in the scenario drain; default 2000
+  --backlog      jobs that wait in the scenario drain; default 8000
   --path-jobs    jobs of a turn in the scenario path; default 2000
   --finished     callbacks beside these numbers of finished jobs: 10000,1000000,5000000
   --soak         minutes at half of the maximum rate
@@ -72,7 +72,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '3' },
       connections: { type: 'string', default: '64' },
-      backlog: { type: 'string', default: '2000' },
+      backlog: { type: 'string', default: '8000' },
       'path-jobs': { type: 'string', default: '2000' },
       finished: { type: 'string' },
       soak: { type: 'string' },

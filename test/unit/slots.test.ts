@@ -34,8 +34,8 @@ describe('slots', () => {
     await vi.advanceTimersByTimeAsync(15);
     expect(done).toBe(SLOTS);
     expect(running).toBe(SLOTS);
-    // Sixteen may begin ahead, and 22 run or wait.
-    expect(limiter.free).toBe(SLOTS + 16 - 22);
+    // Twenty may begin ahead, and 22 run or wait.
+    expect(limiter.free).toBe(SLOTS + 20 - 22);
     await vi.advanceTimersByTimeAsync(100);
     await Promise.all(all);
     expect(most).toBe(SLOTS);
@@ -47,7 +47,8 @@ describe('slots', () => {
   });
 
   it.each([
-    [10, 2 * SLOTS],
+    [1, 4 * SLOTS],
+    [10, 20],
     [25, SLOTS],
     [100, 2],
     [250, 0],

@@ -15,7 +15,7 @@ import { SubmissionTransitions } from './submission-transitions.js';
 import { Submitter } from './submitter.js';
 
 /** Maximum number of jobs that are prepared, under way, or being written: a slow database stops further leases. */
-const JOBS_PER_SLOT = 6;
+const JOBS_PER_SLOT = 12;
 
 /** Due work: queued jobs to send. One lease lasts as long as an attempt may take. */
 @Injectable()

@@ -3,7 +3,7 @@ import pLimit, { type LimitFunction } from 'p-limit';
 /** Work begins early if a slot becomes free within this time. */
 const AHEAD_MILLISECONDS = 25;
 /** Maximum amount of early work per slot. */
-const AHEAD_PER_SLOT = 2;
+const AHEAD_PER_SLOT = 4;
 /** Smoothing factor of the latency average (EWMA). */
 const SMOOTHING_FACTOR = 0.1;
 
