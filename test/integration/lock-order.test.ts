@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Client } from 'pg';
+import { DataSource } from 'typeorm';
 import { DeliveryLeaseStore } from '../../src/deliveries/delivering/delivery-lease.store.js';
 import { DeliveryResultsStore } from '../../src/deliveries/delivering/delivery-results.store.js';
+import { CallbackJobsService } from '../../src/jobs/callback-jobs.service.js';
+import { JobDeletionStore } from '../../src/jobs/deletion/job-deletion.store.js';
 import { JobLeaseStore } from '../../src/jobs/leases/job-lease.store.js';
 import { JobRetentionStore } from '../../src/jobs/persistence/job-retention.store.js';
 import { Transactions } from '../../src/platform/database/transactions.js';
@@ -30,7 +33,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await first.end();
   await gateway.pool.query(
-    'DELETE FROM jobs; DELETE FROM job_results; DELETE FROM deliveries; DELETE FROM endpoints; DELETE FROM events',
+    'DELETE FROM jobs; DELETE FROM upstream_deletions; DELETE FROM job_results; DELETE FROM deliveries; DELETE FROM endpoints; DELETE FROM events',
   );
 });
 
@@ -219,4 +222,71 @@ it('frees the deliveries of a dead worker in the order of their events', async (
   await first.query('SELECT FROM deliveries WHERE event_id = $1 FOR UPDATE NOWAIT', [high]);
   await first.query('ROLLBACK');
   expect(await freed).toBe(2);
+});
+
+describe('what locks several jobs locks them in the order of their ids:', () => {
+  /** The ids of two jobs; the one with the higher id is before the other in the table. */
+  async function twoJobs(statusOfHigher = 'completed'): Promise<readonly [string, string]> {
+    const [low = '', high = ''] = [randomUUID(), randomUUID()].toSorted();
+    for (const [id, status] of [
+      [high, statusOfHigher],
+      [low, 'completed'],
+    ]) {
+      await gateway.pool.query(
+        `INSERT INTO jobs (id, service, type, status, upstream_id, ended_at, next_check_at, webhook_url)
+         VALUES ($1, 'invoices', 'parse', $2, $3, CASE WHEN $4 THEN now() END, CASE WHEN NOT $4 THEN now() END,
+                 'https://example.com/')`,
+        [id, status, `own-${id}`, status === 'completed'],
+      );
+    }
+    return [low, high];
+  }
+
+  /** Which of the jobs `work` has locked while it waits for the one with the lower id. */
+  async function lockedBefore(
+    [low, high]: readonly [string, string],
+    work: () => Promise<unknown>,
+  ): Promise<unknown[]> {
+    await first.query('SELECT FROM jobs WHERE id = $1 FOR UPDATE', [low]);
+    const done = work();
+    await hasBegun(done);
+    const { rows } = await first.query('SELECT id FROM jobs WHERE id = $1 FOR UPDATE SKIP LOCKED', [
+      high,
+    ]);
+    await first.query('ROLLBACK');
+    await done;
+    return rows.length === 1 ? [] : [high];
+  }
+
+  const recordCallbacks = (ids: readonly string[]): Promise<void> =>
+    get(CallbackJobsService).withPolls((polls) =>
+      polls.request(
+        get(DataSource).manager,
+        ids.map((jobId) => ({ jobId, upstreamId: 'other', status: 'Completed', proven: true })),
+      ),
+    );
+
+  it('callbacks of jobs that ended with other upstream jobs', async () => {
+    const jobs = await twoJobs();
+    expect(await lockedBefore(jobs, () => recordCallbacks(jobs.toReversed()))).toEqual([]);
+  });
+
+  it('callbacks of a job that ended and of an open one', async () => {
+    const jobs = await twoJobs('submitted');
+    expect(await lockedBefore(jobs, () => recordCallbacks(jobs.toReversed()))).toEqual([]);
+  });
+
+  it('the erasure of webhooks', async () => {
+    const jobs = await twoJobs();
+    const erase = () =>
+      get(Transactions).run((manager) => get(JobDeletionStore).eraseWebhooks(manager, jobs));
+    expect(await lockedBefore(jobs, erase)).toEqual([]);
+  });
+
+  it('a search that found orphaned upstream jobs', async () => {
+    const jobs = await twoJobs();
+    const found = jobs.toReversed().map((jobId) => ({ jobId, upstreamId: `other-${jobId}` }));
+    const queue = () => get(JobDeletionStore).queueOrphans(found, 'orphan', 'once-deleted');
+    expect(await lockedBefore(jobs, queue)).toEqual([]);
+  });
 });

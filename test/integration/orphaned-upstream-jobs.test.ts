@@ -1,4 +1,5 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { DeletionWork } from '../../src/jobs/deletion/deletion.work.js';
 import { SubmissionTransitions } from '../../src/jobs/submission/submission-transitions.js';
@@ -9,6 +10,8 @@ import { eventually, type TestGateway } from '../support/gateway.js';
 import { recoverDue, submitDue } from '../support/due-work.js';
 import { startIdleGateway } from '../support/idle-worker.js';
 import { startRawUpstream, type RawAnswers, type RawUpstream } from '../support/raw-upstream.js';
+
+const SVIX_SECRET = `whsec_${randomBytes(24).toString('base64')}`;
 
 /* Upstream jobs that become known when their jobs have ended or are deleted. No worker runs by itself. */
 
@@ -23,6 +26,7 @@ beforeAll(async () => {
   gateway = await startIdleGateway({
     REDUCTO_BASE_URL: upstream.url,
     UNCERTAIN_SCHEDULE_SECONDS: '600',
+    SVIX_SECRETS: SVIX_SECRET,
   });
 });
 afterAll(async () => {
@@ -98,6 +102,33 @@ async function receiveCallback(id: string, upstreamId: string): Promise<number> 
   await get(CallbackRelay).perform();
   await get(DeletionWork).perform();
   return status;
+}
+
+/** Sends callbacks that the relay takes together. */
+async function receiveTogether(
+  id: string,
+  callbacks: readonly { upstreamId: string; isSigned: boolean }[],
+): Promise<void> {
+  for (const { upstreamId, isSigned } of callbacks) {
+    const body = JSON.stringify({
+      status: 'Completed',
+      job_id: upstreamId,
+      metadata: metadataOf(id),
+    });
+    const headers = { 'content-type': 'application/json', ...(isSigned ? signed(body) : {}) };
+    expect((await gateway.call('POST', '/webhooks/reducto', body, headers)).status).toBe(200);
+  }
+  await get(CallbackRelay).perform();
+}
+
+function signed(body: string): Record<string, string> {
+  const at = new Date();
+  const id = `msg_${randomUUID()}`;
+  return {
+    'svix-id': id,
+    'svix-timestamp': String(Math.floor(at.getTime() / 1000)),
+    'svix-signature': new Webhook(SVIX_SECRET).sign(id, at, body),
+  };
 }
 
 async function deleteDue(): Promise<void> {
@@ -267,6 +298,52 @@ describe('the upstream job of a job that ended without it', () => {
     await gateway.call('DELETE', `/v1/jobs/${id}`);
     await get(DeletionWork).perform();
     expect(requests()).toEqual(expect.arrayContaining(REMOVED('second')));
+  });
+
+  it('is removed without a confirmation if a signed callback names it after another one', async () => {
+    const id = await ended();
+    await receiveTogether(id, [{ upstreamId: 'called', isSigned: false }]);
+    await receiveTogether(id, [{ upstreamId: 'called', isSigned: true }]);
+    upstream.answers.poll = { body: '{"status":"Completed"}' };
+    await gateway.call('DELETE', `/v1/jobs/${id}`);
+    await get(DeletionWork).perform();
+    expect(requests()).toEqual(REMOVED('called'));
+  });
+
+  it('is removed without a confirmation if one of several callbacks that name it is signed', async () => {
+    const id = await ended();
+    await receiveTogether(id, [
+      { upstreamId: 'called', isSigned: false },
+      { upstreamId: 'called', isSigned: true },
+    ]);
+    upstream.answers.poll = { body: '{"status":"Completed"}' };
+    await gateway.call('DELETE', `/v1/jobs/${id}`);
+    await get(DeletionWork).perform();
+    expect(requests()).toEqual(REMOVED('called'));
+  });
+
+  it('is due at once if a signed callback names it after its job was deleted', async () => {
+    const id = await deleted();
+    await receiveTogether(id, [{ upstreamId: 'called', isSigned: false }]);
+    await receiveTogether(id, [{ upstreamId: 'called', isSigned: true }]);
+    upstream.answers.poll = { body: '{"status":"Completed"}' };
+    await get(DeletionWork).perform();
+    expect(requests()).toEqual(REMOVED('called'));
+  });
+
+  it('needs a confirmation if the signed callback names another one beyond the limit of messages', async () => {
+    const id = await ended();
+    const forged = Array.from({ length: 20 }, (_, n) => ({
+      upstreamId: `forged-${n}`,
+      isSigned: false,
+    }));
+    await receiveTogether(id, forged);
+    await receiveTogether(id, [{ upstreamId: 'called', isSigned: true }]);
+    const { rows } = await gateway.pool.query(
+      `SELECT DISTINCT origin FROM upstream_deletions WHERE job_id = $1`,
+      [id],
+    );
+    expect(rows).toEqual([{ origin: 'callback' }]);
   });
 
   it('is forgotten with the job', async () => {

@@ -99,7 +99,9 @@ export class JobDeletionStore {
 }
 
 const ERASE_WEBHOOKS = `
-  UPDATE jobs SET webhook_url = NULL WHERE id = ANY ($1::uuid[]) AND webhook_url IS NOT NULL`;
+  UPDATE jobs SET webhook_url = NULL
+   WHERE id = ANY (ARRAY(SELECT id FROM jobs WHERE id = ANY ($1::uuid[]) AND webhook_url IS NOT NULL
+                          ORDER BY id FOR NO KEY UPDATE))`;
 
 const LOCK_ENDED = `SELECT FROM jobs WHERE id = $1 AND ended_at IS NOT NULL FOR UPDATE`;
 
@@ -158,23 +160,23 @@ function isOrphan(upstreamId: string): string {
   return `NOT EXISTS (SELECT FROM jobs AS owner WHERE owner.upstream_id = ${upstreamId})`;
 }
 
-/** SQL of the job of `found`, if `condition` holds. It waits for a deletion of the job that is under way. */
-export const jobOfFound = (condition: string): string => `
-  LATERAL (SELECT id, deletion_requested_at FROM jobs
-            WHERE jobs.id = found.job_id AND ${condition} LIMIT 1 FOR SHARE)`;
+/** SQL of the conflict of an insert as `deletion`: one proof is enough. */
+export const QUEUE_DELETIONS_ONCE = `ON CONFLICT (job_id, upstream_id) DO UPDATE
+     SET origin = excluded.origin, next_attempt_at = coalesce(deletion.next_attempt_at, excluded.next_attempt_at)
+   WHERE excluded.origin = 'orphan'`;
 
-/** A proof replaces an assertion. */
+/** It waits for a deletion of the job that is under way, and locks jobs in the order of their ids. */
 const QUEUE_ORPHANS = `
   INSERT INTO upstream_deletions AS deletion (job_id, upstream_id, include_persisted, origin, next_attempt_at)
   SELECT DISTINCT job.id, found.upstream_id, true, $3::text,
          CASE WHEN $4::boolean OR deletion_requested_at IS NOT NULL THEN now() END
-    FROM unnest($1::uuid[], $2::text[]) AS found (job_id, upstream_id),
-         ${jobOfFound('(ended_at IS NOT NULL OR jobs.upstream_id IS NOT NULL)')} AS job
-   WHERE ${isOrphan('found.upstream_id')}
-     AND (SELECT count(*) FROM upstream_deletions AS queued WHERE queued.job_id = job.id) < ${MAX_PER_JOB}
-  ON CONFLICT (job_id, upstream_id) DO UPDATE
-     SET origin = excluded.origin, next_attempt_at = coalesce(deletion.next_attempt_at, excluded.next_attempt_at)
-   WHERE excluded.origin = 'orphan'
+    FROM (SELECT * FROM unnest($1::uuid[], $2::text[]) AS found (job_id, upstream_id)
+           WHERE ${isOrphan('found.upstream_id')} ORDER BY job_id) AS found,
+         LATERAL (SELECT id, deletion_requested_at FROM jobs
+                   WHERE jobs.id = found.job_id AND (ended_at IS NOT NULL OR jobs.upstream_id IS NOT NULL)
+                   LIMIT 1 FOR SHARE) AS job
+   WHERE (SELECT count(*) FROM upstream_deletions AS queued WHERE queued.job_id = job.id) < ${MAX_PER_JOB}
+  ${QUEUE_DELETIONS_ONCE}
   RETURNING deletion.next_attempt_at IS NOT NULL AS "isDue"`;
 
 const TAKE_DUE = {

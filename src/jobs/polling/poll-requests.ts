@@ -4,7 +4,7 @@ import type { LeaseGrant } from '../../platform/work/due-work.js';
 import type { Notifications } from '../../platform/work/notifications.js';
 import { LEASE_SECONDS, LEASED_COLUMNS, type LeasedJob } from '../leases/leased-job.js';
 import { POLLS_DUE, UNCERTAIN_DUE } from '../persistence/job-transitions.store.js';
-import { jobOfFound } from '../deletion/job-deletion.store.js';
+import { QUEUE_DELETIONS_ONCE } from '../deletion/job-deletion.store.js';
 import type { PollGrants } from './poll-grants.js';
 
 /** A callback that passed the guards. */
@@ -86,8 +86,9 @@ export class PollRequests {
  * leases jobs for the grant. `callbacks` are CTEs; the last one is `callback` with the columns job_id, upstream_id, status,
  * proven, signed (Reducto asserts the upstream id), repeated (adds no timeline entry), deliveries, received_at, trace, and place
  * (their order). They have `parameters` parameters. A callback of an ended job with another upstream job or none shows one
- * that is deleted with the job. It locks jobs in the order of their ids to avoid deadlocks. A leased job is due again once its
- * holder is done. PostgreSQL expects one row of most CTEs, so none is joined with another: it would compare each with each.
+ * that is deleted with the job. It locks jobs in the order of their ids to avoid deadlocks, and waits for deletions of theirs that
+ * are under way. A leased job is due again once its holder is done. PostgreSQL expects one row of most CTEs, so none is joined with
+ * another: it would compare each with each.
  */
 export function recordingStatement(name: string, callbacks: string, parameters: number): Statement {
   const [lease, worker, limit] = [1, 2, 3].map((n) => `$${parameters + n}`);
@@ -97,30 +98,32 @@ export function recordingStatement(name: string, callbacks: string, parameters: 
   WITH ${callbacks},
   first AS (
     SELECT job_id, min(received_at) AS received_at, max(trace) AS trace, min(place) AS place,
-           (array_agg(upstream_id ORDER BY place) FILTER (WHERE proven))[1] AS asserted
+           array_agg(upstream_id ORDER BY place) FILTER (WHERE proven) AS asserted,
+           array_agg(signed ORDER BY place) FILTER (WHERE proven) AS are_signed
       FROM callback GROUP BY job_id),
   event AS (
     INSERT INTO job_events (job_id, type, detail)
     SELECT job_id, 'callback_received',
            jsonb_build_object('status', status, 'upstreamId', upstream_id)
       FROM callback WHERE NOT repeated ORDER BY place),
-  open AS MATERIALIZED (
-    SELECT first.*, status = 'submitted' AND lease IS NULL AND cancel_requested_at IS NULL AS is_free
+  locked AS MATERIALIZED (
+    SELECT first.*, ended_at IS NULL AS is_open, jobs.upstream_id AS own_upstream_id, deletion_requested_at,
+           status = 'submitted' AND lease IS NULL AND cancel_requested_at IS NULL AS is_free
       FROM first JOIN jobs ON jobs.id = first.job_id
-     WHERE ended_at IS NULL
+     WHERE ended_at IS NULL OR (jobs.upstream_id IS NULL AND asserted IS NOT NULL) OR jobs.upstream_id <> ANY (asserted)
      ORDER BY jobs.id FOR NO KEY UPDATE OF jobs),
   planned_poll AS (
     SELECT *, is_free AND row_number() OVER (PARTITION BY is_free ORDER BY place)
                           <= (SELECT ${limit}::integer) AS handed
-      FROM open),
+      FROM locked WHERE is_open),
   late AS (
-    INSERT INTO upstream_deletions (job_id, upstream_id, include_persisted, origin, next_attempt_at)
-    SELECT DISTINCT job_id, found.upstream_id, true, CASE WHEN signed THEN 'orphan' ELSE 'callback' END,
+    INSERT INTO upstream_deletions AS deletion (job_id, upstream_id, include_persisted, origin, next_attempt_at)
+    SELECT job_id, found.upstream_id, true, CASE WHEN bool_or(signed) THEN 'orphan' ELSE 'callback' END,
            CASE WHEN deletion_requested_at IS NOT NULL THEN now() END
-      FROM callback AS found,
-           ${jobOfFound('jobs.upstream_id IS DISTINCT FROM found.upstream_id')} AS job
-     WHERE proven AND job_id NOT IN (SELECT job_id FROM open)
-    ON CONFLICT DO NOTHING),
+      FROM locked, unnest(asserted, are_signed) AS found (upstream_id, signed)
+     WHERE NOT is_open AND found.upstream_id IS DISTINCT FROM own_upstream_id
+     GROUP BY job_id, found.upstream_id, deletion_requested_at
+    ${QUEUE_DELETIONS_ONCE}),
   requested AS (
     UPDATE jobs
        SET poll_requested = NOT handed,
@@ -130,7 +133,7 @@ export function recordingStatement(name: string, callbacks: string, parameters: 
            next_check_at = CASE WHEN handed THEN now() + interval '${LEASE_SECONDS} s'
                                 WHEN lease IS NOT NULL OR status = 'queued' THEN next_check_at
                                 ELSE least(next_check_at, now()) END,
-           asserted_upstream_id = coalesce(asserted_upstream_id, asserted),
+           asserted_upstream_id = coalesce(asserted_upstream_id, asserted[1]),
            trigger_trace = coalesce(planned_poll.trace, trigger_trace)
       FROM planned_poll
      WHERE jobs.id = planned_poll.job_id

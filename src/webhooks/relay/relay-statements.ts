@@ -49,14 +49,15 @@ const RELAXED = `relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit'
 
 /**
  * Equal deliveries are one message. Further messages of a job with `MAX_MESSAGES_OF_JOB` count as repeats of the last one
- * of these; several relays at once may each add as many. The stored ones are first, so that it is one of them.
+ * of these; several relays at once may each add as many. The stored ones are first, so that it is one of them. The strongest proof
+ * of equal deliveries is that of their message; a further one proves nothing of the last one.
  */
 const MESSAGES = `
   delivery AS MATERIALIZED (
     SELECT taken.*, row_number() OVER (PARTITION BY service ORDER BY id) AS turn FROM taken, relaxed),
   known AS (
-    SELECT job_id, upstream_id, status, NULL::bigint AS stored_id, id, turn, proved_by, client_address,
-           received_at, trace
+    SELECT job_id, upstream_id, status, NULL::bigint AS stored_id, id, turn,
+           CASE proved_by WHEN 'svix' THEN 2 WHEN 'token' THEN 1 END AS strength, client_address, received_at, trace
       FROM delivery
     UNION ALL
     SELECT message.*, NULL, NULL, NULL, NULL, NULL, NULL
@@ -70,7 +71,7 @@ const MESSAGES = `
   message AS (
     SELECT job_id, (array_agg(upstream_id ORDER BY number))[1] AS upstream_id,
            (array_agg(status ORDER BY number))[1] AS status,
-           (array_agg(proved_by ORDER BY id))[1] AS proved_by,
+           coalesce((ARRAY['token', 'svix'])[max(strength) FILTER (WHERE number <= ${MAX_MESSAGES_OF_JOB})], 'none') AS proved_by,
            (array_agg(client_address ORDER BY id))[1] AS client_address,
            count(id)::integer AS deliveries, min(received_at) AS received_at,
            max(received_at) AS last_received_at, max(trace) AS trace, min(turn) AS turn, min(id) AS id
