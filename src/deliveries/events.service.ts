@@ -4,6 +4,7 @@ import { GatewayError } from '../platform/errors/error-codes.js';
 import { Notifications } from '../platform/work/notifications.js';
 import type { Attempt } from './delivering/attempt.entity.js';
 import { DeliveriesStore } from './delivering/deliveries.store.js';
+import { retryLaneOf, SINGLE_LANE } from './delivering/delivery-lane.js';
 import type { Endpoint } from './endpoints/endpoint.entity.js';
 import { EndpointsStore, type Owner } from './endpoints/endpoints.store.js';
 import { matchEndpoints } from './events/event-matching.js';
@@ -93,12 +94,14 @@ export class EventsService {
    */
   async resend(owner: Owner, id: string, endpointId: string | null): Promise<string[]> {
     const event = await this.get(owner, id);
+    let lane: number | undefined = SINGLE_LANE;
     if (endpointId !== null) {
       const endpoint = isUuid(endpointId)
         ? await this.endpoints.find(event.service, endpointId)
         : null;
       if (endpoint === null) throw new GatewayError('endpoint_not_found');
-      if (!(await this.isFor(event, endpoint))) {
+      lane = await this.findLane(event, endpoint);
+      if (lane === undefined) {
         throw new GatewayError(
           'event_not_for_endpoint',
           endpoint.forJobs
@@ -108,16 +111,19 @@ export class EventsService {
       }
       if (!endpoint.enabled) throw new GatewayError('endpoint_disabled', 'Enable it first.');
     }
-    const resent = await this.deliveries.resend(event.id, endpointId);
+    const resent = await this.deliveries.resend(event.id, endpointId, retryLaneOf(lane));
     this.notifications.send(DELIVERIES_DUE);
     return resent;
   }
 
-  /** An endpoint that was made later gets what it would have got. The URL of a direct webhook is deleted with its job. */
-  private async isFor(event: ShownEvent, endpoint: Endpoint): Promise<boolean> {
+  /**
+   * The lane of the delivery; undefined if the event is not for the endpoint. One that was made later gets what it would have
+   * got. The URL of a direct webhook is deleted with its job.
+   */
+  private async findLane(event: ShownEvent, endpoint: Endpoint): Promise<number | undefined> {
     const hasIt = event.deliveries.some(({ endpointId }) => endpointId === endpoint.id);
-    if (hasIt && !endpoint.forJobs) return true;
+    if (hasIt && !endpoint.forJobs) return SINGLE_LANE;
     const made = await this.events.findForMatching(event.id);
-    return made !== undefined && matchEndpoints([made], [endpoint]).length > 0;
+    return made === undefined ? undefined : matchEndpoints([made], [endpoint])[0]?.lane;
   }
 }

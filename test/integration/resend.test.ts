@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { laneOf, retryLaneOf } from '../../src/deliveries/delivering/delivery-lane.js';
 import { createEndpoint, endJob, type TestEndpoint } from '../support/endpoints.js';
 import { eventually, startGateway, type TestGateway } from '../support/gateway.js';
 
@@ -54,5 +56,49 @@ describe('a resend', () => {
     const refused = await one.call('POST', path, { endpointId: other.id });
     expect([refused.status, refused.body.code]).toEqual([409, 'event_not_for_endpoint']);
     expect(other.received()).toEqual([]);
+  });
+});
+
+describe('a resend of a direct webhook', () => {
+  let api: TestGateway;
+  // Nothing is sent.
+  beforeAll(async () => void (api = await startGateway({ ROLES: 'api' })));
+  afterAll(() => api.close());
+
+  const URL_OF_WEBHOOK = 'https://receiver.example.com/hooks/invoices';
+
+  /** Sends an event of a job again to the endpoint of its webhook, which was made again. Returns the delivery. */
+  async function resend(): Promise<{ lane: number; seconds: number }> {
+    const { rows } = await api.pool.query<{ event: string; endpoint: string }>(
+      `WITH job AS (
+         INSERT INTO jobs (id, service, type, status, ended_at, webhook_url)
+         VALUES ($1, 'invoices', 'parse', 'failed', now(), $2) RETURNING id),
+       made AS (
+         INSERT INTO endpoints (id, service, url, for_jobs, secret)
+         VALUES (gen_random_uuid(), 'invoices', 'https://receiver.example.com/', true, 'plain:whsec_a')
+         ON CONFLICT (service, url) WHERE for_jobs DO UPDATE SET enabled = true RETURNING id),
+       event AS (
+         INSERT INTO events (id, service, type, job_id, body)
+         SELECT new_event_id(), 'invoices', 'job.failed', id, '{}' FROM job RETURNING id)
+       SELECT event.id AS event, made.id AS endpoint FROM event, made`,
+      [randomUUID(), URL_OF_WEBHOOK],
+    );
+    const { event, endpoint } = rows[0] ?? {};
+    const path = `/v1/events/${event}/resend`;
+    expect((await api.call('POST', path, { endpointId: endpoint })).status).toBe(202);
+    const { rows: deliveries } = await api.pool.query(
+      `SELECT lane, extract(epoch FROM now() - next_attempt_at)::float8 AS seconds FROM deliveries
+        WHERE event_id = $1 AND endpoint_id = $2`,
+      [event, endpoint],
+    );
+    return deliveries[0];
+  }
+
+  it('goes to the lane of the retries to its URL', async () => {
+    expect((await resend()).lane).toBe(retryLaneOf(laneOf(URL_OF_WEBHOOK)));
+  });
+
+  it('waits behind what has been due for longer', async () => {
+    expect((await resend()).seconds).toBeLessThan(3600);
   });
 });

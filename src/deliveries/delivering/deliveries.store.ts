@@ -3,6 +3,7 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { rows } from '../../platform/database/sql.js';
 import { Attempt } from './attempt.entity.js';
+import { SINGLE_LANE } from './delivery-lane.js';
 
 /** Rows per statement, which keep transactions short. */
 const BATCH = 2000;
@@ -42,10 +43,10 @@ export class DeliveriesStore {
 
   /**
    * Makes the event due again for `endpointId`, or for all endpoints that it was for and that are enabled. Returns the ids
-   * of the endpoints, with those that get it already.
+   * of the endpoints, with those that get it already. `lane`: of a delivery that has none yet.
    */
-  async resend(eventId: string, endpointId: string | null): Promise<string[]> {
-    const resent = await rows<{ id: string }>(this.database, RESEND, [eventId, endpointId]);
+  async resend(eventId: string, endpointId: string | null, lane: number): Promise<string[]> {
+    const resent = await rows<{ id: string }>(this.database, RESEND, [eventId, endpointId, lane]);
     return resent.map(({ id }) => id);
   }
 
@@ -103,22 +104,26 @@ const RECOVER_PENDING = `
            LIMIT $3 FOR NO KEY UPDATE OF delivery SKIP LOCKED)
   RETURNING event_id`;
 
+/** A direct webhook waits for its turn among the others of its lane; an endpoint gets what is resent before all else. */
 const RESEND = `
   WITH target AS (
-    SELECT id FROM endpoints
+    SELECT id, for_jobs FROM endpoints
      WHERE enabled AND id = $2
     UNION
-    SELECT id FROM endpoints JOIN deliveries ON endpoint_id = id
+    SELECT id, for_jobs FROM endpoints JOIN deliveries ON endpoint_id = id
      WHERE enabled AND event_id = $1 AND $2::uuid IS NULL
        AND (NOT for_jobs OR EXISTS (SELECT FROM events AS event JOIN jobs ON jobs.id = event.job_id
                                      WHERE event.id = $1 AND webhook_url IS NOT NULL))),
   event AS MATERIALIZED (
     SELECT id FROM events WHERE id = $1 FOR KEY SHARE),
   due AS (
-    INSERT INTO deliveries AS delivery (event_id, endpoint_id, next_attempt_at)
-    SELECT event.id, target.id, now() - interval '7 days' FROM target, event ORDER BY target.id
+    INSERT INTO deliveries AS delivery (event_id, endpoint_id, lane, next_attempt_at)
+    SELECT event.id, target.id, $3, CASE WHEN for_jobs THEN now() ELSE now() - interval '7 days' END
+      FROM target, event ORDER BY target.id
     ON CONFLICT (event_id, endpoint_id) DO UPDATE
-      SET status = 'pending', failures = 0, next_attempt_at = excluded.next_attempt_at, ended_at = NULL
+      SET status = 'pending', failures = 0, ended_at = NULL,
+          lane = CASE WHEN delivery.lane = ${SINGLE_LANE} THEN excluded.lane ELSE delivery.lane END,
+          next_attempt_at = least(delivery.next_attempt_at, excluded.next_attempt_at)
     WHERE delivery.lease IS NULL),
   closed AS (
     UPDATE endpoints SET paused_until = NULL WHERE paused_until IS NOT NULL AND id IN (SELECT id FROM target))

@@ -19,3 +19,8 @@ export function laneOf(url: string | null | undefined): number {
   const kind = crc32((pathname + search).replace(VARIABLE, '*')) % KINDS;
   return 2 * (1 + kind * PATHS + (crc32(pathname) % PATHS));
 }
+
+/** The lane of what was sent before, so that it takes no slot of first attempts. */
+export function retryLaneOf(lane: number): number {
+  return lane === SINGLE_LANE ? lane : lane | 1;
+}
