@@ -139,12 +139,13 @@ export class EndpointsService {
     }
   }
 
-  /** Makes a new secret. For `overlapSeconds` the last one signs too. */
+  /** Makes a new secret. For `overlapSeconds` the last one signs too, unless `DATA_KEYS` lacks its key. */
   async rotateSecret(owner: Owner, id: string, overlapSeconds: number): Promise<NewEndpoint> {
     const endpoint = await this.find(owner, id);
     const secret = newSecret();
     const encrypted = this.cipher.encrypt(secret, rowOf(endpoint.id));
-    await this.endpoints.rotateSecret(endpoint.id, encrypted, overlapSeconds);
+    const unreadable = this.isReadable(endpoint) ? null : endpoint.secret;
+    await this.endpoints.rotateSecret(endpoint.id, encrypted, overlapSeconds, unreadable);
     return { ...(await this.get(owner, id)), secret };
   }
 
@@ -220,6 +221,16 @@ export class EndpointsService {
     } catch (error) {
       if (!(error instanceof DataKeyError)) throw error;
       return {};
+    }
+  }
+
+  private isReadable({ id, secret }: Endpoint): boolean {
+    try {
+      this.cipher.decrypt(secret, rowOf(id));
+      return true;
+    } catch (error) {
+      if (!(error instanceof DataKeyError)) throw error;
+      return false;
     }
   }
 

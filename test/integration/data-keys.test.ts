@@ -283,6 +283,15 @@ describe('an endpoint whose key is missing', () => {
     expect([status, body.headerNames]).toEqual([200, []]);
   });
 
+  test('loses the unreadable secret when its service rotates it', async () => {
+    const endpoint = await createUnreadable();
+    const path = `/v1/endpoints/${endpoint.id}`;
+    const { body } = await endpoint.call('POST', `${path}/rotate-secret`, {});
+    expect(body.previousSecretUntil).toBeNull();
+    await endpoint.call('PATCH', path, { headers: null });
+    expect(await findings(`${KEY},${SECOND}`)).toEqual([expect.stringMatching(/^ok: /)]);
+  });
+
   test('gets events again with a new secret and new headers', async () => {
     const endpoint = await createUnreadable();
     const path = `/v1/endpoints/${endpoint.id}`;

@@ -114,7 +114,7 @@ export class EndpointsController {
 
   /**
    * Replace the secret of an endpoint
-   * @remarks During the overlap both secrets sign, so that receivers can change to the new one.
+   * @remarks During the overlap both secrets sign, so that receivers can change to the new one. The new one signs alone if the gateway cannot read the previous one: `previousSecretUntil` is then null.
    */
   @Post(':id/rotate-secret')
   @HttpCode(200)

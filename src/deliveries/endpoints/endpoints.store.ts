@@ -137,9 +137,14 @@ export class EndpointsStore {
     return (await manager.findOneBy(Endpoint, { id })) ?? undefined;
   }
 
-  /** `secret` is encrypted, as is the one that it replaces. */
-  async rotateSecret(id: string, secret: string, overlapSeconds: number): Promise<void> {
-    await rows(this.endpoints.manager, ROTATE, [id, secret, overlapSeconds]);
+  /** `secret` is encrypted, as is the one that it replaces, which signs no longer if it is `unreadable`. */
+  async rotateSecret(
+    id: string,
+    secret: string,
+    overlapSeconds: number,
+    unreadable: string | null,
+  ): Promise<void> {
+    await rows(this.endpoints.manager, ROTATE, [id, secret, overlapSeconds, unreadable]);
   }
 
   /** The endpoints of `services`, enabled or not, except those for jobs. */
@@ -176,10 +181,12 @@ const DISABLE = `
      AND ($3::integer = 0 OR failing_since <= now() - make_interval(hours => $3))
   RETURNING id`;
 
+const SIGNS_ON = `$3::float8 > 0 AND secret IS DISTINCT FROM $4::text`;
+
 const ROTATE = `
   UPDATE endpoints
-     SET secret = $2, previous_secret = CASE WHEN $3::float8 > 0 THEN secret END,
-         previous_secret_until = now() + make_interval(secs => nullif($3::float8, 0)), updated_at = now()
+     SET secret = $2, previous_secret = CASE WHEN ${SIGNS_ON} THEN secret END,
+         previous_secret_until = CASE WHEN ${SIGNS_ON} THEN now() + make_interval(secs => $3::float8) END, updated_at = now()
    WHERE id = $1`;
 
 const FILTER = `
