@@ -6,7 +6,7 @@ import {
   AdminDeliveriesStore,
   type EndpointHealth,
   type EndpointSearch,
-  type RecentAttempts,
+  type RecentEvents,
 } from './admin/admin-deliveries.store.js';
 import {
   UnhealthyEndpointsStore,
@@ -51,8 +51,7 @@ export interface AdminEndpoint {
   readonly endpoint: Endpoint;
   readonly state: EndpointHealth;
   readonly backlog: Backlog;
-  /** Of the last events of its service. */
-  readonly recent: RecentAttempts;
+  readonly recent: RecentEvents;
 }
 
 /** What admins read of the endpoints and events of all services. */
@@ -117,15 +116,15 @@ export class DeliveriesAdminService {
 
   private async withHealth(endpoints: readonly Endpoint[]): Promise<AdminEndpoint[]> {
     const ids = endpoints.map(({ id }) => id);
-    const [backlogs, attempts] = await Promise.all([
+    const [backlogs, recent] = await Promise.all([
       this.endpoints.countBacklogs(ids),
-      this.store.countRecentAttempts(ids),
+      this.store.countRecentEvents(ids),
     ]);
     return endpoints.map((endpoint) => ({
       endpoint,
       state: healthOf(endpoint),
       backlog: backlogs.get(endpoint.id) ?? { pending: 0, failed: 0 },
-      recent: attempts.get(endpoint.id) ?? { attempts: 0, successes: 0 },
+      recent: recent.get(endpoint.id) ?? { sent: 0, delivered: 0 },
     }));
   }
 }

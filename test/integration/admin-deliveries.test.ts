@@ -103,9 +103,19 @@ describe('an admin', () => {
       lastSuccessAt: null,
       consecutiveFailures: 1,
       pendingDeliveries: 1,
-      recentAttempts: 1,
-      recentSuccesses: 0,
+      recentlySent: 1,
+      recentlyDelivered: 0,
     });
+  });
+
+  it('reads that a resent event is one that was delivered', async () => {
+    const endpoint = await createEndpoint(gateway);
+    await endJob(gateway, endpoint.service);
+    const event = await eventOf(endpoint.service, delivered);
+    await endpoint.call('POST', `/v1/events/${event.id}/resend`, {});
+    await eventOf(endpoint.service, (one) => delivered(one) && one['attempts'] === 2);
+    const { body } = await ask('GET', `/endpoints/${endpoint.id}`);
+    expect([body.recentlySent, body.recentlyDelivered]).toEqual([1, 1]);
   });
 
   it('sees neither the secret nor the headers nor the query of an endpoint', async () => {

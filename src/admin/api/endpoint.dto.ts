@@ -80,13 +80,13 @@ export class AdminEndpointDto {
   @ApiProperty({ type: 'integer' })
   failedDeliveries!: number;
 
-  /** Attempts of the last 200 events of its service. */
+  /** How many of the last 200 events of its service were sent to it, each counted once. */
   @ApiProperty({ type: 'integer' })
-  recentAttempts!: number;
+  recentlySent!: number;
 
-  /** Deliveries that these attempts completed. */
+  /** How many of these are delivered. One that is sent again is not until it arrives. */
   @ApiProperty({ type: 'integer' })
-  recentSuccesses!: number;
+  recentlyDelivered!: number;
 
   @ApiProperty({ type: [String], nullable: true })
   eventTypes!: string[] | null;
@@ -145,8 +145,8 @@ export function toAdminEndpointDto(found: AdminEndpoint): AdminEndpointDto {
     lastFailureAt: endpoint.lastFailureAt,
     pendingDeliveries: backlog.pending,
     failedDeliveries: backlog.failed,
-    recentAttempts: recent.attempts,
-    recentSuccesses: recent.successes,
+    recentlySent: recent.sent,
+    recentlyDelivered: recent.delivered,
     eventTypes: endpoint.eventTypes,
     channels: endpoint.channels,
     jobTypes: endpoint.jobTypes,

@@ -186,13 +186,13 @@ function factsOf(found: AdminEndpoint): Parameters<typeof Facts>[0]['facts'] {
       </a>,
     ],
     [
-      'Success',
-      recent.attempts === 0 ? (
+      'Delivered',
+      recent.sent === 0 ? (
         <None />
       ) : (
         <>
-          {percent(recent.successes, recent.attempts)}{' '}
-          <span class="muted">of the last {count(recent.attempts)} attempts</span>
+          {percent(recent.delivered, recent.sent)}{' '}
+          <span class="muted">of the last {count(recent.sent)} events that were sent</span>
         </>
       ),
     ],

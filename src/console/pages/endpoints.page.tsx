@@ -163,14 +163,14 @@ const COLUMNS: readonly TableColumn<AdminEndpoint>[] = [
     ),
   },
   {
-    head: 'Success',
+    head: 'Delivered',
     numeric: true,
-    cell: ({ recent: { attempts, successes } }) =>
-      attempts === 0 ? (
+    cell: ({ recent: { sent, delivered } }) =>
+      sent === 0 ? (
         <None />
       ) : (
-        <span title={`${successes} of the last ${attempts} attempts`}>
-          {percent(successes, attempts)}
+        <span title={`${delivered} of the last ${sent} events that were sent`}>
+          {percent(delivered, sent)}
         </span>
       ),
   },

@@ -13,13 +13,13 @@ export interface EndpointSearch {
   readonly state?: EndpointHealth | undefined;
 }
 
-/** Recent attempts of an endpoint. */
-export interface RecentAttempts {
-  readonly attempts: number;
-  readonly successes: number;
+/** The recent events that were sent to an endpoint, once or often. */
+export interface RecentEvents {
+  readonly sent: number;
+  readonly delivered: number;
 }
 
-/** Events of a service over which attempts are counted. */
+/** Events of a service among which they are counted. */
 const RECENT_EVENTS = 200;
 
 /** Reads of the endpoints of all services. */
@@ -56,12 +56,12 @@ export class AdminDeliveriesStore {
     return found.map(({ service }) => service);
   }
 
-  async countRecentAttempts(ids: readonly string[]): Promise<Map<string, RecentAttempts>> {
-    const counted = await rows<RecentAttempts & { id: string }>(this.database, RECENT_ATTEMPTS, [
+  async countRecentEvents(ids: readonly string[]): Promise<Map<string, RecentEvents>> {
+    const counted = await rows<RecentEvents & { id: string }>(this.database, COUNT_RECENT, [
       ids,
       RECENT_EVENTS,
     ]);
-    return new Map(counted.map(({ id, ...attempts }) => [id, attempts]));
+    return new Map(counted.map(({ id, ...recent }) => [id, recent]));
   }
 
   /** Disables the endpoint for an admin, also if another reason disabled it before. */
@@ -91,9 +91,9 @@ const LIST_SERVICES = `
   UNION
   SELECT service FROM endpoints ORDER BY service`;
 
-const RECENT_ATTEMPTS = `
-  SELECT endpoint.id, coalesce(sum(recent.attempts), 0)::integer AS attempts,
-         (count(*) FILTER (WHERE recent.status = 'delivered'))::integer AS successes
+const COUNT_RECENT = `
+  SELECT endpoint.id, (count(*) FILTER (WHERE recent.attempts > 0))::integer AS sent,
+         (count(*) FILTER (WHERE recent.status = 'delivered'))::integer AS delivered
     FROM endpoints AS endpoint
     LEFT JOIN LATERAL (
            SELECT delivery.attempts, delivery.status
