@@ -17,6 +17,12 @@ export const DELETIONS_DUE = 'deletions_due';
 export const recordEnds = (ended: string): string =>
   `INSERT INTO event_outbox (job_id) SELECT id FROM ${ended}`;
 
+/** SQL of whether an open job of `service` names a webhook at `origin`, which ends with `/`. */
+export const hasOpenWebhook = (service: string, origin: string): string => `
+  EXISTS (SELECT FROM jobs
+           WHERE ended_at IS NULL AND webhook_url IS NOT NULL AND jobs.service = ${service}
+             AND substring(webhook_url FROM '^[^/]*//[^/]*/') = ${origin})`;
+
 /**
  * SQL of the CTE `ended`: up to `limit` jobs that are removed from the outbox, with ids above `from`, except those of the array
  * `skipped`, after the CTE `after`. The same transaction must insert their events.

@@ -14,6 +14,7 @@ export type SettledBy = 'webhook' | 'reconciler' | 'submission' | 'cancellation'
 @Index('jobs_by_acceptance', { synchronize: false })
 @Index('jobs_queued_by_service', { synchronize: false })
 @Index('jobs_submitted_by_service', { synchronize: false })
+@Index('jobs_open_webhooks', { synchronize: false })
 @Index('jobs_by_service', ['service', 'id'])
 @Index('jobs_idempotency', ['service', 'idempotencyKey'], {
   unique: true,

@@ -26,6 +26,7 @@ const BATCH = {
   uploads: 500,
   calls: 500,
   events: 500,
+  endpoints: 50,
 } as const;
 
 /** Deleted rows of a sweep. */
@@ -36,12 +37,14 @@ export interface DeletedCounts {
   readonly chunks: number;
   readonly uploads: number;
   readonly events: number;
+  /** Those of direct webhooks. */
+  readonly endpoints: number;
 }
 
 /** Deletes one batch; returns its number of rows. */
 type Step = (manager: EntityManager, retentionLease: RetentionLease) => Promise<number>;
 
-/** Deletes jobs, results, callbacks, and events past their retention, in small transactions. */
+/** Deletes what is past its retention, in small transactions. */
 @Injectable()
 export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(RetentionService.name);
@@ -99,9 +102,11 @@ export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy
     const events = await this.remove('event', BATCH.events, (manager, { now }) =>
       this.events.deleteEvents(manager, eventDays, now, BATCH.events),
     );
-
+    const endpoints = await this.remove('endpoint', BATCH.endpoints, (manager, { now }) =>
+      this.events.deleteOrigins(manager, eventDays, now, BATCH.endpoints),
+    );
     await this.inSteps(BATCH.calls, (manager) => this.jobs.deleteCalls(manager, BATCH.calls));
-    const deleted = { results, jobs, callbacks, chunks, uploads, events };
+    const deleted = { results, jobs, callbacks, chunks, uploads, events, endpoints };
     if (Object.values(deleted).some((count) => count > 0)) {
       this.logger.log({ msg: 'deleted expired rows', ...deleted });
     }

@@ -8,7 +8,7 @@ import {
   DELETE_JOBS,
   SEARCH_CONTENTS,
 } from '../../src/jobs/persistence/job-retention.store.js';
-import { DELETE_EVENTS } from '../../src/deliveries/event-retention.js';
+import { DELETE_EVENTS, LOCK_UNUSED } from '../../src/deliveries/event-retention.js';
 import { DELETE_CALLBACKS } from '../../src/webhooks/callback-retention.js';
 import { newDatabase } from '../support/gateway.js';
 import { addOldJobs } from '../support/old-jobs.js';
@@ -70,4 +70,19 @@ it.each<[string, string, (contents: string[]) => unknown[]]>([
   const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${statement}`, values);
   const plan = rows.map((row) => row['QUERY PLAN']);
   expect(plan.filter((line) => line.includes('Seq Scan'))).toEqual([]);
+});
+
+it('what finds unused origins reads neither all jobs nor all deliveries', async () => {
+  await pool.query(
+    `INSERT INTO endpoints (id, service, url, for_jobs, secret, created_at, updated_at)
+     SELECT gen_random_uuid(), 'invoices', 'https://' || n || '.example.com/', true, 'plain:a', now() - interval '1 year', now() - interval '1 year'
+       FROM generate_series(1, 100) AS n`,
+  );
+  await pool.query('ANALYZE endpoints');
+  const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${LOCK_UNUSED}`, [
+    new Date(),
+    50,
+  ]);
+  const scans = rows.map((row) => row['QUERY PLAN']).filter((line) => line.includes('Seq Scan'));
+  expect(scans.filter((line) => !line.includes('on endpoints'))).toEqual([]);
 });

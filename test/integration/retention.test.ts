@@ -74,6 +74,7 @@ describe('an expired result', () => {
       chunks: 0,
       uploads: 0,
       events: 0,
+      endpoints: 0,
     });
     expect([(await read(young)).status, (await read(almost)).status]).toEqual([200, 200]);
     expect(await read(failed)).toMatchObject({ body: { code: 'job_has_no_result' } });
@@ -157,6 +158,7 @@ describe('an expired job', () => {
       chunks: 0,
       uploads: 0,
       events: 0,
+      endpoints: 0,
     });
     expect([await count('jobs'), await count('callbacks')]).toEqual([1, 1]);
     await gateway.call('POST', `/v1/jobs/${id}/cancel`);
@@ -168,6 +170,7 @@ describe('an expired job', () => {
       chunks: 0,
       uploads: 0,
       events: 0,
+      endpoints: 0,
     });
   });
 
@@ -193,6 +196,7 @@ describe('an expired job', () => {
         chunks: 0,
         uploads: 0,
         events: 0,
+        endpoints: 0,
       });
       expect((await patient.call('GET', `/v1/jobs/${running}`)).body.endedAt).toBeNull();
       expect((await patient.call('GET', `/v1/jobs/${ended}/result`)).status).toBe(200);
@@ -299,6 +303,7 @@ it('0 retains rows forever, and a result without its own retention is deleted wi
       chunks: 0,
       uploads: 0,
       events: 0,
+      endpoints: 0,
     });
     await keeps.pool.query(`UPDATE retention_lease SET held_until = now() - interval '1 s'`);
     expect(await sweep(jobsOnly)).toEqual({
@@ -308,6 +313,7 @@ it('0 retains rows forever, and a result without its own retention is deleted wi
       chunks: 0,
       uploads: 0,
       events: 0,
+      endpoints: 0,
     });
     await letGracePass(keeps.pool);
     expect((await sweep(jobsOnly)).chunks).toBe(3);

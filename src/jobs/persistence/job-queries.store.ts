@@ -13,6 +13,7 @@ import { JobEvent } from '../timeline/job-event.entity.js';
 import { JobResult } from '../results/job-result.entity.js';
 import { TimelineSources } from '../timeline/timeline-sources.js';
 import { timelineOf, type TimelineEntry } from '../timeline/timeline.js';
+import { hasOpenWebhook } from '../job-ends.js';
 import type { JobStatus } from '../job-status.js';
 import type { JobType } from '../job-type.js';
 import { Job } from '../job.entity.js';
@@ -243,12 +244,7 @@ export function countOpenJobs(jobs: Repository<Job>): Promise<OpenJobs[]> {
 /** Each status has an index of its own. */
 const OPEN_WEBHOOKS = {
   name: 'jobs-open-webhooks',
-  text: `SELECT ${['queued', 'submitted', 'uncertain']
-    .map(
-      (status) =>
-        `EXISTS (SELECT FROM jobs WHERE status = '${status}' AND service = $1 AND starts_with(webhook_url, $2))`,
-    )
-    .join(' OR ')} AS named`,
+  text: `SELECT ${hasOpenWebhook('$1', '$2')} AS named`,
 };
 
 /** Arrays as subqueries give PostgreSQL one generic plan for all array lengths. */

@@ -11,6 +11,7 @@ const KINDS = [
   'upload',
   'audit_entry',
   'event',
+  'endpoint',
 ] as const;
 export type DeletedKind = (typeof KINDS)[number];
 
