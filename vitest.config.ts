@@ -8,8 +8,10 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // A test waits for a condition, never for a time: these limits only end a test that hangs, also on a loaded machine.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
     // Two cores: more workers than that only make the timings of the tests noisier.
     maxWorkers: 2,
     ...(report === undefined

@@ -147,7 +147,7 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
       await page.reload();
       return page.getByRole('table', { name: 'Refused in this time' }).count();
     };
-    await expect.poll(refused, { timeout: 20_000, interval: 500 }).toBe(1);
+    await expect.poll(refused, { interval: 500 }).toBe(1);
     await page.goto(`${url}/admin/refusals?guard=source_ip`);
     await page.getByRole('button', { name: 'Re-check these' }).click();
     await page.getByRole('heading', { name: 'Re-check' }).waitFor();

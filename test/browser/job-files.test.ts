@@ -39,7 +39,7 @@ describe.skipIf(noBrowser !== undefined)('the files of a job in the console', ()
     window = await openWindow(browser, gateway, { locale: 'en-US', timezoneId: 'UTC' });
     await window.signIn(await gateway.newKey('platform', ['admin']));
     await window.page.goto(`${window.url}/admin/jobs/${id}`);
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser.close();
     await gateway.close();

@@ -41,7 +41,7 @@ describe.skipIf(noBrowser !== undefined)('the pictures of the console', () => {
     completedJob = await gateway.submit({ metadata: { invoice: 815 } });
     await gateway.ended(completedJob);
     window = await signedIn(gateway);
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser.close();
     await gateway.close();
@@ -97,7 +97,7 @@ describe.skipIf(noBrowser !== undefined)('the pictures of the console', () => {
   it('show the list of refused callbacks, and the alert about them', async () => {
     for (let n = 0; n < 3; n++) await refuseGenuineCallback();
     const alerts = async () => (await gateway.pool.query('SELECT FROM alerts')).rowCount;
-    await expect.poll(alerts, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect.poll(alerts).toBeGreaterThan(0);
     const bytes = await takePicture(
       window,
       'console-refusals',

@@ -75,16 +75,10 @@ describe('an admin', () => {
     const endpoint = await createEndpoint(gateway, receive);
     await endJob(gateway, endpoint.service);
     await expect
-      .poll(
-        async () => {
-          const { body } = await ask(
-            'GET',
-            `/endpoints?service=${endpoint.service}&state=${state}`,
-          );
-          return idsOf(body.endpoints);
-        },
-        { timeout: 10_000 },
-      )
+      .poll(async () => {
+        const { body } = await ask('GET', `/endpoints?service=${endpoint.service}&state=${state}`);
+        return idsOf(body.endpoints);
+      })
       .toEqual([endpoint.id]);
   });
 

@@ -54,7 +54,7 @@ it('each of a burst with repeats is stored, counted and acted upon, once', async
     );
     return rows[0].n;
   };
-  await expect.poll(completed, { timeout: 20_000 }).toBe(100);
+  await expect.poll(completed).toBe(100);
   const events = await gateway.pool.query(
     `SELECT count(*)::int AS n FROM job_events WHERE type = 'callback_received'`,
   );

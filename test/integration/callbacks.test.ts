@@ -364,4 +364,4 @@ it('one that is too large does not hold up the next one on its connection', asyn
   } finally {
     agent.destroy();
   }
-}, 10_000);
+});

@@ -62,7 +62,7 @@ it('makes the call of a killed process again once the listing proves that it mad
   const { job, calls } = await takenOver([]);
   expect(job).toMatchObject({ status: 'completed', settledBy: 'submission' });
   expect(calls).toBe(2);
-}, 60_000);
+});
 
 it('does not make the call of a killed process again while its job may be in the listing', async () => {
   const unmarked = {
@@ -75,4 +75,4 @@ it('does not make the call of a killed process again while its job may be in the
   const { job, calls } = await takenOver([unmarked]);
   expect(job).toMatchObject({ status: 'failed', error: { code: 'submit_outcome_unknown' } });
   expect(calls).toBe(1);
-}, 60_000);
+});

@@ -227,10 +227,10 @@ describe('while synchronous calls run', () => {
       [id],
     );
     const before = await due();
-    await expect.poll(due, { timeout: 15_000 }).toBeGreaterThan(before + 5000);
+    await expect.poll(due).toBeGreaterThan(before + 5000);
     release();
     await gateway.ended(id);
-  }, 30_000);
+  });
 
   it('services share the slots', async () => {
     const { release } = openCalls();
@@ -243,7 +243,7 @@ describe('while synchronous calls run', () => {
     let made = 0;
     answers = [() => ({ body: answerOf(`job_next_${(made += 1)}`) })];
     release();
-    await gateway.call('GET', `/v1/jobs/${body.id}?wait=20`, undefined, {
+    await gateway.call('GET', `/v1/jobs/${body.id}?wait=60`, undefined, {
       authorization: `Bearer ${key}`,
     });
     await Promise.all(flood.map((id) => gateway.ended(id)));

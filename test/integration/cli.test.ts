@@ -114,7 +114,7 @@ describe('keys create', () => {
       'bash',
     );
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(KEY) });
-  }, 30_000);
+  });
 
   it('stores the scopes that it is given', async () => {
     await gateway(['keys', 'create', '--service', 'scoped', '--scopes', 'jobs, admin']);

@@ -8,7 +8,10 @@ import { routesOf } from '../support/routes.js';
 let gateway: TestGateway;
 let adminKey: string;
 beforeAll(async () => {
-  gateway = await startGateway({ RECONCILE_INTERVAL_SECONDS: '3600' });
+  gateway = await startGateway({
+    RECONCILE_INTERVAL_SECONDS: '3600',
+    POLL_SCHEDULE_SECONDS: '600',
+  });
   adminKey = await gateway.newKey('platform', ['admin']);
 });
 afterAll(() => gateway.close());

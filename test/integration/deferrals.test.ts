@@ -92,7 +92,7 @@ it.each([
     Object.assign(upstream.answers, answers);
     const id = await gateway.submit();
     // A cool-down of the case before may explain the first moments.
-    await expect.poll(() => reasonOf(id), { timeout: 10_000 }).toMatch(reason);
+    await expect.poll(() => reasonOf(id)).toMatch(reason);
     expect(await reasonOf(id)).not.toContain('document');
   },
 );

@@ -85,7 +85,7 @@ it('deletes the upstream job of a deleted job whose callback was the last that a
   await restart();
   await eventually('the deletion', () => (upstream.requests.some(isDeletion) ? true : undefined));
   expect(upstream.requests.filter(({ path }) => path === '/cancel/late')).not.toEqual([]);
-}, 60_000);
+});
 
 it('repeats the deletion of an upstream job during which the process was killed', async () => {
   const { upstream, sendCallback, restart } = await withDeletedJob();
@@ -99,4 +99,4 @@ it('repeats the deletion of an upstream job during which the process was killed'
     return found.length > 1 ? found : undefined;
   });
   expect(new Set(deletions)).toEqual(new Set(['/job/late?include_persisted=true']));
-}, 60_000);
+});

@@ -75,7 +75,7 @@ async function countOf({ pool }: Scene, rows: string): Promise<number> {
 async function verify(scene: Scene): Promise<void> {
   const { pool, receiver, jobs } = scene;
   await expect
-    .poll(() => countOf(scene, `deliveries WHERE status = 'delivered'`), { timeout: 60_000 })
+    .poll(() => countOf(scene, `deliveries WHERE status = 'delivered'`))
     .toBe(jobs.size * MATCHING.length);
   expect(await countOf(scene, 'event_outbox')).toBe(0);
   expect(await countOf(scene, 'deliveries')).toBe(jobs.size * MATCHING.length);

@@ -83,7 +83,7 @@ it('passes any JSON to Reducto and returns any metadata byte by byte', async () 
     },
   );
   await fc.assert(property, { numRuns: 60, endOnFailure: true });
-}, 60_000);
+});
 
 describe('a request reaches Reducto', () => {
   it.each([

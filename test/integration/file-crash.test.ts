@@ -69,7 +69,7 @@ async function residentBytes(pid: number | undefined): Promise<number> {
 }
 
 async function completed(id: string): Promise<void> {
-  await expect.poll(() => statusOf(id), { timeout: 40_000, interval: 50 }).toBe('completed');
+  await expect.poll(() => statusOf(id), { interval: 50 }).toBe('completed');
 }
 
 it('a process that is killed in the middle of a download completes no job, and another fetches all files', async () => {
@@ -79,7 +79,7 @@ it('a process that is killed in the middle of a download completes no job, and a
   results.completeWith(withImages(...links));
   const first = await start(settings);
   const id = await submit(first);
-  await expect.poll(() => countOf(pool, 'result_chunks'), { timeout: 20_000 }).toBe(1);
+  await expect.poll(() => countOf(pool, 'result_chunks')).toBe(1);
   await end(first.child, 'SIGKILL');
   expect(await statusOf(id)).toBe('submitted');
   expect(await countOf(pool, 'job_files')).toBe(0);
@@ -88,13 +88,13 @@ it('a process that is killed in the middle of a download completes no job, and a
   const second = await start(settings);
   await completed(id);
   expect(await contentsAt(second, id)).toEqual(['content of first', 'content of second']);
-}, 90_000);
+});
 
 it('a process that is killed after it stored the files and before the commit completes no job', async () => {
   results.upstream.answers.poll = { body: '{"status":"Pending"}' };
   const first = await start(settings);
   const id = await submit(first);
-  await expect.poll(() => statusOf(id), { timeout: 20_000 }).toBe('submitted');
+  await expect.poll(() => statusOf(id)).toBe('submitted');
   const holder = await pool.connect();
   try {
     // Every completion waits, and leases do not.
@@ -102,9 +102,7 @@ it('a process that is killed after it stored the files and before the commit com
     await holder.query('LOCK TABLE job_results IN EXCLUSIVE MODE');
     results.completeWith(withImages(results.link('only')));
     await expect
-      .poll(() => countOf(pool, 'pg_locks', `NOT granted AND relation = 'job_results'::regclass`), {
-        timeout: 20_000,
-      })
+      .poll(() => countOf(pool, 'pg_locks', `NOT granted AND relation = 'job_results'::regclass`))
       .toBeGreaterThan(0);
     await end(first.child, 'SIGKILL');
     expect(await countOf(pool, 'result_chunks')).toBe(1);
@@ -121,7 +119,7 @@ it('a process that is killed after it stored the files and before the commit com
   await completed(id);
   expect(await contentsAt(second, id)).toEqual(['content of only']);
   expect(await countOf(pool, 'result_chunks', FILES)).toBe(1);
-}, 90_000);
+});
 
 it('a process that is killed right after the commit leaves the job with its files', async () => {
   results.completeWith(withImages(results.link('only')));
@@ -131,7 +129,7 @@ it('a process that is killed right after the commit leaves the job with its file
   await end(first.child, 'SIGKILL');
   results.expireLinks();
   expect(await contentsAt(await start(settings), id)).toEqual(['content of only']);
-}, 90_000);
+});
 
 it('a result of 200 MB with 300 images fits into the memory of the compose file', async () => {
   const image = randomBytes(400_000);

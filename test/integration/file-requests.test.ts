@@ -178,7 +178,7 @@ describe('a signed link', () => {
 
   it('refuses a link that has expired', async () => {
     const url = await signed(1);
-    await expect.poll(() => code(url), { timeout: 5000 }).toEqual([403, 'link_not_valid']);
+    await expect.poll(() => code(url)).toEqual([403, 'link_not_valid']);
     expect((await send(url, 'GET')).body.detail).toContain('It expired at ');
   });
 

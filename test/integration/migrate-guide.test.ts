@@ -37,7 +37,7 @@ async function startHandler(environment: Record<string, string>) {
   });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (part: string) => (output += part));
-  await expect.poll(() => output, { timeout: 20_000 }).toContain('listening');
+  await expect.poll(() => output).toContain('listening');
   const port = /"port":(\d+)/.exec(output)?.[1];
   return { url: `http://127.0.0.1:${port}/`, output: () => output };
 }
@@ -53,9 +53,7 @@ it.each(['gateway', 'reducto'] as const)(
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('"response_type":"parse"');
     expect(stdout).toContain('"response_type":"v3_extract"');
-    await expect
-      .poll(handler.output, { timeout: 20_000 })
-      .toContain('ended Completed {"order":815}');
+    await expect.poll(handler.output).toContain('ended Completed {"order":815}');
   },
   60_000,
 );

@@ -80,7 +80,7 @@ describe('on a bare machine', () => {
       headers,
     );
     expect(
-      (await send(`${first.url}/v1/jobs/${job.body.id}?wait=20`, 'GET', undefined, headers)).body
+      (await send(`${first.url}/v1/jobs/${job.body.id}?wait=60`, 'GET', undefined, headers)).body
         .status,
     ).toBe('completed');
     expect(await end(first.child, 'SIGTERM')).toBe(0);
@@ -141,7 +141,11 @@ describe('on a bare machine', () => {
   });
 
   it('makes Reducto call back the port that it listens on with PORT=0', async () => {
-    const started = await start({ DATA_DIR: directory, PORT: '0' });
+    const started = await start({
+      DATA_DIR: directory,
+      PORT: '0',
+      POLL_SCHEDULE_SECONDS: '600',
+    });
     const headers = { authorization: `Bearer ${await keyPrintedBy(started)}` };
     expect(printedBy(started)).toContain(`PUBLIC_URL=${started.url}`);
     const job = await send(
@@ -150,7 +154,7 @@ describe('on a bare machine', () => {
       { type: 'parse', input: 'https://example.com/a.pdf' },
       headers,
     );
-    const path = `/v1/jobs/${job.body.id}?wait=20`;
+    const path = `/v1/jobs/${job.body.id}?wait=60`;
     const { body } = await send(`${started.url}${path}`, 'GET', undefined, headers);
     expect(body).toMatchObject({ status: 'completed', settledBy: 'webhook' });
   });
@@ -208,11 +212,11 @@ describe('on a bare machine', () => {
     let output = '';
     npm.stdout.on('data', (part) => (output += String(part)));
     const closed = once(npm, 'close');
-    await expect.poll(() => output, { timeout: 30_000 }).toContain('Metrics: ');
+    await expect.poll(() => output).toContain('Metrics: ');
     npm.kill('SIGTERM');
     expect(await closed).toEqual([0, null]);
     expect(output).toContain('"msg":"stopped"');
-  }, 60_000);
+  });
 
   it('logs "stopped" as its last line', async () => {
     const started = await start({ DATA_DIR: directory });
@@ -261,4 +265,4 @@ it('keeps accepted jobs through kill -9: each reaches Reducto exactly once and c
   expect(ended).toEqual(ids.map(() => 'completed'));
   const upstream = sandbox.jobs.all().map((job) => JSON.stringify(job.body));
   for (const id of ids) expect(upstream.filter((body) => body.includes(id))).toHaveLength(1);
-}, 120_000);
+});

@@ -149,7 +149,7 @@ it('expires each job past the maximum age once and logs an error', async () => {
     gateway.logs.filter(
       (line) => line.includes('"level":"error"') && line.includes('max_age_exceeded'),
     );
-  await expect.poll(() => loud().length, { timeout: 10_000 }).toBe(80);
+  await expect.poll(() => loud().length).toBe(80);
   expect(await metricValue(gateway, 'gateway_jobs_ended_total', { code: 'max_age_exceeded' })).toBe(
     80,
   );
@@ -191,6 +191,6 @@ it('counts a failed sweep', async () => {
   const failures = () => metricValue(gateway, 'gateway_reconciler_sweep_failures_total');
   expect(await failures()).toBe(0);
   await gateway.pool.query('ALTER TABLE jobs RENAME TO jobs_elsewhere');
-  await expect.poll(failures, { timeout: 20_000 }).toBeGreaterThan(0);
+  await expect.poll(failures).toBeGreaterThan(0);
   await gateway.pool.query('ALTER TABLE jobs_elsewhere RENAME TO jobs');
 });

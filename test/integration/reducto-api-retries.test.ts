@@ -265,7 +265,7 @@ it('makes 1,000 jobs of 1,000 submits whose connections are cut at random and wh
   const inputs = new Set<unknown>(bodies.map((body) => body['input']));
   const upstream = gateway.sandbox.jobs.all().filter(({ body }) => inputs.has(body['input']));
   expect(upstream).toHaveLength(1000);
-}, 120_000);
+});
 
 it('gives the repeat of a synchronous call its result after kill -9', async () => {
   const database = await newDatabase();
@@ -308,7 +308,7 @@ it('gives the repeat of a synchronous call its result after kill -9', async () =
     body: { response_type: 'parse' },
   });
   expect(sandbox.jobs.all()).toHaveLength(1);
-}, 60_000);
+});
 
 /** Sends a first request like a client that gives up before its bytes are read. */
 async function sendAndLeave(body: object, key: string): Promise<RawConnection> {

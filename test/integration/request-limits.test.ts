@@ -195,7 +195,7 @@ describe('a 429 with Retry-After to a submit', () => {
   it('pauses the submits of all processes, begins no attempts meanwhile, and leaves polls alone', async () => {
     const { upstream, one, other } = await twoGateways();
     const open = await one.submit();
-    await expect.poll(() => one.events(open), { timeout: 10_000 }).toContain('submitted');
+    await expect.poll(() => one.events(open)).toContain('submitted');
     upstream.answers.submit = { status: 429, headers: { 'retry-after': '60' }, body: '{}' };
     const before = submits(upstream);
     await one.submit();

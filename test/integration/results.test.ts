@@ -195,9 +195,7 @@ describe('unusual answers to a poll', () => {
 
   it('an unknown status counts as not finished; the job expires at its maximum age', async () => {
     const id = await gateway.submit({ sim: { poll: { status: 'Daydreaming' } } });
-    await expect
-      .poll(async () => (await gateway.events(id)).includes('polled'), { timeout: 10_000 })
-      .toBe(true);
+    await expect.poll(async () => (await gateway.events(id)).includes('polled')).toBe(true);
     await gateway.pool.query(
       `UPDATE jobs SET created_at = now() - interval '2 days' WHERE id = $1`,
       [id],

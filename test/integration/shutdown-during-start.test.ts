@@ -79,7 +79,7 @@ function gatewayOf({ pid = 0 }: ChildProcess): number {
 
 /** A start loads and migrates for seconds. */
 async function said(starting: Starting, text: string): Promise<void> {
-  await expect.poll(starting.output, { timeout: 45_000 }).toContain(text);
+  await expect.poll(starting.output).toContain(text);
 }
 
 async function silentDatabase(): Promise<string> {
@@ -122,7 +122,7 @@ describe('a stop signal ends at once', () => {
       );
       return rowCount;
     };
-    await expect.poll(asks, { timeout: 45_000 }).toBeGreaterThan(0);
+    await expect.poll(asks).toBeGreaterThan(0);
     const { code, milliseconds } = await starting.stop('SIGTERM');
     expect(code).toBe(143);
     expect(milliseconds).toBeLessThan(STOP_MILLISECONDS);
@@ -133,7 +133,7 @@ describe('a stop signal ends at once', () => {
     cleanUps.push(() => rm(directory, { recursive: true, force: true }));
     const first = start(MAIN, { ...settings, DATA_DIR: directory });
     const isMaking = (): boolean => existsSync(join(directory, 'postgres.new'));
-    await expect.poll(isMaking, { timeout: 45_000, interval: 20 }).toBe(true);
+    await expect.poll(isMaking, { interval: 20 }).toBe(true);
     const { code, milliseconds } = await first.stop('SIGTERM');
     expect(code).toBe(143);
     expect(milliseconds).toBeLessThan(STOP_MILLISECONDS);

@@ -90,7 +90,7 @@ it('waits on shutdown for the download of a result, and completes its job', asyn
   const code = end(child, 'SIGTERM');
   // A process that waits for nothing closes its socket at once instead.
   await expect
-    .poll(async () => (await fetch(`${url}/health/ready`)).json(), { timeout: 10_000 })
+    .poll(async () => (await fetch(`${url}/health/ready`)).json())
     .toMatchObject({ status: 'down', checks: { process: 'down' } });
   served.resolve();
   expect(await code).toBe(0);

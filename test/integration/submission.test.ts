@@ -100,7 +100,11 @@ describe('a submit whose answer is lost', () => {
 
   it('resolves a lost answer by a callback without a listing', async () => {
     const old = await startGateway(
-      { REDUCTO_SUBMIT_TIMEOUT_SECONDS: '1', UNCERTAIN_SCHEDULE_SECONDS: '20' },
+      {
+        REDUCTO_SUBMIT_TIMEOUT_SECONDS: '1',
+        UNCERTAIN_SCHEDULE_SECONDS: '600',
+        POLL_SCHEDULE_SECONDS: '600',
+      },
       { platform: { jobsList: false } },
     );
     try {

@@ -31,7 +31,7 @@ beforeAll(async () => {
   endpoint = (await gateway.call('POST', '/v1/endpoints', { url })).body.id;
   done = await gateway.submit();
   await gateway.ended(done);
-  event = (await gateway.call('GET', '/v1/events?after=0&wait=10')).body.events[0].id;
+  event = (await gateway.call('GET', '/v1/events?after=0&wait=60')).body.events[0].id;
   open = await gateway.submit({ sim: { runMs: 600_000 } });
 });
 afterAll(() => gateway.close());

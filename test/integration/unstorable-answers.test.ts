@@ -98,7 +98,7 @@ it('a callback whose status holds NUL and lone surrogates is kept', async () => 
   const body = `{"status":"a\\u0000\\ud83d","job_id":"${upstreamId}","metadata":${metadata}}`;
   const headers = { 'content-type': 'application/json' };
   expect((await gateway.call('POST', '/webhooks/reducto', body, headers)).status).toBe(200);
-  await expect.poll(() => gateway.events(id), { timeout: 10_000 }).toContain('callback_received');
+  await expect.poll(() => gateway.events(id)).toContain('callback_received');
   upstream.answers.poll = { body: '{"status":"Failed"}' };
   await gateway.ended(id);
 });
@@ -162,7 +162,7 @@ describe('where PostgreSQL refuses an outcome', () => {
   it('of a job that did not reach Reducto by its maximum age, the job fails', async () => {
     upstream.answers.submit = { status: 429, headers: { 'retry-after': '300' }, body: '{}' };
     const id = await gateway.submit();
-    await expect.poll(() => gateway.events(id), { timeout: 10_000 }).toContain('submit_deferred');
+    await expect.poll(() => gateway.events(id)).toContain('submit_deferred');
     await refuse('jobs', `NEW.status = 'expired'`);
     await gateway.pool.query(
       `UPDATE jobs SET created_at = now() - interval '2 days', next_check_at = now() WHERE id = $1`,
@@ -189,9 +189,7 @@ describe('where PostgreSQL refuses an outcome', () => {
     // The first answer pauses the rest.
     const leased = async (): Promise<number> =>
       (await gateway.pool.query('SELECT FROM jobs WHERE lease IS NOT NULL')).rowCount ?? 0;
-    await expect
-      .poll(async () => submits() > 0 && (await leased()) === 0, { timeout: 10_000 })
-      .toBe(true);
+    await expect.poll(async () => submits() > 0 && (await leased()) === 0).toBe(true);
     const before = submits();
     await refuse(
       'jobs',
@@ -220,9 +218,7 @@ describe('where PostgreSQL refuses an outcome', () => {
     upstream.answers.submit = { status: 429, headers: { 'retry-after': '300' }, body: '{}' };
     upstream.answers.list = { status: 404, body: '{}' };
     const poisoned = await gateway.submit();
-    await expect
-      .poll(() => gateway.events(poisoned), { timeout: 10_000 })
-      .toContain('submit_deferred');
+    await expect.poll(() => gateway.events(poisoned)).toContain('submit_deferred');
     await refuse('job_events', `NEW.job_id = '${poisoned}' AND NEW.type = 'polled'`);
     upstream.answers.submit = { status: 502 };
     await gateway.pool.query(`UPDATE jobs SET next_check_at = now() WHERE id = $1`, [poisoned]);
@@ -238,7 +234,7 @@ describe('where PostgreSQL refuses an outcome', () => {
 it('a submit that gets the upstream id of another job fails, and is not sent again', async () => {
   upstream.answers.submit = { body: '{"job_id":"the_same"}' };
   const first = await gateway.submit();
-  await expect.poll(() => gateway.events(first), { timeout: 10_000 }).toContain('submitted');
+  await expect.poll(() => gateway.events(first)).toContain('submitted');
   const second = await gateway.ended(await gateway.submit());
   expect(second).toMatchObject({ status: 'failed', error: { code: 'submit_outcome_unknown' } });
   expect(submits()).toBe(2);

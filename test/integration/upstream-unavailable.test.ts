@@ -61,7 +61,7 @@ describe('an unavailable Reducto', () => {
       );
       return rows[0].n;
     };
-    await expect.poll(completed, { timeout: 20_000 }).toBe(30);
+    await expect.poll(completed).toBe(30);
   });
 
   it('does not keep a job past the maximum age', async () => {
@@ -87,7 +87,7 @@ describe('an unavailable Reducto', () => {
   ])('of one job alone (%s, again and again) holds nobody back for long', async (_, poll) => {
     const gateway = await start({ POLL_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
     await gateway.submit({ sim: { webhook: { send: 'never' }, poll } });
-    await expect.poll(() => polls(gateway, 'unavailable'), { timeout: 20_000 }).toBeGreaterThan(4);
+    await expect.poll(() => polls(gateway, 'unavailable')).toBeGreaterThan(4);
     expect(await metricValue(gateway, 'gateway_upstream_cool_downs_total')).toBe(1);
     expect((await gateway.ended(await gateway.submit())).status).toBe('completed');
   });
@@ -95,7 +95,7 @@ describe('an unavailable Reducto', () => {
   it('starts no cool-down for one job whose answers are truncated', async () => {
     const gateway = await start({ POLL_SCHEDULE_SECONDS: '0.1', RECONCILE_INTERVAL_SECONDS: '1' });
     await gateway.submit({ sim: { webhook: { send: 'never' }, poll: { fault: 'truncated' } } });
-    await expect.poll(() => polls(gateway, 'unusable'), { timeout: 20_000 }).toBeGreaterThan(1);
+    await expect.poll(() => polls(gateway, 'unusable')).toBeGreaterThan(1);
     expect(await metricValue(gateway, 'gateway_upstream_cool_downs_total')).toBeLessThanOrEqual(1);
     expect((await gateway.ended(await gateway.submit())).status).toBe('completed');
   });

@@ -5,7 +5,7 @@ import { eventually, startGateway, type TestGateway } from '../support/gateway.j
 
 let gateway: TestGateway;
 beforeAll(async () => {
-  gateway = await startGateway();
+  gateway = await startGateway({ POLL_SCHEDULE_SECONDS: '600' });
 });
 afterAll(() => gateway.close());
 afterEach(() => void vi.restoreAllMocks());

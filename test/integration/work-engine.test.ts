@@ -121,7 +121,7 @@ describe('a new kind of work', () => {
       await new Promise(setImmediate);
       running -= 1;
     };
-    await expect.poll(() => sent(gateway), { timeout: 20_000 }).toEqual([1, 50]);
+    await expect.poll(() => sent(gateway)).toEqual([1, 50]);
     expect(most).toBe(4);
   });
 
@@ -133,7 +133,7 @@ describe('a new kind of work', () => {
       failed.add(id);
       return Promise.reject(new Error('broken'));
     };
-    await expect.poll(() => sent(gateway), { timeout: 20_000 }).toEqual([1, 3]);
+    await expect.poll(() => sent(gateway)).toEqual([1, 3]);
   });
 
   it('is due again at once if its handler did nothing', async () => {
@@ -144,7 +144,7 @@ describe('a new kind of work', () => {
       refused.add(id);
       return Promise.resolve('release');
     };
-    await expect.poll(() => sent(gateway), { timeout: 20_000 }).toEqual([1, 3]);
+    await expect.poll(() => sent(gateway)).toEqual([1, 3]);
     expect(work.sent.toSorted((a, b) => a - b)).toEqual([1, 2, 3]);
   });
 
@@ -155,16 +155,16 @@ describe('a new kind of work', () => {
       await lease(...parameters);
       throw new Error('the connection broke');
     });
-    await expect.poll(() => sent(gateway), { timeout: 20_000 }).toEqual([1, 3]);
+    await expect.poll(() => sent(gateway)).toEqual([1, 3]);
   });
 
   it('is done although leases of other rows cannot be released', async () => {
     const { gateway, work } = await withParcels(3);
     work.handler = ({ id }) => Promise.resolve(id === 1 ? 'release' : undefined);
     vi.spyOn(work, 'release').mockRejectedValue(new Error('refused'));
-    await expect.poll(() => work.sent.length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => work.sent.length).toBe(2);
     await gateway.pool.query('INSERT INTO parcels (id) VALUES (4)');
-    await expect.poll(() => work.sent, { timeout: 10_000 }).toContain(4);
+    await expect.poll(() => work.sent).toContain(4);
   });
 
   it('is released although PostgreSQL refuses to change one of its rows', async () => {
@@ -173,9 +173,7 @@ describe('a new kind of work', () => {
     work.handler = ({ id }) => Promise.resolve(once.delete(id) ? 'release' : undefined);
     // Parcel 2 is leased already.
     await refuseRows(gateway.pool, 'parcels', 'NEW.id = 2 AND NEW.lease IS NULL');
-    await expect
-      .poll(() => work.sent.toSorted((a, b) => a - b), { timeout: 10_000 })
-      .toEqual([1, 3, 4]);
+    await expect.poll(() => work.sent.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
   });
 
   it('keeps the leases of running work although PostgreSQL refuses to change one of its rows', async () => {
@@ -201,13 +199,10 @@ describe('a new kind of work', () => {
     };
     const worker = new LeasedWorker(work, get(WorkerLock), get(WorkMetrics));
     await expect
-      .poll(
-        () => {
-          worker.wake();
-          return begun.length;
-        },
-        { timeout: 10_000 },
-      )
+      .poll(() => {
+        worker.wake();
+        return begun.length;
+      })
       .toBe(4);
     await worker.renewLeases();
     expect(renewed.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
@@ -230,7 +225,7 @@ describe('a new kind of work', () => {
     };
     const leased = async (): Promise<number> =>
       (await gateway.pool.query('SELECT FROM parcels WHERE lease IS NOT NULL')).rowCount ?? 0;
-    await expect.poll(leased, { timeout: 10_000 }).toBe(4);
+    await expect.poll(leased).toBe(4);
     work.stop = () => gate.resolve();
     await gateway.app.close();
     expect(await leased()).toBe(0);

@@ -123,7 +123,7 @@ export async function startGateway(
       return String(answer.body.id);
     },
     ended: async (id) => {
-      const { body } = await call('GET', `/v1/jobs/${id}?wait=20`);
+      const { body } = await call('GET', `/v1/jobs/${id}?wait=60`);
       if (body.endedAt === null)
         throw new Error(`job ${id} has not ended: ${JSON.stringify(body)}`);
       return body;
@@ -174,12 +174,12 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Polls until `condition` returns a value; fails with `what` after ten seconds. */
+/** Polls until `condition` returns a value; fails with `what` after a minute. */
 export async function eventually<T>(
   what: string,
   condition: () => Promise<T | undefined> | T | undefined,
 ): Promise<T> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 60_000;
   for (;;) {
     const value = await condition();
     if (value !== undefined) return value;
