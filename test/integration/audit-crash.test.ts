@@ -10,7 +10,7 @@ import { cleanUp, cleanUps, end, start } from '../support/processes.js';
 afterEach(cleanUp);
 
 /** The time in which a crash can lose entries (docs/architecture.md), and time to write them. */
-const BOUND_MILLISECONDS = 1000 + 1500;
+const BOUND_MILLISECONDS = 1000 + 4000;
 const REFUSALS = 400;
 
 async function flooded(): Promise<{

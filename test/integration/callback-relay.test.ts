@@ -172,4 +172,22 @@ describe('a callback that cannot be relayed', () => {
     await acceptRows(gateway.pool, 'callbacks');
     await expect.poll(figures).toMatchObject({ inbox: 0, entered: 260, noted: 260 });
   });
+
+  it('because of a defect is attempted once before the callbacks behind it, however long an attempt takes', async () => {
+    gateway = await startGateway(QUIET);
+    await waitingJobs(gateway, 260);
+    // A refused row does not undo the count.
+    await gateway.pool.query('CREATE SEQUENCE attempts');
+    const slowly = `nextval('attempts') > 0 AND pg_sleep(0.02) IS NOT NULL`;
+    await refuseRows(gateway.pool, 'callbacks', `NEW.status = 'Poison' AND ${slowly}`, '42P01');
+    await gateway.pool.query(
+      `INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address)
+       SELECT id, upstream_id, CASE WHEN row_number() OVER () <= 250 THEN 'Poison' ELSE 'Completed' END,
+              'token', '192.0.2.1' FROM jobs`,
+    );
+    await expect.poll(figures).toMatchObject({ entered: 10 });
+    const { rows } = await gateway.pool.query('SELECT last_value::int AS attempts FROM attempts');
+    // Those of the batches, too.
+    expect(rows[0].attempts).toBeLessThan(300);
+  });
 });

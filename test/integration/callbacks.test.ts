@@ -21,7 +21,7 @@ beforeAll(async () => {
   gateway = await startGateway({
     SVIX_SECRETS: `${SVIX_NEW},${SVIX_OLD}`,
     TOKEN_KEYS: `2:${randomBytes(32).toString('base64')},1:${OLD_KEY}`,
-    POLL_SCHEDULE_SECONDS: '60',
+    POLL_SCHEDULE_SECONDS: '600',
   });
 });
 afterAll(() => gateway.close());
@@ -302,7 +302,7 @@ describe('the guard of the source address', () => {
 });
 
 it('a guard that observes records and lets pass; what it lets pass costs one poll and nothing else', async () => {
-  const open = await startGateway({ GUARD_SECRET: 'observe', POLL_SCHEDULE_SECONDS: '60' });
+  const open = await startGateway({ GUARD_SECRET: 'observe', POLL_SCHEDULE_SECONDS: '600' });
   try {
     const id = await open.submit({ sim: { stuck: 'InProgress', webhook: { send: 'never' } } });
     const upstreamId = await eventually('an upstream id', () => open.sandbox.jobs.all()[0]?.id);
@@ -330,7 +330,7 @@ it('works from end to end with Svix, channels and all', async () => {
       WEBHOOK_MODE: 'svix',
       SVIX_CHANNELS: 'prod',
       SVIX_SECRETS: SVIX_OLD,
-      POLL_SCHEDULE_SECONDS: '60',
+      POLL_SCHEDULE_SECONDS: '600',
     },
     { platform: { svixSecrets: [SVIX_NEW, SVIX_OLD], svixChannels: ['prod'] } },
   );

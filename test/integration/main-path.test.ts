@@ -9,7 +9,7 @@ let gateway: TestGateway;
 
 beforeAll(async () => {
   // Callbacks end the jobs here: polls come too late.
-  gateway = await startGateway({ POLL_SCHEDULE_SECONDS: '20' });
+  gateway = await startGateway({ POLL_SCHEDULE_SECONDS: '600' });
 });
 afterAll(() => gateway.close());
 

@@ -6,7 +6,7 @@ import { run } from '../support/processes.js';
 let gateway: TestGateway;
 beforeAll(async () => {
   // No poll before the callback, however slow the machine is.
-  gateway = await startGateway({ POLL_SCHEDULE_SECONDS: '60' });
+  gateway = await startGateway({ POLL_SCHEDULE_SECONDS: '600' });
 });
 afterAll(() => gateway.close());
 

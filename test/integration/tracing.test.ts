@@ -21,7 +21,7 @@ async function traced(
   const gateway = await startGateway({
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     // Callbacks end the jobs here: polls come too late.
-    POLL_SCHEDULE_SECONDS: '20',
+    POLL_SCHEDULE_SECONDS: '600',
     ...environment,
   });
   let stopped: Promise<void> | undefined;

@@ -117,13 +117,14 @@ async function submitsAfterTwoSearches(id: string): Promise<number> {
 }
 
 describe('a submit whose answer is lost and that made no job', () => {
-  it('is sent again within 2 s after the lag of the listing', async () => {
+  it('is sent again soon after the lag of the listing', async () => {
     loseAnswer();
     const id = await gateway.submit();
     const events = await after(id, 'submitted');
     const waited = (events.get('submitted') ?? NaN) - (events.get('submit_uncertain') ?? NaN);
     expect(waited).toBeGreaterThanOrEqual(LAG_SECONDS * SECOND);
-    expect(waited).toBeLessThan((LAG_SECONDS + 2) * SECOND);
+    // Far below the next step of the schedule and of the backoff.
+    expect(waited).toBeLessThan((LAG_SECONDS + 60) * SECOND);
     expect(madeFor(id)).toBe(1);
     expect(submits()).toBe(2);
     const { rows } = await gateway.pool.query('SELECT uncertain_since FROM jobs WHERE id = $1', [

@@ -14,8 +14,8 @@ beforeAll(async () => {
 afterAll(() => gateway.close());
 afterEach(cleanUp);
 
-/** Far below the pauses of a circuit breaker and the timeout of a request. */
-const PROMPT_MILLISECONDS = 3000;
+/** Below the first pause of a circuit breaker and the timeout of a request. */
+const PROMPT_MILLISECONDS = 4500;
 
 /** A receiver that accepts what is posted to paths with `ok`. */
 async function receiver(receive: Receive): Promise<Receiver> {

@@ -78,16 +78,23 @@ export class CallbackRelay implements BatchWork, OnModuleInit {
       MAX_PER_STATEMENT,
       waitingIds,
     ]);
+    const failed: string[] = [];
     let done = 0;
-    for (const entry of waiting) {
-      try {
-        await this.relay(RELAY_CALLBACK, [entry.service, entry.id]);
-        this.failing.delete(entry.id);
-        done += 1;
-      } catch (error) {
-        if (!concernsRow(error)) throw error;
-        if (await this.drop(entry, error)) done += 1;
+    try {
+      for (const entry of waiting) {
+        try {
+          await this.relay(RELAY_CALLBACK, [entry.service, entry.id]);
+          this.failing.delete(entry.id);
+          done += 1;
+        } catch (error) {
+          if (!concernsRow(error)) throw error;
+          if (await this.drop(entry, error)) done += 1;
+          else failed.push(entry.id);
+        }
       }
+    } finally {
+      // From now on, however long that took: none of them is due again before the entries behind them had their turn.
+      for (const id of failed) this.backOff(id);
     }
     return done;
   }
@@ -111,13 +118,16 @@ export class CallbackRelay implements BatchWork, OnModuleInit {
       this.failing.delete(id);
       return true;
     }
-    const attempts = (this.failing.get(id)?.attempts ?? 0) + 1;
-    const seconds = Math.min(2 ** attempts, MAX_BACKOFF_SECONDS);
-    this.failing.set(id, { attempts, waitsUntil: performance.now() + seconds * 1000 });
-    if (attempts === 1 && this.failures.isFirst('defect')) {
+    if (!this.failing.has(id) && this.failures.isFirst('defect')) {
       this.logger.error({ msg: 'a callback could not be relayed', jobId, err: error });
     }
     return false;
+  }
+
+  private backOff(id: string): void {
+    const attempts = (this.failing.get(id)?.attempts ?? 0) + 1;
+    const seconds = Math.min(2 ** attempts, MAX_BACKOFF_SECONDS);
+    this.failing.set(id, { attempts, waitsUntil: performance.now() + seconds * 1000 });
   }
 
   private waitingIds(): string[] {
