@@ -1,9 +1,12 @@
 import { Socket } from 'node:net';
 import { classifyDatabaseError, markDatabaseError } from './database-errors.js';
 
-/** A connection that can be closed once nothing runs on it. */
+/** A connection that can be closed once nothing runs on it, or at once. */
 export interface DroppableConnection {
+  /** Whether a statement or a transaction runs, or the connection is not open yet. */
+  readonly isBusy: boolean;
   drop(): void;
+  giveUp(): void;
 }
 
 interface OpenConnection {
@@ -56,6 +59,11 @@ export class DatabaseConnections {
   onUnavailable(listener: (error: unknown) => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
+  }
+
+  /** Closes each connection on which something runs, or that is being opened. */
+  giveUpBusy(): void {
+    for (const { owner } of this.open.values()) if (owner?.isBusy === true) owner.giveUp();
   }
 
   /** Closes each connection that was opened before `moment`, once nothing runs on it. */

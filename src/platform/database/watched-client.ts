@@ -38,8 +38,7 @@ export class SilentDatabaseError extends Error {
 export class WatchedClient extends Client {
   private readonly silenceMillis: number;
   private leaving = false;
-  /** Whether a statement or a transaction runs, or the connection is not open yet. */
-  private isBusy = true;
+  private isRunning = true;
   private isDropped = false;
 
   constructor(config?: string | WatchedClientConfig) {
@@ -52,12 +51,12 @@ export class WatchedClient extends Client {
     const sync = connection.sync.bind(connection);
     const end = connection.end.bind(connection);
     connection.query = (text) => {
-      this.isBusy = true;
+      this.isRunning = true;
       this.watch(this.silenceMillis);
       query(text);
     };
     connection.sync = () => {
-      this.isBusy = true;
+      this.isRunning = true;
       this.watch(this.silenceMillis);
       sync();
     };
@@ -69,16 +68,21 @@ export class WatchedClient extends Client {
     connection.on('errorMessage', (error: Error) => connections?.report(error));
     connection.on('readyForQuery', ({ status }: { status: string }) => {
       this.watch(0);
-      this.isBusy = status !== 'I';
+      this.isRunning = status !== 'I';
       // The statement receives its answer first.
-      if (this.isDropped && !this.isBusy) setImmediate(() => this.drop());
+      if (this.isDropped && !this.isRunning) setImmediate(() => this.drop());
     });
+  }
+
+  /** Whether a statement or a transaction runs, or the connection is not open yet. */
+  get isBusy(): boolean {
+    return this.isRunning;
   }
 
   /** Destroys the connection once no statement and no transaction runs on it. */
   drop(): void {
     this.isDropped = true;
-    if (this.isBusy || this.leaving) return;
+    if (this.isRunning || this.leaving) return;
     this.connection.stream.destroy(new DroppedConnectionError());
   }
 
