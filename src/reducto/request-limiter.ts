@@ -164,6 +164,8 @@ export class RequestLimiter {
     this.isUnavailable = true;
     this.dropPermits();
     const begun = await this.store.beginCoolDown(retryAfterSeconds, isPersistent);
+    // Those that were taken meanwhile.
+    this.dropPermits();
     // Otherwise another caller reported the same failure, and the cool-down has begun.
     if (begun === undefined) return;
     this.announce();

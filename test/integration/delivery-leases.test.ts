@@ -143,7 +143,7 @@ it.each([
   ['hangs', `last_success_at = now()`],
   [
     'has an open circuit breaker',
-    `consecutive_failures = 5, paused_until = now() + interval '5 s'`,
+    `consecutive_failures = 5, paused_until = now() + interval '5 min'`,
   ],
   ['is probed', `consecutive_failures = 5, paused_until = now() - interval '1 s'`],
   ['is disabled', 'enabled = false'],
@@ -168,7 +168,7 @@ it.each([
   ['that is disabled gets nothing', 'last_success_at = now(), enabled = false', 0],
   [
     'whose circuit breaker is open gets nothing',
-    `consecutive_failures = 5, paused_until = now() + interval '5 s'`,
+    `consecutive_failures = 5, paused_until = now() + interval '5 min'`,
     0,
   ],
   [

@@ -121,6 +121,20 @@ describe('the limiters of three processes', () => {
     expect(await claim.spend()).toMatchObject({ granted: false });
   });
 
+  it('drop the permits that they take while a cool-down is being written', async () => {
+    const one = newProcess(500);
+    const { beginCoolDown } = UpstreamRateStore.prototype;
+    const begin = vi
+      .spyOn(UpstreamRateStore.prototype, 'beginCoolDown')
+      .mockImplementation(async function (this: UpstreamRateStore, ...parameters) {
+        expect(await one.permitsFor(1)).toBe(1);
+        return beginCoolDown.apply(this, parameters);
+      });
+    await one.reportOutcome('unavailable', { retryAfterSeconds: 60 });
+    begin.mockRestore();
+    expect(await one.permitsFor(1)).toBe(0);
+  });
+
   it('keep a cool-down although a request succeeds that began before it', async () => {
     const [one] = [newProcess(500)];
     await one.reportOutcome('unavailable', { retryAfterSeconds: 60 });

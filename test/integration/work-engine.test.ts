@@ -55,7 +55,7 @@ class ParcelWork implements LeasedWork<Parcel> {
   }
   async lease(limit: number, lease: Lease): Promise<Parcel[]> {
     const { rows } = await this.pool.query<Parcel>(
-      `UPDATE parcels SET lease = $2, worker = $3, due_at = now() + interval '30 s' WHERE id = ANY (ARRAY(
+      `UPDATE parcels SET lease = $2, worker = $3, due_at = now() + interval '10 min' WHERE id = ANY (ARRAY(
          SELECT id FROM parcels WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED))
        RETURNING id`,
       [limit, lease.id, lease.worker],
@@ -256,7 +256,7 @@ describe('a worker process', () => {
       (await gateway.events(id)).includes('submitted') ? true : undefined,
     );
     await gateway.pool.query(
-      `UPDATE jobs SET lease = $1, worker = $2, next_check_at = now() + interval '30 s'`,
+      `UPDATE jobs SET lease = $1, worker = $2, next_check_at = now() + interval '10 min'`,
       [randomUUID(), worker],
     );
     const upstream = await eventually('the job upstream', () => gateway.sandbox.jobs.all()[0]);
@@ -276,7 +276,7 @@ describe('a worker process', () => {
     );
     const lease = randomUUID();
     await gateway.pool.query(
-      `UPDATE jobs SET lease = $1, worker = $2, next_check_at = now() + interval '30 s'`,
+      `UPDATE jobs SET lease = $1, worker = $2, next_check_at = now() + interval '10 min'`,
       [lease, worker],
     );
     const dead = await otherWorker(gateway);
