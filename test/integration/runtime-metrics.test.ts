@@ -86,7 +86,9 @@ it('exposes an audit that cannot be written, and its recovery', async () => {
   const append = log.appendEntries.bind(log);
   log.appendEntries = () => Promise.reject(new Error('no'));
   await send(`${gateway.url}/webhooks/reducto`, 'POST', {});
-  await expect.poll(() => metricValue(gateway, 'gateway_audit_write_failures_total')).toBeGreaterThan(0);
+  await expect
+    .poll(() => metricValue(gateway, 'gateway_audit_write_failures_total'))
+    .toBeGreaterThan(0);
   expect(await metricValue(gateway, 'gateway_audit_entries_waiting')).toBe(1);
   log.appendEntries = append;
   await expect.poll(() => metricValue(gateway, 'gateway_audit_entries_written_total')).toBe(1);
