@@ -19,10 +19,10 @@ describe('the limiters of three processes', () => {
   afterAll(() => gateway.close());
   afterEach(() => gateway.pool.query('DELETE FROM upstream_rate'));
 
-  function newProcess(perSecond: number): RequestLimiter {
+  function newProcess(perSecond: number, Store = UpstreamRateStore): RequestLimiter {
     const { manager } = gateway.app.get(DataSource, { strict: false });
     const metrics = gateway.app.get(UpstreamMetrics, { strict: false });
-    const store = new UpstreamRateStore(manager, 'shared', perSecond);
+    const store = new Store(manager, 'shared', perSecond);
     return new RequestLimiter('submit', store, metrics, perSecond, () => undefined);
   }
   /** Spends permits as fast as they come, `callers` at a time. Returns their times in seconds. */
@@ -122,16 +122,16 @@ describe('the limiters of three processes', () => {
   });
 
   it('drop the permits that they take while a cool-down is being written', async () => {
-    const one = newProcess(500);
-    const { beginCoolDown } = UpstreamRateStore.prototype;
-    const begin = vi
-      .spyOn(UpstreamRateStore.prototype, 'beginCoolDown')
-      .mockImplementation(async function (this: UpstreamRateStore, ...parameters) {
-        expect(await one.permitsFor(1)).toBe(1);
-        return beginCoolDown.apply(this, parameters);
-      });
+    const taken: number[] = [];
+    class SlowStore extends UpstreamRateStore {
+      override async beginCoolDown(...parameters: [number, boolean]) {
+        taken.push(await one.permitsFor(1));
+        return super.beginCoolDown(...parameters);
+      }
+    }
+    const one = newProcess(500, SlowStore);
     await one.reportOutcome('unavailable', { retryAfterSeconds: 60 });
-    begin.mockRestore();
+    expect(taken).toEqual([1]);
     expect(await one.permitsFor(1)).toBe(0);
   });
 
