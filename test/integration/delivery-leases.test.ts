@@ -3,13 +3,13 @@ import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import {
   DeliveryLeaseStore,
-  LEASE,
   type DueDelivery,
 } from '../../src/deliveries/delivering/delivery-lease.store.js';
 import {
   DeliveryResultsStore,
   type AttemptRecord,
 } from '../../src/deliveries/delivering/delivery-results.store.js';
+import { LEASE } from '../../src/deliveries/delivering/lease-statements.js';
 import { newLease } from '../support/due-work.js';
 import type { TestGateway } from '../support/gateway.js';
 import { startIdleGateway } from '../support/idle-worker.js';

@@ -1,6 +1,6 @@
 import { Pool } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { LEASE, RELEASE } from '../../src/deliveries/delivering/delivery-lease.store.js';
+import { LEASE, RELEASE } from '../../src/deliveries/delivering/lease-statements.js';
 import { RECORD } from '../../src/deliveries/delivering/delivery-results.store.js';
 import { newDatabase } from '../support/gateway.js';
 

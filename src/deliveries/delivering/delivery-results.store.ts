@@ -3,7 +3,7 @@ import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
 import { preparedRows } from '../../platform/database/sql.js';
 import { SINGLE_LANE } from './delivery-lane.js';
-import { BREAKER_FAILURES } from './delivery-lease.store.js';
+import { BREAKER_FAILURES } from './lease-statements.js';
 import type { Outcome } from './retry-policy.js';
 
 /** A request that was made, and what becomes of its delivery. */
