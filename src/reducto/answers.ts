@@ -16,6 +16,16 @@ export type SubmitAnswer =
   /** This Reducto does not have the endpoint: no job exists. */
   | { readonly kind: 'no_endpoint'; readonly error: UpstreamError };
 
+/** A 403 to a submit or a synchronous call that does not say whether it refuses the key or the job: no job exists. */
+export interface Forbidden {
+  readonly kind: 'forbidden';
+  readonly call: 'submit' | 'classify';
+  /** When the request began, by `performance.now()`. */
+  readonly begin: number;
+  readonly error: UpstreamError;
+  readonly retryAfterSeconds?: number;
+}
+
 /** Outcome of a synchronous call, which runs the job. */
 export type CallAnswer =
   | Exclude<SubmitAnswer, { readonly kind: 'no_endpoint' }>

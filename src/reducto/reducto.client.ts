@@ -6,6 +6,7 @@ import type {
   CallAnswer,
   CancelAnswer,
   DeleteAnswer,
+  Forbidden,
   ListAnswer,
   PollAnswer,
   SubmitAnswer,
@@ -16,7 +17,7 @@ import { UPSTREAM_ERROR_NAMES } from './errors/upstream-error-names.js';
 import { upstreamText } from './upstream-text.js';
 import { UpstreamMetrics } from './upstream.metrics.js';
 import { UpstreamRateLimiter } from './upstream-rate-limiter.js';
-import type { UpstreamError } from './upstream-error.js';
+import { concernsAll, type UpstreamError } from './upstream-error.js';
 import { UpstreamRequests, type Outcome } from './upstream-requests.js';
 
 /** The endpoints of the asynchronous API, by job type. */
@@ -64,15 +65,18 @@ export class ReductoClient {
   ) {}
 
   /** Submits `body`, JSON text. The caller has a permit of the rate limiter. */
-  async submitJob(job: JobToSubmit, body: string): Promise<SubmitAnswer> {
+  async submitJob(job: JobToSubmit, body: string): Promise<SubmitAnswer | Forbidden> {
     const begin = performance.now();
-    const answer = await this.metrics.measure('submit', () => this.post(job, body));
-    // The answer must be stored even if the database is away now.
-    await this.reportSubmit(answer, begin, job.id).catch(() => undefined);
+    const answer = await this.metrics.measure('submit', () => this.post(job, body, begin));
+    await this.reportSubmit(answer, begin, job.id);
     return answer;
   }
 
-  private async post(job: JobToSubmit, body: string): Promise<SubmitAnswer> {
+  private async post(
+    job: JobToSubmit,
+    body: string,
+    begin: number,
+  ): Promise<SubmitAnswer | Forbidden> {
     const outcome = await this.requests.send('POST', SUBMIT_PATH[job.type], {
       body,
       timeoutSeconds: this.settings.REDUCTO_SUBMIT_TIMEOUT_SECONDS,
@@ -89,22 +93,30 @@ export class ReductoClient {
     if (job.type === 'classify' && isNoEndpoint(outcome)) {
       return { kind: 'no_endpoint', error: outcome.error };
     }
-    return this.answerAfterFailure(outcome);
+    return this.answerAfterFailure(outcome, 'submit', begin);
   }
 
   /**
    * Runs a classify job with `body`, JSON text, in one call, which lasts as long as the job. The caller has a permit of
    * the rate limiter. `stop` ends the call without an answer.
    */
-  async classify(job: JobToSubmit, body: string, stop: AbortSignal): Promise<CallAnswer> {
+  async classify(
+    job: JobToSubmit,
+    body: string,
+    stop: AbortSignal,
+  ): Promise<CallAnswer | Forbidden> {
     const begin = performance.now();
-    const answer = await this.metrics.measure('classify', () => this.call(job, body, stop));
-    // The answer must be stored even if the database is away now.
-    await this.reportSubmit(answer, begin, job.id).catch(() => undefined);
+    const answer = await this.metrics.measure('classify', () => this.call(job, body, stop, begin));
+    await this.reportSubmit(answer, begin, job.id);
     return answer;
   }
 
-  private async call(job: JobToSubmit, body: string, stop: AbortSignal): Promise<CallAnswer> {
+  private async call(
+    job: JobToSubmit,
+    body: string,
+    stop: AbortSignal,
+    begin: number,
+  ): Promise<CallAnswer | Forbidden> {
     const timeout = AbortSignal.timeout(this.settings.REDUCTO_CLASSIFY_TIMEOUT_SECONDS * 1000);
     const outcome = await this.requests.send('POST', '/classify', {
       body,
@@ -121,21 +133,23 @@ export class ReductoClient {
     if (status >= 500 && status !== 503 && reductos && name !== undefined) {
       return { kind: 'failed', error };
     }
-    return this.answerAfterFailure(outcome);
+    return this.answerAfterFailure(outcome, 'classify', begin);
   }
 
   /** What a failed submit or synchronous call says about the job. */
-  private async answerAfterFailure(
+  private answerAfterFailure(
     outcome: Failure,
-  ): Promise<Extract<SubmitAnswer, { kind: 'rejected' | 'deferred' | 'unknown' }>> {
+    call: Forbidden['call'],
+    begin: number,
+  ): Extract<SubmitAnswer, { kind: 'rejected' | 'deferred' | 'unknown' }> | Forbidden {
     const { error, reductos, delay } = outcome;
-    const { status } = error;
+    const { status, name = '' } = error;
     if (outcome.neverSent) return { kind: 'deferred', error };
-    const refuses = await this.whatIsRefused(outcome);
-    if (refuses === 'key') {
-      return { kind: 'deferred', error: { ...error, refusesKey: true }, ...delay };
+    if (error.refusesKey === true) return { kind: 'deferred', error, ...delay };
+    const isOfJob = reductos && name !== 'AUTH_ERROR' && UPSTREAM_ERROR_NAMES.has(name);
+    if (status === FORBIDDEN && !isOfJob) {
+      return { kind: 'forbidden', call, begin, error, ...delay };
     }
-    if (refuses === 'unknown') return { kind: 'deferred', error, ...delay };
     if (status === 429 || status === 503 || isRedirect(status) || status === PROXY_NEEDS_LOGIN) {
       return { kind: 'deferred', error, ...delay };
     }
@@ -146,20 +160,6 @@ export class ReductoClient {
       return { kind: 'rejected', error };
     }
     return { kind: 'unknown', error };
-  }
-
-  /**
-   * Whether Reducto refuses the key or the account, or this job alone. A 403 may mean either: the listing, which needs the key
-   * alone, decides.
-   */
-  private async whatIsRefused({ error, reductos }: Failure): Promise<'key' | 'job' | 'unknown'> {
-    const { status, name = '' } = error;
-    if (error.refusesKey === true) return 'key';
-    const isOfJob = reductos && name !== 'AUTH_ERROR' && UPSTREAM_ERROR_NAMES.has(name);
-    if (status !== FORBIDDEN || isOfJob) return 'job';
-    const listing = await this.listJobs(null, false, 1);
-    if (listing.kind !== 'unavailable') return 'job';
-    return listing.error.refusesKey === true ? 'key' : 'unknown';
   }
 
   private userIdOf({ service }: JobToSubmit): { userId?: string } {
@@ -195,8 +195,33 @@ export class ReductoClient {
     return { kind: 'unavailable', error, rawConfig: null, ...delay };
   }
 
-  /** One page of all jobs of this key. `withConfigs` asks for the requests too, which makes it heavy. */
+  /**
+   * One page of all jobs of this key, within the rate limit of polls. `withConfigs` asks for the requests too, which
+   * makes it heavy.
+   */
   async listJobs(cursor: string | null, withConfigs: boolean, size: number): Promise<ListAnswer> {
+    const permit = await this.rateLimiter.polls.acquirePermit();
+    if (!permit.granted) {
+      const error = { message: 'The listing was not read: the limit of polls is reached' };
+      return { kind: 'unavailable', error, retryAfterSeconds: permit.seconds };
+    }
+    return this.readPage(cursor, withConfigs, size);
+  }
+
+  /**
+   * One job of the listing, also in a cool-down: an answer to a poll may have begun it that is about one job alone. Such
+   * polls are rare then, and so are the reads that follow them.
+   */
+  async probeListing(): Promise<ListAnswer> {
+    await this.rateLimiter.polls.acquirePermit();
+    return this.readPage(null, false, 1);
+  }
+
+  private async readPage(
+    cursor: string | null,
+    withConfigs: boolean,
+    size: number,
+  ): Promise<ListAnswer> {
     const begin = performance.now();
     const answer = await this.metrics.measure('list', () => this.page(cursor, withConfigs, size));
     return this.reported(answer, begin);
@@ -212,10 +237,15 @@ export class ReductoClient {
       exclude_configs: String(!withConfigs),
       ...(cursor === null ? {} : { cursor }),
     });
-    if (outcome.ok) return readList(outcome.answer.body);
+    if (outcome.ok) {
+      this.apiKey.recordListing('readable');
+      return readList(outcome.answer.body);
+    }
     const { error, reductos, delay } = outcome;
     if (reductos && [404, 405, 501].includes(error.status ?? 0)) return { kind: 'unsupported' };
     if (error.status !== FORBIDDEN) return { kind: 'unavailable', error, ...delay };
+    this.apiKey.recordListing('refused');
+    if (this.apiKey.mayNotList) return { kind: 'unsupported' };
     // The listing needs the key alone.
     this.apiKey.recordRefusal(FORBIDDEN);
     return { kind: 'unavailable', error: { ...error, refusesKey: true }, ...delay };
@@ -260,12 +290,6 @@ export class ReductoClient {
     return typeof version === 'string' ? upstreamText(version, MAX_VERSION) : undefined;
   }
 
-  /** Whether Reducto answers other requests: then an unusable answer is about one job alone. */
-  async answersProperly(): Promise<boolean> {
-    const answer = await this.listJobs(null, false, 1);
-    return answer.kind !== 'unavailable' || !concernsAll(answer.error);
-  }
-
   cancelJob(upstreamId: string): Promise<CancelAnswer> {
     return this.metrics.measure('cancel', () => this.sendCancel(upstreamId));
   }
@@ -281,15 +305,33 @@ export class ReductoClient {
       : { kind: 'unavailable', error, ...delay };
   }
 
+  /** Counts and reports what `forbidden` turned out to mean. */
+  reportVerdict(forbidden: Forbidden, answer: SubmitAnswer, jobId: string): Promise<void> {
+    this.metrics.countAnswer(forbidden.call, answer.kind);
+    return this.reportSubmit(answer, forbidden.begin, jobId);
+  }
+
+  /** Never rejects: the answer must be stored even if the database is away now. */
+  private reportSubmit(
+    answer: SubmitAnswer | CallAnswer | Forbidden,
+    begin: number,
+    jobId: string,
+  ): Promise<void> {
+    return this.reportAnswer(answer, begin, jobId).catch(() => undefined);
+  }
+
   /** A lost answer alone says little: the job is uncertain, and others may pass. */
-  private async reportSubmit(
-    answer: SubmitAnswer | CallAnswer,
+  private async reportAnswer(
+    answer: SubmitAnswer | CallAnswer | Forbidden,
     begin: number,
     jobId: string,
   ): Promise<void> {
     const { submits } = this.rateLimiter;
     if (answer.kind !== 'unknown') this.unknownInRow = 0;
     switch (answer.kind) {
+      case 'forbidden':
+        // `UpstreamCheck` reports what it means.
+        return undefined;
       case 'accepted':
       case 'rejected':
       case 'completed':
@@ -363,11 +405,6 @@ function isNoEndpoint({ error, reductos }: Failure): boolean {
 
 function isOverloaded({ status }: UpstreamError): boolean {
   return status === undefined || status === 429 || status === 503;
-}
-
-/** No answer, an invalid answer, a rejected key, 429, and 5xx concern all jobs; a 409 concerns one. */
-function concernsAll({ status = 500 }: UpstreamError): boolean {
-  return status >= 500 || status < 400 || [401, 402, 403, 407, 408, 429].includes(status);
 }
 
 /** Reducto does not redirect; a redirecting proxy did not forward the request. */

@@ -8,6 +8,7 @@ import { UpstreamMetrics } from './upstream.metrics.js';
 import { UpstreamListing } from './upstream-listing.js';
 import { UpstreamRateLimiter } from './upstream-rate-limiter.js';
 import { UpstreamRequests } from './upstream-requests.js';
+import { UpstreamCheck } from './upstream-check.js';
 import { UploadsClient } from './uploads.client.js';
 
 @Module({
@@ -20,6 +21,7 @@ import { UploadsClient } from './uploads.client.js';
     UpstreamRateLimiter,
     ReductoClient,
     UpstreamListing,
+    UpstreamCheck,
     UploadsClient,
     ResultDownload,
   ],
@@ -27,6 +29,7 @@ import { UploadsClient } from './uploads.client.js';
     ApiKeyStatus,
     ReductoClient,
     UpstreamListing,
+    UpstreamCheck,
     UpstreamRateLimiter,
     UploadsClient,
     ResultDownload,

@@ -3,7 +3,7 @@ import { Agent, request, type Dispatcher } from 'undici';
 import { Settings } from '../platform/config/settings.js';
 import { decodeContent } from './content-coding.js';
 import { ResultDownloadError } from './result-download-error.js';
-import { ResultUrlPolicy } from './result-url-policy.js';
+import { ResultUrlPolicy } from './downloads/result-url-policy.js';
 
 const MAX_REDIRECTS = 3;
 

@@ -30,6 +30,11 @@ const MAX_FIELDS = 50;
 /** The message of a failure that Reducto does not explain. */
 const NO_REASON = 'Reducto gave no reason';
 
+/** No answer, an invalid answer, a rejected key, 429, and 5xx concern all jobs; a 409 concerns one. */
+export function concernsAll({ status = 500 }: UpstreamError): boolean {
+  return status >= 500 || status < 400 || [401, 402, 403, 407, 408, 429].includes(status);
+}
+
 /** Whether a failed job has neither a reason nor an error. */
 export function isUnexplained({ message, name, code }: UpstreamError): boolean {
   return message === NO_REASON && name === undefined && code === undefined;

@@ -35,7 +35,7 @@ export class UpstreamMetrics {
     });
   }
 
-  /** Counts and times a request. */
+  /** Counts and times a request. One that is forbidden is counted when it is known what that means. */
   async measure<Answer extends { kind: string }>(
     call: UpstreamCall,
     ask: () => Promise<Answer>,
@@ -46,9 +46,13 @@ export class UpstreamMetrics {
       span?.setAttribute('reducto.answer', answered.kind);
       return answered;
     });
-    this.answers.add(1, { call, answer: answer.kind });
+    if (answer.kind !== 'forbidden') this.countAnswer(call, answer.kind);
     this.seconds.record((performance.now() - begin) / 1000, { call });
     return answer;
+  }
+
+  countAnswer(call: UpstreamCall, answer: string): void {
+    this.answers.add(1, { call, answer });
   }
 
   recordCoolDown(call: LimitedCall): void {

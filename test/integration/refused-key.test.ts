@@ -1,7 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { DeletionWork } from '../../src/jobs/deletion/deletion.work.js';
+import { ApiKeyStatus } from '../../src/reducto/api-key-status.js';
+import { ReductoClient } from '../../src/reducto/reducto.client.js';
 import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
-import type { Answer, TestGateway } from '../support/gateway.js';
+import { eventually, type Answer, type TestGateway } from '../support/gateway.js';
 import { cancelDue, pollDue, submitDue } from '../support/due-work.js';
 import { startIdleGateway } from '../support/idle-worker.js';
 import { endCoolDowns } from '../support/rate-limits.js';
@@ -32,9 +34,10 @@ afterAll(async () => {
 });
 afterEach(async () => {
   Object.assign(upstream.answers, defaults);
-  upstream.requests.length = 0;
   await gateway.pool.query('DELETE FROM jobs; DELETE FROM upstream_deletions');
   await endCoolDowns(gateway);
+  await get(ReductoClient).listJobs(null, false, 1);
+  upstream.requests.length = 0;
 });
 
 const jobOf = async (id: string): Promise<Answer['body']> =>
@@ -142,6 +145,10 @@ describe.each<[string, Partial<RawUpstream['answers']>]>([
     },
   ],
   ['a 403 page while the listing is away', { submit: PAGE, list: { status: 503, body: '' } }],
+  [
+    'a 403, as is a poll, where Reducto has no listing',
+    { submit: PAGE, poll: PAGE, list: { status: 404, body: '{"detail":"Not Found"}' } },
+  ],
 ])('a submit that is answered with %s', (_, answers) => {
   it('waits', async () => {
     Object.assign(upstream.answers, answers);
@@ -176,6 +183,7 @@ describe.each<[string, Partial<RawUpstream['answers']>]>([
   ],
 ])('a submit that is answered with %s', (_, answers) => {
   it('fails its job', async () => {
+    await submitted();
     Object.assign(upstream.answers, answers);
     const id = await gateway.submit();
     await submitDue(gateway);
@@ -183,6 +191,78 @@ describe.each<[string, Partial<RawUpstream['answers']>]>([
       status: 'failed',
       error: { code: 'rejected_upstream', upstreamStatus: 403 },
     });
+  });
+});
+
+describe('a submit that is answered with 403', () => {
+  it('waits if the key was revoked since Reducto listed jobs', async () => {
+    upstream.answers.submit = PAGE;
+    const refused = await gateway.submit();
+    await submitDue(gateway);
+    expect((await jobOf(refused)).status).toBe('failed');
+    upstream.answers.list = PAGE;
+    const waiting = await gateway.submit();
+    await submitDue(gateway);
+    expect((await jobOf(waiting)).status).toBe('queued');
+  });
+});
+
+describe('with a key that may not list jobs, and that Reducto accepted after a refused listing,', () => {
+  const BAD = 'https://example.com/bad.pdf';
+  let first: string;
+  const lists = (): number => upstream.requests.filter(({ path }) => path.startsWith('/jobs')).length;
+
+  beforeEach(async () => {
+    const { submit } = defaults;
+    upstream.answers.list = PAGE;
+    upstream.answers.submit = (request) => {
+      if (request.body.includes(BAD)) return PAGE;
+      return typeof submit === 'function' ? submit(request) : submit;
+    };
+    first = await gateway.submit({ input: BAD });
+    await submitDue(gateway);
+    expect((await jobOf(first)).status).toBe('queued');
+    const before = lists();
+    await gateway.submit();
+    await submitAgain();
+    await eventually('another read of the listing', () => (lists() > before ? true : undefined));
+    await endCoolDowns(gateway);
+  });
+
+  it('a job fails that Reducto refuses with 403', async () => {
+    await submitAgain();
+    expect(await jobOf(first)).toMatchObject({
+      status: 'failed',
+      error: { code: 'rejected_upstream', upstreamStatus: 403 },
+    });
+  });
+
+  it('a refused job holds back no others', async () => {
+    await submitAgain();
+    const { submits, polls } = get(UpstreamRateLimiter);
+    expect([await submits.allowance(), await polls.allowance()]).toEqual([Infinity, Infinity]);
+  });
+
+  it('no alert says that Reducto refuses the key', async () => {
+    await submitAgain();
+    expect(get(ApiKeyStatus).refusedWith).toBeUndefined();
+  });
+
+  it('jobs wait while Reducto refuses the key for polls, too', async () => {
+    upstream.answers.submit = PAGE;
+    upstream.answers.poll = PAGE;
+    const id = await gateway.submit();
+    await submitAgain();
+    expect(await jobOf(id)).toMatchObject({
+      status: 'queued',
+      reason: expect.stringContaining('Reducto refuses the API key of the gateway (403)'),
+    });
+    expect(get(ApiKeyStatus).refusedWith).toBe(403);
+  });
+
+  it('a walk through the listing holds back no polls', async () => {
+    expect(await get(ReductoClient).listJobs(null, false, 1)).toEqual({ kind: 'unsupported' });
+    expect(await get(UpstreamRateLimiter).polls.allowance()).toBe(Infinity);
   });
 });
 

@@ -221,8 +221,7 @@ const STATUSES = [
   [400, 'rejected', 'rejected', 'unavailable'],
   [401, 'deferred', 'deferred', 'unavailable'],
   [402, 'deferred', 'deferred', 'unavailable'],
-  // The listing answers the same.
-  [403, 'deferred', 'deferred', 'unavailable'],
+  [403, 'forbidden', 'forbidden', 'unavailable'],
   [404, 'rejected', 'rejected', 'not_found'],
   [407, 'deferred', 'deferred', 'unavailable'],
   [408, 'unknown', 'unknown', 'unavailable'],

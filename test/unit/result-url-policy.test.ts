@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { hostAndPort, httpUrl } from '../../src/platform/config/setting-kinds.js';
 import { ResultDownloadError } from '../../src/reducto/result-download-error.js';
-import { ResultUrlPolicy } from '../../src/reducto/result-url-policy.js';
+import { ResultUrlPolicy } from '../../src/reducto/downloads/result-url-policy.js';
 
 const policy = (hosts: string[] = [], base = 'https://platform.reducto.ai') =>
   new ResultUrlPolicy({

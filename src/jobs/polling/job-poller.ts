@@ -2,20 +2,20 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
 import { summaryOf, type UpstreamError } from '../../reducto/upstream-error.js';
 import { ReductoClient } from '../../reducto/reducto.client.js';
+import { UpstreamCheck } from '../../reducto/upstream-check.js';
 import type { Permit } from '../../reducto/request-limiter.js';
 import { ResultDownloadError } from '../../reducto/result-download-error.js';
 import { JobMetrics } from '../persistence/job.metrics.js';
 import { JobLeaseStore } from '../leases/job-lease.store.js';
 import type { LeasedJob } from '../leases/leased-job.js';
 import {
+  stepAfterNoAnswer,
   stepAfterPoll,
   stepAfterMissingFiles,
   stepAfterMissingResult,
   jittered,
   pollLimits,
-  type AskedAnswer,
   type PollLimits,
-  type PollStep,
   type PolledJob,
   type WaitOrEnd,
   type WaitReason,
@@ -31,6 +31,8 @@ type FoundStep = WaitOrEnd & {
   readonly reason: string | null;
   /** A stored result that does not complete the job. */
   readonly unused?: FetchedResult;
+  /** An answer that ends the job only if Reducto answers other requests better. */
+  readonly doubtful?: UpstreamError;
 };
 
 type PollResult = FoundStep | { readonly do: 'complete'; readonly result: NewResult };
@@ -50,6 +52,7 @@ export class JobPoller {
     private readonly transitions: PollTransitions,
     private readonly results: ResultFetcher,
     private readonly reducto: ReductoClient,
+    private readonly check: UpstreamCheck,
     private readonly metrics: JobMetrics,
     private readonly slots: PollSlots,
   ) {
@@ -67,8 +70,8 @@ export class JobPoller {
       },
     );
     if (found === undefined) return 'release';
-    // Outside the slot, so that the next poll does not wait for this write.
-    return this.applyResult(job, found);
+    // Outside the slot, so that the next poll waits neither for a check nor for this write.
+    return this.applyResult(job, found.do === 'complete' ? found : await this.verify(job, found));
   }
 
   /** Does what a poll does that finds the job completed, with the `result` of a synchronous call. */
@@ -95,7 +98,7 @@ export class JobPoller {
     if (answer.kind === 'unavailable' || answer.kind === 'unusable') {
       this.logger.warn({ msg: 'poll failed', reason: answer.error.message });
     }
-    const step = await this.stepAfter(answer, job);
+    const step = stepAfterPoll(answer, polledJobOf(job), this.limits);
     if (step.do === 'fetch-result') {
       const ids = { own: job.id, upstream: job.upstreamId };
       return this.fetchResult(job, ids, answer.kind === 'completed' ? answer.result : null);
@@ -105,7 +108,21 @@ export class JobPoller {
       return { ...step, progress, reason: await this.cancelAgain(job.upstreamId) };
     }
     const error = 'error' in answer ? answer.error : undefined;
-    return { ...step, progress, reason: step.do === 'wait' ? reasonOf(step.because, error) : null };
+    const reason = step.do === 'wait' ? reasonOf(step.because, error) : null;
+    const isDoubtful = answer.kind === 'unusable' && step.do === 'end' && !answer.aboutJob;
+    return { ...step, progress, reason, ...(isDoubtful ? { doubtful: answer.error } : {}) };
+  }
+
+  /** A proxy may give the answer to every request: then it says nothing about the job. */
+  private async verify(job: LeasedJob, found: FoundStep): Promise<FoundStep> {
+    const { doubtful: error } = found;
+    if (error === undefined || (await this.check.answersProperly())) return found;
+    const step = stepAfterNoAnswer(polledJobOf(job), this.limits);
+    return {
+      ...step,
+      progress: null,
+      reason: step.do === 'wait' ? reasonOf(step.because, error) : null,
+    };
   }
 
   /** Cancels an open job again whose cancel was requested. Returns the reason for its service. */
@@ -119,16 +136,6 @@ export class JobPoller {
       case 'unavailable':
         return `${summaryOf(answer.error)}; the gateway polls the job and cancels it again`;
     }
-  }
-
-  private async stepAfter(answer: AskedAnswer, job: LeasedJob): Promise<PollStep> {
-    const polledJob = polledJobOf(job);
-    const step = stepAfterPoll(answer, polledJob, this.limits);
-    if (answer.kind !== 'unusable' || step.do !== 'end' || answer.aboutJob) return step;
-    if (await this.reducto.answersProperly()) return step;
-    // A proxy gives this answer to every request, so it says nothing about the job.
-    const { error, rawConfig } = answer;
-    return stepAfterPoll({ kind: 'unavailable', error, rawConfig }, polledJob, this.limits);
   }
 
   private async fetchResult(

@@ -84,17 +84,26 @@ export function stepAfterPoll(
     case 'unusable':
       return stepAfterUnusable('unusable', `${answer.error.message}.`, polledJob, limits);
     case 'unavailable':
-      return (
-        tooOld(polledJob, limits) ?? {
-          do: 'wait',
-          seconds: Math.min(
-            Math.max(secondsUntilNextPoll(polledJob, limits), answer.retryAfterSeconds ?? 0),
-            secondsLeft(polledJob, limits),
-          ),
-          because: 'unavailable',
-        }
-      );
+      return stepAfterNoAnswer(polledJob, limits, answer.retryAfterSeconds);
   }
+}
+
+/** Decides the next step without a usable answer. */
+export function stepAfterNoAnswer(
+  polledJob: PolledJob,
+  limits: PollLimits,
+  retryAfterSeconds = 0,
+): WaitOrEnd {
+  return (
+    tooOld(polledJob, limits) ?? {
+      do: 'wait',
+      seconds: Math.min(
+        Math.max(secondsUntilNextPoll(polledJob, limits), retryAfterSeconds),
+        secondsLeft(polledJob, limits),
+      ),
+      because: 'unavailable',
+    }
+  );
 }
 
 /** Decides the next step if the result could not be fetched: retry within the grace period, then fail. */

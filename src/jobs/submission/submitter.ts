@@ -9,10 +9,11 @@ import {
 } from '../../platform/database/database-errors.js';
 import { ShutdownDeadline } from '../../platform/config/shutdown-deadline.js';
 import { WorkerLock } from '../../platform/work/worker-lock.js';
-import type { CallAnswer, SubmitAnswer } from '../../reducto/answers.js';
+import type { CallAnswer, Forbidden, SubmitAnswer } from '../../reducto/answers.js';
 import { mayHelpToRetry, summaryOf } from '../../reducto/upstream-error.js';
 import { ReductoClient } from '../../reducto/reducto.client.js';
 import type { PermitClaim } from '../../reducto/request-limiter.js';
+import { UpstreamCheck } from '../../reducto/upstream-check.js';
 import { UpstreamRateLimiter } from '../../reducto/upstream-rate-limiter.js';
 import {
   UNSTORABLE,
@@ -43,7 +44,7 @@ type Answer = SubmitAnswer | CallAnswer;
 
 interface Attempted {
   readonly attempt: number;
-  readonly outcome: Answer | 'lost' | 'unsent';
+  readonly outcome: Answer | Forbidden | 'lost' | 'unsent';
 }
 
 /** A way to send a job to Reducto. */
@@ -52,7 +53,7 @@ interface Way {
   withSlot(work: () => Promise<Attempted>, before: () => Promise<void>): Promise<Attempted>;
   /** JSON text for Reducto. */
   bodyOf(job: QueuedJob, request: string): string | Promise<string>;
-  send(job: QueuedJob, body: string): Promise<Answer>;
+  send(job: QueuedJob, body: string): Promise<Answer | Forbidden>;
 }
 
 /** The answer of a Reducto that has no `/classify_async`, as known from an earlier answer. */
@@ -80,6 +81,7 @@ export class Submitter {
     private readonly dependents: DependentJobs,
     private readonly tokens: CallbackTokenService,
     reducto: ReductoClient,
+    private readonly check: UpstreamCheck,
     slots: SubmissionSlots,
     private readonly rateLimiter: UpstreamRateLimiter,
     private readonly lock: WorkerLock,
@@ -186,8 +188,10 @@ export class Submitter {
     );
     if (outcome === 'lost') return undefined;
     if (outcome === 'unsent') return 'release';
-    // Outside the slot, so that the next request does not wait for this write.
-    await this.recordOnceAvailable(job, attempt, outcome);
+    // Outside the slot, so that the next request waits neither for a verdict nor for this write.
+    const answer =
+      outcome.kind === 'forbidden' ? await this.check.judge(outcome, job.id) : outcome;
+    await this.recordOnceAvailable(job, attempt, answer);
     return undefined;
   }
 
@@ -272,9 +276,11 @@ export class Submitter {
   private async recordAnswer(job: QueuedJob, attempt: number, answer: Answer): Promise<void> {
     switch (answer.kind) {
       case 'accepted':
+        this.check.recordSubmitted(answer.upstreamId);
         await this.transitions.markSubmitted(job, answer.upstreamId, 'answer');
         return;
       case 'completed':
+        this.check.recordSubmitted(answer.upstreamId);
         await this.completeJob(job, answer.upstreamId, answer.result);
         return;
       case 'rejected':

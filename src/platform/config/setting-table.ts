@@ -125,7 +125,7 @@ export const SETTING_TABLE = {
   REDUCTO_POLLS_PER_SECOND: setting(
     integer(1, 100_000),
     '100',
-    'maximum polls per second of all processes together; Reducto’s own limit is 200 per API key',
+    'maximum polls, and reads of the listing, per second of all processes; Reducto’s own limit is 200 per API key',
   ),
   REDUCTO_USER_ID: setting(
     oneOf('none', 'service'),

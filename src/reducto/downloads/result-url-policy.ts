@@ -1,10 +1,10 @@
 import { lookup as dnsLookup } from 'node:dns';
 import { isIPv6, type LookupFunction } from 'node:net';
 import { buildConnector } from 'undici';
-import { isPrivateAddress } from '../platform/config/private-host.js';
-import type { Settings } from '../platform/config/settings.js';
-import { isPublicAddress } from '../platform/ip-address.js';
-import { ResultDownloadError } from './result-download-error.js';
+import { isPrivateAddress } from '../../platform/config/private-host.js';
+import type { Settings } from '../../platform/config/settings.js';
+import { isPublicAddress } from '../../platform/ip-address.js';
+import { ResultDownloadError } from '../result-download-error.js';
 
 type HostSettings = Pick<Settings, 'REDUCTO_BASE_URL' | 'RESULT_URL_HOSTS'>;
 
