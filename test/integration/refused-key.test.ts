@@ -210,7 +210,8 @@ describe('a submit that is answered with 403', () => {
 describe('with a key that may not list jobs, and that Reducto accepted after a refused listing,', () => {
   const BAD = 'https://example.com/bad.pdf';
   let first: string;
-  const lists = (): number => upstream.requests.filter(({ path }) => path.startsWith('/jobs')).length;
+  const lists = (): number =>
+    upstream.requests.filter(({ path }) => path.startsWith('/jobs')).length;
 
   beforeEach(async () => {
     const { submit } = defaults;

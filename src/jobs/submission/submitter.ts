@@ -189,8 +189,7 @@ export class Submitter {
     if (outcome === 'lost') return undefined;
     if (outcome === 'unsent') return 'release';
     // Outside the slot, so that the next request waits neither for a verdict nor for this write.
-    const answer =
-      outcome.kind === 'forbidden' ? await this.check.judge(outcome, job.id) : outcome;
+    const answer = outcome.kind === 'forbidden' ? await this.check.judge(outcome, job.id) : outcome;
     await this.recordOnceAvailable(job, attempt, answer);
     return undefined;
   }
