@@ -52,7 +52,10 @@ function answerClientError(error: ClientError, socket: Socket, formatOf: ErrorFo
   socket.destroy();
 }
 
-/** The path in the packet with the error; empty if the request began in an earlier one. */
+/**
+ * The path in the packet with the error. Empty if the request began in an earlier packet, of which Node keeps nothing: the
+ * answer is then problem details under every path.
+ */
 function pathOf({ rawPacket }: ClientError): string {
   if (!Buffer.isBuffer(rawPacket)) return '';
   return /^[A-Z]+ (\S+)/.exec(rawPacket.toString('latin1', 0, MAX_REQUEST_LINE))?.[1] ?? '';
