@@ -46,7 +46,7 @@ function judge(
     return fail(
       'reducto',
       `${host} refuses REDUCTO_API_KEY (${status})`,
-      'set REDUCTO_API_KEY to a valid key of that deployment',
+      'set REDUCTO_API_KEY to a valid key of that deployment, which may list jobs',
     );
   }
   if (json && [404, 405, 501].includes(status)) {

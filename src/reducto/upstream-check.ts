@@ -97,8 +97,7 @@ function sharedRead<T>(read: () => Promise<T>): Batches<null, T> {
     const wait = readAt + SPACING_MILLISECONDS - performance.now();
     if (wait > 0) await setTimeout(wait);
     readAt = performance.now();
-    const answer = await read();
-    return asked.map(() => answer);
+    return read().then((answer) => asked.map(() => answer));
   }, BATCH_LIMITS);
 }
 
