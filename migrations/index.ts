@@ -36,6 +36,7 @@ import { OrphanedUpstreamJobs1790983000000 } from './1790983000000-orphaned-upst
 import { AuditedDeletions1790983100000 } from './1790983100000-audited-deletions.js';
 import { GenericPlans1790984000000 } from './1790984000000-generic-plans.js';
 import { DeliveryLanes1790986000000 } from './1790986000000-delivery-lanes.js';
+import { LinksOfResults1790987000000 } from './1790987000000-links-of-results.js';
 import { OpenWebhooks1790988000000 } from './1790988000000-open-webhooks.js';
 
 /** All migrations, in their order. A new one is added here. */
@@ -78,5 +79,6 @@ export const MIGRATIONS = [
   AuditedDeletions1790983100000,
   GenericPlans1790984000000,
   DeliveryLanes1790986000000,
+  LinksOfResults1790987000000,
   OpenWebhooks1790988000000,
 ];

@@ -43,7 +43,7 @@ export class AdminJobs {
     await this.actions.run(actor, 'job.result', identifiersOf(job), async () => {
       const name = `attachment; filename="result-${job.id}.json"`;
       void reply.header('content-disposition', name);
-      const sent = sendResult(request, reply, result, () => this.jobs.resultBytes(result));
+      const sent = sendResult(request, reply, this.jobs.serve(result));
       return { result: await sent, detail: { sha256: result.sha256, bytes: result.sizeBytes } };
     });
   }

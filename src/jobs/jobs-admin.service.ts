@@ -15,6 +15,7 @@ import {
 import type { JobSearch, Period } from './persistence/search-conditions.js';
 import { SubmissionQueueStore } from './submission/submission-queue.store.js';
 import type { JobFile } from './files/job-file.entity.js';
+import { FileLinks } from './files/file-links.js';
 import { JobFiles } from './files/job-files.js';
 import { isTerminal } from './job-status.js';
 import { isJobId, type Job } from './job.entity.js';
@@ -24,6 +25,7 @@ import {
   POLLS_DUE,
   UNCERTAIN_DUE,
 } from './persistence/job-transitions.store.js';
+import type { ServedResult } from './result-response.js';
 import type { JobResult } from './results/job-result.entity.js';
 import { throwNoResult } from './results/no-result.js';
 import { pagesOf } from './results/result-usage.js';
@@ -66,6 +68,7 @@ export class JobsAdminService {
     private readonly notifications: Notifications,
     private readonly transactions: Transactions,
     private readonly jobFiles: JobFiles,
+    private readonly fileLinks: FileLinks,
   ) {}
 
   /** The newest first; with `ended`, the last ended first. */
@@ -125,8 +128,10 @@ export class JobsAdminService {
     return (await this.findResult(job)) ?? throwNoResult(job);
   }
 
-  resultBytes(result: JobResult): AsyncIterable<Buffer> {
-    return this.results.readContent(result);
+  /** For `sendResult`. */
+  serve(result: JobResult): ServedResult {
+    const bytes = (): AsyncIterable<Buffer> => this.results.readContent(result);
+    return { result, bytes, links: this.fileLinks.newLinks(result) };
   }
 
   /** Throws `job_not_completed`, `job_has_no_result`, `result_expired`. */

@@ -22,7 +22,7 @@ import type { JobFile } from './files/job-file.entity.js';
 import { FileLinks } from './files/file-links.js';
 import { JobFiles } from './files/job-files.js';
 import { replaceLinks } from './files/signed-links.js';
-import { decodedResult } from './result-response.js';
+import { decodedResult, type ServedResult } from './result-response.js';
 import { isTerminal } from './job-status.js';
 import type { JobRequest } from './job-request.js';
 import { isJobId, Job } from './job.entity.js';
@@ -185,9 +185,10 @@ export class JobsService {
     return result ?? throwNoResult(job);
   }
 
-  /** The gzip stream of a result; fails if retention deletes it meanwhile. */
-  resultBytes(result: JobResult): AsyncIterable<Buffer> {
-    return this.results.readContent(result);
+  /** For `sendResult`. */
+  serve(result: JobResult): ServedResult {
+    const bytes = (): AsyncIterable<Buffer> => this.results.readContent(result);
+    return { result, bytes, links: this.fileLinks.newLinks(result) };
   }
 
   /**
@@ -198,7 +199,7 @@ export class JobsService {
     job: Job,
     result: JobResult,
   ): Promise<{ content: AsyncIterable<Buffer>; size: number | undefined }> {
-    const content = decodedResult(this.resultBytes(result));
+    const content = decodedResult(this.results.readContent(result));
     const files = await this.jobFiles.list(job);
     if (files.length === 0) return { content, size: Number(result.sizeBytes) };
     const names = new Set(files.map(({ name }) => name));

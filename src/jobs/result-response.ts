@@ -1,39 +1,47 @@
-import { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { pipeline, Readable } from 'node:stream';
+import { createGunzip, createGzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../platform/errors/error-codes.js';
 import { acceptedCodings } from '../platform/http/compression.js';
 import { readByteRange, type ByteRange } from '../platform/http/byte-range.js';
+import type { NewLinks } from './files/file-links.js';
 import type { JobResult } from './results/job-result.entity.js';
 
 export { ApiFileResponse, ApiResultResponse } from './api/result.openapi.js';
 
+export interface ServedResult {
+  readonly result: JobResult;
+  /** The gzip stream; fails if retention deletes it meanwhile. */
+  readonly bytes: () => AsyncIterable<Buffer>;
+  /** Links to its files that replace the stored ones. */
+  readonly links: NewLinks | undefined;
+}
+
 /**
  * Streams a stored result: as stored (gzip) if the client prefers that, else decoded. Ranges refer to the decoded
- * bytes. The result is never whole in memory.
+ * bytes. With other links than the stored ones, its size is not known, and it has no ranges. It is never whole in memory.
  */
 export async function sendResult(
   request: FastifyRequest,
   reply: FastifyReply,
-  result: JobResult,
-  bytes: () => AsyncIterable<Buffer>,
+  { result, bytes, links }: ServedResult,
 ): Promise<void> {
   const codings = acceptedCodings(request.headers);
-  const range = requestedRange(request, result, codings);
+  const version = links === undefined ? result.sha256 : `${result.sha256}-${links.tag}`;
+  const range = links === undefined ? requestedRange(request, result, codings) : undefined;
   const coding = range === undefined ? codings[0] : 'identity';
   if (coding === undefined) {
     throw new GatewayError('not_acceptable', 'Accept-Encoding excludes both gzip and identity.');
   }
   const isCompressed = coding === 'gzip';
   // Each encoding is a representation with its own tag (RFC 9110).
-  const tag = isCompressed ? gzipTag(result) : identityTag(result);
+  const tags = { identity: identityTag(version), gzip: gzipTag(version) };
   void reply
-    .header('etag', tag)
+    .header('etag', isCompressed ? tags.gzip : tags.identity)
     .header('vary', 'Accept-Encoding')
     .header('cache-control', 'private')
-    .header('accept-ranges', 'bytes');
-  const tags = [identityTag(result), gzipTag(result)];
-  if (hasTag(request.headers['if-none-match'], tags)) {
+    .header('accept-ranges', links === undefined ? 'bytes' : 'none');
+  if (hasTag(request.headers['if-none-match'], Object.values(tags))) {
     await reply.status(304).send(emptyBody());
     return;
   }
@@ -47,14 +55,19 @@ export async function sendResult(
   if (range !== undefined) {
     void reply.status(206).header('content-range', `bytes ${range.start}-${range.end}/${size}`);
   }
-  const length = range === undefined ? size : range.end - range.start + 1;
-  void reply.header('content-length', length);
+  if (links === undefined) {
+    const length = range === undefined ? size : range.end - range.start + 1;
+    void reply.header('content-length', length);
+  }
   if (request.method === 'HEAD') {
     await reply.send(emptyBody());
     return;
   }
   const stored = Readable.from(bytes(), { objectMode: false });
-  if (isCompressed) await reply.send(stored);
+  if (links !== undefined) {
+    const json = Readable.from(links.replace(decode(stored)), { objectMode: false });
+    await reply.send(isCompressed ? pipeline(json, createGzip(), () => undefined) : json);
+  } else if (isCompressed) await reply.send(stored);
   else await reply.send(range === undefined ? decode(stored) : part(decode(stored), range));
 }
 
@@ -69,17 +82,12 @@ function requestedRange(
 ): ByteRange | 'unsatisfiable' | undefined {
   if (method !== 'GET' || !codings.includes('identity')) return undefined;
   const condition = headers['if-range'];
-  if (condition !== undefined && condition !== identityTag(result)) return undefined;
+  if (condition !== undefined && condition !== identityTag(result.sha256)) return undefined;
   return readByteRange(headers.range, Number(result.sizeBytes));
 }
 
-function identityTag({ sha256 }: JobResult): string {
-  return `"${sha256}"`;
-}
-
-function gzipTag({ sha256 }: JobResult): string {
-  return `"${sha256}-gzip"`;
-}
+const identityTag = (version: string): string => `"${version}"`;
+const gzipTag = (version: string): string => `"${version}-gzip"`;
 
 /** The JSON of a result, read as fast as it is consumed. */
 export function decodedResult(bytes: AsyncIterable<Buffer>): Readable {

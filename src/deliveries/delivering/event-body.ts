@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { JobsService } from '../../jobs/jobs.service.js';
@@ -31,9 +33,11 @@ export class EventBody {
       const result = await this.jobs.result(service, jobId);
       if (Number(result.sizeBytes) > MAX_RESULT_BYTES) return '"resultOmitted":"too_large"';
       const parts: Buffer[] = [];
-      for await (const part of this.jobs.resultBytes(result)) parts.push(part);
+      const { bytes, links } = this.jobs.serve(result);
+      for await (const part of bytes()) parts.push(part);
       const text = await decompress(Buffer.concat(parts), { maxOutputLength: MAX_RESULT_BYTES });
-      return `"result":${text.toString()}`;
+      const json = links === undefined ? text : await buffer(links.replace(Readable.from([text])));
+      return `"result":${json.toString()}`;
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       return '"resultOmitted":"expired"';

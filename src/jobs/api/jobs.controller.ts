@@ -111,7 +111,7 @@ export class JobsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const result = await this.jobs.result(caller.service, id);
-    await sendResult(request, reply, result, () => this.jobs.resultBytes(result));
+    await sendResult(request, reply, this.jobs.serve(result));
   }
 
   /** Read the timeline of a job, oldest event first */

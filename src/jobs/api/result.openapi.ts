@@ -11,7 +11,12 @@ const REPRESENTATION = {
   },
   Vary: { required: true, schema: { type: 'string' } },
   'Cache-Control': { required: true, schema: { type: 'string' } },
-  'Accept-Ranges': { required: true, schema: { type: 'string', enum: ['bytes'] } },
+  'Accept-Ranges': {
+    description:
+      '`none` if the API has another address than when the gateway stored the result: then it replaces the links to files.',
+    required: true,
+    schema: { type: 'string', enum: ['bytes', 'none'] },
+  },
 };
 const FILE = {
   'Content-Disposition': {
@@ -20,7 +25,7 @@ const FILE = {
   },
   'Content-Security-Policy': { required: true, schema: { type: 'string' } },
   'Cache-Control': REPRESENTATION['Cache-Control'],
-  'Accept-Ranges': REPRESENTATION['Accept-Ranges'],
+  'Accept-Ranges': { required: true, schema: { type: 'string', enum: ['bytes'] } },
   ETag: { required: true, schema: { type: 'string' } },
 };
 const RANGE = {

@@ -1,13 +1,24 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
 import { HmacSha256 } from '../../platform/crypto/hmac-sha256.js';
 import { GatewayError } from '../../platform/errors/error-codes.js';
+import type { JobResult } from '../results/job-result.entity.js';
+import { replaceLinks } from './signed-links.js';
 
 /** Separates the keys of links from those of callback tokens. */
 const PURPOSE = 'signed links to files';
 
 /** As long as Reducto’s own links. */
 const RESULT_LINK_SECONDS = 3600;
+
+/** Other links to the files of a result than the stored ones. */
+export interface NewLinks {
+  /** Differs with the links. */
+  readonly tag: string;
+  /** The JSON in `content` with these links. */
+  replace(content: AsyncIterable<Buffer>): AsyncIterable<Buffer>;
+}
 
 /** The address of a file, for requests with an API key. */
 export function fileAddress(settings: Settings, jobId: string, name: string): string {
@@ -54,6 +65,19 @@ export class FileLinks {
         isPossible
           ? this.signedAddress(jobId, name, seconds)
           : fileAddress(this.settings, jobId, name),
+    };
+  }
+
+  /** The links to the files of a stored result, if the API had another address when they were written. */
+  newLinks({ jobId, linksBegin }: JobResult): NewLinks | undefined {
+    const { apiUrl } = this.settings;
+    if (linksBegin === null || linksBegin === apiUrl) return undefined;
+    return {
+      tag: createHash('sha256').update(apiUrl).digest('hex').slice(0, 16),
+      replace: (content) =>
+        replaceLinks(content, filePath(jobId, ''), (name) =>
+          fileAddress(this.settings, jobId, name),
+        ),
     };
   }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { EntityManager } from 'typeorm';
+import { Settings } from '../../platform/config/settings.js';
 import { preparedRows } from '../../platform/database/sql.js';
 import { NOTIFY_ALL, Notifications } from '../../platform/work/notifications.js';
 import type { CompletedJob } from '../api/job-completion.notifier.js';
@@ -42,6 +43,7 @@ export interface CompletedJobs {
 @Injectable()
 export class JobCompletionStore {
   constructor(
+    private readonly settings: Settings,
     private readonly notifications: Notifications,
     @InjectEntityManager() private readonly database: EntityManager,
   ) {}
@@ -73,7 +75,7 @@ export class JobCompletionStore {
     const completed = await preparedRows<CompletedRow>(
       this.database,
       haveFiles ? COMPLETE_JOBS_WITH_FILES : COMPLETE_JOBS,
-      haveFiles ? [...values, ...filesOf(inOrder)] : values,
+      haveFiles ? [...values, ...filesOf(inOrder, this.settings.apiUrl)] : values,
     );
     return {
       jobs: new Map(completed.map(({ contentId, ...job }) => [contentId, job])),
@@ -94,7 +96,7 @@ function startsOf(parts: readonly (Buffer | null)[]): (number | null)[] {
 }
 
 /** The parameters of `COMPLETE_JOBS_WITH_FILES` beyond those of `COMPLETE_JOBS`. */
-function filesOf(completions: readonly Completion[]): unknown[] {
+function filesOf(completions: readonly Completion[], apiUrl: string): unknown[] {
   const files = completions.flatMap((completion) =>
     completion.files.map((file) => ({ ...file, resultId: completion.content.contentId })),
   );
@@ -109,6 +111,7 @@ function filesOf(completions: readonly Completion[]): unknown[] {
     column('contentType'),
     column('sizeBytes'),
     column('sha256'),
+    completions.map(({ files }) => (files.length === 0 ? null : apiUrl)),
   ];
 }
 
@@ -117,10 +120,10 @@ const completeJobs = (withFiles: boolean): string => `
   WITH fetched AS MATERIALIZED (
     SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::uuid[]), (SELECT $4::text[]),
                          (SELECT $5::bigint[]), (SELECT $6::bigint[]), (SELECT $11::integer[]), (SELECT $10::boolean[])${
-                           withFiles ? ', (SELECT $12::jsonb[])' : ''
+                           withFiles ? ', (SELECT $12::jsonb[]), (SELECT $19::text[])' : ''
                          })
       AS fetched (job_id, lease, content_id, sha256, size_bytes, stored_bytes, start, is_answer${
-        withFiles ? ', missing_files' : ''
+        withFiles ? ', missing_files, links_begin' : ''
       })),
   completed AS (
     UPDATE jobs
@@ -142,8 +145,8 @@ const completeJobs = (withFiles: boolean): string => `
       FROM fetched JOIN completed USING (content_id)
      WHERE start IS NOT NULL),
   result AS (
-    INSERT INTO job_results (job_id, content_id, sha256, size_bytes, stored_bytes)
-    SELECT job_id, content_id, sha256, size_bytes, stored_bytes
+    INSERT INTO job_results (job_id, content_id, sha256, size_bytes, stored_bytes, links_begin)
+    SELECT job_id, content_id, sha256, size_bytes, stored_bytes, ${withFiles ? 'links_begin' : 'NULL'}
       FROM fetched JOIN completed USING (content_id)),${
         withFiles
           ? `

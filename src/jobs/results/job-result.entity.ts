@@ -22,6 +22,10 @@ export class JobResult {
   @Column({ name: 'stored_bytes', type: 'bigint' })
   storedBytes!: string;
 
+  /** The API's address when the links to its files were written; null without files. */
+  @Column({ name: 'links_begin', type: 'text', nullable: true })
+  linksBegin!: string | null;
+
   @Column({ name: 'stored_at', type: 'timestamptz', default: () => 'now()' })
   storedAt!: Date;
 }
