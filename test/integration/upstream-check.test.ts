@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { UpstreamRateLimiter } from '../../src/reducto/upstream-rate-limiter.js';
-import { eventually, type Answer, type TestGateway } from '../support/gateway.js';
+import { eventually, type TestGateway } from '../support/gateway.js';
 import { pollDue, submitDue } from '../support/due-work.js';
 import { startIdleGateway } from '../support/idle-worker.js';
 import { endCoolDowns } from '../support/rate-limits.js';
