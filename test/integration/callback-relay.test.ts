@@ -60,6 +60,15 @@ it('takes, stores, and records callbacks in one statement, so that a hung proces
   await expect.poll(observed).toEqual(['true']);
 });
 
+it('relays callbacks together', async () => {
+  gateway = await startGateway(QUIET);
+  const isBatch = `current_query() ~ 'planned AS'`;
+  const observed = await observeOnWrite(gateway.pool, 'callbacks', isBatch);
+  await waitingJobs(gateway, 3);
+  await putIn(3);
+  await expect.poll(observed, { timeout: 10_000 }).toEqual(['true']);
+});
+
 it('keeps the time of arrival of a callback that is relayed late', async () => {
   gateway = await startGateway(QUIET);
   await waitingJobs(gateway, 1);

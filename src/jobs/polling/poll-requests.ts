@@ -106,7 +106,7 @@ export function recordingStatement(name: string, callbacks: string, parameters: 
     SELECT job_id, 'callback_received',
            jsonb_build_object('status', status, 'upstreamId', upstream_id)
       FROM callback WHERE NOT repeated ORDER BY place),
-  locked AS MATERIALIZED (
+  called AS MATERIALIZED (
     SELECT first.*, ended_at IS NULL AS is_open, jobs.upstream_id AS own_upstream_id, deletion_requested_at,
            status = 'submitted' AND lease IS NULL AND cancel_requested_at IS NULL AS is_free
       FROM first JOIN jobs ON jobs.id = first.job_id
@@ -115,12 +115,12 @@ export function recordingStatement(name: string, callbacks: string, parameters: 
   planned_poll AS (
     SELECT *, is_free AND row_number() OVER (PARTITION BY is_free ORDER BY place)
                           <= (SELECT ${limit}::integer) AS handed
-      FROM locked WHERE is_open),
+      FROM called WHERE is_open),
   late AS (
     INSERT INTO upstream_deletions AS deletion (job_id, upstream_id, include_persisted, origin, next_attempt_at)
     SELECT job_id, found.upstream_id, true, CASE WHEN bool_or(signed) THEN 'orphan' ELSE 'callback' END,
            CASE WHEN deletion_requested_at IS NOT NULL THEN now() END
-      FROM locked, unnest(asserted, are_signed) AS found (upstream_id, signed)
+      FROM called, unnest(asserted, are_signed) AS found (upstream_id, signed)
      WHERE NOT is_open AND found.upstream_id IS DISTINCT FROM own_upstream_id
      GROUP BY job_id, found.upstream_id, deletion_requested_at
     ${QUEUE_DELETIONS_ONCE}),

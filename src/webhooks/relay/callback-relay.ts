@@ -62,6 +62,8 @@ export class CallbackRelay implements BatchWork, OnModuleInit {
       return await this.relay(RELAY_CALLBACKS, [MAX_PER_STATEMENT, waitingIds]);
     } catch (error) {
       if (!concernsRow(error)) throw error;
+      if (classifyDatabaseError(error) === 'other' && this.failures.isFirst('batch'))
+        this.logger.error({ msg: 'callbacks could not be relayed together', err: error });
       return this.relayOneByOne(waitingIds);
     }
   }
