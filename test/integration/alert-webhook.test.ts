@@ -71,7 +71,12 @@ describe('an alert, with ALERT_WEBHOOK_URL', () => {
     const [alert] = await alerts(gateway);
     expect(message).toMatchObject({
       type: 'alert.raised',
-      data: { id: alert?.id, kind: 'source_address', message: alert?.message },
+      // Later sweeps update the counts in the message.
+      data: {
+        id: alert?.id,
+        kind: 'source_address',
+        message: expect.stringContaining('WEBHOOK_IP_ALLOWLIST does not contain the address'),
+      },
     });
     expect(headers['webhook-id']).toBe(alert?.id);
     expect(() => new Webhook(secret).verify(`${body} `, signed(headers))).toThrow(

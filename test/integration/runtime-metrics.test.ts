@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { PoolMetrics } from '../../src/platform/metrics/pool.metrics.js';
 import { DataSource } from 'typeorm';
 import { metricValue } from '../support/metrics.js';
 import { send, startGateway, type TestGateway } from '../support/gateway.js';
+import { startIdleGateway } from '../support/idle-worker.js';
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -54,6 +55,9 @@ it('exposes CPU, memory, and start time of this process', async () => {
 });
 
 it('exposes how many callers wait for an exhausted pool', async () => {
+  // Its own work uses no connections.
+  const gateway = await startIdleGateway({ DATABASE_POOL_SIZE: '3' });
+  onTestFinished(() => gateway.close());
   const pools = gateway.app.get(PoolMetrics, { strict: false });
   const source = gateway.app.get(DataSource, { strict: false });
   const runners = Array.from({ length: 3 }, () => source.createQueryRunner());
