@@ -32,6 +32,22 @@ const PAGES = [
   '/actions',
 ];
 
+/** Runs in the page. */
+function idsOnSeveralLines(): string[] {
+  const wrapped: string[] = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = texts.nextNode(); node !== null; node = texts.nextNode()) {
+    for (const id of (node.nodeValue ?? '').matchAll(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g)) {
+      const range = document.createRange();
+      range.setStart(node, id.index);
+      range.setEnd(node, id.index + id[0].length);
+      const lines = new Set([...range.getClientRects()].map(({ top }) => top));
+      if (lines.size > 1) wrapped.push(id[0]);
+    }
+  }
+  return wrapped;
+}
+
 describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?? ''}`, () => {
   let gateway: TestGateway;
   let browser: Browser;
@@ -213,6 +229,30 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     await closeAll();
   });
 
+  it('counts the refusals between the list and its first refresh as new', async () => {
+    const { page, url, signIn } = await window();
+    await signIn(key);
+    const stored = Promise.withResolvers<void>();
+    await page.route('**/refusals/counts?*', async (route) => {
+      await stored.promise;
+      await route.continue();
+    });
+    await page.goto(`${url}/admin/refusals?cause=not_json`);
+    const count = async (): Promise<number> => {
+      const { rows } = await gateway.pool.query(
+        `SELECT count(*)::int AS count FROM audit_entries WHERE kind = 'refused'`,
+      );
+      return rows[0].count;
+    };
+    const before = await count();
+    const headers = { 'content-type': 'application/json' };
+    for (let n = 0; n < 2; n++) await send(`${gateway.url}/webhooks/reducto`, 'POST', '{', headers);
+    await expect.poll(count).toBe(before + 2);
+    stored.resolve();
+    await page.getByText('2 more since this list was made').waitFor();
+    await closeAll();
+  });
+
   it('draws both charts', async () => {
     const { page, incidents, signIn } = await window();
     await signIn(key);
@@ -224,6 +264,33 @@ describe.skipIf(noBrowser !== undefined)(`the console in a browser ${noBrowser ?
     );
     expect(drawn).toEqual([true, true]);
     expect(incidents).toEqual([]);
+    await closeAll();
+  });
+
+  it('shows each ID on one line in a window of 1280 pixels', async () => {
+    const id = await gateway.submit();
+    await gateway.ended(id);
+    const endpoint = await createEndpoint(gateway);
+    await endJob(gateway, endpoint.service);
+    await endpoint.requests(1);
+    const [event = ''] = endpoint.received();
+    const admin = { authorization: `Bearer ${key}` };
+    for (const [method, path] of [
+      ['POST', `/v1/admin/jobs/${id}/poll`],
+      ['GET', `/v1/admin/jobs/${id}/result`],
+      ['POST', `/v1/admin/events/${event}/resend`],
+      ['POST', `/v1/admin/endpoints/${endpoint.id}/test`],
+      ['POST', `/v1/admin/endpoints/${endpoint.id}/disable`],
+    ] as const)
+      await gateway.call(method, path, undefined, admin);
+    await gateway.call('DELETE', `/v1/jobs/${id}`);
+    const { page, url, signIn } = await window({ viewport: { width: 1280, height: 900 } });
+    await signIn(key);
+    for (const path of [...PAGES, `/jobs/${id}`, `/endpoints/${endpoint.id}`]) {
+      await page.goto(`${url}/admin${path}`);
+      expect([path, await page.evaluate(idsOnSeveralLines)]).toEqual([path, []]);
+      expect([path, await overflow(page)]).toEqual([path, 0]);
+    }
     await closeAll();
   });
 

@@ -8,7 +8,7 @@ const shown = (value) => number.format(value).replaceAll(',', '\u202f');
 /** Refreshes the counts of a list while the page is visible. */
 function keepCounting(section) {
   const state = section.querySelector('[data-live-state]');
-  let before;
+  const before = Number(section.dataset.liveTotal);
 
   async function refresh() {
     const started = performance.now();
@@ -32,7 +32,6 @@ function keepCounting(section) {
     }
     showCauses(summary);
     const total = summary.stored + summary.counted + summary.observed;
-    before ??= total;
     const more = total - before;
     say(more > 0 ? `${shown(more)} more since this list was made. Reload to see them.` : '');
   }

@@ -174,6 +174,9 @@ function Result({ at, verification }: Verified): JSX.Element {
   );
 }
 
+/** Error codes are not broken; other text may need several lines. */
+const MAX_NOTE_OF_ONE_LINE = 30;
+
 const COLUMNS: readonly TableColumn<ActionDto>[] = [
   { head: 'Time (UTC)', cell: ({ at }) => <Moment at={at} /> },
   { head: 'Who', cell: ({ actor }) => <Who actor={actor} /> },
@@ -189,7 +192,14 @@ const COLUMNS: readonly TableColumn<ActionDto>[] = [
       return (
         <>
           <Tag tone={tone}>{label}</Tag>
-          {note === undefined ? null : <Untrusted text={` ${note}`} />}
+          {note === undefined ? null : (
+            <>
+              {' '}
+              <span class={note.length <= MAX_NOTE_OF_ONE_LINE ? 'nowrap' : undefined}>
+                <Untrusted text={note} />
+              </span>
+            </>
+          )}
           {action.state === 'started' ? <span class="muted"> No outcome is recorded.</span> : null}
         </>
       );

@@ -139,10 +139,10 @@ const COLUMNS: readonly TableColumn<RefusalRow>[] = [
     head: 'Job, or upstream ID',
     cell: ({ refusal: { jobId, assertedJobId, assertedUpstreamId } }) =>
       jobId === null || jobId === undefined ? (
-        <Code text={assertedJobId ?? assertedUpstreamId} />
+        <Id text={assertedJobId ?? assertedUpstreamId} />
       ) : (
         <a href={`/admin/jobs/${jobId}`}>
-          <Code text={jobId} />
+          <Id text={jobId} />
         </a>
       ),
   },
@@ -155,6 +155,15 @@ export function Outcome({ refusal }: { refusal: RefusalDto }): JSX.Element {
   if (refusal.kind === 'observed') return <Tag tone="warn">observed</Tag>;
   return (
     <Tag tone="bad">{`refused${refusal.status === undefined ? '' : ` ${refusal.status}`}`}</Tag>
+  );
+}
+
+/** A UUID fits in its column of a wide window; another asserted ID may need several lines. */
+function Id({ text }: { text: string | null | undefined }): JSX.Element {
+  return (
+    <span class={(text ?? '').length <= 36 ? 'id' : undefined}>
+      <Code text={text} />
+    </span>
   );
 }
 
@@ -192,7 +201,12 @@ function Counts({
     ['observed', 'Observed', summary.observed, 'Accepted: the guard only observes'],
   ] as const;
   return (
-    <section class="counts" aria-label="Counts" data-live={link('/admin/refusals/counts', values)}>
+    <section
+      class="counts"
+      aria-label="Counts"
+      data-live={link('/admin/refusals/counts', values)}
+      data-live-total={summary.stored + summary.counted + summary.observed}
+    >
       <dl class="totals">
         {totals.map(([id, name, value, title]) => (
           <div key={id} title={title}>
