@@ -1,45 +1,12 @@
-import { Sandbox, startSandbox } from './sandbox.js';
-import { readSettings, variables } from './settings.js';
+/* The sandbox as a process. An older Node cannot load the rest. It imports nothing of the gateway, not even this check. */
 
-/* The sandbox as a process. */
+/** As `engines` of package.json. */
+export const NODE_MAJOR = 24;
 
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
-
-if (process.argv.includes('--help')) {
-  const width = Math.max(...variables.map(({ name }) => name.length));
-  print('A local sandbox of the Reducto API. Settings are environment variables:\n');
-  for (const { name, help } of variables) print(`  ${name.padEnd(width)}  ${help}`);
-} else {
-  await run();
-}
-
-async function run(): Promise<void> {
-  const { options, log } = readSettings(process.env);
-  const sandbox = await startSandbox(options);
-  if (log) logJobs(sandbox);
-  stopWithParent(sandbox);
-  print(`sandbox listening on ${sandbox.url}`);
-  notifyParent({ type: 'listening', url: sandbox.url });
-}
-
-function logJobs({ jobs }: Sandbox): void {
-  jobs.events.on('changed', ({ id, type, status, reason }) =>
-    print(`${type} ${id} ${status}${reason === null ? '' : ` (${reason})`}`),
+if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR) {
+  process.stderr.write(
+    `The sandbox needs Node ${NODE_MAJOR} or later; this is Node ${process.versions.node}. In a checkout, npm has installed one: npm run sandbox\n`,
   );
+  process.exit(1);
 }
-
-/** Ignores a parent that has exited: the disconnect stops this process. */
-function notifyParent(message: { type: 'listening'; url: string }): void {
-  process.send?.(message, undefined, undefined, () => undefined);
-}
-
-function stopWithParent(sandbox: Sandbox): void {
-  const stop = (): void => {
-    void sandbox.close().finally(() => process.exit(0));
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
-  process.once('disconnect', stop);
-  // The parent may have exited during startup.
-  if (process.send && !process.connected) stop();
-}
+await import('./process.js');

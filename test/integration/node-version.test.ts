@@ -7,7 +7,7 @@ import { run } from '../support/processes.js';
 
 const OLD = `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})`;
 
-it.each(['dist/src/cli.js', 'dist/src/main.js'])(
+it.each(['dist/src/cli.js', 'dist/src/main.js', 'dist/src/dev/demo/main.js'])(
   '%s says on an older Node which one it needs, and how to use it',
   async (program) => {
     const { code, stdout, stderr } = await run(['--import', OLD, program, 'doctor']);
@@ -17,6 +17,15 @@ it.each(['dist/src/cli.js', 'dist/src/main.js'])(
     );
   },
 );
+
+it('the sandbox says on an older Node which one it needs, and how to use it', async () => {
+  const { code, stderr } = await run(['--import', OLD, 'dist/src/sandbox/main.js']);
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr:
+      'The sandbox needs Node 24 or later; this is Node 20.20.2. In a checkout, npm has installed one: npm run sandbox\n',
+  });
+});
 
 it.each(['src/cli.ts', 'src/main.ts'])(
   '%s loads nothing before the check that an older Node may lack',

@@ -1,3 +1,4 @@
+import '../../platform/node-version.js';
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
