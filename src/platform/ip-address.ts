@@ -74,6 +74,9 @@ const METADATA = [
   'fd00:ec2::/32',
   'fd20:ce::/32',
   'fd00:c1::/32',
+  // Scaleway and Linode: the same.
+  'fd00:42::/64',
+  'fd00:a9fe:a9fe::/64',
 ].map((block) => ipaddr.parseCIDR(block));
 
 /**

@@ -129,6 +129,8 @@ const OF_KIND: Readonly<Record<AddressKind, readonly string[]>> = {
     '100.100.100.200',
     'fd00:ec2::254',
     'fd20:ce::254',
+    'fd00:42::42',
+    'fd00:a9fe:a9fe::1',
     'fd00:c1::a9fe:a9fe',
   ],
   multicast: ['224.0.0.1', '239.255.255.255', 'ff02::1'],

@@ -35,6 +35,8 @@ const METADATA_HOSTS = new Set([
   'metadata.tencentyun.com',
   'metadata.packet.net',
   'metadata.platformequinix.com',
+  'api.metadata.cloud.ibm.com',
+  'rancher-metadata',
   'instance-data',
   'instance-data.ec2.internal',
 ]);
