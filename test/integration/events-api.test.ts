@@ -16,7 +16,9 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-const create = (body: unknown) => gateway.call('POST', '/v1/endpoints', body);
+/** `body`: a value, or JSON text. */
+const create = (body: unknown) =>
+  gateway.call('POST', '/v1/endpoints', body, { 'content-type': 'application/json' });
 
 describe('an endpoint', () => {
   it('is created with defaults and a secret that is shown once', async () => {
@@ -101,6 +103,8 @@ describe('an endpoint', () => {
     ['with a channel of other characters', { url: URL, channels: ['a b'] }, 'channels.0'],
     ['with an unknown job type', { url: URL, jobTypes: ['scan'] }, 'jobTypes.0'],
     ['with nested metadata', { url: URL, metadata: { a: { b: 1 } } }, 'metadata.a'],
+    ['with a number that loses digits', { url: URL, metadata: { n: 2 ** 53 } }, 'metadata.n'],
+    ['with a number beyond all doubles', `{"url":"${URL}","metadata":{"n":1e400}}`, 'metadata.n'],
     ['with a header of the signature', { url: URL, headers: { 'Webhook-Id': 'a' } }, 'headers'],
     ['with a header of the connection', { url: URL, headers: { connection: 'x' } }, 'headers'],
     ['with a line break in a header', { url: URL, headers: { a: 'b\r\nc: d' } }, 'headers'],

@@ -121,6 +121,9 @@ const seconds: Read<number> = (value) => {
   return value;
 };
 
+/** Larger numbers lose digits, so that other numbers of a job would be equal to them. */
+const MAX_NUMBER = Number.MAX_SAFE_INTEGER;
+
 /** Members with scalar values, because they are compared with those of a job. */
 const metadata: Read<string> = (value) => {
   if (!isRecord(value) || Object.keys(value).length > MAX_METADATA_MEMBERS) {
@@ -130,6 +133,9 @@ const metadata: Read<string> = (value) => {
     const isScalar = member === null || ['string', 'number', 'boolean'].includes(typeof member);
     if (!isScalar || String(member).length > MAX_DESCRIPTION || name.length > MAX_DESCRIPTION) {
       throw new Invalid('must be a short text, a number, true, false, or null', name);
+    }
+    if (typeof member === 'number' && Math.abs(member) > MAX_NUMBER) {
+      throw new Invalid(`must be a number up to ${MAX_NUMBER}; give larger ones as text`, name);
     }
   }
   return JSON.stringify(value);
