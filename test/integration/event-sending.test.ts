@@ -184,6 +184,7 @@ describe('an answer', () => {
     ['0', undefined],
     ['-1', undefined],
     ['soon', undefined],
+    ['9'.repeat(400), Infinity],
     ['Thu, 01 Jan 2015 00:00:00 GMT', undefined],
   ])('with Retry-After: %s says when to retry', async (header, seconds) => {
     const receiver = await receiverWith(

@@ -50,6 +50,9 @@ describe('a receiver that', () => {
     ['a broken header', 'HTTP/1.1 200 OK\r\nno colon\r\n\r\n'],
     ['endless headers', `HTTP/1.1 200 OK\r\n${'x-a: b\r\n'.repeat(10_000)}`],
     ['an upgrade', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'],
+    ['an upgrade to nothing', 'HTTP/1.1 101 Switching Protocols\r\n\r\n'],
+    ['100 Continue, which it was not asked for,', 'HTTP/1.1 100 Continue\r\n\r\n'],
+    ['the status 000', 'HTTP/1.1 000 X\r\ncontent-length: 0\r\n\r\n'],
   ])('answers %s is invalid_response', async (_case, bytes) => {
     expect(await codeAfter((socket) => void socket.end(bytes))).toBe('invalid_response');
   });

@@ -47,6 +47,8 @@ const CODES: readonly (readonly [RegExp, SendErrorCode])[] = [
   ],
   [/^(EPROTO|ERR_SSL_|ERR_TLS_)/, 'tls_failure'],
   [/^UND_ERR_(HEADERS_OVERFLOW|RES_CONTENT_LENGTH_MISMATCH|NOT_SUPPORTED)$/, 'invalid_response'],
+  // undici asserts that a status is one, and that an upgrade was asked for.
+  [/^ERR_ASSERTION$/, 'invalid_response'],
   [
     /^(UND_ERR_INVALID_ARG|UND_ERR_REQ_|ERR_INVALID_|ERR_HTTP_INVALID_|ERR_UNESCAPED_)/,
     'invalid_request',
@@ -75,7 +77,7 @@ function errorWith(code: SendErrorCode): SendError {
 function codeOf(error: NodeJS.ErrnoException): SendErrorCode | undefined {
   if (error.name === 'TimeoutError') return 'timeout';
   // undici gives these no code of their own.
-  if (error.name === 'HTTPParserError' || error.message === 'bad upgrade')
+  if (error.name === 'HTTPParserError' || /^bad (upgrade|response)$/.test(error.message))
     return 'invalid_response';
   const { code } = error;
   return typeof code === 'string' ? CODES.find(([known]) => known.test(code))?.[1] : undefined;
