@@ -107,10 +107,12 @@ export class EndpointsService {
     if (endpoint.forJobs) checkForJobs(endpoint, changes);
     const { payloadFormat, includeResult, eventTypes } = endpoint;
     checkFormat({ payloadFormat, includeResult, eventTypes, ...changes });
-    const { enabled, url, ...rest } = changes;
-    const others = url === undefined ? rest : { ...rest, url: await this.urlOf(url) };
+    const { enabled, url: text, ...rest } = changes;
+    const url = text === undefined ? endpoint.url : await this.urlOf(text);
+    const others = text === undefined ? rest : { ...rest, url };
     if (Object.keys(others).length > 0)
       await this.endpoints.update(endpoint.id, this.changesOf(endpoint.id, others));
+    if (url !== endpoint.url) await this.endPause(endpoint);
     if (enabled === true && !endpoint.enabled) await this.enable(endpoint);
     if (enabled === false && endpoint.enabled) {
       await this.endpoints.disable(id, 'service');
@@ -187,6 +189,12 @@ export class EndpointsService {
     const since = await this.findMissedSince(endpoint);
     await this.endpoints.enable(id);
     if (since !== null) await this.deliveries.recover(id, since);
+    this.fanOut.announce(service);
+  }
+
+  /** The pause is for the receiver at the URL that the endpoint had. */
+  private async endPause({ id, service }: Endpoint): Promise<void> {
+    await this.endpoints.closeBreaker(id);
     this.fanOut.announce(service);
   }
 

@@ -324,6 +324,23 @@ describe('an endpoint', () => {
     expect(new Set(got)).toEqual(new Set(jobs));
   });
 
+  it('that moves to another URL gets what waits for the end of a pause of the old one', async () => {
+    const paused = answering('503 Busy', { 'retry-after': '300' });
+    const endpoint = await createEndpoint(gateway, paused);
+    const other = await createEndpoint(gateway, undefined, {}, endpoint.service);
+    await endJob(gateway, endpoint.service);
+    await eventually('the pause', async () => {
+      const { body } = await endpoint.call('GET', `/v1/endpoints/${endpoint.id}`);
+      return body.pausedUntil ?? undefined;
+    });
+    const jobId = await endJob(gateway, endpoint.service);
+    await other.requests(2);
+    const next = await createEndpoint(gateway);
+    await endpoint.call('PATCH', `/v1/endpoints/${endpoint.id}`, { url: next.receiver.url });
+    const [request] = await next.requests(1);
+    expect(JSON.parse(request?.body.toString() ?? '').data.id).toBe(jobId);
+  });
+
   it('gets a test event by the way of all events', async () => {
     const endpoint = await createEndpoint(gateway);
     const { status, body } = await endpoint.call('POST', `/v1/endpoints/${endpoint.id}/test`);
