@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { CallbackRelay } from '../../src/webhooks/relay/callback-relay.js';
 import type { TestGateway } from '../support/gateway.js';
 import { startIdleGateway } from '../support/idle-worker.js';
+import { acceptRows, refuseRows } from '../support/refusing-database.js';
 
 /* How the services share the relay. No worker runs by itself. */
 
@@ -49,4 +50,17 @@ it('takes each callback once, by several relays', async () => {
   const counts = await Promise.all(Array.from({ length: 3 }, () => relay.perform()));
   const left = Object.values(await waiting()).reduce((sum, count) => sum + count, 0);
   expect(counts.reduce((sum, count) => sum + count, 0) + left).toBe(600);
+});
+
+it('counts each callback once, by several relays that relay one by one', async () => {
+  await refuseRows(gateway.pool, 'callbacks', `NEW.status = 'Poison'`, '42P01');
+  await store('archive', 150);
+  await gateway.pool.query(
+    `UPDATE callback_inbox SET status = 'Poison' WHERE id = (SELECT min(id) FROM callback_inbox)`,
+  );
+  const relay = gateway.app.get(CallbackRelay, { strict: false });
+  const counts = await Promise.all(Array.from({ length: 3 }, () => relay.perform()));
+  await acceptRows(gateway.pool, 'callbacks');
+  expect(await waiting()).toEqual({ archive: 1 });
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(149);
 });

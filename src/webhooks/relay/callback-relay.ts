@@ -85,9 +85,9 @@ export class CallbackRelay implements BatchWork, OnModuleInit {
     try {
       for (const entry of waiting) {
         try {
-          await this.relay(RELAY_CALLBACK, [entry.service, entry.id]);
+          // 0 if another relay took it.
+          done += await this.relay(RELAY_CALLBACK, [entry.service, entry.id]);
           this.failing.delete(entry.id);
-          done += 1;
         } catch (error) {
           if (!concernsRow(error)) throw error;
           if (await this.drop(entry, error)) done += 1;
