@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { AddressPolicy } from '../../src/deliveries/sending/address-policy.js';
 import { Settings } from '../../src/platform/config/settings.js';
 import { GatewayError } from '../../src/platform/errors/error-codes.js';
@@ -369,6 +369,15 @@ describe('the database', () => {
     ['http://10.5.5.5:5432/', 'postgres://gateway@unresolvable/gateway'],
   ])('%s is refused where DATABASE_URL is %s', async (url, database) => {
     expect(await refusal(url, { ...all, database })).toMatch(/the database of the gateway/);
+  });
+
+  test('is found by the variables of the driver', async () => {
+    vi.stubEnv('PGHOST', '10.4.4.4');
+    vi.stubEnv('PGPORT', '6001');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(
+      await refusal('http://10.4.4.4:6001/', { ...all, database: 'postgres:///gateway' }),
+    ).toMatch(/the database of the gateway/);
   });
 
   test.runIf(ownAddress)('own addresses of this machine lead to a local database', async () => {
