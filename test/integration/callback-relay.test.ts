@@ -23,12 +23,12 @@ async function putIn(count: number): Promise<void> {
     [count],
   );
 }
-async function figures(): Promise<unknown> {
+async function counts(): Promise<unknown> {
   const { rows } = await gateway.pool.query(`SELECT
     (SELECT count(*)::int FROM callback_inbox) AS inbox,
     (SELECT sum(deliveries)::int FROM callbacks) AS entered,
     (SELECT count(*)::int FROM job_events WHERE type = 'callback_received') AS events,
-    (SELECT count(*)::int FROM jobs WHERE callback_received_at IS NOT NULL) AS noted`);
+    (SELECT count(*)::int FROM jobs WHERE callback_received_at IS NOT NULL) AS called`);
   return rows[0];
 }
 
@@ -36,7 +36,7 @@ it('relays callbacks without a notification', async () => {
   gateway = await startGateway(QUIET);
   await waitingJobs(gateway, 450);
   await putIn(450);
-  await expect.poll(figures).toEqual({ inbox: 0, entered: 450, events: 450, noted: 450 });
+  await expect.poll(counts).toEqual({ inbox: 0, entered: 450, events: 450, called: 450 });
 });
 
 it('relays without waiting for the disk', async () => {
@@ -76,12 +76,12 @@ it('keeps the time of arrival of a callback that is relayed late', async () => {
     `INSERT INTO callback_inbox (job_id, upstream_id, status, proved_by, client_address, received_at)
      SELECT id, upstream_id, 'Completed', 'token', '192.0.2.1', now() - interval '1 hour' FROM jobs`,
   );
-  await expect.poll(figures).toMatchObject({ inbox: 0, noted: 1 });
+  await expect.poll(counts).toMatchObject({ inbox: 0, called: 1 });
   const { rows } = await gateway.pool.query(`SELECT
     round(extract(epoch FROM now() - received_at) / 60)::int AS minutes,
-    round(extract(epoch FROM now() - callback_received_at) / 60)::int AS noted
+    round(extract(epoch FROM now() - callback_received_at) / 60)::int AS called
     FROM callbacks JOIN jobs ON jobs.id = job_id`);
-  expect(rows).toEqual([{ minutes: 60, noted: 60 }]);
+  expect(rows).toEqual([{ minutes: 60, called: 60 }]);
 });
 
 it('relays each callback once, by several workers', async () => {
@@ -98,7 +98,7 @@ it('relays each callback once, by several workers', async () => {
     ...QUIET,
   };
   await Promise.all([start(worker), start(worker), start(worker)]);
-  await expect.poll(figures).toEqual({ inbox: 0, entered: 2000, events: 2000, noted: 2000 });
+  await expect.poll(counts).toEqual({ inbox: 0, entered: 2000, events: 2000, called: 2000 });
 });
 
 it('keeps callbacks that cannot be relayed yet, and relays them later', async () => {
@@ -116,10 +116,10 @@ it('keeps callbacks that cannot be relayed yet, and relays them later', async ()
     });
     expect(answer.status).toBe(200);
   }
-  expect(await figures()).toMatchObject({ inbox: 3, entered: null });
+  expect(await counts()).toMatchObject({ inbox: 3, entered: null });
   await lock.query('COMMIT');
   await lock.end();
-  await expect.poll(figures).toEqual({ inbox: 0, entered: 3, events: 3, noted: 3 });
+  await expect.poll(counts).toEqual({ inbox: 0, entered: 3, events: 3, called: 3 });
 });
 
 it('does not stumble over the callback of a job that is no longer there', async () => {
@@ -131,7 +131,7 @@ it('does not stumble over the callback of a job that is no longer there', async 
     [randomUUID()],
   );
   await putIn(2);
-  await expect.poll(figures).toMatchObject({ inbox: 0, entered: 3, noted: 2 });
+  await expect.poll(counts).toMatchObject({ inbox: 0, entered: 3, called: 2 });
 });
 
 describe('a callback that cannot be relayed', () => {
@@ -144,7 +144,7 @@ describe('a callback that cannot be relayed', () => {
        SELECT id, upstream_id, CASE WHEN row_number() OVER () % 100 = 1 THEN 'Poison' ELSE 'Completed' END,
               'token', '192.0.2.1' FROM jobs`,
     );
-    await expect.poll(figures).toEqual({ inbox: 0, entered: 297, events: 297, noted: 297 });
+    await expect.poll(counts).toEqual({ inbox: 0, entered: 297, events: 297, called: 297 });
     const dropped = gateway.logs.filter((line) => line.includes('a callback was dropped'));
     expect(dropped).toHaveLength(3);
     expect(dropped.every((line) => line.includes('"level":"error"'))).toBe(true);
@@ -160,9 +160,9 @@ describe('a callback that cannot be relayed', () => {
        SELECT id, upstream_id, CASE WHEN row_number() OVER () = 1 THEN 'Poison' ELSE 'Completed' END,
               'token', '192.0.2.1' FROM jobs`,
     );
-    await expect.poll(figures).toMatchObject({ inbox: 1, entered: 2, noted: 2 });
+    await expect.poll(counts).toMatchObject({ inbox: 1, entered: 2, called: 2 });
     await gateway.pool.query(`UPDATE callback_inbox SET received_at = now() - interval '2 days'`);
-    await expect.poll(figures).toMatchObject({ inbox: 0, entered: 2, noted: 2 });
+    await expect.poll(counts).toMatchObject({ inbox: 0, entered: 2, called: 2 });
   });
 
   it('because of a defect leaves the way to callbacks behind 250 others like it', async () => {
@@ -174,12 +174,12 @@ describe('a callback that cannot be relayed', () => {
        SELECT id, upstream_id, CASE WHEN row_number() OVER () <= 250 THEN 'Poison' ELSE 'Completed' END,
               'token', '192.0.2.1' FROM jobs`,
     );
-    await expect.poll(figures).toMatchObject({ inbox: 250, entered: 10, noted: 10 });
+    await expect.poll(counts).toMatchObject({ inbox: 250, entered: 10, called: 10 });
     expect(
       gateway.logs.filter((line) => line.includes('a callback could not be relayed')),
     ).toHaveLength(1);
     await acceptRows(gateway.pool, 'callbacks');
-    await expect.poll(figures).toMatchObject({ inbox: 0, entered: 260, noted: 260 });
+    await expect.poll(counts).toMatchObject({ inbox: 0, entered: 260, called: 260 });
   });
 
   it('because of a defect is attempted once before the callbacks behind it, however long an attempt takes', async () => {
@@ -194,7 +194,7 @@ describe('a callback that cannot be relayed', () => {
        SELECT id, upstream_id, CASE WHEN row_number() OVER () <= 250 THEN 'Poison' ELSE 'Completed' END,
               'token', '192.0.2.1' FROM jobs`,
     );
-    await expect.poll(figures).toMatchObject({ entered: 10 });
+    await expect.poll(counts).toMatchObject({ entered: 10 });
     const { rows } = await gateway.pool.query('SELECT last_value::int AS attempts FROM attempts');
     // Those of the batches, too.
     expect(rows[0].attempts).toBeLessThan(300);
